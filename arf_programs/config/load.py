@@ -1,0 +1,154 @@
+"""Reads arf.yaml with `--set` overrides and reports all problems at once, each with its place and its mend."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from arf_programs.config.schema import Config
+from signatures.exceptions import ConfigError
+
+Key = tuple[str | int, ...]
+
+
+def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
+    """Read and check a configuration.
+
+    `overrides` are `key.sub=value` strings, the value being YAML. Raises ConfigError listing every problem.
+    """
+    document, places = _read_yaml(path)
+    for override in overrides:
+        _apply_override(document, places, override)
+    return validate(document, places, source=str(path))
+
+
+def validate(document: dict[str, Any], places: dict[Key, str], *, source: str) -> Config:
+    """Turn a mapping into a Config; `places` tells where each key stands. Raises ConfigError."""
+    try:
+        return Config.model_validate(document)
+    except ValidationError as error:
+        problems = [
+            _describe(item, places, source)
+            for item in error.errors(include_url=False)
+            if not _is_inherited_role(tuple(item["loc"]), places)
+        ]
+        raise ConfigError(list(dict.fromkeys(problems))) from None
+
+
+def dump_config(config: Config) -> str:
+    """The resolved configuration as YAML; it names the variables that hold keys, never a key."""
+    text: str = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=120)
+    return text
+
+
+def _read_yaml(path: Path) -> tuple[dict[str, Any], dict[Key, str]]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file. `arf init DIR` writes one to start from.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read ({error}).") from None
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        document = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(document, dict):
+        raise ConfigError(f"{path}: expected sections such as `corpus:` and `models:`. See `arf init DIR`.")
+    places: dict[Key, str] = {}
+    problems: list[str] = []
+    _collect_places(root, (), path, places, problems)
+    if problems:
+        raise ConfigError(problems)
+    return document, places
+
+
+def _collect_places(
+    node: yaml.Node | None, key: Key, path: Path, places: dict[Key, str], problems: list[str]
+) -> None:
+    if isinstance(node, yaml.MappingNode):
+        for key_node, value_node in node.value:
+            child = (*key, str(key_node.value))
+            place = f"{path} line {key_node.start_mark.line + 1}"
+            if child in places:
+                problems.append(f"{place}: {_dotted(child)} is given twice: keep one of them.")
+            places[child] = place
+            _collect_places(value_node, child, path, places, problems)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            places[(*key, index)] = f"{path} line {item.start_mark.line + 1}"
+            _collect_places(item, (*key, index), path, places, problems)
+
+
+def _apply_override(document: dict[str, Any], places: dict[Key, str], override: str) -> None:
+    dotted, separator, raw = override.partition("=")
+    keys = tuple(dotted.strip().split("."))
+    if not separator or not all(keys):
+        raise ConfigError(f"--set {override}: expected key=value, for example `--set train.epochs=3`.")
+    try:
+        value = yaml.safe_load(raw)
+    except yaml.YAMLError:
+        raise ConfigError(f"--set {override}: the value is not valid YAML; quote it.") from None
+    target: Any = document
+    for key in keys[:-1]:
+        if key == "models" or not isinstance(target.get(key), str):
+            if not isinstance(target.get(key), dict):
+                target[key] = {}
+        else:
+            target[key] = {"model": target[key]}
+        target = target[key]
+    target[keys[-1]] = value
+    for length in range(1, len(keys) + 1):
+        places[keys[:length]] = f"--set {override}" if length == len(keys) else places.get(keys[:length], "--set")
+
+
+def _describe(error: Any, places: dict[Key, str], source: str) -> str:
+    location: Key = tuple(error["loc"])
+    place = _place(location, places, source)
+    name = _dotted(location)
+    if error["type"] == "extra_forbidden":
+        return f"{place}: {name} is not a known key{_suggestion(location)}."
+    if error["type"] == "missing":
+        return f"{place}: {name} is missing: add it."
+    message = error["msg"].removeprefix("Value error, ")
+    shown = "" if isinstance(error.get("input"), dict | list) else f" (it is {error.get('input')!r})"
+    return f"{place}: {name or 'the configuration'}: {message[:1].lower()}{message[1:]}{shown}."
+
+
+def _is_inherited_role(location: Key, places: dict[Key, str]) -> bool:
+    """A role that the file leaves out repeats its fallback's problems; naming them once is enough."""
+    return location[:1] == ("models",) and len(location) > 2 and location[:2] not in places
+
+
+def _place(location: Key, places: dict[Key, str], source: str) -> str:
+    for length in range(len(location), 0, -1):
+        if location[:length] in places:
+            return places[location[:length]]
+    return source
+
+
+def _suggestion(location: Key) -> str:
+    known = _known_keys(location[:-1])
+    close = difflib.get_close_matches(str(location[-1]), known, n=1)
+    if close:
+        return f": did you mean {close[0]}?"
+    return f": known here are {', '.join(known)}" if known else ""
+
+
+def _known_keys(parents: Key) -> list[str]:
+    model: type[BaseModel] = Config
+    for parent in parents:
+        field = model.model_fields.get(str(parent))
+        if field is None or not isinstance(field.annotation, type) or not issubclass(field.annotation, BaseModel):
+            return []
+        model = field.annotation
+    return list(model.model_fields)
+
+
+def _dotted(location: Key) -> str:
+    return ".".join(str(part) for part in location)

@@ -1,0 +1,82 @@
+"""The `models` section: which LiteLLM model plays which role."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, JsonValue, field_validator, model_validator
+
+from arf_programs.config.section import Section
+
+Role = Literal["teacher", "analyst", "editor", "judge"]
+ROLES: tuple[Role, ...] = ("teacher", "analyst", "editor", "judge")
+_RESERVED_PARAMETERS = {
+    "model": "models.<role>.model",
+    "temperature": "models.<role>.temperature",
+    "max_tokens": "models.<role>.max_tokens",
+    "api_base": "models.<role>.api_base",
+    "timeout": "models.<role>.timeout",
+    "num_retries": "models.<role>.retries",
+    "api_key": "models.<role>.api_key_env, the name of an environment variable",
+}
+
+
+class ModelConfig(Section):
+    """A LiteLLM model with its parameters; a bare string in the file means `{model: <string>}`."""
+
+    model: str = Field(min_length=1, description="LiteLLM model string, e.g. openai/gpt-4o-mini")
+    temperature: float = Field(default=0.0, ge=0, le=2)
+    max_tokens: int = Field(default=1024, ge=1, description="completion tokens at most")
+    api_base: str | None = Field(default=None, description="endpoint of an OpenAI-compatible server")
+    api_key_env: str | None = Field(
+        default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="environment variable that holds the key"
+    )
+    json_schema: bool | None = Field(
+        default=None, description="whether the endpoint enforces a JSON schema; null asks LiteLLM's table"
+    )
+    input_price: float | None = Field(default=None, ge=0, description="USD per million prompt tokens")
+    output_price: float | None = Field(default=None, ge=0, description="USD per million completion tokens")
+    parameters: dict[str, JsonValue] = Field(default_factory=dict, description="further LiteLLM parameters")
+    concurrency: int = Field(default=16, ge=1, le=4096, description="calls in flight")
+    timeout: float = Field(default=120, gt=0, description="seconds for one call")
+    retries: int = Field(default=4, ge=0, le=20, description="retries of a call that fails transiently")
+    license: str | None = Field(default=None, description="note on the terms for the model's output, kept in the run")
+
+    @field_validator("parameters")
+    @classmethod
+    def _parameters_have_their_own_keys(cls, value: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        for key in value:
+            if key in _RESERVED_PARAMETERS:
+                raise ValueError(f"{key!r} does not belong here: use {_RESERVED_PARAMETERS[key]}")
+        return value
+
+    @model_validator(mode="after")
+    def _prices_come_in_pairs(self) -> ModelConfig:
+        if (self.input_price is None) != (self.output_price is None):
+            raise ValueError("give both input_price and output_price, or neither")
+        return self
+
+
+class ModelsConfig(Section):
+    """One model per role. `editor` falls back on the teacher, `analyst` on the editor, `judge` on the analyst."""
+
+    teacher: ModelConfig
+    analyst: ModelConfig
+    editor: ModelConfig
+    judge: ModelConfig
+
+    @model_validator(mode="before")
+    @classmethod
+    def _expand(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        expanded = {key: {"model": model} if isinstance(model, str) else model for key, model in value.items()}
+        for role, fallback in (("editor", "teacher"), ("analyst", "editor"), ("judge", "analyst")):
+            if expanded.get(role) is None and fallback in expanded:
+                expanded[role] = expanded[fallback]
+        return expanded
+
+    def of(self, role: Role) -> ModelConfig:
+        """The model of a role."""
+        model: ModelConfig = getattr(self, role)
+        return model

@@ -1,0 +1,149 @@
+"""Everything that arf.yaml may say, section by section. Every default is a good one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from arf_programs.config.models import ModelsConfig
+from arf_programs.config.section import Section
+
+CorpusFormat = Literal["auto", "jsonl", "csv", "parquet", "dataset"]
+Arm = Literal["arf", "teacher"]
+ARMS: tuple[Arm, ...] = ("arf", "teacher")
+
+DEFAULT_INSTRUCTION = (
+    "Summarize this customer-service conversation in two or three plain sentences, in the third person and the past "
+    "tense. Say why the customer made contact, what was done, and how it ended. Use only what the conversation says; "
+    "copy names, numbers, amounts and dates exactly; leave out greetings and personal data."
+)
+
+
+class ColumnsConfig(Section):
+    """Which column of the corpus holds what. A column that is null, or that a row lacks, is left at its default."""
+
+    id: str | None = "id"
+    conversation: str = Field(default="conversation", description="list of turns, or text with `Speaker: ...` lines")
+    channel: str | None = "channel"
+    references: str | None = Field(default="references", description="a text or a list of texts")
+    speaker: str = Field(default="speaker", description="key of the speaker within a turn")
+    text: str = Field(default="text", description="key of the text within a turn")
+
+
+class CorpusConfig(Section):
+    """The conversations and how they are split into training and holdout."""
+
+    path: str = Field(min_length=1, description="JSONL, CSV or Parquet file, data set folder, or Hugging Face id")
+    format: CorpusFormat = "auto"
+    split: str = Field(default="train", description="which split of a Hugging Face data set to read")
+    columns: ColumnsConfig = ColumnsConfig()
+    limit: int | None = Field(default=None, ge=2, description="read at most so many conversations")
+    holdout: float = Field(default=0.2, gt=0, lt=1, description="share of conversations nobody trains on")
+    near_duplicate: float = Field(
+        default=0.8, gt=0, le=1, description="Jaccard similarity of word 5-grams from which conversations stay together"
+    )
+    max_tokens: int = Field(default=6000, ge=50, description="longest conversation, in tokens of about 4 characters")
+    too_long: Literal["skip", "cut"] = Field(
+        default="skip", description="skip and count a longer one, or cut it at a turn border"
+    )
+
+
+class LabeledConfig(Section):
+    """A small labelled set: conversation (or the id of one in the corpus), summary, errors, revised."""
+
+    path: str | None = None
+    demos: int = Field(default=0, ge=0, le=16, description="labelled examples shown to analyst and editor")
+
+
+class SummarizeConfig(Section):
+    """What the teacher, the base model and the students are asked."""
+
+    instruction: str = Field(default=DEFAULT_INSTRUCTION, min_length=10)
+
+
+class AnalyzeConfig(Section):
+    """How errors are found."""
+
+    strategy: Literal["holistic", "sentencewise"] = "holistic"
+    checks: bool = Field(default=True, description="add the errors that deterministic checks find")
+    notes_sample: int = Field(default=40, ge=0, description="drafts on which open notes are taken; 0 keeps the seed")
+    max_categories: int = Field(default=14, ge=1, le=40)
+    taxonomy: str | None = Field(default=None, description="a taxonomy.yaml to use instead of inducing one")
+    parse_retries: int = Field(default=2, ge=0, le=10, description="further tries after a malformed answer")
+
+
+class ReviseConfig(Section):
+    """How drafts are mended, and what counts as mended."""
+
+    strategy: Literal["edits", "rewrite", "taxonomy"] = "edits"
+    attempts: int = Field(default=2, ge=1, le=10)
+    max_change: float = Field(default=0.6, gt=0, le=1, description="largest share of words that a revision may change")
+    min_words: int = Field(default=8, ge=1, description="a revision shorter than this is no summary")
+    on_reject: Literal["drop", "keep_draft", "keep_partial"] = "keep_partial"
+    verify_with_analyst: bool = Field(default=True, description="analyse each revision again; false: checks only")
+
+
+class LoraConfig(Section):
+    """LoRA as PEFT understands it (Hu et al. 2021, arXiv 2106.09685)."""
+
+    r: int = Field(default=16, ge=1)
+    alpha: int = Field(default=32, ge=1)
+    dropout: float = Field(default=0.05, ge=0, lt=1)
+    targets: str | tuple[str, ...] = "all-linear"
+    last_layers: int | None = Field(default=None, ge=1, description="adapt only the last N layers; null: all")
+
+
+class TrainConfig(Section):
+    """Supervised fine-tuning of the student, the same for every arm."""
+
+    base: str = Field(default="smollm2-135m", description="smollm2-135m, a local folder, or a Hugging Face id")
+    arms: tuple[Arm, ...] = ARMS
+    epochs: float = Field(default=2, gt=0)
+    learning_rate: float = Field(default=2e-4, gt=0)
+    batch_size: int = Field(default=4, ge=1)
+    gradient_accumulation: int = Field(default=1, ge=1)
+    max_length: int = Field(default=4096, ge=64, description="tokens of prompt and completion")
+    on_overflow: Literal["fail", "drop"] = "fail"
+    lora: LoraConfig = LoraConfig()
+
+    @field_validator("arms")
+    @classmethod
+    def _arms_once(cls, value: tuple[Arm, ...]) -> tuple[Arm, ...]:
+        if not value or len(set(value)) != len(value):
+            raise ValueError("name each arm once, and at least one of: " + ", ".join(ARMS))
+        return value
+
+
+class EvaluateConfig(Section):
+    """How the systems are compared on the holdout."""
+
+    analyst: bool = Field(default=True, description="count the analyst's errors beside those of the checks")
+    judge: bool = Field(default=True, description="rate every summary from 1 to 5")
+    max_tokens: int = Field(default=200, ge=16, description="longest summary of base and students, in tokens")
+    samples: int = Field(default=2000, ge=100, description="bootstrap resamples")
+    confidence: float = Field(default=0.95, gt=0.5, lt=1)
+
+
+class Config(Section):
+    """A whole arf.yaml, resolved."""
+
+    name: str = Field(default="arf", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    run_dir: Path = Field(default=Path(), description="default: runs/<name>")
+    seed: int = Field(default=17, ge=0)
+    corpus: CorpusConfig
+    models: ModelsConfig
+    labeled: LabeledConfig = LabeledConfig()
+    summarize: SummarizeConfig = SummarizeConfig()
+    analyze: AnalyzeConfig = AnalyzeConfig()
+    revise: ReviseConfig = ReviseConfig()
+    train: TrainConfig = TrainConfig()
+    evaluate: EvaluateConfig = EvaluateConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_run_dir(cls, value: object) -> object:
+        if isinstance(value, dict) and not value.get("run_dir"):
+            return {**value, "run_dir": f"runs/{value.get('name', 'arf')}"}
+        return value

@@ -1,0 +1,1 @@
+"""Records and typed questions: what ARF stores, and what it asks of a language model."""
