@@ -146,11 +146,12 @@ class Revision(Record):
 
 
 class DraftErrors(Record):
-    """The errors found in one summary."""
+    """The errors found in one summary; `rejected` gives the reasons for notes that quote or cite nothing real."""
 
     conversation_id: str
     system: str
     errors: tuple[ErrorNote, ...] = ()
+    rejected: tuple[str, ...] = ()
 
 
 class Failure(Record):

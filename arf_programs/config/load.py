@@ -68,9 +68,7 @@ def _read_yaml(path: Path) -> tuple[dict[str, Any], dict[Key, str]]:
     return document, places
 
 
-def _collect_places(
-    node: yaml.Node | None, key: Key, path: Path, places: dict[Key, str], problems: list[str]
-) -> None:
+def _collect_places(node: yaml.Node | None, key: Key, path: Path, places: dict[Key, str], problems: list[str]) -> None:
     if isinstance(node, yaml.MappingNode):
         for key_node, value_node in node.value:
             child = (*key, str(key_node.value))

@@ -1,0 +1,128 @@
+"""The check of names: capitalised words of the summary that the conversation does not contain."""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NamedTuple
+
+from arf_programs.checks.codes import squeeze
+from arf_programs.checks.finding import Finding, Material
+from arf_programs.checks.given_names import GIVEN_NAMES
+from arf_programs.checks.moments import dates, times
+from arf_programs.sentences import word_set
+
+_CAPITALISED: Final = re.compile(r"(?<![\w@#'’/.-])[^\W\d_a-z][^\W_]*(?:[-&'’.][^\W_]+)*")
+_TITLES: Final = word_set("mr mrs ms mx dr prof professor miss sir madam madame herr frau captain sergeant")
+_ROLES: Final = word_set(
+    "customer customers agent agents client clients representative representatives rep reps bot chatbot assistant user "
+    "users caller callers advisor adviser operator supervisor manager specialist technician team support service "
+    "services department help desk care sales staff company store shop office seller buyer salesperson i"
+)
+_GENERAL: Final = word_set(
+    "dm dms pm id ids tv uk us usa eu url urls pin faq faqs sms cv api app apps gps wifi wi-fi it hr ok okay asap eta "
+    "etc vs pc pcs usb vpn ip isp sim imei html pdf csv os ios android qr atm vat tax iban internet web website online "
+    "email e-mail e-mails emails cc ui am fyi cod diy rsvp ceo uhd hd hdmi led lcd cctv otp ssn vip english american "
+    "british european christmas easter thanksgiving god twitter facebook google"
+)
+_CLOSE_LENGTH: Final = 6
+
+
+class _Name(NamedTuple):
+    start: int
+    end: int
+
+
+def check_names(material: Material) -> list[Finding]:
+    """Names of the summary that the conversation does not contain in any case, spelling of its hyphens or plural.
+
+    The first word of a sentence counts only if it is clearly a name: a common given name, a word after a title, or
+    one followed by another unknown capitalised word. Neighbouring unknown names are one finding.
+    """
+    unknown = [name for name in _names(material.summary) if not _known(name, material)]
+    openers = _openers(material)
+    starts = {name.start for name in unknown}
+    kept = [name for name in unknown if name.start not in openers or _clearly(name, material.summary, starts)]
+    return [_finding(material, start, end) for start, end in _joined(kept, material.summary)]
+
+
+def _names(text: str) -> list[_Name]:
+    """Capitalised words, without those that are part of a date or a time."""
+    taken = [(date.start, date.end) for date in dates(text)] + [(time.start, time.end) for time in times(text)]
+    found = []
+    for match in _CAPITALISED.finditer(text):
+        word = re.sub(r"['’]s?$", "", match.group())
+        if not any(start < match.end() and match.start() < end for start, end in taken):
+            found.append(_Name(match.start(), match.start() + len(word)))
+    return found
+
+
+def _known(name: _Name, material: Material) -> bool:
+    """Whether the word needs no support by the conversation, or has it."""
+    word = material.summary[name.start : name.end].lower().replace("’", "'")
+    if word in _TITLES | _ROLES | _GENERAL or len(word) < 2:
+        return True
+    parts = [part for part in re.split(r"[-&'.]", word) if part]
+    return _said(word, material) or all(_said(part, material) or part in _ROLES | _GENERAL for part in parts)
+
+
+def _said(word: str, material: Material) -> bool:
+    """Whether the conversation has the word, its singular or plural, or holds it inside a handle or a longer word."""
+    said = material.known_words
+    forms = {word, word.removesuffix("s"), f"{word}s", word.removesuffix("es"), word.removesuffix("'s")}
+    if said & forms:
+        return True
+    compact = squeeze(word)
+    if len(compact) >= 4 and compact in material.squeezed:
+        return True
+    return len(word) >= _CLOSE_LENGTH and any(_close(word, other) for other in said)
+
+
+def _close(word: str, other: str) -> bool:
+    """Whether two long words differ in one letter, as a misspelling does, or share their stem."""
+    if word[0] != other[0] or abs(len(word) - len(other)) > 1:
+        return len(other) >= _CLOSE_LENGTH - 1 and (word.startswith(other) or other.startswith(word))
+    short, long = sorted((word, other), key=len)
+    cut = next((place for place, char in enumerate(short) if char != long[place]), len(short))
+    return short[cut + (len(short) == len(long)) :] == long[cut + 1 :]
+
+
+def _openers(material: Material) -> set[int]:
+    """The places where a capital letter says nothing: first words of sentences, of lines, after colon or quote."""
+    text = material.summary
+    places = set()
+    for match in _CAPITALISED.finditer(text):
+        before = text[: match.start()].rstrip(" \t\"'“‘(*-•")
+        if not before or before[-1] in ".!?:;\n" or any(match.start() == start for start, _ in material.sentences):
+            places.add(match.start())
+    return places
+
+
+def _clearly(name: _Name, text: str, unknown: set[int]) -> bool:
+    """Whether the first word of a sentence is a name all the same."""
+    word = text[name.start : name.end]
+    before = re.search(r"(\w+)\.?\s+$", text[: name.start])
+    if before and before.group(1).lower() in _TITLES:
+        return True
+    if word.lower() in GIVEN_NAMES or re.match(r"['’]s\b", text[name.end :]):
+        return True
+    after = re.match(r"\s+(\w+)", text[name.end :])
+    if after is None:
+        return False
+    return name.end + after.start(1) in unknown
+
+
+def _joined(names: list[_Name], text: str) -> list[tuple[int, int]]:
+    """Spans of names, neighbours with only a space between them as one."""
+    spans: list[tuple[int, int]] = []
+    for name in names:
+        if spans and text[spans[-1][1] : name.start] == " ":
+            spans[-1] = (spans[-1][0], name.end)
+        else:
+            spans.append((name.start, name.end))
+    return spans
+
+
+def _finding(material: Material, start: int, end: int) -> Finding:
+    quote = material.summary[start:end]
+    reason = f'The conversation does not contain the name "{quote}".'
+    return Finding("fabricated", start, end, reason)

@@ -1,0 +1,126 @@
+"""Reading numbers with their units: "$45", "45.00 dollars", "three days", "10 %", "1,200"."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import Final
+
+from arf_programs.checks.number_words import number_words
+
+CURRENCIES: Final = {
+    **dict.fromkeys(("$", "usd", "dollar", "dollars", "bucks", "us$"), "dollar"),
+    **dict.fromkeys(("€", "eur", "euro", "euros"), "euro"),
+    **dict.fromkeys(("£", "gbp", "quid", "pound", "pounds"), "pound"),
+    **dict.fromkeys(("¥", "jpy", "yen"), "yen"),
+    **dict.fromkeys(("₹", "inr", "rs", "rupee", "rupees"), "rupee"),
+    **dict.fromkeys(("chf", "franc", "francs"), "franc"),
+    **dict.fromkeys(("crown", "crowns"), "crown"),
+    **dict.fromkeys(("cent", "cents", "pence"), "cent"),
+}
+MINUTES: Final = {"minute": 1.0, "hour": 60.0, "day": 1440.0, "week": 10080.0, "fortnight": 20160.0}
+MONTHS: Final = {"month": 1.0, "quarter": 3.0, "year": 12.0}
+TIME_UNITS: Final = {
+    **{form: unit for unit in (*MINUTES, *MONTHS) for form in (unit, f"{unit}s")},
+    **dict.fromkeys(("min", "mins"), "minute"),
+    **dict.fromkeys(("hr", "hrs"), "hour"),
+    **dict.fromkeys(("wk", "wks"), "week"),
+    **dict.fromkeys(("yr", "yrs"), "year"),
+    **dict.fromkeys(("second", "seconds", "sec", "secs"), "second"),
+    **dict.fromkeys(("night", "nights"), "night"),
+}
+_PERCENT: Final = ("%", "percent", "pct")
+_FILLERS: Final = r"(?:(?:business|working|calendar|full|whole|consecutive|more|extra|additional)[ -])?"
+_SIGNS: Final = "$€£¥₹"
+_DIGITS: Final = re.compile(
+    rf"(?P<sign>(?:US|CA|AU)?[{_SIGNS}] ?|\b(?:USD|EUR|GBP|CHF|INR|Rs\.?) ?)?"
+    r"(?<![\w.,])(?P<digits>\d{1,3}(?:[,\u00a0\u202f]\d{3})+(?:\.\d+)?|\d+(?:[.,]\d+)?)"
+    r"(?:(?P<scale>[kKmM]|bn)\b)?(?P<ordinal>(?:st|nd|rd|th)\b)?"
+)
+_UNIT: Final = re.compile(rf"[ -]?(?:(?P<sign>%|[{_SIGNS}])|per cent\b|{_FILLERS}(?P<word>[A-Za-z]+))")
+_ARTICLE: Final = re.compile(
+    r"\b(?P<half>half )?(?P<article>an?|one|per|each|every|this|next|another|single|full|whole)[ -]"
+    r"(?P<unit>minute|hour|day|week|fortnight|month|year)\b",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A number at `start:end` of a text.
+
+    `unit` is "" if none is said, else a currency of `CURRENCIES`, "%", a unit of `TIME_UNITS` or another word.
+    `kind` is "money", "percent", "time" or "plain"; `spelled` says that it is written in words, `counts` that it is
+    not an ordinal, "both" or "once".
+    """
+
+    value: float
+    unit: str
+    kind: str
+    start: int
+    end: int
+    spelled: bool = False
+    counts: bool = True
+
+
+def quantities(text: str) -> list[Quantity]:
+    """The numbers in `text`, in digits or in words, in order; their spans include sign and unit."""
+    found = [_from_digits(match, text) for match in _DIGITS.finditer(text)]
+    taken = [(item.start, item.end) for item in found]
+    for word in number_words(text):
+        if not any(start < word.end and word.start < end for start, end in taken):
+            bare = Quantity(word.value, "", "plain", word.start, word.end, spelled=True, counts=word.counts)
+            found.append(_with_unit(text, bare))
+    return sorted(found, key=lambda item: item.start)
+
+
+def indefinite_durations(text: str) -> list[tuple[float, str]]:
+    """Durations without a number, as `(value, unit)`: "an hour", "half a day", "per month"."""
+    return [(0.5 if match["half"] else 1.0, match["unit"].lower()) for match in _ARTICLE.finditer(text)]
+
+
+def readings(digits: str) -> set[float]:
+    """What a number in digits may mean: a comma or a point parts thousands, or decimals ("1.200", "18,90")."""
+    plain = re.sub(r"[\u00a0\u202f]", "", digits)
+    values = {float(plain.replace(",", ""))} if re.fullmatch(r"[\d,]*\.?\d*", plain) else set()
+    if re.fullmatch(r"\d+,\d{1,2}", plain):
+        values = {float(plain.replace(",", "."))}
+    if re.fullmatch(r"\d{1,3}(?:\.\d{3})+", plain):
+        values.add(float(plain.replace(".", "")))
+    return values
+
+
+def same_duration(value: float, unit: str) -> tuple[str, float] | None:
+    """A duration in minutes or months, for comparing "24 hours" with "1 day"; None for other units."""
+    if unit in MINUTES:
+        return "minutes", value * MINUTES[unit]
+    if unit in MONTHS:
+        return "months", value * MONTHS[unit]
+    return None
+
+
+def _from_digits(match: re.Match[str], text: str) -> Quantity:
+    scale = {"k": 1e3, "m": 1e6, "bn": 1e9}.get((match["scale"] or "").lower(), 1.0)
+    value = min(readings(match["digits"])) * scale
+    end = max(match.end("digits"), match.end("scale"), match.end("ordinal"))
+    if match["ordinal"]:
+        return Quantity(value, "", "plain", match.start("digits"), end, counts=False)
+    if match["sign"]:
+        sign = re.sub(r"[ .]|^[A-Z]{2}(?=\W)", "", match["sign"])
+        return Quantity(value, CURRENCIES[sign.lower()], "money", match.start(), end)
+    return _with_unit(text, Quantity(value, "", "plain", match.start("digits"), end))
+
+
+def _with_unit(text: str, bare: Quantity) -> Quantity:
+    """The quantity with the unit that follows it, if one does."""
+    after = _UNIT.match(text, bare.end)
+    if after is None:
+        return bare
+    word = (after["word"] or after["sign"] or "%").lower()
+    if word in _PERCENT:
+        return replace(bare, unit="%", kind="percent", end=after.end())
+    if word in CURRENCIES:
+        return replace(bare, unit=CURRENCIES[word], kind="money", end=after.end())
+    if word in TIME_UNITS:
+        return replace(bare, unit=TIME_UNITS[word], kind="time", end=after.end())
+    return replace(bare, unit=word)

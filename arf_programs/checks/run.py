@@ -1,0 +1,87 @@
+"""Running the checks over one summary."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from types import MappingProxyType
+from typing import Final
+
+from arf_programs.checks.calendar import check_dates, check_times
+from arf_programs.checks.codes import check_codes
+from arf_programs.checks.copying import check_copying
+from arf_programs.checks.finding import Check, Finding, Material
+from arf_programs.checks.leftovers import check_leftovers
+from arf_programs.checks.length import check_length
+from arf_programs.checks.names import check_names
+from arf_programs.checks.numbers import check_numbers
+from arf_programs.checks.private_data import check_private_data
+from arf_programs.checks.repetition import check_repetition
+from arf_programs.checks.speakers import check_speakers
+from arf_programs.quotes import find_quote, locate_error
+from signatures.records import Conversation, ErrorNote
+
+CHECKS: Final[MappingProxyType[str, Check]] = MappingProxyType(
+    {
+        "length": check_length,
+        "leftovers": check_leftovers,
+        "private_data": check_private_data,
+        "codes": check_codes,
+        "dates": check_dates,
+        "times": check_times,
+        "numbers": check_numbers,
+        "names": check_names,
+        "speakers": check_speakers,
+        "copying": check_copying,
+        "repetition": check_repetition,
+    }
+)
+ALL: Final = tuple(CHECKS)
+
+_NEXT_WORD: Final = re.compile(r"\s*\S*\w")
+_FACTS: Final = frozenset(("wrong_fact", "fabricated", "private_data"))
+
+
+def run_checks(conversation: Conversation, summary_text: str, *, enabled: Iterable[str] = ALL) -> list[ErrorNote]:
+    """The errors that the enabled checks find in a summary, in the order of the text, each quote once.
+
+    Raises KeyError for a check that does not exist; `ALL` holds their names.
+    """
+    material = Material(conversation, summary_text)
+    findings = [finding for name in enabled for finding in CHECKS[name](material)]
+    notes = [_note(material, finding) for finding in sorted(_distinct(findings), key=lambda item: item.start)]
+    return list({note.id: note for note in notes}.values())
+
+
+def _distinct(findings: list[Finding]) -> list[Finding]:
+    """The findings without facts inside the quote of an earlier fact: a number inside a phone number, say."""
+    kept: list[Finding] = []
+    for finding in findings:
+        facts = [other for other in kept if other.category in _FACTS] if finding.category in _FACTS else []
+        if not any(other.start <= finding.start and finding.end <= other.end for other in facts):
+            kept.append(finding)
+    return kept
+
+
+def _unmistakable(text: str, start: int, end: int) -> str:
+    """The quote, with as many words after and before it as it takes to be found at its own place and no earlier."""
+    while find_quote(text[start:end], text) not in (None, (start, end)):
+        after = _NEXT_WORD.match(text, end)
+        if after is None and start == 0:
+            break
+        end = after.end() if after else end
+        start = start if after else text.rfind(" ", 0, start - 1) + 1
+    return text[start:end]
+
+
+def _note(material: Material, finding: Finding) -> ErrorNote:
+    return locate_error(
+        material.summary,
+        material.conversation,
+        category=finding.category,
+        quote=_unmistakable(material.summary, finding.start, finding.end),
+        evidence=finding.evidence,
+        explanation=finding.explanation,
+        severity=finding.severity,
+        source="check",
+    )

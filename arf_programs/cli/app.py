@@ -1,0 +1,140 @@
+"""The commands. Everything heavy is imported inside the command that needs it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from arf_programs.cli.options import ConfigPath, Json, Limit, RunDir, Set, Verbose
+from arf_programs.cli.session import WRONG_INPUT, open_run, print_json, reporting
+
+app = typer.Typer(
+    name="arf",
+    help="Analyze-Revise-Finetune: turn conversations and an imperfect teacher LLM into a small model that is "
+    "measured against its teacher.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from arf_programs import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _arf(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+) -> None:
+    """Exit codes: 0 done, 1 failed at work, 2 wrong input or configuration, 130 interrupted (resumable)."""
+
+
+@app.command()
+def init(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="A folder to write into.")],
+    verbose: Verbose = False,
+) -> None:
+    """Write a commented arf.yaml, a labelled-set template and a three-conversation example."""
+    with reporting(verbose=verbose):
+        from arf_programs.cli.init import write_templates
+
+        for path in write_templates(directory):
+            typer.echo(f"wrote {path}")
+        typer.echo(f"Next: arf check {directory / 'arf.yaml'}")
+
+
+@app.command()
+def check(
+    config: ConfigPath,
+    run_dir: RunDir = None,
+    overrides: Set = None,
+    limit: Limit = None,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Validate all that can be known before spending: config, files, keys, and one tiny call per role."""
+    with reporting(as_json=as_json, verbose=verbose):
+        run = open_run(config, run_dir=run_dir, overrides=overrides or (), limit=limit, as_json=as_json)
+        from arf_programs.preflight import preflight
+
+        findings = preflight(run)
+        if as_json:
+            print_json(findings.as_json())
+        else:
+            from arf_programs.cli.output import show_findings
+
+            show_findings(findings)
+        if findings.problems:
+            raise typer.Exit(WRONG_INPUT)
+
+
+@app.command()
+def status(
+    config: ConfigPath,
+    run_dir: RunDir = None,
+    overrides: Set = None,
+    limit: Limit = None,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Say which stages are whole, stale or missing, and why."""
+    with reporting(as_json=as_json, verbose=verbose):
+        run = open_run(config, run_dir=run_dir, overrides=overrides or (), limit=limit, as_json=as_json)
+        from arf_programs import pipeline
+        from arf_programs.cli.output import show_status
+
+        states = pipeline.status(run)
+        if as_json:
+            stages = {name: {"state": item.state, "why": item.why} for name, item in states.items()}
+            print_json({"run_dir": str(run.folder.path), "stages": stages})
+        else:
+            show_status(run.folder.path, states)
+
+
+def _add_stage(command: str, last: str, help_text: str) -> None:
+    @app.command(command, help=help_text)
+    def stage(
+        config: ConfigPath,
+        run_dir: RunDir = None,
+        overrides: Set = None,
+        limit: Limit = None,
+        as_json: Json = False,
+        verbose: Verbose = False,
+    ) -> None:
+        with reporting(as_json=as_json, verbose=verbose):
+            run = open_run(config, run_dir=run_dir, overrides=overrides or (), limit=limit, as_json=as_json)
+            from arf_programs import pipeline
+            from arf_programs.cli.output import result_json, show_result
+            from arf_programs.run_lock import run_lock
+
+            with run_lock(run):
+                pipeline.run_until(run, last)
+            if as_json:
+                print_json(result_json(run, last))
+            else:
+                show_result(run, last)
+
+
+_add_stage("run", "report", "Do everything: conversations in, a student measured against its teacher out.")
+_add_stage("draft", "draft", "Let the teacher summarise every conversation.")
+_add_stage("taxonomy", "taxonomy", "Take open notes on a sample and merge them into taxonomy.yaml, which you may edit.")
+_add_stage("analyze", "analyze", "Find the typed errors of every training draft.")
+_add_stage("revise", "revise", "Mend the drafts and verify each revision.")
+_add_stage("train", "train", "Fine-tune one student per arm.")
+_add_stage("evaluate", "evaluate", "Score base model, teacher and students on the holdout.")
+_add_stage("report", "report", "Write summary.json and report.html.")
+
+
+def main() -> None:
+    """Entry point of the `arf` command."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

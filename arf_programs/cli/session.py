@@ -1,0 +1,97 @@
+"""From command-line options to a Run, and from exceptions to messages and exit codes."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+from rich.console import Console
+
+from signatures.exceptions import ArfError, UserError
+
+if TYPE_CHECKING:
+    from arf_programs.run import Run
+
+DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+
+def open_run(
+    config: Path,
+    *,
+    run_dir: Path | None = None,
+    overrides: Sequence[str] = (),
+    limit: int | None = None,
+    as_json: bool = False,
+) -> Run:
+    """Load the configuration and make its Run. Raises ConfigError with all problems at once."""
+    from arf_programs.config.load import load_config
+    from arf_programs.progress import Progress
+    from arf_programs.run import Run
+    from arf_programs.run_folder import RunFolder
+
+    extra = [f"corpus.limit={limit}"] if limit is not None else []
+    if run_dir is not None:
+        extra.append(f"run_dir={json.dumps(str(run_dir))}")
+    resolved = load_config(config, [*overrides, *extra])
+    return Run(
+        config=resolved,
+        base_dir=config.parent,
+        folder=RunFolder(resolved.run_dir),
+        progress=Progress(Console(stderr=True), quiet=as_json),
+    )
+
+
+@contextmanager
+def reporting(*, as_json: bool = False, verbose: bool = False) -> Iterator[None]:
+    """Turn ARF's errors into a message and the exit code that the documentation promises."""
+    _quiet_libraries(verbose)
+    try:
+        yield
+    except KeyboardInterrupt:
+        _complain(["Interrupted. What was finished is kept: the same command goes on from there."], as_json, "")
+        raise typer.Exit(INTERRUPTED) from None
+    except ArfError as error:
+        if verbose:
+            traceback.print_exc()
+        problems = getattr(error, "problems", None) or [str(error)]
+        _complain(problems, as_json, type(error).__name__)
+        raise typer.Exit(WRONG_INPUT if isinstance(error, UserError) else FAILED) from None
+    except BrokenPipeError:
+        # The reader of our output has gone; Python would complain once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(FAILED) from None
+
+
+def print_json(value: Any) -> None:
+    """One JSON object on stdout."""
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def _complain(problems: Sequence[str], as_json: bool, kind: str) -> None:
+    if as_json:
+        print_json({"ok": False, "error": kind or "Interrupted", "problems": list(problems)})
+        return
+    console = Console(stderr=True)
+    for problem in problems:
+        console.print(f"arf: {problem}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _quiet_libraries(verbose: bool) -> None:
+    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    if verbose:
+        logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+        return
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
+    for name in ("dspy", "LiteLLM", "httpx", "datasets", "transformers"):
+        logging.getLogger(name).setLevel(logging.ERROR)

@@ -1,0 +1,139 @@
+"""Files of records, one JSON object a line: read, written whole, and appended to so that a crash costs one line.
+
+A process that dies while it appends leaves a last line that has no newline and is not JSON. No proper prefix of a JSON
+object is JSON, so such a line can be told from a whole one, and dropping it drops nothing that was finished.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from threading import Lock
+from types import TracebackType
+from typing import BinaryIO, Self, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from signatures.exceptions import DataError
+
+Model = TypeVar("Model", bound=BaseModel)
+_BLOCK = 1 << 16
+
+
+def is_half_written(line: bytes) -> bool:
+    """Whether the last line of a file is the remains of an interrupted write: no newline, and not JSON."""
+    if not line or line.endswith(b"\n"):
+        return False
+    try:
+        json.loads(line)
+    except ValueError:
+        return True
+    return False
+
+
+def read_jsonl(path: Path, model: type[Model], *, ignore_half_line: bool = False) -> Iterator[Model]:
+    """Yield one record a line, lazily; blank lines are passed over.
+
+    `ignore_half_line` passes over a half-written last line, which `JsonlAppender` will cut off. Raises DataError naming
+    file and line when the file cannot be read or a line is no such record.
+    """
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                if not line.strip() or (ignore_half_line and is_half_written(line)):
+                    continue
+                yield _parse(line, model, f"{path} line {number}")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+def _parse(line: bytes, model: type[Model], place: str) -> Model:
+    try:
+        return model.model_validate_json(line)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        reason = f"{field}: {first['msg']}" if field else first["msg"]
+        raise DataError(f"{place}: not a {model.__name__} record ({reason}): mend or remove the line") from error
+
+
+def write_text_atomic(path: Path, text: str) -> None:
+    """Write a UTF-8 file that is either whole or not there; missing folders are made."""
+    _write_atomic(path, (text,))
+
+
+def write_jsonl_atomic(path: Path, rows: Iterable[BaseModel]) -> None:
+    """Write records one a line into a file that is either whole or not there; missing folders are made."""
+    _write_atomic(path, (row.model_dump_json() + "\n" for row in rows))
+
+
+def _write_atomic(path: Path, pieces: Iterable[str]) -> None:
+    # A plain open honours the umask, which tempfile does not: other people may read a run.
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with part.open("w", encoding="utf-8", newline="\n") as file:
+            file.writelines(pieces)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+class JsonlAppender:
+    """Appends records to a JSONL file, each flushed when it is written; safe to call from several threads.
+
+    Opening makes missing folders, cuts off a half-written last line and ends a whole one that lacks its newline.
+    """
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = Lock()
+        self._file: BinaryIO = path.open("a+b")
+        _heal(self._file)
+
+    def append(self, record: BaseModel) -> None:
+        """Write one record as one line."""
+        line = record.model_dump_json().encode() + b"\n"
+        with self._lock:
+            self._file.write(line)
+            self._file.flush()
+
+    def close(self) -> None:
+        """Close the file; closing twice is fine."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _heal(file: BinaryIO) -> None:
+    start = _start_of_last_line(file)
+    file.seek(start)
+    last = file.read()
+    if is_half_written(last):
+        file.truncate(start)
+    elif last and not last.endswith(b"\n"):
+        file.write(b"\n")
+        file.flush()
+
+
+def _start_of_last_line(file: BinaryIO) -> int:
+    """The offset behind the last newline (of a file that ends in one: its size), found from the end backwards."""
+    end = file.seek(0, os.SEEK_END)
+    while end > 0:
+        start = max(0, end - _BLOCK)
+        file.seek(start)
+        newline = file.read(end - start).rfind(b"\n")
+        if newline >= 0:
+            return start + newline + 1
+        end = start
+    return 0

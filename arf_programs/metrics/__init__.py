@@ -1,0 +1,1 @@
+"""Metrics: pure functions from texts and scores to figures with intervals."""

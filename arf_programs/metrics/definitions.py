@@ -1,0 +1,57 @@
+"""What is measured about a summary: each metric's name, direction and reading of a Score."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from signatures.records import Score
+
+Better = Literal["lower", "higher", "neither"]
+Unit = Literal["share", "count", "rating", "score", "words"]
+
+SYSTEMS: tuple[str, ...] = ("base", "teacher", "student_teacher", "student_arf")
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric: `read` gives its value for one summary, None where it was not measured."""
+
+    name: str
+    label: str
+    unit: Unit
+    better: Better
+    read: Callable[[Score], float | None]
+
+
+def _check_errors(score: Score) -> int:
+    return sum(note.source == "check" for note in score.errors)
+
+
+def _rating(score: Score) -> float | None:
+    return score.rating.rating if score.rating else None
+
+
+METRICS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric("error_rate", "Summaries with an error", "share", "lower", lambda s: float(bool(s.errors))),
+        Metric("errors_per_summary", "Errors per summary", "count", "lower", lambda s: len(s.errors)),
+        Metric(
+            "check_error_rate", "With an error (checks alone)", "share", "lower", lambda s: float(_check_errors(s) > 0)
+        ),
+        Metric("check_errors_per_summary", "Errors per summary (checks alone)", "count", "lower", _check_errors),
+        Metric("rating", "Judge's rating, 1 to 5", "rating", "higher", _rating),
+        Metric("rouge1", "ROUGE-1", "score", "higher", lambda s: s.rouge1),
+        Metric("rouge2", "ROUGE-2", "score", "higher", lambda s: s.rouge2),
+        Metric("rougeL", "ROUGE-L", "score", "higher", lambda s: s.rougeL),
+        Metric("words", "Words", "words", "neither", lambda s: s.words),
+    )
+}
+
+
+def in_order(systems: Iterable[str]) -> list[str]:
+    """The systems, each once: those of SYSTEMS in its order, then others by name."""
+    known = set(systems)
+    return [name for name in SYSTEMS if name in known] + sorted(known.difference(SYSTEMS))

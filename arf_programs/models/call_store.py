@@ -1,0 +1,139 @@
+"""The store of answers: no answer that arrived is ever asked, or paid, for again.
+
+DSPy consults `dspy.cache` before each call and hands it each answer as it arrives. This one keeps answers as JSON (no
+pickle) in diskcache, never evicts, and tells calls apart by all that determines the answer: also by the endpoint, which
+DSPy's own cache leaves out, and by the weights behind an embedded model; never by a key or a secret.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import diskcache
+import dspy
+from dspy.clients.cache import Cache
+from pydantic import BaseModel, ConfigDict
+
+from arf_programs.jsonl import JsonlAppender, read_jsonl
+
+_SECRET_KEYS = {"api_key", "extra_headers", "headers", "aws_secret_access_key", "aws_session_token", "azure_ad_token"}
+_stage: ContextVar[str] = ContextVar("arf_stage", default="")
+
+
+class Call(BaseModel):
+    """One line of `calls.jsonl`: tokens and US dollars of one call; a replayed (`cached`) one costs nothing."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    stage: str
+    model: str
+    cached: bool
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    usd: float = 0.0
+
+
+@contextmanager
+def calls_of(stage: str) -> Iterator[None]:
+    """Within this context, calls are booked to `stage`."""
+    token = _stage.set(stage)
+    try:
+        yield
+    finally:
+        _stage.reset(token)
+
+
+class CallStore(Cache):  # type: ignore[misc, unused-ignore]
+    """Answers under `folder`, and a ledger of all calls in `ledger`."""
+
+    def __init__(self, folder: Path, ledger: Path) -> None:
+        super().__init__(enable_disk_cache=False, enable_memory_cache=False, disk_cache_dir=None)
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o700)
+        self._answers = diskcache.Cache(str(folder), disk=diskcache.JSONDisk, eviction_policy="none", timeout=60)
+        self._ledger = JsonlAppender(ledger)
+
+    def cache_key(self, request: dict[str, Any], ignored_args_for_cache_key: list[str] | None = None) -> str:
+        """SHA-256 of what determines the answer."""
+        known = {key: value for key, value in request.items() if key not in _SECRET_KEYS}
+        known["weights"] = weights_digest(str(request.get("model", "")))
+        return str(super().cache_key(known, []))
+
+    def get(self, request: dict[str, Any], ignored_args_for_cache_key: list[str] | None = None) -> Any:
+        """The stored answer, or None."""
+        stored = self._answers.get(self.cache_key(request))
+        if stored is None:
+            return None
+        from litellm import ModelResponse
+
+        self._book(request, cached=True)
+        return self._prepare_cached_response(ModelResponse(**stored))
+
+    def put(
+        self,
+        request: dict[str, Any],
+        value: Any,
+        ignored_args_for_cache_key: list[str] | None = None,
+        enable_memory_cache: bool = True,
+    ) -> None:
+        """Store an answer as it arrives, and book the call."""
+        self._answers.set(self.cache_key(request), json.loads(value.model_dump_json()))
+        usage = getattr(value, "usage", None)
+        self._book(
+            request,
+            cached=False,
+            prompt_tokens=getattr(usage, "prompt_tokens", 0) or 0,
+            completion_tokens=getattr(usage, "completion_tokens", 0) or 0,
+            usd=getattr(value, "_hidden_params", {}).get("response_cost") or 0.0,
+        )
+
+    def close(self) -> None:
+        """Close the files."""
+        self._answers.close()
+        self._ledger.close()
+
+    def _book(self, request: dict[str, Any], **figures: Any) -> None:
+        self._ledger.append(Call(stage=_stage.get(), model=str(request.get("model", "")), **figures))
+
+
+@contextmanager
+def call_store(folder: Path, ledger: Path) -> Iterator[CallStore]:
+    """Make a CallStore DSPy's cache within this context."""
+    store = CallStore(folder, ledger)
+    before, dspy.cache = dspy.cache, store
+    try:
+        yield store
+    finally:
+        dspy.cache = before
+        store.close()
+
+
+def read_ledger(path: Path) -> list[Call]:
+    """The calls booked so far; none if there is no ledger."""
+    return list(read_jsonl(path, Call, ignore_half_line=True)) if path.exists() else []
+
+
+def weights_digest(model: str) -> str:
+    """SHA-256 over the safetensors files of an `embedded/FOLDER` model; empty for every other model."""
+    provider, _, name = model.partition("/")
+    folder = Path(name)
+    if provider != "embedded" or not folder.is_dir():
+        return ""
+    files = sorted(folder.glob("*.safetensors"))
+    return _digest(tuple((file, file.stat().st_mtime_ns) for file in files))
+
+
+@lru_cache(maxsize=64)
+def _digest(files: tuple[tuple[Path, int], ...]) -> str:
+    digest = hashlib.sha256()
+    for file, _ in files:
+        with file.open("rb") as handle:
+            digest.update(hashlib.file_digest(handle, "sha256").digest())
+    return digest.hexdigest()

@@ -1,0 +1,141 @@
+"""The model at work: reading one prompt at a time, and writing many answers at once.
+
+Prompts are read alone, since a row of padding costs as much as a row of text, and only from where they differ from
+a prompt read before. Answers are written together, since most of the time of a lone token goes into fetching weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import CancelledError
+
+import torch
+
+from arf_programs.models.embedded.kv import KVShape, slot_cache
+from arf_programs.models.embedded.packed_linear import pack_linears
+from arf_programs.models.embedded.prefix_cache import PrefixCache
+from arf_programs.models.embedded.row import Row
+from arf_programs.models.weights import load_model
+
+_CHUNK = 512  # tokens of a prompt read in one go; between two, a reader may give up
+_GROWTH = 64  # slots that a new batch leaves free for what is written
+_STEP_TOKENS = 32  # tokens, over all rows, that are read about as fast as one
+
+
+class LanguageModel:
+    """Weights and tokenizer, with the keys and values of prompts read lately."""
+
+    def __init__(self, name: str, cache_tokens: int) -> None:
+        self.model, self.tokenizer = load_model(name)
+        pack_linears(self.model)
+        config = self.model.config
+        self.shape = KVShape(config)
+        self.context: int = config.max_position_embeddings
+        self.vocabulary: int = config.vocab_size
+        self.eos = _eos_tokens(self.model.generation_config.eos_token_id, self.tokenizer.eos_token_id)
+        self.prefixes: PrefixCache[torch.Tensor] = PrefixCache(cache_tokens)
+
+    def read(self, row: Row, cancelled: Callable[[], bool]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Read a row's prompt and what is forced after it.
+
+        Returns its keys and values, (layers, 2, 1, heads, tokens, head size), and the logits, (vocabulary,), that
+        follow. Raises `CancelledError` as soon as `cancelled` says so.
+        """
+        tokens = row.request.prompt + tuple(row.pending)
+        known, state = self.prefixes.longest(tokens)
+        known = min(known, len(tokens) - 1)
+        buffer = self.shape.buffer(1, len(tokens))
+        if state is not None:
+            buffer[..., :known, :] = state[..., :known, :]
+        for start in range(known, len(tokens), _CHUNK):
+            if cancelled():
+                raise CancelledError
+            logits = self._read_chunk(buffer, tokens[start : start + _CHUNK], start)
+        self.prefixes.put(tokens, buffer)
+        row.cached_tokens = known
+        row.pending.clear()
+        return buffer, logits
+
+    def _read_chunk(self, buffer: torch.Tensor, tokens: tuple[int, ...], start: int) -> torch.Tensor:
+        length, end = len(tokens), start + len(tokens)
+        # Without a mask, attention takes its faster causal path.
+        mask = torch.ones(length, end, dtype=torch.bool).tril(start)[None, None] if start else None
+        return self.forward(
+            torch.tensor([tokens]), torch.arange(start, end)[None], mask, slot_cache(buffer, start)
+        )[0]
+
+    @torch.inference_mode()
+    def forward(
+        self, tokens: torch.Tensor, positions: torch.Tensor, mask: torch.Tensor | None, cache: object
+    ) -> torch.Tensor:
+        """The logits after the last token of each row: (rows, vocabulary) from `tokens` of shape (rows, length)."""
+        result = self.model(
+            input_ids=tokens,
+            position_ids=positions,
+            attention_mask=mask,
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=1,
+        )
+        logits: torch.Tensor = result.logits[:, -1]
+        return logits
+
+
+class Batch:
+    """Rows written together. Each has its tokens in the slots that `visible`, (rows, slots), marks, oldest first."""
+
+    def __init__(self, model: LanguageModel, rows: list[Row], states: list[torch.Tensor]) -> None:
+        self.model, self.rows = model, rows
+        self.lengths = [state.shape[-2] for state in states]
+        self.filled = max(self.lengths)
+        slots = self.filled + _GROWTH
+        self.buffer = model.shape.buffer(len(rows), slots)
+        self.visible = torch.zeros(len(rows), slots, dtype=torch.bool)
+        for index, (state, length) in enumerate(zip(states, self.lengths, strict=True)):
+            self.buffer[:, :, index, :, self.filled - length : self.filled] = state[:, :, 0]
+            self.visible[index, self.filled - length : self.filled] = True
+
+    @property
+    def full(self) -> bool:
+        """Whether the next step might not find a slot."""
+        return self.filled + self._width() > self.buffer.shape[-2]
+
+    def state(self, index: int) -> torch.Tensor:
+        """The keys and values of one row, (layers, 2, 1, heads, tokens, head size)."""
+        return self.buffer[:, :, index : index + 1][..., self.visible[index], :]
+
+    def _width(self) -> int:
+        """How many tokens a row reads in the next step: several forced ones at once where that costs little."""
+        return min(max(len(row.pending) for row in self.rows), max(1, _STEP_TOKENS // len(self.rows)))
+
+    def step(self) -> None:
+        """Let the model read up to a few pending tokens of each row; rows that have no more choose their next."""
+        width, start = self._width(), self.filled
+        tokens = torch.zeros(len(self.rows), width, dtype=torch.long)
+        positions = torch.zeros(len(self.rows), width, dtype=torch.long)
+        for index, row in enumerate(self.rows):
+            read, row.pending = row.pending[:width], row.pending[width:]
+            tokens[index, width - len(read) :] = torch.tensor(read)
+            positions[index, width - len(read) :] = torch.arange(len(read)) + self.lengths[index]
+            self.visible[index, start + width - len(read) : start + width] = True
+            self.lengths[index] += len(read)
+        self.filled += width
+        logits = self.model.forward(tokens, positions, self._mask(start, width), slot_cache(self.buffer, start))
+        for row, row_logits in zip(self.rows, logits, strict=True):
+            if not row.pending:
+                row.advance(row_logits)
+
+    def _mask(self, start: int, width: int) -> torch.Tensor:
+        """What each new slot sees, (rows, 1, width, slots): the row's own tokens up to it.
+
+        A slot of padding sees itself alone: were it to see nothing, it would hold NaN.
+        """
+        causal = torch.ones(width, start + width, dtype=torch.bool).tril(start)
+        own = torch.zeros(width, start + width, dtype=torch.bool)
+        own[:, start:] = torch.eye(width, dtype=torch.bool)
+        return ((self.visible[:, None, : start + width] & causal) | own)[:, None]
+
+
+def _eos_tokens(configured: int | list[int] | None, tokenizers: int | None) -> frozenset[int]:
+    listed = configured if isinstance(configured, list) else [configured]
+    return frozenset(token for token in [*listed, tokenizers] if token is not None)

@@ -1,0 +1,231 @@
+"""A queue of requests and the thread that works through it; one engine for each model of the process."""
+
+from __future__ import annotations
+
+import atexit
+import queue
+import threading
+import time
+from concurrent.futures import CancelledError, Future, InvalidStateError
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from arf_programs.models.embedded.decode import Batch, LanguageModel
+from arf_programs.models.embedded.grammar import Grammars
+from arf_programs.models.embedded.request import Completion, Request
+from arf_programs.models.embedded.row import Row
+from arf_programs.models.weights import resolve_weights
+
+MAX_ROWS = 32
+CACHE_TOKENS = 24_000  # tokens of prompts whose keys and values are kept
+_GATHER_PAUSE = 0.01  # seconds without a new request after which a batch begins
+_GATHER_LIMIT = 0.05  # seconds at most that its first request waits
+_MAX_SLOTS = 48_000  # rows times tokens of a batch, which bounds its memory
+
+
+@dataclass(eq=False)
+class _Job:
+    request: Request
+    future: Future[Completion] = field(default_factory=Future)
+
+    def finish(self, result: Completion | BaseException) -> None:
+        try:
+            if isinstance(result, BaseException):
+                self.future.set_exception(result)
+            else:
+                self.future.set_result(result)
+        except InvalidStateError:
+            # The caller has cancelled between two looks: nobody waits for this any more.
+            return
+
+
+@dataclass(eq=False)
+class _Active:
+    job: _Job
+    row: Row
+    state: torch.Tensor | None
+
+    @property
+    def over(self) -> bool:
+        return self.row.finish_reason is not None or self.job.future.done()
+
+
+class Engine:
+    """Generates for many callers at once with one model; `submit` may be called from any thread."""
+
+    def __init__(self, model: LanguageModel) -> None:
+        self.model = model
+        tokenizer = model.tokenizer
+        self.grammars = Grammars(tokenizer, model.vocabulary, tokenizer.eos_token_id or min(model.eos))
+        self._tokenizer_lock = threading.Lock()
+        self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._waiting: list[_Job] = []
+        self._active: list[_Active] = []
+        self._stopping = threading.Event()
+        # A daemon, so that a process which forgets to close its engine still ends.
+        self._thread = threading.Thread(target=self._work, name="arf-embedded", daemon=True)
+        self._thread.start()
+        atexit.register(self.close)
+
+    def tokenize(self, messages: list[dict[str, str]]) -> tuple[int, ...]:
+        """The prompt's tokens: `messages` by the model's chat template, up to where the assistant begins."""
+        with self._tokenizer_lock:
+            ids = self.model.tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=True)
+        return tuple(ids["input_ids"])
+
+    def decode(self, tokens: list[int]) -> str:
+        """The text of `tokens`, without special ones."""
+        text: str = self.model.tokenizer.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        return text
+
+    def submit(self, request: Request) -> Future[Completion]:
+        """Queue a request. Cancelling the future drops it from its batch; what goes wrong comes out of the future."""
+        job = _Job(request)
+        self._queue.put(job)
+        return job.future
+
+    def close(self) -> None:
+        """Stop the thread, within a step or so; whoever still waits gets `CancelledError`."""
+        self._stopping.set()
+        self._queue.put(None)
+        self._thread.join(timeout=10)
+        atexit.unregister(self.close)
+
+    def _work(self) -> None:
+        while not self._stopping.is_set():
+            self._gather()
+            try:
+                self._generate()
+            except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to those who wait
+                self._fail(error)
+        self._gather_now()
+        self._fail(CancelledError("The embedded engine was closed."))
+
+    def _fail(self, error: BaseException) -> None:
+        for job in [active.job for active in self._active] + self._waiting:
+            job.finish(error)
+        self._active, self._waiting = [], []
+
+    def _gather(self) -> None:
+        """Wait for a request, then a moment more for those that come with it."""
+        job = self._queue.get()
+        deadline = time.monotonic() + _GATHER_LIMIT
+        while job is not None:
+            self._waiting.append(job)
+            if len(self._waiting) >= MAX_ROWS:
+                return
+            try:
+                job = self._queue.get(timeout=min(_GATHER_PAUSE, max(0.0, deadline - time.monotonic())))
+            except queue.Empty:
+                return
+
+    def _gather_now(self) -> None:
+        while True:
+            try:
+                job = self._queue.get_nowait()
+            except queue.Empty:
+                return
+            if job is not None:
+                self._waiting.append(job)
+
+    def _generate(self) -> None:
+        """Work until nobody waits: admit, write, hand out what is finished, and pack the batch anew when it pays."""
+        batch: Batch | None = None
+        while (self._waiting or self._active) and not self._stopping.is_set():
+            if batch is None or self._should_rebuild(batch):
+                self._keep_states(batch)
+                del batch
+                self._admit()
+                batch = self._build()
+            if batch is not None:
+                batch.step()
+                self._deliver()
+            self._gather_now()
+
+    def _deliver(self) -> None:
+        for active in self._active:
+            if active.row.finish_reason is not None and not active.job.future.done():
+                active.job.finish(active.row.completion())
+
+    def _should_rebuild(self, batch: Batch) -> bool:
+        """Packing copies all keys and values, so it has to free or fill a quarter of the rows to be worth it."""
+        rows = len(self._active)
+        over = sum(active.over for active in self._active)
+        new = min(len(self._waiting), MAX_ROWS - rows + over)
+        return batch.full or over == rows or 4 * over >= rows or 4 * new >= rows
+
+    def _keep_states(self, batch: Batch | None) -> None:
+        if batch is not None:
+            for index, active in enumerate(self._active):
+                active.state = None if active.over else batch.state(index)
+        self._active = [active for active in self._active if not active.over]
+
+    def _build(self) -> Batch | None:
+        if not self._active:
+            return None
+        states = [active.state for active in self._active if active.state is not None]
+        for active in self._active:
+            active.state = None
+        return Batch(self.model, [active.row for active in self._active], states)
+
+    def _admit(self) -> None:
+        """Read the prompts of waiting requests, those that begin alike one after the other."""
+        self._waiting.sort(key=lambda job: job.request.prompt)
+        longest = max((active.state.shape[-2] for active in self._active if active.state is not None), default=0)
+        while self._waiting and len(self._active) < MAX_ROWS and not self._stopping.is_set():
+            longest = max(longest, len(self._waiting[0].request.prompt))
+            if self._active and longest * (len(self._active) + 1) > _MAX_SLOTS:
+                return
+            job = self._waiting.pop(0)
+            if not job.future.cancelled():
+                self._read(job)
+
+    def _read(self, job: _Job) -> None:
+        try:
+            row = Row(job.request, self.grammars, self.model.eos, self.decode)
+            state, logits = self.model.read(row, lambda: job.future.cancelled() or self._stopping.is_set())
+            row.advance(logits)
+        except Exception as error:  # noqa: BLE001 - one bad request must not take the others with it
+            job.finish(error)
+            return
+        if row.finish_reason is not None:
+            job.finish(row.completion())
+        else:
+            self._active.append(_Active(job, row, state))
+
+
+_engines: dict[str, tuple[float, Engine]] = {}
+_engines_lock = threading.Lock()
+
+
+def get_engine(name: str) -> Engine:
+    """The process's engine of a model, loaded at the first call, and again when its weights have changed since.
+
+    Raises what `load_model` raises.
+    """
+    with _engines_lock:
+        stamp = _weights_stamp(name)
+        known = _engines.get(name)
+        if known is not None and known[0] == stamp:
+            return known[1]
+        if known is not None:
+            known[1].close()
+        engine = Engine(LanguageModel(name, CACHE_TOKENS))
+        _engines[name] = (stamp, engine)
+        return engine
+
+
+def close_engines() -> None:
+    """Stop all engines and free their memory."""
+    with _engines_lock:
+        for _, engine in _engines.values():
+            engine.close()
+        _engines.clear()
+
+
+def _weights_stamp(name: str) -> float:
+    weights = resolve_weights(name)
+    files = list(weights.glob("*.safetensors")) if isinstance(weights, Path) else []
+    return max((file.stat().st_mtime for file in files), default=0.0)

@@ -1,0 +1,119 @@
+"""One generation in progress: what it has written, and what happens when the model has spoken."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import torch
+
+from arf_programs.models.embedded.grammar import Grammars
+from arf_programs.models.embedded.request import Completion, FinishReason, Request, TokenLogprob
+from arf_programs.models.embedded.sampling import choose_token, token_logprob
+
+_NEAR_THE_END = 128  # tokens left from which on each step makes sure that the JSON can still be closed
+
+
+class Row:
+    """The tokens of one request; `pending` are those chosen or forced that the model has not read yet."""
+
+    def __init__(
+        self, request: Request, grammars: Grammars, eos: frozenset[int], decode: Callable[[list[int]], str]
+    ) -> None:
+        self.request = request
+        self.output: list[int] = []
+        self.pending: list[int] = []
+        self.finish_reason: FinishReason | None = None
+        self.cached_tokens = 0
+        self._grammars, self._eos, self._decode = grammars, eos, decode
+        self._generator = random.Random(request.seed)  # noqa: S311 - sampling, not secrets
+        self._logprobs: list[TokenLogprob] = []
+        self._text: str | None = None
+        self._matcher = None if request.schema is None else grammars.matcher(request.schema)
+        self._require_room()
+        self._write(self._forced())
+
+    def _require_room(self) -> None:
+        if self._matcher is None:
+            return
+        shortest = self._grammars.closing(self._matcher)
+        if shortest is not None and len(shortest) > self.request.max_tokens:
+            raise ValueError(
+                f"max_tokens={self.request.max_tokens} is too few: the shortest JSON of this schema takes "
+                f"{len(shortest)} tokens."
+            )
+
+    def _forced(self) -> list[int]:
+        """The tokens that the schema leaves no choice about: read together, they cost about as much as one."""
+        if self._matcher is None:
+            return []
+        tokens: list[int] = self._matcher.compute_ff_tokens()
+        self._matcher.consume_tokens(tokens)
+        return tokens
+
+    def _write(self, tokens: list[int]) -> None:
+        self.output += tokens
+        self.pending += tokens
+        if self.request.top_logprobs is not None:
+            known = len(self._logprobs)
+            self._logprobs += [TokenLogprob(t, 0.0, ((t, 0.0),)) for t in self.output[known:]]
+
+    def advance(self, logits: torch.Tensor) -> None:
+        """Choose the next token from logits of shape (vocabulary,), with all that follows from it."""
+        if self._matcher is not None:
+            logits = logits.masked_fill(~torch.from_numpy(self._grammars.allowed(self._matcher)), float("-inf"))
+        token = choose_token(logits, self.request.temperature, self.request.top_p, self._generator)
+        closing = self._closing_instead_of(token)
+        if closing is not None:
+            self._write(closing)
+            self.finish_reason = "stop"
+            return
+        if self.request.top_logprobs is not None:
+            self._logprobs.append(token_logprob(logits, token, self.request.top_logprobs))
+        self._write([token])
+        if token in self._eos:
+            self.finish_reason = "stop"
+        elif self._matcher is not None:
+            self._matcher.consume_token(token)
+            self._write(self._forced())
+        self._check_end()
+
+    def _closing_instead_of(self, token: int) -> list[int] | None:
+        """The tokens that close the JSON, once writing `token` would leave too few for that."""
+        left = self.request.max_tokens - len(self.output) - 1
+        if self._matcher is None or left > _NEAR_THE_END or token in self._eos:
+            return None
+        after = self._matcher.deep_copy()
+        after.consume_token(token)
+        needed = self._grammars.closing(after)
+        if needed is not None and len(needed) <= left:
+            return None
+        return self._grammars.closing(self._matcher)
+
+    def _check_end(self) -> None:
+        if self.finish_reason is None and self._matcher is not None and self._matcher.is_stopped():
+            self.finish_reason = "stop"
+        if self.finish_reason is None and self._cut_at_stop():
+            self.finish_reason = "stop"
+        if self.finish_reason is None and len(self.output) >= self.request.max_tokens:
+            self.finish_reason = "length"
+
+    def _cut_at_stop(self) -> bool:
+        if not self.request.stop:
+            return False
+        text = self._decode(self.output)
+        places = [place for place in (text.find(stop) for stop in self.request.stop) if place >= 0]
+        if places:
+            self._text = text[: min(places)]
+        return bool(places)
+
+    def completion(self) -> Completion:
+        """The result, once there is a `finish_reason`."""
+        return Completion(
+            text=self._decode(self.output) if self._text is None else self._text,
+            finish_reason=self.finish_reason or "length",
+            prompt_tokens=len(self.request.prompt),
+            cached_tokens=self.cached_tokens,
+            completion_tokens=len(self.output),
+            logprobs=None if self.request.top_logprobs is None else tuple(self._logprobs),
+        )

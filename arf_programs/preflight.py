@@ -1,0 +1,128 @@
+"""What can be known before anything is spent; all problems at once."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from arf_programs.config.models import ROLES, ModelConfig, Role
+from arf_programs.run import Run
+from signatures.exceptions import ArfError
+
+_TINY = 8
+_QUESTION = "Answer with the one word: yes"
+
+
+@dataclass
+class Findings:
+    """Good news and problems, each a sentence."""
+
+    good: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        return {"ok": not self.problems, "good": self.good, "problems": self.problems}
+
+    def problem(self, error: ArfError) -> None:
+        self.problems += getattr(error, "problems", None) or str(error).splitlines()
+
+
+def preflight(run: Run) -> Findings:
+    """Check files, split, taxonomy, student base, run folder, keys, and that every role answers one tiny call."""
+    findings = Findings()
+    for step in (_check_corpus, _check_taxonomy, _check_base, _check_folder):
+        try:
+            findings.good += step(run)
+        except ArfError as error:
+            findings.problem(error)
+    asyncio.run(_check_models(run, findings))
+    return findings
+
+
+def _check_corpus(run: Run) -> list[str]:
+    from arf_programs.corpus.read import read_corpus
+    from arf_programs.corpus.split import split
+    from arf_programs.labeled import read_labeled
+
+    config = run.config.corpus
+    corpus = read_corpus(config, base_dir=run.base_dir)
+    known = {item.id: item for item in corpus.conversations}
+    labeled = read_labeled(run.config.labeled, known, config.columns, run.base_dir)
+    sides = split(
+        corpus.conversations,
+        holdout=config.holdout,
+        seed=run.config.seed,
+        threshold=config.near_duplicate,
+        keep_in_train={example.conversation.id for example in labeled},
+    )
+    lines = [
+        f"{config.path}: {len(known)} conversations, {len(sides.train)} for training and {len(sides.holdout)} held out"
+    ]
+    if corpus.skipped:
+        lines.append(f"{config.path}: {len(corpus.skipped)} skipped: {corpus.skipped[0].reason}")
+    if labeled:
+        lines.append(f"{run.config.labeled.path}: {len(labeled)} labelled summaries")
+    return lines
+
+
+def _check_taxonomy(run: Run) -> list[str]:
+    from arf_programs.taxonomy.files import read_taxonomy
+
+    given = run.config.analyze.taxonomy
+    if not given:
+        return []
+    beside = run.base_dir / given
+    taxonomy = read_taxonomy(beside if beside.exists() else Path(given))
+    return [f"{given}: {len(taxonomy.categories)} categories"]
+
+
+def _check_base(run: Run) -> list[str]:
+    from arf_programs.models.weights import resolve_weights
+
+    where = resolve_weights(run.config.train.base)
+    return [f"train.base: {run.config.train.base}" + ("" if isinstance(where, Path) else " (from the hub)")]
+
+
+def _check_folder(run: Run) -> list[str]:
+    from arf_programs.run_lock import refuse_foreign_folder
+
+    refuse_foreign_folder(run)
+    return [f"run folder: {run.folder.path}"]
+
+
+async def _check_models(run: Run, findings: Findings) -> None:
+    """One call for each different model; roles that share one are named together."""
+    models: list[tuple[ModelConfig, list[Role]]] = []
+    for role in ROLES:
+        config = run.config.models.of(role)
+        same = next((names for other, names in models if other == config), None)
+        if same is None:
+            models.append((config, [role]))
+        else:
+            same.append(role)
+    outcomes = await asyncio.gather(*(_try_model(run, config) for config, _ in models))
+    for (config, names), problem in zip(models, outcomes, strict=True):
+        who = " and ".join(names)
+        if problem:
+            findings.problems.append(f"models.{who}: {config.model} does not answer: {problem}")
+        else:
+            findings.good.append(f"models.{who}: {config.model} answers")
+
+
+async def _try_model(run: Run, config: ModelConfig) -> str:
+    """Empty if the model answers, else why not."""
+    from dspy.utils.exceptions import DSPyError
+
+    from arf_programs.models.lm import build_lm, is_local
+
+    # A hosted reasoning model refuses a small max_tokens, and ends after one word anyway.
+    tokens = _TINY if is_local(config.model) else config.max_tokens
+    tiny = config.model_copy(update={"max_tokens": tokens, "retries": 0})
+    try:
+        lm = build_lm(tiny, seed=run.config.seed)
+        await lm.copy(cache=False).acall(_QUESTION)
+    except (ArfError, DSPyError) as error:
+        return " ".join(str(error).split())
+    return ""

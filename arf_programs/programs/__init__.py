@@ -1,0 +1,1 @@
+"""DSPy modules: one file for each thing that ARF does with a language model."""

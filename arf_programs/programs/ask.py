@@ -1,0 +1,48 @@
+"""Asks a typed question and tries again when the answer is malformed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dspy
+from dspy.utils.exceptions import AdapterParseError
+
+from signatures.exceptions import ModelError
+
+_RETRY_TEMPERATURE = 0.7
+
+
+async def ask(predict: dspy.Predict, *, retries: int, **inputs: Any) -> dspy.Prediction:
+    """Call `predict` with `inputs`; a malformed answer is asked for again up to `retries` times.
+
+    A further try samples (a greedy model would only repeat itself) and is another entry of the call store.
+    Raises ModelError when no answer could be parsed.
+    """
+    problem = ""
+    for attempt in range(retries + 1):
+        try:
+            return await predict.acall(config=_sampling(predict.lm, attempt), **_defused(inputs))
+        except AdapterParseError as error:
+            problem = " ".join(str(error).split())[:300]
+    raise ModelError(
+        f"{predict.lm.model}: no usable answer in {retries + 1} tries ({problem}). "
+        "If the endpoint can enforce a JSON schema, set `json_schema: true` on the model."
+    )
+
+
+def _defused(inputs: dict[str, Any]) -> dict[str, Any]:
+    """Inputs in which a text cannot pass for a field of its own: `[[ ## name ## ]]` is how DSPy marks fields."""
+    return {
+        name: value.replace("[[ ##", "[ ##") if isinstance(value, str) else value for name, value in inputs.items()
+    }
+
+
+def _sampling(lm: dspy.LM, attempt: int) -> dict[str, Any]:
+    if attempt == 0:
+        return {}
+    config: dict[str, Any] = {"rollout_id": attempt}
+    if lm.kwargs.get("temperature") is not None:
+        config["temperature"] = max(lm.kwargs["temperature"], _RETRY_TEMPERATURE)
+    if lm.kwargs.get("seed") is not None:
+        config["seed"] = lm.kwargs["seed"] + attempt
+    return config

@@ -1,0 +1,43 @@
+"""The adapter of a question with one text in and one text out: no field markers, no JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dspy
+from dspy.utils.exceptions import AdapterParseError
+
+
+class PlainAdapter(dspy.Adapter):  # type: ignore[name-defined, unused-ignore]
+    """System message: the signature's instructions; user message: the input; answer: the output, stripped.
+
+    Teacher, base model and students are all asked in this form, so a student's training prompt
+    (`arf_programs.student_prompt`) is the very prompt that it is served with.
+    """
+
+    def format(
+        self, signature: type[dspy.Signature], demos: list[dict[str, Any]], inputs: dict[str, Any]
+    ) -> list[dict[str, Any]]:
+        """Messages with the demos as earlier turns."""
+        source, target = _only_fields(signature)
+        messages = [{"role": "system", "content": signature.instructions}]
+        for demo in demos:
+            messages.append({"role": "user", "content": str(demo[source])})
+            messages.append({"role": "assistant", "content": str(demo[target])})
+        return [*messages, {"role": "user", "content": str(inputs[source])}]
+
+    def parse(self, signature: type[dspy.Signature], completion: str) -> dict[str, Any]:
+        """The whole completion is the output; a blank one is malformed."""
+        _, target = _only_fields(signature)
+        text = completion.strip()
+        if not text:
+            raise AdapterParseError(
+                adapter_name="PlainAdapter", signature=signature, lm_response=completion, message="The answer is blank."
+            )
+        return {target: text}
+
+
+def _only_fields(signature: type[dspy.Signature]) -> tuple[str, str]:
+    (source,) = signature.input_fields
+    (target,) = signature.output_fields
+    return source, target

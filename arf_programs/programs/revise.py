@@ -1,0 +1,144 @@
+"""Revise: mends a draft's errors, verifies the result, and tries again with what was wrong as feedback."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import dspy
+
+from arf_programs.edits import AppliedEdits, apply_edits
+from arf_programs.programs.propose import Proposal, Propose
+from arf_programs.programs.verify import Verification, VerifyRevision
+from arf_programs.repair import deletions, verified_edits
+from signatures.records import Conversation, Edit, ErrorNote, Revision, Summary, Verdict
+
+OnReject = Literal["drop", "keep_draft", "keep_partial"]
+
+
+class ReviseDraft(dspy.Module):
+    """One draft and its errors to one Revision.
+
+    `propose` asks the editor (one of the strategies of `arf_programs.programs.propose`), `verify` decides. After the
+    last attempt a rejected revision keeps the edits that verify when `on_reject` is `keep_partial`; sentences that a
+    deterministic check refutes are then deleted where the editor could not mend them.
+    """
+
+    def __init__(self, propose: Propose, verify: VerifyRevision, *, attempts: int, on_reject: OnReject) -> None:
+        super().__init__()
+        self.propose = propose
+        self.verify = verify
+        self.attempts = attempts
+        self.on_reject = on_reject
+
+    async def aforward(
+        self, conversation: Conversation, draft: Summary, errors: Sequence[ErrorNote]
+    ) -> dspy.Prediction:
+        """Prediction(revision: Revision). Raises ModelError when editor or analyst give no usable answer."""
+        if not errors and self.propose.needs_errors:
+            return dspy.Prediction(revision=self._revision(draft, errors, verdict=Verdict.UNCHANGED, attempts=0))
+        feedback: list[str] = []
+        tries: list[tuple[Proposal, Verification]] = []
+        for attempt in range(1, self.attempts + 1):
+            proposal = await self.propose.propose(conversation, draft.text, errors, "\n".join(feedback[-1:]))
+            verification = await self._verify(conversation, draft.text, proposal.after, errors)
+            tries.append((proposal, verification))
+            if verification.passed:
+                return dspy.Prediction(
+                    revision=self._accepted(draft, errors, proposal, attempt=attempt, feedback=feedback)
+                )
+            feedback.append("; ".join(verification.problems))
+        best = min(tries, key=lambda item: len(item[1].problems))
+        revision = await self._rejected(conversation, draft, errors, best, feedback)
+        return dspy.Prediction(revision=revision)
+
+    async def _verify(
+        self, conversation: Conversation, before: str, after: str, errors: Sequence[ErrorNote]
+    ) -> Verification:
+        answer = await self.verify.acall(conversation=conversation, before=before, after=after, errors=errors)
+        verification: Verification = answer.verification
+        return verification
+
+    def _accepted(
+        self, draft: Summary, errors: Sequence[ErrorNote], proposal: Proposal, *, attempt: int, feedback: list[str]
+    ) -> Revision:
+        same = proposal.after == draft.text
+        verdict = Verdict.UNCHANGED if same else Verdict.VERIFIED
+        return self._revision(
+            draft, errors, verdict=verdict, attempts=attempt, result=proposal, feedback=tuple(feedback)
+        )
+
+    async def _rejected(
+        self,
+        conversation: Conversation,
+        draft: Summary,
+        errors: Sequence[ErrorNote],
+        best: tuple[Proposal, Verification],
+        feedback: list[str],
+    ) -> Revision:
+        proposal, verification = best
+        if self.on_reject != "keep_partial":
+            kept = AppliedEdits(after=draft.text, refused=proposal.refused)
+            return self._revision(
+                draft,
+                errors,
+                verdict=Verdict.REJECTED,
+                attempts=len(feedback),
+                result=kept,
+                remaining=tuple(errors),
+                feedback=tuple(feedback),
+            )
+        partial = partial_edits(draft.text, errors, proposal.applied, verification)
+        check = await self._verify(conversation, draft.text, partial.after, errors)
+        if check.new or _over_budget(check):
+            partial, check = AppliedEdits(after=draft.text), Verification(remaining=tuple(errors))
+        passed = check.passed and partial.after != draft.text
+        return self._revision(
+            draft,
+            errors,
+            verdict=Verdict.VERIFIED if passed else Verdict.REJECTED,
+            attempts=len(feedback),
+            result=partial,
+            remaining=check.errors(),
+            feedback=tuple(feedback),
+        )
+
+    def _revision(
+        self,
+        draft: Summary,
+        errors: Sequence[ErrorNote],
+        *,
+        verdict: Verdict,
+        attempts: int,
+        result: Proposal | AppliedEdits | None = None,
+        remaining: tuple[ErrorNote, ...] = (),
+        feedback: tuple[str, ...] = (),
+    ) -> Revision:
+        return Revision(
+            conversation_id=draft.conversation_id,
+            before=draft.text,
+            after=result.after if result else draft.text,
+            strategy=self.propose.name,
+            model=self.propose.model,
+            verdict=verdict,
+            attempts=attempts,
+            applied=result.applied if result else (),
+            refused=result.refused if result else (),
+            errors=tuple(errors),
+            remaining=remaining,
+            feedback=feedback,
+        )
+
+
+def partial_edits(
+    before: str, errors: Sequence[ErrorNote], applied: Sequence[Edit], verification: Verification
+) -> AppliedEdits:
+    """The edits that verify, and deletions for what the checks refute and no kept edit mends."""
+    kept = verified_edits(applied, verification.remaining, verification.new)
+    mended = {name for edit in kept for name in edit.mends}
+    open_errors = [note for note in errors if note.source == "check" and note.id not in mended]
+    return apply_edits(before, [*kept, *deletions(before, open_errors)])
+
+
+def _over_budget(verification: Verification) -> bool:
+    return len(verification.problems) > len(verification.errors())

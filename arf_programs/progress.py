@@ -1,0 +1,64 @@
+"""Progress of long work: a live bar on a terminal, plain lines elsewhere, silence where a script reads JSON."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as RichProgress
+
+_SECONDS_BETWEEN_LINES = 10.0
+
+
+class Progress:
+    """One task at a time; `quiet` shows nothing but what `say` is told to."""
+
+    def __init__(self, console: Console, *, quiet: bool = False) -> None:
+        self.console = console
+        self._quiet = quiet
+        self._bar: RichProgress | None = None
+        self._done = 0
+        self._total = 0
+        self._label = ""
+        self._last_line = 0.0
+
+    def say(self, text: str) -> None:
+        """A line for the user; markup in it is not interpreted."""
+        if not self._quiet:
+            self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    @contextmanager
+    def task(self, label: str, *, total: int) -> Iterator[None]:
+        """Show `total` steps of work called `label`."""
+        self._label, self._total, self._done, self._last_line = label, total, 0, time.monotonic()
+        if self._quiet or not self.console.is_terminal or total == 0:
+            yield
+            return
+        columns = (
+            TextColumn("  {task.description:<10}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[note]}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+        )
+        with RichProgress(*columns, console=self.console, transient=True) as bar:
+            self._bar = bar
+            bar.add_task(label, total=total, note="")
+            try:
+                yield
+            finally:
+                self._bar = None
+
+    def advance(self, *, failed: int = 0, note: str = "") -> None:
+        """One step is done; `failed` have failed so far."""
+        self._done += 1
+        text = note or (f"{failed} failed" if failed else "")
+        if self._bar is not None:
+            self._bar.update(self._bar.task_ids[0], advance=1, note=text)
+        elif time.monotonic() - self._last_line >= _SECONDS_BETWEEN_LINES:
+            self._last_line = time.monotonic()
+            self.say(f"  {self._label}: {self._done}/{self._total}{', ' + text if text else ''}")

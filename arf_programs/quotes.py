@@ -1,0 +1,145 @@
+"""Finding what a language model quotes, and making error notes that point at text which exists.
+
+Language models quote inexactly: they straighten quotation marks, collapse white space, change case and add or drop a
+full stop. The match here forgives just that; what is stored is always the exact substring of the text.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from typing import Final
+
+from signatures.exceptions import QuoteError
+from signatures.records import Conversation, ErrorNote, ErrorSource, Severity
+
+_SAME: Final = {
+    **dict.fromkeys("‘’‚‛′`´", "'"),
+    **dict.fromkeys("“”„‟«»″", '"'),
+    **dict.fromkeys("‐‑‒–—―−", "-"),
+    **dict.fromkeys("\u00ad\u200b\u200c\u200d\u2060\ufeff", ""),
+    "…": "...",
+}
+_EDGE: Final = " \"'.,;:!?-"
+_SHOWN: Final = 80
+
+
+def find_quote(quote: str, text: str) -> tuple[int, int] | None:
+    """Where `quote` stands in `text`: the `(start, end)` span in `text`, or None.
+
+    Tried in this order: as it is; with white space, case, typographic quotes and dashes normalised; the same without
+    punctuation around the quote. White space around the quote never counts. Of several occurrences it is the first
+    that begins and ends at word boundaries, and where none does, the first. A blank quote is found nowhere.
+    """
+    quote = quote.strip()
+    if not quote:
+        return None
+    exact = _first(quote, text)
+    if exact is not None:
+        return exact, exact + len(quote)
+    plain, spans = _normalise(text)
+    for wanted in _candidates(quote):
+        start = _first(wanted, plain)
+        if start is not None:
+            return spans[start][0], spans[start + len(wanted) - 1][1]
+    return None
+
+
+def _candidates(quote: str) -> list[str]:
+    """The normalised quote, and what is left of it without the punctuation around it."""
+    plain = _normalise(quote)[0].strip()
+    bare = plain.strip(_EDGE)
+    return [wanted for wanted in dict.fromkeys((plain, bare)) if wanted]
+
+
+def _normalise(text: str) -> tuple[str, list[tuple[int, int]]]:
+    """`text` in lower case with plain punctuation and single spaces, and for each of its characters its origin."""
+    plain: list[str] = []
+    spans: list[tuple[int, int]] = []
+    for place, char in enumerate(text):
+        if char.isspace():
+            if plain and plain[-1] == " ":
+                spans[-1] = (spans[-1][0], place + 1)
+                continue
+            same = " "
+        else:
+            same = _SAME.get(char, char).lower()
+        plain.extend(same)
+        spans.extend([(place, place + 1)] * len(same))
+    return "".join(plain), spans
+
+
+def _first(wanted: str, text: str) -> int | None:
+    """The first place of `wanted` at word boundaries, else the first at all, else None."""
+    fallback = place = text.find(wanted)
+    while place >= 0:
+        end = place + len(wanted)
+        if not (_joined(text, place) or _joined(text, end)):
+            return place
+        place = text.find(wanted, place + 1)
+    return fallback if fallback >= 0 else None
+
+
+def _joined(text: str, place: int) -> bool:
+    """Whether the characters on both sides of `place` belong to one word or number."""
+    if not 0 < place < len(text):
+        return False
+    left, right = text[place - 1], text[place]
+    if left.isalnum() and right.isalnum():
+        return True
+    inside_number = left in ".," and right.isdigit() and place > 1 and text[place - 2].isdigit()
+    before_decimals = left.isdigit() and right in ".," and text[place + 1 : place + 2].isdigit()
+    return inside_number or before_decimals
+
+
+def error_id(
+    conversation_id: str,
+    category: str,
+    quote: str,
+    source: ErrorSource,
+    evidence: Iterable[int] = (),
+    explanation: str = "",
+) -> str:
+    """A short id that is the same in every run: 12 hexadecimal digits of a SHA-256 over what the error says.
+
+    Evidence and explanation count, because two omissions of one category have the same, empty quote.
+    """
+    told = json.dumps([conversation_id, category, quote, source, list(evidence), explanation], ensure_ascii=False)
+    return hashlib.sha256(told.encode()).hexdigest()[:12]
+
+
+def locate_error(
+    summary_text: str,
+    conversation: Conversation,
+    *,
+    category: str,
+    quote: str = "",
+    evidence: Iterable[int] = (),
+    explanation: str = "",
+    severity: Severity = "major",
+    source: ErrorSource = "lm",
+) -> ErrorNote:
+    """An error note whose quote is an exact substring of the summary and whose turns exist.
+
+    A blank quote stands for an omission. Raises QuoteError, which names the quote or the turn that does not exist.
+    """
+    span = find_quote(quote, summary_text)
+    if span is None and quote.strip():
+        shown = quote if len(quote) <= _SHOWN else quote[: _SHOWN - 3] + "..."
+        raise QuoteError(f"the summary of {conversation.id} does not contain the quote {shown!r}")
+    exact = summary_text[slice(*span)] if span else ""
+    turns = tuple(dict.fromkeys(evidence))
+    unknown = [turn for turn in turns if not 1 <= turn <= len(conversation.turns)]
+    if unknown:
+        listed = ", ".join(map(str, unknown))
+        raise QuoteError(f"{conversation.id} has turns 1 to {len(conversation.turns)}, not turn {listed}")
+    return ErrorNote(
+        id=error_id(conversation.id, category, exact, source, turns, explanation),
+        category=category,
+        quote=exact,
+        evidence=turns,
+        explanation=explanation,
+        severity=severity,
+        source=source,
+    )

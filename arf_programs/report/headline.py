@@ -1,0 +1,84 @@
+"""The sentence that a report opens with: whether the student beats its teacher, and how sure that is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from arf_programs.metrics.aggregate import Comparison
+from arf_programs.metrics.definitions import METRICS
+from arf_programs.report.data import RunSummary
+from arf_programs.report.text import figure, metric_label, share
+
+Verdict = Literal["better", "worse", "unclear", "missing"]
+# Below this many pairs a percentile interval is far too narrow, and for one pair it is a single point.
+FEWEST_PAIRS = 10
+_DECIDING = ("error_rate", "errors_per_summary", "rating")
+
+
+@dataclass(frozen=True)
+class Headline:
+    """`comparison` is the one that decided; `details` are sentences that follow the headline."""
+
+    verdict: Verdict
+    title: str
+    details: tuple[str, ...]
+    comparison: Comparison | None = None
+
+
+def outcome(comparison: Comparison) -> Verdict:
+    """Whether `a` is better than `b`: only where the interval leaves out zero and there are enough pairs."""
+    metric = METRICS.get(comparison.metric)
+    if metric is None or metric.better == "neither" or comparison.low <= 0 <= comparison.high:
+        return "unclear"
+    if 0 < comparison.n < FEWEST_PAIRS:
+        return "unclear"
+    return "better" if (comparison.high < 0) == (metric.better == "lower") else "worse"
+
+
+def headline(summary: RunSummary, *, confidence: float = 0.95) -> Headline:
+    """Whether `student_arf` beats `teacher`, by the share of summaries with an error where it was measured."""
+    pairs = [c for c in summary.compared() if (c.a, c.b) == ("student_arf", "teacher")]
+    chosen = next((c for name in _DECIDING for c in pairs if c.metric == name), None)
+    if chosen is None:
+        return Headline("missing", "Student and teacher were not compared in this run.", ())
+    verdict = outcome(chosen)
+    title = {
+        "better": "The student beats its teacher.",
+        "worse": "The student does worse than its teacher.",
+    }.get(verdict, "The student is not shown to beat its teacher.")
+    details = [_values(summary, chosen), _interval(chosen, confidence), *_caution(chosen), *_against(pairs, verdict)]
+    return Headline(verdict, title, tuple(text for text in details if text), chosen)
+
+
+def _values(summary: RunSummary, chosen: Comparison) -> str:
+    systems = summary.evaluate.systems
+    student, teacher = (systems.get(name, {}).get(chosen.metric) for name in (chosen.a, chosen.b))
+    if student is None or teacher is None:
+        return ""
+    ours, theirs = (figure(interval.value, chosen.metric) for interval in (student, teacher))
+    if chosen.metric == "error_rate":
+        return f"{ours} of the student's summaries have at least one error, {theirs} of the teacher's."
+    return f"{metric_label(chosen.metric)}: {ours} for the student, {theirs} for the teacher."
+
+
+def _interval(chosen: Comparison, confidence: float) -> str:
+    value, low, high = (figure(v, chosen.metric, signed=True) for v in (chosen.difference, chosen.low, chosen.high))
+    crowd = f" over {chosen.n} conversation{'s' if chosen.n > 1 else ''} that nobody trained on" if chosen.n else ""
+    text = f"The difference is {value} ({share(confidence, 1)} interval {low} to {high}){crowd}"
+    reaches_zero = chosen.low <= 0 <= chosen.high
+    return text + ("; the interval includes zero, so the two cannot be told apart." if reaches_zero else ".")
+
+
+def _caution(chosen: Comparison) -> list[str]:
+    if not 0 < chosen.n < FEWEST_PAIRS:
+        return []
+    return [f"{chosen.n} is too few to trust such an interval: a claim needs at least {FEWEST_PAIRS} conversations."]
+
+
+def _against(pairs: Sequence[Comparison], verdict: Verdict) -> list[str]:
+    """What contradicts the headline, so that a better error rate does not hide a worse rating."""
+    opposite: dict[Verdict, Verdict] = {"better": "worse", "worse": "better"}
+    named = [metric_label(c.metric) for c in pairs if outcome(c) == opposite.get(verdict)]
+    return [f"But it is {opposite[verdict]} by: {'; '.join(named)}."] if named else []

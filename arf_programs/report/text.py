@@ -1,0 +1,105 @@
+"""How texts and figures are written in the report. Every text is taken to be hostile."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Final
+
+from markupsafe import Markup
+
+from arf_programs.metrics.definitions import METRICS, Unit
+
+SYSTEM_LABELS: Final = {
+    "base": "Base model",
+    "teacher": "Teacher",
+    "student_teacher": "Student on drafts",
+    "student_arf": "Student (ARF)",
+}
+# Controls that a browser would obey or hide: bidirectional embeddings, overrides and isolates, invisible characters
+# that part or join words, and tag characters. Left-to-right and right-to-left marks (200E, 200F, 061C) stay: Hebrew and
+# Arabic need them, and they cannot reach beyond the element that isolates each text.
+_HIDDEN: Final = re.compile("[\u200b\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]")
+_LINE_ENDS: Final = re.compile("\r\n?|[\u2028\u2029\u0085]")
+_KEPT: Final = "\n\t"
+REPLACEMENT: Final = "\ufffd"
+MINUS: Final = "\u2212"
+
+
+def clean(text: str) -> str:
+    """`text` without what could deceive a reader: each control character or override becomes U+FFFD, visibly."""
+    shown = _HIDDEN.sub(REPLACEMENT, _LINE_ENDS.sub("\n", text))
+    if shown.isprintable():
+        return shown
+    return "".join(REPLACEMENT if _is_control(char) else char for char in shown)
+
+
+def finalize(value: object) -> object:
+    """What Jinja does to every value before it is escaped: texts are cleaned, markup made here is left alone."""
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return clean(value)
+    return "" if value is None else value
+
+
+def _is_control(char: str) -> bool:
+    return char not in _KEPT and unicodedata.category(char) in ("Cc", "Cs")
+
+
+def system_label(system: str) -> str:
+    """The name of a system as readers know it."""
+    return SYSTEM_LABELS.get(system, system)
+
+
+def metric_label(metric: str) -> str:
+    """The name of a metric as readers know it."""
+    return METRICS[metric].label if metric in METRICS else metric
+
+
+def figure(value: float, metric: str, *, signed: bool = False) -> str:
+    """A value of a metric: a share as per cent, a count, rating or ROUGE score with its decimals.
+
+    `signed` writes a difference: with its sign, and shares as percentage points.
+    """
+    unit = METRICS[metric].unit if metric in METRICS else "score"
+    digits, suffix, scale = _FORMATS[unit]
+    number = f"{abs(value) * scale:.{digits}f}"
+    sign = MINUS if value < 0 and float(number) else "+" if signed and float(number) else ""
+    return f"{sign}{number}{' pts' if signed and suffix else suffix}"
+
+
+_FORMATS: Final[dict[Unit, tuple[int, str, float]]] = {
+    "share": (1, " %", 100.0),
+    "count": (2, "", 1.0),
+    "rating": (2, "", 1.0),
+    "score": (3, "", 1.0),
+    "words": (1, "", 1.0),
+}
+
+
+def integer(value: float) -> str:
+    """12,345."""
+    return f"{value:,.0f}"
+
+
+def share(part: float, whole: float) -> str:
+    """`part` of `whole` in per cent; a dash where there is no whole."""
+    return f"{part / whole:.0%}".replace("%", " %") if whole else "–"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: 8.2 s, 3 min 05 s, 2 h 07 min."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, left = divmod(minutes, 60)
+    return f"{hours} h {left:02d} min" if hours else f"{minutes} min {rest:02d} s"
+
+
+def dollars(usd: float) -> str:
+    """US dollars; fractions of a cent are shown, since calls cost them."""
+    return f"${usd:,.2f}" if usd == 0 or usd >= 0.01 else f"${usd:.4f}"
+
+
+def readable(name: str) -> str:
+    """A category id as words: `wrong_fact` is read "wrong fact"."""
+    return name.replace("_", " ")

@@ -1,0 +1,41 @@
+"""What every stage is given: the configuration, the run's folder, and a way to ask models."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from arf_programs.config.schema import Config
+from arf_programs.jsonl import read_jsonl
+from arf_programs.progress import Progress
+from arf_programs.run_folder import RunFolder
+from signatures.records import Conversation, Record, Summary
+
+
+
+class SplitConversation(Record):
+    """A row of `conversations.jsonl`."""
+
+    split: Literal["train", "holdout"]
+    conversation: Conversation
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run. `base_dir` is the folder of arf.yaml, to which its paths are relative."""
+
+    config: Config
+    base_dir: Path
+    folder: RunFolder
+    progress: Progress
+
+    def conversations(self, split: Literal["train", "holdout"] | None = None) -> dict[str, Conversation]:
+        """The conversations by id, in the corpus's order; of one side of the split, or of both."""
+        rows = read_jsonl(self.folder.conversations, SplitConversation)
+        return {row.conversation.id: row.conversation for row in rows if split in (None, row.split)}
+
+    def drafts(self, split: Literal["train", "holdout"]) -> list[Summary]:
+        """The teacher's drafts on one side of the split."""
+        known = self.conversations(split)
+        return [draft for draft in read_jsonl(self.folder.drafts, Summary) if draft.conversation_id in known]

@@ -1,0 +1,94 @@
+"""Stage `analyze`: typed errors for every training draft."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from arf_programs.asking import ask_rows
+from arf_programs.fingerprint import digest, file_digest, model_digest, prompts_digest
+from arf_programs.jsonl import write_jsonl_atomic
+from arf_programs.models.lm import build_lm
+from arf_programs.programs.analyze import AnalyzeSummary
+from arf_programs.run import Run
+from arf_programs.run_folder import RunFolder
+from arf_programs.runner import RowKey
+from arf_programs.stages.stage import Stage
+from arf_programs.taxonomy.files import read_taxonomy
+from signatures.check_sentence import CheckSentence
+from signatures.find_errors import FindErrors
+from signatures.find_omissions import FindOmissions
+from signatures.records import DraftErrors, Summary
+
+ANALYSIS_SIGNATURES = (FindErrors, CheckSentence, FindOmissions)
+
+
+def outputs(folder: RunFolder) -> tuple[Path, ...]:
+    return (folder.errors,)
+
+
+def analyst_fingerprint(run: Run) -> dict[str, str]:
+    """What the analyst's answers depend on, wherever it is asked."""
+    config = run.config
+    return {
+        "taxonomy.yaml": file_digest(run.folder.taxonomy),
+        "models.analyst": model_digest(config.models.analyst),
+        "analyze.strategy": digest(config.analyze.strategy),
+        "analyze.checks": digest(config.analyze.checks),
+        "analysis prompts": prompts_digest(ANALYSIS_SIGNATURES),
+        "seed": digest(config.seed),
+    }
+
+
+def fingerprint(run: Run) -> dict[str, str]:
+    return {"drafts.jsonl": file_digest(run.folder.drafts), **analyst_fingerprint(run)}
+
+
+def build_analyzer(run: Run, *, model: bool = True) -> AnalyzeSummary:
+    """The analyser as configured; without `model`, its deterministic checks alone."""
+    config = run.config
+    program = AnalyzeSummary(
+        read_taxonomy(run.folder.taxonomy),
+        strategy=config.analyze.strategy if model else None,
+        checks=config.analyze.checks or not model,
+        retries=config.analyze.parse_retries,
+    )
+    if model:
+        program.set_lm(build_lm(config.models.analyst, seed=config.seed))
+    return program
+
+
+def work(run: Run) -> dict[str, int]:
+    conversations = run.conversations("train")
+    program = build_analyzer(run)
+
+    async def analyze(draft: Summary) -> DraftErrors:
+        conversation = conversations[draft.conversation_id]
+        answer = await program.acall(conversation=conversation, summary=draft.text)
+        return DraftErrors(
+            conversation_id=draft.conversation_id,
+            system=draft.system,
+            errors=answer.errors,
+            rejected=answer.rejected,
+        )
+
+    outcome = ask_rows(
+        run,
+        STAGE.name,
+        run.drafts("train"),
+        analyze,
+        key=lambda row: RowKey(row.conversation_id),
+        concurrency=run.config.models.analyst.concurrency,
+    )
+    write_jsonl_atomic(run.folder.errors, outcome.results.values())
+    run.folder.replace_failures(STAGE.name, outcome.failures)
+    found = list(outcome.results.values())
+    return {
+        "drafts": len(found),
+        "with errors": sum(bool(row.errors) for row in found),
+        "errors": sum(len(row.errors) for row in found),
+        "refused notes": sum(len(row.rejected) for row in found),
+        "failed": len(outcome.failures),
+    }
+
+
+STAGE = Stage("analyze", "typed errors for every draft", outputs, fingerprint, work)

@@ -1,0 +1,64 @@
+"""Stage `corpus`: read the conversations and split them into training and holdout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from arf_programs.corpus.read import read_corpus
+from arf_programs.corpus.split import split
+from arf_programs.fingerprint import digest, file_digest
+from arf_programs.jsonl import write_jsonl_atomic
+from arf_programs.labeled import read_labeled
+from arf_programs.run import Run, SplitConversation
+from arf_programs.run_folder import RunFolder
+from arf_programs.stages.stage import Stage
+
+
+def outputs(folder: RunFolder) -> tuple[Path, ...]:
+    return (folder.conversations,)
+
+
+def fingerprint(run: Run) -> dict[str, str]:
+    config = run.config
+    return {
+        "corpus settings": digest(config.corpus.model_dump(mode="json")),
+        "corpus file": _content(config.corpus.path, run.base_dir),
+        "labelled set": _content(config.labeled.path or "", run.base_dir),
+        "seed": digest(config.seed),
+    }
+
+
+def work(run: Run) -> dict[str, int]:
+    config = run.config.corpus
+    corpus = read_corpus(config, base_dir=run.base_dir)
+    known = {conversation.id: conversation for conversation in corpus.conversations}
+    labeled = read_labeled(run.config.labeled, known, config.columns, run.base_dir)
+    sides = split(
+        corpus.conversations,
+        holdout=config.holdout,
+        seed=run.config.seed,
+        threshold=config.near_duplicate,
+        # A labelled conversation may be shown to the models, so it must not test them.
+        keep_in_train={example.conversation.id for example in labeled},
+    )
+    holdout = set(sides.holdout)
+    write_jsonl_atomic(
+        run.folder.conversations,
+        [
+            SplitConversation(split="holdout" if item.id in holdout else "train", conversation=item)
+            for item in corpus.conversations
+        ],
+    )
+    run.folder.replace_failures("corpus", list(corpus.skipped))
+    return {"train": len(sides.train), "holdout": len(holdout), "skipped": len(corpus.skipped)}
+
+
+def _content(path: str, base_dir: Path) -> str:
+    """Hash of a local file or folder; a hub id stands for itself."""
+    for place in (base_dir / path, Path(path)):
+        if path and place.exists():
+            return file_digest(place)
+    return digest(path)
+
+
+STAGE = Stage("corpus", "read and split the conversations", outputs, fingerprint, work)

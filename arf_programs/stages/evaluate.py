@@ -1,0 +1,145 @@
+"""Stage `evaluate`: every system summarises the holdout, and every summary is scored."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import NamedTuple
+
+from arf_programs.asking import ask_rows
+from arf_programs.config.models import ModelConfig
+from arf_programs.fingerprint import digest, file_digest, model_digest, prompts_digest
+from arf_programs.jsonl import read_jsonl, write_jsonl_atomic
+from arf_programs.metrics.rouge import rouge
+from arf_programs.models.lm import EMBEDDED, build_lm
+from arf_programs.programs.judge import JudgeSummary
+from arf_programs.programs.summarize import SummarizeConversation
+from arf_programs.run import Run
+from arf_programs.run_folder import RunFolder
+from arf_programs.runner import RowKey
+from arf_programs.stages.analyze import analyst_fingerprint, build_analyzer
+from arf_programs.stages.stage import Stage
+from arf_programs.stages.train import student_name
+from signatures.exceptions import ModelError
+from signatures.rate_summary import RateSummary
+from signatures.records import Conversation, Failure, Rating, Score, Summary
+
+BASE = "base"
+_BATCH = 32  # rows in flight towards a model in this process: its largest batch
+
+
+def outputs(folder: RunFolder) -> tuple[Path, ...]:
+    return (folder.predictions, folder.scores)
+
+
+def fingerprint(run: Run) -> dict[str, str]:
+    config = run.config
+    return {
+        "conversations.jsonl": file_digest(run.folder.conversations),
+        "drafts.jsonl": file_digest(run.folder.drafts),
+        "student": file_digest(run.folder.student),
+        "train.base": digest(config.train.base),
+        "summarize.instruction": digest(config.summarize.instruction),
+        "models.judge": model_digest(config.models.judge),
+        "judge prompt": prompts_digest([RateSummary]),
+        "evaluate": digest(config.evaluate.model_dump(mode="json", exclude={"samples", "confidence"})),
+        **analyst_fingerprint(run),
+    }
+
+
+def systems(run: Run) -> dict[str, str]:
+    """The systems that answer in this process, with their model strings: the base model and each arm's student."""
+    students = {student_name(arm): f"{EMBEDDED}{run.folder.student / arm}" for arm in run.config.train.arms}
+    return {BASE: f"{EMBEDDED}{run.config.train.base}", **students}
+
+
+def work(run: Run) -> dict[str, int]:
+    failures: list[Failure] = []
+    predictions: list[Summary] = []
+    for system, model in systems(run).items():
+        made, failed = _predict(run, system, model)
+        predictions += made
+        failures += failed
+    write_jsonl_atomic(run.folder.predictions, predictions)
+    scores, unscored = _score_all(run, [*run.drafts("holdout"), *predictions])
+    write_jsonl_atomic(run.folder.scores, scores)
+    failures += unscored
+    run.folder.replace_failures(STAGE.name, failures)
+    return {"predictions": len(predictions), "scores": len(scores), "failed": len(failures)}
+
+
+def _predict(run: Run, system: str, model: str) -> tuple[list[Summary], list[Failure]]:
+    config = ModelConfig(model=model, max_tokens=run.config.evaluate.max_tokens)
+    program = SummarizeConversation(run.config.summarize.instruction, retries=0)
+    program.set_lm(build_lm(config, seed=run.config.seed))
+
+    async def predict(conversation: Conversation) -> Summary:
+        try:
+            text = (await program.acall(conversation=conversation)).summary
+        except ModelError:
+            text = ""  # a blank answer is this system's answer, and is scored as such
+        return Summary(conversation_id=conversation.id, text=text, system=system, model=model)
+
+    outcome = ask_rows(
+        run,
+        STAGE.name,
+        list(run.conversations("holdout").values()),
+        predict,
+        key=lambda row: RowKey(row.id, system),
+        concurrency=_BATCH,
+        label=system,
+    )
+    return list(outcome.results.values()), outcome.failures
+
+
+class _Row(NamedTuple):
+    conversation: Conversation
+    summary: Summary
+
+
+def _score_all(run: Run, summaries: list[Summary]) -> tuple[list[Score], list[Failure]]:
+    config = run.config
+    conversations = run.conversations("holdout")
+    analyzer = build_analyzer(run, model=config.evaluate.analyst)
+    judge = JudgeSummary(retries=config.analyze.parse_retries)
+    if config.evaluate.judge:
+        judge.set_lm(build_lm(config.models.judge, seed=config.seed))
+
+    async def rate(row: _Row) -> Rating | None:
+        if not config.evaluate.judge:
+            return None
+        rating: Rating = (await judge.acall(conversation=row.conversation, summary=row.summary.text)).rating
+        return rating
+
+    async def score(row: _Row) -> Score:
+        analysis, rating = await asyncio.gather(
+            analyzer.acall(conversation=row.conversation, summary=row.summary.text), rate(row)
+        )
+        overlap = rouge(row.summary.text, row.conversation.references) if row.conversation.references else {}
+        return Score(
+            conversation_id=row.conversation.id,
+            channel=row.conversation.channel,
+            system=row.summary.system,
+            errors=analysis.errors,
+            words=len(row.summary.text.split()),
+            rating=rating,
+            **overlap,
+        )
+
+    # Systems side by side for each conversation: what models are asked about it shares its prefix.
+    order = {name: number for number, name in enumerate(conversations)}
+    ordered = sorted(summaries, key=lambda summary: order[summary.conversation_id])
+    rows = [_Row(conversations[summary.conversation_id], summary) for summary in ordered]
+    outcome = ask_rows(
+        run,
+        STAGE.name,
+        rows,
+        score,
+        key=lambda row: RowKey(row.conversation.id, row.summary.system),
+        concurrency=config.models.judge.concurrency,
+        label="scores",
+    )
+    return list(outcome.results.values()), outcome.failures
+
+
+STAGE = Stage("evaluate", "score every system on the holdout", outputs, fingerprint, work)

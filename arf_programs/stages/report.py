@@ -1,0 +1,153 @@
+"""Stage `report`: all figures for machines (summary.json), and for people (report.html)."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from pathlib import Path
+
+from arf_programs import __version__
+from arf_programs.fingerprint import digest, file_digest
+from arf_programs.jsonl import read_jsonl, write_text_atomic
+from arf_programs.metrics.aggregate import by_channel, comparisons, errors_by_category, system_metrics
+from arf_programs.models.call_store import read_ledger
+from arf_programs.report.data import (
+    AnalyzeFigures,
+    ArmFigures,
+    CorpusFigures,
+    EvaluateFigures,
+    ReportData,
+    ReviseFigures,
+    RunSummary,
+    SpendFigures,
+    sample_revisions,
+)
+from arf_programs.report.render import render_report
+from arf_programs.run import Run
+from arf_programs.run_folder import RunFolder, read_manifest
+from arf_programs.stages.stage import Stage
+from arf_programs.stages.train import training_log
+from arf_programs.taxonomy.files import read_taxonomy
+from signatures.records import DraftErrors, Revision, Score
+
+_EARLIER = ("corpus", "draft", "taxonomy", "analyze", "revise", "train", "evaluate")
+
+
+def outputs(folder: RunFolder) -> tuple[Path, ...]:
+    return (folder.summary, folder.report)
+
+
+def fingerprint(run: Run) -> dict[str, str]:
+    folder, config = run.folder, run.config
+    files = (folder.conversations, folder.taxonomy, folder.errors, folder.revisions, folder.student, folder.scores)
+    return {
+        **{path.name: file_digest(path) for path in files},
+        "name": digest(config.name),
+        "evaluate": digest([config.evaluate.samples, config.evaluate.confidence]),
+        "seed": digest(config.seed),
+        "arf_version": __version__,
+    }
+
+
+def work(run: Run) -> dict[str, int]:
+    summary = summarize_run(run)
+    write_text_atomic(run.folder.summary, summary.model_dump_json(indent=2) + "\n")
+    write_text_atomic(run.folder.report, render_report(_report_data(run, summary)))
+    return {"systems": len(summary.evaluate.systems), "comparisons": len(summary.evaluate.comparisons)}
+
+
+def summarize_run(run: Run) -> RunSummary:
+    """All figures of the run, from its files. Raises StageError or DataError when one of them is missing."""
+    return RunSummary(
+        name=run.config.name,
+        arf_version=__version__,
+        finished=True,
+        corpus=_corpus(run),
+        analyze=_analyze(run),
+        revise=_revise(run),
+        train={arm: ArmFigures(**training_log(run.folder, arm)) for arm in run.config.train.arms},
+        evaluate=_evaluate(run),
+        spend=_spend(run.folder),
+    )
+
+
+def _corpus(run: Run) -> CorpusFigures:
+    failures = run.folder.read_failures()
+    skipped = {failure.conversation_id for failure in failures if failure.stage == "corpus"}
+    undrafted = {failure.conversation_id for failure in failures if failure.stage == "draft"}
+    train, holdout = run.conversations("train"), run.conversations("holdout")
+    return CorpusFigures(
+        conversations=len(train) + len(holdout) + len(skipped),
+        train=len(train),
+        holdout=len(holdout),
+        failed=len(skipped | undrafted),
+    )
+
+
+def _analyze(run: Run) -> AnalyzeFigures:
+    rows = list(read_jsonl(run.folder.errors, DraftErrors))
+    categories = Counter(note.category for row in rows for note in row.errors)
+    return AnalyzeFigures(
+        drafts=len(rows),
+        with_errors=sum(bool(row.errors) for row in rows),
+        errors=categories.total(),
+        by_category=dict(categories.most_common()),
+    )
+
+
+def _revise(run: Run) -> ReviseFigures:
+    verdicts = Counter(row.verdict.value for row in read_jsonl(run.folder.revisions, Revision))
+    failed = sum(failure.stage in ("analyze", "revise") for failure in run.folder.read_failures())
+    return ReviseFigures(**verdicts, failed=failed)
+
+
+def _evaluate(run: Run) -> EvaluateFigures:
+    scores = list(read_jsonl(run.folder.scores, Score))
+    samples, confidence, seed = run.config.evaluate.samples, run.config.evaluate.confidence, run.config.seed
+    return EvaluateFigures(
+        systems=system_metrics(scores, samples=samples, confidence=confidence, seed=seed),
+        comparisons=tuple(comparisons(scores, samples=samples, confidence=confidence, seed=seed)),
+    )
+
+
+def _spend(folder: RunFolder) -> SpendFigures:
+    calls = read_ledger(folder.ledger)
+    paid = [call for call in calls if not call.cached]
+    seconds: dict[str, float] = defaultdict(float)
+    for stage in _EARLIER:
+        manifest = read_manifest(folder.manifest(stage))
+        if manifest is not None:
+            seconds[stage] = round(manifest.seconds, 1)
+    return SpendFigures(
+        calls=len(paid),
+        cached=len(calls) - len(paid),
+        prompt_tokens=sum(call.prompt_tokens for call in paid),
+        completion_tokens=sum(call.completion_tokens for call in paid),
+        usd=round(sum(call.usd for call in paid), 6),
+        seconds=dict(seconds),
+    )
+
+
+def _report_data(run: Run, summary: RunSummary) -> ReportData:
+    folder = run.folder
+    scores = list(read_jsonl(folder.scores, Score))
+    revisions = list(read_jsonl(folder.revisions, Revision))
+    return ReportData(
+        name=run.config.name,
+        summary=summary,
+        confidence=run.config.evaluate.confidence,
+        by_channel=by_channel(scores),
+        errors_by_category=errors_by_category(scores),
+        losses={
+            arm: tuple((item["step"], item["loss"]) for item in training_log(folder, arm)["losses"])
+            for arm in run.config.train.arms
+        },
+        revisions=sample_revisions(revisions, run.conversations("train")),
+        revisions_total=len(revisions),
+        failures=tuple(folder.read_failures()),
+        taxonomy=read_taxonomy(folder.taxonomy),
+        config_yaml=folder.config.read_text(encoding="utf-8"),
+        prompts={"Summarize": run.config.summarize.instruction},
+    )
+
+
+STAGE = Stage("report", "write summary.json and report.html", outputs, fingerprint, work)

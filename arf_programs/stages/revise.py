@@ -1,0 +1,93 @@
+"""Stage `revise`: the editor mends each training draft, and each revision is verified."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from arf_programs.asking import ask_rows
+from arf_programs.fingerprint import digest, file_digest, model_digest, prompts_digest
+from arf_programs.jsonl import read_jsonl, write_jsonl_atomic
+from arf_programs.models.lm import build_lm
+from arf_programs.programs.propose import EditSummary, Propose, Rewrite, RewriteByTaxonomy
+from arf_programs.programs.revise import ReviseDraft
+from arf_programs.programs.verify import VerifyRevision
+from arf_programs.run import Run
+from arf_programs.run_folder import RunFolder
+from arf_programs.runner import RowKey
+from arf_programs.stages.analyze import analyst_fingerprint, build_analyzer
+from arf_programs.stages.stage import Stage
+from arf_programs.taxonomy.files import read_taxonomy
+from signatures.propose_edits import ProposeEdits
+from signatures.records import DraftErrors, Revision, Summary, Verdict
+from signatures.rewrite_summary import ReviseByTaxonomy, RewriteSummary
+
+REVISION_SIGNATURES = (ProposeEdits, RewriteSummary, ReviseByTaxonomy)
+
+
+def outputs(folder: RunFolder) -> tuple[Path, ...]:
+    return (folder.revisions,)
+
+
+def fingerprint(run: Run) -> dict[str, str]:
+    return {
+        "drafts.jsonl": file_digest(run.folder.drafts),
+        "errors.jsonl": file_digest(run.folder.errors),
+        "models.editor": model_digest(run.config.models.editor),
+        "revise": digest(run.config.revise.model_dump(mode="json")),
+        "revision prompts": prompts_digest(REVISION_SIGNATURES),
+        **analyst_fingerprint(run),
+    }
+
+
+def build_reviser(run: Run) -> ReviseDraft:
+    """Editor and verifier as configured."""
+    config = run.config.revise
+    propose = _strategy(run)
+    propose.use(build_lm(run.config.models.editor, seed=run.config.seed))
+    verify = VerifyRevision(
+        build_analyzer(run, model=config.verify_with_analyst),
+        max_change=config.max_change,
+        min_words=config.min_words,
+    )
+    return ReviseDraft(propose, verify, attempts=config.attempts, on_reject=config.on_reject)
+
+
+def work(run: Run) -> dict[str, int]:
+    conversations = run.conversations("train")
+    errors = {row.conversation_id: row.errors for row in read_jsonl(run.folder.errors, DraftErrors)}
+    program = build_reviser(run)
+
+    async def revise(draft: Summary) -> Revision:
+        answer = await program.acall(
+            conversation=conversations[draft.conversation_id], draft=draft, errors=errors[draft.conversation_id]
+        )
+        revision: Revision = answer.revision
+        return revision
+
+    outcome = ask_rows(
+        run,
+        STAGE.name,
+        [draft for draft in run.drafts("train") if draft.conversation_id in errors],
+        revise,
+        key=lambda row: RowKey(row.conversation_id),
+        concurrency=run.config.models.editor.concurrency,
+    )
+    write_jsonl_atomic(run.folder.revisions, outcome.results.values())
+    run.folder.replace_failures(STAGE.name, outcome.failures)
+    verdicts = Counter(revision.verdict for revision in outcome.results.values())
+    return {**{verdict.value: verdicts[verdict] for verdict in Verdict}, "failed": len(outcome.failures)}
+
+
+def _strategy(run: Run) -> Propose:
+    retries = run.config.analyze.parse_retries
+    match run.config.revise.strategy:
+        case "edits":
+            return EditSummary(retries=retries)
+        case "rewrite":
+            return Rewrite(retries=retries)
+        case "taxonomy":
+            return RewriteByTaxonomy(read_taxonomy(run.folder.taxonomy), retries=retries)
+
+
+STAGE = Stage("revise", "the editor mends each draft, and each revision is verified", outputs, fingerprint, work)

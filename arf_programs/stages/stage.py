@@ -1,0 +1,110 @@
+"""What a stage is, and whether one is whole, stale or missing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from arf_programs import __version__
+from arf_programs.fingerprint import file_digest
+from arf_programs.run import Run
+from arf_programs.run_folder import Manifest, RunFolder, read_manifest, write_manifest
+
+State = Literal["whole", "stale", "missing"]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A step of the pipeline.
+
+    `fingerprint` gives the hashes of all that `work` depends on, by name; `work` writes `outputs` and returns counts
+    for the user. Outputs may be edited by hand: the stage stays whole, and what comes after it becomes stale. With
+    `keeps_edits` an edited output is also kept when the stage itself becomes stale.
+    """
+
+    name: str
+    does: str
+    outputs: Callable[[RunFolder], tuple[Path, ...]]
+    fingerprint: Callable[[Run], dict[str, str]]
+    work: Callable[[Run], dict[str, int]]
+    keeps_edits: bool = False
+
+
+@dataclass(frozen=True)
+class StageState:
+    """The state of a stage and, in words, why."""
+
+    state: State
+    why: str = ""
+
+
+def state_of(stage: Stage, run: Run) -> StageState:
+    """Whether a stage is whole; raises nothing for a run folder that is not there."""
+    manifest = read_manifest(run.folder.manifest(stage.name))
+    if manifest is None:
+        return StageState("missing", "it has not run to its end")
+    gone = [path.name for path in stage.outputs(run.folder) if not path.exists()]
+    if gone:
+        return StageState("missing", f"{', '.join(gone)} is gone")
+    if stage.keeps_edits and _edited(stage, run, manifest):
+        return StageState("whole", "edited by hand, so kept")
+    wanted = stage.fingerprint(run)
+    changed = [name for name, value in wanted.items() if manifest.fingerprint.get(name) != value]
+    changed += [name for name in manifest.fingerprint if name not in wanted]
+    if changed:
+        return StageState("stale", f"changed since: {', '.join(changed)}")
+    return StageState("whole")
+
+
+def run_stage(stage: Stage, run: Run) -> Manifest:
+    """Do a stage's work and write its manifest, last. Raises what the work raises."""
+    path = run.folder.manifest(stage.name)
+    fingerprint = stage.fingerprint(run)
+    path.unlink(missing_ok=True)
+    clock = StageClock(run.folder, stage.name)
+    try:
+        counts = stage.work(run)
+    finally:
+        seconds = clock.stop()
+    manifest = Manifest(
+        stage=stage.name,
+        arf_version=__version__,
+        fingerprint=fingerprint,
+        outputs={item.name: file_digest(item) for item in stage.outputs(run.folder)},
+        counts=counts,
+        seconds=seconds,
+    )
+    write_manifest(path, manifest)
+    return manifest
+
+
+class StageClock:
+    """Seconds that a stage has taken in all its runs, kept in the run's folder."""
+
+    def __init__(self, folder: RunFolder, stage: str) -> None:
+        self._path = folder.path / "manifests" / f"{stage}.seconds"
+        self._start = time.monotonic()
+
+    def stop(self) -> float:
+        """Add the time since the start, and return the total."""
+        total = read_seconds(self._path) + time.monotonic() - self._start
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._path.write_text(f"{total:.3f}\n", encoding="utf-8")
+        return total
+
+
+def read_seconds(path: Path) -> float:
+    """The total that a StageClock wrote; 0 if there is none."""
+    try:
+        return float(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return 0.0
+
+
+def _edited(stage: Stage, run: Run, manifest: Manifest) -> bool:
+    return any(
+        manifest.outputs.get(path.name) not in (None, file_digest(path)) for path in stage.outputs(run.folder)
+    )

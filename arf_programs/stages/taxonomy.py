@@ -1,0 +1,117 @@
+"""Stage `taxonomy`: open notes on a sample of drafts, merged into named categories that a person may edit."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from arf_programs.asking import ask_rows
+from arf_programs.fingerprint import digest, file_digest, model_digest, prompts_digest
+from arf_programs.models.lm import build_lm
+from arf_programs.programs.induce_taxonomy import MergeNotes
+from arf_programs.programs.open_notes import TakeNotes
+from arf_programs.run import Run
+from arf_programs.run_folder import RunFolder
+from arf_programs.runner import RowKey
+from arf_programs.stages.stage import Stage
+from arf_programs.taxonomy.files import read_taxonomy, write_taxonomy
+from arf_programs.taxonomy.seed import seed_taxonomy
+from signatures.exceptions import StageError
+from signatures.induce_taxonomy import InduceTaxonomy
+from signatures.note_problems import NoteProblems
+from signatures.records import Summary, Taxonomy
+
+
+def outputs(folder: RunFolder) -> tuple[Path, ...]:
+    return (folder.taxonomy,)
+
+
+def fingerprint(run: Run) -> dict[str, str]:
+    config = run.config
+    if config.analyze.taxonomy:
+        return {"analyze.taxonomy": file_digest(_given(run))}
+    return {
+        "drafts.jsonl": file_digest(run.folder.drafts),
+        "models.analyst": model_digest(config.models.analyst),
+        "analyze.notes_sample": digest(config.analyze.notes_sample),
+        "analyze.max_categories": digest(config.analyze.max_categories),
+        "seed taxonomy": digest(seed_taxonomy().model_dump(mode="json")),
+        "prompts": prompts_digest([NoteProblems, InduceTaxonomy]),
+        "seed": digest(config.seed),
+    }
+
+
+def work(run: Run) -> dict[str, int]:
+    if run.config.analyze.taxonomy:
+        taxonomy, notes = read_taxonomy(_given(run)), 0
+    else:
+        collected = _take_notes(run)
+        taxonomy, notes = _induce(run, collected), len(collected)
+    write_taxonomy(run.folder.taxonomy, taxonomy)
+    return {"notes": notes, "categories": len(taxonomy.categories)}
+
+
+def sample_drafts(drafts: list[Summary], size: int, seed: int) -> list[Summary]:
+    """`size` drafts in an order that a hash of seed and conversation gives: more drafts keep those sampled before."""
+
+    def rank(draft: Summary) -> bytes:
+        return hashlib.sha256(f"{seed}/{draft.conversation_id}".encode()).digest()
+
+    return sorted(drafts, key=rank)[:size]
+
+
+def _take_notes(run: Run) -> list[str]:
+    config = run.config
+    conversations = run.conversations("train")
+    program = TakeNotes(retries=config.analyze.parse_retries)
+    program.set_lm(build_lm(config.models.analyst, seed=config.seed))
+
+    async def note(draft: Summary) -> list[str]:
+        answer = await program.acall(conversation=conversations[draft.conversation_id], summary=draft.text)
+        return list(answer.notes)
+
+    outcome = ask_rows(
+        run,
+        STAGE.name,
+        sample_drafts(run.drafts("train"), config.analyze.notes_sample, config.seed),
+        note,
+        key=lambda row: RowKey(row.conversation_id),
+        concurrency=config.models.analyst.concurrency,
+        label="notes",
+    )
+    run.folder.replace_failures(STAGE.name, outcome.failures)
+    return [text for notes in outcome.results.values() for text in notes]
+
+
+def _induce(run: Run, notes: list[str]) -> Taxonomy:
+    config = run.config
+    if not notes:
+        return seed_taxonomy()
+    program = MergeNotes(max_categories=config.analyze.max_categories, retries=config.analyze.parse_retries)
+    program.set_lm(build_lm(config.models.analyst, seed=config.seed))
+
+    async def induce(collected: list[str]) -> Taxonomy:
+        answer = await program.acall(notes=collected, seed=seed_taxonomy())
+        taxonomy: Taxonomy = answer.taxonomy
+        return taxonomy
+
+    outcome = ask_rows(
+        run, STAGE.name, [notes], induce, key=lambda _: RowKey("all notes"), concurrency=1, label="induction"
+    )
+    if outcome.failures:
+        raise StageError(
+            f"No taxonomy could be induced: {outcome.failures[0].reason} "
+            "Name a file in analyze.taxonomy, or set analyze.notes_sample to 0 to work with the seed taxonomy."
+        )
+    return next(iter(outcome.results.values()))
+
+
+def _given(run: Run) -> Path:
+    path = Path(run.config.analyze.taxonomy or "")
+    beside = run.base_dir / path
+    return beside if beside.exists() else path
+
+
+STAGE = Stage(
+    "taxonomy", "open notes on a sample, merged into categories", outputs, fingerprint, work, keeps_edits=True
+)

@@ -1,0 +1,120 @@
+"""Stage `train`: builds each arm's examples and fine-tunes its student, each in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from arf_programs.fingerprint import digest, file_digest
+from arf_programs.jsonl import write_text_atomic
+from arf_programs.run import Run
+from arf_programs.run_folder import RunFolder
+from arf_programs.stages.stage import Stage
+from signatures.exceptions import StageError
+
+_LAST_LINES = 12
+
+
+def outputs(folder: RunFolder) -> tuple[Path, ...]:
+    return (folder.train, folder.student)
+
+
+def fingerprint(run: Run) -> dict[str, str]:
+    config = run.config
+    return {
+        "conversations.jsonl": file_digest(run.folder.conversations),
+        "drafts.jsonl": file_digest(run.folder.drafts),
+        "revisions.jsonl": file_digest(run.folder.revisions),
+        "summarize.instruction": digest(config.summarize.instruction),
+        "revise.on_reject": digest(config.revise.on_reject),
+        "train": digest(config.train.model_dump(mode="json")),
+        "seed": digest(config.seed),
+    }
+
+
+def student_name(arm: str) -> str:
+    """The name of an arm's student among the systems."""
+    return f"student_{arm}"
+
+
+def training_log(folder: RunFolder, arm: str) -> dict[str, Any]:
+    """What `training.sft` wrote when it finished. Raises StageError if it has not."""
+    path = folder.student / arm / "training_log.json"
+    try:
+        log: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        raise StageError(f"{path} is missing: the student of arm {arm} is not trained.") from None
+    return log
+
+
+def work(run: Run) -> dict[str, int]:
+    _run_module(run, "training.dataset", "--run-dir", str(run.folder.path))
+    for arm in run.config.train.arms:
+        _train_arm(run, arm)
+    return {f"{arm} examples": training_log(run.folder, arm)["examples"] for arm in run.config.train.arms}
+
+
+def _train_arm(run: Run, arm: str) -> None:
+    """Train one student, unless it is trained on just these examples already; an interrupted training goes on."""
+    data, settings = run.folder.train / f"{arm}.jsonl", run.folder.train / f"{arm}.json"
+    started, output = run.folder.train / f"{arm}.started", run.folder.student / arm
+    if not data.read_bytes().strip():
+        raise StageError(
+            f"Arm {arm} has no training example: no revision was kept. See failures.jsonl and revisions.jsonl, "
+            "set revise.on_reject to keep_partial or keep_draft, or leave the arm out of train.arms."
+        )
+    write_text_atomic(settings, json.dumps(_settings(run, arm), indent=2) + "\n")
+    stamp = digest([file_digest(data), file_digest(settings)])
+    if not started.exists() or started.read_text(encoding="utf-8").strip() != stamp:
+        shutil.rmtree(output, ignore_errors=True)
+        write_text_atomic(started, stamp + "\n")
+    elif (output / "training_log.json").exists():
+        run.progress.say(f"  {student_name(arm)}: already trained on these examples")
+        return
+    _run_module(
+        run, "training.sft", "--data", str(data), "--output", str(output), "--config", str(settings),
+        label=student_name(arm),
+    )  # fmt: skip
+
+
+def _settings(run: Run, arm: str) -> dict[str, Any]:
+    settings = run.config.train.model_dump(mode="json", exclude={"arms"})
+    return {**settings, "arm": arm, "seed": run.config.seed}
+
+
+def _run_module(run: Run, module: str, *arguments: str, label: str = "") -> None:
+    """Run `python -m module`; its JSON lines on stdout move the progress bar. Raises StageError with its last words."""
+    command = [sys.executable, "-m", module, *arguments]
+    log = run.folder.train / "log.txt"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        log.open("a", encoding="utf-8") as errors,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True) as process,  # noqa: S603
+    ):
+        try:
+            _follow(run, process, label)
+        except BaseException:
+            process.terminate()
+            raise
+    if process.returncode != 0:
+        last = log.read_text(encoding="utf-8").splitlines()[-_LAST_LINES:]
+        raise StageError(f"`python -m {module}` failed (exit code {process.returncode}); see {log}:\n" + "\n".join(last))
+
+
+def _follow(run: Run, process: subprocess.Popen[str], label: str) -> None:
+    lines = iter(process.stdout or ())
+    first = next(lines, "")
+    if not first:
+        return
+    step = json.loads(first)
+    with run.progress.task(label, total=step["total"]):
+        run.progress.advance(note=f"loss {step['loss']:.2f}")
+        for line in lines:
+            run.progress.advance(note=f"loss {json.loads(line)['loss']:.2f}")
+
+
+STAGE = Stage("train", "fine-tune one student per arm", outputs, fingerprint, work)
