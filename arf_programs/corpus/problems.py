@@ -21,6 +21,9 @@ class Problems:
         """Note a problem at a line or row number from 1, or of the file as a whole."""
         self._found.append((at or 0, text))
 
+    def __len__(self) -> int:
+        return len(self._found)
+
     def raise_any(self) -> None:
         """Raise DataError with the problems in the order of the file, at most MOST_SHOWN and how many more."""
         if not self._found:

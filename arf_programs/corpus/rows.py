@@ -1,7 +1,7 @@
 """Rows of a corpus with the line or row where each stands, from JSONL, CSV, Parquet and Hugging Face data sets.
 
 CSV, Parquet, folders and hub ids go through `datasets`, streamed: no copy of a customer's words is left in its cache.
-JSONL goes through `json` instead: Arrow refuses rows whose `metadata` differ in type, and cannot say which line is broken.
+JSONL goes through `json` instead: Arrow refuses rows whose `metadata` differ in type, and cannot name a broken line.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _SUFFIXES: dict[str, Kind] = {
     ".tsv": "csv",
     ".parquet": "parquet",
 }
-_HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
+_HUB_ID = re.compile(r"\w[\w.-]*(/[\w.-]+)?")
 _LONGEST_CELL = 1 << 30
 
 
@@ -83,7 +83,8 @@ def read_rows(source: Source, problems: Problems, *, split: str = "train", limit
     elif source.kind == "csv" and source.path:
         yield from _csv_rows(source.path, problems, limit)
     else:
-        yield from _numbered(_load(source, split), source.name, limit)
+        subject = "the data" if source.path else "no such file or folder, and the data set of that Hugging Face id"
+        yield from _numbered(_load(source, split), f"{source.name}: {subject}", limit)
 
 
 def read_jsonl_rows(path: Path, problems: Problems, *, limit: int | None = None) -> Iterator[Row]:
@@ -141,7 +142,7 @@ def _csv_rows(path: Path, problems: Problems, limit: int | None) -> Iterator[Row
         raise DataError(f"{problems.file}: cannot be read ({error.strerror or error})") from error
     problems.raise_any()
     if numbers:
-        rows = _numbered(_load_csv(path, header, delimiter), problems.file, len(numbers))
+        rows = _numbered(_load_csv(path, header, delimiter, len(numbers)), f"{problems.file}: the data", None)
         for number, row in zip(numbers, rows, strict=True):
             yield Row(number, row.values)
 
@@ -159,7 +160,7 @@ def _scan_csv(file: BinaryIO, problems: Problems, limit: int | None) -> tuple[li
     longest = csv.field_size_limit(_LONGEST_CELL)
     start = 2
     try:
-        for fields in islice((fields for fields in reader), None):
+        for fields in reader:
             if limit is not None and len(numbers) == limit:
                 break
             if fields and len(fields) != len(header):
@@ -183,7 +184,7 @@ def _decoded(file: BinaryIO, problems: Problems) -> Iterator[str]:
             yield line.decode(errors="replace")
 
 
-def _numbered(rows: Iterable[dict[str, object]], name: str, limit: int | None) -> Iterator[Row]:
+def _numbered(rows: Iterable[dict[str, object]], subject: str, limit: int | None) -> Iterator[Row]:
     """Number the rows of a data set from 1; whatever `datasets` stumbles over becomes a DataError."""
     from datasets.exceptions import DatasetsError
 
@@ -191,10 +192,10 @@ def _numbered(rows: Iterable[dict[str, object]], name: str, limit: int | None) -
         for number, values in enumerate(islice(rows, limit), start=1):
             yield Row(number, values)
     except (OSError, ValueError, RuntimeError, DatasetsError) as error:
-        raise DataError(f"{name}: the data set cannot be read ({error})") from error
+        raise DataError(f"{subject} cannot be read ({error})") from error
 
 
-def _load_csv(path: Path, header: list[str], delimiter: str) -> Iterator[dict[str, object]]:
+def _load_csv(path: Path, header: list[str], delimiter: str, rows: int) -> Iterator[dict[str, object]]:
     from datasets import Features, Value, load_dataset
 
     # Every column as text and nothing as missing: an id of 007 keeps its zeros, and a customer may well answer "NA".
@@ -208,6 +209,7 @@ def _load_csv(path: Path, header: list[str], delimiter: str) -> Iterator[dict[st
         sep=delimiter,
         encoding="utf-8-sig",
         keep_default_na=False,
+        nrows=rows,
     )
 
 

@@ -15,16 +15,19 @@ from collections.abc import Iterator
 
 from signatures.records import Turn
 
-_LABEL = re.compile(r"(?P<label>[^\W\d_][^:\n]{0,39}):(?!//)(?P<text>.*)")
-_WORD = re.compile(r"[\w.'’&/#@-]+|\([^()]*\)")
-_ROLES = frozenset(
-    "advisor adviser agent assistant bot caller chatbot client clerk consultant customer employee expert guest helpdesk "
-    "manager operator patient rep representative salesperson seller buyer specialist staff supervisor support "
-    "system technician user visitor".split()
+_LABEL = re.compile(r"(?P<label>[^\W\d_][^:：\n]{0,39})[:：](?!//)(?P<text>.*)")
+_BRACKETS = re.compile(r"\([^()]*\)")
+_NOT_IN_LABEL = re.compile(r"[,;!?\"“”„<>=*|(){}\[\]]")
+_ROLE = re.compile(
+    "advis[eo]r|agent|assistant|bot|buyer|caller|chatbot|clerk|client|consultant|customer|employee|expert|guest|helpdesk|"
+    "manager|operator|patient|rep|representative|salesperson|seller|service|specialist|staff|supervisor|support|system|"
+    "technician|user|visitor",
+    re.IGNORECASE,
 )
-_FIELDS = frozenset(
-    "address cc date dear e-mail email example fwd important name note notes p.s p.s. phone please price ps re reminder "
-    "sent status subject time tip total update warning".split()
+_FIELD = re.compile(
+    "address|cc|date|dear|e-?mail|example|fwd|important|name|notes?|p\\.?s\\.?|phone|please|price|re|reminder|sent|status|"
+    "subject|time|tip|total|update|warning",
+    re.IGNORECASE,
 )
 
 
@@ -58,8 +61,9 @@ def _split_label(line: str) -> tuple[str, str]:
     if match is None:
         return "", line
     label = match["label"].strip()
-    words = _WORD.findall(label)
-    if len(words) > 4 or _WORD.sub("", label).strip() or words[0].casefold() in _FIELDS:
+    plain = _BRACKETS.sub("", label)
+    words = plain.split()
+    if not 1 <= len(words) <= 4 or _NOT_IN_LABEL.search(plain) or _FIELD.fullmatch(words[0]):
         return "", line
     return label, match["text"]
 
@@ -92,8 +96,8 @@ def _is_role(label: str) -> bool:
 
     The last, since `User ID: ...` and `Customer name: ...` are fields.
     """
-    words = re.findall(r"[^\W\d_]{2,}", re.sub(r"\([^()]*\)", "", label))
-    return bool(words) and words[-1].casefold() in _ROLES
+    words = re.findall(r"[^\W\d_]{2,}", _BRACKETS.sub("", label))
+    return bool(words) and _ROLE.fullmatch(words[-1]) is not None
 
 
 def _in_several_turns(labels: list[str], sure: set[str]) -> set[str]:

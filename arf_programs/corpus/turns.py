@@ -19,6 +19,10 @@ def read_turns(value: object, columns: ColumnsConfig) -> tuple[Turn, ...]:
     if isinstance(value, list):
         turns = tuple(_turn(item, number, columns) for number, item in enumerate(value, start=1))
     elif isinstance(value, str):
+        if value.lstrip().startswith("[{"):
+            raise ValueError(
+                "the conversation looks like a JSON list but is not valid JSON: write it with a JSON encoder"
+            )
         turns = parse_turns(value)
     elif value is None:
         turns = ()
@@ -34,11 +38,10 @@ def decode_list(value: object) -> object:
     if not isinstance(value, str) or not value.lstrip().startswith("["):
         return value
     try:
-        return clean_values(json.loads(value))
-    except ValueError as error:
-        if value.lstrip().startswith("[{"):
-            raise ValueError(f"the conversation looks like a JSON list but is not valid JSON ({error})") from error
+        decoded: object = json.loads(value)
+    except ValueError:
         return value
+    return clean_values(decoded)
 
 
 def _turn(item: object, number: int, columns: ColumnsConfig) -> Turn:

@@ -1,0 +1,115 @@
+"""Splits the corpus into conversations to train on and a holdout that nobody trains on."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from arf_programs.corpus.near_duplicates import duplicate_groups
+from signatures.exceptions import DataError
+from signatures.records import Conversation
+
+
+@dataclass(frozen=True)
+class Split:
+    """The ids of both sides, each in the order of the corpus."""
+
+    train: tuple[str, ...]
+    holdout: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Conversations that stay together; `key` orders groups, `stratum` is the channel of most of its members."""
+
+    key: str
+    stratum: str
+    ids: tuple[str, ...]
+
+
+def split(
+    conversations: Sequence[Conversation],
+    *,
+    holdout: float,
+    seed: int,
+    threshold: float,
+    keep_in_train: Collection[str] = (),
+    keep_with: Sequence[Conversation] = (),
+) -> Split:
+    """Split by channel, near-duplicates (see `duplicate_groups`) on one side, and the holdout a share of all.
+
+    Conversations of the ids `keep_in_train` and whatever is nearly a duplicate of them, or of the `keep_with` from
+    outside the corpus, are trained on. Groups are ordered by a hash of seed and ids, so adding a conversation moves few
+    others. Raises DataError when one side would be empty.
+    """
+    numbers = duplicate_groups([*conversations, *keep_with], threshold=threshold)
+    members: defaultdict[int, list[Conversation]] = defaultdict(list)
+    for number, conversation in zip(numbers, conversations, strict=False):
+        members[number].append(conversation)
+    kept = set(numbers[len(conversations) :])
+    kept |= {number for number, group in members.items() if any(item.id in keep_in_train for item in group)}
+    free = sorted((_group(group, seed) for number, group in members.items() if number not in kept), key=lambda g: g.key)
+    _check_both_sides(len(members), len(free))
+    channels = Counter(conversation.channel for conversation in conversations)
+    chosen = _choose(free, {name: holdout * count for name, count in channels.items()}, len(conversations))
+    ids = [conversation.id for conversation in conversations]
+    return Split(tuple(i for i in ids if i not in chosen), tuple(i for i in ids if i in chosen))
+
+
+def _group(members: Sequence[Conversation], seed: int) -> _Group:
+    # The smallest hash among its members, so that a further member rarely changes a group's place.
+    key = min(hashlib.sha256(f"{seed}\0{item.id}".encode()).hexdigest() for item in members)
+    channels = Counter(item.channel for item in members)
+    stratum = min(channels, key=lambda name: (-channels[name], name))
+    return _Group(key, stratum, tuple(item.id for item in members))
+
+
+def _check_both_sides(groups: int, free: int) -> None:
+    if groups < 2:
+        raise DataError(
+            "corpus: there is one conversation, or all are near-duplicates of one another, and both training and "
+            "holdout need one: give more conversations, or raise corpus.near_duplicate"
+        )
+    if free == 0:
+        raise DataError(
+            "corpus: every conversation is labelled, or a near-duplicate of a labelled one, and the holdout needs "
+            "another: give more conversations or label fewer"
+        )
+
+
+def _choose(free: Sequence[_Group], quotas: Mapping[str, float], total: int) -> frozenset[str]:
+    """The ids of the holdout: near the sum of the quotas, at least one, and never all.
+
+    First each channel fills its quota rounded down, then rounded up while there is room in all, then whoever has any
+    left: what one channel cannot give, since its conversations are labelled, others do. A group too large for the room
+    is passed over; looking for the best sum of sizes instead would let one conversation more change everything.
+    """
+    room = min(max(1, math.floor(sum(quotas.values()) + 0.5)), total - 1)
+    taken: dict[str, _Group] = {}
+    filled: Counter[str] = Counter()
+    for limits in (
+        {name: math.floor(quota) for name, quota in quotas.items()},
+        {name: math.ceil(quota) for name, quota in quotas.items()},
+        dict.fromkeys(quotas, total),
+    ):
+        for group in free:
+            size = len(group.ids)
+            if group.key not in taken and size <= room and filled[group.stratum] + size <= limits[group.stratum]:
+                taken[group.key] = group
+                filled[group.stratum] += size
+                room -= size
+    left = [group for group in free if group.key not in taken]
+    last = _nearest(left, room, must=not taken, most=total - 1 - sum(filled.values()))
+    return frozenset(conversation_id for group in (*taken.values(), *last) for conversation_id in group.ids)
+
+
+def _nearest(left: Iterable[_Group], room: int, *, must: bool, most: int) -> list[_Group]:
+    """One group more, where overshooting with it comes nearer to the wanted size than leaving the room empty."""
+    fitting = [group for group in left if len(group.ids) <= most]
+    if not fitting:
+        return []
+    best = min(fitting, key=lambda group: abs(room - len(group.ids)))
+    return [best] if must or abs(room - len(best.ids)) < room else []
