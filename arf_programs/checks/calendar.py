@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from arf_programs.checks.finding import Finding, Material
@@ -14,13 +15,14 @@ _DAY: Final = re.compile(r"(?<![\d.,])([0-3]?\d)(?:st|nd|rd|th)?(?![\d])")
 class KnownMoments:
     """The dates and times that a conversation contains, under each of their readings."""
 
-    def __init__(self, texts: list[str]) -> None:
-        found = [(turn, date) for turn, text in enumerate(texts, start=1) for date in dates(text)]
+    def __init__(self, texts: tuple[str, ...]) -> None:
+        found = [(turn, date) for turn, text in enumerate(texts, start=1) for date in dates(text, lenient=True)]
         self.pairs = {pair for _, date in found for pair in date.days}
         self.months = {month for _, month in self.pairs}
         self.weekdays = {date.weekday for _, date in found if date.weekday is not None}
         self.days = {int(day) for text in texts for day in _DAY.findall(text)}
         self.years = {int(year) for text in texts for year in re.findall(r"\b(?:19|20)\d\d\b", text)}
+        self.short_years = {date.year for _, date in found if date.year is not None and date.year < 100}
         self.minutes = {minute for text in texts for time in times(text) for minute in time.minutes}
         self.loose_minutes = {minute for text in texts for minute in loose_times(text)}
         self.date_turns = {turn for turn, _ in found}
@@ -30,6 +32,8 @@ class KnownMoments:
         """Whether the conversation has the date: as a whole, or its day and its month apart."""
         if wanted.weekday is not None:
             return wanted.weekday in self.weekdays
+        if wanted.year is not None and wanted.year not in self.years and wanted.year % 100 not in self.short_years:
+            return False
         return any(self._has(day, month) for day, month in wanted.days)
 
     def _has(self, day: int, month: int) -> bool:
@@ -41,16 +45,22 @@ class KnownMoments:
         return apart or (day in self.days and (0, month) in self.pairs)
 
 
+@lru_cache(maxsize=64)
+def known_moments(texts: tuple[str, ...]) -> KnownMoments:
+    """The dates and times of a conversation, kept while several summaries of it are checked."""
+    return KnownMoments(texts)
+
+
 def check_dates(material: Material) -> list[Finding]:
     """Dates, months and weekdays of the summary that the conversation does not contain in any way of writing."""
-    known = KnownMoments([turn.text for turn in material.conversation.turns])
+    known = known_moments(material.texts)
     wrong = [date for date in dates(material.summary) if not known.support(date)]
     return [_finding(material, date.start, date.end, "date", known.date_turns) for date in wrong]
 
 
 def check_times(material: Material) -> list[Finding]:
     """Times of day of the summary that the conversation does not contain; "3pm" is "15:00", and may be "at 3"."""
-    known = KnownMoments([turn.text for turn in material.conversation.turns])
+    known = known_moments(material.texts)
     findings = []
     for time in times(material.summary):
         if not time.minutes & (known.minutes | known.loose_minutes):

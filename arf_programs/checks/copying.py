@@ -8,8 +8,8 @@ from typing import Final
 
 from arf_programs.checks.finding import WORD, Finding, Material, words
 
-LONGEST_COPY: Final = 15
-"""Words in a row that a summary may share with a turn; human references of threads seldom share more."""
+LONGEST_COPY: Final = 20
+"""Words in a row that a summary may share with a turn: fewer than 1 in 100 human references of threads share more."""
 
 _LINE: Final = re.compile(r"^[ \t>*_-]*(?P<speaker>[A-Za-z][\w .'-]{0,30}?)[*_]*:[*_]*\s+\S.*$", re.MULTILINE)
 _SPEAKERS: Final = frozenset(("customer", "agent", "client", "bot", "representative", "user", "assistant", "caller"))

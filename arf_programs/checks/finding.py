@@ -35,6 +35,11 @@ class Material:
     summary: str
 
     @cached_property
+    def texts(self) -> tuple[str, ...]:
+        """The text of each turn."""
+        return tuple(turn.text for turn in self.conversation.turns)
+
+    @cached_property
     def sentences(self) -> list[tuple[int, int]]:
         """Spans of the summary's sentences."""
         return sentence_spans(self.summary)
@@ -49,7 +54,8 @@ class Material:
         """Lower-case words of the whole conversation, speakers, channel and metadata included."""
         said = [turn.speaker for turn in self.conversation.turns]
         told = [value for value in self.conversation.metadata.values() if isinstance(value, str)]
-        return frozenset(words(" ".join([*said, *told, self.conversation.channel]))).union(*self.turn_words)
+        known = frozenset(words(" ".join([*said, *told, self.conversation.channel]))).union(*self.turn_words)
+        return known | {word.removesuffix("'s") for word in known}
 
     @cached_property
     def squeezed(self) -> str:

@@ -27,9 +27,19 @@ def check_length(material: Material) -> list[Finding]:
     findings = []
     said = sum(len(words(turn.text)) for turn in material.conversation.turns)
     if count > min(HARD_LIMIT, max(MOST_WORDS, MOST_SHARE * said)):
-        findings.append(Finding("length", 0, 0, f"The summary is too long: {count} words.", "major"))
+        start = _beyond(material)
+        reason = f"The summary is too long: {count} words."
+        findings.append(Finding("length", start, len(material.summary.rstrip()), reason, "major"))
     start, end = material.sentences[-1]
     last = material.summary[start:end]
     if last[-1] not in _CLOSING:
         findings.append(Finding("length", start, end, "The last sentence is cut off or has no full stop.", "minor"))
     return findings
+
+
+def _beyond(material: Material) -> int:
+    """Where the first sentence beyond `MOST_WORDS` begins: what has to go."""
+    for start, end in material.sentences:
+        if len(words(material.summary[:end])) > MOST_WORDS:
+            return start
+    return material.sentences[-1][0]

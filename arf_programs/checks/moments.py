@@ -41,7 +41,7 @@ _NUMERIC: Final = re.compile(
 )
 _ALONE: Final = re.compile(rf"\b(?P<month>{_MONTH})\b\.?(?:,? (?P<year>(?:19|20)\d\d)\b)?", re.IGNORECASE)
 _WEEKDAY: Final = re.compile(rf"\b(?P<day>{'|'.join(_WEEKDAYS)})(?:s|'s|’s)?\b", re.IGNORECASE)
-_HALF: Final = r"(?P<suffix>[ap])\.? ?m\b\.?"
+_HALF: Final = r"(?P<suffix>[ap])(?:\. ?m\b\.?| ?m\b)"
 _CLOCK: Final = re.compile(
     rf"(?<![\w:.,/$€£-])(?P<hour>[01]?\d|2[0-4])(?:[:.h](?P<minute>[0-5]\d)(?![\d:%]|\.\d))?(?: ?{_HALF})?"
     r"(?P<oclock> ?o['’]?clock)?(?P<h24> ?h(?:ours|rs)?\b)?",
@@ -52,8 +52,16 @@ _RANGE: Final = re.compile(
     re.IGNORECASE,
 )
 _MILITARY: Final = re.compile(r"(?<![\w.:,/$€£])(?P<hour>[01]\d|2[0-3])(?P<minute>[0-5]\d)(?![\w:]|[.,]\d)")
+_BARE_HOUR: Final = re.compile(
+    r"(?:\b(?:at|by|from|between|until|till|til|to|and|or|before|after|around|about|past|since) |@ ?|(?<=\d) ?[-–] ?|^|"
+    r"(?=\d\d? ?[-–] ?\d))"
+    r"(?P<hour>\d\d?|[a-z]+)"
+    r"(?![\w:.,]*\d|%| ?(?:[ap]\.?m|min|hour|hr|day|week|month|year|time|euro|dollar|pound|percent))",
+    re.IGNORECASE,
+)
 _SPOKEN: Final = re.compile(
-    r"\b(?:(?P<past>half|quarter|five|ten|twenty) (?P<way>past|after|to) )?(?P<hour>\w+)(?P<oclock> o['’]?clock)?",
+    r"\b(?P<past>half|quarter|five|ten|twenty) (?P<way>past|after|to) (?P<hour>\w+)(?: o['’]?clock)?"
+    r"|\b(?P<full>[a-z]{3,6}) o['’]?clock",
     re.IGNORECASE,
 )
 _FIXED: Final = {"noon": 720, "midday": 720, "midnight": 0}
@@ -86,14 +94,17 @@ class Time:
     end: int
 
 
-def dates(text: str) -> list[Date]:
-    """The dates, months and weekdays in `text`, in order. "may" and "march" are months only with a capital letter
-    inside a sentence or beside a day; short forms of weekdays and months only with a capital letter."""
+def dates(text: str, *, lenient: bool = False) -> list[Date]:
+    """The dates, months and weekdays in `text`, in order.
+
+    A month alone needs a capital letter, and those that are other words too ("May", "March") must not open a sentence;
+    short forms of weekdays need a capital letter. `lenient` reads them in any case and place, as chats write them.
+    """
     found: list[Date] = []
-    for read in (_named, _numeric, _alone, _weekdays):
-        for date in read(text):
-            if not any(date.start < other.end and other.start < date.end for other in found):
-                found.append(date)
+    named = (*_named(text), *_numeric(text), *_alone(text, lenient), *_weekdays(text, lenient))
+    for date in named:
+        if not any(date.start < other.end and other.start < date.end for other in found):
+            found.append(date)
     return sorted(found, key=lambda date: date.start)
 
 
@@ -108,15 +119,16 @@ def times(text: str) -> list[Time]:
 
 
 def loose_times(text: str) -> set[int]:
-    """Minutes after midnight that numbers in `text` may stand for: "at 9", "1817", "18.50"."""
+    """Minutes after midnight that numbers in `text` may stand for: "at 9", "between 4 and 6", "1817", "18.50"."""
     minutes: set[int] = set()
     for match in _MILITARY.finditer(text):
         minutes |= _readings(int(match["hour"]), int(match["minute"]), None)
     for match in _CLOCK.finditer(text):
-        minutes |= _readings(int(match["hour"]), int(match["minute"] or 0), match["suffix"])
-    for word in number_words(text):
-        if word.counts and word.value <= 12:
-            minutes |= _readings(int(word.value), 0, None)
+        if match["minute"]:
+            minutes |= _readings(int(match["hour"]), int(match["minute"]), match["suffix"])
+    for match in _BARE_HOUR.finditer(text):
+        hour = _hour(match["hour"])
+        minutes |= _readings(hour, 0, None) if hour is not None else set()
     return minutes
 
 
@@ -127,7 +139,8 @@ def _named(text: str) -> list[Date]:
         day = int(match["day"] or match["day2"])
         if 1 <= day <= 31:
             year = int(match["year"]) if match["year"] else None
-            found.append(Date(frozenset({(day, month)}), match.start(), match.end(), year))
+            end = match.end() - match.group().endswith(".")
+            found.append(Date(frozenset({(day, month)}), match.start(), end, year))
     return found
 
 
@@ -149,23 +162,25 @@ def _numeric(text: str) -> list[Date]:
     return found
 
 
-def _alone(text: str) -> list[Date]:
+def _alone(text: str, lenient: bool) -> list[Date]:
     found = []
     for match in _ALONE.finditer(text):
         word = match["month"]
         ambiguous = word.lower() in ("may", "march", "mar", "dec", "sep", "jan", "jun")
-        if not word[0].isupper() or (ambiguous and _opens_sentence(text, match.start())):
+        clear = word[0].isupper() and not (ambiguous and _opens_sentence(text, match.start()))
+        if not (clear or lenient):
             continue
         year = int(match["year"]) if match["year"] else None
-        found.append(Date(frozenset({(0, _month(word))}), match.start(), match.start() + len(word), year))
+        end = match.end() if year else match.end("month")
+        found.append(Date(frozenset({(0, _month(word))}), match.start(), end, year))
     return found
 
 
-def _weekdays(text: str) -> list[Date]:
+def _weekdays(text: str, lenient: bool) -> list[Date]:
     found = []
     for match in _WEEKDAY.finditer(text):
         word = match["day"]
-        if len(word) > 5 or word[0].isupper():
+        if lenient or len(word) > 5 or word[0].isupper():
             found.append(Date(frozenset(), match.start(), match.end("day"), weekday=_WEEKDAYS[word.lower()]))
     return found
 
@@ -208,9 +223,7 @@ def _clock(text: str) -> list[Time]:
 def _spoken(text: str) -> list[Time]:
     found = [Time(frozenset({_FIXED[m[1].lower()]}), m.start(), m.end()) for m in _FIXED_TIME.finditer(text)]
     for match in _SPOKEN.finditer(text):
-        if not (match["past"] or match["oclock"]):
-            continue
-        hour = _hour(match["hour"])
+        hour = _hour(match["hour"] or match["full"])
         if hour is None:
             continue
         shift = _PAST[match["past"].lower()] if match["past"] else 0

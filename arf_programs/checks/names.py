@@ -11,7 +11,7 @@ from arf_programs.checks.given_names import GIVEN_NAMES
 from arf_programs.checks.moments import dates, times
 from arf_programs.sentences import word_set
 
-_CAPITALISED: Final = re.compile(r"(?<![\w@#'’/.-])[^\W\d_a-z][^\W_]*(?:[-&'’.][^\W_]+)*")
+_CAPITALISED: Final = re.compile(r"(?<![\w@#'’/.-])[^\W\d_a-z][^\W_]*(?:(?:[-'’.]|&(?!amp))[^\W_]+)*")
 _TITLES: Final = word_set("mr mrs ms mx dr prof professor miss sir madam madame herr frau captain sergeant")
 _ROLES: Final = word_set(
     "customer customers agent agents client clients representative representatives rep reps bot chatbot assistant user "
@@ -19,11 +19,61 @@ _ROLES: Final = word_set(
     "services department help desk care sales staff company store shop office seller buyer salesperson i"
 )
 _GENERAL: Final = word_set(
-    "dm dms pm id ids tv uk us usa eu url urls pin faq faqs sms cv api app apps gps wifi wi-fi it hr ok okay asap eta "
-    "etc vs pc pcs usb vpn ip isp sim imei html pdf csv os ios android qr atm vat tax iban internet web website online "
-    "email e-mail e-mails emails cc ui am fyi cod diy rsvp ceo uhd hd hdmi led lcd cctv otp ssn vip english american "
-    "british european christmas easter thanksgiving god twitter facebook google"
+    "dm dms pm id ids tv uk us usa eu url urls pin faq faqs sms cv api app apps gps wifi wi-fi it hr ok okay asap "
+    "eta etc vs pc pcs usb vpn ip isp sim imei html pdf csv os ios android qr atm vat tax iban internet web website "
+    "online email e-mail e-mails emails cc ui am fyi cod diy rsvp ceo uhd hd hdmi led lcd cctv otp ssn vip english "
+    "american british european christmas easter thanksgiving god twitter facebook google kb mb gb tb mbps ghz kg km "
+    "cm mm mp jpg png mp3 mp4 direct message messages private air"
 )
+_COMMON: Final = word_set(
+    "a an the and or but so then finally also however moreover furthermore additionally therefore thus hence "
+    "meanwhile afterwards later eventually initially firstly secondly lastly next first second third once now today "
+    "tomorrow yesterday after before when while since because although though if unless until as at by for from in "
+    "into of on over per to under upon with without within during despite regarding concerning about this that "
+    "these those there here he she it they we you his her its their our your my who whom whose which what where why "
+    "how not no yes none nothing nobody somebody someone everyone both each every either neither all any some many "
+    "most several few more less such other another same different one two three four five six seven eight nine ten "
+    "half please thanks thank sorry hello hi dear regards sir issue issues problem problems order orders refund "
+    "refunds delivery deliveries payment payments account accounts request requests complaint query question "
+    "questions response reply replies details information access shipping returns return replacement exchange "
+    "compensation credit voucher discount price pricing fee fees charge charges cost costs money cash card cards "
+    "bank bill bills billing invoice contract plan plans subscription membership booking bookings reservation "
+    "ticket tickets flight flights train trains seat seats hotel room rooms appointment visit installation repair "
+    "repairs parcel package packages item items product products website page link links screenshot screenshots "
+    "phone phones call calls number numbers code codes password login network connection signal router modem device "
+    "devices laptop computer software update updates error errors version feedback experience quality customer's "
+    "agent's people staff work home time times date dates day days week weeks month months year years nature "
+    "resolution outcome result results reason reasons conclusion context summary case cases conversation chat "
+    "dialogue discussion it's upset angry unhappy frustrated happy glad disappointed annoyed part parts free due "
+    "further total just only still even"
+)
+_ENDINGS: Final = (
+    *(
+        "ing",
+        "ed",
+        "tion",
+        "sion",
+        "ment",
+        "ness",
+        "ity",
+        "able",
+        "ible",
+        "ally",
+        "ful",
+        "less",
+        "ously",
+        "ence",
+        "ance",
+    ),
+    *("ent", "ive", "ary", "ously", "ure"),
+)
+_VERB: Final = re.compile(
+    r"['’]s\b|\s+(?:(?:also|then|later|first|finally|now|never|already)\s+)?(?:will|has|had|is|was|can|could|would|should|"
+    r"does|did|may|might|said|told|gave|sent|took|made|found|wrote|got|put|paid|set|let|kept|left|spoke|sold|bought|"
+    r"brought|met|rang|ran|held|from (?:the )?\w+ (?:\w+ed|has|will)|(?!need|speed|feed|seed|indeed|red\b)\w+ed|"
+    r"says|asks|wants|tells|offers|explains|promises|agrees|confirms|refuses|requests|sends|gives|needs)\b"
+)
+_UNREMARKABLE: Final = _TITLES | _ROLES | _GENERAL | _COMMON
 _CLOSE_LENGTH: Final = 6
 
 
@@ -59,10 +109,30 @@ def _names(text: str) -> list[_Name]:
 def _known(name: _Name, material: Material) -> bool:
     """Whether the word needs no support by the conversation, or has it."""
     word = material.summary[name.start : name.end].lower().replace("’", "'")
-    if word in _TITLES | _ROLES | _GENERAL or len(word) < 2:
+    if word in _UNREMARKABLE or len(word) < 2 or set(word) == {"x"}:
         return True
     parts = [part for part in re.split(r"[-&'.]", word) if part]
-    return _said(word, material) or all(_said(part, material) or part in _ROLES | _GENERAL for part in parts)
+    if _said(word, material) or all(_said(part, material) or part in _UNREMARKABLE for part in parts):
+        return True
+    return _in_handle(name, material) or (
+        word.endswith(_ENDINGS) and word not in GIVEN_NAMES and not _titled(name, material.summary)
+    )
+
+
+def _in_handle(name: _Name, material: Material) -> bool:
+    """Whether the conversation writes the word together with its neighbour, as handles and hashtags do."""
+    before = re.search(r"(\w+)\s+$", material.summary[: name.start])
+    after = re.match(r"\s+(\w+)", material.summary[name.end :])
+    word = material.summary[name.start : name.end]
+    pairs = [before.group(1) + word] if before else []
+    pairs += [word + after.group(1)] if after else []
+    digits = [word] if any(char.isdigit() for char in word) else []
+    return any(squeeze(pair) in material.squeezed for pair in pairs + digits)
+
+
+def _titled(name: _Name, text: str) -> bool:
+    before = re.search(r"(\w+)\.?\s+$", text[: name.start])
+    return before is not None and before.group(1).lower() in _TITLES
 
 
 def _said(word: str, material: Material) -> bool:
@@ -99,11 +169,7 @@ def _openers(material: Material) -> set[int]:
 
 def _clearly(name: _Name, text: str, unknown: set[int]) -> bool:
     """Whether the first word of a sentence is a name all the same."""
-    word = text[name.start : name.end]
-    before = re.search(r"(\w+)\.?\s+$", text[: name.start])
-    if before and before.group(1).lower() in _TITLES:
-        return True
-    if word.lower() in GIVEN_NAMES or re.match(r"['’]s\b", text[name.end :]):
+    if _titled(name, text) or text[name.start : name.end].lower() in GIVEN_NAMES or _VERB.match(text, name.end):
         return True
     after = re.match(r"\s+(\w+)", text[name.end :])
     if after is None:

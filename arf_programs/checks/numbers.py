@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from functools import lru_cache
 from typing import Final
 
 from arf_programs.checks.codes import codes
-from arf_programs.checks.finding import Finding, Material
+from arf_programs.checks.finding import Finding, Material, words
 from arf_programs.checks.moments import dates, times
-from arf_programs.checks.quantities import Quantity, indefinite_durations, quantities, readings, same_duration
+from arf_programs.checks.quantities import (
+    TIME_UNITS,
+    Quantity,
+    duration_in_days,
+    indefinite_durations,
+    quantities,
+    readings,
+)
 from arf_programs.sentences import word_set
 
 _KINDS: Final = {"money": "amount", "percent": "percentage", "time": "duration", "plain": "number"}
@@ -19,7 +27,19 @@ _ADDED_UP: Final = re.compile(
     r"balance|overall|both|extra|more|cheaper|saving|saved|instead of)\b",
     re.IGNORECASE,
 )
+_RATE: Final = re.compile(
+    r"(?:\bper |(?<=\d)/| an? )(?P<unit>day|week|month|year)\b|\b(?P<every>weekly|monthly|yearly|annually)\b",
+    re.IGNORECASE,
+)
+_RATE_WORDS: Final = {
+    "day": word_set("day days daily hours tomorrow"),
+    "week": word_set("week weeks weekly wk wks"),
+    "month": word_set("month months monthly mo mth mths"),
+    "year": word_set("year years yearly annual annually annum yr yrs"),
+}
 _SMALL: Final = 3
+_LONG: Final = 4
+_ROUNDING: Final = 1e-6
 _HALF_WORDS: Final = word_set("half halves halved halfway")
 _WHOLE_WORDS: Final = word_set("full fully whole entire all free complete completely totally")
 
@@ -27,10 +47,10 @@ _WHOLE_WORDS: Final = word_set("full fully whole entire all free complete comple
 class KnownNumbers:
     """Every number that a conversation contains, under each of its possible readings, and the turns that hold it."""
 
-    def __init__(self, texts: list[str]) -> None:
-        self.by_value: dict[float, list[Quantity]] = defaultdict(list)
+    def __init__(self, texts: tuple[str, ...]) -> None:
+        self.by_value: dict[float, list[tuple[int, Quantity]]] = defaultdict(list)
         self.loose: set[float] = set()
-        self.durations: set[tuple[str, float]] = set()
+        self.durations: set[float] = set()
         self.turns: dict[str, set[int]] = defaultdict(set)
         for turn, text in enumerate(texts, start=1):
             self._read(turn, text)
@@ -38,37 +58,52 @@ class KnownNumbers:
     def _read(self, turn: int, text: str) -> None:
         taken = _taken(text)
         for quantity in quantities(text):
-            if _inside(quantity, taken):
-                continue
-            self.by_value[quantity.value].append(quantity)
-            self.turns[quantity.kind].add(turn)
             self._add_duration(quantity.value, quantity.unit)
+            if not _inside(quantity, taken):
+                for value in (quantity.value, *quantity.also):
+                    self.by_value[value].append((turn, quantity))
+                self.turns[quantity.kind].add(turn)
         for match in _DIGITS.finditer(text):
             self.loose |= readings(match.group())
             self.loose |= {float(part) for part in re.split("[.,]", match.group())}
         for value, unit in indefinite_durations(text):
             self._add_duration(value, unit)
+        for word in words(text):
+            self._add_duration(1.0, TIME_UNITS.get(word, ""))
 
     def _add_duration(self, value: float, unit: str) -> None:
-        duration = same_duration(value, unit)
-        if duration:
-            self.durations.add(duration)
+        days = duration_in_days(value, unit)
+        if days is not None:
+            self.durations.add(days)
 
     def support(self, wanted: Quantity) -> bool:
         """Whether the conversation has the number, in a unit that can be the same."""
-        duration = same_duration(wanted.value, wanted.unit)
-        if duration in self.durations:
+        days = duration_in_days(wanted.value, wanted.unit)
+        if days is not None and any(abs(days - known) < _ROUNDING for known in self.durations):
             return True
-        if any(_compatible(wanted, known) for known in self.by_value.get(wanted.value, [])):
-            return True
-        return wanted.kind == "plain" and wanted.value in self.loose
+        for value in (wanted.value, *wanted.also):
+            if any(_compatible(wanted, known) for _, known in self.by_value.get(value, [])):
+                return True
+            if wanted.kind == "plain" and value in self.loose:
+                return True
+        return False
+
+    def in_another_unit(self, wanted: Quantity) -> set[int]:
+        """The turns that have the number, but with another currency or as another kind of quantity."""
+        return {turn for turn, known in self.by_value.get(wanted.value, []) if known.kind == wanted.kind}
 
     def sums(self) -> set[float]:
-        """Sums and differences of two of the conversation's amounts or bare numbers, and their doubles."""
+        """Sums and differences of two of the conversation's amounts or bare numbers, doubles included."""
         values = {
-            value for value, known in self.by_value.items() if any(item.kind in ("money", "plain") for item in known)
+            value for value, known in self.by_value.items() if any(item.kind in ("money", "plain") for _, item in known)
         }
         return {round(abs(a + sign * b), 2) for a in values for b in values for sign in (1, -1)}
+
+
+@lru_cache(maxsize=64)
+def known_numbers(texts: tuple[str, ...]) -> KnownNumbers:
+    """The numbers of a conversation, kept while several summaries of it are checked."""
+    return KnownNumbers(texts)
 
 
 def check_numbers(material: Material) -> list[Finding]:
@@ -78,18 +113,30 @@ def check_numbers(material: Material) -> list[Finding]:
     small counts in words ("two options"), which may come from counting, and numbers inside dates, times and codes.
     A sum or difference of two of the conversation's amounts passes where the sentence says that it is one.
     """
-    known = KnownNumbers([turn.text for turn in material.conversation.turns])
+    known = known_numbers(material.texts)
     taken = _taken(material.summary)
     findings = []
     for quantity in quantities(material.summary):
-        if (
-            _inside(quantity, taken)
-            or _generic(quantity)
-            or known.support(quantity)
-            or _derived(quantity, known, material)
-        ):
+        if _inside(quantity, taken) or _generic(quantity) or known.support(quantity):
             continue
-        findings.append(_finding(quantity, known, material))
+        if not (_derived(quantity, known, material) or _dictated(quantity, material)):
+            findings.append(_finding(quantity, known, material))
+    return findings
+
+
+def check_rates(material: Material) -> list[Finding]:
+    """Rates ("per year", "monthly", "$9 a week") whose unit of time the conversation never mentions."""
+    ends = {item.end for item in quantities(material.summary) if item.kind == "money"}
+    findings = []
+    for match in _RATE.finditer(material.summary):
+        every = (match["every"] or "").lower()
+        unit = "year" if every == "annually" else match["unit"].lower() if match["unit"] else every.removesuffix("ly")
+        follows_article = match.group().lower().startswith(" a")
+        if (follows_article and match.start() not in ends) or material.known_words & _RATE_WORDS[unit]:
+            continue
+        start = match.start() + len(match.group()) - len(match.group().lstrip())
+        reason = f'The conversation does not speak of a rate "{match.group().strip()}".'
+        findings.append(Finding("wrong_fact", start, match.end(), reason))
     return findings
 
 
@@ -106,9 +153,9 @@ def _inside(quantity: Quantity, spans: list[tuple[int, int]]) -> bool:
 
 def _compatible(wanted: Quantity, known: Quantity) -> bool:
     """Whether two quantities of one value can be the same: nothing said against it by their units."""
-    if wanted.kind == "plain" or known.kind == "plain":
+    if "plain" in (wanted.kind, known.kind):
         return True
-    return wanted.kind == known.kind and (wanted.unit == known.unit or wanted.kind == "time")
+    return wanted.kind == known.kind and wanted.unit == known.unit
 
 
 def _generic(quantity: Quantity) -> bool:
@@ -128,9 +175,20 @@ def _derived(quantity: Quantity, known: KnownNumbers, material: Material) -> boo
     return quantity.kind != "percent" and round(quantity.value, 2) in known.sums()
 
 
+def _dictated(quantity: Quantity, material: Material) -> bool:
+    """Whether a turn gives the number digit by digit, or in groups: "4 4 8 12" for 44812."""
+    digits = material.summary[quantity.start : quantity.end]
+    if len(digits) < _LONG or not digits.isdecimal():
+        return False
+    spaced = re.compile(r"(?<!\d)" + r"[ .-]?".join(digits) + r"(?!\d)")
+    return any(spaced.search(text) for text in material.texts)
+
+
 def _finding(quantity: Quantity, known: KnownNumbers, material: Material) -> Finding:
-    evidence = material.nearest_turns(known.turns[quantity.kind], quantity.start)
-    category = "wrong_fact" if evidence else "fabricated"
     quote = material.summary[quantity.start : quantity.end]
+    other = known.in_another_unit(quantity)
+    evidence = material.nearest_turns(other or known.turns[quantity.kind], quantity.start)
     reason = f'The conversation does not contain the {_KINDS[quantity.kind]} "{quote}".'
-    return Finding(category, quantity.start, quantity.end, reason, "major", evidence)
+    if other:
+        reason = f'The conversation has the number of "{quote}" in another unit.'
+    return Finding("wrong_fact" if evidence else "fabricated", quantity.start, quantity.end, reason, "major", evidence)

@@ -17,11 +17,11 @@ _PHONE: Final = re.compile(
 _IBAN: Final = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?\b")
 _SECRET: Final = re.compile(
     r"\b(?:password|passcode|pin|cvv|cvc|social security number|ssn|date of birth|dob|born on)\b"
-    r"(?: (?:is|was|of|number|code))*:? (?P<value>[\"'“]?(?=\S*\d)\S{3,})",
+    r"(?: (?:is|was|of|number|code))*:? (?P<value>[\"'“]?(?=\S*\d)\S{2,}\w)",
     re.IGNORECASE,
 )
 _STREET: Final = re.compile(
-    r"\b\d{1,5}[A-Za-z]? (?:[A-Z][\w'’]+ ){1,3}(?:Street|St\.?|Avenue|Ave\.?|Road|Rd\.?|Lane|Ln\.?|Drive|Dr\.?|"
+    r"\b\d{1,5}[A-Za-z]? (?:[A-Z][\w'’]+ ){1,3}(?:Street|St\.|Avenue|Ave\.?|Road|Rd\.?|Lane|Ln\.?|Drive|Dr\.?|"
     r"Boulevard|Blvd\.?|Court|Ct\.?|Way|Terrace|Crescent|Close)(?!\w)(?:,? (?:Apt|Flat|Apartment|Unit) \w+)?"
 )
 _BEFORE: Final = 40
@@ -43,7 +43,8 @@ def check_private_data(material: Material) -> list[Finding]:
     for match in _NUMBER.finditer(text):
         kind = _kind(match.group(), text[max(0, match.start() - _BEFORE) : match.start()])
         if kind:
-            findings.append(_finding(material, match.start(), match.end(), kind))
+            lone = match.group().startswith("(") and ")" not in match.group()
+            findings.append(_finding(material, match.start() + lone, match.end(), kind))
     return findings
 
 

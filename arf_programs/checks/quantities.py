@@ -18,23 +18,24 @@ CURRENCIES: Final = {
     **dict.fromkeys(("crown", "crowns"), "crown"),
     **dict.fromkeys(("cent", "cents", "pence"), "cent"),
 }
-MINUTES: Final = {"minute": 1.0, "hour": 60.0, "day": 1440.0, "week": 10080.0, "fortnight": 20160.0}
-MONTHS: Final = {"month": 1.0, "quarter": 3.0, "year": 12.0}
+DAYS: Final = {
+    **{"second": 1 / 86400, "minute": 1 / 1440, "hour": 1 / 24, "day": 1.0, "night": 1.0, "week": 7.0},
+    **{"fortnight": 14.0, "month": 30.0, "quarter": 90.0, "year": 360.0},
+}
 TIME_UNITS: Final = {
-    **{form: unit for unit in (*MINUTES, *MONTHS) for form in (unit, f"{unit}s")},
+    **{form: unit for unit in DAYS for form in (unit, f"{unit}s")},
     **dict.fromkeys(("min", "mins"), "minute"),
     **dict.fromkeys(("hr", "hrs"), "hour"),
     **dict.fromkeys(("wk", "wks"), "week"),
     **dict.fromkeys(("yr", "yrs"), "year"),
-    **dict.fromkeys(("second", "seconds", "sec", "secs"), "second"),
-    **dict.fromkeys(("night", "nights"), "night"),
+    **dict.fromkeys(("sec", "secs"), "second"),
 }
 _PERCENT: Final = ("%", "percent", "pct")
 _FILLERS: Final = r"(?:(?:business|working|calendar|full|whole|consecutive|more|extra|additional)[ -])?"
 _SIGNS: Final = "$€£¥₹"
 _DIGITS: Final = re.compile(
     rf"(?P<sign>(?:US|CA|AU)?[{_SIGNS}] ?|\b(?:USD|EUR|GBP|CHF|INR|Rs\.?) ?)?"
-    r"(?<![\w.,])(?P<digits>\d{1,3}(?:[,\u00a0\u202f]\d{3})+(?:\.\d+)?|\d+(?:[.,]\d+)?)"
+    r"(?<![\w.,])(?P<digits>\d{1,3}(?:\.\d{3})+,\d\d?|\d{1,3}(?:[,\u00a0\u202f]\d{3})+(?:\.\d+)?|\d+(?:[.,]\d+)?)"
     r"(?:(?P<scale>[kKmM]|bn)\b)?(?P<ordinal>(?:st|nd|rd|th)\b)?"
 )
 _UNIT: Final = re.compile(rf"[ -]?(?:(?P<sign>%|[{_SIGNS}])|per cent\b|{_FILLERS}(?P<word>[A-Za-z]+))")
@@ -51,7 +52,7 @@ class Quantity:
 
     `unit` is "" if none is said, else a currency of `CURRENCIES`, "%", a unit of `TIME_UNITS` or another word.
     `kind` is "money", "percent", "time" or "plain"; `spelled` says that it is written in words, `counts` that it is
-    not an ordinal, "both" or "once".
+    not an ordinal, "both" or "once". `also` holds other readings: 1200 for "1.200".
     """
 
     value: float
@@ -61,6 +62,7 @@ class Quantity:
     end: int
     spelled: bool = False
     counts: bool = True
+    also: tuple[float, ...] = ()
 
 
 def quantities(text: str) -> list[Quantity]:
@@ -83,6 +85,8 @@ def readings(digits: str) -> set[float]:
     """What a number in digits may mean: a comma or a point parts thousands, or decimals ("1.200", "18,90")."""
     plain = re.sub(r"[\u00a0\u202f]", "", digits)
     values = {float(plain.replace(",", ""))} if re.fullmatch(r"[\d,]*\.?\d*", plain) else set()
+    if re.fullmatch(r"\d{1,3}(?:\.\d{3})+,\d\d?", plain):
+        return {float(plain.replace(".", "").replace(",", "."))}
     if re.fullmatch(r"\d+,\d{1,2}", plain):
         values = {float(plain.replace(",", "."))}
     if re.fullmatch(r"\d{1,3}(?:\.\d{3})+", plain):
@@ -90,25 +94,24 @@ def readings(digits: str) -> set[float]:
     return values
 
 
-def same_duration(value: float, unit: str) -> tuple[str, float] | None:
-    """A duration in minutes or months, for comparing "24 hours" with "1 day"; None for other units."""
-    if unit in MINUTES:
-        return "minutes", value * MINUTES[unit]
-    if unit in MONTHS:
-        return "months", value * MONTHS[unit]
-    return None
+def duration_in_days(value: float, unit: str) -> float | None:
+    """A duration in days, for comparing "24 hours" with "a day" and "30 days" with "a month"; None for other units.
+
+    A night counts as a day, and a month as 30 days, so that a year is 360.
+    """
+    return value * DAYS[unit] if unit in DAYS else None
 
 
 def _from_digits(match: re.Match[str], text: str) -> Quantity:
     scale = {"k": 1e3, "m": 1e6, "bn": 1e9}.get((match["scale"] or "").lower(), 1.0)
-    value = min(readings(match["digits"])) * scale
+    value, *also = (reading * scale for reading in sorted(readings(match["digits"])))
     end = max(match.end("digits"), match.end("scale"), match.end("ordinal"))
     if match["ordinal"]:
         return Quantity(value, "", "plain", match.start("digits"), end, counts=False)
     if match["sign"]:
         sign = re.sub(r"[ .]|^[A-Z]{2}(?=\W)", "", match["sign"])
-        return Quantity(value, CURRENCIES[sign.lower()], "money", match.start(), end)
-    return _with_unit(text, Quantity(value, "", "plain", match.start("digits"), end))
+        return Quantity(value, CURRENCIES[sign.lower()], "money", match.start(), end, also=tuple(also))
+    return _with_unit(text, Quantity(value, "", "plain", match.start("digits"), end, also=tuple(also)))
 
 
 def _with_unit(text: str, bare: Quantity) -> Quantity:
@@ -123,4 +126,5 @@ def _with_unit(text: str, bare: Quantity) -> Quantity:
         return replace(bare, unit=CURRENCIES[word], kind="money", end=after.end())
     if word in TIME_UNITS:
         return replace(bare, unit=TIME_UNITS[word], kind="time", end=after.end())
-    return replace(bare, unit=word)
+    joined = text[bare.end : bare.end + 1].isalpha()
+    return replace(bare, unit=word, end=after.end() if joined else bare.end)

@@ -14,7 +14,7 @@ from arf_programs.checks.finding import Check, Finding, Material
 from arf_programs.checks.leftovers import check_leftovers
 from arf_programs.checks.length import check_length
 from arf_programs.checks.names import check_names
-from arf_programs.checks.numbers import check_numbers
+from arf_programs.checks.numbers import check_numbers, check_rates
 from arf_programs.checks.private_data import check_private_data
 from arf_programs.checks.repetition import check_repetition
 from arf_programs.checks.speakers import check_speakers
@@ -30,6 +30,7 @@ CHECKS: Final[MappingProxyType[str, Check]] = MappingProxyType(
         "dates": check_dates,
         "times": check_times,
         "numbers": check_numbers,
+        "rates": check_rates,
         "names": check_names,
         "speakers": check_speakers,
         "copying": check_copying,
@@ -63,15 +64,20 @@ def _distinct(findings: list[Finding]) -> list[Finding]:
     return kept
 
 
-def _unmistakable(text: str, start: int, end: int) -> str:
-    """The quote, with as many words after and before it as it takes to be found at its own place and no earlier."""
-    while find_quote(text[start:end], text) not in (None, (start, end)):
-        after = _NEXT_WORD.match(text, end)
-        if after is None and start == 0:
-            break
-        end = after.end() if after else end
-        start = start if after else text.rfind(" ", 0, start - 1) + 1
-    return text[start:end]
+def _unmistakable(material: Material, start: int, end: int) -> str:
+    """The quote, with as many words of its sentence as it takes to be found at its own place and not before."""
+    text = material.summary
+    first, last = next((span for span in material.sentences if span[0] <= start and end <= span[1]), (start, end))
+    wide = (start, end)
+    while find_quote(text[slice(*wide)], text) != wide:
+        after = _NEXT_WORD.match(text, wide[1], last)
+        if after:
+            wide = (wide[0], after.end())
+        elif wide[0] > first:
+            wide = (max(first, text.rfind(" ", 0, wide[0] - 1) + 1), wide[1])
+        else:
+            return text[start:end]
+    return text[slice(*wide)]
 
 
 def _note(material: Material, finding: Finding) -> ErrorNote:
@@ -79,7 +85,7 @@ def _note(material: Material, finding: Finding) -> ErrorNote:
         material.summary,
         material.conversation,
         category=finding.category,
-        quote=_unmistakable(material.summary, finding.start, finding.end),
+        quote=_unmistakable(material, finding.start, finding.end),
         evidence=finding.evidence,
         explanation=finding.explanation,
         severity=finding.severity,

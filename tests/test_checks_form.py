@@ -1,0 +1,133 @@
+"""Length, repetition, copying, leftovers, private data and speakers."""
+
+import pytest
+
+from arf_programs.checks import ALL, run_checks
+from arf_programs.taxonomy import seed_taxonomy
+from signatures.records import Conversation, Turn
+
+TALK = Conversation(
+    id="c",
+    turns=(
+        Turn(speaker="Customer", text="My kettle leaks since the second day. Mail me at iris@kettles.example please."),
+        Turn(
+            speaker="Agent",
+            text="Sorry to hear that. The guarantee covers leaking kettles for two years when you show the receipt, "
+            "so please post the kettle to our workshop in Hull and we will send another one at once.",
+        ),
+    ),
+)
+GOOD = "The customer reported a leaking kettle. The agent asked for it to be posted to Hull and will replace it."
+
+
+def found(summary, name, talk=TALK):
+    return [(note.category, note.quote) for note in run_checks(talk, summary, enabled=[name])]
+
+
+def test_a_good_summary_has_no_findings():
+    assert run_checks(TALK, GOOD) == []
+
+
+def test_an_unknown_check_is_refused():
+    with pytest.raises(KeyError):
+        run_checks(TALK, GOOD, enabled=["spelling"])
+
+
+@pytest.mark.parametrize("text", ["", " \n", "...", "Ok."])
+def test_empty(text):
+    assert found(text, "length") == [("length", text.strip())]
+
+
+def test_over_long_quotes_what_goes_beyond():
+    long = " ".join(f"The agent looked at kettle number {n} with care." for n in range(40))
+    category, quote = found(long, "length")[0]
+    assert category == "length"
+    assert long.endswith(quote)
+    assert quote.startswith("The agent looked")
+
+
+def test_cut_off():
+    assert found(GOOD + " The agent then", "length") == [("length", "The agent then")]
+
+
+def test_repeated_sentences_and_loops():
+    assert found(GOOD + " The customer reported a leaking kettle.", "repetition") == [
+        ("repetition", "The customer reported a leaking kettle.")
+    ]
+    loop = found("The agent said the kettle the kettle the kettle the kettle leaks.", "repetition")
+    assert loop == [("repetition", "the kettle the kettle the kettle the kettle")]
+    assert found("It cost 5 pounds on the first day. It cost 6 pounds on the first day.", "repetition") == []
+
+
+def test_copies_and_dialogues():
+    copied = TALK.turns[1].text[21:].lower()
+    (note,) = run_checks(TALK, f"The agent said that {copied}", enabled=["copying"])
+    assert (note.category, note.evidence) == ("verbatim_copy", (2,))
+    dialogue = "Customer: My kettle leaks.\nAgent: Sorry.\nCustomer: Thanks."
+    assert found(dialogue, "copying") == [("verbatim_copy", dialogue)]
+    assert found("Outcome: the kettle is replaced.", "copying") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "quote"),
+    [
+        (f"Here is a summary of the conversation: {GOOD}", "Here is a summary of the conversation:"),
+        (f"Summary: {GOOD}", "Summary:"),
+        (f"Sure! Here's the summary:\n{GOOD}", "Sure! Here's the summary:"),
+        (f"[[ ## summary ## ]]\n{GOOD}", "[[ ## summary ## ]]"),
+        ('{"summary": "The kettle leaks."}', '{"summary":'),
+        (f"{GOOD}<|im_end|>", "<|im_end|>"),
+        (f"# Case\n{GOOD}", "# Case"),
+        ("Dear [Customer Name], the kettle is replaced.", "[Customer Name]"),
+        (f"{GOOD} Let me know if you need more.", "Let me know if you need more."),
+    ],
+)
+def test_leftovers(text, quote):
+    assert found(text, "leftovers") == [("irrelevant", quote)]
+
+
+@pytest.mark.parametrize(
+    ("text", "quote"),
+    [
+        ("Write to iris@kettles.example about it.", "iris@kettles.example"),
+        ("The number is +44 20 7946 0958.", "+44 20 7946 0958"),
+        ("Call back on 020 7946 0958 soon.", "020 7946 0958"),
+        ("Iris (07700 900142) called.", "07700 900142"),
+        ("She can be reached on 555-0142.", "555-0142"),
+        ("The card 4111 1111 1111 1111 was charged.", "4111 1111 1111 1111"),
+        ("Paid to DE44 5001 0517 5407 3249 31.", "DE44 5001 0517 5407 3249 31"),
+        ("She lives at 12 Kettle Lane.", "12 Kettle Lane"),
+        ("Her date of birth is 3/4/1980.", "3/4/1980."),
+    ],
+)
+def test_private_data(text, quote):
+    assert found(text, "private_data") == [("private_data", quote.rstrip("."))]
+
+
+@pytest.mark.parametrize(
+    "text", ["Order 30041-7 and case 4111111111111112.", "On 2024-03-09 it cost 1,250.00.", "The card ending in 4417."]
+)
+def test_numbers_that_are_not_private(text):
+    assert found(text, "private_data") == []
+
+
+def test_private_data_cites_its_turn():
+    (note,) = run_checks(TALK, "Write to iris@kettles.example about it.")
+    assert note.evidence == (1,)
+
+
+def test_swapped_speakers():
+    wrong = "The customer explained that the guarantee covers it for two years with a receipt."
+    (note,) = run_checks(TALK, wrong, enabled=["speakers"])
+    assert (note.category, note.quote, note.evidence) == ("wrong_speaker", wrong, (2,))
+    assert found(wrong.replace("customer", "agent"), "speakers") == []
+    assert found("The customer was told that the guarantee covers it for two years.", "speakers") == []
+
+
+def test_every_category_is_in_the_seed_taxonomy():
+    odd = f"Summary: {GOOD} {GOOD} The customer explained that the guarantee covers it with a receipt. Call +44 20 7946"
+    talked = run_checks(TALK, f"{odd} 0958. Bernard paid $5. {TALK.turns[1].text} And so", enabled=ALL)
+    categories = {note.category for note in talked}
+    assert categories >= {"irrelevant", "repetition", "wrong_speaker", "private_data", "fabricated", "verbatim_copy"}
+    assert categories <= set(seed_taxonomy().ids())
+    assert len({note.id for note in talked}) == len(talked)

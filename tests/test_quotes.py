@@ -1,0 +1,81 @@
+import pytest
+
+from arf_programs.quotes import error_id, find_quote, locate_error
+from signatures.exceptions import QuoteError
+from signatures.records import Conversation, Turn
+
+CONVERSATION = Conversation(
+    id="lamp", turns=(Turn(speaker="Customer", text="The lamp is broken."), Turn(speaker="Agent", text="Sorry!"))
+)
+
+
+@pytest.mark.parametrize(
+    ("quote", "text", "found"),
+    [
+        ("a refund", "She got a refund.", "a refund"),
+        ("A  Refund", "She got a refund.", "a refund"),
+        ("a refund", "She got a\n refund.", "a\n refund"),
+        ("the agent's offer", "It was the agent’s offer", "the agent’s offer"),
+        ('said "no"', "He said “no” twice", "said “no”"),
+        ("two-day delay", "a two–day delay", "two–day delay"),
+        ("wait...", "Please wait… now", "wait…"),
+        ("A refund was paid.", "A refund was paid, and later more", "A refund was paid"),
+        ('"a refund"', "She got a refund.", "a refund"),
+        ("  a refund ", "She got a refund.", "a refund"),
+        ("zero\u200bwidth", "a zerowidth space", "zerowidth"),
+        ("İstanbul", "flew to İstanbul today", "İstanbul"),
+    ],
+)
+def test_inexact_quotes_give_the_exact_span(quote, text, found):
+    span = find_quote(quote, text)
+    assert span is not None
+    assert text[slice(*span)] == found
+
+
+@pytest.mark.parametrize("quote", ["", "   ", "...", "a reward", "refunds"])
+def test_what_the_text_does_not_say_is_not_found(quote):
+    assert find_quote(quote, "She got a refund.") is None
+
+
+def test_the_first_occurrence_at_word_boundaries_wins():
+    assert find_quote("art", "The cart is art, fine art.") == (12, 15)
+    assert find_quote("$45", "It cost $450, then $45.99, then $45.") == (32, 35)
+    assert find_quote("5", "15 of 5.") == (6, 7)
+    assert find_quote("fund", "a refund") == (4, 8)
+
+
+def test_locate_error_stores_the_exact_substring():
+    note = locate_error(
+        "The lamp\nwas Broken.", CONVERSATION, category="wrong_fact", quote="the lamp was broken", evidence=[2, 1, 2]
+    )
+    assert (note.quote, note.evidence, note.source) == ("The lamp\nwas Broken", (2, 1), "lm")
+
+
+def test_a_blank_quote_is_an_omission():
+    assert locate_error("Done.", CONVERSATION, category="missing_reason", quote=" ").quote == ""
+
+
+def test_a_quote_that_is_not_there_is_rejected_by_name():
+    with pytest.raises(QuoteError, match="lamp does not contain the quote 'a voucher'"):
+        locate_error("A lamp broke.", CONVERSATION, category="fabricated", quote="a voucher")
+
+
+@pytest.mark.parametrize("turn", [0, 3, -1])
+def test_a_turn_that_does_not_exist_is_rejected_by_number(turn):
+    with pytest.raises(QuoteError, match=f"turns 1 to 2, not turn {turn}"):
+        locate_error("A lamp broke.", CONVERSATION, category="fabricated", quote="lamp", evidence=[1, turn])
+
+
+def test_ids_are_stable_and_tell_errors_apart():
+    assert error_id("lamp", "wrong_fact", "54", "lm") == error_id("lamp", "wrong_fact", "54", "lm")
+    others = [
+        error_id("lamp", "wrong_fact", "54", "lm"),
+        error_id("lamp2", "wrong_fact", "54", "lm"),
+        error_id("lamp", "fabricated", "54", "lm"),
+        error_id("lamp", "wrong_fact", "45", "lm"),
+        error_id("lamp", "wrong_fact", "54", "check"),
+        error_id("lamp", "missing_action", "", "lm", (1,)),
+        error_id("lamp", "missing_action", "", "lm", (2,)),
+    ]
+    assert len(set(others)) == len(others)
+    assert all(len(name) == 12 for name in others)
