@@ -39,9 +39,9 @@ METRICS: dict[str, Metric] = {
         Metric("error_rate", "Summaries with an error", "share", "lower", lambda s: float(bool(s.errors))),
         Metric("errors_per_summary", "Errors per summary", "count", "lower", lambda s: len(s.errors)),
         Metric(
-            "check_error_rate", "With an error (checks alone)", "share", "lower", lambda s: float(_check_errors(s) > 0)
+            "check_error_rate", "With an error, checks alone", "share", "lower", lambda s: float(_check_errors(s) > 0)
         ),
-        Metric("check_errors_per_summary", "Errors per summary (checks alone)", "count", "lower", _check_errors),
+        Metric("check_errors_per_summary", "Errors per summary, checks alone", "count", "lower", _check_errors),
         Metric("rating", "Judge's rating, 1 to 5", "rating", "higher", _rating),
         Metric("rouge1", "ROUGE-1", "score", "higher", lambda s: s.rouge1),
         Metric("rouge2", "ROUGE-2", "score", "higher", lambda s: s.rouge2),

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 from signatures.records import ErrorNote
 
-_WORD = re.compile(r"\S+\s*|\s+")
+_WORD = re.compile(r"(?:\w+(?:[-'’.,:/]\w+)*|[^\w\s])\s*|\s+")
 
 
 class Piece(NamedTuple):
@@ -47,14 +47,24 @@ def mark_errors(text: str, errors: Sequence[ErrorNote]) -> list[Piece]:
 
 
 def word_diff(before: str, after: str) -> list[Change]:
-    """The words removed from `before` and added in `after`, removals first; white space alone is no change."""
+    """The words removed from `before` and added in `after`, removals first; white space alone is no change.
+
+    What is the same or added makes up `after` exactly.
+    """
     old, new = _WORD.findall(before), _WORD.findall(after)
     matcher = SequenceMatcher(None, [w.strip() for w in old], [w.strip() for w in new], autojunk=False)
-    changes = []
-    for op, i1, i2, j1, j2 in matcher.get_opcodes():
-        if op == "equal":
-            changes.append(Change("same", "".join(new[j1:j2])))
-            continue
-        changes += [Change("removed", "".join(old[i1:i2]))] if i2 > i1 else []
-        changes += [Change("added", "".join(new[j1:j2]))] if j2 > j1 else []
+    changes: list[Change] = []
+    for _, i1, i2, j1, j2 in matcher.get_opcodes():
+        removed, added = "".join(old[i1:i2]), "".join(new[j1:j2])
+        changes += [Change("same", added)] if removed.split() == added.split() else _replacement(removed, added)
     return changes
+
+
+def _replacement(removed: str, added: str) -> list[Change]:
+    """A change, its words without the white space that follows them."""
+    if not added:
+        return [Change("removed", removed)]
+    words = added.rstrip()
+    gone = [Change("removed", removed.rstrip())] if removed else []
+    space = [Change("same", added[len(words) :])] if len(words) < len(added) else []
+    return [*gone, Change("added", words), *space]

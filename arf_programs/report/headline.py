@@ -66,7 +66,8 @@ def _values(summary: RunSummary, chosen: Comparison) -> str:
 def _interval(chosen: Comparison, confidence: float) -> str:
     value, low, high = (figure(v, chosen.metric, signed=True) for v in (chosen.difference, chosen.low, chosen.high))
     crowd = f" over {chosen.n} conversation{'s' if chosen.n > 1 else ''} that nobody trained on" if chosen.n else ""
-    text = f"The difference is {value} ({share(confidence, 1)} interval {low} to {high}){crowd}"
+    bounds = f"{low.removesuffix(' pts')} to {high.removesuffix(' pts')}"
+    text = f"The difference is {value.replace('pts', 'points')} ({share(confidence, 1)} interval {bounds}){crowd}"
     reaches_zero = chosen.low <= 0 <= chosen.high
     return text + ("; the interval includes zero, so the two cannot be told apart." if reaches_zero else ".")
 

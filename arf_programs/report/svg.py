@@ -1,6 +1,6 @@
 """Plots as inline SVG: pure functions from figures to markup.
 
-Each plot is 340 units wide, drawn to be read at that width, so that on a phone nothing is scaled down and on a desk
+Each plot is 300 units wide, drawn to be read at that width, so that on a phone nothing is scaled down and on a desk
 several stand side by side. Colours come from the page's classes (`s-teacher`, ...), so both themes use one drawing; a
 system is told by its shape and its label too, never by colour alone.
 """
@@ -12,16 +12,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from arf_programs.metrics.bootstrap import Interval
 from arf_programs.report.text import clean, system_label
 
-WIDTH: Final = 340
-_LEFT, _RIGHT = 116, 272
+WIDTH: Final = 300
+_LEFT, _RIGHT = 106, 240
 _ROW: Final = 28
 _POINTS: Final = 300
 _LABEL: Final = 18
+_STRETCHED: Final = Markup('preserveAspectRatio="none"')
 _CLASSES: Final = {
     "base": "s-base",
     "teacher": "s-teacher",
@@ -39,12 +40,13 @@ _SHAPES: Final = {
 
 @dataclass(frozen=True)
 class Row:
-    """One system in a plot: its value, and the bounds of its interval where it has one, with `text` as written."""
+    """One system in a plot: its value, its interval where it has one, and both as they are written."""
 
     system: str
     value: float
     text: str
     interval: Interval | None = None
+    bounds: str = ""
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ def bar_group(key: str, title: str, rows: Sequence[Row], maximum: float) -> Mark
     body = Markup("")
     for number, row in enumerate(rows):
         y = number * step + step / 2
-        width = round(max(scale(row.value) - _LEFT, 1.0), 1)
+        width = round(scale(row.value) - _LEFT, 1)
         body += Markup('<rect class="bar {}" x="{}" y="{}" width="{}" height="12" rx="2"/>').format(
             system_class(row.system), _LEFT, y - 6, width
         )
@@ -136,17 +138,17 @@ def stacked_bar(key: str, title: str, parts: Sequence[tuple[str, int]]) -> Marku
 def loss_curve(key: str, title: str, points: Sequence[tuple[int, float]], x_end: float, y_end: float) -> Markup:
     """Loss by step, faint, and its moving average over a twentieth of the steps; x and y start at 0.
 
-    Losses that are not finite (a run that diverged) leave a gap in nothing: they are left out and counted in the text.
+    Losses that are not finite (a run that diverged) cannot be drawn: they are counted in the description.
     """
     finite = [(step, loss) for step, loss in points if math.isfinite(loss)]
     steps, losses = ticks(0.0, max(x_end, 1.0), 4), ticks(0.0, max(y_end, 0.1), 4)
     x, y = Scale(0.0, max(x_end, 1.0), 34, WIDTH - 8), Scale(losses[0], losses[-1], 166, 8)
     body = Markup("")
     for value in losses:
-        body += Markup('<path class="grid" d="M34 {0}H332"/><text class="tick" x="28" y="{0}" {1}>{2:g}</text>').format(
+        body += Markup('<path class="grid" d="M34 {0}H292"/><text class="tick" x="28" y="{0}" {1}>{2:g}</text>').format(
             y(value), Markup('dy="4" text-anchor="end"'), value
         )
-    for value in (step for step in steps if step <= x_end or step == 0):
+    for value in (step for step in steps if step == 0 or (step <= x_end and step.is_integer())):
         body += Markup('<text class="tick" x="{}" y="184" text-anchor="middle">{:,.0f}</text>').format(x(value), value)
     window = max(1, len(finite) // 20)
     body += _line("raw", thinned(finite), x, y) + _line("smooth", thinned(smoothed(finite, window)), x, y)
@@ -219,11 +221,7 @@ def _shortened(label: str) -> str:
 
 def _told(rows: Iterable[Row]) -> str:
     """The plot in words, for those who cannot see it."""
-    return "; ".join(f"{system_label(row.system)} {row.text}{_bounds(row)}" for row in rows)
-
-
-def _bounds(row: Row) -> str:
-    return f" (interval {row.interval.low:.3g} to {row.interval.high:.3g})" if row.interval else ""
+    return "; ".join(f"{system_label(row.system)} {row.text} {row.bounds}".rstrip() for row in rows)
 
 
 def _figure(key: str, title: str, told: str, height: float, body: Markup, *, stretch: bool = False) -> Markup:
@@ -234,9 +232,9 @@ def _figure(key: str, title: str, told: str, height: float, body: Markup, *, str
     ).format(
         w=WIDTH,
         h=height,
-        fit=Markup('preserveAspectRatio="none"' if stretch else ""),
+        fit=_STRETCHED if stretch else "",
         key=key,
-        title=escape(clean(title)),
-        told=escape(clean(told)),
+        title=clean(title),
+        told=clean(told),
         body=body,
     )

@@ -68,7 +68,7 @@ def figure(value: float, metric: str, *, signed: bool = False) -> str:
 
 
 _FORMATS: Final[dict[Unit, tuple[int, str, float]]] = {
-    "share": (1, " %", 100.0),
+    "share": (1, "%", 100.0),
     "count": (2, "", 1.0),
     "rating": (2, "", 1.0),
     "score": (3, "", 1.0),
@@ -83,7 +83,7 @@ def integer(value: float) -> str:
 
 def share(part: float, whole: float) -> str:
     """`part` of `whole` in per cent; a dash where there is no whole."""
-    return f"{part / whole:.0%}".replace("%", " %") if whole else "–"
+    return f"{part / whole:.0%}" if whole else "–"
 
 
 def duration(seconds: float) -> str:

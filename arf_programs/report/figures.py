@@ -1,0 +1,242 @@
+"""The tables and plots of the report, from its figures to what the template lays out."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from markupsafe import Markup
+
+from arf_programs.metrics.aggregate import Comparison
+from arf_programs.metrics.bootstrap import Interval
+from arf_programs.metrics.definitions import METRICS, in_order
+from arf_programs.report import svg
+from arf_programs.report.data import ReportData, RunSummary
+from arf_programs.report.headline import Verdict, outcome
+from arf_programs.report.text import figure, metric_label, readable
+
+_CHANNEL_METRICS = ("error_rate", "errors_per_summary", "rating", "rougeL", "words")
+_GROUPS_OF_FAILURES = 50
+_EXAMPLES = 3
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A drawing with its caption."""
+
+    caption: str
+    drawing: Markup
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One figure in a table; `best` marks the best of its column."""
+
+    value: str = ""
+    bounds: str = ""
+    best: bool = False
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One comparison as a table shows it."""
+
+    metric: str
+    value: str
+    bounds: str
+    n: int
+    outcome: Verdict
+    neutral: bool
+    strip: Markup
+
+
+@dataclass(frozen=True)
+class FailureGroup:
+    """Failures of one stage with the same reason."""
+
+    stage: str
+    system: str
+    reason: str
+    count: int
+    examples: tuple[str, ...]
+
+
+def measured(systems: Mapping[str, Mapping[str, object]]) -> list[str]:
+    """The metrics that at least one system has, in their order."""
+    return [name for name in METRICS if any(name in figures for figures in systems.values())]
+
+
+def bounds(interval: Interval, metric: str) -> str:
+    """`12.5–43.8`: the unit stands at the value beside it."""
+    low, high = (figure(value, metric).removesuffix("%") for value in (interval.low, interval.high))
+    return f"{low}–{high}"
+
+
+def system_table(summary: RunSummary) -> list[tuple[str, int, list[Cell]]]:
+    """(system, its conversations, a cell for each measured metric), systems in order."""
+    systems = summary.evaluate.systems
+    metrics = measured(systems)
+    best = {metric: _best(systems, metric) for metric in metrics}
+    return [
+        (
+            name,
+            max((interval.n for interval in systems[name].values()), default=0),
+            [_cell(systems[name].get(metric), metric, best[metric]) for metric in metrics],
+        )
+        for name in in_order(systems)
+    ]
+
+
+def _cell(interval: Interval | None, metric: str, best: float | None) -> Cell:
+    if interval is None:
+        return Cell()
+    return Cell(figure(interval.value, metric), bounds(interval, metric), interval.value == best)
+
+
+def _best(systems: Mapping[str, Mapping[str, Interval]], metric: str) -> float | None:
+    """The best value of a column; None where the metric has no direction or all are the same."""
+    values = {figures[metric].value for figures in systems.values() if metric in figures}
+    if len(values) < 2 or METRICS[metric].better == "neither":
+        return None
+    return min(values) if METRICS[metric].better == "lower" else max(values)
+
+
+def interval_plots(summary: RunSummary) -> list[Plot]:
+    """One plot for each measured metric, its systems below each other."""
+    systems = summary.evaluate.systems
+    plots = []
+    for metric in measured(systems):
+        rows = [
+            svg.Row(name, i.value, figure(i.value, metric), i, bounds(i, metric))
+            for name in in_order(systems)
+            if (i := systems[name].get(metric))
+        ]
+        marks = _marks(metric, max(row.interval.high for row in rows if row.interval))
+        labels = [_tick(mark, metric) for mark in marks]
+        drawing = svg.interval_plot(f"i-{metric}", metric_label(metric), rows, marks, labels)
+        plots.append(Plot(metric_label(metric), drawing, METRICS[metric].better))
+    return plots
+
+
+def _marks(metric: str, high: float) -> list[float]:
+    if METRICS[metric].unit == "rating":
+        return [1.0, 2.0, 3.0, 4.0, 5.0]
+    floor = {"share": 0.05, "score": 0.05}.get(METRICS[metric].unit, 0.5)
+    return svg.ticks(0.0, max(high, floor))
+
+
+def _tick(mark: float, metric: str) -> str:
+    return f"{mark * 100:g}%" if METRICS[metric].unit == "share" else f"{mark:g}"
+
+
+def differences(summary: RunSummary) -> list[tuple[str, str, list[Difference]]]:
+    """(a, b, their differences metric by metric) for each pair of systems."""
+    known = [c for c in summary.compared() if c.metric in METRICS]
+    extents = {
+        name: max((max(abs(c.low), abs(c.high)) for c in known if c.metric == name), default=0.0) or 1.0
+        for name in METRICS
+    }
+    return [
+        (a, b, [difference(c, extents[c.metric]) for c in rows])
+        for (a, b), rows in groupby(known, key=lambda c: (c.a, c.b))
+    ]
+
+
+def difference(comparison: Comparison, extent: float) -> Difference:
+    """A comparison with its strip, which reaches from `-extent` to `extent`."""
+    metric, verdict = comparison.metric, outcome(comparison)
+    interval = Interval(value=comparison.difference, low=comparison.low, high=comparison.high)
+    low, high = (figure(value, metric, signed=True).removesuffix(" pts") for value in (interval.low, interval.high))
+    return Difference(
+        metric=metric_label(metric),
+        value=figure(interval.value, metric, signed=True),
+        bounds=f"{low} to {high}",
+        n=comparison.n,
+        outcome=verdict,
+        neutral=METRICS[metric].better == "neither",
+        strip=svg.difference_strip(interval, extent, verdict),
+    )
+
+
+def category_plots(data: ReportData) -> list[Plot]:
+    """Bars of errors per summary for each category, on one scale, the commonest category first."""
+    systems = in_order(data.errors_by_category)
+    total: Counter[str] = Counter()
+    for system in systems:
+        total.update({name: round(rate * 1e9) for name, rate in data.errors_by_category[system].items()})
+    highest = max((rate for rates in data.errors_by_category.values() for rate in rates.values()), default=0.0)
+    plots = []
+    for number, (category, _) in enumerate(sorted(total.items(), key=lambda item: (-item[1], item[0]))):
+        rates = [(name, data.errors_by_category[name].get(category, 0.0)) for name in systems]
+        rows = [svg.Row(name, rate, figure(rate, "errors_per_summary")) for name, rate in rates]
+        label = category_name(data, category)
+        plots.append(Plot(label, svg.bar_group(f"c-{number}", label, rows, highest or 1.0)))
+    return plots
+
+
+def category_name(data: ReportData, category: str) -> str:
+    """The name that the taxonomy gives to a category id."""
+    categories = data.taxonomy.categories if data.taxonomy else ()
+    return next((c.name for c in categories if c.id == category), readable(category))
+
+
+def channel_table(data: ReportData) -> tuple[list[str], list[tuple[str, list[tuple[str, int, list[str]]]]]]:
+    """(metrics, [(channel, [(system, number of summaries, a text for each metric)])])."""
+    rows = [figures for systems in data.by_channel.values() for figures in systems.values()]
+    metrics = [name for name in _CHANNEL_METRICS if any(name in figures for figures in rows)]
+    table = []
+    for channel, systems in data.by_channel.items():
+        lines = []
+        for name in in_order(systems):
+            figures = systems[name]
+            texts = [figure(figures[metric], metric) if metric in figures else "" for metric in metrics]
+            lines.append((name, int(figures.get("n", 0)), texts))
+        table.append((channel, lines))
+    return metrics, table
+
+
+def loss_plots(data: ReportData) -> list[Plot]:
+    """One loss curve for each arm, on the same scales."""
+    points = [point for curve in data.losses.values() for point in curve]
+    x_end = max((step for step, _ in points), default=0)
+    y_end = max((loss for _, loss in points if loss < float("inf")), default=0.0)
+    return [
+        Plot(arm, svg.loss_curve(f"l-{number}", f"Loss of {arm} by step", curve, x_end, y_end))
+        for number, (arm, curve) in enumerate(data.losses.items())
+        if curve
+    ]
+
+
+def failure_groups(data: ReportData) -> tuple[list[FailureGroup], int]:
+    """(groups of failures with one stage, system and reason, the largest first; how many failures are not shown)."""
+    groups: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+    for failure in data.failures:
+        groups[failure.stage, failure.system, failure.reason].append(failure.conversation_id)
+    ordered = sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
+    shown = [
+        FailureGroup(*key, len(ids), tuple(dict.fromkeys(ids))[:_EXAMPLES])
+        for key, ids in ordered[:_GROUPS_OF_FAILURES]
+    ]
+    return shown, sum(len(ids) for _, ids in ordered[_GROUPS_OF_FAILURES:])
+
+
+def stage_bars(seconds: Mapping[str, float]) -> list[tuple[str, float, Markup]]:
+    """(stage, its seconds, a bar of its share of the longest)."""
+    longest = max(seconds.values(), default=0.0) or 1.0
+    return [(stage, spent, bar(spent / longest)) for stage, spent in seconds.items()]
+
+
+def bar(part: float) -> Markup:
+    """A bar of `part` (0 to 1) of the width; decorative, since the figure stands beside it."""
+    return Markup(
+        '<svg class="meter" viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true">'
+        '<rect class="rest" width="100" height="4"/><rect class="part" width="{:.2f}" height="4"/></svg>'
+    ).format(100 * min(1.0, max(0.0, part)))
+
+
+def verdict_bar(parts: Sequence[tuple[str, int]]) -> Markup:
+    """The verdicts side by side."""
+    return svg.stacked_bar("verdicts", "Verdicts on the revisions", parts)

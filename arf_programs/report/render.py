@@ -1,0 +1,105 @@
+"""From ReportData to one HTML file that needs no network, and is forbidden to use it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from functools import lru_cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from arf_programs.metrics.aggregate import Comparison
+from arf_programs.report import figures, svg, text
+from arf_programs.report.cases import browser
+from arf_programs.report.data import ReportData
+from arf_programs.report.headline import headline
+
+
+def render_report(data: ReportData) -> str:
+    """The whole report as HTML. Every text of `data` is escaped and cleaned (`arf_programs.report.text.clean`)."""
+    environment = _environment()
+    cases = browser(data)
+    style = environment.get_template("style.css.j2").render(most_errors=cases.most_errors)
+    script = environment.get_template("script.js.j2").render()
+    return environment.get_template("report.html.j2").render(
+        data=data,
+        summary=data.summary,
+        browser=cases,
+        style=Markup(style),  # noqa: S704 - from our own template, which holds no data but a number
+        script=Markup(script),  # noqa: S704 - from our own template, which holds no data
+        policy=content_policy(style, script),
+        **_evaluation(data),
+        **_work(data),
+    )
+
+
+def content_policy(style: str, script: str) -> str:
+    """A Content-Security-Policy under which nothing is loaded, and only this style and this script run."""
+    rules = ["default-src 'none'", f"style-src '{_digest(style)}'", f"script-src '{_digest(script)}'"]
+    return "; ".join([*rules, "base-uri 'none'", "form-action 'none'"])
+
+
+def _digest(inline: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(inline.encode()).digest()).decode()
+
+
+def _evaluation(data: ReportData) -> dict[str, Any]:
+    summary = data.summary
+    channel_metrics, channels = figures.channel_table(data)
+    return {
+        "headline": (opening := headline(summary, confidence=data.confidence)),
+        "hero": _hero(opening.comparison),
+        "metrics": figures.measured(summary.evaluate.systems),
+        "systems": figures.system_table(summary),
+        "plots": figures.interval_plots(summary),
+        "pairs": figures.differences(summary),
+        "category_plots": figures.category_plots(data),
+        "channel_metrics": channel_metrics,
+        "channels": channels,
+    }
+
+
+def _hero(comparison: Comparison | None) -> figures.Difference | None:
+    if comparison is None:
+        return None
+    return figures.difference(comparison, 1.15 * max(abs(comparison.low), abs(comparison.high)) or 1.0)
+
+
+def _work(data: ReportData) -> dict[str, Any]:
+    revise = data.summary.revise
+    verdicts = [(name, getattr(revise, name)) for name in ("verified", "unchanged", "rejected", "failed")]
+    groups, unlisted = figures.failure_groups(data)
+    return {
+        "verdicts": verdicts,
+        "verdict_bar": figures.verdict_bar(verdicts),
+        "loss_plots": figures.loss_plots(data),
+        "stages": figures.stage_bars(data.summary.spend.seconds),
+        "failure_groups": groups,
+        "failures_unlisted": unlisted,
+    }
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("arf_programs.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=text.finalize,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        category=figures.category_name,
+        duration=text.duration,
+        dollars=text.dollars,
+        integer=text.integer,
+        metric=text.metric_label,
+        readable=text.readable,
+        swatch=svg.swatch,
+        system=text.system_label,
+    )
+    environment.globals.update(share=text.share, bar=figures.bar)
+    return environment
