@@ -6,13 +6,15 @@ import importlib
 import logging
 import os
 from types import ModuleType
+from typing import Any
 
 
 def import_litellm() -> ModuleType:
     """LiteLLM with the price map that it carries (no request at import), and with its chatter silenced."""
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
-    litellm = importlib.import_module("litellm")
+    litellm: Any = importlib.import_module("litellm")
     litellm.suppress_debug_info = True
     for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    return litellm
+    module: ModuleType = litellm
+    return module

@@ -12,9 +12,11 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from copy import deepcopy
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import diskcache
 import dspy
@@ -59,10 +61,11 @@ class CallStore(Cache):  # type: ignore[misc, unused-ignore]
         folder.chmod(0o700)
         self._answers = diskcache.Cache(str(folder), disk=diskcache.JSONDisk, eviction_policy="none", timeout=60)
         self._ledger = JsonlAppender(ledger)
+        self._schemas: WeakKeyDictionary[type, Any] = WeakKeyDictionary()
 
     def cache_key(self, request: dict[str, Any], ignored_args_for_cache_key: list[str] | None = None) -> str:
         """SHA-256 of what determines the answer."""
-        known = {key: value for key, value in request.items() if key not in _SECRET_KEYS}
+        known = {key: self._as_asked(value) for key, value in request.items() if key not in _SECRET_KEYS}
         known["weights"] = weights_digest(str(request.get("model", "")))
         return str(super().cache_key(known, []))
 
@@ -98,6 +101,12 @@ class CallStore(Cache):  # type: ignore[misc, unused-ignore]
         """Close the files."""
         self._answers.close()
         self._ledger.close()
+
+    def _as_asked(self, value: Any) -> Any:
+        """A schema as it was before the call: LiteLLM rewrites it in place, and the answer must be found again."""
+        if not (isinstance(value, type) and issubclass(value, BaseModel)):
+            return value
+        return self._schemas.setdefault(value, deepcopy(value.model_json_schema()))
 
     def _book(self, request: dict[str, Any], **figures: Any) -> None:
         self._ledger.append(Call(stage=_stage.get(), model=str(request.get("model", "")), **figures))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from typing import Any
 
 import dspy
 
-from arf_programs.config.models import ModelConfig
+from arf_programs.config.models import ModelConfig, ModelsConfig, Role
 from arf_programs.models.providers import declare_model, register_providers
 from signatures.exceptions import ConfigError
 
@@ -50,6 +51,19 @@ def key_of(config: ModelConfig) -> str:
     return key
 
 
+def check_keys(models: ModelsConfig, roles: Iterable[Role]) -> None:
+    """Raise ConfigError naming every key that one of the roles needs and the environment lacks."""
+    problems: list[str] = []
+    for role in roles:
+        try:
+            if models.of(role).api_key_env:
+                key_of(models.of(role))
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(list(dict.fromkeys(problems)))
+
+
 def is_local(model: str) -> bool:
     """Whether a model string is served in this process, without key or network."""
     return model.startswith((EMBEDDED, SCRIPTED))
@@ -62,6 +76,13 @@ def _declare(config: ModelConfig) -> None:
     declare_model(
         config.model,
         json_schema=is_local(config.model) if config.json_schema is None else config.json_schema,
-        input_price=(config.input_price or 0.0) * _PER_MILLION,
-        output_price=(config.output_price or 0.0) * _PER_MILLION,
+        input_price=_per_token(config.input_price, config.model),
+        output_price=_per_token(config.output_price, config.model),
     )
+
+
+def _per_token(per_million: float | None, model: str) -> float | None:
+    """USD a token; None leaves LiteLLM's own price in place, and what runs in this process costs nothing."""
+    if per_million is None:
+        return 0.0 if is_local(model) else None
+    return per_million * _PER_MILLION

@@ -42,7 +42,9 @@ def resolve_weights(name: str) -> Path | str:
     if folder.is_dir():
         return folder
     if not _HUB_ID.fullmatch(name):
-        raise DataError(f"No model at {name!r}: give {SMOLLM2!r}, a folder of weights or an id of the Hugging Face hub.")
+        raise DataError(
+            f"No model at {name!r}: give {SMOLLM2!r}, a folder of weights or an id of the Hugging Face hub."
+        )
     return name
 
 
@@ -70,7 +72,7 @@ def _load_base(weights: Path | str) -> PreTrainedModel:
     model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
         weights, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
     )
-    return model.eval()
+    return model
 
 
 def _load_tokenizer(weights: Path | str) -> PreTrainedTokenizerBase:
@@ -93,7 +95,7 @@ def _load_adapter(folder: Path | str) -> tuple[PreTrainedModel, PreTrainedTokeni
     own_tokenizer = (folder / "tokenizer_config.json").is_file()
     tokenizer = _load_tokenizer(folder) if own_tokenizer else base_tokenizer
     merged: PreTrainedModel = PeftModel.from_pretrained(base, folder).merge_and_unload()
-    return merged.eval(), tokenizer
+    return merged, tokenizer
 
 
 def _smollm2_folder() -> Path:
@@ -140,10 +142,14 @@ def _convert(gguf: Path, folder: Path) -> None:
     )
     read = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
     config = type(read.config).from_dict(
-        {key: value for key, value in read.config.to_dict().items() if key not in ("quantization_config", "_name_or_path")}
+        {
+            key: value
+            for key, value in read.config.to_dict().items()
+            if key not in ("quantization_config", "_name_or_path")
+        }
     )
     # A model that was read from GGUF refuses to be saved, since it counts as quantised: hence a fresh one.
-    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    model: PreTrainedModel = type(read)(config)
     model.load_state_dict(read.state_dict())
     model.generation_config = read.generation_config
     model.save_pretrained(folder)

@@ -10,12 +10,14 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError
 
 import torch
+from transformers import PreTrainedTokenizerFast
 
 from arf_programs.models.embedded.kv import KVShape, slot_cache
 from arf_programs.models.embedded.packed_linear import pack_linears
 from arf_programs.models.embedded.prefix_cache import PrefixCache
 from arf_programs.models.embedded.row import Row
 from arf_programs.models.weights import load_model
+from signatures.exceptions import DataError
 
 _CHUNK = 512  # tokens of a prompt read in one go; between two, a reader may give up
 _GROWTH = 64  # slots that a new batch leaves free for what is written
@@ -25,15 +27,18 @@ _STEP_TOKENS = 32  # tokens, over all rows, that are read about as fast as one
 class LanguageModel:
     """Weights and tokenizer, with the keys and values of prompts read lately."""
 
-    def __init__(self, name: str, cache_tokens: int) -> None:
-        self.model, self.tokenizer = load_model(name)
+    def __init__(self, name: str, cache_bytes: int) -> None:
+        self.model, tokenizer = load_model(name)
+        if not isinstance(tokenizer, PreTrainedTokenizerFast):
+            raise DataError(f"{name!r} has a tokenizer that only Python can run: the embedded engine needs a fast one.")
+        self.tokenizer = tokenizer
         pack_linears(self.model)
         config = self.model.config
         self.shape = KVShape(config)
         self.context: int = config.max_position_embeddings
         self.vocabulary: int = config.vocab_size
         self.eos = _eos_tokens(self.model.generation_config.eos_token_id, self.tokenizer.eos_token_id)
-        self.prefixes: PrefixCache[torch.Tensor] = PrefixCache(cache_tokens)
+        self.prefixes: PrefixCache[torch.Tensor] = PrefixCache(cache_bytes // self.shape.token_bytes)
 
     def read(self, row: Row, cancelled: Callable[[], bool]) -> tuple[torch.Tensor, torch.Tensor]:
         """Read a row's prompt and what is forced after it.
@@ -42,16 +47,16 @@ class LanguageModel:
         follow. Raises `CancelledError` as soon as `cancelled` says so.
         """
         tokens = row.request.prompt + tuple(row.pending)
-        known, state = self.prefixes.longest(tokens)
+        known, pieces = self.prefixes.longest(tokens)
         known = min(known, len(tokens) - 1)
         buffer = self.shape.buffer(1, len(tokens))
-        if state is not None:
-            buffer[..., :known, :] = state[..., :known, :]
+        for piece in pieces:
+            buffer[..., piece.start : piece.end, :] = piece.state[..., : piece.end - piece.start, :]
         for start in range(known, len(tokens), _CHUNK):
             if cancelled():
                 raise CancelledError
             logits = self._read_chunk(buffer, tokens[start : start + _CHUNK], start)
-        self.prefixes.put(tokens, buffer)
+        self.prefixes.put(tokens, known, buffer[..., known:, :].clone())
         row.cached_tokens = known
         row.pending.clear()
         return buffer, logits
@@ -60,9 +65,7 @@ class LanguageModel:
         length, end = len(tokens), start + len(tokens)
         # Without a mask, attention takes its faster causal path.
         mask = torch.ones(length, end, dtype=torch.bool).tril(start)[None, None] if start else None
-        return self.forward(
-            torch.tensor([tokens]), torch.arange(start, end)[None], mask, slot_cache(buffer, start)
-        )[0]
+        return self.forward(torch.tensor([tokens]), torch.arange(start, end)[None], mask, slot_cache(buffer, start))[0]
 
     @torch.inference_mode()
     def forward(
@@ -86,8 +89,8 @@ class Batch:
 
     def __init__(self, model: LanguageModel, rows: list[Row], states: list[torch.Tensor]) -> None:
         self.model, self.rows = model, rows
-        self.lengths = [state.shape[-2] for state in states]
-        self.filled = max(self.lengths)
+        self.lengths: list[int] = [state.shape[-2] for state in states]
+        self.filled: int = max(self.lengths)
         slots = self.filled + _GROWTH
         self.buffer = model.shape.buffer(len(rows), slots)
         self.visible = torch.zeros(len(rows), slots, dtype=torch.bool)
@@ -98,7 +101,8 @@ class Batch:
     @property
     def full(self) -> bool:
         """Whether the next step might not find a slot."""
-        return self.filled + self._width() > self.buffer.shape[-2]
+        slots: int = self.buffer.shape[-2]
+        return slots < self.filled + self._width()
 
     def state(self, index: int) -> torch.Tensor:
         """The keys and values of one row, (layers, 2, 1, heads, tokens, head size)."""

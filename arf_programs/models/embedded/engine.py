@@ -19,7 +19,7 @@ from arf_programs.models.embedded.row import Row
 from arf_programs.models.weights import resolve_weights
 
 MAX_ROWS = 32
-CACHE_TOKENS = 24_000  # tokens of prompts whose keys and values are kept
+CACHE_BYTES = 2 * 2**30  # of keys and values of prompts read lately: 46,000 tokens of a 135M model
 _GATHER_PAUSE = 0.01  # seconds without a new request after which a batch begins
 _GATHER_LIMIT = 0.05  # seconds at most that its first request waits
 _MAX_SLOTS = 48_000  # rows times tokens of a batch, which bounds its memory
@@ -58,7 +58,7 @@ class Engine:
     def __init__(self, model: LanguageModel) -> None:
         self.model = model
         tokenizer = model.tokenizer
-        self.grammars = Grammars(tokenizer, model.vocabulary, tokenizer.eos_token_id or min(model.eos))
+        self.grammars = Grammars(tokenizer, model.vocabulary, min(model.eos, default=0))
         self._tokenizer_lock = threading.Lock()
         self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._waiting: list[_Job] = []
@@ -72,13 +72,18 @@ class Engine:
     def tokenize(self, messages: list[dict[str, str]]) -> tuple[int, ...]:
         """The prompt's tokens: `messages` by the model's chat template, up to where the assistant begins."""
         with self._tokenizer_lock:
-            ids = self.model.tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=True)
-        return tuple(ids["input_ids"])
+            text = self.model.tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+            ids: list[int] = self.model.tokenizer.encode(str(text), add_special_tokens=False)
+        return tuple(ids)
 
     def decode(self, tokens: list[int]) -> str:
         """The text of `tokens`, without special ones."""
-        text: str = self.model.tokenizer.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-        return text
+        tokenizer = self.model.tokenizer
+        return str(tokenizer.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False))
+
+    def token_bytes(self, token: int) -> bytes:
+        """The bytes of one token, which need not be a whole character."""
+        return self.grammars.token_bytes(token)
 
     def submit(self, request: Request) -> Future[Completion]:
         """Queue a request. Cancelling the future drops it from its batch; what goes wrong comes out of the future."""
@@ -98,7 +103,7 @@ class Engine:
             self._gather()
             try:
                 self._generate()
-            except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to those who wait
+            except Exception as error:  # whatever it is, it belongs to those who wait
                 self._fail(error)
         self._gather_now()
         self._fail(CancelledError("The embedded engine was closed."))
@@ -187,7 +192,7 @@ class Engine:
             row = Row(job.request, self.grammars, self.model.eos, self.decode)
             state, logits = self.model.read(row, lambda: job.future.cancelled() or self._stopping.is_set())
             row.advance(logits)
-        except Exception as error:  # noqa: BLE001 - one bad request must not take the others with it
+        except Exception as error:  # one bad request must not take the others with it
             job.finish(error)
             return
         if row.finish_reason is not None:
@@ -212,7 +217,7 @@ def get_engine(name: str) -> Engine:
             return known[1]
         if known is not None:
             known[1].close()
-        engine = Engine(LanguageModel(name, CACHE_TOKENS))
+        engine = Engine(LanguageModel(name, CACHE_BYTES))
         _engines[name] = (stamp, engine)
         return engine
 

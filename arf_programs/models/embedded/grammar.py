@@ -14,28 +14,30 @@ from llguidance import LLMatcher
 from arf_programs.models.embedded.schema import Bounds, bound_schema
 
 if TYPE_CHECKING:
+    from llguidance._lib import JsonCompileOptions
     from numpy.typing import NDArray
-    from transformers import PreTrainedTokenizerBase
+    from transformers import PreTrainedTokenizerFast
 
 # Compact JSON: a small model otherwise loves to write blanks for ever. One letter escapes only, for the same reason.
-_OPTIONS = {"whitespace_flexible": False, "coerce_one_of": True, "json_allowed_escapes": 'nt"\\'}
+_OPTIONS: JsonCompileOptions = {"whitespace_flexible": False, "coerce_one_of": True, "json_allowed_escapes": 'nt"\\'}
 _CLOSING_LIMIT = 512  # tokens; no sensible schema needs as many to be closed
-_FREE_TEXT = 1000  # a position where more tokens than this are allowed is inside a string
 
 
 class Grammars:
     """Matchers for the schemas asked of one tokenizer; a schema is compiled once."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, vocabulary: int, eos: int) -> None:
+    def __init__(self, tokenizer: PreTrainedTokenizerFast, vocabulary: int, eos: int) -> None:
         self._vocabulary = vocabulary
         self._tokenizer = llguidance.hf.from_tokenizer(tokenizer, n_vocab=vocabulary, eos_token=eos)
         self._eos = eos
         self._compile = lru_cache(maxsize=256)(self._compile_uncached)
         # Tried in this order: what ends a value first, then what makes the shortest one.
-        self._closers = [self._tokenizer.greedy_tokenize(c)[0] for c in '}],":0[{tfn1-5a ']
+        self._closers: list[int] = [self._tokenizer.greedy_tokenize(character)[0] for character in '}],":0[{tfn1-5a ']
+        self._quote: int = self._tokenizer.greedy_tokenize('"')[0]
+        self._letter: int = self._tokenizer.greedy_tokenize("z")[0]
 
     def matcher(self, schema: dict[str, Any], bounds: Bounds | None = None) -> LLMatcher:
-        """A fresh matcher of `schema`, limited by `bounds`; raises `ValueError` for a schema that cannot be enforced."""
+        """A fresh matcher of `schema` within `bounds`; raises `ValueError` for a schema that cannot be enforced."""
         return self._compile(json.dumps(bound_schema(schema, bounds))).deep_copy()
 
     def _compile_uncached(self, schema: str) -> LLMatcher:
@@ -51,6 +53,11 @@ class Grammars:
         flags = np.unpackbits(bits.view(np.uint8)[0], bitorder="little")[: self._vocabulary]
         return flags.view(np.bool_)
 
+    def token_bytes(self, token: int) -> bytes:
+        """The bytes of one token; a special one as it is written."""
+        spelling: bytes = self._tokenizer.decode_bytes([token])
+        return spelling
+
     def closing(self, matcher: LLMatcher) -> list[int] | None:
         """Tokens that complete the JSON from here, about as few as possible; `None` if no short way is found."""
         matcher = matcher.deep_copy()
@@ -64,10 +71,9 @@ class Grammars:
 
     def _closer(self, matcher: LLMatcher) -> int:
         allowed = self.allowed(matcher)
-        quote = self._closers[3]
-        # Inside a string, brackets are ordinary characters: only the quote leads out.
-        if allowed[quote] and np.count_nonzero(allowed) > _FREE_TEXT:
-            return quote
+        # Where a quote as well as any letter may come is inside a string: brackets are mere characters there.
+        if allowed[self._quote] and allowed[self._letter]:
+            return self._quote
         for token in self._closers:
             if allowed[token]:
                 return token

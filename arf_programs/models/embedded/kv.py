@@ -16,17 +16,17 @@ class _SlotLayer(DynamicLayer):
 
     def __init__(self, keys: torch.Tensor, values: torch.Tensor, length: int) -> None:
         super().__init__()
-        self.keys, self.values, self.length = keys, values, length
+        self._keys, self._values, self.length = keys, values, length
         self.is_initialized = True
 
     def update(
         self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
     ) -> tuple[torch.Tensor, torch.Tensor]:
         end = self.length + key_states.shape[-2]
-        self.keys[:, :, self.length : end] = key_states
-        self.values[:, :, self.length : end] = value_states
+        self._keys[:, :, self.length : end] = key_states
+        self._values[:, :, self.length : end] = value_states
         self.length = end
-        return self.keys[:, :, :end], self.values[:, :, :end]
+        return self._keys[:, :, :end], self._values[:, :, :end]
 
     def get_seq_length(self) -> int:
         return self.length
@@ -47,6 +47,8 @@ class KVShape:
         self.layers: int = config.num_hidden_layers
         self.heads: int = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
         self.head_size: int = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+
+        self.token_bytes: int = self.buffer(1, 1).nbytes
 
     def buffer(self, rows: int, slots: int) -> torch.Tensor:
         # Zeros, not garbage: a masked slot has weight 0, and 0 times NaN is NaN.

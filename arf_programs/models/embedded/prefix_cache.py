@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 State = TypeVar("State")
@@ -22,40 +23,80 @@ def common_prefix_length(a: Sequence[int], b: Sequence[int]) -> int:
     return low
 
 
+@dataclass(frozen=True)
+class Piece(Generic[State]):
+    """The state of the positions `start` to `end` of a prompt: the first `end - start` of `state`."""
+
+    start: int
+    end: int
+    state: State
+
+
+@dataclass(eq=False)
+class _Entry(Generic[State]):
+    """A prompt's state from position `start` on; what comes before is its parent's."""
+
+    tokens: tuple[int, ...]
+    start: int
+    state: State
+    parent: _Entry[State] | None
+    children: int = 0
+
+
 class PrefixCache(Generic[State]):
-    """Least recently used prompts with their state (any object), up to `max_tokens` tokens in total."""
+    """Prompts read lately with their state (any object), up to `max_tokens` tokens in total.
+
+    What prompts share is kept once: an entry holds only what follows its parent, the entry that it was read on from.
+    The least recently used entry that is nobody's parent goes first.
+    """
 
     def __init__(self, max_tokens: int) -> None:
         self.max_tokens = max_tokens
         self.tokens = 0
-        self._entries: OrderedDict[tuple[int, ...], State] = OrderedDict()
+        self._entries: OrderedDict[tuple[int, ...], _Entry[State]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._entries)
 
-    def longest(self, prompt: tuple[int, ...]) -> tuple[int, State | None]:
-        """Length of the longest prefix of `prompt` that an entry starts with, and that entry's state (0, None)."""
+    def longest(self, prompt: tuple[int, ...]) -> tuple[int, list[Piece[State]]]:
+        """Length of the longest prefix of `prompt` that an entry starts with, and the pieces of its state, in order."""
+        length, entry = self._find(prompt)
+        pieces: list[Piece[State]] = []
+        end = length
+        while entry is not None:
+            self._entries.move_to_end(entry.tokens)
+            if entry.start < end:
+                pieces.append(Piece(entry.start, end, entry.state))
+                end = entry.start
+            entry = entry.parent
+        return length, pieces[::-1]
+
+    def put(self, prompt: tuple[int, ...], start: int, state: State) -> None:
+        """Keep `state`, of the positions of `prompt` from `start` on, where `longest` said that the rest is known."""
+        if prompt in self._entries or len(prompt) - start > self.max_tokens:
+            return
+        known, parent = self._find(prompt)
+        if known < start:
+            return
+        entry = _Entry(prompt, start, state, parent if start else None)
+        if entry.parent is not None:
+            entry.parent.children += 1
+        self._entries[prompt] = entry
+        self.tokens += len(prompt) - start
+        self._make_room()
+
+    def _find(self, prompt: tuple[int, ...]) -> tuple[int, _Entry[State] | None]:
         best, found = 0, None
-        for tokens in self._entries:
+        for tokens, entry in self._entries.items():
             length = common_prefix_length(tokens, prompt)
             if length > best:
-                best, found = length, tokens
-        if found is None:
-            return 0, None
-        self._entries.move_to_end(found)
-        return best, self._entries[found]
+                best, found = length, entry
+        return best, found
 
-    def put(self, prompt: tuple[int, ...], state: State) -> None:
-        """Keep `state`, whose first positions belong to `prompt`; entries that it contains whole make room for it."""
-        if len(prompt) > self.max_tokens:
-            return
-        for tokens in [t for t in self._entries if t == prompt[: len(t)]]:
-            self._drop(tokens)
-        self._entries[prompt] = state
-        self.tokens += len(prompt)
+    def _make_room(self) -> None:
         while self.tokens > self.max_tokens:
-            self._drop(next(iter(self._entries)))
-
-    def _drop(self, tokens: tuple[int, ...]) -> None:
-        del self._entries[tokens]
-        self.tokens -= len(tokens)
+            oldest = next(entry for entry in self._entries.values() if not entry.children)
+            del self._entries[oldest.tokens]
+            self.tokens -= len(oldest.tokens) - oldest.start
+            if oldest.parent is not None:
+                oldest.parent.children -= 1

@@ -113,7 +113,7 @@ class Row:
             text=self._decode(self.output) if self._text is None else self._text,
             finish_reason=self.finish_reason or "length",
             prompt_tokens=len(self.request.prompt),
-            cached_tokens=self.cached_tokens,
+            cached_tokens=min(self.cached_tokens, len(self.request.prompt)),
             completion_tokens=len(self.output),
             logprobs=None if self.request.top_logprobs is None else tuple(self._logprobs),
         )

@@ -23,7 +23,7 @@ class Bounds:
     """
 
     text: int = 400
-    nested_text: int = 200
+    nested_text: int = 160
     items: int = 4
     properties: int = 6
     magnitude: int = 999_999_999
@@ -32,19 +32,18 @@ class Bounds:
 
 def bound_schema(schema: Schema, bounds: Bounds | None = None) -> Schema:
     """A copy of `schema` with every string, list, mapping and number limited; an empty schema is any JSON object."""
-    bounds = bounds or Bounds()
-    return _bound(schema or _any_object(), bounds, depth=0)
+    bounded: Schema = _bound(schema or _any_object(), bounds or Bounds(), depth=0)
+    return bounded
 
 
 def _bound(schema: Any, bounds: Bounds, depth: int) -> Any:
     if not isinstance(schema, dict):
         return schema
     bounded = {key: _bound_value(key, value, bounds, depth) for key, value in schema.items()}
-    types = bounded.get("type")
+    types = bounded.get("type", [])
     for name in types if isinstance(types, list) else [types]:
-        limit = _LIMITS.get(name)
-        if limit is not None:
-            limit(bounded, bounds, depth)
+        if name in _LIMITS:
+            _LIMITS[name](bounded, bounds, depth)
     return bounded
 
 
@@ -82,13 +81,14 @@ def _limit_object(schema: Schema, bounds: Bounds, depth: int) -> None:
 
 
 def _limit_integer(schema: Schema, bounds: Bounds, depth: int) -> None:
-    if not {"enum", "const"} & schema.keys():
-        low = schema.get("minimum", schema.get("exclusiveMinimum", -bounds.magnitude))
-        high = schema.get("maximum", schema.get("exclusiveMaximum", bounds.magnitude))
-        if "exclusiveMinimum" not in schema:
-            schema["minimum"] = min(low, high - bounds.magnitude) if "minimum" not in schema else low
-        if "exclusiveMaximum" not in schema:
-            schema["maximum"] = max(high, low + bounds.magnitude) if "maximum" not in schema else high
+    if {"enum", "const"} & schema.keys():
+        return
+    low: float | None = schema.get("minimum", schema.get("exclusiveMinimum"))
+    high: float | None = schema.get("maximum", schema.get("exclusiveMaximum"))
+    if low is None:
+        schema["minimum"] = min(0, high or 0) - bounds.magnitude
+    if high is None:
+        schema["maximum"] = max(0, low or 0) + bounds.magnitude
 
 
 def _limit_number(schema: Schema, bounds: Bounds, depth: int) -> None:

@@ -1,0 +1,71 @@
+"""`scripted/NAME` as a LiteLLM provider; the scripts themselves are in `scripted`, which does not need LiteLLM."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litellm import Choices, ModelResponse, Usage
+from litellm.exceptions import BadRequestError, InternalServerError, RateLimitError, Timeout
+from litellm.llms.custom_llm import CustomLLM
+from litellm.types.utils import Message
+
+from arf_programs.models import scripted
+from signatures.exceptions import ArfError
+
+PROVIDER = "scripted"
+
+
+class ScriptedLLM(CustomLLM):
+    """Answers at once, in tests and in rehearsals of a configuration; tokens are counted as words.
+
+    Raises `litellm.BadRequestError` when there is no script of that name or no answer left, which is not retried.
+    """
+
+    def completion(  # LiteLLM passes everything by name
+        self,
+        model: str,
+        messages: scripted.Messages,
+        model_response: ModelResponse,
+        optional_params: dict[str, Any],
+        **_: Any,
+    ) -> ModelResponse:
+        call = scripted.ScriptedCall(messages, dict(optional_params))
+        try:
+            answer = scripted.answer(model, call)
+        except ArfError as error:
+            raise BadRequestError(message=str(error), model=model, llm_provider=PROVIDER) from error
+        _raise_scripted_error(model, answer)
+        return _response(model, call, answer, model_response)
+
+    async def acompletion(
+        self,
+        model: str,
+        messages: scripted.Messages,
+        model_response: ModelResponse,
+        optional_params: dict[str, Any],
+        **_: Any,
+    ) -> ModelResponse:
+        return self.completion(model, messages, model_response, optional_params)
+
+
+def _raise_scripted_error(model: str, answer: scripted.ScriptedAnswer) -> None:
+    message = str(answer.answer) or f"{PROVIDER}/{model}: {answer.error}, as the script says"
+    if answer.error == "rate_limit":
+        raise RateLimitError(message=message, llm_provider=PROVIDER, model=model)
+    if answer.error == "timeout":
+        raise Timeout(message=message, model=model, llm_provider=PROVIDER)
+    if answer.error == "server":
+        raise InternalServerError(message=message, llm_provider=PROVIDER, model=model)
+
+
+def _response(
+    model: str, call: scripted.ScriptedCall, answer: scripted.ScriptedAnswer, response: ModelResponse
+) -> ModelResponse:
+    text = answer.text()
+    asked, written = len(call.prompt.split()), len(text.split())
+    finish_reason = "length" if answer.error == "length" else "stop"
+    response.choices = [Choices(finish_reason=finish_reason, index=0, message=Message(content=text, role="assistant"))]
+    response.model = f"{PROVIDER}/{model}"
+    usage = Usage(prompt_tokens=asked, completion_tokens=written, total_tokens=asked + written)
+    response.usage = usage
+    return response

@@ -1,0 +1,95 @@
+from typing import Literal
+
+import pytest
+from pydantic import BaseModel, Field
+
+from arf_programs.models.embedded.schema import Bounds, bound_schema
+
+BOUNDS = Bounds(text=100, nested_text=20, items=3, properties=2, magnitude=50, step=0.5)
+
+
+class Note(BaseModel):
+    quote: str
+    code: str = Field(pattern=r"^[A-Z]{2}$")
+    severity: Literal["minor", "major"]
+
+
+class Answer(BaseModel):
+    reasoning: str
+    short: str = Field(max_length=7)
+    notes: list[Note]
+    pair: list[int] = Field(min_length=5)
+    rating: int = Field(ge=1, le=5)
+
+
+@pytest.fixture
+def bounded():
+    return bound_schema(Answer.model_json_schema(), BOUNDS)
+
+
+def test_strings_are_limited_by_depth(bounded):
+    assert bounded["properties"]["reasoning"]["maxLength"] == 100
+    assert bounded["$defs"]["Note"]["properties"]["quote"]["maxLength"] == 20
+
+
+def test_limits_of_the_schema_itself_are_kept(bounded):
+    assert bounded["properties"]["short"]["maxLength"] == 7
+    assert "maxLength" not in bounded["$defs"]["Note"]["properties"]["code"]
+    assert "maxLength" not in bounded["$defs"]["Note"]["properties"]["severity"]
+    rating = bounded["properties"]["rating"]
+    assert (rating["minimum"], rating["maximum"]) == (1, 5)
+
+
+def test_lists_are_limited_but_never_below_what_they_need(bounded):
+    assert bounded["properties"]["notes"]["maxItems"] == 3
+    assert bounded["properties"]["pair"]["maxItems"] == 5
+
+
+def test_objects_are_closed(bounded):
+    assert bounded["$defs"]["Note"]["additionalProperties"] is False
+
+
+def test_the_given_schema_is_left_alone():
+    schema = Answer.model_json_schema()
+    bound_schema(schema, BOUNDS)
+    assert schema == Answer.model_json_schema()
+
+
+@pytest.mark.parametrize(
+    ("schema", "low", "high"),
+    [
+        ({"type": "integer"}, -50, 50),
+        ({"type": "integer", "minimum": 0}, 0, 50),
+        ({"type": "integer", "minimum": 90}, 90, 140),
+        ({"type": "integer", "maximum": -90}, -140, -90),
+    ],
+)
+def test_integers_get_the_limits_that_they_lack(schema, low, high):
+    bounded = bound_schema(schema, BOUNDS)
+    assert (bounded["minimum"], bounded["maximum"]) == (low, high)
+
+
+def test_an_exclusive_limit_is_not_widened():
+    bounded = bound_schema({"type": "integer", "exclusiveMinimum": 0}, BOUNDS)
+    assert bounded == {"type": "integer", "exclusiveMinimum": 0, "maximum": 50}
+
+
+def test_numbers_are_put_on_a_grid():
+    assert bound_schema({"type": "number", "minimum": 0, "maximum": 1}, BOUNDS)["multipleOf"] == 0.5
+
+
+def test_optional_strings_are_limited_in_either_spelling():
+    assert bound_schema({"anyOf": [{"type": "string"}, {"type": "null"}]}, BOUNDS)["anyOf"][0]["maxLength"] == 100
+    assert bound_schema({"type": ["string", "null"]}, BOUNDS)["maxLength"] == 100
+
+
+def test_an_open_mapping_is_limited():
+    bounded = bound_schema({"type": "object", "additionalProperties": {"type": "string"}}, BOUNDS)
+    assert bounded["maxProperties"] == 2
+    assert bounded["additionalProperties"]["maxLength"] == 100
+
+
+def test_no_schema_is_any_bounded_object():
+    bounded = bound_schema({}, BOUNDS)
+    assert bounded["type"] == "object"
+    assert bounded["maxProperties"] == 2
