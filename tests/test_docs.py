@@ -1,0 +1,374 @@
+"""The documentation, compared with the program: it cannot drift unnoticed."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
+
+import pytest
+import typer
+import yaml
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from arf_programs import __version__
+from arf_programs.checks.run import CHECKS
+from arf_programs.cli import session
+from arf_programs.cli.app import app
+from arf_programs.config.load import load_config, validate
+from arf_programs.config.models import ROLES, ModelConfig, ModelsConfig
+from arf_programs.config.schema import DEFAULT_INSTRUCTION, Config
+from arf_programs.metrics.definitions import METRICS, SYSTEMS
+from arf_programs.pipeline import STAGES
+from arf_programs.run_folder import RunFolder
+from arf_programs.taxonomy.seed import seed_taxonomy
+from signatures import exceptions, records
+
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+CONFIGURATION, METHOD, ARCHITECTURE = (ROOT / "docs" / f"{n}.md" for n in ("configuration", "method", "architecture"))
+PAGES = [README, CONFIGURATION, METHOD, ARCHITECTURE, ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md"]
+COMMANDS = typer.main.get_command(app)
+
+every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+
+
+def text_of(page: Path) -> str:
+    return page.read_text(encoding="utf-8")
+
+
+def table(page: Path, *header: str) -> list[list[str]]:
+    """The rows, as cells, of all tables of a page with that header."""
+    rows: list[list[str]] = []
+    inside = False
+    for line in text_of(page).splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")] if line.startswith("|") else []
+        if not cells:
+            inside = False
+        elif inside and set("".join(cells)) - set("- "):
+            rows.append(cells)
+        inside = inside or cells == list(header)
+    assert rows, f"{page.name} has no table {header}"
+    return rows
+
+
+def code(cell: str) -> list[str]:
+    """What stands between backticks in a cell."""
+    return re.findall(r"`([^`]+)`", cell)
+
+
+def fences(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", text_of(page), re.MULTILINE | re.DOTALL)
+
+
+# Configuration
+
+
+def leaves(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
+    """Every key with its field; the four roles, which are alike, as `models.<role>`."""
+    for name, field in model.model_fields.items():
+        key = prefix + name
+        if field.annotation is ModelsConfig:
+            yield from leaves(ModelConfig, "models.<role>.")
+        elif isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from leaves(field.annotation, f"{key}.")
+        else:
+            yield key, field
+
+
+FIELDS = dict(leaves(Config))
+KEY_HEADER = ("key", "type", "default", "meaning")
+KEY_ROWS = {code(row[0])[0]: row for row in table(CONFIGURATION, *KEY_HEADER)}
+
+
+def kind(annotation: Any) -> str:
+    """A type in the words of the page."""
+    names = {str: "text", Path: "text", int: "whole number", float: "number", bool: "true or false"}
+    if annotation in names:
+        return names[annotation]
+    arguments = get_args(annotation)
+    if get_origin(annotation) is Literal:
+        return ", ".join(f"`{value}`" for value in arguments)
+    if get_origin(annotation) in (Union, UnionType):
+        return " or ".join("null" if part is type(None) else kind(part) for part in arguments)
+    return {tuple: lambda: f"list of {kind(arguments[0])}", dict: lambda: "mapping"}[get_origin(annotation)]()
+
+
+def limits(field: FieldInfo) -> str:
+    signs = (("gt", ">"), ("ge", "≥"), ("lt", "<"), ("le", "≤"))
+    found = [(sign, getattr(item, name, None)) for item in field.metadata for name, sign in signs]
+    return "".join(f", {sign} {value:g}" for sign, value in found if value is not None)
+
+
+def default(key: str, field: FieldInfo) -> str:
+    special = {"run_dir": "`runs/<name>`", "summarize.instruction": "below"}
+    if key in special:
+        return special[key]
+    if field.is_required():
+        return "required"
+    value = field.get_default(call_default_factory=True)
+    return f"`{value if isinstance(value, str) else json.dumps(value)}`"
+
+
+def test_configuration_has_every_key_and_no_other():
+    documented = [code(row[0])[0] for row in table(CONFIGURATION, *KEY_HEADER)]
+    assert sorted(documented) == sorted(FIELDS)
+
+
+@pytest.mark.parametrize("key", FIELDS)
+def test_a_key_is_documented_with_its_type_limits_and_default(key: str):
+    _, documented_type, documented_default, meaning = KEY_ROWS[key]
+    assert documented_type == kind(FIELDS[key].annotation) + limits(FIELDS[key])
+    assert documented_default == default(key, FIELDS[key])
+    assert len(meaning) > 10
+
+
+def test_the_default_instruction_and_run_folder_are_documented():
+    assert DEFAULT_INSTRUCTION in " ".join(text_of(CONFIGURATION).split())
+    minimal = {"name": "calls", "corpus": {"path": "x.jsonl"}, "models": {"teacher": "embedded/smollm2-135m"}}
+    assert validate(minimal, {}, source="test").run_dir == Path("runs/calls")
+
+
+def test_the_fallbacks_of_the_roles_are_documented():
+    documented = {
+        code(row[0])[0].removeprefix("models."): row[2]
+        for row in table(CONFIGURATION, "role", "asked for", "where it is left out")
+    }
+    assert set(documented) == set(ROLES)
+    for role in ROLES:
+        given = {name: f"scripted/{name}" for name in ROLES if name != role}
+        if role == "teacher":
+            assert documented[role] == "required"
+            continue
+        taken = getattr(ModelsConfig.model_validate(given), role).model.removeprefix("scripted/")
+        assert documented[role] == f"as the {taken}"
+
+
+@every_page
+def test_yaml_on_a_page_is_a_valid_configuration(page: Path):
+    for block in fences(page, "yaml"):
+        validate(yaml.safe_load(block), {}, source=page.name)
+
+
+def test_the_smallest_useful_file_has_the_lines_it_claims():
+    (block,) = fences(CONFIGURATION, "yaml")
+    assert "has five lines" in text_of(CONFIGURATION)
+    assert len(block.splitlines()) == 5
+
+
+@every_page
+def test_json_on_a_page_is_json(page: Path):
+    for block in fences(page, "json"):
+        for line in block.splitlines():
+            json.loads(line)
+
+
+def test_the_provider_diff_turns_a_valid_configuration_into_another():
+    (block,) = fences(README, "diff")
+    for sign in "-+":
+        lines = [line[1:] for line in block.splitlines() if line[0] in f" {sign}"]
+        document = {"corpus": {"path": "x.jsonl"}, **yaml.safe_load("\n".join(lines))}
+        validate(document, {}, source="diff")
+
+
+# Commands
+
+
+def shell_lines(page: Path) -> list[list[str]]:
+    """The commands in a page's shell blocks, as words, without comments."""
+    joined = "\n".join(fences(page, "bash")).replace("\\\n", " ")
+    return [words for line in joined.splitlines() if (words := shlex.split(line, comments=True))]
+
+
+ARF_LINES = [
+    pytest.param(words, id=" ".join(words)[:60]) for page in PAGES for words in shell_lines(page) if words[0] == "arf"
+]
+
+
+@pytest.mark.parametrize("words", ARF_LINES)
+def test_an_arf_command_on_a_page_parses_and_its_overrides_are_valid(words: list[str]):
+    command = COMMANDS.commands[words[1]]
+    given = command.make_context(words[1], words[2:]).params
+    if "config" in given:
+        path = ROOT / given["config"]
+        known = path if path.exists() else ROOT / "arf_programs" / "templates" / "init" / "arf.yaml"
+        assert path.exists() or not str(given["config"]).startswith("examples/")
+        load_config(known, given["overrides"] or [])
+
+
+@every_page
+def test_commands_within_sentences_exist(page: Path):
+    assert set(re.findall(r"`arf ([a-z]+)", text_of(page))) <= set(COMMANDS.commands)
+
+
+@every_page
+def test_other_commands_on_a_page_exist(page: Path):
+    targets = set(re.findall(r"^(\w+):", text_of(ROOT / "Makefile"), re.MULTILINE))
+    for words in shell_lines(page):
+        words = [word for word in words if "=" not in word]
+        if words[:1] == ["make"]:
+            assert set(words[1:]) <= targets
+        if words[:2] == ["python", "-m"] and words[2].startswith("training."):
+            module = ROOT / Path(*words[2].split(".")).with_suffix(".py")
+            flags = [word for word in words if word.startswith("--")]
+            assert all(f'"{flag}"' in text_of(module) for flag in flags)
+        for word in words[1:]:
+            if word.startswith(("tests/", "examples/", "docs/")):
+                assert (ROOT / word).exists(), word
+
+
+def test_the_table_of_commands_is_that_of_the_help():
+    documented = {" ".join(code(row[0])[0].split()[1:]): row[1] for row in table(README, "command", "what it does")}
+    actual = {}
+    for name, command in COMMANDS.commands.items():
+        argument = next(item for item in command.params if item.param_type_name == "argument")
+        actual[f"{name} {argument.metavar}"] = " ".join(command.help.split())
+    assert documented == actual
+
+
+def test_the_table_of_options_is_that_of_the_help():
+    documented = {tuple(sorted(code(row[0]))): row[1] for row in table(README, "option", "what it does")}
+    for name, command in COMMANDS.commands.items():
+        options = {
+            tuple(sorted(item.opts)): item.help
+            for item in command.params
+            if item.param_type_name == "option" and "--help" not in item.opts
+        }
+        if name == "init":
+            assert options.items() <= documented.items()
+        else:
+            assert options == documented, name
+
+
+def test_exit_codes_are_documented():
+    documented = [int(row[0]) for row in table(README, "exit code", "meaning")]
+    assert documented == [session.DONE, session.FAILED, session.WRONG_INPUT, session.INTERRUPTED]
+
+
+# Files, records, numbers
+
+
+def tree() -> dict[str, str]:
+    """The paths of the README's tree, each with its phrase."""
+    (block,) = [block for block in fences(README, "text") if "pyproject.toml" in block]
+    folders: list[str] = []
+    found = {}
+    for line in block.splitlines():
+        depth = (len(line) - len(line.lstrip())) // 2
+        name, _, phrase = line.strip().partition(" ")
+        folders[depth:] = [name]
+        found["".join(folders)] = phrase.strip()
+    return found
+
+
+def test_every_path_of_the_tree_exists_and_has_a_phrase():
+    for path, phrase in tree().items():
+        assert (ROOT / path).is_dir() if path.endswith("/") else (ROOT / path).is_file(), path
+        assert phrase, path
+
+
+def test_the_tree_names_every_package_and_every_module_of_the_engine():
+    packages = [
+        path.parent
+        for name in ("signatures", "arf_programs", "training")
+        for path in (ROOT / name).rglob("__init__.py")
+    ]
+    assert {f"{path.relative_to(ROOT)}/" for path in packages} <= set(tree())
+    modules = {f"arf_programs/{path.name}" for path in (ROOT / "arf_programs").glob("*.py")} - {
+        "arf_programs/__init__.py"
+    }
+    assert modules <= set(tree())
+    assert {f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")} <= set(tree())
+
+
+def test_every_example_is_in_the_readme():
+    linked = set(re.findall(r"\]\((examples/[^)]+\.yaml)\)", text_of(README)))
+    assert linked == {str(path.relative_to(ROOT)) for path in (ROOT / "examples").rglob("*.yaml")}
+
+
+@pytest.mark.parametrize("page", [README, ARCHITECTURE], ids=lambda page: page.name)
+def test_the_files_of_a_run_are_documented(page: Path):
+    folder = RunFolder(Path("run"))
+    properties = [name for name, value in vars(RunFolder).items() if isinstance(value, property)]
+    for name in properties:
+        assert re.search(rf"`{re.escape(getattr(folder, name).name)}/?`", text_of(page)), name
+
+
+def test_the_sample_data_has_the_size_that_the_pages_claim():
+    sizes = {}
+    for name in ("conversations", "labeled"):
+        sizes[name] = len((ROOT / "examples" / "quickstart" / f"{name}.jsonl").read_text(encoding="utf-8").splitlines())
+    for page in (README, ROOT / "CHANGELOG.md"):
+        said = " ".join(text_of(page).split())
+        assert f"{sizes['conversations']} hand-written" in said
+        assert f"{sizes['labeled']} of them with a labelled flawed summary" in said
+
+
+def test_method_names_every_metric_system_check_and_category():
+    metrics = [name for row in table(METHOD, "metric", "value for one summary") for name in code(row[0])]
+    assert metrics == list(METRICS)
+    assert [code(row[0])[0] for row in table(METHOD, "check", "finds", "category")] == list(CHECKS)
+    assert [code(row[0])[0] for row in table(METHOD, "seed category", "what it is")] == list(seed_taxonomy().ids())
+    assert all(f"`{system}`" in text_of(METHOD) for system in SYSTEMS)
+    verdicts = [code(row[0])[0] for row in table(METHOD, "verdict", "meaning", "trained on (arm `arf`)")]
+    assert verdicts == [verdict.value for verdict in records.Verdict]
+
+
+def test_architecture_names_every_stage_record_and_error():
+    assert [code(row[0])[0] for row in table(ARCHITECTURE, "stage", "reads", "asks", "writes")] == [
+        s.name for s in STAGES
+    ]
+    named = {name for row in table(ARCHITECTURE, "record", "what it is") for name in code(row[0])}
+    assert named == {
+        name
+        for name, value in vars(records).items()
+        if isinstance(value, type) and issubclass(value, records.Record) and value is not records.Record
+    }
+    errors = {name for name, value in vars(exceptions).items() if isinstance(value, type)}
+    (drawn,) = [block for block in fences(ARCHITECTURE, "text") if "ArfError" in block]
+    assert set(re.findall(r"\b[A-Z]\w+(?:Error|Extra)\b", drawn)) == errors
+
+
+def test_the_changelog_speaks_of_this_version():
+    assert __version__ in text_of(ROOT / "CHANGELOG.md")
+    assert f'version = "{__version__}"' in text_of(ROOT / "pyproject.toml")
+
+
+# Form
+
+
+def anchor(heading: str) -> str:
+    """The anchor that GitHub gives a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+@every_page
+def test_links_lead_somewhere(page: Path):
+    for target in re.findall(r"\]\(([^)\s]+)\)", text_of(page)):
+        if target.startswith("https://"):
+            continue
+        path, _, fragment = target.partition("#")
+        file = page.parent / path if path else page
+        assert file.exists(), target
+        if fragment:
+            headings = re.findall(r"^#+ (.+)$", text_of(file), re.MULTILINE)
+            assert fragment in [anchor(heading) for heading in headings], target
+
+
+@every_page
+def test_pages_are_plain(page: Path):
+    text = text_of(page)
+    assert not re.search(r"(?<![\w.~])/(?:home|tmp|work|root|Users)/", text), "a path of one machine"
+    assert not re.search("[\U0001f000-\U0001faff\u2600-\u27bf]", text), "an emoji"
+
+
+def test_measured_parts_of_the_readme_are_marked():
+    opened = re.findall(r"<!-- (measured: [^>]+|end) -->", text_of(README))
+    assert opened[1::2] == ["end"] * (len(opened) // 2)
+    assert all(mark.startswith("measured: ") for mark in opened[::2])
+    assert opened[::2]
