@@ -1,0 +1,113 @@
+import subprocess
+import sys
+
+import pytest
+
+from arf_programs.student_prompt import student_messages
+from signatures.exceptions import DataError
+from signatures.records import Conversation, ErrorNote, Revision, Summary, Turn, Verdict
+from training.dataset import build_arm, prompt_sha256
+
+INSTRUCTION = "Summarize this."
+
+
+def conversations(*ids):
+    return {id: Conversation(id=id, turns=(Turn(speaker="Customer", text=f"About {id}."),)) for id in ids}
+
+
+def draft(id, text="A draft."):
+    return Summary(conversation_id=id, text=text, system="teacher", model="openai/big")
+
+
+def revision(id, verdict, before="A draft.", after="A better one."):
+    note = ErrorNote(id=f"{id}-1", category="wrong_fact", quote="draft")
+    errors = () if verdict is Verdict.UNCHANGED else (note,)
+    return Revision(
+        conversation_id=id, before=before, after=after, strategy="edits", model="openai/editor", verdict=verdict,
+        attempts=1, errors=errors, remaining=errors if verdict is Verdict.REJECTED else (),
+    )  # fmt: skip
+
+
+def build(arm, drafts, revisions=(), *, of=None, on_reject="drop"):
+    known = of or conversations(*(item.conversation_id for item in drafts))
+    return build_arm(
+        arm, conversations=known, drafts=drafts, revisions=revisions, instruction=INSTRUCTION, on_reject=on_reject
+    )
+
+
+def test_the_teacher_arm_trains_on_the_drafts_as_they_are():
+    data = build("teacher", [draft("a", "First."), draft("b", " Second.\n")], [revision("a", Verdict.VERIFIED)])
+    assert [example.completion for example in data.examples] == ["First.", "Second."]
+    assert {example.arm for example in data.examples} == {"teacher"}
+    assert data.left_out == {}
+
+
+@pytest.mark.parametrize(
+    ("verdict", "completion"), [(Verdict.VERIFIED, "A better one."), (Verdict.UNCHANGED, "A draft.")]
+)
+def test_the_arf_arm_trains_on_what_was_verified_and_on_what_needed_no_change(verdict, completion):
+    (example,) = build("arf", [draft("a")], [revision("a", verdict)]).examples
+    assert example.completion == completion
+
+
+@pytest.mark.parametrize(
+    ("on_reject", "completions", "left_out"),
+    [
+        ("drop", [], {"rejected": 1}),
+        ("keep_draft", ["A draft."], {}),
+        ("keep_partial", ["A better one."], {}),
+    ],
+)
+def test_a_rejected_revision_gives_what_on_reject_says(on_reject, completions, left_out):
+    data = build("arf", [draft("a")], [revision("a", Verdict.REJECTED)], on_reject=on_reject)
+    assert [example.completion for example in data.examples] == completions
+    assert data.left_out == left_out
+
+
+def test_examples_and_what_was_left_out_add_up_to_the_training_conversations():
+    drafts = [draft("rejected"), draft("empty"), draft("unrevised"), draft("good")]
+    revisions = [
+        revision("rejected", Verdict.REJECTED), revision("empty", Verdict.VERIFIED, after=" \n"),
+        revision("good", Verdict.VERIFIED),
+    ]  # fmt: skip
+    of = conversations("undrafted", "good", "rejected", "empty", "unrevised")
+    data = build("arf", drafts, revisions, of=of)
+    assert [example.conversation_id for example in data.examples] == ["good"]
+    assert data.left_out == {"no_draft": 1, "rejected": 1, "empty": 1, "no_revision": 1}
+
+
+def test_nothing_of_the_holdout_slips_in():
+    data = build("teacher", [draft("held-out"), draft("a")], of=conversations("a"))
+    assert [example.conversation_id for example in data.examples] == ["a"]
+
+
+def test_an_example_carries_the_prompt_of_serving_and_what_produced_it():
+    (example,) = build("arf", [draft("a")], [revision("a", Verdict.REJECTED)], on_reject="keep_partial").examples
+    assert example.messages == student_messages(INSTRUCTION, conversations("a")["a"])
+    assert example.provenance == {
+        "draft_model": "openai/big", "draft_system": "teacher", "revision_model": "openai/editor", "strategy": "edits",
+        "verdict": "rejected", "kept": "after", "errors": ["a-1"], "remaining": ["a-1"],
+        "prompt_sha256": prompt_sha256(example.messages),
+    }  # fmt: skip
+
+
+def test_the_prompt_hash_tells_prompts_apart_and_nothing_else():
+    of = conversations("a", "b")
+    first, second = student_messages(INSTRUCTION, of["a"]), student_messages(INSTRUCTION, of["b"])
+    assert prompt_sha256(first) == prompt_sha256(list(first))
+    assert prompt_sha256(first) != prompt_sha256(second)
+    assert len(prompt_sha256(first)) == 64
+
+
+def test_two_drafts_of_a_conversation_are_refused():
+    with pytest.raises(DataError, match="drafts: conversation 'a' is there twice"):
+        build("teacher", [draft("a"), draft("a")])
+
+
+def test_neither_the_builder_nor_the_help_of_the_commands_loads_torch():
+    script = (
+        "import sys, training.dataset, training.length_audit, training.sft, training.export\n"
+        "loaded = {'torch', 'transformers', 'trl', 'dspy', 'litellm'} & set(sys.modules)\n"
+        "assert not loaded, loaded"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)

@@ -1,0 +1,40 @@
+"""Loads the model that a student starts from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from arf_programs.models.weights import is_adapter, resolve_weights
+from signatures.exceptions import DataError
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+def load_base(name: str, dtype: torch.dtype | str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """The bare model called `name` in `dtype` (`auto`: as it was saved) and its tokenizer.
+
+    Only safetensors are read, and no code that comes with a model is run. Raises what `resolve_weights` raises, and
+    DataError for an adapter or for weights that cannot be loaded.
+    """
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    weights = resolve_weights(name)
+    if is_adapter(weights):
+        raise DataError(f"{name} is an adapter: merge it first with `python -m training.export --adapter {name}`.")
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            weights, dtype=dtype, use_safetensors=True, trust_remote_code=False
+        )
+        tokenizer = AutoTokenizer.from_pretrained(weights, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        raise DataError(f"The base model {name!r} cannot be loaded: {error}") from error
+    return model, tokenizer
+
+
+def stop_ids(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
+    """The tokens at which generation with the model stops."""
+    of_model = model.generation_config.eos_token_id if model.generation_config else None
+    ids = of_model if isinstance(of_model, list) else [of_model, tokenizer.eos_token_id]
+    return frozenset(token for token in ids if token is not None)

@@ -1,0 +1,55 @@
+"""`python -m training.build --run-dir RUN`: writes `train/<arm>.jsonl` for every arm of a run."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TextIO
+
+from arf_programs.config.load import load_config
+from arf_programs.jsonl import read_jsonl, write_jsonl_atomic
+from arf_programs.run import SplitConversation
+from arf_programs.run_folder import RunFolder
+from signatures.records import Revision, Summary
+from training.command import run_command
+from training.dataset import build_arm
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m training.build", description=__doc__)
+    parser.add_argument("--run-dir", type=Path, required=True, help="folder of a run that has its revisions")
+    arguments = parser.parse_args(argv)
+    return run_command(lambda machine: build(RunFolder(arguments.run_dir), machine))
+
+
+def build(folder: RunFolder, machine: TextIO) -> None:
+    """Write the examples of every arm, and what was left out of each to `train/left_out.json`.
+
+    Raises DataError when a file of the run is missing or broken.
+    """
+    config = load_config(folder.config)
+    rows = [row for row in read_jsonl(folder.conversations, SplitConversation) if row.split == "train"]
+    conversations = {row.conversation.id: row.conversation for row in rows}
+    drafts = [draft for draft in read_jsonl(folder.drafts, Summary) if draft.conversation_id in conversations]
+    revisions = list(read_jsonl(folder.revisions, Revision))
+    left_out = {}
+    for arm in config.train.arms:
+        data = build_arm(
+            arm,
+            conversations=conversations,
+            drafts=drafts,
+            revisions=revisions,
+            instruction=config.summarize.instruction,
+            on_reject=config.revise.on_reject,
+        )
+        write_jsonl_atomic(folder.train / f"{arm}.jsonl", data.examples)
+        left_out[arm] = data.left_out
+        sys.stderr.write(f"{arm}: {len(data.examples)} examples, left out: {data.left_out or 'none'}\n")
+    (folder.train / "left_out.json").write_text(json.dumps(left_out, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
