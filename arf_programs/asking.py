@@ -41,7 +41,5 @@ def ask_rows(
         # LiteLLM's pydantic models warn about their own unions with each answer.
         warnings.filterwarnings("ignore", message="Pydantic serializer warnings", category=UserWarning)
         return asyncio.run(
-            run_rows(
-                rows, work, key=key, stage=label or stage, concurrency=concurrency, progress=run.progress
-            )
+            run_rows(rows, work, key=key, stage=label or stage, concurrency=concurrency, progress=run.progress)
         )

@@ -144,7 +144,7 @@ def _errors(labels: _Labels, conversation: Conversation, line: int, problems: Pr
                     evidence=error.evidence,
                     explanation=error.explanation,
                     severity=error.severity,
-                    source="lm",
+                    source="human",
                 )
             )
         except QuoteError as problem:

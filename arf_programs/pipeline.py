@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from arf_programs.config.load import dump_config
 from arf_programs.jsonl import write_text_atomic
+from arf_programs.models.lm import check_keys
 from arf_programs.run import Run
 from arf_programs.stages import analyze, corpus, draft, evaluate, report, revise, taxonomy, train
 from arf_programs.stages.stage import Stage, StageState, run_stage, state_of
@@ -23,9 +24,10 @@ STAGES: tuple[Stage, ...] = (
 def run_until(run: Run, last: str) -> None:
     """Bring every stage up to and including `last` up to date; whole stages are left alone.
 
-    Raises UserError for what the user can mend, WorkError for what failed at work; what was returned by a model is
+    Keys that are missing are named before any call. Raises UserError for what the user can mend, WorkError for what failed at work; what was returned by a model is
     kept, and the next call goes on from there.
     """
+    _check_keys(run, last)
     write_text_atomic(run.folder.config, dump_config(run.config))
     for stage in STAGES:
         state = state_of(stage, run)
@@ -38,6 +40,15 @@ def run_until(run: Run, last: str) -> None:
             run.progress.say(f"  {counts} ({manifest.seconds:.0f} s)")
         if stage.name == last:
             return
+
+
+def _check_keys(run: Run, last: str) -> None:
+    """Raise ConfigError for all keys that the work ahead needs and the environment lacks."""
+    names = [stage.name for stage in STAGES]
+    states = status(run)
+    wanted = STAGES[: names.index(last) + 1]
+    ahead = [stage for stage in wanted if states[stage.name].state != "whole"]
+    check_keys(run.config.models, dict.fromkeys(role for stage in ahead for role in stage.asks(run.config)))
 
 
 def status(run: Run) -> dict[str, StageState]:

@@ -56,6 +56,7 @@ def _check_corpus(run: Run) -> list[str]:
         seed=run.config.seed,
         threshold=config.near_duplicate,
         keep_in_train={example.conversation.id for example in labeled},
+        keep_with=[example.conversation for example in labeled],
     )
     lines = [
         f"{config.path}: {len(known)} conversations, {len(sides.train)} for training and {len(sides.holdout)} held out"

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Literal
 
 from arf_programs.config.schema import Config
+from arf_programs.fingerprint import digest, file_digest
 from arf_programs.jsonl import read_jsonl
+from arf_programs.labeled import LabeledExample, read_labeled
 from arf_programs.progress import Progress
 from arf_programs.run_folder import RunFolder
 from signatures.records import Conversation, Record, Summary
-
 
 
 class SplitConversation(Record):
@@ -39,3 +40,15 @@ class Run:
         """The teacher's drafts on one side of the split."""
         known = self.conversations(split)
         return [draft for draft in read_jsonl(self.folder.drafts, Summary) if draft.conversation_id in known]
+
+    def labeled(self) -> tuple[LabeledExample, ...]:
+        """The labelled set; empty if none is configured."""
+        config = self.config
+        return read_labeled(config.labeled, self.conversations(), config.corpus.columns, self.base_dir)
+
+    def content_digest(self, path: str) -> str:
+        """Hash of a configured file or folder, beside arf.yaml or in the working directory; a hub id is its own."""
+        for place in (self.base_dir / path, Path(path)):
+            if path and place.exists():
+                return file_digest(place)
+        return digest(path)

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 Severity = Literal["minor", "major", "critical"]
-ErrorSource = Literal["lm", "check"]
+ErrorSource = Literal["lm", "check", "human"]
 
 
 class Record(BaseModel):

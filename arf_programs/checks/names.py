@@ -109,7 +109,7 @@ def _names(text: str) -> list[_Name]:
 def _known(name: _Name, material: Material) -> bool:
     """Whether the word needs no support by the conversation, or has it."""
     word = material.summary[name.start : name.end].lower().replace("’", "'")
-    if word in _UNREMARKABLE or len(word) < 2 or set(word) == {"x"}:
+    if word in _UNREMARKABLE or len(word) < 2 or set(word) == {"x"} or word.startswith("i'"):
         return True
     parts = [part for part in re.split(r"[-&'.]", word) if part]
     if _said(word, material) or all(_said(part, material) or part in _UNREMARKABLE for part in parts):

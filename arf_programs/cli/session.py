@@ -93,5 +93,6 @@ def _quiet_libraries(verbose: bool) -> None:
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
-    for name in ("dspy", "LiteLLM", "httpx", "datasets", "transformers"):
+    # Named below their roots, since DSPy and transformers set the levels of those when they are imported.
+    for name in ("dspy.clients.lm", "dspy.predict.predict", "LiteLLM", "httpx", "datasets", "transformers.generation"):
         logging.getLogger(name).setLevel(logging.ERROR)

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from arf_programs.config.models import with_fallbacks
 from arf_programs.config.schema import Config
 from signatures.exceptions import ConfigError
 
@@ -92,17 +93,24 @@ def _apply_override(document: dict[str, Any], places: dict[Key, str], override: 
         value = yaml.safe_load(raw)
     except yaml.YAMLError:
         raise ConfigError(f"--set {override}: the value is not valid YAML; quote it.") from None
+    if keys[0] == "models" and len(keys) == 3:
+        _spell_out_role(document, keys[1])
     target: Any = document
     for key in keys[:-1]:
-        if key == "models" or not isinstance(target.get(key), str):
-            if not isinstance(target.get(key), dict):
-                target[key] = {}
-        else:
-            target[key] = {"model": target[key]}
+        if not isinstance(target.get(key), dict):
+            target[key] = {}
         target = target[key]
     target[keys[-1]] = value
     for length in range(1, len(keys) + 1):
         places[keys[:length]] = f"--set {override}" if length == len(keys) else places.get(keys[:length], "--set")
+
+
+def _spell_out_role(document: dict[str, Any], role: str) -> None:
+    """Let a role that the file leaves out, or gives as a bare string, be a mapping of which one key can be set."""
+    models = document.get("models")
+    filled = with_fallbacks(models) if isinstance(models, dict) else {}
+    if isinstance(models, dict) and isinstance(filled.get(role), dict):
+        models[role] = dict(filled[role])
 
 
 def _describe(error: Any, places: dict[Key, str], source: str) -> str:

@@ -10,6 +10,7 @@ from arf_programs.config.section import Section
 
 Role = Literal["teacher", "analyst", "editor", "judge"]
 ROLES: tuple[Role, ...] = ("teacher", "analyst", "editor", "judge")
+FALLBACKS: tuple[tuple[Role, Role], ...] = (("editor", "teacher"), ("analyst", "editor"), ("judge", "analyst"))
 _RESERVED_PARAMETERS = {
     "model": "models.<role>.model",
     "temperature": "models.<role>.temperature",
@@ -70,13 +71,18 @@ class ModelsConfig(Section):
     def _expand(cls, value: Any) -> Any:
         if not isinstance(value, dict):
             return value
-        expanded = {key: {"model": model} if isinstance(model, str) else model for key, model in value.items()}
-        for role, fallback in (("editor", "teacher"), ("analyst", "editor"), ("judge", "analyst")):
-            if expanded.get(role) is None and fallback in expanded:
-                expanded[role] = expanded[fallback]
-        return expanded
+        return with_fallbacks(value)
 
     def of(self, role: Role) -> ModelConfig:
         """The model of a role."""
         model: ModelConfig = getattr(self, role)
         return model
+
+
+def with_fallbacks(models: dict[str, Any]) -> dict[str, Any]:
+    """The `models` section with every role that is left out filled in, and each as a mapping."""
+    filled = {key: {"model": model} if isinstance(model, str) else model for key, model in models.items()}
+    for role, fallback in FALLBACKS:
+        if filled.get(role) is None and fallback in filled:
+            filled[role] = filled[fallback]
+    return filled

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from arf_programs.config.models import ModelsConfig
+from arf_programs.config.models import ModelConfig, ModelsConfig
 from arf_programs.config.section import Section
 
 CorpusFormat = Literal["auto", "jsonl", "csv", "parquet", "dataset"]
@@ -54,7 +54,7 @@ class LabeledConfig(Section):
     """A small labelled set: conversation (or the id of one in the corpus), summary, errors, revised."""
 
     path: str | None = None
-    demos: int = Field(default=0, ge=0, le=16, description="labelled examples shown to analyst and editor")
+    demos: int = Field(default=0, ge=0, le=16, description="labelled examples shown to holistic analyst and editor")
 
 
 class SummarizeConfig(Section):
@@ -104,7 +104,7 @@ class TrainConfig(Section):
     learning_rate: float = Field(default=2e-4, gt=0)
     batch_size: int = Field(default=4, ge=1)
     gradient_accumulation: int = Field(default=1, ge=1)
-    max_length: int = Field(default=4096, ge=64, description="tokens of prompt and completion")
+    max_length: int = Field(default=8192, ge=64, description="tokens of prompt and completion")
     on_overflow: Literal["fail", "drop"] = "fail"
     lora: LoraConfig = LoraConfig()
 
@@ -122,8 +122,18 @@ class EvaluateConfig(Section):
     analyst: bool = Field(default=True, description="count the analyst's errors beside those of the checks")
     judge: bool = Field(default=True, description="rate every summary from 1 to 5")
     max_tokens: int = Field(default=200, ge=16, description="longest summary of base and students, in tokens")
+    serve: dict[str, ModelConfig] = Field(
+        default_factory=dict, description="system (base, student_arf, ...) to a model that serves it elsewhere"
+    )
     samples: int = Field(default=2000, ge=100, description="bootstrap resamples")
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
+
+    @field_validator("serve", mode="before")
+    @classmethod
+    def _strings_are_models(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        return {system: {"model": model} if isinstance(model, str) else model for system, model in value.items()}
 
 
 class Config(Section):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Literal
 
 import dspy
@@ -75,10 +74,11 @@ class AnalyzeSummary(dspy.Module):
                 conversation=conversation.as_numbered_text(),
                 sentence=sentence,
             )
-            if answer.supported == "no":
-                # A verdict without a usable quote still concerns this sentence.
-                reported: Sequence[SentenceError] = [answer.error] if answer.error else []
-                found += note_errors(conversation, summary, reported, rejections, fallback_quote=sentence)
+            if answer.supported == "no" and answer.error is None:
+                rejections.append(f"{conversation.id}: no error was named in the unsupported sentence {sentence!r}")
+            elif answer.supported == "no":
+                # An error without a usable quote still concerns this sentence.
+                found += note_errors(conversation, summary, [answer.error], rejections, fallback_quote=sentence)
         missing = await ask(
             self.find_omissions,
             retries=self.retries,

@@ -32,9 +32,7 @@ async def ask(predict: dspy.Predict, *, retries: int, **inputs: Any) -> dspy.Pre
 
 def _defused(inputs: dict[str, Any]) -> dict[str, Any]:
     """Inputs in which a text cannot pass for a field of its own: `[[ ## name ## ]]` is how DSPy marks fields."""
-    return {
-        name: value.replace("[[ ##", "[ ##") if isinstance(value, str) else value for name, value in inputs.items()
-    }
+    return {name: value.replace("[[ ##", "[ ##") if isinstance(value, str) else value for name, value in inputs.items()}
 
 
 def _sampling(lm: dspy.LM, attempt: int) -> dict[str, Any]:

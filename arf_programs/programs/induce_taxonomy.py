@@ -9,7 +9,7 @@ import dspy
 
 from arf_programs.programs.ask import ask
 from signatures.induce_taxonomy import InduceTaxonomy, ProposedCategory
-from signatures.records import Category, Taxonomy
+from signatures.records import Category, ErrorNote, Taxonomy
 
 _NOTES_PER_CALL = 50
 
@@ -61,6 +61,26 @@ def merge_proposals(taxonomy: Taxonomy, proposals: Sequence[ProposedCategory], *
         )
         categories[name] = known.model_copy(update={"count": known.count + len(claimed)})
     return Taxonomy(categories=tuple(categories.values()))
+
+
+def count_errors(taxonomy: Taxonomy, errors: Sequence[ErrorNote]) -> Taxonomy:
+    """Add errors that have their category already to its count; a category without an example gets one."""
+    found: dict[str, list[ErrorNote]] = {}
+    for note in errors:
+        found.setdefault(note.category, []).append(note)
+    return Taxonomy(
+        categories=tuple(
+            category.model_copy(
+                update={
+                    "count": category.count + len(found[category.id]),
+                    "example": category.example or found[category.id][0].explanation,
+                }
+            )
+            if category.id in found
+            else category
+            for category in taxonomy.categories
+        )
+    )
 
 
 def _slug(text: str) -> str:

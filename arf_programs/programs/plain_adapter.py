@@ -1,4 +1,4 @@
-"""The adapter of a question with one text in and one text out: no field markers, no JSON."""
+"""The adapter for summaries: one text in, one text out, no field markers, no JSON."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from typing import Any
 import dspy
 from dspy.utils.exceptions import AdapterParseError
 
+from arf_programs.student_prompt import user_text
+
 
 class PlainAdapter(dspy.Adapter):  # type: ignore[name-defined, unused-ignore]
-    """System message: the signature's instructions; user message: the input; answer: the output, stripped.
+    """System message: the signature's instructions; user message: `user_text`; answer: the output, stripped.
 
     Teacher, base model and students are all asked in this form, so a student's training prompt
     (`arf_programs.student_prompt`) is the very prompt that it is served with.
@@ -22,9 +24,9 @@ class PlainAdapter(dspy.Adapter):  # type: ignore[name-defined, unused-ignore]
         source, target = _only_fields(signature)
         messages = [{"role": "system", "content": signature.instructions}]
         for demo in demos:
-            messages.append({"role": "user", "content": str(demo[source])})
+            messages.append({"role": "user", "content": user_text(demo[source])})
             messages.append({"role": "assistant", "content": str(demo[target])})
-        return [*messages, {"role": "user", "content": str(inputs[source])}]
+        return [*messages, {"role": "user", "content": user_text(inputs[source])}]
 
     def parse(self, signature: type[dspy.Signature], completion: str) -> dict[str, Any]:
         """The whole completion is the output; a blank one is malformed."""

@@ -12,6 +12,8 @@ from signatures.propose_edits import ProposedEdit, ProposeEdits
 from signatures.records import Conversation, Edit, ErrorNote, Record, RefusedEdit, Taxonomy
 from signatures.rewrite_summary import ReviseByTaxonomy, RewriteSummary
 
+_QUOTE_SHOWN = 160
+
 
 class Proposal(Record):
     """A revision as the editor proposes it, before verification."""
@@ -36,6 +38,12 @@ class Propose(dspy.Module):
         """Let `lm` be the editor."""
         self.set_lm(lm)
         self.model = lm.model
+
+    def show(self, demos: Sequence[dspy.Example]) -> None:
+        """Let the editor see these demonstrations; a strategy that cannot use them shows none."""
+        if self.needs_errors:
+            for predictor in self.predictors():
+                predictor.demos = list(demos)
 
     async def propose(
         self, conversation: Conversation, summary: str, errors: Sequence[ErrorNote], feedback: str
@@ -121,9 +129,14 @@ def describe_errors(errors: Sequence[ErrorNote]) -> str:
     lines = []
     for number, note in enumerate(errors, start=1):
         turns = f" (turns {', '.join(map(str, note.evidence))})" if note.evidence else ""
-        quote = f'"{note.quote}"' if note.quote else "nothing quoted: something is missing"
+        quote = f'"{_shortened(note.quote)}"' if note.quote else "nothing quoted: something is missing"
         lines.append(f"e{number}. {note.category}: {quote}. {note.explanation}{turns}")
     return "\n".join(lines)
+
+
+def _shortened(quote: str) -> str:
+    """A long quote by its beginning and end: the editor has the summary, and pays for each word twice."""
+    return quote if len(quote) <= _QUOTE_SHOWN else f"{quote[: _QUOTE_SHOWN - 40]} ... {quote[-30:]}"
 
 
 def to_edits(proposed: Sequence[ProposedEdit], errors: Sequence[ErrorNote]) -> list[Edit]:

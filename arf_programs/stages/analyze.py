@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from arf_programs.asking import ask_rows
+from arf_programs.demos import analysis_demos, usable_examples
 from arf_programs.fingerprint import digest, file_digest, model_digest, prompts_digest
 from arf_programs.jsonl import write_jsonl_atomic
 from arf_programs.models.lm import build_lm
 from arf_programs.programs.analyze import AnalyzeSummary
 from arf_programs.run import Run
-from arf_programs.run_folder import RunFolder
 from arf_programs.runner import RowKey
 from arf_programs.stages.stage import Stage
 from arf_programs.taxonomy.files import read_taxonomy
@@ -22,8 +22,8 @@ from signatures.records import DraftErrors, Summary
 ANALYSIS_SIGNATURES = (FindErrors, CheckSentence, FindOmissions)
 
 
-def outputs(folder: RunFolder) -> tuple[Path, ...]:
-    return (folder.errors,)
+def outputs(run: Run) -> tuple[Path, ...]:
+    return (run.folder.errors,)
 
 
 def analyst_fingerprint(run: Run) -> dict[str, str]:
@@ -35,25 +35,40 @@ def analyst_fingerprint(run: Run) -> dict[str, str]:
         "analyze.strategy": digest(config.analyze.strategy),
         "analyze.checks": digest(config.analyze.checks),
         "analysis prompts": prompts_digest(ANALYSIS_SIGNATURES),
+        "labeled.demos": demos_digest(run),
         "seed": digest(config.seed),
     }
 
 
+def demos_digest(run: Run) -> str:
+    """Hash of the demonstrations that analyst and editor are shown."""
+    labeled = run.config.labeled
+    return digest([labeled.demos, run.content_digest(labeled.path or "") if labeled.demos else ""])
+
+
 def fingerprint(run: Run) -> dict[str, str]:
-    return {"drafts.jsonl": file_digest(run.folder.drafts), **analyst_fingerprint(run)}
+    return {
+        "conversations.jsonl": file_digest(run.folder.conversations),
+        "drafts.jsonl": file_digest(run.folder.drafts),
+        **analyst_fingerprint(run),
+    }
 
 
 def build_analyzer(run: Run, *, model: bool = True) -> AnalyzeSummary:
     """The analyser as configured; without `model`, its deterministic checks alone."""
     config = run.config
+    taxonomy = read_taxonomy(run.folder.taxonomy)
     program = AnalyzeSummary(
-        read_taxonomy(run.folder.taxonomy),
+        taxonomy,
         strategy=config.analyze.strategy if model else None,
         checks=config.analyze.checks or not model,
         retries=config.analyze.parse_retries,
     )
     if model:
         program.set_lm(build_lm(config.models.analyst, seed=config.seed))
+        if config.labeled.demos:
+            examples = usable_examples(run.labeled(), taxonomy, config.labeled.demos)
+            program.find_errors.demos = analysis_demos(examples, taxonomy)
     return program
 
 
@@ -91,4 +106,4 @@ def work(run: Run) -> dict[str, int]:
     }
 
 
-STAGE = Stage("analyze", "typed errors for every draft", outputs, fingerprint, work)
+STAGE = Stage("analyze", "typed errors for every draft", outputs, fingerprint, work, asks=lambda _: ("analyst",))

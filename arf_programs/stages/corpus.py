@@ -6,24 +6,23 @@ from pathlib import Path
 
 from arf_programs.corpus.read import read_corpus
 from arf_programs.corpus.split import split
-from arf_programs.fingerprint import digest, file_digest
+from arf_programs.fingerprint import digest
 from arf_programs.jsonl import write_jsonl_atomic
 from arf_programs.labeled import read_labeled
 from arf_programs.run import Run, SplitConversation
-from arf_programs.run_folder import RunFolder
 from arf_programs.stages.stage import Stage
 
 
-def outputs(folder: RunFolder) -> tuple[Path, ...]:
-    return (folder.conversations,)
+def outputs(run: Run) -> tuple[Path, ...]:
+    return (run.folder.conversations,)
 
 
 def fingerprint(run: Run) -> dict[str, str]:
     config = run.config
     return {
         "corpus settings": digest(config.corpus.model_dump(mode="json")),
-        "corpus file": _content(config.corpus.path, run.base_dir),
-        "labelled set": _content(config.labeled.path or "", run.base_dir),
+        "corpus file": run.content_digest(config.corpus.path),
+        "labelled set": run.content_digest(config.labeled.path or ""),
         "seed": digest(config.seed),
     }
 
@@ -40,6 +39,7 @@ def work(run: Run) -> dict[str, int]:
         threshold=config.near_duplicate,
         # A labelled conversation may be shown to the models, so it must not test them.
         keep_in_train={example.conversation.id for example in labeled},
+        keep_with=[example.conversation for example in labeled],
     )
     holdout = set(sides.holdout)
     write_jsonl_atomic(
@@ -51,14 +51,6 @@ def work(run: Run) -> dict[str, int]:
     )
     run.folder.replace_failures("corpus", list(corpus.skipped))
     return {"train": len(sides.train), "holdout": len(holdout), "skipped": len(corpus.skipped)}
-
-
-def _content(path: str, base_dir: Path) -> str:
-    """Hash of a local file or folder; a hub id stands for itself."""
-    for place in (base_dir / path, Path(path)):
-        if path and place.exists():
-            return file_digest(place)
-    return digest(path)
 
 
 STAGE = Stage("corpus", "read and split the conversations", outputs, fingerprint, work)

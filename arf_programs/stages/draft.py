@@ -10,7 +10,6 @@ from arf_programs.jsonl import write_jsonl_atomic
 from arf_programs.models.lm import build_lm
 from arf_programs.programs.summarize import SummarizeConversation
 from arf_programs.run import Run
-from arf_programs.run_folder import RunFolder
 from arf_programs.runner import RowKey
 from arf_programs.stages.stage import Stage
 from signatures.records import Conversation, Summary
@@ -18,8 +17,8 @@ from signatures.records import Conversation, Summary
 TEACHER = "teacher"
 
 
-def outputs(folder: RunFolder) -> tuple[Path, ...]:
-    return (folder.drafts,)
+def outputs(run: Run) -> tuple[Path, ...]:
+    return (run.folder.drafts,)
 
 
 def fingerprint(run: Run) -> dict[str, str]:
@@ -53,4 +52,6 @@ def work(run: Run) -> dict[str, int]:
     return {"drafts": len(outcome.results), "failed": len(outcome.failures)}
 
 
-STAGE = Stage("draft", "the teacher summarises every conversation", outputs, fingerprint, work)
+STAGE = Stage(
+    "draft", "the teacher summarises every conversation", outputs, fingerprint, work, asks=lambda _: ("teacher",)
+)

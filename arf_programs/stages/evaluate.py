@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from arf_programs.asking import ask_rows
-from arf_programs.config.models import ModelConfig
+from arf_programs.config.models import ModelConfig, Role
+from arf_programs.config.schema import Config
 from arf_programs.fingerprint import digest, file_digest, model_digest, prompts_digest
-from arf_programs.jsonl import read_jsonl, write_jsonl_atomic
+from arf_programs.jsonl import write_jsonl_atomic
 from arf_programs.metrics.rouge import rouge
 from arf_programs.models.lm import EMBEDDED, build_lm
 from arf_programs.programs.judge import JudgeSummary
 from arf_programs.programs.summarize import SummarizeConversation
 from arf_programs.run import Run
-from arf_programs.run_folder import RunFolder
 from arf_programs.runner import RowKey
 from arf_programs.stages.analyze import analyst_fingerprint, build_analyzer
 from arf_programs.stages.stage import Stage
@@ -28,8 +28,8 @@ BASE = "base"
 _BATCH = 32  # rows in flight towards a model in this process: its largest batch
 
 
-def outputs(folder: RunFolder) -> tuple[Path, ...]:
-    return (folder.predictions, folder.scores)
+def outputs(run: Run) -> tuple[Path, ...]:
+    return (run.folder.predictions, run.folder.scores)
 
 
 def fingerprint(run: Run) -> dict[str, str]:
@@ -39,6 +39,7 @@ def fingerprint(run: Run) -> dict[str, str]:
         "drafts.jsonl": file_digest(run.folder.drafts),
         "student": file_digest(run.folder.student),
         "train.base": digest(config.train.base),
+        "train.arms": digest(config.train.arms),
         "summarize.instruction": digest(config.summarize.instruction),
         "models.judge": model_digest(config.models.judge),
         "judge prompt": prompts_digest([RateSummary]),
@@ -47,10 +48,15 @@ def fingerprint(run: Run) -> dict[str, str]:
     }
 
 
-def systems(run: Run) -> dict[str, str]:
-    """The systems that answer in this process, with their model strings: the base model and each arm's student."""
-    students = {student_name(arm): f"{EMBEDDED}{run.folder.student / arm}" for arm in run.config.train.arms}
-    return {BASE: f"{EMBEDDED}{run.config.train.base}", **students}
+def systems(run: Run) -> dict[str, ModelConfig]:
+    """The base model and each arm's student: in this process, or where `evaluate.serve` says. Greedy, all alike."""
+    models = {BASE: run.config.train.base}
+    models |= {student_name(arm): str(run.folder.student / arm) for arm in run.config.train.arms}
+    tokens, elsewhere = run.config.evaluate.max_tokens, run.config.evaluate.serve
+    return {
+        system: elsewhere.get(system) or ModelConfig(model=f"{EMBEDDED}{name}", max_tokens=tokens, concurrency=_BATCH)
+        for system, name in models.items()
+    }
 
 
 def work(run: Run) -> dict[str, int]:
@@ -68,17 +74,16 @@ def work(run: Run) -> dict[str, int]:
     return {"predictions": len(predictions), "scores": len(scores), "failed": len(failures)}
 
 
-def _predict(run: Run, system: str, model: str) -> tuple[list[Summary], list[Failure]]:
-    config = ModelConfig(model=model, max_tokens=run.config.evaluate.max_tokens)
+def _predict(run: Run, system: str, model: ModelConfig) -> tuple[list[Summary], list[Failure]]:
     program = SummarizeConversation(run.config.summarize.instruction, retries=0)
-    program.set_lm(build_lm(config, seed=run.config.seed))
+    program.set_lm(build_lm(model, seed=run.config.seed))
 
     async def predict(conversation: Conversation) -> Summary:
         try:
             text = (await program.acall(conversation=conversation)).summary
         except ModelError:
             text = ""  # a blank answer is this system's answer, and is scored as such
-        return Summary(conversation_id=conversation.id, text=text, system=system, model=model)
+        return Summary(conversation_id=conversation.id, text=text, system=system, model=model.model)
 
     outcome = ask_rows(
         run,
@@ -86,7 +91,7 @@ def _predict(run: Run, system: str, model: str) -> tuple[list[Summary], list[Fai
         list(run.conversations("holdout").values()),
         predict,
         key=lambda row: RowKey(row.id, system),
-        concurrency=_BATCH,
+        concurrency=model.concurrency,
         label=system,
     )
     return list(outcome.results.values()), outcome.failures
@@ -142,4 +147,9 @@ def _score_all(run: Run, summaries: list[Summary]) -> tuple[list[Score], list[Fa
     return list(outcome.results.values()), outcome.failures
 
 
-STAGE = Stage("evaluate", "score every system on the holdout", outputs, fingerprint, work)
+def asks(config: Config) -> tuple[Role, ...]:
+    roles: tuple[tuple[Role, bool], ...] = (("analyst", config.evaluate.analyst), ("judge", config.evaluate.judge))
+    return tuple(role for role, wanted in roles if wanted)
+
+
+STAGE = Stage("evaluate", "score every system on the holdout", outputs, fingerprint, work, asks)

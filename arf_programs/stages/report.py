@@ -32,8 +32,8 @@ from signatures.records import DraftErrors, Revision, Score
 _EARLIER = ("corpus", "draft", "taxonomy", "analyze", "revise", "train", "evaluate")
 
 
-def outputs(folder: RunFolder) -> tuple[Path, ...]:
-    return (folder.summary, folder.report)
+def outputs(run: Run) -> tuple[Path, ...]:
+    return (run.folder.summary, run.folder.report)
 
 
 def fingerprint(run: Run) -> dict[str, str]:

@@ -6,6 +6,9 @@ from collections import Counter
 from pathlib import Path
 
 from arf_programs.asking import ask_rows
+from arf_programs.config.models import Role
+from arf_programs.config.schema import Config
+from arf_programs.demos import revision_demos, usable_examples
 from arf_programs.fingerprint import digest, file_digest, model_digest, prompts_digest
 from arf_programs.jsonl import read_jsonl, write_jsonl_atomic
 from arf_programs.models.lm import build_lm
@@ -13,7 +16,6 @@ from arf_programs.programs.propose import EditSummary, Propose, Rewrite, Rewrite
 from arf_programs.programs.revise import ReviseDraft
 from arf_programs.programs.verify import VerifyRevision
 from arf_programs.run import Run
-from arf_programs.run_folder import RunFolder
 from arf_programs.runner import RowKey
 from arf_programs.stages.analyze import analyst_fingerprint, build_analyzer
 from arf_programs.stages.stage import Stage
@@ -25,12 +27,13 @@ from signatures.rewrite_summary import ReviseByTaxonomy, RewriteSummary
 REVISION_SIGNATURES = (ProposeEdits, RewriteSummary, ReviseByTaxonomy)
 
 
-def outputs(folder: RunFolder) -> tuple[Path, ...]:
-    return (folder.revisions,)
+def outputs(run: Run) -> tuple[Path, ...]:
+    return (run.folder.revisions,)
 
 
 def fingerprint(run: Run) -> dict[str, str]:
     return {
+        "conversations.jsonl": file_digest(run.folder.conversations),
         "drafts.jsonl": file_digest(run.folder.drafts),
         "errors.jsonl": file_digest(run.folder.errors),
         "models.editor": model_digest(run.config.models.editor),
@@ -45,6 +48,9 @@ def build_reviser(run: Run) -> ReviseDraft:
     config = run.config.revise
     propose = _strategy(run)
     propose.use(build_lm(run.config.models.editor, seed=run.config.seed))
+    if run.config.labeled.demos:
+        taxonomy = read_taxonomy(run.folder.taxonomy)
+        propose.show(revision_demos(usable_examples(run.labeled(), taxonomy, run.config.labeled.demos)))
     verify = VerifyRevision(
         build_analyzer(run, model=config.verify_with_analyst),
         max_change=config.max_change,
@@ -90,4 +96,8 @@ def _strategy(run: Run) -> Propose:
             return RewriteByTaxonomy(read_taxonomy(run.folder.taxonomy), retries=retries)
 
 
-STAGE = Stage("revise", "the editor mends each draft, and each revision is verified", outputs, fingerprint, work)
+def asks(config: Config) -> tuple[Role, ...]:
+    return ("editor", "analyst") if config.revise.verify_with_analyst else ("editor",)
+
+
+STAGE = Stage("revise", "the editor mends each draft, and each revision is verified", outputs, fingerprint, work, asks)

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Literal
 
 from arf_programs import __version__
+from arf_programs.config.models import Role
+from arf_programs.config.schema import Config
 from arf_programs.fingerprint import file_digest
 from arf_programs.run import Run
 from arf_programs.run_folder import Manifest, RunFolder, read_manifest, write_manifest
@@ -21,15 +23,16 @@ class Stage:
     """A step of the pipeline.
 
     `fingerprint` gives the hashes of all that `work` depends on, by name; `work` writes `outputs` and returns counts
-    for the user. Outputs may be edited by hand: the stage stays whole, and what comes after it becomes stale. With
+    for the user. `asks` names the roles that `work` asks under a configuration. Outputs may be edited by hand: the stage stays whole, and what comes after it becomes stale. With
     `keeps_edits` an edited output is also kept when the stage itself becomes stale.
     """
 
     name: str
     does: str
-    outputs: Callable[[RunFolder], tuple[Path, ...]]
+    outputs: Callable[[Run], tuple[Path, ...]]
     fingerprint: Callable[[Run], dict[str, str]]
     work: Callable[[Run], dict[str, int]]
+    asks: Callable[[Config], tuple[Role, ...]] = lambda _: ()
     keeps_edits: bool = False
 
 
@@ -46,7 +49,7 @@ def state_of(stage: Stage, run: Run) -> StageState:
     manifest = read_manifest(run.folder.manifest(stage.name))
     if manifest is None:
         return StageState("missing", "it has not run to its end")
-    gone = [path.name for path in stage.outputs(run.folder) if not path.exists()]
+    gone = [_relative(path, run) for path in stage.outputs(run) if not path.exists()]
     if gone:
         return StageState("missing", f"{', '.join(gone)} is gone")
     if stage.keeps_edits and _edited(stage, run, manifest):
@@ -73,7 +76,7 @@ def run_stage(stage: Stage, run: Run) -> Manifest:
         stage=stage.name,
         arf_version=__version__,
         fingerprint=fingerprint,
-        outputs={item.name: file_digest(item) for item in stage.outputs(run.folder)},
+        outputs={_relative(item, run): file_digest(item) for item in stage.outputs(run)},
         counts=counts,
         seconds=seconds,
     )
@@ -106,5 +109,9 @@ def read_seconds(path: Path) -> float:
 
 def _edited(stage: Stage, run: Run, manifest: Manifest) -> bool:
     return any(
-        manifest.outputs.get(path.name) not in (None, file_digest(path)) for path in stage.outputs(run.folder)
+        manifest.outputs.get(_relative(path, run)) not in (None, file_digest(path)) for path in stage.outputs(run)
     )
+
+
+def _relative(path: Path, run: Run) -> str:
+    return str(path.relative_to(run.folder.path))

@@ -6,12 +6,14 @@ import hashlib
 from pathlib import Path
 
 from arf_programs.asking import ask_rows
+from arf_programs.checks import run_checks
+from arf_programs.config.models import Role
+from arf_programs.config.schema import Config
 from arf_programs.fingerprint import digest, file_digest, model_digest, prompts_digest
 from arf_programs.models.lm import build_lm
-from arf_programs.programs.induce_taxonomy import MergeNotes
+from arf_programs.programs.induce_taxonomy import MergeNotes, count_errors
 from arf_programs.programs.open_notes import TakeNotes
 from arf_programs.run import Run
-from arf_programs.run_folder import RunFolder
 from arf_programs.runner import RowKey
 from arf_programs.stages.stage import Stage
 from arf_programs.taxonomy.files import read_taxonomy, write_taxonomy
@@ -19,11 +21,11 @@ from arf_programs.taxonomy.seed import seed_taxonomy
 from signatures.exceptions import StageError
 from signatures.induce_taxonomy import InduceTaxonomy
 from signatures.note_problems import NoteProblems
-from signatures.records import Summary, Taxonomy
+from signatures.records import ErrorNote, Summary, Taxonomy
 
 
-def outputs(folder: RunFolder) -> tuple[Path, ...]:
-    return (folder.taxonomy,)
+def outputs(run: Run) -> tuple[Path, ...]:
+    return (run.folder.taxonomy,)
 
 
 def fingerprint(run: Run) -> dict[str, str]:
@@ -31,9 +33,11 @@ def fingerprint(run: Run) -> dict[str, str]:
     if config.analyze.taxonomy:
         return {"analyze.taxonomy": file_digest(_given(run))}
     return {
+        "conversations.jsonl": file_digest(run.folder.conversations),
         "drafts.jsonl": file_digest(run.folder.drafts),
         "models.analyst": model_digest(config.models.analyst),
         "analyze.notes_sample": digest(config.analyze.notes_sample),
+        "analyze.checks": digest(config.analyze.checks),
         "analyze.max_categories": digest(config.analyze.max_categories),
         "seed taxonomy": digest(seed_taxonomy().model_dump(mode="json")),
         "prompts": prompts_digest([NoteProblems, InduceTaxonomy]),
@@ -45,8 +49,9 @@ def work(run: Run) -> dict[str, int]:
     if run.config.analyze.taxonomy:
         taxonomy, notes = read_taxonomy(_given(run)), 0
     else:
-        collected = _take_notes(run)
-        taxonomy, notes = _induce(run, collected), len(collected)
+        sample = sample_drafts(run.drafts("train"), run.config.analyze.notes_sample, run.config.seed)
+        collected, checked = _take_notes(run, sample), _check(run, sample)
+        taxonomy, notes = count_errors(_induce(run, collected), checked), len(collected) + len(checked)
     write_taxonomy(run.folder.taxonomy, taxonomy)
     return {"notes": notes, "categories": len(taxonomy.categories)}
 
@@ -60,7 +65,15 @@ def sample_drafts(drafts: list[Summary], size: int, seed: int) -> list[Summary]:
     return sorted(drafts, key=rank)[:size]
 
 
-def _take_notes(run: Run) -> list[str]:
+def _check(run: Run, sample: list[Summary]) -> list[ErrorNote]:
+    """What the deterministic checks note: these have their category already, so no model needs to sort them."""
+    if not run.config.analyze.checks:
+        return []
+    conversations = run.conversations("train")
+    return [note for draft in sample for note in run_checks(conversations[draft.conversation_id], draft.text)]
+
+
+def _take_notes(run: Run, sample: list[Summary]) -> list[str]:
     config = run.config
     conversations = run.conversations("train")
     program = TakeNotes(retries=config.analyze.parse_retries)
@@ -73,7 +86,7 @@ def _take_notes(run: Run) -> list[str]:
     outcome = ask_rows(
         run,
         STAGE.name,
-        sample_drafts(run.drafts("train"), config.analyze.notes_sample, config.seed),
+        sample,
         note,
         key=lambda row: RowKey(row.conversation_id),
         concurrency=config.models.analyst.concurrency,
@@ -112,6 +125,10 @@ def _given(run: Run) -> Path:
     return beside if beside.exists() else path
 
 
+def asks(config: Config) -> tuple[Role, ...]:
+    return () if config.analyze.taxonomy or not config.analyze.notes_sample else ("analyst",)
+
+
 STAGE = Stage(
-    "taxonomy", "open notes on a sample, merged into categories", outputs, fingerprint, work, keeps_edits=True
+    "taxonomy", "open notes on a sample, merged into categories", outputs, fingerprint, work, asks, keeps_edits=True
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,13 +13,14 @@ from arf_programs.jsonl import write_text_atomic
 from arf_programs.run import Run
 from arf_programs.run_folder import RunFolder
 from arf_programs.stages.stage import Stage
-from signatures.exceptions import StageError
+from signatures.exceptions import DataError, StageError
 
 _LAST_LINES = 12
+_WRONG_INPUT = 2  # the exit code of `training.command` for what the user can mend
 
 
-def outputs(folder: RunFolder) -> tuple[Path, ...]:
-    return (folder.train, folder.student)
+def outputs(run: Run) -> tuple[Path, ...]:
+    return (run.folder.train, *(run.folder.student / arm for arm in run.config.train.arms))
 
 
 def fingerprint(run: Run) -> dict[str, str]:
@@ -52,33 +52,24 @@ def training_log(folder: RunFolder, arm: str) -> dict[str, Any]:
 
 
 def work(run: Run) -> dict[str, int]:
-    _run_module(run, "training.dataset", "--run-dir", str(run.folder.path))
+    (run.folder.train / "log.txt").unlink(missing_ok=True)
+    _run_module(run, "training.build", "--run-dir", str(run.folder.path))
     for arm in run.config.train.arms:
         _train_arm(run, arm)
     return {f"{arm} examples": training_log(run.folder, arm)["examples"] for arm in run.config.train.arms}
 
 
 def _train_arm(run: Run, arm: str) -> None:
-    """Train one student, unless it is trained on just these examples already; an interrupted training goes on."""
+    """Train one student; `training.sft` goes on where it was interrupted, and leaves alone what is whole."""
     data, settings = run.folder.train / f"{arm}.jsonl", run.folder.train / f"{arm}.json"
-    started, output = run.folder.train / f"{arm}.started", run.folder.student / arm
     if not data.read_bytes().strip():
         raise StageError(
-            f"Arm {arm} has no training example: no revision was kept. See failures.jsonl and revisions.jsonl, "
-            "set revise.on_reject to keep_partial or keep_draft, or leave the arm out of train.arms."
+            f"Arm {arm} has no training example: see revisions.jsonl and failures.jsonl for the reasons, "
+            "set revise.on_reject to keep_draft, or leave the arm out of train.arms."
         )
     write_text_atomic(settings, json.dumps(_settings(run, arm), indent=2) + "\n")
-    stamp = digest([file_digest(data), file_digest(settings)])
-    if not started.exists() or started.read_text(encoding="utf-8").strip() != stamp:
-        shutil.rmtree(output, ignore_errors=True)
-        write_text_atomic(started, stamp + "\n")
-    elif (output / "training_log.json").exists():
-        run.progress.say(f"  {student_name(arm)}: already trained on these examples")
-        return
-    _run_module(
-        run, "training.sft", "--data", str(data), "--output", str(output), "--config", str(settings),
-        label=student_name(arm),
-    )  # fmt: skip
+    arguments = ("--data", str(data), "--output", str(run.folder.student / arm), "--config", str(settings))
+    _run_module(run, "training.sft", *arguments, label=student_name(arm))
 
 
 def _settings(run: Run, arm: str) -> dict[str, Any]:
@@ -102,7 +93,8 @@ def _run_module(run: Run, module: str, *arguments: str, label: str = "") -> None
             raise
     if process.returncode != 0:
         last = log.read_text(encoding="utf-8").splitlines()[-_LAST_LINES:]
-        raise StageError(f"`python -m {module}` failed (exit code {process.returncode}); see {log}:\n" + "\n".join(last))
+        kind = DataError if process.returncode == _WRONG_INPUT else StageError
+        raise kind(f"`python -m {module}` failed (exit code {process.returncode}); see {log}:\n" + "\n".join(last))
 
 
 def _follow(run: Run, process: subprocess.Popen[str], label: str) -> None:
