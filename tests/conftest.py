@@ -1,0 +1,204 @@
+"""Fixtures that most tests share: no network, no key, no state left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+import os
+import shutil
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+from arf_programs.config.load import load_config
+from arf_programs.models import scripted
+from arf_programs.progress import Progress
+from arf_programs.run import Run
+from arf_programs.run_folder import RunFolder
+from signatures.records import Conversation, Turn
+
+_LOCAL = {"127.0.0.1", "::1", "localhost"}
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Connections leave this machine for no test."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: Any) -> None:
+        if self.family != socket.AF_UNIX and address[0] not in _LOCAL:
+            raise AssertionError(f"a test tried to reach {address}")
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture(autouse=True)
+def forget_scripts() -> Iterator[None]:
+    """Scripted models start and end each test without answers and calls."""
+    scripted.clear()
+    yield
+    scripted.clear()
+
+
+@pytest.fixture
+def conversation() -> Conversation:
+    """A short one, with a refund that is offered and a replacement that is chosen."""
+    return Conversation(
+        id="kettle",
+        channel="teammate_chat",
+        turns=(
+            Turn(speaker="Customer", text="Hi, the kettle I got on Monday leaks. Order 88214."),
+            Turn(speaker="Agent", text="Sorry! A replacement, or a refund of 39.90?"),
+            Turn(speaker="Customer", text="A replacement, please."),
+            Turn(speaker="Agent", text="Done. It arrives by Thursday."),
+        ),
+        references=("The customer's kettle leaked and the agent sent a replacement, which arrives by Thursday.",),
+    )
+
+
+def write_corpus(path: Path, count: int = 12) -> None:
+    """`count` different small conversations over two channels, as JSONL."""
+    things = [
+        "kettle",
+        "lamp",
+        "drill",
+        "scarf",
+        "router",
+        "tent",
+        "piano",
+        "mirror",
+        "stove",
+        "ladder",
+        "camera",
+        "desk",
+    ]
+    rows = []
+    for n in range(count):
+        thing = things[n % len(things)]
+        rows.append({
+            "id": f"c{n:02d}",
+            "channel": ("email", "bot_chat")[n % 2],
+            "conversation": [
+                {"speaker": "Customer", "text": f"My {thing} from order {4000 + n * 7} came broken on day {n}, help!"},
+                {"speaker": "Agent", "text": f"Sorry about the {thing}. Number {n} in the queue gets a new {thing}."},
+                {"speaker": "Customer", "text": f"Thanks, {thing} fans like me wait {n + 2} weeks gladly."},
+            ],
+            "references": [f"The customer's {thing} came broken and the agent sent a new {thing}."],
+        })  # fmt: skip
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+@pytest.fixture
+def make_run(tmp_path: Path) -> Callable[..., Run]:
+    """Makes a Run over a small corpus whose roles are all `scripted/model`; keyword `overrides` are --set strings."""
+    write_corpus(tmp_path / "conversations.jsonl")
+    config = tmp_path / "arf.yaml"
+    config.write_text(
+        "name: test\ncorpus: {path: conversations.jsonl, holdout: 0.25}\nmodels: {teacher: scripted/model}\n",
+        encoding="utf-8",
+    )
+
+    def make(*overrides: str) -> Run:
+        from rich.console import Console
+
+        resolved = load_config(config, [f"run_dir={tmp_path / 'run'}", *overrides])
+        return Run(resolved, tmp_path, RunFolder(resolved.run_dir), Progress(Console(stderr=True), quiet=True))
+
+    return make
+
+
+@pytest.fixture
+def call(tmp_path: Path) -> Callable[..., Any]:
+    """Calls a program as a stage does: typed answers, and a call store of its own."""
+    import dspy
+
+    from arf_programs.models.call_store import call_store
+
+    def call(program: Any, **inputs: Any) -> Any:
+        with (
+            call_store(tmp_path / "calls", tmp_path / "calls.jsonl"),
+            dspy.context(adapter=dspy.JSONAdapter(), disable_history=True),
+        ):
+            return asyncio.run(program.acall(**inputs))
+
+    return call
+
+
+@pytest.fixture
+def lm() -> Any:
+    """The language model `scripted/model`."""
+    from arf_programs.config.models import ModelConfig
+    from arf_programs.models.lm import build_lm
+
+    return build_lm(ModelConfig(model="scripted/model"), seed=17)
+
+
+@pytest.fixture
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls that fail transiently are tried again at once."""
+    monkeypatch.setattr("dspy.clients.execution._delay", lambda *_: 0)
+
+
+@pytest.fixture(scope="session")
+def finished_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a configuration, its corpus and its run, whole to the report: made once for all processes.
+
+    Its roles are played by `scripted_team.join_troubled`, its students are really trained, from a tiny model with
+    random weights.
+    """
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent
+    project = root / "finished"
+    with (root / "finished.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (project / "run" / "report.html").exists():
+            _finish(project)
+    return project
+
+
+def _finish(project: Path) -> None:
+    import scripted_team
+    from tiny_model import save_tiny_model
+
+    from arf_programs import pipeline
+
+    base = save_tiny_model(project / "tiny")
+    write_corpus(project / "conversations.jsonl")
+    with (project / "conversations.jsonl").open("a", encoding="utf-8") as corpus:
+        corpus.writelines(json.dumps(row) + "\n" for row in scripted_team.TROUBLESOME)
+    (project / "arf.yaml").write_text(
+        f"""
+name: test
+corpus: {{path: conversations.jsonl, holdout: 0.25, max_tokens: 400}}
+models: {{teacher: scripted/model, analyst: scripted/model, editor: scripted/model, judge: scripted/model}}
+train: {{base: {base}, epochs: 1, lora: {{r: 2}}}}
+evaluate: {{max_tokens: 16, samples: 100}}
+""",
+        encoding="utf-8",
+    )
+    scripted_team.join_troubled()
+    pipeline.run_until(open_project(project), "report")
+
+
+def open_project(project: Path, *overrides: str) -> Run:
+    """The run of a project's folder."""
+    from rich.console import Console
+
+    config = load_config(project / "arf.yaml", [f"run_dir={project / 'run'}", *overrides])
+    return Run(config, project, RunFolder(config.run_dir), Progress(Console(stderr=True), quiet=True))
+
+
+@pytest.fixture
+def project(finished_project: Path, tmp_path: Path) -> Path:
+    """A copy of the finished project, to be changed at will."""
+    return shutil.copytree(finished_project, tmp_path / "project", ignore=shutil.ignore_patterns("tiny"))

@@ -1,0 +1,161 @@
+"""A scripted model that plays every role over the corpus of `conftest.write_corpus`, and counts what it is asked.
+
+Every second draft of its teacher ends with an invented refund, which its analyst finds and its editor deletes. A test
+replaces single answers: `Team(edits=lambda fields: [...])`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from arf_programs.models import scripted
+
+FLAW = "The agent also gave back 95 euros."
+Fields = dict[str, str]
+Answer = Callable[[Fields], Any]
+
+_KINDS = {
+    "Answer with the one word": "ping",
+    "note every problem in it": "notes",
+    "Sort notes about errors": "induce",
+    "Find the errors in a summary": "find",
+    "support this sentence": "sentence",
+    "Find what a summary": "omissions",
+    "with the smallest edits": "edits",
+    "Rewrite a summary": "rewrite",
+    "Revise a summary": "by_taxonomy",
+    "Rate a summary": "rate",
+}
+_FIELD = re.compile(r"\[\[ ## (\w+) ## \]\]\n")
+
+
+class Team:
+    """The function behind `scripted/model`; `asked` counts the questions by kind, `fields` keeps their inputs."""
+
+    def __init__(self, **answers: Answer) -> None:
+        self.answers: dict[str, Answer] = {**_DEFAULTS, **answers}
+        self.asked: Counter[str] = Counter()
+        self.fields: dict[str, list[Fields]] = {}
+        self.params: dict[str, list[dict[str, Any]]] = {}
+
+    def __call__(self, messages: scripted.Messages, params: dict[str, Any]) -> Any:
+        kind, fields = read_question(messages)
+        self.asked[kind] += 1
+        self.fields.setdefault(kind, []).append(fields)
+        self.params.setdefault(kind, []).append(params)
+        answer = self.answers[kind](fields)
+        return answer if isinstance(answer, str | scripted.ScriptedAnswer) else json.dumps(answer)
+
+    def forget(self) -> None:
+        """Count anew."""
+        self.asked.clear()
+        self.fields.clear()
+        self.params.clear()
+
+
+def join(name: str = "model", **answers: Answer) -> Team:
+    """Let a new team answer for `scripted/<name>`."""
+    team = Team(**answers)
+    scripted.register(name, team)
+    return team
+
+
+def read_question(messages: scripted.Messages) -> tuple[str, Fields]:
+    """What is asked, and the fields it is asked with; of a request for a summary, the conversation."""
+    text = "\n".join(str(message["content"]) for message in messages)
+    kind = next((kind for words, kind in _KINDS.items() if words in text), "summary")
+    user = str(messages[-1]["content"])
+    if kind == "summary":
+        return kind, {"conversation": user.removeprefix("Conversation:\n").rpartition("\n\n")[0]}
+    parts = _FIELD.split(user.partition("\n\nRespond with a JSON object")[0])
+    return kind, {name: value.strip("\n") for name, value in zip(parts[1::2], parts[2::2], strict=True)}
+
+
+def draft(fields: Fields) -> str:
+    """The teacher's summary of a conversation of `write_corpus`."""
+    thing, order = re.search(r"My (\w+) from order (\d+)", fields["conversation"]).groups()
+    clean = f"The customer wrote that the {thing} from order {order} came broken. The agent put a new {thing} in line."
+    return f"{clean} {FLAW}" if int(order) % 2 else clean
+
+
+def _error(quote: str) -> dict[str, Any]:
+    return {
+        "quote": quote,
+        "evidence": [2],
+        "explanation": "No money was given back.",
+        "category": "fabricated",
+        "severity": "critical",
+    }
+
+
+def _without_flaw(fields: Fields) -> dict[str, str]:
+    return {"revised": fields["summary"].replace(FLAW, "").strip()}
+
+
+def _talk(name: str, order: int, *more: str) -> dict[str, Any]:
+    said = [f"My {name} from order {order} came broken, in the box with the blue seal.", *more]
+    turns = [{"speaker": "Customer" if n % 2 == 0 else "Agent", "text": text} for n, text in enumerate(said)]
+    return {"id": f"{name}-{order}", "channel": "email", "conversation": turns}
+
+
+TROUBLESOME = [
+    _talk("vase", 7777, "No teacher has an answer to this one."),
+    _talk("oven", 8888, "No analyst has an answer to this one."),
+    _talk("novel", 9999, *["A page of it. " * 40] * 4),
+    _talk("mitten", 5000, "We are sorry about your mitten, and another one is on its way to you by Monday."),
+    _talk("mitten", 5000, "We are sorry about your mitten, and another one is on its way to you by Monday!")
+    | {"id": "mitten-again"},
+]
+"""Conversations that fail at the teacher of `join_troubled`, at its analyst, are too long, and are the same."""
+
+
+def join_troubled() -> Team:
+    """A team whose teacher and analyst give no usable answer to one conversation each."""
+    return join(
+        summary=lambda fields: "" if "order 7777" in fields["conversation"] else draft(fields),
+        find=lambda fields: "no" if "order 8888" in fields["conversation"] else _DEFAULTS["find"](fields),
+    )
+
+
+_DEFAULTS: dict[str, Answer] = {
+    "ping": lambda _: "yes",
+    "summary": draft,
+    "notes": lambda fields: {"notes": ["The refund is invented."] if FLAW in fields["summary"] else []},
+    "induce": lambda fields: {
+        "categories": [
+            {
+                "id": "fabricated",
+                "name": "Fabricated",
+                "definition": "Invented.",
+                "severity": "critical",
+                "example": "",
+                "notes": list(range(1, fields["notes"].count("\n") + 2)),
+            }
+        ]
+    },
+    "find": lambda fields: {"errors": [_error(FLAW)] if FLAW in fields["summary"] else []},
+    "sentence": lambda fields: (
+        {"supported": "no", "error": _error(FLAW)}
+        if FLAW in fields["sentence"]
+        else {"supported": "yes", "error": None}
+    ),
+    "omissions": lambda _: {"omissions": []},
+    "edits": lambda fields: {
+        "edits": [
+            {
+                "mends": [f"e{number}" for number in range(1, fields["errors"].count("\n") + 2)],
+                "op": "delete",
+                "quote": FLAW,
+                "replacement": "",
+                "evidence": [],
+            }
+        ]
+    },
+    "rewrite": _without_flaw,
+    "by_taxonomy": _without_flaw,
+    "rate": lambda fields: {"reasons": "As it is.", "rating": 2 if FLAW in fields["summary"] else 5},
+}

@@ -1,0 +1,109 @@
+import pytest
+from pydantic import ValidationError
+
+from arf_programs.error_notes import (
+    merge_errors,
+    narrow_categories,
+    note_errors,
+    omission_ids,
+    same_error,
+)
+from signatures.check_sentence import SentenceError
+from signatures.find_errors import FoundError
+from signatures.find_omissions import Omission
+from signatures.records import ErrorNote
+
+SUMMARY = "The kettle leaked. The agent refunded 39.90."
+
+
+def found(**values) -> FoundError:
+    given = {"quote": "refunded 39.90", "evidence": [2], "explanation": "Only\noffered.", "category": "wrong_fact"}
+    return FoundError(**{**given, "severity": "major", **values})
+
+
+def note(category: str = "wrong_fact", quote: str = "39.90", **values) -> ErrorNote:
+    return ErrorNote(id=f"{category}:{quote}", category=category, quote=quote, **values)
+
+
+def test_what_is_reported_becomes_a_record(conversation):
+    rejections = []
+    (record,) = note_errors(conversation, SUMMARY, [found(quote=" Refunded  39.90")], rejections)
+    assert record.quote == "refunded 39.90"
+    assert record.evidence == (2,)
+    assert (record.explanation, record.severity, record.source) == ("Only offered.", "major", "lm")
+    assert rejections == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        ({"quote": "gave 50 euros"}, "gave 50 euros"),
+        ({"evidence": [5]}, "turn 5"),
+        ({"evidence": [0]}, "turn 0"),
+        ({"quote": "  "}, "without a quote"),
+    ],
+)
+def test_what_points_at_nothing_is_rejected_with_its_reason(conversation, wrong, reason):
+    rejections = []
+    notes = note_errors(conversation, SUMMARY, [found(**wrong), found()], rejections)
+    assert [item.quote for item in notes] == ["refunded 39.90"]
+    assert len(rejections) == 1
+    assert reason in rejections[0]
+
+
+def test_an_omission_has_no_quote(conversation):
+    omission = Omission(evidence=[4], explanation="When it arrives.", category="missing_outcome", severity="minor")
+    quoted = found(category="missing_outcome", quote="The kettle leaked.")
+    notes = note_errors(conversation, SUMMARY, [omission, quoted], [])
+    assert [item.quote for item in notes] == ["", ""]
+
+
+def test_the_sentence_stands_in_for_a_quote_that_is_not_there(conversation):
+    error = SentenceError(**found(quote="nothing like it").model_dump())
+    rejections = []
+    (record,) = note_errors(conversation, SUMMARY, [error], rejections, fallback_quote="The agent refunded 39.90.")
+    assert record.quote == "The agent refunded 39.90."
+    assert rejections == []
+    wrong_turn = error.model_copy(update={"evidence": [9]})
+    assert note_errors(conversation, SUMMARY, [wrong_turn], rejections, fallback_quote="The kettle leaked.") == []
+    assert "turn 9" in rejections[0]
+
+
+def test_categories_are_narrowed_in_the_schema():
+    narrow = narrow_categories(FoundError, ["wrong_fact", "fabricated"])
+    assert narrow.model_json_schema()["properties"]["category"]["enum"] == ["wrong_fact", "fabricated"]
+    assert narrow.model_json_schema()["properties"]["category"]["description"] == "id of the category"
+    narrow(**found().model_dump())
+    with pytest.raises(ValidationError):
+        narrow(**found(category="other").model_dump())
+
+
+def test_omissions_have_categories_of_their_own_where_there_are_any():
+    assert omission_ids(["wrong_fact", "missing_reason", "missing_outcome"]) == ("missing_reason", "missing_outcome")
+    assert omission_ids(["tone", "facts"]) == ("tone", "facts")
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "same"),
+    [
+        (note(quote="39.90"), note(quote="refunded 39.90"), True),
+        (note(quote="refunded 39.90"), note(quote="39.90"), True),
+        (note(quote="39.90"), note(quote="kettle"), False),
+        (note(quote="39.90"), note("fabricated", "39.90"), False),
+        (note("missing_outcome", ""), note("missing_outcome", ""), True),
+        (note("missing_outcome", ""), note("missing_reason", ""), False),
+        (note(quote="39.90"), note(quote=""), False),
+    ],
+)
+def test_when_two_notes_are_one_error(a, b, same):
+    assert same_error(a, b) is same
+
+
+def test_checks_come_first_and_an_error_counts_once():
+    checked = [note(source="check")]
+    twice = [note(quote="refunded 39.90"), note("fabricated", "The kettle"), note("fabricated", "kettle")]
+    merged = merge_errors(checked, twice)
+    assert [(item.category, item.quote, item.source) for item in merged] == [
+        ("wrong_fact", "39.90", "check"),
+        ("fabricated", "The kettle", "lm"),
+    ]

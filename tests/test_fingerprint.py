@@ -1,0 +1,87 @@
+import pytest
+
+from arf_programs.config.models import ModelConfig
+from arf_programs.fingerprint import digest, file_digest, model_digest, prompts_digest
+from signatures.find_errors import FindErrors
+from signatures.summarize import Summarize
+
+
+def test_a_digest_depends_on_the_value_alone():
+    assert digest({"a": 1, "b": [1.5, None]}) == digest({"b": [1.5, None], "a": 1})
+    assert len({digest(value) for value in (1, "1", [1], {"1": 1}, None, "", 1.5, True)}) == 8
+    assert digest("é") == digest("é")
+    assert len(digest("x")) == 16
+
+
+def test_a_file_counts_by_its_bytes(tmp_path):
+    path = tmp_path / "a"
+    assert file_digest(path) == "missing"
+    path.write_bytes(b"one")
+    first = file_digest(path)
+    path.write_bytes(b"two")
+    assert file_digest(path) != first
+    path.write_bytes(b"one")
+    assert file_digest(path) == first
+
+
+def test_a_folder_counts_by_names_and_bytes(tmp_path):
+    (tmp_path / "f" / "sub").mkdir(parents=True)
+    (tmp_path / "f" / "a").write_text("one")
+    (tmp_path / "f" / "sub" / "b").write_text("two")
+    first = file_digest(tmp_path / "f")
+    (tmp_path / "f" / "sub" / "b").write_text("three")
+    changed = file_digest(tmp_path / "f")
+    (tmp_path / "f" / "sub" / "b").write_text("two")
+    (tmp_path / "f" / "sub" / "b").rename(tmp_path / "f" / "sub" / "c")
+    assert len({first, changed, file_digest(tmp_path / "f")}) == 3
+
+
+def model(**values) -> str:
+    return model_digest(ModelConfig(**{"model": "a/b", **values}))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"model": "a/c"},
+        {"temperature": 1},
+        {"max_tokens": 5},
+        {"api_base": "http://x"},
+        {"json_schema": True},
+        {"parameters": {"seed": 1}},
+    ],
+    ids=str,
+)
+def test_what_changes_answers_counts(changed):
+    assert model(**changed) != model()
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"api_key_env": "OTHER"},
+        {"input_price": 1, "output_price": 2},
+        {"concurrency": 1},
+        {"timeout": 1},
+        {"retries": 1},
+        {"license": "mit"},
+    ],
+    ids=str,
+)
+def test_money_speed_and_keys_do_not_count(changed):
+    assert model(**changed) == model()
+
+
+def test_every_setting_of_a_model_is_decided_on():
+    """A new setting has to be put into one of the lists above."""
+    tried = {"model", "temperature", "max_tokens", "api_base", "json_schema", "parameters", "api_key_env"}
+    tried |= {"input_price", "output_price", "concurrency", "timeout", "retries", "license"}
+    assert set(ModelConfig.model_fields) == tried
+
+
+def test_prompts_count_by_words_and_types():
+    first = prompts_digest([Summarize])
+    assert first == prompts_digest([Summarize])
+    assert prompts_digest([Summarize.with_instructions("Otherwise.")]) != first
+    assert prompts_digest([Summarize.with_updated_fields("summary", desc="in one line")]) != first
+    assert prompts_digest([FindErrors]) != prompts_digest([FindErrors.with_updated_fields("errors", type_=list[str])])

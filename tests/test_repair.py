@@ -1,0 +1,65 @@
+import pytest
+
+from arf_programs.edits import apply_edits
+from arf_programs.repair import deletions, verified_edits
+from signatures.records import Edit, EditOp, ErrorNote
+
+TEXT = "The kettle leaked. The agent refunded 39.90 on Friday. It arrives soon."
+
+
+def note(name, quote="", evidence=(), source="check") -> ErrorNote:
+    return ErrorNote(id=name, category="wrong_fact", quote=quote, evidence=evidence, source=source)
+
+
+def edit(quote, replacement, *mends) -> Edit:
+    return Edit(op=EditOp.REPLACE, quote=quote, replacement=replacement, mends=mends)
+
+
+GOOD = edit("39.90", "the price", "a")
+BAD = edit("Friday", "Sunday", "b")
+
+
+@pytest.mark.parametrize(
+    ("remaining", "new", "kept"),
+    [
+        ([], [], [GOOD, BAD]),
+        ([note("b", "Friday")], [], [GOOD]),
+        ([], [note("n", "on Sunday")], [GOOD]),
+        ([], [note("n", "Sun")], [GOOD]),
+        ([], [note("n", "elsewhere")], [GOOD, BAD]),
+        ([], [note("n")], []),  # an omission cannot be laid at one edit's door
+    ],
+)
+def test_the_edits_that_verify(remaining, new, kept):
+    assert verified_edits([GOOD, BAD], remaining, new) == kept
+
+
+def test_an_edit_that_mends_nothing_is_not_kept():
+    assert verified_edits([edit("Friday", "Sunday")], [], []) == []
+
+
+def test_one_deletion_a_sentence():
+    errors = [note("a", "39.90", (2,)), note("b", "Friday", (3, 2)), note("c", "soon", (4,)), note("d")]
+    found = deletions(TEXT, errors)
+    assert [(item.op, item.quote, item.mends, item.evidence) for item in found] == [
+        (EditOp.DELETE, "The agent refunded 39.90 on Friday.", ("a", "b"), (2, 3)),
+        (EditOp.DELETE, "It arrives soon.", ("c",), (4,)),
+    ]
+    assert apply_edits(TEXT, found).after == "The kettle leaked."
+
+
+def test_a_quote_over_two_sentences_takes_both():
+    found = deletions(TEXT, [note("a", "on Friday. It arrives")])
+    assert [item.quote for item in found] == ["The agent refunded 39.90 on Friday.", "It arrives soon."]
+
+
+def test_no_errors_delete_nothing():
+    assert deletions(TEXT, [note("a"), note("b", "not there")]) == []
+
+
+def test_a_cut_off_sentence_is_deleted_where_it_stands_not_where_its_words_stand_first():
+    before = "The customer service team refunded 85 euros. It was late. The customer service"
+    cut_off = note("length", "The customer service", source="check")
+    (edit,) = deletions(before, [cut_off])
+    assert apply_edits(before, [edit]).after == "The customer service team refunded 85 euros. It was late."
+    assert edit.mends == (cut_off.id,)
