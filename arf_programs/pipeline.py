@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from arf_programs.config.load import dump_config
 from arf_programs.jsonl import write_text_atomic
-from arf_programs.models.lm import check_keys
+from arf_programs.models.lm import check_providers
 from arf_programs.run import Run
 from arf_programs.stages import analyze, corpus, draft, evaluate, report, revise, taxonomy, train
 from arf_programs.stages.stage import Stage, StageState, run_stage, state_of
@@ -24,10 +24,10 @@ STAGES: tuple[Stage, ...] = (
 def run_until(run: Run, last: str) -> None:
     """Bring every stage up to and including `last` up to date; whole stages are left alone.
 
-    Keys that are missing are named before any call. Raises UserError for what the user can mend, WorkError for what failed at work; what was returned by a model is
-    kept, and the next call goes on from there.
+    Unknown models and missing keys are named before any call. Raises UserError for what the user can mend, WorkError
+    for what failed at work; what was returned by a model is kept, and the next call goes on from there.
     """
-    _check_keys(run, last)
+    _check_providers(run, last)
     write_text_atomic(run.folder.config, dump_config(run.config))
     for stage in STAGES:
         state = state_of(stage, run)
@@ -42,13 +42,13 @@ def run_until(run: Run, last: str) -> None:
             return
 
 
-def _check_keys(run: Run, last: str) -> None:
-    """Raise ConfigError for all keys that the work ahead needs and the environment lacks."""
+def _check_providers(run: Run, last: str) -> None:
+    """Raise ConfigError for all models of the work ahead that nobody serves, or whose key is not set."""
     names = [stage.name for stage in STAGES]
     states = status(run)
     wanted = STAGES[: names.index(last) + 1]
     ahead = [stage for stage in wanted if states[stage.name].state != "whole"]
-    check_keys(run.config.models, dict.fromkeys(role for stage in ahead for role in stage.asks(run.config)))
+    check_providers(run.config.models, dict.fromkeys(role for stage in ahead for role in stage.asks(run.config)))
 
 
 def status(run: Run) -> dict[str, StageState]:

@@ -6,10 +6,12 @@ import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 import yaml
 
 from arf_programs.run import Run
+from arf_programs.run_folder import RunFolder
 from signatures.exceptions import ConfigError
 
 
@@ -17,8 +19,7 @@ from signatures.exceptions import ConfigError
 def run_lock(run: Run) -> Iterator[None]:
     """Hold the run's folder. Raises ConfigError when another process holds it or it belongs to another run."""
     refuse_foreign_folder(run)
-    run.folder.path.mkdir(parents=True, exist_ok=True)
-    with (run.folder / ".lock").open("w") as handle:
+    with _lock_file(run.folder) as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -28,6 +29,14 @@ def run_lock(run: Run) -> Iterator[None]:
         yield
 
 
+def _lock_file(folder: RunFolder) -> TextIO:
+    try:
+        folder.path.mkdir(parents=True, exist_ok=True)
+        return (folder / ".lock").open("w", encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{folder.path}: cannot be written to ({error.strerror}): give another --run-dir.") from None
+
+
 def refuse_foreign_folder(run: Run) -> None:
     """Raise ConfigError when the folder holds a run of another name or another corpus, which would be overwritten."""
     if not run.folder.config.exists():
@@ -35,7 +44,7 @@ def refuse_foreign_folder(run: Run) -> None:
     try:
         other = yaml.safe_load(run.folder.config.read_text(encoding="utf-8"))
         theirs = {"name": other["name"], "corpus.path": Path(other["corpus"]["path"]).name}
-    except (yaml.YAMLError, KeyError, TypeError):
+    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError):
         raise ConfigError(f"{run.folder.config}: not a configuration that arf wrote: give another --run-dir.") from None
     ours = {"name": run.config.name, "corpus.path": Path(run.config.corpus.path).name}
     for key in ours:

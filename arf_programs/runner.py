@@ -81,6 +81,8 @@ async def run_rows(
         except* (ModelError, StageError) as problems:
             # One reason is enough: the other workers met the same.
             raise problems.exceptions[0] from None
+    if failures and not done:
+        raise StageError(f"{stage}: all {len(failures)} rows failed: {_first_reason(failures)}")
     names = [str(key(row)) for row in rows]
     return Outcome(
         results={name: done[name] for name in names if name in done},
@@ -90,8 +92,13 @@ async def run_rows(
 
 def _stop_if_hopeless(stage: str, done: dict[str, Result], failures: dict[str, Failure]) -> None:
     if not done and len(failures) >= _HOPELESS_AFTER:
-        reason = next(iter(failures.values())).reason
-        raise StageError(f"{stage}: the first {len(failures)} rows all failed, so the rest was not tried: {reason}")
+        raise StageError(
+            f"{stage}: the first {len(failures)} rows all failed, so the rest was not tried: {_first_reason(failures)}"
+        )
+
+
+def _first_reason(failures: dict[str, Failure]) -> str:
+    return next(iter(failures.values())).reason
 
 
 def _reason(error: Exception) -> str:

@@ -77,7 +77,7 @@ def test_checks_and_analyst_are_merged(call, lm, conversation):
     summary = "The customer reported that a kettle leaked. The agent refunded 77.50."
     scripted.register("model", [{"errors": [error(quote="refunded 77.50"), error(quote="leaked")]}])
     answer = call(analyzer(lm, checks=True, taxonomy=seed_taxonomy()), conversation=conversation, summary=summary)
-    assert [note.source for note in answer.errors][0] == "check"
+    assert answer.errors[0].source == "check"
     assert "77.50" in answer.errors[0].quote
     by_model = [note.quote for note in answer.errors if note.source == "lm"]
     same_category = answer.errors[0].category == "wrong_fact"

@@ -125,7 +125,7 @@ def test_what_is_no_mapping_is_refused(tmp_path, text, said):
 
 
 def test_a_missing_file_says_how_to_get_one(tmp_path):
-    with pytest.raises(ConfigError, match="no such file.*arf init"):
+    with pytest.raises(ConfigError, match=r"no such file.*arf init"):
         load_config(tmp_path / "nowhere.yaml")
 
 

@@ -429,29 +429,37 @@ def test_checks_alone_ask_no_analyst_again(make_run):
     assert team.asked["find"] == len(run.conversations("train"))
 
 
-def test_missing_keys_are_named_before_any_call(make_run, monkeypatch):
+def test_what_cannot_be_asked_is_named_before_any_call(make_run, monkeypatch):
     """Hours of drafting must not end at the judge's missing key."""
     monkeypatch.delenv("EDITOR_KEY", raising=False)
-    monkeypatch.delenv("JUDGE_KEY", raising=False)
+    monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
     team = scripted_team.join()
     run = make_run(
-        "models.editor={model: scripted/model, api_key_env: EDITOR_KEY}",
-        "models.judge={model: scripted/model, api_key_env: JUDGE_KEY}",
+        "models.analyst=nobody/model",
+        "models.editor={model: openai/gpt-4o-mini, api_key_env: EDITOR_KEY}",
+        "models.judge=anthropic/claude-sonnet-4-5",
     )
     with pytest.raises(ConfigError) as caught:
         run_until(run, "report")
-    assert len(caught.value.problems) == 2
-    assert any("EDITOR_KEY" in problem for problem in caught.value.problems)
-    assert any("JUDGE_KEY" in problem for problem in caught.value.problems)
+    told = "\n".join(caught.value.problems)
+    assert len(caught.value.problems) == 3
+    assert "nobody/model: LiteLLM knows no such model" in told
+    assert "EDITOR_KEY is not set" in told
+    assert "ANTHROPIC_API_KEY is not set" in told
     assert not team.asked
-    # Drafts need neither.
+    # Drafts need none of them, and revisions no judge.
     run_until(run, "draft")
     assert team.asked["summary"] == 12
+    with pytest.raises(ConfigError) as caught:
+        run_until(run, "revise")
+    assert len(caught.value.problems) == 2
 
 
 def test_a_whole_run_needs_no_keys(project, monkeypatch):
     monkeypatch.delenv("JUDGE_KEY", raising=False)
-    run_until(open_project(project, "models.judge.api_key_env=JUDGE_KEY"), "report")
+    run = open_project(project, "models.judge.api_key_env=JUDGE_KEY")
+    assert run.config.models.judge.api_key_env == "JUDGE_KEY"
+    run_until(run, "report")
 
 
 def test_no_secret_is_in_the_run_folder(make_run, monkeypatch):

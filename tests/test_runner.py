@@ -84,9 +84,17 @@ def test_a_stage_that_only_fails_is_stopped():
         tried.append(row)
         raise QuoteError("always the same")
 
-    with pytest.raises(StageError, match="first 20 rows all failed.*always the same"):
+    with pytest.raises(StageError, match=r"first 20 rows all failed.*always the same"):
         run([str(n) for n in range(200)], work)
     assert len(tried) < 30
+
+
+def test_a_small_stage_that_only_fails_is_no_success():
+    async def work(row):
+        raise QuoteError("the server is down")
+
+    with pytest.raises(StageError, match="test: all 3 rows failed: the server is down"):
+        run(["1", "2", "3"], work)
 
 
 def test_a_stage_that_succeeded_once_goes_on():
@@ -109,9 +117,10 @@ def test_a_defect_is_not_taken_for_a_failure():
 
 def test_a_long_reason_is_cut():
     async def work(row):
-        raise QuoteError("x" * 5000)
+        if row == "bad":
+            raise QuoteError("x" * 5000)
 
-    (failure,) = run(["r"], work).failures
+    (failure,) = run(["bad", "good"], work).failures
     assert len(failure.reason) == 500
 
 
@@ -124,12 +133,15 @@ def test_transient_errors_are_retried(make_run, no_waiting, error):
 
 
 def test_after_its_retries_a_call_is_a_counted_failure(make_run, no_waiting):
-    scripted.register("model", lambda messages, params: ScriptedAnswer(error="server", answer="overloaded"))
-    outcome = ask_each(make_run(), ["r0"], retries=2)
+    def answer(messages, params):
+        return "fine" if messages[-1]["content"] == "r1" else ScriptedAnswer(error="server", answer="overloaded")
+
+    scripted.register("model", answer)
+    outcome = ask_each(make_run(), ["r0", "r1"], retries=2)
     (failure,) = outcome.failures
     assert (failure.conversation_id, failure.stage) == ("r0", "draft")
     assert "overloaded" in failure.reason
-    assert len(scripted.calls("model")) == 3
+    assert len(scripted.calls("model")) == 3 + 1
 
 
 def test_a_refused_request_is_not_retried_and_fails_alone(make_run, no_waiting):

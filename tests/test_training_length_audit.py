@@ -6,11 +6,6 @@ from signatures.exceptions import DataError
 from signatures.records import Message, TrainingExample
 from training.length_audit import RowLength, measure, rows_that_fit
 
-CHATML = (
-    "{% for m in messages %}<s>{{ m['role'] }}\n{{ m['content'] }}</s>\n{% endfor %}"
-    "{% if add_generation_prompt %}<s>assistant\n{% endif %}"
-)
-
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
@@ -19,9 +14,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture
 def tokenizer(folder):
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    tokenizer.chat_template = CHATML
-    return tokenizer
+    return AutoTokenizer.from_pretrained(folder)
 
 
 def example(id="a", completion="Done."):
@@ -38,13 +31,13 @@ def test_rows_are_measured_as_they_are_trained(tokenizer):
 
 
 def test_a_template_that_renders_the_prompt_otherwise_in_training_is_refused(tokenizer):
-    tokenizer.chat_template = "{{ messages | length }}" + CHATML
+    tokenizer.chat_template = "{{ messages | length }}" + tokenizer.chat_template
     with pytest.raises(DataError, match="a: the chat template of the base renders this prompt"):
         measure(tokenizer, [example()], {tokenizer.eos_token_id})
 
 
 def test_a_template_under_which_a_student_would_not_learn_to_stop_is_refused(tokenizer):
-    tokenizer.chat_template = CHATML.replace("</s>", "|")
+    tokenizer.chat_template = tokenizer.chat_template.replace("</s>", "|")
     with pytest.raises(DataError, match="without a stop token"):
         measure(tokenizer, [example()], {tokenizer.eos_token_id})
 

@@ -17,10 +17,6 @@ from signatures.records import Message, TrainingExample
 from training import sft
 from training.settings import TrainSettings
 
-CHATML = (
-    "{% for m in messages %}<s>{{ m['role'] }}\n{{ m['content'] }}</s>\n{% endfor %}"
-    "{% if add_generation_prompt %}<s>assistant\n{% endif %}"
-)
 FLAGS = ["--epochs", "2", "--batch-size", "2", "--learning-rate", "0.01", "--lora-r", "2", "--lora-alpha", "4"]
 STEPS = 6
 
@@ -42,11 +38,7 @@ def make_rows(count=5, arm="arf"):
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory):
-    folder = save_tiny_model(tmp_path_factory.mktemp("base") / "tiny")
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    tokenizer.chat_template = CHATML
-    tokenizer.save_pretrained(folder)
-    return str(folder)
+    return str(save_tiny_model(tmp_path_factory.mktemp("base") / "tiny"))
 
 
 @pytest.fixture(scope="module")

@@ -56,9 +56,10 @@ def systems_table(summary: Mapping[str, Any]) -> Table:
     systems: Mapping[str, Mapping[str, Mapping[str, float]]] = summary["evaluate"]["systems"]
     metrics = [name for name in _SHOWN if any(name in values for values in systems.values())]
     holdout = summary["corpus"]["holdout"]
-    table = Table("system", title=f"{summary['name']}: {holdout} holdout conversations", title_justify="left")
+    table = Table(title=f"{summary['name']}: {holdout} holdout conversations", title_justify="left")
+    table.add_column("system", no_wrap=True)
     for name in metrics:
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", overflow="fold")
     for system, values in systems.items():
         table.add_row(system, *(_cell(name, values.get(name)) for name in metrics))
     return table

@@ -8,7 +8,6 @@ DSPy's own cache leaves out, and by the weights behind an embedded model; never 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -87,7 +86,7 @@ class CallStore(Cache):  # type: ignore[misc, unused-ignore]
         enable_memory_cache: bool = True,
     ) -> None:
         """Store an answer as it arrives, and book the call."""
-        self._answers.set(self.cache_key(request), json.loads(value.model_dump_json()))
+        self._answers.set(self.cache_key(request), value.model_dump(mode="json"))
         usage = getattr(value, "usage", None)
         self._book(
             request,

@@ -9,6 +9,7 @@ from typing import Any
 import dspy
 
 from arf_programs.config.models import ModelConfig, ModelsConfig, Role
+from arf_programs.models._litellm import import_litellm
 from arf_programs.models.providers import declare_model, register_providers
 from signatures.exceptions import ConfigError
 
@@ -20,9 +21,10 @@ _PER_MILLION = 1e-6
 def build_lm(config: ModelConfig, *, seed: int) -> dspy.LM:
     """The model of a role. `seed` goes to embedded models, which respect it; others get theirs by `parameters`.
 
-    Raises ConfigError when the environment lacks the key that the configuration names.
+    Raises ConfigError when the environment lacks the key that the configuration names, or nobody serves the model.
     """
     register_providers()
+    check_provider(config)
     _declare(config)
     parameters: dict[str, Any] = dict(config.parameters)
     if config.model.startswith(EMBEDDED):
@@ -51,13 +53,35 @@ def key_of(config: ModelConfig) -> str:
     return key
 
 
-def check_keys(models: ModelsConfig, roles: Iterable[Role]) -> None:
-    """Raise ConfigError naming every key that one of the roles needs and the environment lacks."""
+def check_provider(config: ModelConfig) -> None:
+    """Raise ConfigError when LiteLLM knows no provider of the model, or the provider's one key is not set."""
+    if is_local(config.model):
+        return
+    litellm = import_litellm()
+    try:
+        litellm.get_llm_provider(config.model, api_base=config.api_base)
+    except litellm.BadRequestError:
+        raise ConfigError(
+            f"{config.model}: LiteLLM knows no such model: write provider/model, e.g. openai/gpt-4o-mini."
+        ) from None
+    if config.api_key_env:
+        key_of(config)
+        return
+    missing = litellm.validate_environment(config.model)["missing_keys"]
+    # Of several variables (a cloud's credentials) not all are needed, and some have other sources.
+    if len(missing) == 1 and missing[0].endswith("_API_KEY"):
+        raise ConfigError(
+            f"{config.model}: the environment variable {missing[0]} is not set: export it, or name another in "
+            "api_key_env."
+        )
+
+
+def check_providers(models: ModelsConfig, roles: Iterable[Role]) -> None:
+    """Raise ConfigError with what `check_provider` says of the models of these roles, all at once."""
     problems: list[str] = []
     for role in roles:
         try:
-            if models.of(role).api_key_env:
-                key_of(models.of(role))
+            check_provider(models.of(role))
         except ConfigError as error:
             problems += error.problems
     if problems:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Any
 
 import dspy
 from dspy.utils.exceptions import AdapterParseError
+from pydantic import BaseModel
 
+from arf_programs.corpus.clean import clean_text
 from signatures.exceptions import ModelError
 
 _RETRY_TEMPERATURE = 0.7
@@ -21,7 +24,8 @@ async def ask(predict: dspy.Predict, *, retries: int, **inputs: Any) -> dspy.Pre
     problem = ""
     for attempt in range(retries + 1):
         try:
-            return await predict.acall(config=_sampling(predict.lm, attempt), **_defused(inputs))
+            answer = await predict.acall(config=_sampling(predict.lm, attempt), **_defused(inputs))
+            return dspy.Prediction(**{name: _cleaned(value) for name, value in answer.items()})
         except AdapterParseError as error:
             problem = " ".join(str(error).split())[:300]
     raise ModelError(
@@ -33,6 +37,15 @@ async def ask(predict: dspy.Predict, *, retries: int, **inputs: Any) -> dspy.Pre
 def _defused(inputs: dict[str, Any]) -> dict[str, Any]:
     """Inputs in which a text cannot pass for a field of its own: `[[ ## name ## ]]` is how DSPy marks fields."""
     return {name: value.replace("[[ ##", "[ ##") if isinstance(value, str) else value for name, value in inputs.items()}
+
+
+def _cleaned(value: Any) -> Any:
+    """The value with texts that can be stored and sent on: a model may well answer with half a surrogate pair."""
+    if isinstance(value, BaseModel):
+        return value.model_copy(update={name: _cleaned(item) for name, item in value})
+    if isinstance(value, list):
+        return [_cleaned(item) for item in value]
+    return clean_text(value) if isinstance(value, str) and not isinstance(value, Enum) else value
 
 
 def _sampling(lm: dspy.LM, attempt: int) -> dict[str, Any]:

@@ -23,8 +23,9 @@ class Stage:
     """A step of the pipeline.
 
     `fingerprint` gives the hashes of all that `work` depends on, by name; `work` writes `outputs` and returns counts
-    for the user. `asks` names the roles that `work` asks under a configuration. Outputs may be edited by hand: the stage stays whole, and what comes after it becomes stale. With
-    `keeps_edits` an edited output is also kept when the stage itself becomes stale.
+    for the user; `asks` names the roles that it asks under a configuration. Outputs may be edited by hand: the stage
+    stays whole, and what comes after it becomes stale. With `keeps_edits` an edited output is also kept when the stage
+    itself becomes stale.
     """
 
     name: str

@@ -108,14 +108,15 @@ def _induce(run: Run, notes: list[str]) -> Taxonomy:
         taxonomy: Taxonomy = answer.taxonomy
         return taxonomy
 
-    outcome = ask_rows(
-        run, STAGE.name, [notes], induce, key=lambda _: RowKey("all notes"), concurrency=1, label="induction"
-    )
-    if outcome.failures:
-        raise StageError(
-            f"No taxonomy could be induced: {outcome.failures[0].reason} "
-            "Name a file in analyze.taxonomy, or set analyze.notes_sample to 0 to work with the seed taxonomy."
+    try:
+        outcome = ask_rows(
+            run, STAGE.name, [notes], induce, key=lambda _: RowKey("all notes"), concurrency=1, label="induction"
         )
+    except StageError as error:
+        raise StageError(
+            f"No taxonomy could be induced: {error} "
+            "Name a file in analyze.taxonomy, or set analyze.notes_sample to 0 to work with the seed taxonomy."
+        ) from None
     return next(iter(outcome.results.values()))
 
 

@@ -12,6 +12,7 @@ from concurrent.futures import CancelledError
 import torch
 from transformers import PreTrainedTokenizerFast
 
+from arf_programs.models.embedded.attention import use_grouped_attention
 from arf_programs.models.embedded.kv import KVShape, slot_cache
 from arf_programs.models.embedded.packed_linear import pack_linears
 from arf_programs.models.embedded.prefix_cache import PrefixCache
@@ -33,6 +34,7 @@ class LanguageModel:
             raise DataError(f"{name!r} has a tokenizer that only Python can run: the embedded engine needs a fast one.")
         self.tokenizer = tokenizer
         pack_linears(self.model)
+        use_grouped_attention(self.model)
         config = self.model.config
         self.shape = KVShape(config)
         self.context: int = config.max_position_embeddings

@@ -1,0 +1,194 @@
+"""Ctrl-C and SIGKILL in every stage: what was returned is kept, and the same command goes on to the same end."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import scripted_team
+from conftest import write_corpus
+from tiny_model import save_tiny_model
+
+from arf_programs.cli.app import app
+from arf_programs.models import scripted
+
+# Children are forked from a server that has imported what takes seconds, and has no threads.
+_PROCESSES = multiprocessing.get_context("forkserver")
+_PROCESSES.set_forkserver_preload(["arf_programs.pipeline", "arf_programs.models.scripted_llm"])
+_BOUND = 240.0  # seconds after which a test has failed
+_FILES = ("conversations.jsonl", "drafts.jsonl", "taxonomy.yaml", "errors.jsonl", "revisions.jsonl")
+
+
+def _child(arguments: list[str], log: Path, at: tuple[str, int] | None, what: int) -> None:
+    """`arf` with a scripted team that notes each question in `log`, and strikes itself at the n-th of a kind."""
+    os.setsid()
+    output = os.open(log.with_suffix(".out"), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    team = scripted_team.Team()
+
+    def answer(messages: scripted.Messages, params: dict) -> object:
+        with log.open("a", encoding="utf-8") as lines:
+            asked = json.dumps([messages, params["temperature"]])
+            lines.write(hashlib.sha256(asked.encode()).hexdigest() + "\n")
+        kind, _ = scripted_team.read_question(messages)
+        if at is not None and (kind, team.asked[kind] + 1) == at:
+            os.kill(os.getpid(), what)
+        return team(messages, params)
+
+    scripted.register("model", answer)
+    app(arguments)
+
+
+class Project:
+    """A folder with an arf.yaml whose roles are asked one question at a time."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.run = folder / "run"
+        self.starts = 0
+
+    def make(self, **sections: object) -> Project:
+        write_corpus(self.folder / "conversations.jsonl")
+        model = {"model": "scripted/model", "concurrency": 1}
+        config = {"name": "test", "run_dir": str(self.run), "corpus": {"path": "conversations.jsonl", "holdout": 0.25}}
+        text = json.dumps({**config, "models": {"teacher": model}, **sections})
+        (self.folder / "arf.yaml").write_text(text, encoding="utf-8")
+        return self
+
+    def start(
+        self, command: str, *options: str, at: tuple[str, int] | None = None, what: int = 0
+    ) -> multiprocessing.Process:
+        self.starts += 1
+        arguments = [command, str(self.folder / "arf.yaml"), *options]
+        process = _PROCESSES.Process(target=_child, args=(arguments, self.log(self.starts), at, what))
+        process.start()
+        return process
+
+    def arf(self, command: str, *options: str, at: tuple[str, int] | None = None, what: int = 0) -> int:
+        """The exit code of a command, negative for a signal."""
+        process = self.start(command, *options, at=at, what=what)
+        return self.end(process)
+
+    def end(self, process: multiprocessing.Process) -> int:
+        process.join(_BOUND)
+        assert process.exitcode is not None, "it hangs"
+        return process.exitcode
+
+    def log(self, start: int) -> Path:
+        return self.folder / f"asked-{start}.txt"
+
+    def asked(self, start: int) -> list[str]:
+        """The questions of a start, as hashes."""
+        return self.log(start).read_text(encoding="utf-8").splitlines() if self.log(start).exists() else []
+
+    def said(self) -> str:
+        return self.log(self.starts).with_suffix(".out").read_text(encoding="utf-8")
+
+    def files(self) -> dict[str, bytes]:
+        return {name: (self.run / name).read_bytes() for name in _FILES}
+
+
+def wait_for(found: Callable[[], object], process: multiprocessing.Process, project: Project) -> None:
+    """Wait until something is there, for as long as the process lives."""
+    end = time.monotonic() + _BOUND
+    while not found():
+        assert process.is_alive(), project.said()
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The files of a run that nobody interrupted."""
+    project = Project(tmp_path_factory.mktemp("whole")).make()
+    assert project.arf("revise") == 0, project.said()
+    return project.files()
+
+
+@pytest.mark.parametrize("what", [signal.SIGKILL, signal.SIGINT], ids=["kill", "ctrl-c"])
+@pytest.mark.parametrize(
+    "at", [("summary", 6), ("notes", 4), ("induce", 1), ("find", 3), ("find", 11), ("edits", 2)], ids=str
+)
+def test_the_same_command_goes_on_and_asks_nothing_twice(tmp_path, whole, at, what):
+    project = Project(tmp_path).make()
+    code = project.arf("revise", at=at, what=what)
+    assert code == (-signal.SIGKILL if what == signal.SIGKILL else 130), project.said()
+    if what == signal.SIGINT:
+        assert "the same command goes on from there" in project.said()
+        assert "Traceback" not in project.said()
+    assert project.arf("revise") == 0, project.said()
+    first, second = project.asked(1), project.asked(2)
+    # Only the question whose answer never arrived may be asked again.
+    assert not set(first[:-1]) & set(second)
+    assert len(set(first + second)) >= len(first) + len(second) - 1
+    assert project.files() == whole
+    assert project.arf("revise") == 0
+    assert project.asked(3) == []
+
+
+def test_interrupted_again_and_again_it_still_ends(tmp_path, whole):
+    project = Project(tmp_path).make()
+    for at in [("summary", 4), ("summary", 4), ("notes", 5), ("find", 5), ("find", 9), ("edits", 1)]:
+        assert project.arf("revise", at=at, what=signal.SIGKILL) == -signal.SIGKILL, project.said()
+    assert project.arf("revise") == 0, project.said()
+    assert project.files() == whole
+    asked = [question for start in range(1, project.starts + 1) for question in project.asked(start)]
+    assert len(asked) - len(set(asked)) <= 6
+
+
+def test_a_stage_that_was_killed_is_missing_not_whole(tmp_path):
+    project = Project(tmp_path).make()
+    project.arf("revise", at=("find", 3), what=signal.SIGKILL)
+    assert not (project.run / "errors.jsonl").exists()
+    assert not (project.run / "manifests" / "analyze.json").exists()
+    assert project.arf("status", "--json") == 0
+    stages = json.loads(project.said())["stages"]
+    assert [stages[name]["state"] for name in ("draft", "taxonomy", "analyze")] == ["whole", "whole", "missing"]
+
+
+def test_a_training_that_was_interrupted_goes_on_from_its_checkpoint(tmp_path):
+    """First Ctrl-C, as a terminal sends it to all of its processes, then SIGKILL to all of them."""
+    base = save_tiny_model(tmp_path / "tiny")
+    train = {"base": str(base), "arms": ["arf"], "epochs": 80, "lora": {"r": 2}}
+    project = Project(tmp_path).make(train=train)
+    checkpoints = project.run / "student" / "arf" / "checkpoints"
+
+    def steps() -> set[str]:
+        return {path.parent.name for path in checkpoints.rglob("whole.json")}
+
+    for what, code in ((signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)):
+        before = steps()
+        process = project.start("train")
+        wait_for(lambda before=before: steps() - before, process, project)
+        os.killpg(process.pid, what)
+        assert project.end(process) == code, project.said()
+        assert not (project.run / "student" / "arf" / "training_log.json").exists()
+    assert project.arf("train") == 0, project.said()
+    assert "resuming after step" in (project.run / "train" / "log.txt").read_text(encoding="utf-8")
+    log = json.loads((project.run / "student" / "arf" / "training_log.json").read_text(encoding="utf-8"))
+    assert [item["step"] for item in log["losses"]] == list(range(1, log["steps"] + 1))
+    assert not checkpoints.exists()
+
+
+def test_an_evaluation_that_was_killed_goes_on(project, finished_project):
+    """Predictions and ratings that had arrived are not made again."""
+    options = ["--run-dir", str(project / "run"), "--set", "models.judge.concurrency=1"]
+    options += ["--set", "models.judge.temperature=0.5"]
+    again = Project(project)
+    again.run = project / "run"
+    assert again.arf("run", *options, at=("rate", 5), what=signal.SIGKILL) == -signal.SIGKILL, again.said()
+    predicted = (again.run / "calls.jsonl").read_text(encoding="utf-8").count('"embedded/')
+    assert again.arf("run", *options) == 0, again.said()
+    assert not set(again.asked(1)[:-1]) & set(again.asked(2))
+    calls = [json.loads(line) for line in (again.run / "calls.jsonl").read_text(encoding="utf-8").splitlines()]
+    embedded = [call for call in calls if call["model"].startswith("embedded/")]
+    assert all(call["cached"] for call in embedded[predicted:])
+    assert json.loads((again.run / "summary.json").read_text(encoding="utf-8"))["finished"] is True

@@ -1,0 +1,93 @@
+import json
+
+import pytest
+import scripted_team
+from conftest import write_corpus
+
+from arf_programs.models import scripted
+from arf_programs.preflight import preflight
+from arf_programs.run_lock import run_lock
+
+
+@pytest.fixture(autouse=True)
+def known_base(monkeypatch):
+    """The student's base is a matter of other tests."""
+    monkeypatch.setattr("arf_programs.models.weights.resolve_weights", lambda name: name)
+
+
+def test_all_is_well(make_run):
+    team = scripted_team.join()
+    findings = preflight(make_run())
+    assert findings.problems == []
+    assert findings.good[0] == "conversations.jsonl: 12 conversations, 9 for training and 3 held out"
+    assert findings.good[-1] == "models.teacher and analyst and editor and judge: scripted/model answers"
+    assert team.asked == {"ping": 1}
+    assert findings.as_json() == {"ok": True, "good": findings.good, "problems": []}
+
+
+def test_nothing_is_written(make_run):
+    scripted_team.join()
+    run = make_run()
+    preflight(run)
+    assert not run.folder.path.exists()
+
+
+def test_each_model_is_asked_once_and_named_with_its_roles(make_run):
+    scripted_team.join()
+    other = scripted_team.join("other")
+    findings = preflight(make_run("models.editor=scripted/other", "models.judge=scripted/nowhere"))
+    assert "models.teacher: scripted/model answers" in findings.good
+    assert "models.analyst and editor: scripted/other answers" in findings.good
+    assert other.asked == {"ping": 1}
+    (problem,) = findings.problems
+    assert problem.startswith("models.judge: scripted/nowhere does not answer: ")
+    assert "neither a file nor registered" in problem
+
+
+def test_every_problem_is_told_at_once(make_run, tmp_path, monkeypatch):
+    monkeypatch.delenv("MY_KEY", raising=False)
+    scripted.register("model", lambda messages, params: scripted.ScriptedAnswer(error="server"))
+    with (tmp_path / "conversations.jsonl").open("a", encoding="utf-8") as corpus:
+        corpus.write('{"id": "c00", "conversation": "A: hi"}\n{broken\n')
+    findings = preflight(
+        make_run(
+            "analyze.taxonomy=nowhere.yaml",
+            "models.judge={model: openai/gpt-4o, api_key_env: MY_KEY}",
+            "models.editor=nobody/model",
+        )
+    )
+    told = "\n".join(findings.problems)
+    assert "conversations.jsonl line 13: id 'c00' is taken" in told
+    assert "conversations.jsonl line 14: not valid JSON" in told
+    assert "nowhere.yaml: cannot be read" in told
+    assert "models.judge: openai/gpt-4o does not answer: " in told
+    assert "MY_KEY is not set" in told
+    assert "nobody/model: LiteLLM knows no such model" in told
+    assert "models.teacher: scripted/model does not answer" in told
+    assert not findings.as_json()["ok"]
+
+
+def test_an_answer_is_never_taken_from_a_store(make_run):
+    team = scripted_team.join()
+    preflight(make_run())
+    preflight(make_run())
+    assert team.asked == {"ping": 2}
+
+
+def test_skipped_conversations_and_labelled_ones_are_told(make_run, tmp_path):
+    scripted_team.join()
+    write_corpus(tmp_path / "conversations.jsonl")
+    with (tmp_path / "conversations.jsonl").open("a", encoding="utf-8") as corpus:
+        corpus.write(json.dumps({"id": "long", "conversation": "A: " + "word " * 2000}) + "\n")
+    (tmp_path / "labeled.jsonl").write_text('{"id": "c00", "summary": "It broke.", "errors": []}\n')
+    findings = preflight(make_run("corpus.max_tokens=500", "labeled.path=labeled.jsonl"))
+    assert any("1 skipped: about 2501 tokens" in line for line in findings.good)
+    assert "labeled.jsonl: 1 labelled summaries" in findings.good
+
+
+def test_a_folder_of_another_run_is_a_problem(make_run):
+    scripted_team.join()
+    run = make_run()
+    with run_lock(run):
+        (run.folder.config).write_text("name: other\ncorpus: {path: x}\n")
+    assert any("holds another run (name is other" in problem for problem in preflight(run).problems)
