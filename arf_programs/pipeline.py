@@ -48,7 +48,7 @@ def _check_providers(run: Run, last: str) -> None:
     states = status(run)
     wanted = STAGES[: names.index(last) + 1]
     ahead = [stage for stage in wanted if states[stage.name].state != "whole"]
-    check_providers(run.config.models, dict.fromkeys(role for stage in ahead for role in stage.asks(run.config)))
+    check_providers(model for stage in ahead for model in stage.asks(run.config))
 
 
 def status(run: Run) -> dict[str, StageState]:

@@ -148,6 +148,13 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dspy.clients.execution._delay", lambda *_: 0)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With `--dist loadgroup`, one process makes the finished project and runs all that needs it; none has to wait."""
+    for item in items:
+        if "finished_project" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("finished_project"))
+
+
 @pytest.fixture(scope="session")
 def finished_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a configuration, its corpus and its run, whole to the report: made once for all processes.

@@ -293,9 +293,11 @@ def test_a_folder_where_another_arf_is_at_work(folder):
         assert "another arf is at work here" in refused(folder)
 
 
-def test_training_rows_that_do_not_fit(project):
-    """What the training process refuses is the user's to mend, like everything else."""
-    scripted_team.join_troubled()
-    told = refused(project, f"run_dir={project / 'run'}", "train.max_length=64", "train.arms=[arf]", command="train")
-    assert "training rows have more than 64 tokens" in told
-    assert "train.on_overflow" in told
+def test_hand_edited_revisions_that_are_broken(folder, team):
+    """What the training's own process refuses is the user's to mend, like everything else."""
+    arf(folder, "revise", code=0)
+    with (folder / "run" / "revisions.jsonl").open("a", encoding="utf-8") as revisions:
+        revisions.write('{"conversation_id": "mine"}\n')
+    told = refused(folder, command="train")
+    assert "revisions.jsonl line 11: not a Revision record" in told
+    assert "mend or remove the line" in told

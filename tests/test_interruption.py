@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 import scripted_team
 from conftest import write_corpus
-from tiny_model import save_tiny_model
 
 from arf_programs.cli.app import app
 from arf_programs.models import scripted
@@ -22,7 +21,7 @@ from arf_programs.models import scripted
 # Children are forked from a server that has imported what takes seconds, and has no threads.
 _PROCESSES = multiprocessing.get_context("forkserver")
 _PROCESSES.set_forkserver_preload(["arf_programs.pipeline", "arf_programs.models.scripted_llm"])
-_BOUND = 240.0  # seconds after which a test has failed
+_BOUND = 90.0  # seconds after which a test has failed
 _FILES = ("conversations.jsonl", "drafts.jsonl", "taxonomy.yaml", "errors.jsonl", "revisions.jsonl")
 
 
@@ -113,9 +112,13 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     return project.files()
 
 
-@pytest.mark.parametrize("what", [signal.SIGKILL, signal.SIGINT], ids=["kill", "ctrl-c"])
+STRIKES = [("summary", 6), ("notes", 4), ("induce", 1), ("find", 3), ("find", 11), ("edits", 2)]
+
+
 @pytest.mark.parametrize(
-    "at", [("summary", 6), ("notes", 4), ("induce", 1), ("find", 3), ("find", 11), ("edits", 2)], ids=str
+    ("at", "what"),
+    [*((at, signal.SIGKILL) for at in STRIKES), *((at, signal.SIGINT) for at in (STRIKES[0], STRIKES[4]))],
+    ids=str,
 )
 def test_the_same_command_goes_on_and_asks_nothing_twice(tmp_path, whole, at, what):
     project = Project(tmp_path).make()
@@ -130,13 +133,11 @@ def test_the_same_command_goes_on_and_asks_nothing_twice(tmp_path, whole, at, wh
     assert not set(first[:-1]) & set(second)
     assert len(set(first + second)) >= len(first) + len(second) - 1
     assert project.files() == whole
-    assert project.arf("revise") == 0
-    assert project.asked(3) == []
 
 
 def test_interrupted_again_and_again_it_still_ends(tmp_path, whole):
     project = Project(tmp_path).make()
-    for at in [("summary", 4), ("summary", 4), ("notes", 5), ("find", 5), ("find", 9), ("edits", 1)]:
+    for at in [("summary", 4), ("summary", 4), ("notes", 5), ("find", 5), ("edits", 1), ("find", 3)]:
         assert project.arf("revise", at=at, what=signal.SIGKILL) == -signal.SIGKILL, project.said()
     assert project.arf("revise") == 0, project.said()
     assert project.files() == whole
@@ -156,21 +157,22 @@ def test_a_stage_that_was_killed_is_missing_not_whole(tmp_path):
 
 def test_a_training_that_was_interrupted_goes_on_from_its_checkpoint(tmp_path):
     """First Ctrl-C, as a terminal sends it to all of its processes, then SIGKILL to all of them."""
+    from tiny_model import save_tiny_model  # torch takes seconds, which no child has to spend
+
     base = save_tiny_model(tmp_path / "tiny")
-    train = {"base": str(base), "arms": ["arf"], "epochs": 80, "lora": {"r": 2}}
+    train = {"base": str(base), "arms": ["arf"], "epochs": 6, "lora": {"r": 2}}
     project = Project(tmp_path).make(train=train)
     checkpoints = project.run / "student" / "arf" / "checkpoints"
 
-    def steps() -> set[str]:
-        return {path.parent.name for path in checkpoints.rglob("whole.json")}
-
-    for what, code in ((signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)):
-        before = steps()
-        process = project.start("train")
-        wait_for(lambda before=before: steps() - before, process, project)
-        os.killpg(process.pid, what)
-        assert project.end(process) == code, project.said()
-        assert not (project.run / "student" / "arf" / "training_log.json").exists()
+    process = project.start("train")
+    wait_for((project.run / "train" / "arf.json").exists, process, project)
+    os.killpg(process.pid, signal.SIGINT)
+    assert project.end(process) == 130, project.said()
+    process = project.start("train")
+    wait_for(lambda: list(checkpoints.rglob("whole.json")), process, project)
+    os.killpg(process.pid, signal.SIGKILL)
+    assert project.end(process) == -signal.SIGKILL
+    assert not (project.run / "student" / "arf" / "training_log.json").exists()
     assert project.arf("train") == 0, project.said()
     assert "resuming after step" in (project.run / "train" / "log.txt").read_text(encoding="utf-8")
     log = json.loads((project.run / "student" / "arf" / "training_log.json").read_text(encoding="utf-8"))

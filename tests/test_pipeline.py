@@ -74,6 +74,7 @@ STALE = {
     "evaluate.analyst": (False, {"evaluate"}),
     "evaluate.judge": (False, {"evaluate"}),
     "evaluate.max_tokens": (17, {"evaluate"}),
+    "evaluate.serve": ("{student_arf: scripted/served}", {"evaluate"}),
     "evaluate.samples": (101, {"report"}),
     "evaluate.confidence": (0.9, {"report"}),
 }
@@ -345,11 +346,11 @@ def test_one_conversation_more_costs_one_conversation(make_run, tmp_path):
 
 
 def test_another_split_analyzes_what_is_now_trained_on(make_run):
-    """The drafts stay as they are, but which of them are trained on changes."""
+    """The drafts and the taxonomy stay as they are, but which drafts are trained on changes."""
     team = scripted_team.join()
-    run_until(make_run(), "revise")
+    run_until(make_run("analyze.notes_sample=0"), "revise")
     asked = team.asked["summary"]
-    run = make_run("corpus.holdout=0.5")
+    run = make_run("analyze.notes_sample=0", "corpus.holdout=0.5")
     run_until(run, "revise")
     train = list(run.conversations("train"))
     assert ids(run.folder.errors, DraftErrors) == train
@@ -431,18 +432,21 @@ def test_checks_alone_ask_no_analyst_again(make_run):
 
 def test_what_cannot_be_asked_is_named_before_any_call(make_run, monkeypatch):
     """Hours of drafting must not end at the judge's missing key."""
-    monkeypatch.delenv("EDITOR_KEY", raising=False)
+    for name in ("EDITOR_KEY", "SERVE_KEY"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
     team = scripted_team.join()
     run = make_run(
         "models.analyst=nobody/model",
         "models.editor={model: openai/gpt-4o-mini, api_key_env: EDITOR_KEY}",
         "models.judge=anthropic/claude-sonnet-4-5",
+        "evaluate.serve.student_arf={model: openai/served, api_key_env: SERVE_KEY}",
     )
     with pytest.raises(ConfigError) as caught:
         run_until(run, "report")
     told = "\n".join(caught.value.problems)
-    assert len(caught.value.problems) == 3
+    assert len(caught.value.problems) == 4
+    assert "SERVE_KEY is not set" in told
     assert "nobody/model: LiteLLM knows no such model" in told
     assert "EDITOR_KEY is not set" in told
     assert "ANTHROPIC_API_KEY is not set" in told

@@ -135,6 +135,15 @@ class EvaluateConfig(Section):
             return value
         return {system: {"model": model} if isinstance(model, str) else model for system, model in value.items()}
 
+    @field_validator("serve")
+    @classmethod
+    def _systems_are_known(cls, value: dict[str, ModelConfig]) -> dict[str, ModelConfig]:
+        known = ("base", *(f"student_{arm}" for arm in ARMS))
+        unknown = [system for system in value if system not in known]
+        if unknown:
+            raise ValueError(f"no system is called {unknown[0]!r}: name one of {', '.join(known)}")
+        return value
+
 
 class Config(Section):
     """A whole arf.yaml, resolved."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import dspy
 
-from arf_programs.config.models import ModelConfig, ModelsConfig, Role
+from arf_programs.config.models import ModelConfig
 from arf_programs.models._litellm import import_litellm
 from arf_programs.models.providers import declare_model, register_providers
 from signatures.exceptions import ConfigError
@@ -76,12 +76,12 @@ def check_provider(config: ModelConfig) -> None:
         )
 
 
-def check_providers(models: ModelsConfig, roles: Iterable[Role]) -> None:
-    """Raise ConfigError with what `check_provider` says of the models of these roles, all at once."""
+def check_providers(models: Iterable[ModelConfig]) -> None:
+    """Raise ConfigError with what `check_provider` says of these models, all at once."""
     problems: list[str] = []
-    for role in roles:
+    for config in models:
         try:
-            check_provider(models.of(role))
+            check_provider(config)
         except ConfigError as error:
             problems += error.problems
     if problems:

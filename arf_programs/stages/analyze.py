@@ -106,4 +106,6 @@ def work(run: Run) -> dict[str, int]:
     }
 
 
-STAGE = Stage("analyze", "typed errors for every draft", outputs, fingerprint, work, asks=lambda _: ("analyst",))
+STAGE = Stage(
+    "analyze", "typed errors for every draft", outputs, fingerprint, work, asks=lambda config: (config.models.analyst,)
+)

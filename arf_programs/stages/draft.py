@@ -53,5 +53,10 @@ def work(run: Run) -> dict[str, int]:
 
 
 STAGE = Stage(
-    "draft", "the teacher summarises every conversation", outputs, fingerprint, work, asks=lambda _: ("teacher",)
+    "draft",
+    "the teacher summarises every conversation",
+    outputs,
+    fingerprint,
+    work,
+    asks=lambda config: (config.models.teacher,),
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from arf_programs.asking import ask_rows
-from arf_programs.config.models import ModelConfig, Role
+from arf_programs.config.models import ModelConfig
 from arf_programs.config.schema import Config
 from arf_programs.fingerprint import digest, file_digest, model_digest, prompts_digest
 from arf_programs.jsonl import write_jsonl_atomic
@@ -147,9 +147,10 @@ def _score_all(run: Run, summaries: list[Summary]) -> tuple[list[Score], list[Fa
     return list(outcome.results.values()), outcome.failures
 
 
-def asks(config: Config) -> tuple[Role, ...]:
-    roles: tuple[tuple[Role, bool], ...] = (("analyst", config.evaluate.analyst), ("judge", config.evaluate.judge))
-    return tuple(role for role, wanted in roles if wanted)
+def asks(config: Config) -> tuple[ModelConfig, ...]:
+    analyst = (config.models.analyst,) if config.evaluate.analyst else ()
+    judge = (config.models.judge,) if config.evaluate.judge else ()
+    return (*analyst, *judge, *config.evaluate.serve.values())
 
 
 STAGE = Stage("evaluate", "score every system on the holdout", outputs, fingerprint, work, asks)

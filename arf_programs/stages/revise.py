@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 from arf_programs.asking import ask_rows
-from arf_programs.config.models import Role
+from arf_programs.config.models import ModelConfig
 from arf_programs.config.schema import Config
 from arf_programs.demos import revision_demos, usable_examples
 from arf_programs.fingerprint import digest, file_digest, model_digest, prompts_digest
@@ -96,8 +96,9 @@ def _strategy(run: Run) -> Propose:
             return RewriteByTaxonomy(read_taxonomy(run.folder.taxonomy), retries=retries)
 
 
-def asks(config: Config) -> tuple[Role, ...]:
-    return ("editor", "analyst") if config.revise.verify_with_analyst else ("editor",)
+def asks(config: Config) -> tuple[ModelConfig, ...]:
+    models = config.models
+    return (models.editor, models.analyst) if config.revise.verify_with_analyst else (models.editor,)
 
 
 STAGE = Stage("revise", "the editor mends each draft, and each revision is verified", outputs, fingerprint, work, asks)

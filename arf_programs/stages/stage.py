@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from arf_programs import __version__
-from arf_programs.config.models import Role
+from arf_programs.config.models import ModelConfig
 from arf_programs.config.schema import Config
 from arf_programs.fingerprint import file_digest
 from arf_programs.run import Run
@@ -23,7 +23,7 @@ class Stage:
     """A step of the pipeline.
 
     `fingerprint` gives the hashes of all that `work` depends on, by name; `work` writes `outputs` and returns counts
-    for the user; `asks` names the roles that it asks under a configuration. Outputs may be edited by hand: the stage
+    for the user; `asks` gives the models that it asks under a configuration. Outputs may be edited by hand: the stage
     stays whole, and what comes after it becomes stale. With `keeps_edits` an edited output is also kept when the stage
     itself becomes stale.
     """
@@ -33,7 +33,7 @@ class Stage:
     outputs: Callable[[Run], tuple[Path, ...]]
     fingerprint: Callable[[Run], dict[str, str]]
     work: Callable[[Run], dict[str, int]]
-    asks: Callable[[Config], tuple[Role, ...]] = lambda _: ()
+    asks: Callable[[Config], tuple[ModelConfig, ...]] = lambda _: ()
     keeps_edits: bool = False
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from arf_programs.asking import ask_rows
 from arf_programs.checks import run_checks
-from arf_programs.config.models import Role
+from arf_programs.config.models import ModelConfig
 from arf_programs.config.schema import Config
 from arf_programs.fingerprint import digest, file_digest, model_digest, prompts_digest
 from arf_programs.models.lm import build_lm
@@ -126,8 +126,8 @@ def _given(run: Run) -> Path:
     return beside if beside.exists() else path
 
 
-def asks(config: Config) -> tuple[Role, ...]:
-    return () if config.analyze.taxonomy or not config.analyze.notes_sample else ("analyst",)
+def asks(config: Config) -> tuple[ModelConfig, ...]:
+    return () if config.analyze.taxonomy or not config.analyze.notes_sample else (config.models.analyst,)
 
 
 STAGE = Stage(
