@@ -149,10 +149,9 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With `--dist loadgroup`, one process makes the finished project and runs all that needs it; none has to wait."""
-    for item in items:
-        if "finished_project" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("finished_project"))
+    """One process begins by making the finished project; all else that needs it comes last, so that none waits."""
+    needy = [item for item in items if "finished_project" in getattr(item, "fixturenames", ())]
+    items[:] = [*needy[:1], *(item for item in items if item not in needy), *needy[1:]]
 
 
 @pytest.fixture(scope="session")
