@@ -82,4 +82,4 @@ def _cell(metric: str, figures: Mapping[str, float] | None) -> str:
         return "-"
     places = _DECIMALS.get(metric, 2)
     value, low, high = (f"{figures[key]:.{places}f}" for key in ("value", "low", "high"))
-    return f"{value} [{low}, {high}]"
+    return f"{value}\n{low}-{high}"
