@@ -28,5 +28,5 @@ class ProposeEdits(dspy.Signature):
     conversation: str = dspy.InputField(desc="numbered turns")
     summary: str = dspy.InputField()
     errors: str = dspy.InputField(desc="id, category, quote and explanation of each error")
-    feedback: str = dspy.InputField(desc="what was wrong with the last try; may be empty")
+    feedback: str = dspy.InputField(desc="what was wrong with earlier tries, one a line; may be empty")
     edits: list[ProposedEdit] = dspy.OutputField()

@@ -13,7 +13,7 @@ class RewriteSummary(dspy.Signature):
     conversation: str = dspy.InputField(desc="numbered turns")
     summary: str = dspy.InputField()
     errors: str = dspy.InputField(desc="id, category, quote and explanation of each error")
-    feedback: str = dspy.InputField(desc="what was wrong with the last try; may be empty")
+    feedback: str = dspy.InputField(desc="what was wrong with earlier tries, one a line; may be empty")
     revised: str = dspy.OutputField(desc="the whole summary, mended")
 
 
@@ -28,5 +28,5 @@ class ReviseByTaxonomy(dspy.Signature):
     common_errors: str = dspy.InputField(desc="id: definition of each kind of error")
     conversation: str = dspy.InputField(desc="numbered turns")
     summary: str = dspy.InputField()
-    feedback: str = dspy.InputField(desc="what was wrong with the last try; may be empty")
+    feedback: str = dspy.InputField(desc="what was wrong with earlier tries, one a line; may be empty")
     revised: str = dspy.OutputField(desc="the whole summary, revised")

@@ -111,9 +111,11 @@ def test_a_rejected_revision_is_tried_again_with_what_was_wrong(revise, conversa
 
 def test_a_draft_that_was_not_touched_is_not_verified(revise, conversation):
     """An editor that copies, and an analyst that overlooks: the wrong words are still there."""
-    scripted_team.join(find=lambda _: {"errors": []}, edits=lambda _: {"edits": []})
+    team = scripted_team.join(find=lambda _: {"errors": []}, edits=lambda _: {"edits": []})
     revision = revise([note(conversation)], attempts=3)
     assert (revision.verdict, revision.after, revision.attempts) == (Verdict.REJECTED, DRAFT, 3)
+    feedback = [fields["feedback"] for fields in team.fields["edits"]]
+    assert len(set(feedback)) == 3  # all that was wrong so far, so that no try repeats the question of the one before
     assert [item.quote for item in revision.remaining] == ["refunded 39.90"]
     assert len(revision.feedback) == 3
 

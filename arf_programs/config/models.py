@@ -19,6 +19,10 @@ _RESERVED_PARAMETERS = {
     "timeout": "models.<role>.timeout",
     "num_retries": "models.<role>.retries",
     "api_key": "models.<role>.api_key_env, the name of an environment variable",
+    "aws_access_key_id": "the environment variable AWS_ACCESS_KEY_ID",
+    "aws_secret_access_key": "the environment variable AWS_SECRET_ACCESS_KEY",
+    "aws_session_token": "the environment variable AWS_SESSION_TOKEN",
+    "azure_ad_token": "the environment variable AZURE_AD_TOKEN",
 }
 
 
