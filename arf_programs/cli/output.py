@@ -7,18 +7,27 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from arf_programs.metrics.definitions import METRICS
 from arf_programs.preflight import Findings
 from arf_programs.run import Run
 from arf_programs.run_folder import read_manifest
 from arf_programs.stages.stage import StageState
 
 _COLOURS = {"whole": "green", "stale": "yellow", "missing": "red"}
-_SHOWN = ("check_error_rate", "error_rate", "errors_per_summary", "rating", "rougeL", "words")
-_DECIMALS = {"words": 0}
+# What the table of the systems shows, and the headings that let it fit into 80 columns.
+_HEADINGS = {
+    "check_error_rate": "with errors\n(checks)",
+    "error_rate": "with\nerrors",
+    "errors_per_summary": "errors per\nsummary",
+    "rating": "rating\n(1 to 5)",
+    "rougeL": "ROUGE-L",
+    "words": "words",
+}
 
 
 def show_findings(findings: Findings) -> None:
@@ -54,12 +63,16 @@ def show_result(run: Run, last: str) -> None:
 def systems_table(summary: Mapping[str, Any]) -> Table:
     """The systems with their metrics and intervals."""
     systems: Mapping[str, Mapping[str, Mapping[str, float]]] = summary["evaluate"]["systems"]
-    metrics = [name for name in _SHOWN if any(name in values for values in systems.values())]
+    # Where the analyst was not asked, both error rates are those of the checks.
+    same = all(values.get("error_rate") == values.get("check_error_rate") for values in systems.values())
+    shown = [name for name in _HEADINGS if not (same and name == "error_rate")]
+    metrics = [name for name in shown if any(name in values for values in systems.values())]
     holdout = summary["corpus"]["holdout"]
-    table = Table(title=f"{summary['name']}: {holdout} holdout conversations", title_justify="left")
+    title = f"{summary['name']}: {holdout} holdout conversations, with intervals"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
     table.add_column("system", no_wrap=True)
     for name in metrics:
-        table.add_column(name, justify="right", overflow="fold")
+        table.add_column(_HEADINGS[name], justify="right", no_wrap=True)
     for system, values in systems.items():
         table.add_row(system, *(_cell(name, values.get(name)) for name in metrics))
     return table
@@ -80,6 +93,11 @@ def result_json(run: Run, last: str) -> dict[str, Any]:
 def _cell(metric: str, figures: Mapping[str, float] | None) -> str:
     if figures is None:
         return "-"
-    places = _DECIMALS.get(metric, 2)
-    value, low, high = (f"{figures[key]:.{places}f}" for key in ("value", "low", "high"))
-    return f"{value}\n{low}-{high}"
+    value, low, high = (_figure(metric, figures[key]) for key in ("value", "low", "high"))
+    return f"{value}\n{low.removesuffix('%')}-{high}"
+
+
+def _figure(metric: str, value: float) -> str:
+    if METRICS[metric].unit == "share":
+        return f"{value:.0%}"
+    return f"{value:.0f}" if METRICS[metric].unit == "words" else f"{value:.2f}"
