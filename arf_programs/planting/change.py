@@ -14,7 +14,8 @@ from arf_programs.planting.records import Origin
 from signatures.records import Severity
 
 _ARTICLE: Final = re.compile(r"\b([Aa])(n?) $")
-_VOWEL: Final = re.compile(r"[aeiou](?!ni[^nm]|se|ne\b|nce\b|u)|8|1[18](?!\d\d?(?!\d))|ho(?:ur|nest)", re.IGNORECASE)
+_SILENT: Final = ("hour", "honest", "honour", "heir")
+_LIKE_YOU: Final = ("uni", "use", "usu", "uti", "eu", "one", "once")
 
 
 @dataclass(frozen=True)
@@ -42,20 +43,20 @@ Planter = Callable[[Material, Random], list[Change]]
 
 
 def swapped(
-    material: Material, rng: Random, kind: Kind, span: tuple[int, int], wrong: str, origin: Origin, *, about: str = ""
+    material: Material, kind: Kind, span: tuple[int, int], wrong: str, origin: Origin, *, category: str = "wrong_fact"
 ) -> Change:
-    """A detail replaced by another: the summary still says something of the same sort, so it is a wrong fact."""
+    """A detail replaced by another of its sort."""
     right = material.summary[slice(*span)]
     start, end, wrong = with_article(material.summary, *span, wrong)
-    where = "elsewhere in it" if origin == "conversation" else "nowhere in it"
+    where = "elsewhere" if origin == "conversation" else "nowhere"
     return Change(
         kind=kind,
-        category="wrong_fact",
+        category=category,
         origin=origin,
         start=start,
         end=end,
         wrong=wrong,
-        explanation=f'The conversation says "{about or right}" here; "{wrong}" stands {where}.',
+        explanation=f'The conversation says "{right}" here; "{wrong}" stands {where}.',
         evidence=turns_with(material, right, span[0]),
     )
 
@@ -65,10 +66,18 @@ def with_article(text: str, start: int, end: int, wrong: str) -> tuple[int, int,
     before = _ARTICLE.search(text, 0, start)
     if before is None:
         return start, end, wrong
-    article = before[1] + ("n" if _VOWEL.match(wrong.lstrip("$€£#")) else "")
+    article = before[1] + ("n" if _opens_with_vowel(wrong) else "")
     if article == before[1] + before[2]:
         return start, end, wrong
     return before.start(), end, f"{article} {wrong}"
+
+
+def _opens_with_vowel(words: str) -> bool:
+    """Whether "an" goes before the words, by how they sound: "an hour", "a unit", "an 80", "an 11"."""
+    word = words.lstrip("$€£#").lower()
+    if word[:1].isdigit():
+        return word[0] == "8" or word.split(".")[0] in ("11", "18")
+    return word.startswith(_SILENT) or (word[:1] in tuple("aeiou") and not word.startswith(_LIKE_YOU))
 
 
 def turns_with(material: Material, words: str, start: int) -> tuple[int, ...]:

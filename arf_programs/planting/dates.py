@@ -18,6 +18,7 @@ _MONTHS: Final = (
 _WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _NAME: Final = re.compile(rf"\b(?:{'|'.join(f'{n[:3]}[a-z]*' for n in (*_MONTHS, *_WEEKDAYS))})\b", re.IGNORECASE)
 _DAY: Final = re.compile(r"\b(\d\d?)(st|nd|rd|th)?\b")
+_SHORTEST: Final = {2: 28, 4: 30, 6: 30, 9: 30, 11: 30}
 _TRIES: Final = 40
 
 
@@ -30,10 +31,10 @@ def plant_dates(material: Material, rng: Random) -> list[Change]:
         old = material.summary[slice(*span)]
         other = _from_conversation(date, old, known, rng)
         if other:
-            found.append(swapped(material, rng, "date", span, other, "conversation"))
+            found.append(swapped(material, "date", span, other, "conversation"))
         invented = _invent(date, old, known, rng)
         if invented:
-            found.append(swapped(material, rng, "date", span, invented, "invented"))
+            found.append(swapped(material, "date", span, invented, "invented"))
     return found
 
 
@@ -93,7 +94,7 @@ def _invent(date: Date, old: str, known: KnownMoments, rng: Random) -> str | Non
     for _ in range(_TRIES):
         change_day = date.numeric or rng.random() < 0.6
         pair = (rng.randint(1, 28), month) if change_day else (day, rng.randint(1, 12))
-        if pair in known.pairs | date.days:
+        if pair in known.pairs | date.days or pair[0] > _SHORTEST.get(pair[1], 31):
             continue
         return write_date(old, day=pair[0]) if change_day else write_date(old, month=pair[1])
     return None

@@ -14,11 +14,12 @@ from arf_programs.config.plant import Kind
 from arf_programs.planting.change import Change, swapped
 
 _DIGITS: Final = re.compile(r"\d{1,3}(?:[,.]\d{3})+(?:[.,]\d{1,2})?|\d+(?:[.,]\d+)?")
-_CENTS: Final = re.compile(r"\d[.,]\d\d")
+_CENTS: Final = re.compile(r"\d+[.,]\d\d")
+_MEASURES: Final = frozenset(("m", "km", "cm", "mm", "kg", "g", "l", "ml", "kwh", "gb", "mb", "tb", "litres", "metres"))
 _WORDS: Final = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-    "eighteen nineteen twenty"
-).split()
+    *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"),
+    *("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty"),
+)
 _TRIES: Final = 60
 _LONG: Final = 4
 
@@ -64,7 +65,8 @@ def write_like(old: str, value: float) -> str | None:
 
 def _numbers(text: str) -> list[_Number]:
     """The numbers that can be changed: not "one" or "first", and not inside a date, a time or a code."""
-    taken = [(item.start, item.end) for item in (*dates(text), *times(text), *codes(text))]
+    taken = [(date.start, date.end) for date in dates(text)] + [(time.start, time.end) for time in times(text)]
+    taken += [(code.start, code.end) for code in codes(text)]
     found = []
     for item in quantities(text):
         if not item.counts or item.value in (0, 1) or any(a < item.end and item.start < b for a, b in taken):
@@ -82,7 +84,8 @@ def _numbers(text: str) -> list[_Number]:
 
 def _is_amount(number: _Number, text: str) -> bool:
     if number.read.kind == "plain":
-        return bool(_CENTS.search(text[number.start : number.end]))
+        measured = number.read.unit in _MEASURES
+        return bool(_CENTS.fullmatch(text[number.start : number.end])) and not measured
     return number.read.kind == "money"
 
 
@@ -93,10 +96,10 @@ def _both(material: Material, rng: Random, kind: Kind, number: _Number) -> list[
     found = []
     others = sorted({new for value in _others(material, kind, number) if (new := write_like(old, value))} - {old})
     if others:
-        found.append(swapped(material, rng, kind, span, rng.choice(others), "conversation"))
+        found.append(swapped(material, kind, span, rng.choice(others), "conversation"))
     invented = _invent(material, rng, number, old)
     if invented:
-        found.append(swapped(material, rng, kind, span, invented, "invented"))
+        found.append(swapped(material, kind, span, invented, "invented"))
     return found
 
 
@@ -166,8 +169,14 @@ def _codes(material: Material, rng: Random) -> list[Change]:
         span = (code.start, code.end)
         others = [other for other in said if code.key not in squeeze(other) and squeeze(other) not in code.key]
         if others:
-            found.append(swapped(material, rng, "number", span, rng.choice(others), "conversation"))
-        new = re.sub(r"\d", lambda digit: str((int(digit[0]) + rng.randint(1, 8)) % 9 + 1), material.summary[slice(*span)])
+            found.append(swapped(material, "number", span, rng.choice(others), "conversation"))
+        new = re.sub(
+            r"\d", lambda digit: str((int(digit[0]) + rng.randint(1, 8)) % 9 + 1), material.summary[slice(*span)]
+        )
         if squeeze(new) != code.key and squeeze(new) not in material.squeezed:
-            found.append(swapped(material, rng, "number", span, new, "invented"))
+            found.append(swapped(material, "number", span, new, "invented"))
     return found
+
+
+def _other_digit(digit: str, rng: Random) -> str:
+    return rng.choice([other for other in "123456789" if other != digit])
