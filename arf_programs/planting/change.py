@@ -13,7 +13,7 @@ from arf_programs.config.plant import Kind
 from arf_programs.planting.records import Origin
 from signatures.records import Severity
 
-_ARTICLE: Final = re.compile(r"\b([Aa])(n?) $")
+_ARTICLE: Final = re.compile(r"\b([Aa])(n?) ([$€£#]?)$")
 _SILENT: Final = ("hour", "honest", "honour", "heir")
 _LIKE_YOU: Final = ("uni", "use", "usu", "uti", "eu", "one", "once")
 
@@ -69,7 +69,7 @@ def with_article(text: str, start: int, end: int, wrong: str) -> tuple[int, int,
     article = before[1] + ("n" if _opens_with_vowel(wrong) else "")
     if article == before[1] + before[2]:
         return start, end, wrong
-    return before.start(), end, f"{article} {wrong}"
+    return before.start(), end, f"{article} {before[3]}{wrong}"
 
 
 def _opens_with_vowel(words: str) -> bool:

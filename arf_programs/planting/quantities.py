@@ -48,7 +48,7 @@ def plant_amounts(material: Material, rng: Random) -> list[Change]:
 def write_like(old: str, value: float) -> str | None:
     """`value` as `old` writes numbers: in words, with as many decimals, with or without parted thousands.
 
-    None where it cannot be written so ("two hundred" in words).
+    None where it cannot be written so ("two hundred" in words, 12.50 without decimals).
     """
     if not old[:1].isdigit():
         if value != int(value) or not 0 <= value < len(_WORDS):
@@ -56,6 +56,8 @@ def write_like(old: str, value: float) -> str | None:
         word = _WORDS[int(value)]
         return word.capitalize() if old[:1].isupper() else word
     cents = re.search(r"([.,])(\d{1,2})$", old)
+    if value != round(value, len(cents[2]) if cents else 0):
+        return None
     whole = f"{value:,.{len(cents[2])}f}" if cents else f"{round(value):,}"
     if not re.search(r"[.,]\d{3}", old):
         whole = whole.replace(",", "")
@@ -94,7 +96,7 @@ def _both(material: Material, rng: Random, kind: Kind, number: _Number) -> list[
     span = (number.start, number.end)
     old = material.summary[slice(*span)]
     found = []
-    others = sorted({new for value in _others(material, kind, number) if (new := write_like(old, value))} - {old})
+    others = sorted({write_like(old, value) or said for value, said in _others(material, kind, number)} - {old})
     if others:
         found.append(swapped(material, kind, span, rng.choice(others), "conversation"))
     invented = _invent(material, rng, number, old)
@@ -103,8 +105,11 @@ def _both(material: Material, rng: Random, kind: Kind, number: _Number) -> list[
     return found
 
 
-def _others(material: Material, kind: Kind, number: _Number) -> set[float]:
-    """Other values of the same sort in the conversation: the same kind of quantity, and of like length if bare."""
+def _others(material: Material, kind: Kind, number: _Number) -> set[tuple[float, str]]:
+    """Other values of the same sort in the conversation, and how it writes them.
+
+    Of the same sort is the same kind of quantity, a duration in the same unit, and a bare number of like length.
+    """
     wanted, values = number.read, set()
     for text in material.texts:
         for said in _numbers(text):
@@ -113,7 +118,7 @@ def _others(material: Material, kind: Kind, number: _Number) -> set[float]:
                 alike = abs(len(str(int(said.read.value))) - len(str(int(wanted.value)))) <= 1
             same_unit = said.read.unit == wanted.unit if wanted.kind == "time" else True
             if alike and same_unit and said.read.value != wanted.value:
-                values.add(said.read.value)
+                values.add((said.read.value, text[said.start : said.end]))
     return values
 
 

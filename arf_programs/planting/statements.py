@@ -20,7 +20,7 @@ _PLAIN: Final = re.compile(
 )
 _SUBJECT: Final = re.compile(
     r"\b(?:customer|client|caller|user|agent|representative|advisor|bot|he|she|they|it|[A-Z][a-z]+)"
-    r" (?P<verb>[a-z]+)\b(?! not\b)"
+    r"(?= (?P<verb>[a-z]+)\b(?! not\b))"
 )
 _BEFORE_NOUN: Final = ("the", "a", "an", "his", "her", "their", "this", "that", "any", "no", "and", "or", "")
 _BEFORE_VERB: Final = ("to", "will", "would", "could", "can", "should", "not", "must")
