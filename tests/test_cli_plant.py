@@ -185,3 +185,30 @@ def test_wrong_settings_are_named(config):
     result = arf("plant", config, "--set", "plant.min_errors=4", "--set", "plant.kinds=[date, date]")
     assert result.exit_code == 2
     assert "above max_errors" in result.output or "each kind once" in result.output
+
+
+@pytest.mark.parametrize(
+    ("setting", "counts"),
+    [
+        ("plant.source=references", True),
+        ("plant.kinds=[date]", True),
+        ("plant.min_errors=2", True),
+        ("plant.max_errors=1", True),
+        ("plant.clean=0.5", True),
+        ("plant.per_kind=3", True),
+        ("plant.per_summary=1", True),
+        ("plant.naturalize=true", True),
+        ("seed=18", True),
+        ("corpus.holdout=0.5", True),
+        ("models.editor=scripted/other", False),
+        ("evaluate.samples=200", False),
+        ("revise.attempts=3", False),
+    ],
+)
+def test_what_makes_a_planted_set_stale(config, setting, counts):
+    arf("plant", config)
+    scripted_team.join()
+    manifest = config.parent / "run" / "manifests" / "plant.json"
+    before = manifest.stat().st_mtime_ns
+    assert arf("plant", config, "--set", setting).exit_code == 0
+    assert (manifest.stat().st_mtime_ns != before) == counts
