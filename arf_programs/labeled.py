@@ -19,6 +19,8 @@ from signatures.records import Conversation, ErrorNote, Record, Severity
 
 _ID = "id"
 _CONVERSATION = "conversation"
+_ITS_CONVERSATION = "conversation_id"
+_OWN_COLUMNS = ColumnsConfig()
 
 
 class LabeledExample(Record):
@@ -116,7 +118,14 @@ def _labels(row: Row, problems: Problems) -> _Labels | None:
 def _conversation(
     values: Mapping[str, object], conversations: Mapping[str, Conversation], columns: ColumnsConfig
 ) -> Conversation:
-    """The row's own conversation, else the one of its id. Raises ValueError where there is neither."""
+    """The row's own conversation, else the one of its id. Raises ValueError where there is neither.
+
+    Several rows about one conversation may have ids of their own, as those of `arf plant` do: `conversation_id` then
+    names the conversation, and the columns have their default names.
+    """
+    if values.get(_ITS_CONVERSATION) is not None:
+        values = {**values, _ID: values[_ITS_CONVERSATION]}
+        columns = _OWN_COLUMNS
     own_id = read_id(values.get(columns.id or _ID, values.get(_ID)))
     own = values.get(columns.conversation, values.get(_CONVERSATION))
     if own is not None:

@@ -69,6 +69,14 @@ class RunFolder:
         return self.path / "report.html"
 
     @property
+    def planted(self) -> Path:
+        return self.path / "planted.jsonl"
+
+    @property
+    def probe(self) -> Path:
+        return self.path / "probe.json"
+
+    @property
     def failures(self) -> Path:
         return self.path / "failures.jsonl"
 

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 Severity = Literal["minor", "major", "critical"]
-ErrorSource = Literal["lm", "check", "human"]
+ErrorSource = Literal["lm", "check", "human", "planted"]
 
 
 class Record(BaseModel):

@@ -29,6 +29,7 @@ _KINDS = {
     "Rewrite a summary": "rewrite",
     "Revise a summary": "by_taxonomy",
     "Rate a summary": "rate",
+    "marked words of a summary": "naturalize",
 }
 _FIELD = re.compile(r"\[\[ ## (\w+) ## \]\]\n")
 
@@ -157,5 +158,6 @@ _DEFAULTS: dict[str, Answer] = {
     },
     "rewrite": _without_flaw,
     "by_taxonomy": _without_flaw,
+    "naturalize": lambda fields: {"summary": re.sub("<<|>>", "", fields["marked_summary"])},
     "rate": lambda fields: {"reasons": "As it is.", "rating": 2 if FLAW in fields["summary"] else 5},
 }

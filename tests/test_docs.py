@@ -22,6 +22,7 @@ from arf_programs.cli import session
 from arf_programs.cli.app import app
 from arf_programs.config.load import load_config, validate
 from arf_programs.config.models import ROLES, ModelConfig, ModelsConfig
+from arf_programs.config.plant import KINDS
 from arf_programs.config.schema import DEFAULT_INSTRUCTION, Config
 from arf_programs.metrics.definitions import METRICS, SYSTEMS
 from arf_programs.pipeline import STAGES
@@ -32,7 +33,8 @@ from signatures import exceptions, records
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 CONFIGURATION, METHOD, ARCHITECTURE = (ROOT / "docs" / f"{n}.md" for n in ("configuration", "method", "architecture"))
-PAGES = [README, CONFIGURATION, METHOD, ARCHITECTURE, ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md"]
+PROBE = ROOT / "docs" / "probe.md"
+PAGES = [README, CONFIGURATION, METHOD, ARCHITECTURE, PROBE, ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md"]
 COMMANDS = typer.main.get_command(app)
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -233,6 +235,7 @@ def test_the_table_of_commands_is_that_of_the_help():
 
 def test_the_table_of_options_is_that_of_the_help():
     documented = {tuple(sorted(code(row[0]))): row[1] for row in table(README, "option", "what it does")}
+    of_probe = table(README, "option of `arf probe`", "what it does")
     for name, command in COMMANDS.commands.items():
         options = {
             tuple(sorted(item.opts)): item.help
@@ -241,6 +244,8 @@ def test_the_table_of_options_is_that_of_the_help():
         }
         if name == "init":
             assert options.items() <= documented.items()
+        elif name == "probe":
+            assert options == documented | {(code(row[0])[0],): row[1] for row in of_probe}
         else:
             assert options == documented, name
 
@@ -337,6 +342,11 @@ def test_architecture_names_every_stage_record_and_error():
 def test_the_changelog_speaks_of_this_version():
     assert __version__ in text_of(ROOT / "CHANGELOG.md")
     assert f'version = "{__version__}"' in text_of(ROOT / "pyproject.toml")
+
+
+def test_the_kinds_of_planted_error_are_documented():
+    rows = table(PROBE, "kind", "what happens", "category")
+    assert [code(row[0])[0] for row in rows] == list(KINDS)
 
 
 # Form

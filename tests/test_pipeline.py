@@ -77,6 +77,15 @@ STALE = {
     "evaluate.serve": ("{student_arf: scripted/served}", {"evaluate"}),
     "evaluate.samples": (101, {"report"}),
     "evaluate.confidence": (0.9, {"report"}),
+    # A set that is planted is beside the pipeline: `test_cli_plant` shows what makes it stale.
+    "plant.source": ("references", set()),
+    "plant.kinds": ("[date]", set()),
+    "plant.min_errors": (2, set()),
+    "plant.max_errors": (2, set()),
+    "plant.clean": (0.5, set()),
+    "plant.per_kind": (3, set()),
+    "plant.per_summary": (3, set()),
+    "plant.naturalize": (True, set()),
 }
 OF_ROLE = {"teacher": {"draft"}, "analyst": ANALYST, "editor": {"revise"}, "judge": {"evaluate"}}
 OF_MODEL = {

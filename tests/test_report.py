@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from arf_programs.metrics.aggregate import Comparison
+from arf_programs.probing.tables import Table
 from arf_programs.report import ReportData, RevisionCase, RunSummary, render_report, sample_revisions
 from arf_programs.report.diff import mark_errors, word_diff
 from arf_programs.report.headline import headline, outcome
@@ -364,3 +365,14 @@ def luminance(colour: str) -> float:
     parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
     red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_the_tables_of_a_probe_have_a_section_and_are_escaped():
+    table = Table(title=f"Found {HOSTILE}", note="In brackets.", header=("kind", "recall"), rows=((HOSTILE, "0.50"),))
+    html = render_report(ReportData(name="demo", summary=RunSummary(**summary()), probe=(table,)))
+    page = Page(html)
+    assert "0.50" in page.words() and "In brackets." in page.words()
+    assert ("section", "probe") in [(name, attributes.get("id")) for name, attributes in page.elements]
+    assert "<img src=x" not in html
+    without = render_report(ReportData(name="demo", summary=RunSummary(**summary())))
+    assert 'id="probe"' not in without

@@ -9,10 +9,10 @@ from arf_programs.checks.codes import squeeze
 from arf_programs.checks.finding import Finding, Material
 from arf_programs.checks.given_names import GIVEN_NAMES
 from arf_programs.checks.moments import dates, times
-from arf_programs.sentences import word_set
+from arf_programs.sentences import sentence_spans, word_set
 
 _CAPITALISED: Final = re.compile(r"(?<![\w@#'’/.-])[^\W\d_a-z][^\W_]*(?:(?:[-'’.]|&(?!amp))[^\W_]+)*")
-_TITLES: Final = word_set("mr mrs ms mx dr prof professor miss sir madam madame herr frau captain sergeant")
+TITLES: Final = word_set("mr mrs ms mx dr prof professor miss sir madam madame herr frau captain sergeant")
 _ROLES: Final = word_set(
     "customer customers agent agents client clients representative representatives rep reps bot chatbot assistant user "
     "users caller callers advisor adviser operator supervisor manager specialist technician team support service "
@@ -73,7 +73,7 @@ _VERB: Final = re.compile(
     r"brought|met|rang|ran|held|from (?:the )?\w+ (?:\w+ed|has|will)|(?!need|speed|feed|seed|indeed|red\b)\w+ed|"
     r"says|asks|wants|tells|offers|explains|promises|agrees|confirms|refuses|requests|sends|gives|needs)\b"
 )
-_UNREMARKABLE: Final = _TITLES | _ROLES | _GENERAL | _COMMON
+_UNREMARKABLE: Final = TITLES | _ROLES | _GENERAL | _COMMON
 _CLOSE_LENGTH: Final = 6
 
 
@@ -89,10 +89,26 @@ def check_names(material: Material) -> list[Finding]:
     one followed by another unknown capitalised word. Neighbouring unknown names are one finding.
     """
     unknown = [name for name in _names(material.summary) if not _known(name, material)]
-    openers = _openers(material)
+    openers = _openers(material.summary, material.sentences)
     starts = {name.start for name in unknown}
     kept = [name for name in unknown if name.start not in openers or _clearly(name, material.summary, starts)]
     return [_finding(material, start, end) for start, end in _joined(kept, material.summary)]
+
+
+def name_spans(text: str) -> list[tuple[int, int]]:
+    """Where `text` has names, as `(start, end)`, neighbours as one; roles, titles and common words are no names.
+
+    The first word of a sentence counts only if it is a common given name or follows a title.
+    """
+    openers = _openers(text, sentence_spans(text))
+    kept = []
+    for name in _names(text):
+        word = text[name.start : name.end].lower()
+        clear = word in GIVEN_NAMES or _titled(name, text)
+        common = word in _UNREMARKABLE or len(word) < 3 or "'" in word or "’" in word
+        if not common and (clear or (name.start not in openers and not word.endswith(_ENDINGS))):
+            kept.append(name)
+    return _joined(kept, text)
 
 
 def _names(text: str) -> list[_Name]:
@@ -132,7 +148,7 @@ def _in_handle(name: _Name, material: Material) -> bool:
 
 def _titled(name: _Name, text: str) -> bool:
     before = re.search(r"(\w+)\.?\s+$", text[: name.start])
-    return before is not None and before.group(1).lower() in _TITLES
+    return before is not None and before.group(1).lower() in TITLES
 
 
 def _said(word: str, material: Material) -> bool:
@@ -156,13 +172,13 @@ def _close(word: str, other: str) -> bool:
     return short[cut + (len(short) == len(long)) :] == long[cut + 1 :]
 
 
-def _openers(material: Material) -> set[int]:
+def _openers(text: str, sentences: list[tuple[int, int]]) -> set[int]:
     """The places where a capital letter says nothing: first words of sentences, of lines, after colon or quote."""
-    text = material.summary
+    starts = {start for start, _ in sentences}
     places = set()
     for match in _CAPITALISED.finditer(text):
         before = text[: match.start()].rstrip(" \t\"'“‘(*-•")
-        if not before or before[-1] in ".!?:;\n" or any(match.start() == start for start, _ in material.sentences):
+        if not before or before[-1] in ".!?:;\n" or match.start() in starts:
             places.add(match.start())
     return places
 

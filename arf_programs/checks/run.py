@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from types import MappingProxyType
 from typing import Final
 
@@ -64,10 +64,9 @@ def _distinct(findings: list[Finding]) -> list[Finding]:
     return kept
 
 
-def _unmistakable(material: Material, start: int, end: int) -> str:
-    """The quote, with as many words of its sentence as it takes to be found at its own place and not before."""
-    text = material.summary
-    first, last = next((span for span in material.sentences if span[0] <= start and end <= span[1]), (start, end))
+def unmistakable(text: str, sentences: Sequence[tuple[int, int]], start: int, end: int) -> str:
+    """The quote `start:end` of `text`, with as many words of its sentence as let it be found there and not before."""
+    first, last = next((span for span in sentences if span[0] <= start and end <= span[1]), (start, end))
     wide = (start, end)
     while find_quote(text[slice(*wide)], text) != wide:
         after = _NEXT_WORD.match(text, wide[1], last)
@@ -85,7 +84,7 @@ def _note(material: Material, finding: Finding) -> ErrorNote:
         material.summary,
         material.conversation,
         category=finding.category,
-        quote=_unmistakable(material, finding.start, finding.end),
+        quote=unmistakable(material.summary, material.sentences, finding.start, finding.end),
         evidence=finding.evidence,
         explanation=finding.explanation,
         severity=finding.severity,

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from arf_programs.config.models import ModelConfig, ModelsConfig
+from arf_programs.config.plant import PlantConfig
 from arf_programs.config.section import Section
 
 CorpusFormat = Literal["auto", "jsonl", "csv", "parquet", "dataset"]
@@ -159,6 +160,7 @@ class Config(Section):
     revise: ReviseConfig = ReviseConfig()
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
+    plant: PlantConfig = PlantConfig()
 
     @model_validator(mode="before")
     @classmethod

@@ -67,3 +67,38 @@ def paired_difference(
     """
     differences = [None if left is None or right is None else left - right for left, right in zip(a, b, strict=True)]
     return mean_interval(differences, samples=samples, confidence=confidence, seed=seed)
+
+
+def cluster_ratio(
+    tops: Sequence[float],
+    bottoms: Sequence[float],
+    clusters: Sequence[str],
+    *,
+    samples: int = 2000,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> Interval | None:
+    """`sum(tops) / sum(bottoms)` with its percentile bootstrap interval; what is drawn are whole clusters.
+
+    One value a row, and the row's cluster, such as its conversation: rows of one conversation are alike, so drawing
+    rows would make the interval too narrow (Field and Welsh 2007, "Bootstrapping clustered data"). Clusters
+    with nothing to divide by say nothing and are left out; `n` is the number of the others. None where there is none.
+    Raises ValueError if the lengths differ.
+    """
+    sums: dict[str, tuple[float, float]] = {}
+    for top, bottom, cluster in zip(tops, bottoms, clusters, strict=True):
+        known = sums.get(cluster, (0.0, 0.0))
+        sums[cluster] = (known[0] + top, known[1] + bottom)
+    counted = [pair for pair in sums.values() if pair[1]]
+    if not counted:
+        return None
+    value = sum(top for top, _ in counted) / sum(bottom for _, bottom in counted)
+    if len(counted) == 1:
+        return Interval(value=value, low=value, high=value, n=1)
+    import numpy as np
+
+    pairs = np.array(counted)
+    drawn = np.random.default_rng(seed).integers(len(pairs), size=(samples, len(pairs)))
+    ratios = pairs[drawn, 0].sum(axis=1) / pairs[drawn, 1].sum(axis=1)
+    low, high = np.quantile(ratios, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return Interval(value=value, low=float(low), high=float(high), n=len(counted))

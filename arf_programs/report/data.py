@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from arf_programs.metrics.aggregate import Comparison, Figures
 from arf_programs.metrics.bootstrap import Interval
+from arf_programs.probing.tables import Table
 from signatures.records import Conversation, Failure, Record, Revision, Taxonomy, Verdict
 
 SAMPLE = 60
@@ -105,7 +106,8 @@ class ReportData(Record):
     """Everything that `render_report` shows.
 
     `by_channel` and `errors_by_category` come from `arf_programs.metrics.aggregate`; `losses` holds (step, loss) pairs
-    by arm, `config_yaml` the resolved config.yaml, `prompts` instructions by the name of what they ask for.
+    by arm, `config_yaml` the resolved config.yaml, `prompts` instructions by the name of what they ask for, `probe` the
+    tables of `arf probe`.
     """
 
     name: str
@@ -120,6 +122,7 @@ class ReportData(Record):
     taxonomy: Taxonomy | None = None
     config_yaml: str = ""
     prompts: dict[str, str] = Field(default_factory=dict)
+    probe: tuple[Table, ...] = ()
 
 
 def sample_revisions(

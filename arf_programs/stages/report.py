@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from arf_programs import __version__
 from arf_programs.fingerprint import digest, file_digest
 from arf_programs.jsonl import read_jsonl, write_text_atomic
 from arf_programs.metrics.aggregate import by_channel, comparisons, errors_by_category, system_metrics
 from arf_programs.models.call_store import read_ledger
+from arf_programs.probing.figures import Probe
+from arf_programs.probing.tables import Table, tables
 from arf_programs.report.data import (
     AnalyzeFigures,
     ArmFigures,
@@ -27,6 +31,7 @@ from arf_programs.run_folder import RunFolder, read_manifest
 from arf_programs.stages.stage import Stage
 from arf_programs.stages.train import training_log
 from arf_programs.taxonomy.files import read_taxonomy
+from signatures.exceptions import DataError
 from signatures.records import DraftErrors, Revision, Score
 
 _EARLIER = ("corpus", "draft", "taxonomy", "analyze", "revise", "train", "evaluate")
@@ -38,7 +43,15 @@ def outputs(run: Run) -> tuple[Path, ...]:
 
 def fingerprint(run: Run) -> dict[str, str]:
     folder, config = run.folder, run.config
-    files = (folder.conversations, folder.taxonomy, folder.errors, folder.revisions, folder.student, folder.scores)
+    files = (
+        folder.conversations,
+        folder.taxonomy,
+        folder.errors,
+        folder.revisions,
+        folder.student,
+        folder.scores,
+        folder.probe,
+    )
     return {
         **{path.name: file_digest(path) for path in files},
         "name": digest(config.name),
@@ -147,7 +160,18 @@ def _report_data(run: Run, summary: RunSummary) -> ReportData:
         taxonomy=read_taxonomy(folder.taxonomy),
         config_yaml=folder.config.read_text(encoding="utf-8"),
         prompts={"Summarize": run.config.summarize.instruction},
+        probe=_probe(folder),
     )
+
+
+def _probe(folder: RunFolder) -> tuple[Table, ...]:
+    """The tables of the last probe; none before there is one. Raises DataError when its file was spoilt."""
+    if not folder.probe.exists():
+        return ()
+    try:
+        return tables(Probe.model_validate_json(folder.probe.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        raise DataError(f"{folder.probe}: not what `arf probe` writes: run it again, or remove the file") from error
 
 
 STAGE = Stage("report", "write summary.json and report.html", outputs, fingerprint, work)

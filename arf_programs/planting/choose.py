@@ -1,0 +1,140 @@
+"""Which changes go into which items: few kinds are common, so the rare ones come first."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import NamedTuple
+
+from arf_programs.checks.finding import Material
+from arf_programs.config.plant import Kind, PlantConfig
+from arf_programs.fingerprint import digest
+from arf_programs.planting.change import Change
+from arf_programs.planting.kinds import possible_changes
+from arf_programs.planting.records import Origin, Source
+from signatures.records import Conversation
+
+
+class Aim(NamedTuple):
+    """What is counted when enough has to be planted of everything."""
+
+    kind: Kind
+    origin: Origin
+    category: str
+
+
+@dataclass(frozen=True)
+class RightSummary:
+    """A summary believed right, and where it comes from."""
+
+    conversation: Conversation
+    text: str
+    source: Source
+
+    def key(self, seed: int) -> str:
+        """What its place in the order, and its random choices, depend on: not on the rows around it."""
+        return digest([seed, self.conversation.id, self.text])
+
+
+@dataclass
+class Ground:
+    """A right summary with the changes that it allows."""
+
+    summary: RightSummary
+    key: str
+    changes: dict[Aim, list[Change]]
+    used: set[tuple[Kind, Origin]] = field(default_factory=set)
+
+
+class Chosen(NamedTuple):
+    """The changes of one item, in the order of the text (none: a clean item); `number` counts those of one summary."""
+
+    summary: RightSummary
+    changes: tuple[Change, ...]
+    number: int
+
+
+def choose_items(summaries: Sequence[RightSummary], config: PlantConfig, seed: int) -> list[Chosen]:
+    """Items until each aim is reached `per_kind` times, where the texts allow, and the clean ones beside them.
+
+    The summaries are gone through in the order of a hash, once for each item that one may give; each time the changes
+    wanted most are taken: those of which the fewest are planted by the number of summaries that allow them.
+    """
+    grounds = sorted((_ground(summary, config, seed) for summary in _distinct(summaries)), key=lambda item: item.key)
+    supply = Counter(aim for ground in grounds for aim in ground.changes)
+    planted: Counter[Aim] = Counter()
+    items: list[Chosen] = []
+    for number in range(config.per_summary):
+        for ground in grounds:
+            rng = Random(f"{ground.key} {number}")  # noqa: S311 - repeatable, not secret
+            changes = _choose(ground, planted, supply, config, rng)
+            if changes:
+                items.append(Chosen(ground.summary, changes, number))
+                planted.update(_aim(change) for change in changes)
+    return [*items, *_clean(grounds, len(items), config)]
+
+
+def _clean(grounds: Sequence[Ground], planted: int, config: PlantConfig) -> list[Chosen]:
+    """Clean items, so many that they are `clean` of all, as far as there are summaries; each summary once."""
+    wanted = round(planted * config.clean / (1 - config.clean)) if planted else len(grounds)
+    # The order is turned round, so that clean summaries are not just those with the most planted errors.
+    return [Chosen(ground.summary, (), config.per_summary) for ground in grounds[::-1][:wanted]]
+
+
+def _distinct(summaries: Sequence[RightSummary]) -> list[RightSummary]:
+    """Each text of a conversation once."""
+    return list({(item.conversation.id, item.text): item for item in reversed(summaries)}.values())
+
+
+def _ground(summary: RightSummary, config: PlantConfig, seed: int) -> Ground:
+    key = summary.key(seed)
+    material = Material(summary.conversation, summary.text)
+    changes: dict[Aim, list[Change]] = {}
+    for change in possible_changes(material, config.kinds, key):
+        changes.setdefault(_aim(change), []).append(change)
+    return Ground(summary, key, changes)
+
+
+def _aim(change: Change) -> Aim:
+    return Aim(change.kind, change.origin, change.category)
+
+
+def _choose(
+    ground: Ground, planted: Counter[Aim], supply: Counter[Aim], config: PlantConfig, rng: Random
+) -> tuple[Change, ...]:
+    """Changes for one item that do not touch one another; none if nothing that the summary allows is wanted."""
+    open_aims = [aim for aim in ground.changes if aim[:2] not in ground.used]
+    wanted = [aim for aim in open_aims if planted[aim] < config.per_kind]
+    if not wanted:
+        return ()
+    size = rng.randint(config.min_errors, config.max_errors)
+    rank = {aim: (planted[aim] >= config.per_kind, planted[aim] / supply[aim], rng.random()) for aim in open_aims}
+    chosen: list[Change] = []
+    for aim in sorted(open_aims, key=lambda aim: rank[aim]):
+        enough = len(chosen) >= (size if aim in wanted else config.min_errors)
+        fitting = [] if enough else [item for item in ground.changes[aim] if _free(ground, item, chosen)]
+        if fitting:
+            chosen.append(rng.choice(fitting))
+            ground.used.add((aim.kind, aim.origin))
+    if len(chosen) < config.min_errors:
+        return ()
+    return tuple(sorted(chosen, key=lambda change: change.start))
+
+
+def _free(ground: Ground, change: Change, chosen: Sequence[Change]) -> bool:
+    """Whether the change stands clear of the others, and alone in its sentence if that is quoted whole."""
+    if any(change.kind == other.kind for other in chosen):
+        return False
+    return not any(_clash(ground.summary.text, change, other) for other in chosen)
+
+
+def _clash(text: str, a: Change, b: Change) -> bool:
+    """Whether less than a word parts two changes, or one quotes the sentence that the other stands in."""
+    left, right = sorted((a, b), key=lambda change: (change.start, change.end))
+    between = text[left.end : right.start]
+    if left.end >= right.start or not any(char.isalnum() for char in between):
+        return True
+    quoting = any(change.sentence and change.start < change.end for change in (a, b))
+    return quoting and not any(stop in between for stop in (". ", "! ", "? ", "\n"))

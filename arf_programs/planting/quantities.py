@@ -1,0 +1,187 @@
+"""Kinds `number` and `amount`: a number, or an amount of money, changed to another."""
+
+from __future__ import annotations
+
+import re
+from random import Random
+from typing import Final, NamedTuple
+
+from arf_programs.checks.codes import codes, squeeze
+from arf_programs.checks.finding import Material
+from arf_programs.checks.moments import dates, times
+from arf_programs.checks.quantities import Quantity, duration_in_days, quantities, readings
+from arf_programs.config.plant import Kind
+from arf_programs.planting.change import Change, swapped
+
+_DIGITS: Final = re.compile(r"\d{1,3}(?:[,.]\d{3})+(?:[.,]\d{1,2})?|\d+(?:[.,]\d+)?")
+_CENTS: Final = re.compile(r"\d+[.,]\d\d")
+_MEASURES: Final = frozenset(("m", "km", "cm", "mm", "kg", "g", "l", "ml", "kwh", "gb", "mb", "tb", "litres", "metres"))
+_WORDS: Final = (
+    *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"),
+    *("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty"),
+)
+_TRIES: Final = 60
+_LONG: Final = 4
+
+
+class _Number(NamedTuple):
+    """A number of the summary: the span of its digits or words, and how it was read."""
+
+    start: int
+    end: int
+    read: Quantity
+
+
+def plant_numbers(material: Material, rng: Random) -> list[Change]:
+    """Counts, percentages, durations and codes."""
+    told = [number for number in _numbers(material.summary) if not _is_amount(number, material.summary)]
+    changes = [change for number in told for change in _both(material, rng, "number", number)]
+    return changes + _codes(material, rng)
+
+
+def plant_amounts(material: Material, rng: Random) -> list[Change]:
+    """Amounts of money, and bare numbers with two decimals, which are prices."""
+    told = [number for number in _numbers(material.summary) if _is_amount(number, material.summary)]
+    return [change for number in told for change in _both(material, rng, "amount", number)]
+
+
+def write_like(old: str, value: float) -> str | None:
+    """`value` as `old` writes numbers: in words, with as many decimals, with or without parted thousands.
+
+    None where it cannot be written so ("two hundred" in words, 12.50 without decimals).
+    """
+    if not old[:1].isdigit():
+        if value != int(value) or not 0 <= value < len(_WORDS):
+            return None
+        word = _WORDS[int(value)]
+        return word.capitalize() if old[:1].isupper() else word
+    cents = re.search(r"([.,])(\d{1,2})$", old)
+    if value != round(value, len(cents[2]) if cents else 0):
+        return None
+    whole = f"{value:,.{len(cents[2])}f}" if cents else f"{round(value):,}"
+    if not re.search(r"[.,]\d{3}", old):
+        whole = whole.replace(",", "")
+    comma = bool(cents and cents[1] == ",") or (not cents and bool(re.search(r"\.\d{3}", old)))
+    return whole.translate(str.maketrans(",.", ".,")) if comma else whole
+
+
+def _numbers(text: str) -> list[_Number]:
+    """The numbers that can be changed: not "one" or "first", and not inside a date, a time or a code."""
+    taken = [(date.start, date.end) for date in dates(text)] + [(time.start, time.end) for time in times(text)]
+    taken += [(code.start, code.end) for code in codes(text)]
+    found = []
+    for item in quantities(text):
+        if not item.counts or item.value in (0, 1) or any(a < item.end and item.start < b for a, b in taken):
+            continue
+        if item.spelled:
+            words = re.match(r"[A-Za-z]+(?:-[A-Za-z]+)?", text[item.start :])
+            if words and words.group().lower() in _WORDS:
+                found.append(_Number(item.start, item.start + words.end(), item))
+            continue
+        digits = _DIGITS.search(text, item.start)
+        if digits and digits.end() <= item.end and not text[digits.end() : digits.end() + 1].isalpha():
+            found.append(_Number(digits.start(), digits.end(), item))
+    return found
+
+
+def _is_amount(number: _Number, text: str) -> bool:
+    if number.read.kind == "plain":
+        measured = number.read.unit in _MEASURES
+        return bool(_CENTS.fullmatch(text[number.start : number.end])) and not measured
+    return number.read.kind == "money"
+
+
+def _both(material: Material, rng: Random, kind: Kind, number: _Number) -> list[Change]:
+    """The number changed to another of the conversation and to an invented one, where there are such."""
+    span = (number.start, number.end)
+    old = material.summary[slice(*span)]
+    found = []
+    others = sorted({write_like(old, value) or said for value, said in _others(material, kind, number)} - {old})
+    if others:
+        found.append(swapped(material, kind, span, rng.choice(others), "conversation"))
+    invented = _invent(material, rng, number, old)
+    if invented:
+        found.append(swapped(material, kind, span, invented, "invented"))
+    return found
+
+
+def _others(material: Material, kind: Kind, number: _Number) -> set[tuple[float, str]]:
+    """Other values of the same sort in the conversation, and how it writes them.
+
+    Of the same sort is the same kind of quantity, a duration in the same unit, and a bare number of like length.
+    """
+    wanted, values = number.read, set()
+    for text in material.texts:
+        for said in _numbers(text):
+            alike = _is_amount(said, text) if kind == "amount" else said.read.kind == wanted.kind
+            if alike and kind == "number" and wanted.kind == "plain":
+                alike = abs(len(str(int(said.read.value))) - len(str(int(wanted.value)))) <= 1
+            same_unit = said.read.unit == wanted.unit if wanted.kind == "time" else True
+            if alike and same_unit and said.read.value != wanted.value:
+                values.add((said.read.value, text[said.start : said.end]))
+    return values
+
+
+def _invent(material: Material, rng: Random, number: _Number, old: str) -> str | None:
+    """A number of like size that the conversation contains in no reading, in digits or in words."""
+    known = _values(material)
+    days = {d for d in (duration_in_days(item.value, item.unit) for item in _said(material)) if d is not None}
+    for _ in range(_TRIES):
+        value = _near(rng, number.read, old)
+        new = write_like(old, value)
+        same_time = duration_in_days(value, number.read.unit) in days if number.read.kind == "time" else False
+        if new is None or new == old or value in known or value == number.read.value or same_time:
+            continue
+        if len(new) < _LONG or squeeze(new) not in material.squeezed:
+            return new
+    return None
+
+
+def _near(rng: Random, quantity: Quantity, old: str) -> float:
+    """A random value of the size and roundness of the old one."""
+    value = quantity.value
+    if quantity.spelled:
+        return float(rng.randint(2, min(20, max(9, int(2 * value)))))
+    if quantity.unit == "%":
+        return float(rng.randint(2, 98)) if value % 5 else 5.0 * rng.randint(1, 19)
+    cents = re.search(r"[.,](\d\d)$", old)
+    if cents:
+        return round(value * rng.uniform(0.4, 2.5) * 2, 1 if cents[1].endswith("0") else 2) / 2
+    if value >= 10 ** (_LONG - 1) and value == int(value):
+        return float(rng.randrange(10 ** (len(str(int(value))) - 1), 10 ** len(str(int(value)))))
+    step = 10 if value % 10 == 0 and value > 20 else 5 if value % 5 == 0 and value > 5 else 1
+    return float(step * rng.randint(max(1, int(value * 0.3 / step)) + (step == 1), int(value * 2.5 / step) + 3))
+
+
+def _said(material: Material) -> list[Quantity]:
+    return [item for text in material.texts for item in quantities(text)]
+
+
+def _values(material: Material) -> set[float]:
+    """All values that any number of the conversation may stand for."""
+    values = {value for item in _said(material) for value in (item.value, *item.also)}
+    for text in material.texts:
+        for match in re.finditer(r"\d+(?:[.,]\d+)*", text):
+            values |= readings(match.group()) | {float(part) for part in re.split("[.,]", match.group())}
+    return values
+
+
+def _codes(material: Material, rng: Random) -> list[Change]:
+    """Order numbers, references and models: another one of the conversation, and one with other digits."""
+    said = sorted({text[code.start : code.end] for text in material.texts for code in codes(text)})
+    found = []
+    for code in codes(material.summary):
+        span = (code.start, code.end)
+        others = [other for other in said if code.key not in squeeze(other) and squeeze(other) not in code.key]
+        if others:
+            found.append(swapped(material, "number", span, rng.choice(others), "conversation"))
+        new = re.sub(
+            r"\d", lambda digit: str((int(digit[0]) + rng.randint(1, 8)) % 9 + 1), material.summary[slice(*span)]
+        )
+        if squeeze(new) != code.key and squeeze(new) not in material.squeezed:
+            found.append(swapped(material, "number", span, new, "invented"))
+    return found
+
+
+def _other_digit(digit: str, rng: Random) -> str:
+    return rng.choice([other for other in "123456789" if other != digit])

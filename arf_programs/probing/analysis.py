@@ -1,0 +1,160 @@
+"""From the errors found in planted items to figures. Pure functions."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from arf_programs.metrics.bootstrap import Interval, cluster_ratio
+from arf_programs.metrics.detection import balanced_accuracy
+from arf_programs.metrics.matching import match_errors
+from arf_programs.planting.kinds import FACT_KINDS
+from arf_programs.planting.records import Plant, PlantedItem
+from arf_programs.probing.figures import AnalyzeProbe, Cost, Detected, Overall, Recall
+from signatures.records import ErrorNote
+
+Bootstrap = Callable[[Sequence[float], Sequence[float], Sequence[str]], Interval | None]
+"""(tops, bottoms, clusters) to the ratio of the sums with its interval."""
+
+
+@dataclass(frozen=True)
+class Resampling:
+    """How intervals are made: the settings of `evaluate`."""
+
+    samples: int
+    confidence: float
+    seed: int
+
+    def ratio(self, tops: Sequence[float], bottoms: Sequence[float], clusters: Sequence[str]) -> Interval | None:
+        """The ratio of the sums; clusters are drawn."""
+        return cluster_ratio(tops, bottoms, clusters, samples=self.samples, confidence=self.confidence, seed=self.seed)
+
+
+class _Label(NamedTuple):
+    """One planted error, and whether it was found."""
+
+    cluster: str
+    plant: Plant
+    note: ErrorNote
+    found: bool
+    located: bool
+
+
+class _Report(NamedTuple):
+    """One error that was reported, and whether it is a planted one."""
+
+    cluster: str
+    category: str
+    right: bool
+    located: bool
+
+
+def analysis_figures(
+    items: Sequence[PlantedItem], found: Mapping[str, Sequence[ErrorNote]], resampling: Resampling, cost: Cost
+) -> AnalyzeProbe:
+    """Figures over the items with an answer in `found`, which is by item id."""
+    answered = [item for item in items if item.id in found]
+    labels, reports = _compare(answered, found)
+    clean = [item for item in answered if not item.errors]
+    alarms = resampling.ratio(
+        [float(bool(found[item.id])) for item in clean], [1.0] * len(clean), [item.conversation_id for item in clean]
+    )
+    located = resampling.ratio(
+        [float(report.located) for report in reports], [1.0] * len(reports), [report.cluster for report in reports]
+    )
+    base = _detected(labels, reports, resampling)
+    overall = Overall(
+        **base.model_dump(exclude={"intervals"}),
+        intervals=base.intervals | _named(false_alarm_rate=alarms, precision_located=located),
+        precision_located=_value(located),
+        clean=len(clean),
+        false_alarm_rate=_value(alarms),
+        balanced_accuracy=balanced_accuracy(
+            [bool(found[item.id]) for item in answered], [bool(item.errors) for item in answered]
+        ),
+    )
+    categories = sorted({label.note.category for label in labels})
+    return AnalyzeProbe(
+        overall=overall,
+        by_category={
+            name: _detected(
+                [label for label in labels if label.note.category == name],
+                [report for report in reports if report.category == name],
+                resampling,
+            )
+            for name in categories
+        },
+        by_kind=_grouped(labels, lambda plant: plant.kind, resampling),
+        by_origin=_grouped(labels, lambda plant: f"{plant.kind}, {plant.origin}", resampling),
+        outside=_recall([label for label in labels if _outside(label.plant)], resampling),
+        cost=cost,
+    )
+
+
+def _compare(
+    items: Sequence[PlantedItem], found: Mapping[str, Sequence[ErrorNote]]
+) -> tuple[list[_Label], list[_Report]]:
+    labels: list[_Label] = []
+    reports: list[_Report] = []
+    for item in items:
+        notes = list(found[item.id])
+        right = match_errors(notes, item.errors)
+        near = match_errors(notes, item.errors, same_category=False)
+        hit, placed = {id(pair[1]) for pair in right}, {id(pair[1]) for pair in near}
+        for plant, note in zip(item.plants, item.errors, strict=True):
+            labels.append(_Label(item.conversation_id, plant, note, id(note) in hit, id(note) in placed))
+        true, close = {id(pair[0]) for pair in right}, {id(pair[0]) for pair in near}
+        reports += [_Report(item.conversation_id, n.category, id(n) in true, id(n) in close) for n in notes]
+    return labels, reports
+
+
+def _detected(labels: Sequence[_Label], reports: Sequence[_Report], resampling: Resampling) -> Detected:
+    recall = _recall(labels, resampling)
+    right = [float(report.right) for report in reports]
+    precision = resampling.ratio(right, [1.0] * len(reports), [report.cluster for report in reports])
+    # F1 = 2 TP / (found + planted), each true positive counted at its label.
+    f1 = resampling.ratio(
+        [2.0 * label.found for label in labels] + [0.0] * len(reports),
+        [1.0] * (len(labels) + len(reports)),
+        [label.cluster for label in labels] + [report.cluster for report in reports],
+    )
+    return Detected(
+        **recall.model_dump(exclude={"intervals"}),
+        intervals=recall.intervals | _named(precision=precision, f1=f1),
+        found=len(reports),
+        precision=_value(precision),
+        f1=_value(f1),
+    )
+
+
+def _recall(labels: Sequence[_Label], resampling: Resampling) -> Recall:
+    clusters, ones = [label.cluster for label in labels], [1.0] * len(labels)
+    recall = resampling.ratio([float(label.found) for label in labels], ones, clusters)
+    located = resampling.ratio([float(label.located) for label in labels], ones, clusters)
+    return Recall(
+        planted=len(labels),
+        recall=_value(recall),
+        located=_value(located),
+        intervals=_named(recall=recall, located=located),
+    )
+
+
+def _grouped(labels: Sequence[_Label], name: Callable[[Plant], str], resampling: Resampling) -> dict[str, Recall]:
+    groups: dict[str, list[_Label]] = defaultdict(list)
+    for label in labels:
+        groups[name(label.plant)].append(label)
+    return {key: _recall(groups[key], resampling) for key in sorted(groups)}
+
+
+def _outside(plant: Plant) -> bool:
+    return plant.kind in FACT_KINDS and plant.origin == "invented"
+
+
+def _named(**intervals: Interval | None) -> dict[str, Interval]:
+    return {name: interval for name, interval in intervals.items() if interval is not None}
+
+
+def _value(interval: Interval | None) -> float | None:
+    return interval.value if interval else None

@@ -1,0 +1,175 @@
+"""Measures analyser and reviser, as configured, on planted items."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+from arf_programs.asking import ask_rows
+from arf_programs.checks import run_checks
+from arf_programs.jsonl import write_text_atomic
+from arf_programs.models.call_store import Call, read_ledger
+from arf_programs.models.lm import check_providers
+from arf_programs.planting.records import PlantedItem
+from arf_programs.probing.analysis import Resampling, analysis_figures
+from arf_programs.probing.figures import Cost, Probe
+from arf_programs.probing.revision import clean_untouched, revision_figures
+from arf_programs.run import Run
+from arf_programs.run_folder import RunFolder
+from arf_programs.runner import RowKey
+from arf_programs.stages.analyze import build_analyzer
+from arf_programs.stages.plant import ensure_planted
+from arf_programs.stages.revise import build_reviser
+from arf_programs.taxonomy.files import read_taxonomy, write_taxonomy
+from arf_programs.taxonomy.seed import seed_taxonomy
+from signatures.records import ErrorNote, Summary
+
+ANALYZE, REVISE, END_TO_END = "probe-analyze", "probe-revise", "probe-end-to-end"
+_PLANTED = "planted"
+
+Notes = tuple[ErrorNote, ...]
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class _OwnTaxonomy(RunFolder):
+    """The run's folder, with a taxonomy of the probe's own as long as the run has none."""
+
+    @property
+    def taxonomy(self) -> Path:
+        return self.path / "probe" / "taxonomy.yaml"
+
+
+def probe(run: Run, *, checks_only: bool = False) -> Probe:
+    """Measure on `planted.jsonl` (made first where it is missing or stale), write `probe.json` and return it.
+
+    With `checks_only` no model is asked and none has to be reachable. Raises UserError for what the user can mend,
+    WorkError for what failed at work; answers are stored, so a second probe asks for nothing again.
+    """
+    if not checks_only:
+        check_providers((run.config.models.analyst, run.config.models.editor))
+    items = ensure_planted(run)
+    result = _probe_checks(run, items) if checks_only else _probe_models(_with_taxonomy(run), items)
+    write_text_atomic(run.folder.probe, result.model_dump_json(indent=2) + "\n")
+    return result
+
+
+def _probe_checks(run: Run, items: Sequence[PlantedItem]) -> Probe:
+    found = {item.id: run_checks(item.talk(), item.summary) for item in items}
+    figures = analysis_figures(items, found, _resampling(run), Cost(summaries=len(items)))
+    return _frame(run, items, checks_only=True).model_copy(update={"analyze": figures})
+
+
+def _probe_models(run: Run, items: Sequence[PlantedItem]) -> Probe:
+    resampling, models = _resampling(run), run.config.models
+    found, cost = _analyse(run, items)
+    planted = [item for item in items if item.errors]
+    given, given_cost = _revise(run, REVISE, planted, {item.id: item.errors for item in planted})
+    whole, whole_cost = _revise(run, END_TO_END, [item for item in items if item.id in found], found)
+    return _frame(run, items, checks_only=False).model_copy(
+        update={
+            "analyst": models.analyst.model,
+            "editor": models.editor.model,
+            "analyze": analysis_figures(items, found, resampling, cost),
+            "revise": revision_figures(items, given, resampling, given_cost),
+            "end_to_end": revision_figures(items, whole, resampling, whole_cost),
+            "clean_untouched_rate": clean_untouched(items, whole),
+        }
+    )
+
+
+def _frame(run: Run, items: Sequence[PlantedItem], *, checks_only: bool) -> Probe:
+    return Probe(
+        name=run.config.name,
+        checks_only=checks_only,
+        items=len(items),
+        clean=sum(not item.errors for item in items),
+        confidence=run.config.evaluate.confidence,
+        analyze=analysis_figures((), {}, _resampling(run), Cost()),
+    )
+
+
+def _analyse(run: Run, items: Sequence[PlantedItem]) -> tuple[dict[str, Notes], Cost]:
+    """The errors that the analyser finds, by item id."""
+    program = build_analyzer(run)
+
+    async def analyse(item: PlantedItem) -> tuple[str, Notes]:
+        answer = await program.acall(conversation=item.talk(), summary=item.summary)
+        return item.id, answer.errors
+
+    return _ask(run, ANALYZE, items, analyse, run.config.models.analyst.concurrency)
+
+
+def _revise(
+    run: Run, stage: str, items: Sequence[PlantedItem], errors: dict[str, Notes]
+) -> tuple[dict[str, str], Cost]:
+    """The revised texts, by item id, given the errors of each."""
+    program = build_reviser(run)
+
+    async def revise(item: PlantedItem) -> tuple[str, str]:
+        draft = Summary(conversation_id=item.conversation_id, text=item.summary, system=_PLANTED, model=_PLANTED)
+        answer = await program.acall(conversation=item.talk(), draft=draft, errors=errors[item.id])
+        return item.id, answer.revision.after
+
+    return _ask(run, stage, items, revise, run.config.models.editor.concurrency)
+
+
+def _ask(
+    run: Run,
+    stage: str,
+    items: Sequence[PlantedItem],
+    work: Callable[[PlantedItem], Awaitable[tuple[str, Answer]]],
+    concurrency: int,
+) -> tuple[dict[str, Answer], Cost]:
+    """The answers by item id, failures kept as records, and what a summary costs."""
+    before = len(read_ledger(run.folder.ledger))
+    outcome = ask_rows(
+        run, stage, items, work, key=lambda item: RowKey(item.conversation_id, item.id), concurrency=concurrency
+    )
+    run.folder.replace_failures(stage, outcome.failures)
+    ledger = read_ledger(run.folder.ledger)
+    cost = Cost(
+        summaries=len(items),
+        failed=len(outcome.failures),
+        **_spent(
+            [call for call in ledger if call.stage == stage],
+            sum(call.stage == stage for call in ledger[:before]),
+            len(items),
+        ),
+    )
+    return dict(outcome.results.values()), cost
+
+
+def _spent(calls: Sequence[Call], earlier: int, summaries: int) -> dict[str, float]:
+    """Calls and tokens a summary of the calls after the first `earlier` ones.
+
+    A replayed call has no tokens in the ledger: it counts with the mean of the paid ones of now, else of ever.
+    """
+    now = calls[earlier:]
+    paid = [call for call in now if not call.cached] or [call for call in calls if not call.cached]
+    each = sum(map(_tokens, paid)) / len(paid) if paid else 0.0
+    share = len(now) / summaries if summaries else 0.0
+    return {"calls_per_summary": share, "tokens_per_summary": share * each}
+
+
+def _tokens(call: Call) -> int:
+    return call.prompt_tokens + call.completion_tokens
+
+
+def _resampling(run: Run) -> Resampling:
+    evaluate = run.config.evaluate
+    return Resampling(evaluate.samples, evaluate.confidence, run.config.seed)
+
+
+def _with_taxonomy(run: Run) -> Run:
+    """The run; before its stage `taxonomy` with the configured taxonomy, or the seed, in a file of the probe's own."""
+    if run.folder.taxonomy.exists():
+        return run
+    probing = replace(run, folder=_OwnTaxonomy(run.folder.path))
+    given = run.config.analyze.taxonomy
+    beside = run.base_dir / (given or "")
+    taxonomy = read_taxonomy(beside if beside.exists() else Path(given)) if given else seed_taxonomy()
+    write_taxonomy(probing.folder.taxonomy, taxonomy)
+    return probing
