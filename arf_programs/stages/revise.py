@@ -8,7 +8,7 @@ from pathlib import Path
 from arf_programs.asking import ask_rows
 from arf_programs.config.models import ModelConfig
 from arf_programs.config.schema import Config
-from arf_programs.demos import revision_demos, usable_examples
+from arf_programs.demos import revision_examples, show, usable_examples
 from arf_programs.fingerprint import digest, file_digest, model_digest, prompts_digest
 from arf_programs.jsonl import read_jsonl, write_jsonl_atomic
 from arf_programs.models.lm import build_lm
@@ -50,7 +50,8 @@ def build_reviser(run: Run) -> ReviseDraft:
     propose.use(build_lm(run.config.models.editor, seed=run.config.seed))
     if run.config.labeled.demos:
         taxonomy = read_taxonomy(run.folder.taxonomy)
-        propose.show(revision_demos(usable_examples(run.labeled(), taxonomy, run.config.labeled.demos)))
+        examples = usable_examples(run.labeled(), taxonomy, run.config.labeled.demos)
+        show(propose, revision_examples(examples, config.strategy, config.edits))
     verify = VerifyRevision(
         build_analyzer(run, model=config.verify_with_analyst),
         max_change=config.max_change,
