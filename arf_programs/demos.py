@@ -19,6 +19,7 @@ from arf_programs.error_lines import describe_errors
 from arf_programs.error_notes import is_omission
 from arf_programs.flagged import notes_by_sentence
 from arf_programs.labeled import LabeledExample
+from arf_programs.sentence_demos import added_sentence, rewritten_sentence
 from arf_programs.sentences import split_sentences
 from signatures.describe_error import SentenceError
 from signatures.find_errors import FoundError
@@ -73,23 +74,31 @@ def revision_examples(
 ) -> list[dspy.Example]:
     """One example for each labelled case that has errors and a correction, in their order, for the editor's predictors.
 
-    All strategies but `taxonomy`, which sees no errors and gets none: conversation, summary, errors, feedback, edits
-    (for `edit`), revised (for `rewrite`).
+    `edits` `together` and `rewrite`: conversation, summary, errors, feedback, with edits (for `edit`) and revised (for
+    `rewrite`). `edits` `one_by_one`: turns, before, sentence, after, problem, feedback, corrected (for its `rewrite`)
+    where a sentence was rewritten, or else turns, summary, question, feedback, missing (for `write`) where one was
+    added; a case with neither gives none. `taxonomy` sees no errors and gets no examples.
     """
     if strategy == "taxonomy":
         return []
-    return [
-        dspy.Example(
-            conversation=example.conversation.as_numbered_text(),
-            summary=example.summary,
-            errors=describe_errors(example.errors),
-            feedback="",
-            edits=edits_between(example.summary, example.revised, example.errors),
-            revised=example.revised,
-        ).with_inputs("conversation", "summary", "errors", "feedback")
-        for example in labeled
-        if example.errors and example.revised
-    ]
+    mended = [(example, example.revised) for example in labeled if example.errors and example.revised]
+    if strategy == "edits" and edits == "one_by_one":
+        shown = [
+            rewritten_sentence(example, revised) or added_sentence(example, revised) for example, revised in mended
+        ]
+        return [example for example in shown if example is not None]
+    return [_whole_revision(example, revised) for example, revised in mended]
+
+
+def _whole_revision(example: LabeledExample, revised: str) -> dspy.Example:
+    return dspy.Example(
+        conversation=example.conversation.as_numbered_text(),
+        summary=example.summary,
+        errors=describe_errors(example.errors),
+        feedback="",
+        edits=edits_between(example.summary, revised, example.errors),
+        revised=revised,
+    ).with_inputs("conversation", "summary", "errors", "feedback")
 
 
 def _holistic(example: LabeledExample, taxonomy: Taxonomy) -> dspy.Example:

@@ -24,9 +24,7 @@ def notes_by_sentence(text: str, errors: Sequence[ErrorNote]) -> dict[int, list[
     return {index: found[index] for index in sorted(found)}
 
 
-def sentence_edit(
-    text: str, index: int, replacement: str, notes: Sequence[ErrorNote], *, gain: float | None = None
-) -> Edit:
+def sentence_edit(text: str, index: int, replacement: str, notes: Sequence[ErrorNote]) -> Edit:
     """Replaces the sentence at `index` of `text`, or deletes it where `replacement` is empty.
 
     Where the same words stand earlier too, what comes before the sentence is part of the quote and makes the place
@@ -45,7 +43,6 @@ def sentence_edit(
         replacement=written,
         mends=tuple(note.id for note in notes),
         evidence=evidence_of(notes),
-        gain=gain,
     )
 
 

@@ -1,4 +1,4 @@
-"""The three strategies by which an editor mends a draft: edits, rewrite, taxonomy."""
+"""The strategies by which an editor mends a draft in one answer: edits together, rewrite, taxonomy."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import dspy
 from arf_programs.edits import apply_edits
 from arf_programs.error_lines import describe_errors
 from arf_programs.programs.ask import ask
+from arf_programs.programs.support import SentenceSupport
 from signatures.propose_edits import ProposedEdit, ProposeEdits
 from signatures.records import Conversation, Edit, ErrorNote, Record, RefusedEdit, Taxonomy
 from signatures.rewrite_summary import ReviseByTaxonomy, RewriteSummary
@@ -39,14 +40,22 @@ class Propose(dspy.Module):
         self.model = lm.model
 
     async def propose(
-        self, conversation: Conversation, summary: str, errors: Sequence[ErrorNote], feedback: str
+        self,
+        conversation: Conversation,
+        summary: str,
+        errors: Sequence[ErrorNote],
+        feedback: str,
+        support: SentenceSupport | None = None,
     ) -> Proposal:
-        """One attempt. Raises ModelError when the editor's answers cannot be parsed."""
+        """One attempt; `support` is the verifier's question, for strategies that choose among candidates by it.
+
+        Raises ModelError when the editor's answers cannot be parsed.
+        """
         raise NotImplementedError
 
 
 class EditSummary(Propose):
-    """Structured edits, applied by a pure function: untouched text stays byte-identical."""
+    """All errors in one answer of structured edits, applied by a pure function: untouched text stays byte-identical."""
 
     name = "edits"
 
@@ -55,7 +64,12 @@ class EditSummary(Propose):
         self.edit = dspy.Predict(ProposeEdits)
 
     async def propose(
-        self, conversation: Conversation, summary: str, errors: Sequence[ErrorNote], feedback: str
+        self,
+        conversation: Conversation,
+        summary: str,
+        errors: Sequence[ErrorNote],
+        feedback: str,
+        support: SentenceSupport | None = None,
     ) -> Proposal:
         answer = await ask(
             self.edit,
@@ -79,7 +93,12 @@ class Rewrite(Propose):
         self.rewrite = dspy.Predict(RewriteSummary)
 
     async def propose(
-        self, conversation: Conversation, summary: str, errors: Sequence[ErrorNote], feedback: str
+        self,
+        conversation: Conversation,
+        summary: str,
+        errors: Sequence[ErrorNote],
+        feedback: str,
+        support: SentenceSupport | None = None,
     ) -> Proposal:
         answer = await ask(
             self.rewrite,
@@ -104,7 +123,12 @@ class RewriteByTaxonomy(Propose):
         self.revise = dspy.Predict(ReviseByTaxonomy)
 
     async def propose(
-        self, conversation: Conversation, summary: str, errors: Sequence[ErrorNote], feedback: str
+        self,
+        conversation: Conversation,
+        summary: str,
+        errors: Sequence[ErrorNote],
+        feedback: str,
+        support: SentenceSupport | None = None,
     ) -> Proposal:
         answer = await ask(
             self.revise,

@@ -42,6 +42,11 @@ class SentenceSupport(dspy.Module):
         """The score from which a sentence is flagged."""
         return NEUTRAL if self.calibration is None else self.calibration.threshold
 
+    @property
+    def neutral(self) -> float:
+        """What a sentence that is not there counts as: the probability of support at which the decision turns."""
+        return 1 - self.threshold
+
     def prompt_digest(self) -> str:
         """Hash of what the question looks like: instructions and demonstrations."""
         demos = [{name: str(demo[name]) for name in sorted(dict(demo))} for demo in self.ask_support.demos]
@@ -78,3 +83,8 @@ class SentenceSupport(dspy.Module):
                 conversation=conversation.as_numbered_text(),
                 sentence=sentence,
             )
+
+
+def support_of(score: SentenceScore) -> float:
+    """The probability that the conversation supports the sentence; without a score that of the word, 1 or 0."""
+    return float(not score.flagged) if score.score is None else 1 - score.score
