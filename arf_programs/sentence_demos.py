@@ -59,7 +59,7 @@ def added_sentence(example: LabeledExample, revised: str) -> dspy.Example | None
 def _pairs(before: str, after: str) -> dict[int, str]:
     """Each sentence of `before`, by its index, with the one that stands in its place in `after`, if it is another."""
     old, new = split_sentences(before), split_sentences(after)
-    pairs = {}
+    pairs: dict[int, str] = {}
     for tag, a, b, c, d in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
         if tag == "replace" and b - a == d - c:
             pairs.update(zip(range(a, b), new[c:d], strict=True))

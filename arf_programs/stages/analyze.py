@@ -96,11 +96,16 @@ def read_run_calibration(run: Run) -> Calibration | None:
     return read_calibration(beside if beside.exists() else Path(given))
 
 
-def calibration_warnings(run: Run, support: SentenceSupport) -> list[str]:
-    """Why the configured calibration may not fit what the analyst is asked; empty if it does, or there is none."""
-    if support.calibration is None:
+def calibration_warnings(run: Run, support: SentenceSupport, *, prompt: bool = True) -> list[str]:
+    """Why the configured calibration may not fit what the analyst is asked; empty if it does, or there is none.
+
+    Without `prompt`, only the model is compared.
+    """
+    known = support.calibration
+    if known is None:
         return []
-    told = mismatches(support.calibration, model=run.config.models.analyst.model, prompt=support.prompt_digest())
+    asked = support.prompt_digest() if prompt else known.prompt
+    told = mismatches(known, model=run.config.models.analyst.model, prompt=asked)
     return [f"{run.config.analyze.calibration}: {problem}" for problem in told]
 
 
@@ -116,6 +121,9 @@ def _strategy(run: Run, taxonomy: Taxonomy) -> HolisticAnalysis | SentencewiseAn
 def work(run: Run) -> dict[str, int]:
     conversations = run.conversations("train")
     program = build_analyzer(run)
+    if isinstance(program.analysis, SentencewiseAnalysis):
+        for warning in calibration_warnings(run, program.analysis.support):
+            run.progress.say(f"  {warning}")
 
     async def analyze(draft: Summary) -> DraftErrors:
         conversation = conversations[draft.conversation_id]
