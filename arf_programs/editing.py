@@ -74,13 +74,18 @@ def problem_in_words(notes: Sequence[ErrorNote]) -> str:
     return "; ".join(dict.fromkeys(told))
 
 
-def usable_sentences(written: Iterable[str], wrong: str, notes: Sequence[ErrorNote]) -> list[str]:
-    """The first sentence of each answer, each once; without blanks, and without the wrong words that a model quoted."""
+def usable_sentences(written: Iterable[str], summary: str, notes: Sequence[ErrorNote]) -> list[str]:
+    """The first sentence of each answer, each once, that says something new.
+
+    Out are sentences with a blank, copies of a sentence of `summary` (the wrong one above all), and those that still
+    hold the wrong words of an error that the analyst quoted.
+    """
+    standing = [words(text) for text in split_sentences(summary)]
     found: dict[str, str] = {}
     for text in written:
         first = (split_sentences(" ".join(text.split())) or [""])[0]
         copied = any(find_quote(note.quote, first) for note in notes if note.source == "lm" and note.quote)
-        if words(first) and BLANK not in first and words(first) != words(wrong) and not copied:
+        if words(first) and BLANK not in first and words(first) not in standing and not copied:
             found.setdefault(" ".join(words(first)), first)
     return list(found.values())
 

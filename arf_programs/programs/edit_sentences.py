@@ -105,7 +105,8 @@ class EditSentences(Propose):
         )
         wrong = draft.sentence(index)
         edits = {
-            text: sentence_edit(draft.summary, index, text, notes) for text in usable_sentences(written, wrong, notes)
+            text: sentence_edit(draft.summary, index, text, notes)
+            for text in usable_sentences(written, draft.summary, notes)
         }
         before, flagged = await _standing(draft, wrong, notes)
         best, value = await _best(draft, edits)
@@ -127,7 +128,8 @@ class EditSentences(Propose):
             feedback=draft.feedback,
         )
         edits = {
-            text: insertion(draft.summary, text, note, draft.edits) for text in usable_sentences(written, "", [note])
+            text: insertion(draft.summary, text, note, draft.edits)
+            for text in usable_sentences(written, draft.summary, [note])
         }
         best, value = await _best(draft, edits)
         neutral = draft.support.neutral if draft.support else None
