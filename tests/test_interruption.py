@@ -58,6 +58,7 @@ class Project:
         write_corpus(self.folder / "conversations.jsonl")
         model = {"model": "scripted/model", "concurrency": 1}
         config = {"name": "test", "run_dir": str(self.run), "corpus": {"path": "conversations.jsonl", "holdout": 0.25}}
+        config["revise"] = {"candidates": 2}  # one greedy and one sampled: no two questions are the same
         text = json.dumps({**config, "models": {"teacher": model}, **sections})
         (self.folder / "arf.yaml").write_text(text, encoding="utf-8")
         return self

@@ -116,7 +116,7 @@ def stale(run) -> set[str]:
 
 def asked_about(team, *kinds) -> set[str]:
     """The orders of the conversations that the questions of some kinds were about."""
-    texts = [fields["conversation"] for kind in kinds for fields in team.fields.get(kind, [])]
+    texts = [fields.get("conversation", fields.get("turns", "")) for kind in kinds for fields in team.fields.get(kind, [])]
     return {text.partition("from order ")[2].partition(" ")[0] for text in texts}
 
 
@@ -425,7 +425,7 @@ def test_sentencewise_analysis_runs_too(make_run):
     assert "find" not in team.asked
     errors = [row.errors for row in read_jsonl(run.folder.errors, DraftErrors)]
     assert {note.category for notes in errors for note in notes} == {"fabricated"}
-    assert any(fields["sentence"] == scripted_team.FLAW for fields in team.fields["sentence"])
+    assert any(fields["sentence"] == scripted_team.FLAW for fields in team.fields["support"])
 
 
 def test_checks_alone_ask_no_analyst_again(make_run):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -140,13 +139,15 @@ class EditSentences(Propose):
 
         Raises ModelError when none can be parsed.
         """
-        asked = (ask(predict, retries=self.retries, sample=number, **inputs) for number in range(self.candidates))
-        answers = await asyncio.gather(*asked, return_exceptions=True)
-        failed = [item for item in answers if isinstance(item, BaseException)]
-        serious = [error for error in failed if not isinstance(error, ModelError)]
-        if serious or len(failed) == self.candidates:
-            raise (serious or failed)[0]
-        return [str(item[answer]) for item in answers if not isinstance(item, BaseException)]
+        written, failed = [], []
+        for number in range(self.candidates):
+            try:
+                written.append(await ask(predict, retries=self.retries, sample=number, **inputs))
+            except ModelError as error:
+                failed.append(error)
+        if not written:
+            raise failed[0]
+        return [str(item[answer]) for item in written]
 
 
 async def _best(draft: _Draft, edits: dict[str, Edit]) -> tuple[Edit | None, float | None]:
