@@ -116,7 +116,9 @@ def stale(run) -> set[str]:
 
 def asked_about(team, *kinds) -> set[str]:
     """The orders of the conversations that the questions of some kinds were about."""
-    texts = [fields.get("conversation", fields.get("turns", "")) for kind in kinds for fields in team.fields.get(kind, [])]
+    texts = [
+        fields.get("conversation", fields.get("turns", "")) for kind in kinds for fields in team.fields.get(kind, [])
+    ]
     return {text.partition("from order ")[2].partition(" ")[0] for text in texts}
 
 
