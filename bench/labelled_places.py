@@ -47,11 +47,10 @@ def read_cases(path: Path, limit: int | None) -> list[Case]:
     of_call: dict[str, list[Case]] = {}
     for case in cases:
         of_call.setdefault(case.conversation.id, []).append(case)
-    ranked = sorted(
-        (place, number, case) for number, group in enumerate(of_call.values()) for place, case in _spread(group)
-    )
-    kept = [case for _, _, case in ranked[: limit or len(ranked)]]
+    ranked = [item for number, group in enumerate(of_call.values()) for item in _spread(group, number)]
+    ranked.sort(key=lambda item: item[0])  # stable, so the conversations take turns
     order = list(of_call)
+    kept = [case for _, case in ranked[: limit or len(ranked)]]
     return sorted(kept, key=lambda case: (order.index(case.conversation.id), case.name))
 
 
