@@ -376,3 +376,13 @@ def test_the_tables_of_a_probe_have_a_section_and_are_escaped():
     assert "<img src=x" not in html
     without = render_report(ReportData(name="demo", summary=RunSummary(**summary())))
     assert 'id="probe"' not in without
+
+
+def test_the_score_of_an_error_and_the_gain_of_an_edit_are_shown() -> None:
+    note = {"id": "e", "category": "wrong_fact", "quote": "6 May", "explanation": "May 7.", "score": 0.83}
+    edit = {"op": "replace", "quote": "6 May", "replacement": "7 May", "mends": ("e",), "gain": 0.412}
+    shown = case(errors=(note,), applied=(edit,))
+    page = render_report(full().model_copy(update={"revisions": (shown,)}))
+    assert "83% unsupported" in page
+    assert "support +0.41" in page
+    assert "unsupported" not in render_report(full())

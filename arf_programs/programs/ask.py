@@ -12,19 +12,21 @@ from pydantic import BaseModel
 from arf_programs.corpus.clean import clean_text
 from signatures.exceptions import ModelError
 
-_RETRY_TEMPERATURE = 0.7
+_SAMPLING_TEMPERATURE = 0.7
+_TRIES = 100  # more than a question is ever tried, so that no two samples share a try
 
 
-async def ask(predict: dspy.Predict, *, retries: int, **inputs: Any) -> dspy.Prediction:
+async def ask(predict: dspy.Predict, *, retries: int, sample: int = 0, **inputs: Any) -> dspy.Prediction:
     """Call `predict` with `inputs`; a malformed answer is asked for again up to `retries` times.
 
-    A further try samples (a greedy model would only repeat itself) and is another entry of the call store.
-    Raises ModelError when no answer could be parsed.
+    `sample` 0 is the answer under the model's own settings; each other number is one of several sampled answers to
+    the same question. These, and further tries (a greedy model would only repeat itself), are sampled at a temperature
+    of at least 0.7, and each is another entry of the call store. Raises ModelError when no answer could be parsed.
     """
     problem = ""
     for attempt in range(retries + 1):
         try:
-            answer = await predict.acall(config=_sampling(predict.lm, attempt), **_defused(inputs))
+            answer = await predict.acall(config=_sampling(predict.lm, sample * _TRIES + attempt), **_defused(inputs))
             return dspy.Prediction(**{name: _cleaned(value) for name, value in answer.items()})
         except AdapterParseError as error:
             problem = " ".join(str(error).split())[:300]
@@ -48,12 +50,18 @@ def _cleaned(value: Any) -> Any:
     return clean_text(value) if isinstance(value, str) and not isinstance(value, Enum) else value
 
 
-def _sampling(lm: dspy.LM, attempt: int) -> dict[str, Any]:
-    if attempt == 0:
+def typed(signature: type[dspy.Signature], field: str, annotation: object) -> type[dspy.Signature]:
+    """The signature with the type of a field narrowed, so that the schema that is sent says so."""
+    narrowed: type[dspy.Signature] = signature.with_updated_fields(field, type_=annotation)
+    return narrowed
+
+
+def _sampling(lm: dspy.LM, number: int) -> dict[str, Any]:
+    if number == 0:
         return {}
-    config: dict[str, Any] = {"rollout_id": attempt}
+    config: dict[str, Any] = {"rollout_id": number}
     if lm.kwargs.get("temperature") is not None:
-        config["temperature"] = max(lm.kwargs["temperature"], _RETRY_TEMPERATURE)
+        config["temperature"] = max(lm.kwargs["temperature"], _SAMPLING_TEMPERATURE)
     if lm.kwargs.get("seed") is not None:
-        config["seed"] = lm.kwargs["seed"] + attempt
+        config["seed"] = lm.kwargs["seed"] + number
     return config
