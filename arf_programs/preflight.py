@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from arf_programs.config.models import ROLES, ModelConfig, Role
+from arf_programs.config.models import PIPELINE_ROLES, ROLES, ModelConfig, Role
 from arf_programs.run import Run
 from signatures.exceptions import ArfError
 
@@ -94,10 +94,15 @@ def _check_folder(run: Run) -> list[str]:
 
 
 async def _check_models(run: Run, findings: Findings) -> None:
-    """One call for each different model; roles that share one are named together."""
+    """One call for each different model; roles that share one are named together.
+
+    A prompt or reflection model is asked where it is one of its own: left out, it is the analyst.
+    """
     models: list[tuple[ModelConfig, list[Role]]] = []
     for role in ROLES:
         config = run.config.models.of(role)
+        if role not in PIPELINE_ROLES and config == run.config.models.analyst:
+            continue
         same = next((names for other, names in models if other == config), None)
         if same is None:
             models.append((config, [role]))

@@ -10,9 +10,11 @@ from dspy.utils.exceptions import AdapterParseError
 from pydantic import BaseModel
 
 from arf_programs.corpus.clean import clean_text
+from arf_programs.programs.nearest import demos_for
 from signatures.exceptions import ModelError
 
 _RETRY_TEMPERATURE = 0.7
+_APART = 1_000_000  # keeps further tries of one sample of an optimizer apart from its other samples
 
 
 async def ask(predict: dspy.Predict, *, retries: int, **inputs: Any) -> dspy.Prediction:
@@ -22,14 +24,17 @@ async def ask(predict: dspy.Predict, *, retries: int, **inputs: Any) -> dspy.Pre
     Raises ModelError when no answer could be parsed.
     """
     problem = ""
+    lm = predict.lm or dspy.settings.lm
+    asked = _defused(inputs)
+    demos = demos_for(predict, asked)
     for attempt in range(retries + 1):
         try:
-            answer = await predict.acall(config=_sampling(predict.lm, attempt), **_defused(inputs))
+            answer = await predict.acall(config=_sampling(lm, attempt), demos=demos, **asked)
             return dspy.Prediction(**{name: _cleaned(value) for name, value in answer.items()})
         except AdapterParseError as error:
             problem = " ".join(str(error).split())[:300]
     raise ModelError(
-        f"{predict.lm.model}: no usable answer in {retries + 1} tries ({problem}). "
+        f"{lm.model}: no usable answer in {retries + 1} tries ({problem}). "
         "If the endpoint can enforce a JSON schema, set `json_schema: true` on the model."
     )
 
@@ -51,9 +56,11 @@ def _cleaned(value: Any) -> Any:
 def _sampling(lm: dspy.LM, attempt: int) -> dict[str, Any]:
     if attempt == 0:
         return {}
-    config: dict[str, Any] = {"rollout_id": attempt}
+    sampled = lm.kwargs.get("rollout_id")
+    step = attempt if sampled is None else attempt * _APART
+    config: dict[str, Any] = {"rollout_id": (sampled or 0) + step}
     if lm.kwargs.get("temperature") is not None:
         config["temperature"] = max(lm.kwargs["temperature"], _RETRY_TEMPERATURE)
     if lm.kwargs.get("seed") is not None:
-        config["seed"] = lm.kwargs["seed"] + attempt
+        config["seed"] = lm.kwargs["seed"] + step
     return config
