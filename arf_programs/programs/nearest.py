@@ -18,7 +18,7 @@ def show_nearest(predict: dspy.Predict, pool: Sequence[Any], k: int) -> None:
     inputs = list(predict.signature.input_fields)
     examples = [dspy.Example(**item).with_inputs(*inputs) for item in pool]
     predict.demos = examples
-    predict.nearest = dspy.KNN(k=k, trainset=examples, vectorizer=text_vectorizer()) if examples else None
+    predict.nearest = dspy.KNN(k=k, trainset=examples, vectorizer=text_vectorizer()) if len(examples) > 1 else None
 
 
 def demos_for(predict: dspy.Predict, inputs: Mapping[str, Any]) -> list[Any]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from arf_programs.asking import ask_rows
+from arf_programs.compiling.saved import program_fingerprint, use_compiled
 from arf_programs.demos import analysis_demos, usable_examples
 from arf_programs.fingerprint import digest, file_digest, model_digest, prompts_digest
 from arf_programs.jsonl import write_jsonl_atomic
+from arf_programs.labeled import LabeledExample
 from arf_programs.models.lm import build_lm
 from arf_programs.programs.analyze import AnalyzeSummary
 from arf_programs.run import Run
@@ -17,7 +20,7 @@ from arf_programs.taxonomy.files import read_taxonomy
 from signatures.check_sentence import CheckSentence
 from signatures.find_errors import FindErrors
 from signatures.find_omissions import FindOmissions
-from signatures.records import DraftErrors, Summary
+from signatures.records import DraftErrors, Summary, Taxonomy
 
 ANALYSIS_SIGNATURES = (FindErrors, CheckSentence, FindOmissions)
 
@@ -37,6 +40,7 @@ def analyst_fingerprint(run: Run) -> dict[str, str]:
         "analysis prompts": prompts_digest(ANALYSIS_SIGNATURES),
         "labeled.demos": demos_digest(run),
         "seed": digest(config.seed),
+        **program_fingerprint(run, "analyze"),
     }
 
 
@@ -54,10 +58,21 @@ def fingerprint(run: Run) -> dict[str, str]:
     }
 
 
-def build_analyzer(run: Run, *, model: bool = True) -> AnalyzeSummary:
-    """The analyser as configured; without `model`, its deterministic checks alone."""
+def build_analyzer(
+    run: Run,
+    *,
+    model: bool = True,
+    taxonomy: Taxonomy | None = None,
+    labeled: Sequence[LabeledExample] | None = None,
+    compiled: bool = True,
+) -> AnalyzeSummary:
+    """The analyser as configured; without `model`, its deterministic checks alone.
+
+    `taxonomy` and `labeled`, of which demonstrations are taken, are those of the run unless they are given. Without
+    `compiled`, a compiled program is left aside.
+    """
     config = run.config
-    taxonomy = read_taxonomy(run.folder.taxonomy)
+    taxonomy = taxonomy or read_taxonomy(run.folder.taxonomy)
     program = AnalyzeSummary(
         taxonomy,
         strategy=config.analyze.strategy if model else None,
@@ -65,10 +80,12 @@ def build_analyzer(run: Run, *, model: bool = True) -> AnalyzeSummary:
         retries=config.analyze.parse_retries,
     )
     if model:
+        if not (compiled and use_compiled(run, "analyze", program)) and config.labeled.demos:
+            known = run.labeled() if labeled is None else labeled
+            program.find_errors.demos = analysis_demos(
+                usable_examples(known, taxonomy, config.labeled.demos), taxonomy
+            )
         program.set_lm(build_lm(config.models.analyst, seed=config.seed))
-        if config.labeled.demos:
-            examples = usable_examples(run.labeled(), taxonomy, config.labeled.demos)
-            program.find_errors.demos = analysis_demos(examples, taxonomy)
     return program
 
 
