@@ -9,7 +9,7 @@ from typing import Any
 
 from arf_programs.config.models import PIPELINE_ROLES, ROLES, ModelConfig, Role
 from arf_programs.run import Run
-from signatures.exceptions import ArfError
+from signatures.exceptions import ArfError, ConfigError
 
 _TINY = 8
 _QUESTION = "Answer with the one word: yes"
@@ -17,13 +17,14 @@ _QUESTION = "Answer with the one word: yes"
 
 @dataclass
 class Findings:
-    """Good news and problems, each a sentence."""
+    """Good news, problems, and what is allowed but should be known, each a sentence."""
 
     good: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
-        return {"ok": not self.problems, "good": self.good, "problems": self.problems}
+        return {"ok": not self.problems, "good": self.good, "notes": self.notes, "problems": self.problems}
 
     def problem(self, error: ArfError) -> None:
         self.problems += getattr(error, "problems", None) or str(error).splitlines()
@@ -37,6 +38,10 @@ def preflight(run: Run) -> Findings:
             findings.good += step(run)
         except ArfError as error:
             findings.problem(error)
+    try:
+        findings.notes += _check_programs(run)
+    except ArfError as error:
+        findings.problem(error)
     asyncio.run(_check_models(run, findings))
     return findings
 
@@ -91,6 +96,17 @@ def _check_folder(run: Run) -> list[str]:
 
     refuse_foreign_folder(run)
     return [f"run folder: {run.folder.path}"]
+
+
+def _check_programs(run: Run) -> list[str]:
+    from arf_programs.compiling.saved import TARGET_ROLES, program_folder, program_notes, read_card, strategy_of
+
+    for target in TARGET_ROLES:
+        folder = program_folder(run, target)
+        wanted = strategy_of(run, target)
+        if folder is not None and read_card(folder, target).strategy != wanted:
+            raise ConfigError(f"programs.{target}: {folder} is for another strategy than {target}.strategy: {wanted}")
+    return program_notes(run)
 
 
 async def _check_models(run: Run, findings: Findings) -> None:

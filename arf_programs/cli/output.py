@@ -26,6 +26,8 @@ def show_findings(findings: Findings) -> None:
     console = Console()
     for line in findings.good:
         console.print(f"ok: {line}", markup=False, highlight=False, soft_wrap=True)
+    for note in findings.notes:
+        console.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
     for problem in findings.problems:
         console.print(f"problem: {problem}", markup=False, highlight=False, soft_wrap=True)
     count = len(findings.problems)

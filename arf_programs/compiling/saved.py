@@ -42,8 +42,9 @@ def apply_state(program: dspy.Module, state: ProgramState, nearest: int | None) 
     """Put a state into a program; with `nearest`, its demonstrations are a pool of which each call is shown so many."""
     load_state(program, state)
     if nearest is not None:
-        for predictor in program.predictors():
-            show_nearest(predictor, predictor.demos, nearest)
+        for name, predictor in program.named_predictors():
+            if name in state:
+                show_nearest(predictor, predictor.demos, nearest)
 
 
 def program_fingerprint(run: Run, *targets: str) -> dict[str, str]:

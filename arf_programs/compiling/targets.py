@@ -8,23 +8,23 @@ from typing import Any, Literal
 
 import dspy
 
-from arf_programs.compiling.task import Answers, Outcome
+from arf_programs.checks import run_checks
 from arf_programs.compiling.state import plain
+from arf_programs.compiling.task import Answers, Outcome
 from arf_programs.config.models import Role
 from arf_programs.demos import analysis_demos, revision_demos
-from arf_programs.labeled import LabeledExample
-from arf_programs.checks import run_checks
 from arf_programs.error_notes import same_error
+from arf_programs.labeled import LabeledExample
 from arf_programs.metrics.detection import detection
 from arf_programs.metrics.repair import repair
 from arf_programs.metrics.rouge import rouge
 from arf_programs.programs.analyze import AnalyzeSummary
 from arf_programs.run import Run
+from arf_programs.sentences import split_sentences
 from arf_programs.stages.analyze import build_analyzer
 from arf_programs.stages.draft import build_teacher
 from arf_programs.stages.evaluate import build_judge
 from arf_programs.stages.revise import build_reviser
-from arf_programs.sentences import split_sentences
 from signatures.records import Conversation, ErrorNote, Rating, Summary, Taxonomy
 
 TargetName = Literal["analyze", "revise", "judge", "summarize"]
@@ -141,7 +141,9 @@ def _summarize(run: Run, _: Taxonomy, __: LabeledSet) -> Target:
         given: Rating = (await judge.acall(conversation=labeled.conversation, summary=text)).rating
         overlap = rouge(text, references(labeled))["rougeL"]
         score = ((given.rating - 1) / _RATINGS + overlap) / 2
-        feedback = f"Rated {given.rating} of 5: {given.reasons}\nROUGE-L {overlap:.2f} against: {references(labeled)[0]}"
+        feedback = (
+            f"Rated {given.rating} of 5: {given.reasons}\nROUGE-L {overlap:.2f} against: {references(labeled)[0]}"
+        )
         return Outcome(score, feedback, {"summary": text}, {"rating": given.rating, "rougeL": overlap})
 
     def fields(labeled: LabeledExample) -> dict[str, Any]:
@@ -186,7 +188,10 @@ def analysis_fields(labeled: LabeledExample, taxonomy: Taxonomy) -> dict[str, An
     shown = plain(dict(analysis_demos([labeled], taxonomy)[0]))
     sentences = split_sentences(labeled.summary)
     quoted = [
-        (sentence, error) for sentence in sentences for error in shown["errors"] if error["quote"] and error["quote"] in sentence
+        (sentence, error)
+        for sentence in sentences
+        for error in shown["errors"]
+        if error["quote"] and error["quote"] in sentence
     ]
     sentence, error = quoted[0] if quoted else (sentences[0], None)
     omissions = [{k: v for k, v in error.items() if k != "quote"} for error in shown["errors"] if not error["quote"]]
@@ -200,5 +205,3 @@ def _asked_only(program: AnalyzeSummary, strategy: str) -> AnalyzeSummary:
     for name in others:
         delattr(program, name)
     return program
-
-

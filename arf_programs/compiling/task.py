@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -49,10 +49,14 @@ class Hopeless(BaseException):
 class Bench:
     """What all copies of a Task share: how cases are answered, what they scored, and whether work is to stop."""
 
-    def __init__(self, answer: Answers, recorder: Recorder, stage: str) -> None:
+    def __init__(
+        self, answer: Answers, recorder: Recorder, stage: str, tell: Callable[[int], None] = lambda _: None
+    ) -> None:
         self.answer = answer
         self.recorder = recorder
         self.stage = stage
+        self._tell = tell
+        self._answered = 0
         self._stopped = False
         self._working = 0
         self._idle = threading.Condition()
@@ -81,6 +85,8 @@ class Bench:
         finally:
             with self._idle:
                 self._working -= 1
+                self._answered += 1
+                self._tell(self._answered)
                 self._idle.notify_all()
 
 

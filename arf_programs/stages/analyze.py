@@ -82,9 +82,7 @@ def build_analyzer(
     if model:
         if not (compiled and use_compiled(run, "analyze", program)) and config.labeled.demos:
             known = run.labeled() if labeled is None else labeled
-            program.find_errors.demos = analysis_demos(
-                usable_examples(known, taxonomy, config.labeled.demos), taxonomy
-            )
+            program.find_errors.demos = analysis_demos(usable_examples(known, taxonomy, config.labeled.demos), taxonomy)
         program.set_lm(build_lm(config.models.analyst, seed=config.seed))
     return program
 
