@@ -31,8 +31,8 @@ class CompileTeam(scripted_team.Team):
     def __call__(self, messages: scripted.Messages, params: dict[str, Any]) -> Any:
         system = str(messages[0]["content"])
         objective = system.rpartition("your objective is:")[2]
-        known = any(words in objective or words in system for words in scripted_team._KINDS)
-        if not known and "Summarize" not in system:
+        known = any(words in objective for words in scripted_team._KINDS) or "Summarize" in system[:80]
+        if not known:
             self.asked["optimizer"] += 1
             return _advise(messages)
         kind, fields = scripted_team.read_question(messages)
@@ -46,16 +46,19 @@ class CompileTeam(scripted_team.Team):
 
 
 def _advise(messages: scripted.Messages) -> str:
-    """The lesson in every field that is asked for; where it is advice for each module, for all that there may be."""
+    """The question with the lesson in every field that is asked for; advice for each module that there may be."""
     text = "\n".join(str(message["content"]) for message in messages)
+    words = next((words for words in scripted_team._KINDS if words in text), "Summarize")
     names = re.findall(r"`(\w+)`", _OUTPUTS.findall(text)[-1])
     modules = re.findall(r"program\.[\w.]+", text)
-    return json.dumps({name: dict.fromkeys(modules, LESSON) if name == "module_advice" else LESSON for name in names})
+    told = f"{words}. {LESSON}"
+    return json.dumps({name: dict.fromkeys(modules, LESSON) if name == "module_advice" else told for name in names})
 
 
-def make_project(folder: Path, **sections: Any) -> Path:
+def make_project(folder: Path, *, count: int = 12, concurrency: int = 2, **sections: Any) -> Path:
     """Write corpus, labelled set and arf.yaml; the path of the latter."""
-    write_corpus(folder / "conversations.jsonl")
+    folder.mkdir(parents=True, exist_ok=True)
+    write_corpus(folder / "conversations.jsonl", count)
     rows = []
     for line in (folder / "conversations.jsonl").read_text(encoding="utf-8").splitlines():
         conversation = json.loads(line)
@@ -70,13 +73,14 @@ def make_project(folder: Path, **sections: Any) -> Path:
             "rating": 2 if flawed else 5,
         })  # fmt: skip
     (folder / "labeled.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    model = {"model": "scripted/model", "concurrency": 2}
+    model = {"model": "scripted/model", "concurrency": concurrency}
     config = {
         "name": "test",
         "run_dir": str(folder / "run"),
         "corpus": {"path": "conversations.jsonl"},
         "models": {"teacher": model, "prompt": "scripted/model", "reflection": "scripted/model"},
         "labeled": {"path": "labeled.jsonl"},
+        "analyze": {"checks": False},
         "evaluate": {"samples": 200},
         "compile": {"optimizers": SMALL},
     }

@@ -198,7 +198,8 @@ class _Job:
             concurrency=self.model.concurrency,
             progress=self.run.progress,
         )
-        self._calls_a_case = max(self._calls_a_case, (self.budget.asked - asked) / len(cases))
+        answered = sum(outcome is not None for outcome in scored.outcomes)
+        self._calls_a_case = max(self._calls_a_case, (self.budget.asked - asked) / max(1, answered))
         return scored
 
     def optimize(self) -> tuple[ProgramState, str]:
