@@ -48,7 +48,8 @@ class CompileTeam(scripted_team.Team):
 def _advise(messages: scripted.Messages) -> str:
     """The question with the lesson in every field that is asked for; advice for each module that there may be."""
     text = "\n".join(str(message["content"]) for message in messages)
-    words = next((words for words in scripted_team._KINDS if words in text), "Summarize")
+    words = max(scripted_team._KINDS, key=text.rfind)  # an instruction to improve stands behind examples
+    words = words if words in text else "Summarize"
     names = re.findall(r"`(\w+)`", _OUTPUTS.findall(text)[-1])
     modules = re.findall(r"program\.[\w.]+", text)
     told = f"{words}. {LESSON}"

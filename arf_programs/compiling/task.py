@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
@@ -128,7 +129,14 @@ class Task(dspy.Module):
         """The steps of the predictors that are compiled, with plain answers: what is shown later is what is saved."""
         own = {id(predictor) for predictor in self.predictors()}
         return [
-            (predictor, inputs, dspy.Prediction(**{key: plain(value) for key, value in outputs.items()}))
+            (predictor, _fresh(inputs), dspy.Prediction(**_fresh(outputs)))
             for predictor, inputs, outputs in trace
             if id(predictor) in own
         ]
+
+
+def _fresh(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values in JSON's types, none of them shared: DSPy hashes pickles of them, which differ by what is shared,
+    and a replayed answer shares other strings than a new one."""
+    copied: dict[str, Any] = json.loads(json.dumps({key: plain(value) for key, value in values.items()}))
+    return copied
