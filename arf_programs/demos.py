@@ -1,18 +1,35 @@
-"""Labelled examples as demonstrations for the analyst and the editor. Pure functions."""
+"""Labelled examples as demonstrations for the analyst and the editor. Pure functions.
+
+`analysis_examples` and `revision_examples` give one `dspy.Example` for each labelled case that can be shown, with the
+fields of every predictor of the program under the predictors' own names. So any of DSPy's optimizers can put any of
+them into any predictor; `show` does the same by hand.
+"""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from difflib import SequenceMatcher
+from typing import Literal
 
 import dspy
 
 from arf_programs.edits import apply_edits
+from arf_programs.error_lines import describe_errors
+from arf_programs.error_notes import is_omission
+from arf_programs.flagged import notes_by_sentence
 from arf_programs.labeled import LabeledExample
-from arf_programs.programs.propose import describe_errors
+from arf_programs.sentence_demos import added_sentence, rewritten_sentence
+from arf_programs.sentences import split_sentences
+from signatures.describe_error import SentenceError
 from signatures.find_errors import FoundError
+from signatures.find_omissions import Omission
 from signatures.propose_edits import ProposedEdit
 from signatures.records import Edit, EditOp, ErrorNote, Taxonomy
+
+AnalysisStrategy = Literal["holistic", "sentencewise"]
+RevisionStrategy = Literal["edits", "rewrite", "taxonomy"]
+EditsForm = Literal["one_by_one", "together"]
 
 
 def usable_examples(examples: Sequence[LabeledExample], taxonomy: Taxonomy, limit: int) -> list[LabeledExample]:
@@ -25,33 +42,126 @@ def usable_examples(examples: Sequence[LabeledExample], taxonomy: Taxonomy, limi
     return sorted(fitting, key=lambda example: len(example.conversation.as_text()))[:limit]
 
 
-def analysis_demos(examples: Sequence[LabeledExample], taxonomy: Taxonomy) -> list[dspy.Example]:
-    """Demonstrations for `FindErrors`."""
-    return [
-        dspy.Example(
-            categories=taxonomy.as_text(),
-            conversation=example.conversation.as_numbered_text(),
-            summary=example.summary,
-            errors=[_found(note) for note in example.errors],
-        ).with_inputs("categories", "conversation", "summary")
-        for example in examples
-    ]
+def show(program: dspy.Module, examples: Sequence[dspy.Example]) -> None:
+    """Give each predictor of `program` those of the examples that have all its fields, and of them its fields alone."""
+    for predictor in program.predictors():
+        names = list(predictor.signature.fields)
+        predictor.demos = [
+            dspy.Example({name: example[name] for name in names}).with_inputs(*predictor.signature.input_fields)
+            for example in examples
+            if all(name in example for name in names)
+        ]
 
 
-def revision_demos(examples: Sequence[LabeledExample]) -> list[dspy.Example]:
-    """Demonstrations for `ProposeEdits` and `RewriteSummary`, from the examples that have errors and a correction."""
-    return [
-        dspy.Example(
-            conversation=example.conversation.as_numbered_text(),
-            summary=example.summary,
-            errors=describe_errors(example.errors),
-            feedback="",
-            edits=edits_between(example.summary, example.revised, example.errors),
-            revised=example.revised,
-        ).with_inputs("conversation", "summary", "errors", "feedback")
-        for example in examples
-        if example.errors and example.revised
-    ]
+def analysis_examples(
+    labeled: Sequence[LabeledExample], taxonomy: Taxonomy, strategy: AnalysisStrategy
+) -> list[dspy.Example]:
+    """One example for each labelled case, in their order, for the predictors of the analyst's strategy.
+
+    `holistic`: categories, conversation, summary, errors (for `find_errors`). `sentencewise`: categories, conversation,
+    summary, omissions (for `omissions`), and one sentence of the summary with supported (for `ask_support`) and, where
+    it is not supported, its error (for `describe`). The sentence is one with an error where there is one, but in as
+    many cases as it takes for as many yes as no, chosen by a hash, it is a right one.
+    """
+    if strategy == "holistic":
+        return [_holistic(example, taxonomy) for example in labeled]
+    right = _show_right(labeled)
+    return [_sentencewise(example, taxonomy, right=number in right) for number, example in enumerate(labeled)]
+
+
+def revision_examples(
+    labeled: Sequence[LabeledExample], strategy: RevisionStrategy, edits: EditsForm = "one_by_one"
+) -> list[dspy.Example]:
+    """One example for each labelled case that has errors and a correction, in their order, for the editor's predictors.
+
+    `edits` `together` and `rewrite`: conversation, summary, errors, feedback, with edits (for `edit`) and revised (for
+    `rewrite`). `edits` `one_by_one`: turns, before, sentence, after, problem, feedback, corrected (for its `rewrite`)
+    where a sentence was rewritten, or else turns, summary, question, feedback, missing (for `write`) where one was
+    added; a case with neither gives none. `taxonomy` sees no errors and gets no examples.
+    """
+    if strategy == "taxonomy":
+        return []
+    mended = [(example, example.revised) for example in labeled if example.errors and example.revised]
+    if strategy == "edits" and edits == "one_by_one":
+        shown = [
+            rewritten_sentence(example, revised) or added_sentence(example, revised) for example, revised in mended
+        ]
+        return [example for example in shown if example is not None]
+    return [_whole_revision(example, revised) for example, revised in mended]
+
+
+def _whole_revision(example: LabeledExample, revised: str) -> dspy.Example:
+    return dspy.Example(
+        conversation=example.conversation.as_numbered_text(),
+        summary=example.summary,
+        errors=describe_errors(example.errors),
+        feedback="",
+        edits=edits_between(example.summary, revised, example.errors),
+        revised=revised,
+    ).with_inputs("conversation", "summary", "errors", "feedback")
+
+
+def _holistic(example: LabeledExample, taxonomy: Taxonomy) -> dspy.Example:
+    return dspy.Example(
+        categories=taxonomy.as_text(),
+        conversation=example.conversation.as_numbered_text(),
+        summary=example.summary,
+        errors=[FoundError(quote=note.quote, **_told(note)) for note in example.errors],
+    ).with_inputs("categories", "conversation", "summary")
+
+
+def _sentencewise(example: LabeledExample, taxonomy: Taxonomy, *, right: bool) -> dspy.Example:
+    shown = dspy.Example(
+        categories=taxonomy.as_text(),
+        conversation=example.conversation.as_numbered_text(),
+        summary=example.summary,
+        omissions=[Omission(**_told(note)) for note in example.errors if is_omission(note.category)],
+        **_one_sentence(example, right=right),
+    )
+    return shown.with_inputs("categories", "conversation", "summary", "sentence")
+
+
+def _one_sentence(example: LabeledExample, *, right: bool) -> dict[str, object]:
+    """The fields of one sentence: a right one, if so wanted and there is one, else one with an error."""
+    sentences, wrong = split_sentences(example.summary), notes_by_sentence(example.summary, example.errors)
+    good = [index for index in range(len(sentences)) if index not in wrong]
+    choice = good if good and (right or not wrong) else list(wrong)
+    index = choice[_hash(example) % len(choice)]
+    if index not in wrong:
+        return {"sentence": sentences[index], "supported": "yes"}
+    note = wrong[index][0]
+    return {
+        "sentence": sentences[index],
+        "supported": "no",
+        "error": SentenceError(quote=note.quote, **_told(note)),
+    }
+
+
+def _show_right(labeled: Sequence[LabeledExample]) -> set[int]:
+    """The places of the flawed cases of which a right sentence is shown, so that yes and no come to the same number."""
+    flawed, clean = [], 0
+    for number, example in enumerate(labeled):
+        wrong = notes_by_sentence(example.summary, example.errors)
+        clean += not wrong
+        if wrong and len(wrong) < len(split_sentences(example.summary)):
+            flawed.append(number)
+    wanted = max(0, (len(labeled) - 2 * clean) // 2)
+    return set(sorted(flawed, key=lambda number: _hash(labeled[number]))[:wanted])
+
+
+def _hash(example: LabeledExample) -> int:
+    """A number that follows from the case alone, whatever stands before it."""
+    told = f"{example.conversation.id}\n{example.summary}"
+    return int.from_bytes(hashlib.sha256(told.encode()).digest()[:8])
+
+
+def _told(note: ErrorNote) -> dict[str, object]:
+    return {
+        "evidence": list(note.evidence),
+        "explanation": note.explanation,
+        "category": note.category,
+        "severity": note.severity,
+    }
 
 
 def edits_between(before: str, after: str, errors: Sequence[ErrorNote]) -> list[ProposedEdit]:
@@ -84,13 +194,3 @@ def _proposed(op: EditOp, quote: str, replacement: str, errors: Sequence[ErrorNo
 
 def _touches(error_quote: str, edit_quote: str) -> bool:
     return not error_quote or error_quote in edit_quote or edit_quote in error_quote
-
-
-def _found(note: ErrorNote) -> FoundError:
-    return FoundError(
-        quote=note.quote,
-        evidence=list(note.evidence),
-        explanation=note.explanation,
-        category=note.category,
-        severity=note.severity,
-    )

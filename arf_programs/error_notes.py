@@ -8,7 +8,7 @@ from typing import Literal, TypeVar
 from pydantic import BaseModel, create_model
 
 from arf_programs.quotes import locate_error
-from signatures.check_sentence import SentenceError
+from signatures.describe_error import SentenceError
 from signatures.exceptions import QuoteError
 from signatures.find_errors import FoundError
 from signatures.find_omissions import Omission
@@ -31,6 +31,11 @@ def omission_ids(ids: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name in ids if is_omission(name)) or tuple(ids)
 
 
+def statement_ids(ids: Sequence[str]) -> tuple[str, ...]:
+    """The categories among `ids` of what a summary says; all of them where there is none."""
+    return tuple(name for name in ids if not is_omission(name)) or tuple(ids)
+
+
 def narrow_categories(model: type[ReportedModel], ids: Sequence[str]) -> type[ReportedModel]:
     """`model` with its `category` narrowed to `ids`, so that the schema sent to a model names them."""
     field = model.model_fields["category"]
@@ -44,10 +49,12 @@ def note_errors(
     rejections: Rejections,
     *,
     fallback_quote: str = "",
+    score: float | None = None,
 ) -> list[ErrorNote]:
     """Records for the reported errors; what quotes or cites something that does not exist goes to `rejections`.
 
-    `fallback_quote` stands in for a quote that cannot be found (the sentence that was asked about).
+    `fallback_quote` stands in for a quote that cannot be found (the sentence that was asked about), whose `score` the
+    records carry.
     """
     notes: list[ErrorNote] = []
     for error in reported:
@@ -62,7 +69,7 @@ def note_errors(
                 notes.append(_locate(conversation, summary, error, fallback_quote))
             except QuoteError as second:
                 rejections.append(str(second))
-    return notes
+    return [note.model_copy(update={"score": score}) for note in notes]
 
 
 def merge_errors(checked: Sequence[ErrorNote], found: Sequence[ErrorNote]) -> tuple[ErrorNote, ...]:

@@ -17,14 +17,14 @@ _QUESTION = "Answer with the one word: yes"
 
 @dataclass
 class Findings:
-    """Good news, problems, and what is allowed but should be known, each a sentence."""
+    """Good news, warnings and problems, each a sentence; a warning stops nothing."""
 
     good: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
-        return {"ok": not self.problems, "good": self.good, "notes": self.notes, "problems": self.problems}
+        return {"ok": not self.problems, "good": self.good, "warnings": self.warnings, "problems": self.problems}
 
     def problem(self, error: ArfError) -> None:
         self.problems += getattr(error, "problems", None) or str(error).splitlines()
@@ -39,9 +39,10 @@ def preflight(run: Run) -> Findings:
         except ArfError as error:
             findings.problem(error)
     try:
-        findings.notes += _check_programs(run)
+        findings.warnings += _check_programs(run)
     except ArfError as error:
         findings.problem(error)
+    _check_calibration(run, findings)
     asyncio.run(_check_models(run, findings))
     return findings
 
@@ -82,6 +83,21 @@ def _check_taxonomy(run: Run) -> list[str]:
     beside = run.base_dir / given
     taxonomy = read_taxonomy(beside if beside.exists() else Path(given))
     return [f"{given}: {len(taxonomy.categories)} categories"]
+
+
+def _check_calibration(run: Run, findings: Findings) -> None:
+    if not run.config.analyze.calibration:
+        return
+    from arf_programs.stages.analyze import build_support, calibration_warnings
+
+    try:
+        support = build_support(run)
+    except ArfError as error:
+        findings.problem(error)
+        return
+    findings.good.append(f"{run.config.analyze.calibration}: a calibration, threshold {support.threshold:.2f}")
+    # Which demonstrations the question is shown with is known once there is a taxonomy: stage analyze compares them.
+    findings.warnings += calibration_warnings(run, support, prompt=not run.config.labeled.demos)
 
 
 def _check_base(run: Run) -> list[str]:

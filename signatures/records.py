@@ -55,6 +55,8 @@ class ErrorNote(Record):
     """One error in one summary. Make it with `arf_programs.quotes.locate_error`, which rejects what does not exist.
 
     `quote` is an exact substring of the summary, empty for an omission; `evidence` holds turn numbers from 1.
+    `score` is the probability, 0 to 1, that the conversation does not support the sentence of the quote, as the analyst
+    gives it; None where it gives none.
     """
 
     id: str
@@ -64,6 +66,7 @@ class ErrorNote(Record):
     explanation: str = ""
     severity: Severity = "major"
     source: ErrorSource = "lm"
+    score: float | None = Field(default=None, ge=0, le=1)
 
 
 class Category(Record):
@@ -99,13 +102,17 @@ class EditOp(StrEnum):
 
 
 class Edit(Record):
-    """One change: `quote` is an exact substring of the summary, `mends` the ids of the errors it removes."""
+    """One change: `quote` is an exact substring of the summary, `mends` the ids of the errors it removes.
+
+    `gain` is by how much it raised the probability that the conversation supports the sentence, where that was asked.
+    """
 
     op: EditOp
     quote: str = ""
     replacement: str = ""
     mends: tuple[str, ...] = ()
     evidence: tuple[int, ...] = ()
+    gain: float | None = Field(default=None, ge=-1, le=1)
 
 
 class RefusedEdit(Record):
@@ -143,6 +150,17 @@ class Revision(Record):
     errors: tuple[ErrorNote, ...] = ()
     remaining: tuple[ErrorNote, ...] = ()
     feedback: tuple[str, ...] = ()
+
+
+class SentenceScore(Record):
+    """How the analyst sees one sentence of a summary: flagged or not, and the score on which that rests, if any.
+
+    `score` is the probability, 0 to 1, that the conversation does not support the sentence.
+    """
+
+    sentence: str
+    flagged: bool
+    score: float | None = Field(default=None, ge=0, le=1)
 
 
 class DraftErrors(Record):

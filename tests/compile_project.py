@@ -13,6 +13,7 @@ from conftest import write_corpus
 from arf_programs.models import scripted
 
 LESSON = "Look for money that nobody gave back."
+_LEARNED = ("find", "edits", "rate", "summary", "support")
 SMALL = {
     "labeled_fewshot": {"k": 2},
     "bootstrap": {"max_bootstrapped_demos": 1, "max_labeled_demos": 2},
@@ -36,12 +37,14 @@ class CompileTeam(scripted_team.Team):
             self.asked["optimizer"] += 1
             return _advise(messages)
         kind, fields = scripted_team.read_question(messages)
-        if len(messages) > 2 or LESSON in system or kind not in ("find", "edits", "rate", "summary"):
+        if len(messages) > 2 or LESSON in system or kind not in _LEARNED:
             return super().__call__(messages, params)
         self.asked[kind] += 1
         self.params.setdefault(kind, []).append(params)
         if kind == "summary":
             return f"{scripted_team.draft(fields)} {scripted_team.FLAW}"
+        if kind == "support":
+            return "yes"
         return json.dumps({"find": {"errors": []}, "edits": {"edits": []}, "rate": {"reasons": "-", "rating": 3}}[kind])
 
 
@@ -82,6 +85,7 @@ def make_project(folder: Path, *, count: int = 12, concurrency: int = 2, **secti
         "models": {"teacher": model, "prompt": "scripted/model", "reflection": "scripted/model"},
         "labeled": {"path": "labeled.jsonl"},
         "analyze": {"checks": False},
+        "revise": {"edits": "together"},
         "evaluate": {"samples": 200},
         "compile": {"optimizers": SMALL},
     }

@@ -7,6 +7,7 @@ replaces single answers: `Team(edits=lambda fields: [...])`.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -23,9 +24,12 @@ _KINDS = {
     "note every problem in it": "notes",
     "Sort notes about errors": "induce",
     "Find the errors in a summary": "find",
-    "support this sentence": "sentence",
+    "You check one sentence": "support",
+    "Describe what is wrong with this sentence": "describe",
     "Find what a summary": "omissions",
     "with the smallest edits": "edits",
+    "Write one sentence of a customer-service summary anew": "sentence",
+    "Write the one sentence that": "missing",
     "Rewrite a summary": "rewrite",
     "Revise a summary": "by_taxonomy",
     "Rate a summary": "rate",
@@ -71,8 +75,43 @@ def read_question(messages: scripted.Messages) -> tuple[str, Fields]:
     user = str(messages[-1]["content"])
     if kind == "summary":
         return kind, {"conversation": user.removeprefix("Conversation:\n").rpartition("\n\n")[0]}
+    if kind == "support":
+        return kind, _support_fields(user)
     parts = _FIELD.split(user.partition("\n\nRespond with a JSON object")[0])
     return kind, {name: value.strip("\n") for name, value in zip(parts[1::2], parts[2::2], strict=True)}
+
+
+def _support_fields(user: str) -> Fields:
+    conversation, _, rest = user.removeprefix("Conversation:\n").partition("\n\nSentence of the summary:\n")
+    return {"conversation": conversation, "sentence": rest.partition("\n\nDoes the ")[0]}
+
+
+def yes(probability: float) -> scripted.ScriptedAnswer:
+    """An answer to the support question with the log-probabilities of yes and no."""
+    tokens = [
+        {"token": "yes", "logprob": math.log(probability)},
+        {"token": " No", "logprob": math.log(1 - probability)},
+    ]
+    best = max(tokens, key=lambda item: item["logprob"])
+    return scripted.ScriptedAnswer(answer=best["token"], logprobs=[{**best, "top_logprobs": tokens}])
+
+
+def analyzer_of(lm, taxonomy=None, strategy="holistic", *, checks=False, retries=0, **support):
+    """An AnalyzeSummary with a model; further settings are those of the support question."""
+    from arf_programs.programs.analyze import AnalyzeSummary
+    from arf_programs.programs.holistic import HolisticAnalysis
+    from arf_programs.programs.sentencewise import SentencewiseAnalysis
+    from arf_programs.programs.support import SentenceSupport
+    from arf_programs.taxonomy.seed import seed_taxonomy
+
+    taxonomy = taxonomy or seed_taxonomy()
+    if strategy == "holistic":
+        analysis = HolisticAnalysis(taxonomy, retries=retries)
+    else:
+        analysis = SentencewiseAnalysis(taxonomy, SentenceSupport(retries=retries, **support), retries=retries)
+    program = AnalyzeSummary(analysis, checks=checks)
+    program.set_lm(lm)
+    return program
 
 
 def draft(fields: Fields) -> str:
@@ -138,11 +177,8 @@ _DEFAULTS: dict[str, Answer] = {
         ]
     },
     "find": lambda fields: {"errors": [_error(FLAW)] if FLAW in fields["summary"] else []},
-    "sentence": lambda fields: (
-        {"supported": "no", "error": _error(FLAW)}
-        if FLAW in fields["sentence"]
-        else {"supported": "yes", "error": None}
-    ),
+    "support": lambda fields: "no" if FLAW in fields["sentence"] else "yes",
+    "describe": lambda _: {"error": _error(FLAW)},
     "omissions": lambda _: {"omissions": []},
     "edits": lambda fields: {
         "edits": [
@@ -155,6 +191,9 @@ _DEFAULTS: dict[str, Answer] = {
             }
         ]
     },
+    # It copies the flawed sentence in other spelling, so that the one way left to mend it is to delete it.
+    "sentence": lambda _: {"corrected": FLAW.upper()},
+    "missing": lambda _: {"missing": "The customer wrote that something came broken."},
     "rewrite": _without_flaw,
     "by_taxonomy": _without_flaw,
     "rate": lambda fields: {"reasons": "As it is.", "rating": 2 if FLAW in fields["summary"] else 5},

@@ -24,10 +24,8 @@ def error(**values):
     return {**given, "severity": "major", **values}
 
 
-def analyzer(lm, strategy="holistic", *, checks=False, taxonomy=TAXONOMY, retries=1):
-    program = AnalyzeSummary(taxonomy, strategy=strategy, checks=checks, retries=retries)
-    program.set_lm(lm)
-    return program
+def analyzer(lm, strategy="holistic", *, checks=False, taxonomy=TAXONOMY, retries=1, **support):
+    return scripted_team.analyzer_of(lm, taxonomy, strategy, checks=checks, retries=retries, **support)
 
 
 def categories_in_schema(params) -> list[list[str]]:
@@ -85,7 +83,7 @@ def test_checks_and_analyst_are_merged(call, lm, conversation):
 
 
 def test_without_a_strategy_no_model_is_asked(call, conversation):
-    program = AnalyzeSummary(TAXONOMY, strategy=None, checks=True, retries=0)
+    program = AnalyzeSummary(None, checks=True)
     answer = call(program, conversation=conversation, summary="The agent refunded 77.50 to the customer at once.")
     assert {note.source for note in answer.errors} == {"check"}
 
@@ -97,49 +95,73 @@ def test_a_blank_summary_is_not_shown_to_a_model(call, lm, conversation, strateg
     assert [note.category for note in answer.errors] == ["length"]
 
 
-def test_sentencewise_asks_each_sentence_and_then_for_omissions(call, lm, conversation):
+def refused(fields):
+    return "no" if "39.90" in fields["sentence"] else "yes"
+
+
+def test_sentencewise_asks_each_sentence_describes_the_flagged_one_and_asks_for_omissions(call, lm, conversation):
     missing = {"evidence": [4], "explanation": "When.", "category": "missing_outcome", "severity": "minor"}
     team = scripted_team.join(
-        sentence=lambda fields: (
-            {"supported": "no", "error": error()}
-            if "39.90" in fields["sentence"]
-            else {"supported": "yes", "error": None}
-        ),
-        omissions=lambda _: {"omissions": [missing]},
+        support=refused, describe=lambda _: {"error": error()}, omissions=lambda _: {"omissions": [missing]}
     )
     answer = call(analyzer(lm, "sentencewise"), conversation=conversation, summary=WRONG)
-    assert team.asked == {"sentence": 2, "omissions": 1}
-    assert [fields["sentence"] for fields in team.fields["sentence"]] == [
-        "The customer reported that a kettle leaked.",
-        "The agent refunded 39.90.",
+    assert team.asked == {"support": 2, "describe": 1, "omissions": 1}
+    sentences = ["The customer reported that a kettle leaked.", "The agent refunded 39.90."]
+    assert [fields["sentence"] for fields in team.fields["support"]] == sentences
+    assert [fields["sentence"] for fields in team.fields["describe"]] == sentences[1:]
+    assert [(note.category, note.quote, note.score) for note in answer.errors] == [
+        ("wrong_fact", "refunded 39.90", None),
+        ("missing_outcome", "", None),
     ]
-    assert [(note.category, note.quote) for note in answer.errors] == [
-        ("wrong_fact", "refunded 39.90"),
-        ("missing_outcome", ""),
-    ]
-    assert categories_in_schema(team.params["omissions"][0]) == [["missing_outcome"]]
-    assert categories_in_schema(team.params["sentence"][0]) == [["wrong_fact", "missing_outcome"]]
-
-
-def test_sentencewise_marks_the_sentence_where_the_quote_is_unusable(call, lm, conversation):
-    scripted_team.join(
-        sentence=lambda fields: (
-            {"supported": "no", "error": error(quote="gave the money back")}
-            if "39.90" in fields["sentence"]
-            else {"supported": "yes", "error": error()}
-        )
+    assert [(item.sentence, item.flagged) for item in answer.sentences] == list(
+        zip(sentences, [False, True], strict=True)
     )
+    assert categories_in_schema(team.params["omissions"][0]) == [["missing_outcome"]]
+    assert categories_in_schema(team.params["describe"][0]) == [["wrong_fact"]]
+
+
+def test_each_strategy_has_the_predictors_that_it_asks_and_no_others(lm):
+    assert [name for name, _ in analyzer(lm).named_predictors()] == ["analysis.find_errors"]
+    assert {name for name, _ in analyzer(lm, "sentencewise").named_predictors()} == {
+        "analysis.support.ask_support",
+        "analysis.describe",
+        "analysis.omissions",
+    }
+
+
+def test_the_score_is_read_from_log_probabilities_and_not_from_the_word(call, lm, conversation):
+    def says_yes_but_doubts(fields):
+        answer = scripted_team.yes(0.3 if "39.90" in fields["sentence"] else 0.9)
+        return answer.model_copy(update={"answer": "Yes"})
+
+    scripted_team.join(support=says_yes_but_doubts, describe=lambda _: {"error": error()})
+    answer = call(analyzer(lm, "sentencewise", logprobs=True), conversation=conversation, summary=WRONG)
+    assert [item.score for item in answer.sentences] == [pytest.approx(0.1), pytest.approx(0.7)]
+    (note,) = answer.errors
+    assert note.score == pytest.approx(0.7)
+
+
+@pytest.mark.parametrize("quote", ["gave the money back", "kettle leaked", ""])
+def test_sentencewise_marks_the_sentence_where_the_quote_is_not_in_it(call, lm, conversation, quote):
+    scripted_team.join(support=refused, describe=lambda _: {"error": error(quote=quote)})
     answer = call(analyzer(lm, "sentencewise"), conversation=conversation, summary=WRONG)
     assert [note.quote for note in answer.errors] == ["The agent refunded 39.90."]
 
 
-def test_a_verdict_without_an_error_is_counted_as_refused(call, lm, conversation):
-    scripted_team.join(
-        sentence=lambda fields: {"supported": "no" if "39.90" in fields["sentence"] else "yes", "error": None}
-    )
-    answer = call(analyzer(lm, "sentencewise"), conversation=conversation, summary=WRONG)
-    assert answer.errors == ()
-    assert answer.rejected == ("kettle: no error was named in the unsupported sentence 'The agent refunded 39.90.'",)
+@pytest.mark.parametrize("description", ["no", {"error": None}, {"error": error(evidence=[9])}])
+def test_a_flagged_sentence_stands_without_a_usable_description(call, lm, conversation, description):
+    scripted_team.join(support=refused, describe=lambda _: description)
+    answer = call(analyzer(lm, "sentencewise", retries=0), conversation=conversation, summary=WRONG)
+    (note,) = answer.errors
+    assert (note.category, note.quote) == ("wrong_fact", "The agent refunded 39.90.")
+    assert "Only that was asked" in note.explanation
+    assert ("turn 9" in " ".join(answer.rejected)) == (description not in ("no", {"error": None}))
+
+
+def test_an_undescribed_sentence_is_called_fabricated_where_that_is_a_category(call, lm, conversation):
+    scripted_team.join(support=refused, describe=lambda _: "no")
+    program = analyzer(lm, "sentencewise", taxonomy=seed_taxonomy(), retries=0)
+    assert [note.category for note in call(program, conversation=conversation, summary=WRONG).errors] == ["fabricated"]
 
 
 def test_instructions_in_a_conversation_stay_data(call, lm, conversation):

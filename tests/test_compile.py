@@ -89,9 +89,7 @@ def test_no_conversation_of_dev_or_test_is_learned_from(
 
 @pytest.mark.parametrize("target", ["revise", "judge", "summarize"])
 @pytest.mark.parametrize("optimizer", ["labeled_fewshot", "knn_fewshot", "gepa"])
-def test_every_target_gets_better_by_what_is_learned(
-    target: str, optimizer: str, tmp_path: Path, team: CompileTeam
-):
+def test_every_target_gets_better_by_what_is_learned(target: str, optimizer: str, tmp_path: Path, team: CompileTeam):
     config = make_project(tmp_path, count=24)
     card = compiled(config, target, optimizer)
     assert card["adopted"], card["why"]
@@ -112,7 +110,9 @@ def test_the_card_says_how_it_came_about(tmp_path: Path, team: CompileTeam):
     text = (folder / "card.md").read_text(encoding="utf-8")
     assert printed["card"] == str(folder / "card.md")
     assert "In use: better on dev" in text and LESSON in text and "[1] Customer: My" in text
-    assert LESSON in json.loads((folder / "program.json").read_text(encoding="utf-8"))["rate"]["signature"]["instructions"]
+    assert (
+        LESSON in json.loads((folder / "program.json").read_text(encoding="utf-8"))["rate"]["signature"]["instructions"]
+    )
 
 
 def test_the_analysers_card_has_balanced_accuracy(tmp_path: Path, team: CompileTeam):
@@ -228,7 +228,9 @@ def test_another_model_is_allowed_and_flagged(tmp_path: Path, team: CompileTeam)
     scripted.register("other", scripted_team.Team())
     options = [f"--set={item}" for item in [*use(config, "judge"), "models.judge.model=scripted/other"]]
     result = CliRunner().invoke(app, ["check", str(config), *options])
-    assert "note: programs.judge: compiled with scripted/model, used with scripted/other" in " ".join(result.stdout.split())
+    assert "beware: programs.judge: compiled with scripted/model, used with scripted/other" in " ".join(
+        result.stdout.split()
+    )
 
 
 def test_a_program_of_another_strategy_or_target_is_refused(tmp_path: Path, team: CompileTeam):
@@ -271,3 +273,36 @@ def test_demonstrations_by_config_come_from_train_alone(tmp_path: Path, team: Co
     shown = "\n".join(said["prompts"].values())
     assert [text for text in sides["train"] if text in shown]
     assert not [text for text in sides["dev"] | sides["test"] if text in shown]
+
+
+def test_the_decision_of_a_sentencewise_analyser_is_fitted_on_train_and_used(tmp_path: Path, team: CompileTeam):
+    analyze = {"checks": False, "strategy": "sentencewise", "samples": 3}
+    config = make_project(tmp_path, count=24, analyze=analyze)
+    card = compiled(config, "analyze", "labeled_fewshot", "--force")
+    fitted = card["calibration"]
+    assert fitted["auc"] == 1.0 and 0 < fitted["positives"] < fitted["n"]
+    taxonomy = prepare(open_run(config), "analyze").taxonomy
+    used = build_analyzer(open_run(config, overrides=use(config, "analyze")), taxonomy=taxonomy)
+    assert used.analysis.support.calibration.threshold == fitted["threshold"]
+    assert used.analysis.support.ask_support.demos
+    text = (tmp_path / "compiled" / "analyze" / "card.md").read_text(encoding="utf-8")
+    assert "a sentence is flagged from" in text
+
+
+def test_the_editor_of_single_sentences_can_be_compiled(tmp_path: Path, team: CompileTeam):
+    config = make_project(tmp_path, count=24, revise={"edits": "one_by_one"})
+    card = compiled(config, "revise", "bootstrap_random_search", "--force")
+    assert set(card["predictors"]) == {"propose.rewrite", "propose.write"}
+    build_reviser(
+        open_run(config, overrides=use(config, "revise")), taxonomy=prepare(open_run(config), "revise").taxonomy
+    )
+
+
+def test_other_parameters_of_the_same_model_are_noted(tmp_path: Path, team: CompileTeam):
+    from arf_programs.compiling.saved import program_notes
+
+    config = make_project(tmp_path)
+    compiled(config, "judge", "gepa")
+    (note,) = program_notes(open_run(config, overrides=[*use(config, "judge"), "models.judge.temperature=0.5"]))
+    assert "compiled with other parameters of scripted/model" in note
+    assert not program_notes(open_run(config, overrides=use(config, "judge")))

@@ -1,4 +1,4 @@
-"""A compile killed half-way goes on in another process, whose hashes are seeded otherwise, and pays for nothing twice."""
+"""A compile killed half-way goes on in another process, with hashes seeded otherwise, and pays for nothing twice."""
 
 from __future__ import annotations
 

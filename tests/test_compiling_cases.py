@@ -10,7 +10,22 @@ from signatures.exceptions import DataError
 from signatures.records import Conversation, Turn
 
 SHARES = (0.5, 0.25, 0.25)
-WORDS = "kettle lamp drill scarf router tent piano mirror stove ladder camera desk sofa bench".split()
+WORDS = [
+    "kettle",
+    "lamp",
+    "drill",
+    "scarf",
+    "router",
+    "tent",
+    "piano",
+    "mirror",
+    "stove",
+    "ladder",
+    "camera",
+    "desk",
+    "sofa",
+    "bench",
+]
 
 
 def labeled(name: str, text: str = "", summary: str = "It broke.") -> LabeledExample:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from arf_programs.config.schema import ColumnsConfig, LabeledConfig
-from arf_programs.demos import analysis_demos, edits_between, revision_demos, usable_examples
+from arf_programs.demos import analysis_examples, edits_between, revision_examples, show, usable_examples
 from arf_programs.edits import apply_edits
 from arf_programs.labeled import LabeledExample, read_labeled
 from arf_programs.quotes import locate_error
@@ -62,9 +62,50 @@ def test_only_examples_whose_categories_the_taxonomy_has_are_shown(sample):
     assert {note.category for example in shown for note in example.errors} <= {"wrong_fact"}
 
 
-def test_demos_have_all_fields_and_only_what_can_be_mended_is_revised(sample):
+def program_of(strategy):
+    from arf_programs.programs.holistic import HolisticAnalysis
+    from arf_programs.programs.sentencewise import SentencewiseAnalysis
+    from arf_programs.programs.support import SentenceSupport
+
+    if strategy == "holistic":
+        return HolisticAnalysis(seed_taxonomy(), retries=0)
+    return SentencewiseAnalysis(seed_taxonomy(), SentenceSupport(retries=0), retries=0)
+
+
+@pytest.mark.parametrize("strategy", ["holistic", "sentencewise"])
+def test_an_example_of_each_case_fits_every_predictor_of_the_analyst(sample, strategy):
     chosen = usable_examples(sample, seed_taxonomy(), 30)
-    analysis, revision = analysis_demos(chosen, seed_taxonomy()), revision_demos(chosen)
-    assert len(analysis) == len(chosen)
-    assert 0 < len(revision) < len(analysis)  # clean summaries have nothing to mend
-    assert all(demo.edits and demo.revised and "e1." in demo.errors for demo in revision)
+    examples = analysis_examples(chosen, seed_taxonomy(), strategy)
+    assert [example.summary for example in examples] == [case.summary for case in chosen]
+    program = program_of(strategy)
+    show(program, examples)
+    for name, predictor in program.named_predictors():
+        assert predictor.demos, name
+        assert all(set(dict(demo)) == set(predictor.signature.fields) for demo in predictor.demos)
+
+
+def test_sentences_are_shown_with_yes_and_no_in_balance_and_as_they_are(sample):
+    chosen = usable_examples(sample, seed_taxonomy(), 30)
+    examples = analysis_examples(chosen, seed_taxonomy(), "sentencewise")
+    words = [example.supported for example in examples]
+    assert abs(words.count("yes") - words.count("no")) <= 3
+    for case, example in zip(chosen, examples, strict=True):
+        assert example.sentence in case.summary
+        assert ("error" in example) is (example.supported == "no")
+        assert example.supported == "yes" or example.error.quote in case.summary
+
+
+def test_an_editor_is_shown_what_it_will_be_asked(sample):
+    chosen = usable_examples(sample, seed_taxonomy(), 30)
+    one = revision_examples(chosen, "edits")
+    rewritten = [example for example in one if "corrected" in example]
+    added = [example for example in one if "missing" in example]
+    assert rewritten
+    assert added
+    assert len(rewritten) + len(added) == len(one)
+    assert all("____" in example.sentence and "____" not in example.corrected for example in rewritten)
+    assert all(example.missing not in example.summary for example in added)
+    together = revision_examples(chosen, "edits", "together")
+    assert 0 < len(together) < len(chosen)  # clean summaries have nothing to mend
+    assert all(example.edits and example.revised and "e1." in example.errors for example in together)
+    assert revision_examples(chosen, "taxonomy") == []

@@ -8,7 +8,7 @@ from arf_programs.error_notes import (
     omission_ids,
     same_error,
 )
-from signatures.check_sentence import SentenceError
+from signatures.describe_error import SentenceError
 from signatures.find_errors import FoundError
 from signatures.find_omissions import Omission
 from signatures.records import ErrorNote

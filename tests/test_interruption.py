@@ -58,6 +58,7 @@ class Project:
         write_corpus(self.folder / "conversations.jsonl")
         model = {"model": "scripted/model", "concurrency": 1}
         config = {"name": "test", "run_dir": str(self.run), "corpus": {"path": "conversations.jsonl", "holdout": 0.25}}
+        config["revise"] = {"candidates": 2}  # one greedy and one sampled: no two questions are the same
         text = json.dumps({**config, "models": {"teacher": model}, **sections})
         (self.folder / "arf.yaml").write_text(text, encoding="utf-8")
         return self
@@ -112,7 +113,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     return project.files()
 
 
-STRIKES = [("summary", 6), ("notes", 4), ("induce", 1), ("find", 3), ("find", 11), ("edits", 2)]
+STRIKES = [("summary", 6), ("notes", 4), ("induce", 1), ("find", 3), ("find", 11), ("sentence", 2)]
 
 
 @pytest.mark.parametrize(
@@ -137,7 +138,7 @@ def test_the_same_command_goes_on_and_asks_nothing_twice(tmp_path, whole, at, wh
 
 def test_interrupted_again_and_again_it_still_ends(tmp_path, whole):
     project = Project(tmp_path).make()
-    for at in [("summary", 4), ("summary", 4), ("notes", 5), ("find", 5), ("edits", 1), ("find", 3)]:
+    for at in [("summary", 4), ("summary", 4), ("notes", 5), ("find", 5), ("sentence", 1), ("find", 3)]:
         assert project.arf("revise", at=at, what=signal.SIGKILL) == -signal.SIGKILL, project.said()
     assert project.arf("revise") == 0, project.said()
     assert project.files() == whole

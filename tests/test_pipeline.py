@@ -48,11 +48,15 @@ STALE = {
     "summarize.instruction": ("Summarize it in one word.", {"draft", "train", "evaluate"}),
     "analyze.strategy": ("sentencewise", {"analyze", "revise", "evaluate"}),
     "analyze.checks": (False, ANALYST),
+    "analyze.samples": (3, {"analyze", "revise", "evaluate"}),
+    "analyze.calibration": ("mine.json", {"analyze", "revise", "evaluate"}),
     "analyze.notes_sample": (3, {"taxonomy"}),
     "analyze.max_categories": (9, {"taxonomy"}),
     "analyze.taxonomy": ("mine.yaml", {"taxonomy"}),
     "analyze.parse_retries": (1, set()),
     "revise.strategy": ("rewrite", {"revise"}),
+    "revise.edits": ("together", {"revise"}),
+    "revise.candidates": (2, {"revise"}),
     "revise.attempts": (3, {"revise"}),
     "revise.max_change": (0.5, {"revise"}),
     "revise.min_words": (9, {"revise"}),
@@ -85,6 +89,7 @@ OF_MODEL = {
     "max_tokens": (77, True),
     "api_base": ("http://localhost:1", True),
     "json_schema": (False, True),
+    "logprobs": (False, True),
     "parameters": ("{top_p: 0.5}", True),
     "api_key_env": ("SOME_KEY", False),
     "input_price": (1, False),
@@ -111,7 +116,9 @@ def stale(run) -> set[str]:
 
 def asked_about(team, *kinds) -> set[str]:
     """The orders of the conversations that the questions of some kinds were about."""
-    texts = [fields["conversation"] for kind in kinds for fields in team.fields.get(kind, [])]
+    texts = [
+        fields.get("conversation", fields.get("turns", "")) for kind in kinds for fields in team.fields.get(kind, [])
+    ]
     return {text.partition("from order ")[2].partition(" ")[0] for text in texts}
 
 
@@ -253,7 +260,7 @@ def test_an_edited_taxonomy_is_respected_and_makes_later_stages_stale(project):
     edited = run.folder.taxonomy.read_bytes()
     run_until(run, "revise")
     assert run.folder.taxonomy.read_bytes() == edited
-    assert set(team.asked) <= {"find", "edits"}
+    assert set(team.asked) <= {"find", "sentence", "support"}
     assert all("An error that only I care about." in fields["categories"] for fields in team.fields["find"])
     # Even when the taxonomy's own settings change, what a person wrote is kept.
     assert status(open_project(project, "analyze.notes_sample=3"))["taxonomy"].state == "whole"
@@ -341,7 +348,7 @@ def test_one_conversation_more_costs_one_conversation(make_run, tmp_path):
     added = {order_of(item) for name, item in run.conversations("train").items() if name not in trained}
     assert len(added) <= 2
     assert asked_about(team, "summary") == {"5000"}
-    assert asked_about(team, "notes", "find", "edits") == added
+    assert asked_about(team, "notes", "find", "sentence") == added
     assert team.asked["find"] <= 2 * len(added)
 
 
@@ -420,7 +427,7 @@ def test_sentencewise_analysis_runs_too(make_run):
     assert "find" not in team.asked
     errors = [row.errors for row in read_jsonl(run.folder.errors, DraftErrors)]
     assert {note.category for notes in errors for note in notes} == {"fabricated"}
-    assert any(fields["sentence"] == scripted_team.FLAW for fields in team.fields["sentence"])
+    assert any(fields["sentence"] == scripted_team.FLAW for fields in team.fields["support"])
 
 
 def test_checks_alone_ask_no_analyst_again(make_run):
@@ -488,7 +495,7 @@ def test_the_holdout_is_never_analyzed_or_revised(make_run):
     assert set(ids(run.folder.errors, DraftErrors)) == train
     assert set(ids(run.folder.revisions, Revision)) == train
     orders = {order_of(item) for item in run.conversations("holdout").values()}
-    assert not orders & asked_about(team, "notes", "find", "edits")
+    assert not orders & asked_about(team, "notes", "find", "sentence")
 
 
 def test_stages_are_told_in_the_order_of_the_story():

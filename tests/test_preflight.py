@@ -22,7 +22,7 @@ def test_all_is_well(make_run):
     assert findings.good[0] == "conversations.jsonl: 12 conversations, 9 for training and 3 held out"
     assert findings.good[-1] == "models.teacher and analyst and editor and judge: scripted/model answers"
     assert team.asked == {"ping": 1}
-    assert findings.as_json() == {"ok": True, "good": findings.good, "problems": []}
+    assert findings.as_json() == {"ok": True, "good": findings.good, "warnings": [], "problems": []}
 
 
 def test_nothing_is_written(make_run):

@@ -2,7 +2,6 @@ import pytest
 import scripted_team
 
 from arf_programs.edits import apply_edits
-from arf_programs.programs.analyze import AnalyzeSummary
 from arf_programs.programs.propose import EditSummary, Rewrite, RewriteByTaxonomy
 from arf_programs.programs.revise import ReviseDraft
 from arf_programs.programs.verify import VerifyRevision
@@ -38,8 +37,7 @@ def revise(call, lm, conversation):
     def revise(
         errors, *, strategy="edits", attempts=2, on_reject="keep_partial", checks=False, max_change=0.6, draft=DRAFT
     ):
-        analyze = AnalyzeSummary(seed_taxonomy(), strategy="holistic", checks=checks, retries=0)
-        analyze.set_lm(lm)
+        analyze = scripted_team.analyzer_of(lm, checks=checks)
         propose = {
             "edits": EditSummary(retries=0),
             "rewrite": Rewrite(retries=0),

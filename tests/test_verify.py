@@ -1,10 +1,8 @@
 import pytest
 import scripted_team
 
-from arf_programs.programs.analyze import AnalyzeSummary
-from arf_programs.programs.verify import VerifyRevision, budget_problems, compare_errors
-from arf_programs.taxonomy.seed import seed_taxonomy
-from signatures.records import ErrorNote
+from arf_programs.programs.verify import VerifyRevision, budget_problems, compare_errors, ungained
+from signatures.records import ErrorNote, SentenceScore
 
 BEFORE = "The customer reported that a kettle leaked. The agent refunded 39.90 at once."
 AFTER = "The customer reported that a kettle leaked. The agent sent a replacement."
@@ -17,9 +15,7 @@ def note(category="wrong_fact", quote="refunded 39.90", *, source="lm", name=Non
 
 
 def verifier(lm, **budget):
-    analyze = AnalyzeSummary(seed_taxonomy(), strategy="holistic", checks=False, retries=0)
-    analyze.set_lm(lm)
-    return VerifyRevision(analyze, **{"max_change": 0.6, "min_words": 5, **budget})
+    return VerifyRevision(scripted_team.analyzer_of(lm), **{"max_change": 0.6, "min_words": 5, **budget})
 
 
 def verify(call, program, conversation, after, *, errors=None, before=BEFORE):
@@ -101,3 +97,38 @@ def test_errors_are_compared(before, after, text, remaining, new):
 )
 def test_budgets(before, after, problems):
     assert len(budget_problems(before, after, max_change=0.5, min_words=4)) == problems
+
+
+@pytest.mark.parametrize(
+    ("after", "now", "gained"),
+    [
+        (["It leaked.", "The agent sent one."], [0.1, 0.3], True),
+        (["It leaked.", "The agent sent one."], [0.1, 0.8], False),
+        (["It leaked.", "The agent sent one."], [0.1, 0.9], False),
+        (["It leaked."], [0.9], True),  # deleted: nothing stands in its place
+        (["It leaked.", "The agent sent one.", "Soon."], [0.1, 0.2, 0.85], False),
+        (["It leaked.", "The agent sent one."], [0.1, None], True),  # nobody said what it is worth
+    ],
+)
+def test_a_flagged_sentence_has_to_gain(after, now, gained):
+    errors = [note().model_copy(update={"score": 0.8})]
+    scores = [SentenceScore(sentence=text, score=score, flagged=False) for text, score in zip(after, now, strict=True)]
+    problems = ungained("It leaked. The agent refunded 39.90.", " ".join(after), errors, scores)
+    assert (problems == []) is gained
+    assert all('"The agent refunded 39.90."' in problem for problem in problems)
+
+
+def test_without_scores_nothing_has_to_gain():
+    scores = [SentenceScore(sentence="No.", score=0.9, flagged=True)]
+    assert ungained("It leaked. The agent refunded 39.90.", "It leaked. No.", [note()], scores) == []
+
+
+def test_a_revision_that_gained_nothing_is_not_verified(call, lm, conversation):
+    before = "The customer said that the kettle leaked. The agent refunded 39.90 to the customer."
+    after = "The customer said that the kettle leaked. The agent repaid the price to the customer."
+    scripted_team.join(support=lambda fields: scripted_team.yes(0.3 if "agent" in fields["sentence"] else 0.9))
+    analyze = scripted_team.analyzer_of(lm, strategy="sentencewise", logprobs=True)
+    program = VerifyRevision(analyze, max_change=0.9, min_words=3)
+    errors = [note().model_copy(update={"score": 0.6})]
+    verification = verify(call, program, conversation, after, errors=errors, before=before)
+    assert any("no better supported" in problem for problem in verification.problems)

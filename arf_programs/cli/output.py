@@ -22,12 +22,12 @@ _DECIMALS = {"words": 0}
 
 
 def show_findings(findings: Findings) -> None:
-    """The good news, then every problem."""
+    """The good news, then what to beware of, then every problem."""
     console = Console()
     for line in findings.good:
         console.print(f"ok: {line}", markup=False, highlight=False, soft_wrap=True)
-    for note in findings.notes:
-        console.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
+    for warning in findings.warnings:
+        console.print(f"beware: {warning}", markup=False, highlight=False, soft_wrap=True)
     for problem in findings.problems:
         console.print(f"problem: {problem}", markup=False, highlight=False, soft_wrap=True)
     count = len(findings.problems)

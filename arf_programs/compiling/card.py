@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pydantic import Field, JsonValue
 
+from arf_programs.calibration import Calibration
 from arf_programs.metrics.bootstrap import Interval
 from signatures.records import Record
 
 PROGRAM, CARD, CARD_TEXT = "program.json", "card.json", "card.md"
+CALIBRATION, CANDIDATE_CALIBRATION = "calibration.json", "candidate-calibration.json"
 CANDIDATE, CANDIDATE_CARD, CANDIDATE_TEXT = "candidate.json", "candidate-card.json", "candidate-card.md"
 
 
@@ -30,7 +32,7 @@ class SideScores(Record):
 
 
 class Spent(Record):
-    """Calls of one `arf compile`: `sent` to a model, `replayed` from the store; tokens and USD are those of the sent."""
+    """Calls of one `arf compile`: `sent` to a model, or `replayed` from the store; tokens and USD of those sent."""
 
     sent: int = 0
     replayed: int = 0
@@ -46,6 +48,7 @@ class Card(Record):
     strategy: str
     predictors: dict[str, list[str]]
     nearest: int | None = None
+    calibration: Calibration | None = None
     model: str
     model_digest: str
     prompt_model: str
@@ -111,6 +114,12 @@ def _facts(card: Card) -> list[str]:
         f"{spent.completion_tokens} completion tokens; {spent.usd:.4f} USD",
         f"date: {card.date}; versions: {', '.join(f'{name} {version}' for name, version in card.versions.items())}",
     ]
+    if card.calibration is not None:
+        fitted = card.calibration
+        facts.append(
+            f"calibration, fitted on {fitted.n} sentences of train ({fitted.positives} unsupported): a sentence is "
+            f"flagged from {fitted.threshold:.3f} on; area under the curve {fitted.auc:.3f} on the same sentences"
+        )
     for name, side in (("dev", card.dev), ("test", card.test)):
         facts += [
             f"{name}, {measure}: {_number(side.measures_before[measure])} before, {_number(value)} after"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 import warnings
 from collections.abc import Iterator
@@ -11,13 +12,14 @@ from pathlib import Path
 
 import dspy
 
+from arf_programs.calibration import Calibration
 from arf_programs.compiling.card import Card, SideScores, Spent
 from arf_programs.compiling.cases import Case, Cases, split_cases
 from arf_programs.compiling.optimizers import Workshop, check_optimizer, optimize
 from arf_programs.compiling.prompts import rendered_prompts
 from arf_programs.compiling.quiet import quietly
 from arf_programs.compiling.recorder import Recorder
-from arf_programs.compiling.saved import TARGET_ROLES, apply_state, use_compiled
+from arf_programs.compiling.saved import TARGET_ROLES, apply_state, use_calibration, use_compiled
 from arf_programs.compiling.scoring import Scored, compare, score_cases
 from arf_programs.compiling.state import ProgramState, plain_demos, program_state
 from arf_programs.compiling.targets import LabeledSet, Target, TargetName, make_target
@@ -30,7 +32,10 @@ from arf_programs.labeled import read_labeled
 from arf_programs.models.call_budget import BudgetSpent, CallBudget
 from arf_programs.models.call_store import call_store, calls_of, read_ledger
 from arf_programs.models.lm import build_lm, check_providers
+from arf_programs.programs.support import SentenceSupport
+from arf_programs.programs.support_scores import calibration_of, support_rows
 from arf_programs.run import Run
+from arf_programs.sentences import split_sentences
 from arf_programs.taxonomy.files import read_taxonomy
 from arf_programs.taxonomy.seed import seed_taxonomy
 from signatures.exceptions import DataError, ModelError
@@ -55,7 +60,8 @@ class Prepared:
 
     def examples(self, side: tuple[Case, ...]) -> list[dspy.Example]:
         """The cases of a side for an optimizer: the case is all its input, labels stand beside it as demo fields."""
-        return [dspy.Example(case=case, **self.target.fields(case.labeled)).with_inputs("case") for case in side]
+        shown = self.target.fields(tuple(case.labeled for case in side))
+        return [dspy.Example(case=case, **fields).with_inputs("case") for case, fields in zip(side, shown, strict=True)]
 
 
 def prepare(run: Run, name: TargetName) -> Prepared:
@@ -97,6 +103,7 @@ def compile_program(
         dev_before = job.score(job.uncompiled(), "dev", "as it is")
         state, ended = job.optimize()
         after = job.loaded(state)
+        calibration = job.calibrated(after)
         dev = compare(job.cases.dev, dev_before, job.score(after, "dev", "compiled"), run.config)
         test_before = job.score(job.uncompiled(), "test", "as it is")
         test = compare(job.cases.test, test_before, job.score(after, "test", "compiled"), run.config)
@@ -107,6 +114,7 @@ def compile_program(
         after,
         optimizer=optimizer,
         nearest=job.nearest,
+        calibration=calibration,
         sides=(dev, test),
         adopted=better or force,
         forced=force and not better,
@@ -127,7 +135,17 @@ def show_prompts(run: Run, name: TargetName) -> dict[str, str]:
 
 def sample_values(prepared: Prepared) -> dict[str, object]:
     """The inputs of the case whose prompt is shown: the last of train."""
-    return prepared.target.fields(prepared.cases.train[-1].labeled)
+    return prepared.target.fields((prepared.cases.train[-1].labeled,))[0]
+
+
+def fitted_calibration(support: SentenceSupport, examples: LabeledSet) -> Calibration:
+    """The calibration of a support question on labelled examples. Raises DataError where the scores give none."""
+    asked = support.ask_support
+    asked.lm = dspy.settings.lm
+    try:
+        return calibration_of(asyncio.run(support_rows(support, examples)), support)
+    finally:
+        asked.lm = None
 
 
 def run_taxonomy(run: Run) -> Taxonomy:
@@ -186,6 +204,20 @@ class _Job:
         refuse_leaks(program, self.cases)
         return program
 
+    def calibrated(self, program: dspy.Module) -> Calibration | None:
+        """Fit the decision of a sentencewise analyser on train, and let the program use it; None where it cannot be."""
+        supports = [part for _, part in program.named_sub_modules(SentenceSupport)]
+        if self.prepared.target.name != "analyze" or not any(part.logprobs or part.samples > 1 for part in supports):
+            return None
+        self.run.progress.say(f"calibration: {len(self.cases.train)} cases")
+        try:
+            calibration = fitted_calibration(supports[0], self.prepared.train)
+        except (DataError, BudgetSpent) as problem:
+            self.run.progress.say(f"  none fitted: {problem}")
+            return None
+        use_calibration(program, calibration)
+        return calibration
+
     def score(self, program: dspy.Module, side: str, what: str) -> Scored:
         cases: tuple[Case, ...] = getattr(self.cases, side)
         self.run.progress.say(f"{side}, {what}: {len(cases)} cases")
@@ -234,13 +266,21 @@ class _Job:
     def _limit_of_optimizer(self) -> int | None:
         if self.limit is None:
             return None
-        scoring = round(self._calls_a_case * (len(self.cases.dev) + 2 * len(self.cases.test)) + 0.5)
+        cases = len(self.cases.dev) + 2 * len(self.cases.test)
+        scoring = self._calls_of_calibration() + round(self._calls_a_case * cases + 0.5)
         if self.limit - scoring <= self.budget.sent:
             raise DataError(
                 f"--budget-calls {self.limit}: scoring alone takes about {self.budget.sent + scoring} calls, which "
                 f"leaves none for {self.optimizer}: allow more"
             )
         return self.limit - scoring
+
+    def _calls_of_calibration(self) -> int:
+        supports = [part for _, part in self.uncompiled().named_sub_modules(SentenceSupport)]
+        if self.prepared.target.name != "analyze" or not any(part.logprobs or part.samples > 1 for part in supports):
+            return 0
+        samples: int = supports[0].samples
+        return samples * sum(len(split_sentences(example.summary)) for example in self.prepared.train)
 
     def _workshop(self) -> Workshop:
         config = self.run.config

@@ -9,7 +9,7 @@ import dspy
 
 from arf_programs.programs.nearest import demos_for
 from arf_programs.programs.plain_adapter import PlainAdapter
-from arf_programs.programs.summarize import SummarizeConversation
+from arf_programs.programs.support_adapter import SupportAdapter
 
 
 def rendered_prompts(program: dspy.Module, values: Mapping[str, Any]) -> dict[str, str]:
@@ -17,8 +17,13 @@ def rendered_prompts(program: dspy.Module, values: Mapping[str, Any]) -> dict[st
 
     `values` holds inputs by field name; a field that it lacks is shown as `<name>`.
     """
-    adapter = PlainAdapter() if isinstance(program, SummarizeConversation) else dspy.JSONAdapter()
-    return {name: _rendered(adapter, predictor, values) for name, predictor in program.named_predictors()}
+    return {name: _rendered(_adapter(name), predictor, values) for name, predictor in program.named_predictors()}
+
+
+def _adapter(name: str) -> Any:
+    """The adapter of a predictor: two programs bring one of their own."""
+    own = {"summarize": PlainAdapter, "ask_support": SupportAdapter}
+    return own.get(name.rpartition(".")[2], dspy.JSONAdapter)()
 
 
 def _rendered(adapter: Any, predictor: dspy.Predict, values: Mapping[str, Any]) -> str:

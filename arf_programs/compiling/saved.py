@@ -8,11 +8,13 @@ from pathlib import Path
 import dspy
 from pydantic import ValidationError
 
+from arf_programs.calibration import Calibration
 from arf_programs.compiling.card import CANDIDATE, CARD, PROGRAM, Card
 from arf_programs.compiling.state import ProgramState, load_state, predictor_fields
 from arf_programs.config.models import Role
 from arf_programs.fingerprint import digest, file_digest, model_digest
 from arf_programs.programs.nearest import show_nearest
+from arf_programs.programs.support import SentenceSupport
 from arf_programs.run import Run
 from signatures.exceptions import ConfigError
 
@@ -35,7 +37,15 @@ def use_compiled(run: Run, target: str, program: dspy.Module) -> bool:
     card = read_card(folder, target)
     _check_fit(card, run, target, program)
     apply_state(program, _read_state(folder / PROGRAM), card.nearest)
+    if card.calibration is not None:
+        use_calibration(program, card.calibration)
     return True
+
+
+def use_calibration(program: dspy.Module, calibration: Calibration) -> None:
+    """Let the support question of an analyser decide by this calibration."""
+    for _, support in program.named_sub_modules(SentenceSupport):
+        support.calibration = calibration
 
 
 def apply_state(program: dspy.Module, state: ProgramState, nearest: int | None) -> None:
@@ -53,8 +63,9 @@ def program_fingerprint(run: Run, *targets: str) -> dict[str, str]:
     for target in targets:
         folder = program_folder(run, target)
         if folder is not None:
-            nearest = read_card(folder, target).nearest if (folder / CARD).exists() else None
-            found[f"programs.{target}"] = digest([file_digest(folder / PROGRAM), nearest])
+            card = read_card(folder, target)
+            fitted = card.calibration.model_dump() if card.calibration else None
+            found[f"programs.{target}"] = digest([file_digest(folder / PROGRAM), card.nearest, fitted])
     return found
 
 

@@ -27,9 +27,13 @@ def program_state(program: dspy.Module) -> ProgramState:
 
 
 def plain_demos(predictor: dspy.Predict) -> list[dict[str, Any]]:
-    """The demonstrations with the fields of their predictor alone."""
-    fields = set(predictor.signature.fields) | {_MARK}
-    return [{key: plain(value) for key, value in dict(demo).items() if key in fields} for demo in predictor.demos]
+    """The demonstrations with the fields of their predictor alone; one that lacks a field is none."""
+    fields = set(predictor.signature.fields)
+    return [
+        {key: plain(value) for key, value in demo.items() if key in fields | {_MARK}}
+        for demo in map(dict, predictor.demos)
+        if fields <= demo.keys()
+    ]
 
 
 def plain(value: Any) -> Any:

@@ -12,15 +12,13 @@ from arf_programs.checks import run_checks
 from arf_programs.compiling.state import plain
 from arf_programs.compiling.task import Answers, Outcome
 from arf_programs.config.models import Role
-from arf_programs.demos import analysis_demos, revision_demos
+from arf_programs.demos import analysis_examples, revision_examples
 from arf_programs.error_notes import same_error
 from arf_programs.labeled import LabeledExample
 from arf_programs.metrics.detection import detection
 from arf_programs.metrics.repair import repair
 from arf_programs.metrics.rouge import rouge
-from arf_programs.programs.analyze import AnalyzeSummary
 from arf_programs.run import Run
-from arf_programs.sentences import split_sentences
 from arf_programs.stages.analyze import build_analyzer
 from arf_programs.stages.draft import build_teacher
 from arf_programs.stages.evaluate import build_judge
@@ -37,8 +35,8 @@ class Target:
     """A program that can be compiled.
 
     `build` makes it uncompiled and without a model of its own, showing at most demonstrations of the labelled examples
-    that it is given; `wanted` says which examples it can be scored on, in words `what`; `fields` gives an example's
-    values for the fields of its predictors; `answer` puts an example to it and scores what comes back.
+    that it is given; `wanted` says which examples it can be scored on, in words `what`; `fields` gives for
+    each example its values for the fields of the predictors; `answer` puts an example to it and scores what comes back.
     """
 
     name: TargetName
@@ -46,7 +44,7 @@ class Target:
     build: Callable[[LabeledSet], dspy.Module]
     wanted: Callable[[LabeledExample], bool]
     what: str
-    fields: Callable[[LabeledExample], dict[str, Any]]
+    fields: Callable[[LabeledSet], list[dict[str, Any]]]
     answer: Answers
 
 
@@ -58,12 +56,11 @@ def make_target(name: TargetName, run: Run, taxonomy: Taxonomy, train: LabeledSe
 
 def _analyze(run: Run, taxonomy: Taxonomy, _: LabeledSet) -> Target:
     known = set(taxonomy.ids())
-    strategy = run.config.analyze.strategy
 
     def build(shown: LabeledSet) -> dspy.Module:
         program = build_analyzer(run, taxonomy=taxonomy, labeled=shown, compiled=False)
         program.set_lm(None)
-        return _asked_only(program, strategy)
+        return program
 
     async def answer(program: dspy.Module, labeled: LabeledExample) -> Outcome:
         found = await program.acall(conversation=labeled.conversation, summary=labeled.summary)
@@ -74,8 +71,8 @@ def _analyze(run: Run, taxonomy: Taxonomy, _: LabeledSet) -> Target:
     def wanted(labeled: LabeledExample) -> bool:
         return all(note.category in known for note in labeled.errors)
 
-    def fields(labeled: LabeledExample) -> dict[str, Any]:
-        return analysis_fields(labeled, taxonomy)
+    def fields(examples: LabeledSet) -> list[dict[str, Any]]:
+        return [plain(dict(item)) for item in analysis_examples(examples, taxonomy, run.config.analyze.strategy)]
 
     return Target("analyze", "analyst", build, wanted, "summary whose categories the taxonomy has", fields, answer)
 
@@ -98,8 +95,8 @@ def _revise(run: Run, taxonomy: Taxonomy, train: LabeledSet) -> Target:
         told = repair(labeled.summary, labeled.revised or "", after, new_errors=len(new))
         return Outcome(told.score, told.feedback, {"revised": after}, {"mended": told.mended, "kept": told.kept})
 
-    def fields(labeled: LabeledExample) -> dict[str, Any]:
-        return {**plain(dict(revision_demos([labeled])[0])), "common_errors": taxonomy.as_text()}
+    def fields(examples: LabeledSet) -> list[dict[str, Any]]:
+        return revision_fields(examples, run, taxonomy)
 
     def wanted(labeled: LabeledExample) -> bool:
         return bool(labeled.errors and labeled.revised)
@@ -117,13 +114,16 @@ def _judge(run: Run, _: Taxonomy, __: LabeledSet) -> Target:
         given = (await program.acall(conversation=labeled.conversation, summary=labeled.summary)).rating
         return judged(given, labeled.rating or 0, labeled)
 
-    def fields(labeled: LabeledExample) -> dict[str, Any]:
-        return {
-            "conversation": labeled.conversation.as_numbered_text(),
-            "summary": labeled.summary,
-            "reasons": told_reasons(labeled.errors),
-            "rating": labeled.rating,
-        }
+    def fields(examples: LabeledSet) -> list[dict[str, Any]]:
+        return [
+            {
+                "conversation": labeled.conversation.as_numbered_text(),
+                "summary": labeled.summary,
+                "reasons": told_reasons(labeled.errors),
+                "rating": labeled.rating,
+            }
+            for labeled in examples
+        ]
 
     return Target("judge", "judge", build, lambda labeled: labeled.rating is not None, "rating", fields, answer)
 
@@ -146,8 +146,8 @@ def _summarize(run: Run, _: Taxonomy, __: LabeledSet) -> Target:
         )
         return Outcome(score, feedback, {"summary": text}, {"rating": given.rating, "rougeL": overlap})
 
-    def fields(labeled: LabeledExample) -> dict[str, Any]:
-        return {"conversation": labeled.conversation.as_text(), "summary": references(labeled)[0]}
+    def fields(examples: LabeledSet) -> list[dict[str, Any]]:
+        return [{"conversation": item.conversation.as_text(), "summary": references(item)[0]} for item in examples]
 
     what = "correction or reference summary"
     return Target("summarize", "teacher", build, lambda labeled: bool(references(labeled)), what, fields, answer)
@@ -183,25 +183,20 @@ def new_check_errors(conversation: Conversation, before: str, after: str) -> lis
     return [note for note in run_checks(conversation, after) if not any(same_error(note, item) for item in old)]
 
 
-def analysis_fields(labeled: LabeledExample, taxonomy: Taxonomy) -> dict[str, Any]:
-    """Values for the predictors of both strategies; of the sentences, the first with an error, else the first."""
-    shown = plain(dict(analysis_demos([labeled], taxonomy)[0]))
-    sentences = split_sentences(labeled.summary)
-    quoted = [
-        (sentence, error)
-        for sentence in sentences
-        for error in shown["errors"]
-        if error["quote"] and error["quote"] in sentence
-    ]
-    sentence, error = quoted[0] if quoted else (sentences[0], None)
-    omissions = [{k: v for k, v in error.items() if k != "quote"} for error in shown["errors"] if not error["quote"]]
-    supported = "no" if error else "yes"
-    return {**shown, "sentence": sentence, "supported": supported, "error": error, "omissions": omissions}
-
-
-def _asked_only(program: AnalyzeSummary, strategy: str) -> AnalyzeSummary:
-    """The analyser without the predictors of the other strategy, which nobody would ask."""
-    others = ("check_sentence", "find_omissions") if strategy == "holistic" else ("find_errors",)
-    for name in others:
-        delattr(program, name)
-    return program
+def revision_fields(examples: LabeledSet, run: Run, taxonomy: Taxonomy) -> list[dict[str, Any]]:
+    """Values for the editor's predictors; the strategy `taxonomy`, which sees no errors, has fields of its own."""
+    config = run.config.revise
+    if config.strategy == "taxonomy":
+        common = {"common_errors": taxonomy.as_text(), "feedback": ""}
+        return [
+            {
+                **common,
+                "conversation": labeled.conversation.as_numbered_text(),
+                "summary": labeled.summary,
+                "revised": labeled.revised,
+            }
+            for labeled in examples
+        ]
+    # Where sentences are mended one by one, a case of which none was rewritten or added cannot be shown.
+    shown = [revision_examples([labeled], config.strategy, config.edits) for labeled in examples]
+    return [plain(dict(items[0])) if items else {} for items in shown]

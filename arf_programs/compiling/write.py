@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING
 import dspy
 
 from arf_programs import __version__
+from arf_programs.calibration import Calibration, write_calibration
 from arf_programs.compiling.card import (
+    CALIBRATION,
     CANDIDATE,
+    CANDIDATE_CALIBRATION,
     CANDIDATE_CARD,
     CANDIDATE_TEXT,
     CARD,
@@ -44,6 +47,7 @@ def make_card(
     *,
     optimizer: OptimizerName,
     nearest: int | None,
+    calibration: Calibration | None,
     sides: tuple[SideScores, SideScores],
     adopted: bool,
     forced: bool,
@@ -54,12 +58,13 @@ def make_card(
     """The card of a program that was scored on dev and test."""
     config, target = run.config, prepared.target
     model = config.models.of(target.role)
-    sample = target.fields(prepared.cases.train[-1].labeled)
+    sample = target.fields((prepared.cases.train[-1].labeled,))[0]
     return Card(
         target=target.name,
         strategy=strategy_of(run, target.name),
         predictors=predictor_fields(program),
         nearest=nearest,
+        calibration=calibration,
         model=model.model,
         model_digest=model_digest(model),
         prompt_model=config.models.prompt.model,
@@ -91,8 +96,13 @@ def write_program(run: Run, card: Card, program: dspy.Module) -> Path:
     A candidate that was not adopted leaves the program in use, and its card, as they are.
     """
     folder = run.base_dir / run.config.compile.dir / card.target
-    names = (PROGRAM, CARD, CARD_TEXT) if card.adopted else (CANDIDATE, CANDIDATE_CARD, CANDIDATE_TEXT)
+    adopted = (PROGRAM, CARD, CARD_TEXT, CALIBRATION)
+    names = adopted if card.adopted else (CANDIDATE, CANDIDATE_CARD, CANDIDATE_TEXT, CANDIDATE_CALIBRATION)
     save_state(program, folder / names[0])
+    (folder / names[3]).unlink(missing_ok=True)
+    if card.calibration is not None:
+        # For `analyze.calibration` of other configurations; a compiled program brings its own by its card.
+        write_calibration(folder / names[3], card.calibration)
     write_text_atomic(folder / names[2], as_markdown(card))
     write_text_atomic(folder / names[1], card.model_dump_json(indent=2) + "\n")
     return folder / names[2]

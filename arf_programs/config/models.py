@@ -46,6 +46,9 @@ class ModelConfig(Section):
     json_schema: bool | None = Field(
         default=None, description="whether the endpoint enforces a JSON schema; null asks LiteLLM's table"
     )
+    logprobs: bool | None = Field(
+        default=None, description="whether the endpoint gives log-probabilities; null asks LiteLLM's table"
+    )
     input_price: float | None = Field(default=None, ge=0, description="USD per million prompt tokens")
     output_price: float | None = Field(default=None, ge=0, description="USD per million completion tokens")
     parameters: dict[str, JsonValue] = Field(default_factory=dict, description="further LiteLLM parameters")

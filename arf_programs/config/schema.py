@@ -55,7 +55,7 @@ class LabeledConfig(Section):
     """A small labelled set: conversation (or the id of one in the corpus), summary, errors, revised, rating."""
 
     path: str | None = None
-    demos: int = Field(default=0, ge=0, le=16, description="labelled examples shown to holistic analyst and editor")
+    demos: int = Field(default=0, ge=0, le=16, description="labelled examples shown to analyst and editor")
 
 
 class SummarizeConfig(Section):
@@ -69,6 +69,10 @@ class AnalyzeConfig(Section):
 
     strategy: Literal["holistic", "sentencewise"] = "holistic"
     checks: bool = Field(default=True, description="add the errors that deterministic checks find")
+    samples: int = Field(
+        default=1, ge=1, le=20, description="answers to the support question from a model without log-probabilities"
+    )
+    calibration: str | None = Field(default=None, description="fitted calibration of the support question's score")
     notes_sample: int = Field(default=40, ge=0, description="drafts on which open notes are taken; 0 keeps the seed")
     max_categories: int = Field(default=14, ge=1, le=40)
     taxonomy: str | None = Field(default=None, description="a taxonomy.yaml to use instead of inducing one")
@@ -79,6 +83,10 @@ class ReviseConfig(Section):
     """How drafts are mended, and what counts as mended."""
 
     strategy: Literal["edits", "rewrite", "taxonomy"] = "edits"
+    edits: Literal["one_by_one", "together"] = Field(
+        default="one_by_one", description="strategy edits: one flagged sentence at a time, or all in one answer"
+    )
+    candidates: int = Field(default=3, ge=1, le=10, description="rewrites of a sentence to choose among")
     attempts: int = Field(default=2, ge=1, le=10)
     max_change: float = Field(default=0.6, gt=0, le=1, description="largest share of words that a revision may change")
     min_words: int = Field(default=8, ge=1, description="a revision shorter than this is no summary")

@@ -4,6 +4,8 @@
 - `answer`: a text, or anything else, which is then dumped as JSON;
 - `match` (optional): a substring of the prompt, or a regular expression found in it. Such a row answers as often as it
   matches, unless `times` limits it; rows without `match` are used up in order, each `times` (1) times;
+- `logprobs` (optional): OpenAI's `content` list for a choice, `[{token, logprob, top_logprobs: [{token, logprob}]}]`,
+  given with the answer where log-probabilities are asked for;
 - `error` (optional): `rate_limit`, `timeout` or `server` to raise LiteLLM's exception, `empty` for a blank answer,
   `length` for an answer that was cut off.
 
@@ -29,6 +31,16 @@ ScriptedError = Literal["rate_limit", "timeout", "server", "empty", "length"]
 Messages = list[dict[str, Any]]
 
 
+class ScriptedLogprob(BaseModel):
+    """A token with its natural log-probability, and the most probable ones in its place."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    token: str
+    logprob: float
+    top_logprobs: list[ScriptedLogprob] = Field(default_factory=list)
+
+
 class ScriptedAnswer(BaseModel):
     """One answer of a script, and when it is given."""
 
@@ -37,6 +49,7 @@ class ScriptedAnswer(BaseModel):
     answer: JsonValue = ""
     match: str | None = None
     error: ScriptedError | None = None
+    logprobs: list[ScriptedLogprob] | None = None
     times: int | None = Field(default=None, ge=1)
 
     def text(self) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from litellm import Choices, ModelResponse, Usage
 from litellm.exceptions import BadRequestError, InternalServerError, RateLimitError, Timeout
 from litellm.llms.custom_llm import CustomLLM
-from litellm.types.utils import Message
+from litellm.types.utils import ChatCompletionTokenLogprob, ChoiceLogprobs, Message
 
 from arf_programs.models import scripted
 from signatures.exceptions import ArfError
@@ -64,8 +64,16 @@ def _response(
     text = answer.text()
     asked, written = len(call.prompt.split()), len(text.split())
     finish_reason = "length" if answer.error == "length" else "stop"
-    response.choices = [Choices(finish_reason=finish_reason, index=0, message=Message(content=text, role="assistant"))]
+    message = Message(content=text, role="assistant")
+    logprobs = _logprobs(answer) if call.params.get("logprobs") else None
+    response.choices = [Choices(finish_reason=finish_reason, index=0, message=message, logprobs=logprobs)]
     response.model = f"{PROVIDER}/{model}"
     usage = Usage(prompt_tokens=asked, completion_tokens=written, total_tokens=asked + written)
     response.usage = usage
     return response
+
+
+def _logprobs(answer: scripted.ScriptedAnswer) -> ChoiceLogprobs | None:
+    if answer.logprobs is None:
+        return None
+    return ChoiceLogprobs(content=[ChatCompletionTokenLogprob(**item.model_dump()) for item in answer.logprobs])

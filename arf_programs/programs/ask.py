@@ -13,15 +13,17 @@ from arf_programs.corpus.clean import clean_text
 from arf_programs.programs.nearest import demos_for
 from signatures.exceptions import ModelError
 
-_RETRY_TEMPERATURE = 0.7
+_SAMPLING_TEMPERATURE = 0.7
+_TRIES = 100  # more than a question is ever tried, so that no two samples share a try
 _APART = 1_000_000  # keeps further tries of one sample of an optimizer apart from its other samples
 
 
-async def ask(predict: dspy.Predict, *, retries: int, **inputs: Any) -> dspy.Prediction:
+async def ask(predict: dspy.Predict, *, retries: int, sample: int = 0, **inputs: Any) -> dspy.Prediction:
     """Call `predict` with `inputs`; a malformed answer is asked for again up to `retries` times.
 
-    A further try samples (a greedy model would only repeat itself) and is another entry of the call store.
-    Raises ModelError when no answer could be parsed.
+    `sample` 0 is the answer under the model's own settings; each other number is one of several sampled answers to
+    the same question. These, and further tries (a greedy model would only repeat itself), are sampled at a temperature
+    of at least 0.7, and each is another entry of the call store. Raises ModelError when no answer could be parsed.
     """
     problem = ""
     lm = predict.lm or dspy.settings.lm
@@ -29,7 +31,8 @@ async def ask(predict: dspy.Predict, *, retries: int, **inputs: Any) -> dspy.Pre
     demos = demos_for(predict, asked)
     for attempt in range(retries + 1):
         try:
-            answer = await predict.acall(config=_sampling(lm, attempt), demos=demos, **asked)
+            config = _sampling(lm, sample * _TRIES + attempt)
+            answer = await predict.acall(config=config, demos=demos, **asked)
             return dspy.Prediction(**{name: _cleaned(value) for name, value in answer.items()})
         except AdapterParseError as error:
             problem = " ".join(str(error).split())[:300]
@@ -53,14 +56,20 @@ def _cleaned(value: Any) -> Any:
     return clean_text(value) if isinstance(value, str) and not isinstance(value, Enum) else value
 
 
-def _sampling(lm: dspy.LM, attempt: int) -> dict[str, Any]:
-    if attempt == 0:
+def typed(signature: type[dspy.Signature], field: str, annotation: object) -> type[dspy.Signature]:
+    """The signature with the type of a field narrowed, so that the schema that is sent says so."""
+    narrowed: type[dspy.Signature] = signature.with_updated_fields(field, type_=annotation)
+    return narrowed
+
+
+def _sampling(lm: dspy.LM, number: int) -> dict[str, Any]:
+    if number == 0:
         return {}
     sampled = lm.kwargs.get("rollout_id")
-    step = attempt if sampled is None else attempt * _APART
+    step = number if sampled is None else number * _APART
     config: dict[str, Any] = {"rollout_id": (sampled or 0) + step}
     if lm.kwargs.get("temperature") is not None:
-        config["temperature"] = max(lm.kwargs["temperature"], _RETRY_TEMPERATURE)
+        config["temperature"] = max(lm.kwargs["temperature"], _SAMPLING_TEMPERATURE)
     if lm.kwargs.get("seed") is not None:
         config["seed"] = lm.kwargs["seed"] + step
     return config

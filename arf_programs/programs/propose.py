@@ -1,4 +1,4 @@
-"""The three strategies by which an editor mends a draft: edits, rewrite, taxonomy."""
+"""The strategies by which an editor mends a draft in one answer: edits together, rewrite, taxonomy."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import dspy
 
 from arf_programs.edits import apply_edits
+from arf_programs.error_lines import describe_errors
 from arf_programs.programs.ask import ask
+from arf_programs.programs.support import SentenceSupport
 from signatures.propose_edits import ProposedEdit, ProposeEdits
 from signatures.records import Conversation, Edit, ErrorNote, Record, RefusedEdit, Taxonomy
 from signatures.rewrite_summary import ReviseByTaxonomy, RewriteSummary
-
-_QUOTE_SHOWN = 160
 
 
 class Proposal(Record):
@@ -39,21 +39,23 @@ class Propose(dspy.Module):
         self.set_lm(lm)
         self.model = lm.model
 
-    def show(self, demos: Sequence[dspy.Example]) -> None:
-        """Let the editor see these demonstrations; a strategy that cannot use them shows none."""
-        if self.needs_errors:
-            for predictor in self.predictors():
-                predictor.demos = list(demos)
-
     async def propose(
-        self, conversation: Conversation, summary: str, errors: Sequence[ErrorNote], feedback: str
+        self,
+        conversation: Conversation,
+        summary: str,
+        errors: Sequence[ErrorNote],
+        feedback: str,
+        support: SentenceSupport | None = None,
     ) -> Proposal:
-        """One attempt. Raises ModelError when the editor's answers cannot be parsed."""
+        """One attempt; `support` is the verifier's question, for strategies that choose among candidates by it.
+
+        Raises ModelError when the editor's answers cannot be parsed.
+        """
         raise NotImplementedError
 
 
 class EditSummary(Propose):
-    """Structured edits, applied by a pure function: untouched text stays byte-identical."""
+    """All errors in one answer of structured edits, applied by a pure function: untouched text stays byte-identical."""
 
     name = "edits"
 
@@ -62,7 +64,12 @@ class EditSummary(Propose):
         self.edit = dspy.Predict(ProposeEdits)
 
     async def propose(
-        self, conversation: Conversation, summary: str, errors: Sequence[ErrorNote], feedback: str
+        self,
+        conversation: Conversation,
+        summary: str,
+        errors: Sequence[ErrorNote],
+        feedback: str,
+        support: SentenceSupport | None = None,
     ) -> Proposal:
         answer = await ask(
             self.edit,
@@ -86,7 +93,12 @@ class Rewrite(Propose):
         self.rewrite = dspy.Predict(RewriteSummary)
 
     async def propose(
-        self, conversation: Conversation, summary: str, errors: Sequence[ErrorNote], feedback: str
+        self,
+        conversation: Conversation,
+        summary: str,
+        errors: Sequence[ErrorNote],
+        feedback: str,
+        support: SentenceSupport | None = None,
     ) -> Proposal:
         answer = await ask(
             self.rewrite,
@@ -111,7 +123,12 @@ class RewriteByTaxonomy(Propose):
         self.revise = dspy.Predict(ReviseByTaxonomy)
 
     async def propose(
-        self, conversation: Conversation, summary: str, errors: Sequence[ErrorNote], feedback: str
+        self,
+        conversation: Conversation,
+        summary: str,
+        errors: Sequence[ErrorNote],
+        feedback: str,
+        support: SentenceSupport | None = None,
     ) -> Proposal:
         answer = await ask(
             self.revise,
@@ -122,21 +139,6 @@ class RewriteByTaxonomy(Propose):
             feedback=feedback,
         )
         return Proposal(after=answer.revised.strip())
-
-
-def describe_errors(errors: Sequence[ErrorNote]) -> str:
-    """One line an error, with the short ids (e1, e2, ...) by which an editor names what it mends."""
-    lines = []
-    for number, note in enumerate(errors, start=1):
-        turns = f" (turns {', '.join(map(str, note.evidence))})" if note.evidence else ""
-        quote = f'"{_shortened(note.quote)}"' if note.quote else "nothing quoted: something is missing"
-        lines.append(f"e{number}. {note.category}: {quote}. {note.explanation}{turns}")
-    return "\n".join(lines)
-
-
-def _shortened(quote: str) -> str:
-    """A long quote by its beginning and end: the editor has the summary, and pays for each word twice."""
-    return quote if len(quote) <= _QUOTE_SHOWN else f"{quote[: _QUOTE_SHOWN - 40]} ... {quote[-30:]}"
 
 
 def to_edits(proposed: Sequence[ProposedEdit], errors: Sequence[ErrorNote]) -> list[Edit]:

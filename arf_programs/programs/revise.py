@@ -40,7 +40,9 @@ class ReviseDraft(dspy.Module):
         feedback: list[str] = []
         tries: list[tuple[Proposal, Verification]] = []
         for attempt in range(1, self.attempts + 1):
-            proposal = await self.propose.propose(conversation, draft.text, errors, "\n".join(feedback))
+            proposal = await self.propose.propose(
+                conversation, draft.text, errors, "\n".join(feedback), self.verify.support
+            )
             verification = await self._verify(conversation, draft.text, proposal.after, errors)
             tries.append((proposal, verification))
             if verification.passed:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from difflib import SequenceMatcher
 
 import dspy
 
 from arf_programs.edits import change_share
 from arf_programs.error_notes import is_omission, same_error
+from arf_programs.flagged import notes_by_sentence
 from arf_programs.programs.analyze import AnalyzeSummary
-from signatures.records import Conversation, ErrorNote, Record
+from arf_programs.programs.support import SentenceSupport
+from arf_programs.sentences import split_sentences
+from signatures.records import Conversation, ErrorNote, Record, SentenceScore
 
 _NEW = "the revision brought in a new error"
 _LEFT = "this error is still there"
+_NO_GAIN = "what replaced this sentence is no better supported by the conversation than it was"
 
 
 class Verification(Record):
@@ -32,11 +37,23 @@ class Verification(Record):
 
 
 class VerifyRevision(dspy.Module):
-    """Keeps a revision only if the errors are gone, none is new, and the change stays within its budget."""
+    """Keeps a revision only if the errors are gone, none is new, and the change stays within its budget.
 
-    def __init__(self, analyze: AnalyzeSummary, *, max_change: float, min_words: int) -> None:
+    Where the analyst scores sentences, what became of a flagged one must also be better supported than it was.
+    `support` is the question by which an editor's candidates are scored; None where no model is asked.
+    """
+
+    def __init__(
+        self,
+        analyze: AnalyzeSummary,
+        *,
+        max_change: float,
+        min_words: int,
+        support: SentenceSupport | None = None,
+    ) -> None:
         super().__init__()
         self.analyze = analyze
+        self.support = support
         self.max_change = max_change
         self.min_words = min_words
 
@@ -47,6 +64,7 @@ class VerifyRevision(dspy.Module):
         analysis = await self.analyze.acall(conversation=conversation, summary=after)
         remaining, new = compare_errors(errors, analysis.errors, after)
         problems = [_say(_LEFT, note) for note in remaining] + [_say(_NEW, note) for note in new]
+        problems += ungained(before, after, errors, analysis.sentences)
         problems += budget_problems(before, after, max_change=self.max_change, min_words=self.min_words)
         return dspy.Prediction(verification=Verification(remaining=remaining, new=new, problems=tuple(problems)))
 
@@ -70,6 +88,27 @@ def compare_errors(
         and not any(same_error(old, note) for note in again)
     ]
     return (*again, *untouched), tuple(new)
+
+
+def ungained(before: str, after: str, errors: Sequence[ErrorNote], sentences: Sequence[SentenceScore]) -> list[str]:
+    """In words, each flagged sentence of `before` that is not better supported in `after`; `sentences` are its scores.
+
+    What became of a sentence is the run of sentences that stands in its place (difflib.SequenceMatcher over sentences):
+    it has gained when all of them have a lower score, or when none is left.
+    """
+    old, new = split_sentences(before), split_sentences(after)
+    scores = {
+        index: max(note.score for note in notes if note.score is not None)
+        for index, notes in notes_by_sentence(before, errors).items()
+        if any(note.score is not None for note in notes)
+    }
+    now = {item.sentence: item.score for item in sentences if item.score is not None}
+    problems = []
+    for _, a, b, c, d in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        known = [now[text] for text in new[c:d] if text in now]
+        worse = [old[index] for index in range(a, b) if index in scores and known and scores[index] <= max(known)]
+        problems += [f'{_NO_GAIN}: "{text}"' for text in worse]
+    return problems
 
 
 def budget_problems(before: str, after: str, *, max_change: float, min_words: int) -> list[str]:

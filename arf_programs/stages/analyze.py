@@ -6,23 +6,29 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from arf_programs.asking import ask_rows
+from arf_programs.calibration import Calibration, mismatches, read_calibration
 from arf_programs.compiling.saved import program_fingerprint, use_compiled
-from arf_programs.demos import analysis_demos, usable_examples
+from arf_programs.demos import analysis_examples, show, usable_examples
 from arf_programs.fingerprint import digest, file_digest, model_digest, prompts_digest
 from arf_programs.jsonl import write_jsonl_atomic
 from arf_programs.labeled import LabeledExample
 from arf_programs.models.lm import build_lm
+from arf_programs.models.logprobs import gives_logprobs
 from arf_programs.programs.analyze import AnalyzeSummary
+from arf_programs.programs.holistic import HolisticAnalysis
+from arf_programs.programs.sentencewise import SentencewiseAnalysis
+from arf_programs.programs.support import SentenceSupport
 from arf_programs.run import Run
 from arf_programs.runner import RowKey
 from arf_programs.stages.stage import Stage
 from arf_programs.taxonomy.files import read_taxonomy
-from signatures.check_sentence import CheckSentence
+from signatures.describe_error import DescribeError
 from signatures.find_errors import FindErrors
 from signatures.find_omissions import FindOmissions
 from signatures.records import DraftErrors, Summary, Taxonomy
+from signatures.support_sentence import SupportSentence
 
-ANALYSIS_SIGNATURES = (FindErrors, CheckSentence, FindOmissions)
+ANALYSIS_SIGNATURES = (FindErrors, SupportSentence, DescribeError, FindOmissions)
 
 
 def outputs(run: Run) -> tuple[Path, ...]:
@@ -37,6 +43,8 @@ def analyst_fingerprint(run: Run) -> dict[str, str]:
         "models.analyst": model_digest(config.models.analyst),
         "analyze.strategy": digest(config.analyze.strategy),
         "analyze.checks": digest(config.analyze.checks),
+        "analyze.samples": digest(config.analyze.samples),
+        "analyze.calibration": run.content_digest(config.analyze.calibration or ""),
         "analysis prompts": prompts_digest(ANALYSIS_SIGNATURES),
         "labeled.demos": demos_digest(run),
         "seed": digest(config.seed),
@@ -72,24 +80,66 @@ def build_analyzer(
     `compiled`, a compiled program is left aside.
     """
     config = run.config
+    if not model:
+        return AnalyzeSummary(None, checks=True)
     taxonomy = taxonomy or read_taxonomy(run.folder.taxonomy)
-    program = AnalyzeSummary(
-        taxonomy,
-        strategy=config.analyze.strategy if model else None,
-        checks=config.analyze.checks or not model,
-        retries=config.analyze.parse_retries,
-    )
-    if model:
-        if not (compiled and use_compiled(run, "analyze", program)) and config.labeled.demos:
-            known = run.labeled() if labeled is None else labeled
-            program.find_errors.demos = analysis_demos(usable_examples(known, taxonomy, config.labeled.demos), taxonomy)
-        program.set_lm(build_lm(config.models.analyst, seed=config.seed))
+    program = AnalyzeSummary(_strategy(run, taxonomy), checks=config.analyze.checks)
+    if not (compiled and use_compiled(run, "analyze", program)) and config.labeled.demos:
+        known = run.labeled() if labeled is None else labeled
+        examples = usable_examples(known, taxonomy, config.labeled.demos)
+        show(program, analysis_examples(examples, taxonomy, config.analyze.strategy))
+    program.set_lm(build_lm(config.models.analyst, seed=config.seed))
     return program
+
+
+def build_support(run: Run) -> SentenceSupport:
+    """The support question to the analyst, as configured, without a language model yet."""
+    config = run.config
+    return SentenceSupport(
+        retries=config.analyze.parse_retries,
+        logprobs=gives_logprobs(config.models.analyst),
+        samples=config.analyze.samples,
+        calibration=read_run_calibration(run),
+    )
+
+
+def read_run_calibration(run: Run) -> Calibration | None:
+    """The configured calibration, None where none is. Raises DataError for a file that is missing or is none."""
+    given = run.config.analyze.calibration
+    if not given:
+        return None
+    beside = run.base_dir / given
+    return read_calibration(beside if beside.exists() else Path(given))
+
+
+def calibration_warnings(run: Run, support: SentenceSupport, *, prompt: bool = True) -> list[str]:
+    """Why the configured calibration may not fit what the analyst is asked; empty if it does, or there is none.
+
+    Without `prompt`, only the model is compared.
+    """
+    known = support.calibration
+    if known is None:
+        return []
+    asked = support.prompt_digest() if prompt else known.prompt
+    told = mismatches(known, model=run.config.models.analyst.model, prompt=asked)
+    return [f"{run.config.analyze.calibration}: {problem}" for problem in told]
+
+
+def _strategy(run: Run, taxonomy: Taxonomy) -> HolisticAnalysis | SentencewiseAnalysis:
+    retries = run.config.analyze.parse_retries
+    match run.config.analyze.strategy:
+        case "holistic":
+            return HolisticAnalysis(taxonomy, retries=retries)
+        case "sentencewise":
+            return SentencewiseAnalysis(taxonomy, build_support(run), retries=retries)
 
 
 def work(run: Run) -> dict[str, int]:
     conversations = run.conversations("train")
     program = build_analyzer(run)
+    if isinstance(program.analysis, SentencewiseAnalysis):
+        for warning in calibration_warnings(run, program.analysis.support):
+            run.progress.say(f"  {warning}")
 
     async def analyze(draft: Summary) -> DraftErrors:
         conversation = conversations[draft.conversation_id]

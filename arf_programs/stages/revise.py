@@ -10,24 +10,30 @@ from arf_programs.asking import ask_rows
 from arf_programs.compiling.saved import program_fingerprint, use_compiled
 from arf_programs.config.models import ModelConfig
 from arf_programs.config.schema import Config
-from arf_programs.demos import revision_demos, usable_examples
+from arf_programs.demos import revision_examples, show, usable_examples
 from arf_programs.fingerprint import digest, file_digest, model_digest, prompts_digest
 from arf_programs.jsonl import read_jsonl, write_jsonl_atomic
 from arf_programs.labeled import LabeledExample
 from arf_programs.models.lm import build_lm
+from arf_programs.programs.analyze import AnalyzeSummary
+from arf_programs.programs.edit_sentences import EditSentences
 from arf_programs.programs.propose import EditSummary, Propose, Rewrite, RewriteByTaxonomy
 from arf_programs.programs.revise import ReviseDraft
+from arf_programs.programs.sentencewise import SentencewiseAnalysis
+from arf_programs.programs.support import SentenceSupport
 from arf_programs.programs.verify import VerifyRevision
 from arf_programs.run import Run
 from arf_programs.runner import RowKey
-from arf_programs.stages.analyze import analyst_fingerprint, build_analyzer
+from arf_programs.stages.analyze import analyst_fingerprint, build_analyzer, build_support
 from arf_programs.stages.stage import Stage
 from arf_programs.taxonomy.files import read_taxonomy
 from signatures.propose_edits import ProposeEdits
 from signatures.records import DraftErrors, Revision, Summary, Taxonomy, Verdict
+from signatures.rewrite_sentence import RewriteSentence
 from signatures.rewrite_summary import ReviseByTaxonomy, RewriteSummary
+from signatures.write_missing import WriteMissing
 
-REVISION_SIGNATURES = (ProposeEdits, RewriteSummary, ReviseByTaxonomy)
+REVISION_SIGNATURES = (RewriteSentence, WriteMissing, ProposeEdits, RewriteSummary, ReviseByTaxonomy)
 
 
 def outputs(run: Run) -> tuple[Path, ...]:
@@ -61,15 +67,18 @@ def build_reviser(
     config = run.config.revise
     taxonomy = taxonomy or read_taxonomy(run.folder.taxonomy)
     propose = _strategy(run, taxonomy)
+    analyze = build_analyzer(run, model=config.verify_with_analyst, taxonomy=taxonomy, labeled=labeled)
     verify = VerifyRevision(
-        build_analyzer(run, model=config.verify_with_analyst, taxonomy=taxonomy, labeled=labeled),
+        analyze,
         max_change=config.max_change,
         min_words=config.min_words,
+        support=_support(run, analyze),
     )
     program = ReviseDraft(propose, verify, attempts=config.attempts, on_reject=config.on_reject)
     if not (compiled and use_compiled(run, "revise", program)) and run.config.labeled.demos:
         known = run.labeled() if labeled is None else labeled
-        propose.show(revision_demos(usable_examples(known, taxonomy, run.config.labeled.demos)))
+        examples = usable_examples(known, taxonomy, run.config.labeled.demos)
+        show(propose, revision_examples(examples, config.strategy, config.edits))
     propose.use(build_lm(run.config.models.editor, seed=run.config.seed))
     return program
 
@@ -101,14 +110,27 @@ def work(run: Run) -> dict[str, int]:
 
 
 def _strategy(run: Run, taxonomy: Taxonomy) -> Propose:
-    retries = run.config.analyze.parse_retries
-    match run.config.revise.strategy:
+    retries, config = run.config.analyze.parse_retries, run.config.revise
+    match config.strategy:
+        case "edits" if config.edits == "one_by_one":
+            return EditSentences(retries=retries, candidates=config.candidates, min_words=config.min_words)
         case "edits":
             return EditSummary(retries=retries)
         case "rewrite":
             return Rewrite(retries=retries)
         case "taxonomy":
             return RewriteByTaxonomy(taxonomy, retries=retries)
+
+
+def _support(run: Run, analyze: AnalyzeSummary) -> SentenceSupport | None:
+    """The question by which candidates are scored: the analyst's own, else asked of the same model."""
+    if isinstance(analyze.analysis, SentencewiseAnalysis):
+        return analyze.analysis.support
+    if analyze.analysis is None:
+        return None
+    support = build_support(run)
+    support.set_lm(build_lm(run.config.models.analyst, seed=run.config.seed))
+    return support
 
 
 def asks(config: Config) -> tuple[ModelConfig, ...]:

@@ -1,0 +1,128 @@
+"""Summaries with a human-checked correction, and the places at which the two differ. Pure functions."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from pathlib import Path
+
+from arf_programs.config.schema import ColumnsConfig
+from arf_programs.corpus.read import content_id
+from arf_programs.corpus.turns import read_turns
+from signatures.records import Conversation, ErrorNote
+
+
+@dataclass(frozen=True)
+class Place:
+    """Changed words: their span in the summary, and the words before, in and after them in the correction."""
+
+    start: int
+    end: int
+    wrong: str
+    right: str
+
+
+@dataclass(frozen=True)
+class Case:
+    """A labelled summary. `places` is empty for one that is right, and for one without a correction."""
+
+    name: str
+    conversation: Conversation
+    summary: str
+    flawed: bool
+    revised: str | None
+    places: tuple[Place, ...]
+
+
+def read_cases(path: Path, limit: int | None) -> list[Case]:
+    """The rows of a JSONL file with conversation, summary, errors and revised, ordered by conversation.
+
+    With `limit`, as many of each conversation in turn, so that every call (cluster) is there as early as can be.
+    """
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    cases = [_case(row, number) for number, row in enumerate(rows) if row.get("summary")]
+    of_call: dict[str, list[Case]] = {}
+    for case in cases:
+        of_call.setdefault(case.conversation.id, []).append(case)
+    ranked = sorted(
+        (place, number, case) for number, group in enumerate(of_call.values()) for place, case in _spread(group)
+    )
+    kept = [case for _, _, case in ranked[: limit or len(ranked)]]
+    order = list(of_call)
+    return sorted(kept, key=lambda case: (order.index(case.conversation.id), case.name))
+
+
+def _spread(group: list[Case]) -> list[tuple[int, Case]]:
+    """The cases of one call with their ranks, a flawed one and a right one in turn."""
+    ranks = {True: 0, False: 0}
+    ranked = []
+    for case in group:
+        ranked.append((2 * ranks[case.flawed] + (not case.flawed), case))
+        ranks[case.flawed] += 1
+    return ranked
+
+
+def _case(row: dict, number: int) -> Case:
+    turns = read_turns(row["conversation"], ColumnsConfig())
+    return Case(
+        name=str(row.get("id") or number),
+        conversation=Conversation(id=content_id(turns), turns=turns),
+        summary=row["summary"],
+        flawed=bool(row["errors"]),
+        revised=row.get("revised") or None,
+        places=tuple(changed_places(row["summary"], row["revised"])) if row["errors"] and row.get("revised") else (),
+    )
+
+
+def changed_places(summary: str, revised: str) -> list[Place]:
+    """The runs of words that differ; an insertion is the word before it, which makes its place certain."""
+    old, new = list(re.finditer(r"\S+", summary)), revised.split()
+    words = [match.group() for match in old]
+    places = []
+    for tag, a, b, c, d in SequenceMatcher(None, words, new, autojunk=False).get_opcodes():
+        if tag == "equal" or not old:
+            continue
+        first, last = max(0, a - (a == b)), max(b, 1)
+        start, end = old[first].start(), old[min(last, len(old)) - 1].end()
+        places.append(Place(start, end, " ".join(words[max(0, a - 1) : b + 1]), " ".join(new[max(0, c - 1) : d + 1])))
+    return places
+
+
+def labelled_notes(case: Case) -> list[ErrorNote]:
+    """The places as errors, for an editor whose analyst is perfect."""
+    return [
+        ErrorNote(id=f"label{n}", category="wrong_fact", quote=case.summary[p.start : p.end], source="human")
+        for n, p in enumerate(case.places)
+    ]
+
+
+def place_counts(case: Case, notes: Sequence[ErrorNote]) -> tuple[int, int, int]:
+    """(found, missed, false): places that a note's quote overlaps and others, and notes that overlap no place."""
+    spans = [(case.summary.find(note.quote), len(note.quote)) for note in notes if note.quote]
+    hit = [any(start < p.end and p.start < start + size for start, size in spans) for p in case.places]
+    false = sum(all(not (start < p.end and p.start < start + size) for p in case.places) for start, size in spans)
+    return sum(hit), len(hit) - sum(hit), false
+
+
+def repairs(case: Case, after: str) -> tuple[int, int]:
+    """(gone, right): of the places, how many no longer read as they did, and how many read as in the correction.
+
+    A place is looked for with the word before and the word behind it, white space and all else alike.
+    """
+    text = " ".join(after.split())
+    return sum(p.wrong not in text for p in case.places), sum(p.right in text for p in case.places)
+
+
+def kept_share(case: Case, after: str) -> float:
+    """The share of the words that the correction leaves alone which the revision leaves alone too, in order."""
+    before, right = case.summary.split(), (case.revised or case.summary).split()
+    good = [
+        before[i]
+        for m in SequenceMatcher(None, before, right, autojunk=False).get_matching_blocks()
+        for i in range(m.a, m.a + m.size)
+    ]
+    blocks = SequenceMatcher(None, good, after.split(), autojunk=False).get_matching_blocks()
+    return sum(block.size for block in blocks) / max(1, len(good))
