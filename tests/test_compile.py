@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from arf_programs.cli.app import app
 from arf_programs.cli.session import open_run
 from arf_programs.compiling.card import Card
-from arf_programs.compiling.compile import prepare
+from arf_programs.compiling.prepare import prepare
 from arf_programs.models import scripted
 from arf_programs.stages.analyze import analyst_fingerprint, build_analyzer
 from arf_programs.stages.draft import build_teacher

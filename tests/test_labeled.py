@@ -113,7 +113,5 @@ def test_a_rating_is_a_whole_number_from_1_to_5(tmp_path):
     row = {"id": "bill", "summary": SUMMARY, "errors": []}
     rated, unrated = read(tmp_path, {**row, "rating": 4}, {**row, "rating": None})
     assert (rated.rating, unrated.rating) == (4, None)
-    assert (
-        "line 1" in problems(tmp_path, {**row, "rating": 6})[0]
-        and "rating" in problems(tmp_path, {**row, "rating": 6})[0]
-    )
+    (problem,) = problems(tmp_path, {**row, "rating": 6})
+    assert "line 1" in problem and "rating" in problem

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from arf_programs.cli.options import ConfigPath, Json, Limit, RunDir, Set, Verbose
 from arf_programs.cli.session import open_run, print_json, reporting
-from arf_programs.config.compile import OptimizerName
+from arf_programs.config.names import OPTIMIZERS, OptimizerName
 from signatures.exceptions import ConfigError
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def compile_command(
     target: Annotated[Target, typer.Argument(metavar="TARGET", help="analyze, revise, judge or summarize.")],
     config: ConfigPath,
     optimizer: Annotated[
-        str | None, typer.Option("--optimizer", metavar="NAME", help=f"One of {', '.join(get_args(OptimizerName))}.")
+        str | None, typer.Option("--optimizer", metavar="NAME", help=f"One of {', '.join(OPTIMIZERS)}.")
     ] = None,
     budget_calls: Annotated[
         int | None, typer.Option("--budget-calls", min=1, help="Send at most N calls, and end with the best so far.")
@@ -61,12 +61,11 @@ def compile_command(
 
 
 def _optimizer(name: str | None) -> OptimizerName:
-    for known in get_args(OptimizerName):
+    for known in OPTIMIZERS:
         if known == name:
-            found: OptimizerName = known
-            return found
+            return known
     wrong = f"there is no optimizer {name!r}" if name else "no optimizer is named"
-    raise ConfigError(f"--optimizer: {wrong}: name one of {', '.join(get_args(OptimizerName))}")
+    raise ConfigError(f"--optimizer: {wrong}: name one of {', '.join(OPTIMIZERS)}")
 
 
 def _compile(

@@ -9,7 +9,7 @@ from typing import Any
 
 import dspy
 
-from arf_programs.config.compile import OptimizerName
+from arf_programs.config.names import OptimizerName
 from arf_programs.config.schema import Config
 from arf_programs.programs.nearest import text_vectorizer
 from signatures.exceptions import DataError, MissingExtra

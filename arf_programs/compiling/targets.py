@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import dspy
 
@@ -12,6 +12,7 @@ from arf_programs.checks import run_checks
 from arf_programs.compiling.state import plain
 from arf_programs.compiling.task import Answers, Outcome
 from arf_programs.config.models import Role
+from arf_programs.config.names import TargetName
 from arf_programs.demos import analysis_examples, revision_examples
 from arf_programs.error_notes import same_error
 from arf_programs.labeled import LabeledExample
@@ -25,7 +26,6 @@ from arf_programs.stages.evaluate import build_judge
 from arf_programs.stages.revise import build_reviser
 from signatures.records import Conversation, ErrorNote, Rating, Summary, Taxonomy
 
-TargetName = Literal["analyze", "revise", "judge", "summarize"]
 LabeledSet = tuple[LabeledExample, ...]
 _RATINGS = 4  # steps between the lowest and the highest rating
 

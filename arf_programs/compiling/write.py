@@ -29,13 +29,13 @@ from arf_programs.compiling.card import (
 from arf_programs.compiling.prompts import rendered_prompts
 from arf_programs.compiling.saved import strategy_of
 from arf_programs.compiling.state import predictor_fields, save_state
-from arf_programs.config.compile import OptimizerName
+from arf_programs.config.names import OptimizerName
 from arf_programs.fingerprint import digest, model_digest
 from arf_programs.jsonl import write_text_atomic
 from arf_programs.run import Run
 
 if TYPE_CHECKING:
-    from arf_programs.compiling.compile import Prepared
+    from arf_programs.compiling.prepare import Prepared
 
 _PACKAGES = ("dspy", "litellm", "gepa", "optuna", "scikit-learn")
 

@@ -8,9 +8,6 @@ from pydantic import Field, field_validator, model_validator
 
 from arf_programs.config.section import Section
 
-OptimizerName = Literal[
-    "labeled_fewshot", "bootstrap", "bootstrap_random_search", "knn_fewshot", "mipro", "gepa", "simba"
-]
 Effort = Literal["light", "medium", "heavy"]
 
 
