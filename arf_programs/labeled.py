@@ -24,12 +24,14 @@ _OWN_COLUMNS = ColumnsConfig()
 
 
 class LabeledExample(Record):
-    """A conversation, a summary of it, its errors (empty: people found none) and the mended summary, where given."""
+    """A conversation, a summary of it, its errors (empty: people found none), and where given the mended summary and
+    a person's rating of the summary from 1 to 5, on the scale of `signatures.rate_summary`."""
 
     conversation: Conversation
     summary: str = Field(min_length=1)
     errors: tuple[ErrorNote, ...] = ()
     revised: str | None = None
+    rating: int | None = Field(default=None, ge=1, le=5)
 
 
 class _Error(BaseModel):
@@ -62,6 +64,7 @@ class _Labels(BaseModel):
     summary: str = Field(min_length=1)
     errors: tuple[_Error, ...]
     revised: str | None = Field(default=None, min_length=1)
+    rating: int | None = Field(default=None, ge=1, le=5)
 
 
 def read_labeled(
@@ -101,7 +104,13 @@ def _example(
     if labels is None:
         return None
     errors = _errors(labels, conversation, row.number, problems)
-    return LabeledExample(conversation=conversation, summary=labels.summary, errors=errors, revised=labels.revised)
+    return LabeledExample(
+        conversation=conversation,
+        summary=labels.summary,
+        errors=errors,
+        revised=labels.revised,
+        rating=labels.rating,
+    )
 
 
 def _labels(row: Row, problems: Problems) -> _Labels | None:

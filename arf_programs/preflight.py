@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from arf_programs.config.models import ROLES, ModelConfig, Role
+from arf_programs.config.models import PIPELINE_ROLES, ROLES, ModelConfig, Role
 from arf_programs.run import Run
-from signatures.exceptions import ArfError
+from signatures.exceptions import ArfError, ConfigError
 
 _TINY = 8
 _QUESTION = "Answer with the one word: yes"
@@ -38,6 +38,10 @@ def preflight(run: Run) -> Findings:
             findings.good += step(run)
         except ArfError as error:
             findings.problem(error)
+    try:
+        findings.warnings += _check_programs(run)
+    except ArfError as error:
+        findings.problem(error)
     _check_calibration(run, findings)
     asyncio.run(_check_models(run, findings))
     return findings
@@ -110,11 +114,27 @@ def _check_folder(run: Run) -> list[str]:
     return [f"run folder: {run.folder.path}"]
 
 
+def _check_programs(run: Run) -> list[str]:
+    from arf_programs.compiling.saved import TARGET_ROLES, program_folder, program_notes, read_card, strategy_of
+
+    for target in TARGET_ROLES:
+        folder = program_folder(run, target)
+        wanted = strategy_of(run, target)
+        if folder is not None and read_card(folder, target).strategy != wanted:
+            raise ConfigError(f"programs.{target}: {folder} is for another strategy than {target}.strategy: {wanted}")
+    return program_notes(run)
+
+
 async def _check_models(run: Run, findings: Findings) -> None:
-    """One call for each different model; roles that share one are named together."""
+    """One call for each different model; roles that share one are named together.
+
+    A prompt or reflection model is asked where it is one of its own: left out, it is the analyst.
+    """
     models: list[tuple[ModelConfig, list[Role]]] = []
     for role in ROLES:
         config = run.config.models.of(role)
+        if role not in PIPELINE_ROLES and config == run.config.models.analyst:
+            continue
         same = next((names for other, names in models if other == config), None)
         if same is None:
             models.append((config, [role]))

@@ -107,3 +107,11 @@ def test_files_without_labelled_rows(tmp_path):
         read(tmp_path, '{"id": "bill", "summ', newline="")
     with pytest.raises(DataError, match=r"absent.jsonl: no such file.*labeled\.path"):
         read_labeled(LabeledConfig(path="absent.jsonl"), KNOWN, ColumnsConfig(), tmp_path)
+
+
+def test_a_rating_is_a_whole_number_from_1_to_5(tmp_path):
+    row = {"id": "bill", "summary": SUMMARY, "errors": []}
+    rated, unrated = read(tmp_path, {**row, "rating": 4}, {**row, "rating": None})
+    assert (rated.rating, unrated.rating) == (4, None)
+    (problem,) = problems(tmp_path, {**row, "rating": 6})
+    assert "line 1" in problem and "rating" in problem

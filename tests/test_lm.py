@@ -75,3 +75,12 @@ def test_a_schema_is_sent_where_the_configuration_says_so():
 
 def test_what_is_local():
     assert [is_local(name) for name in ("embedded/x", "scripted/x", "openai/embedded/x")] == [True, True, False]
+
+
+def test_each_sample_of_an_optimizer_has_a_seed_of_its_own():
+    """DSPy's `rollout_id` only tells stored answers apart: a model that samples by seed would give the same ones."""
+    lm = build_lm(ModelConfig(model="embedded/smollm2-135m"), seed=17)
+    first, second = lm.copy(rollout_id=0, temperature=1.0), lm.copy(rollout_id=1, temperature=1.0)
+    assert [first.kwargs["seed"], second.kwargs["seed"]] == [17, 18]
+    assert second.copy(rollout_id=2).kwargs["seed"] == 19 and second.copy(temperature=0.5).kwargs["seed"] == 18
+    assert "seed" not in build_lm(ModelConfig(model="scripted/model"), seed=17).copy(rollout_id=3).kwargs

@@ -8,9 +8,16 @@ from pydantic import Field, JsonValue, field_validator, model_validator
 
 from arf_programs.config.section import Section
 
-Role = Literal["teacher", "analyst", "editor", "judge"]
-ROLES: tuple[Role, ...] = ("teacher", "analyst", "editor", "judge")
-FALLBACKS: tuple[tuple[Role, Role], ...] = (("editor", "teacher"), ("analyst", "editor"), ("judge", "analyst"))
+Role = Literal["teacher", "analyst", "editor", "judge", "prompt", "reflection"]
+ROLES: tuple[Role, ...] = ("teacher", "analyst", "editor", "judge", "prompt", "reflection")
+PIPELINE_ROLES: tuple[Role, ...] = ("teacher", "analyst", "editor", "judge")
+FALLBACKS: tuple[tuple[Role, Role], ...] = (
+    ("editor", "teacher"),
+    ("analyst", "editor"),
+    ("judge", "analyst"),
+    ("prompt", "analyst"),
+    ("reflection", "analyst"),
+)
 _RESERVED_PARAMETERS = {
     "model": "models.<role>.model",
     "temperature": "models.<role>.temperature",
@@ -66,12 +73,17 @@ class ModelConfig(Section):
 
 
 class ModelsConfig(Section):
-    """One model per role. `editor` falls back on the teacher, `analyst` on the editor, `judge` on the analyst."""
+    """One model per role. `editor` falls back on the teacher, `analyst` on the editor, the others on the analyst.
+
+    `prompt` and `reflection` write instructions when a program is compiled; a run never asks them.
+    """
 
     teacher: ModelConfig
     analyst: ModelConfig
     editor: ModelConfig
     judge: ModelConfig
+    prompt: ModelConfig
+    reflection: ModelConfig
 
     @model_validator(mode="before")
     @classmethod

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from arf_programs.config.compile import CompileConfig, ProgramsConfig
 from arf_programs.config.models import ModelConfig, ModelsConfig
 from arf_programs.config.plant import PlantConfig
 from arf_programs.config.section import Section
@@ -52,7 +53,7 @@ class CorpusConfig(Section):
 
 
 class LabeledConfig(Section):
-    """A small labelled set: conversation (or the id of one in the corpus), summary, errors, revised."""
+    """A small labelled set: conversation (or the id of one in the corpus), summary, errors, revised, rating."""
 
     path: str | None = None
     demos: int = Field(default=0, ge=0, le=16, description="labelled examples shown to analyst and editor")
@@ -169,6 +170,8 @@ class Config(Section):
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     plant: PlantConfig = PlantConfig()
+    compile: CompileConfig = CompileConfig()
+    programs: ProgramsConfig = ProgramsConfig()
 
     @model_validator(mode="before")
     @classmethod

@@ -14,6 +14,7 @@ from contextvars import ContextVar
 from copy import deepcopy
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -23,6 +24,7 @@ from dspy.clients.cache import Cache
 from pydantic import BaseModel, ConfigDict
 
 from arf_programs.jsonl import JsonlAppender, read_jsonl
+from arf_programs.models.call_budget import CallBudget
 
 _SECRET_KEYS = {"api_key", "extra_headers", "headers", "aws_secret_access_key", "aws_session_token", "azure_ad_token"}
 _stage: ContextVar[str] = ContextVar("arf_stage", default="")
@@ -52,15 +54,17 @@ def calls_of(stage: str) -> Iterator[None]:
 
 
 class CallStore(Cache):  # type: ignore[misc, unused-ignore]
-    """Answers under `folder`, and a ledger of all calls in `ledger`."""
+    """Answers under `folder`, and a ledger of all calls in `ledger`; `budget` limits what is asked beyond the store."""
 
-    def __init__(self, folder: Path, ledger: Path) -> None:
+    def __init__(self, folder: Path, ledger: Path, budget: CallBudget | None = None) -> None:
         super().__init__(enable_disk_cache=False, enable_memory_cache=False, disk_cache_dir=None)
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)
         self._answers = diskcache.Cache(str(folder), disk=diskcache.JSONDisk, eviction_policy="none", timeout=60)
         self._ledger = JsonlAppender(ledger)
+        self._budget = budget or CallBudget()
         self._schemas: WeakKeyDictionary[type, Any] = WeakKeyDictionary()
+        self._schemas_lock = Lock()
 
     def cache_key(self, request: dict[str, Any], ignored_args_for_cache_key: list[str] | None = None) -> str:
         """SHA-256 of what determines the answer."""
@@ -69,10 +73,12 @@ class CallStore(Cache):  # type: ignore[misc, unused-ignore]
         return str(super().cache_key(known, []))
 
     def get(self, request: dict[str, Any], ignored_args_for_cache_key: list[str] | None = None) -> Any:
-        """The stored answer, or None."""
+        """The stored answer, or None, whereupon DSPy asks the model. Raises BudgetSpent where that may not be."""
         stored = self._answers.get(self.cache_key(request))
         if stored is None:
+            self._budget.spend()
             return None
+        self._budget.replay()
         from litellm import ModelResponse
 
         self._book(request, cached=True)
@@ -105,16 +111,19 @@ class CallStore(Cache):  # type: ignore[misc, unused-ignore]
         """A schema as it was before the call: LiteLLM rewrites it in place, and the answer must be found again."""
         if not (isinstance(value, type) and issubclass(value, BaseModel)):
             return value
-        return self._schemas.setdefault(value, deepcopy(value.model_json_schema()))
+        with self._schemas_lock:
+            if value not in self._schemas:
+                self._schemas[value] = deepcopy(value.model_json_schema())
+            return self._schemas[value]
 
     def _book(self, request: dict[str, Any], **figures: Any) -> None:
         self._ledger.append(Call(stage=_stage.get(), model=str(request.get("model", "")), **figures))
 
 
 @contextmanager
-def call_store(folder: Path, ledger: Path) -> Iterator[CallStore]:
+def call_store(folder: Path, ledger: Path, budget: CallBudget | None = None) -> Iterator[CallStore]:
     """Make a CallStore DSPy's cache within this context."""
-    store = CallStore(folder, ledger)
+    store = CallStore(folder, ledger, budget)
     before, dspy.cache = dspy.cache, store
     try:
         yield store

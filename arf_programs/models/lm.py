@@ -16,6 +16,23 @@ from signatures.exceptions import ConfigError
 EMBEDDED = "embedded/"
 SCRIPTED = "scripted/"
 _PER_MILLION = 1e-6
+_SEEDS = 2**31
+
+
+class SeededLM(dspy.LM):
+    """A model that samples by the `seed` of its request, as those in this process do.
+
+    DSPy's optimizers ask for another sample of an answer by a copy with another `rollout_id`, which only tells stored
+    answers apart; here it moves the seed as well, or every sample would be the same.
+    """
+
+    def copy(self, **kwargs: Any) -> SeededLM:
+        """A copy with other parameters, as of every `dspy.LM`; a rollout has a seed of its own."""
+        if kwargs.get("rollout_id") is not None and "seed" not in kwargs:
+            before = self.kwargs.get("rollout_id") or 0
+            kwargs["seed"] = (self.kwargs["seed"] + kwargs["rollout_id"] - before) % _SEEDS
+        copied: SeededLM = super().copy(**kwargs)
+        return copied
 
 
 def build_lm(config: ModelConfig, *, seed: int) -> dspy.LM:
@@ -33,7 +50,8 @@ def build_lm(config: ModelConfig, *, seed: int) -> dspy.LM:
         parameters["api_base"] = config.api_base
     if config.api_key_env:
         parameters["api_key"] = key_of(config)
-    return dspy.LM(
+    kind = SeededLM if "seed" in parameters else dspy.LM
+    return kind(
         config.model,
         engine="litellm",
         temperature=config.temperature,

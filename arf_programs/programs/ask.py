@@ -10,10 +10,12 @@ from dspy.utils.exceptions import AdapterParseError
 from pydantic import BaseModel
 
 from arf_programs.corpus.clean import clean_text
+from arf_programs.programs.nearest import demos_for
 from signatures.exceptions import ModelError
 
 _SAMPLING_TEMPERATURE = 0.7
 _TRIES = 100  # more than a question is ever tried, so that no two samples share a try
+_APART = 1_000_000  # keeps further tries of one sample of an optimizer apart from its other samples
 
 
 async def ask(predict: dspy.Predict, *, retries: int, sample: int = 0, **inputs: Any) -> dspy.Prediction:
@@ -24,14 +26,18 @@ async def ask(predict: dspy.Predict, *, retries: int, sample: int = 0, **inputs:
     of at least 0.7, and each is another entry of the call store. Raises ModelError when no answer could be parsed.
     """
     problem = ""
+    lm = predict.lm or dspy.settings.lm
+    asked = _defused(inputs)
+    demos = demos_for(predict, asked)
     for attempt in range(retries + 1):
         try:
-            answer = await predict.acall(config=_sampling(predict.lm, sample * _TRIES + attempt), **_defused(inputs))
+            config = _sampling(lm, sample * _TRIES + attempt)
+            answer = await predict.acall(config=config, demos=demos, **asked)
             return dspy.Prediction(**{name: _cleaned(value) for name, value in answer.items()})
         except AdapterParseError as error:
             problem = " ".join(str(error).split())[:300]
     raise ModelError(
-        f"{predict.lm.model}: no usable answer in {retries + 1} tries ({problem}). "
+        f"{lm.model}: no usable answer in {retries + 1} tries ({problem}). "
         "If the endpoint can enforce a JSON schema, set `json_schema: true` on the model."
     )
 
@@ -59,9 +65,11 @@ def typed(signature: type[dspy.Signature], field: str, annotation: object) -> ty
 def _sampling(lm: dspy.LM, number: int) -> dict[str, Any]:
     if number == 0:
         return {}
-    config: dict[str, Any] = {"rollout_id": number}
+    sampled = lm.kwargs.get("rollout_id")
+    step = number if sampled is None else number * _APART
+    config: dict[str, Any] = {"rollout_id": (sampled or 0) + step}
     if lm.kwargs.get("temperature") is not None:
         config["temperature"] = max(lm.kwargs["temperature"], _SAMPLING_TEMPERATURE)
     if lm.kwargs.get("seed") is not None:
-        config["seed"] = lm.kwargs["seed"] + number
+        config["seed"] = lm.kwargs["seed"] + step
     return config

@@ -78,11 +78,12 @@ class SpendFigures(_Figures):
 
 
 class RunSummary(_Figures):
-    """summary.json as the report reads it."""
+    """summary.json as the report reads it; `notes` is what a reader should know before trusting the figures."""
 
     name: str = ""
     arf_version: str = ""
     finished: bool = True
+    notes: tuple[str, ...] = ()
     corpus: CorpusFigures = CorpusFigures()
     analyze: AnalyzeFigures = AnalyzeFigures()
     revise: ReviseFigures = ReviseFigures()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from arf_programs.asking import ask_rows
 from arf_programs.calibration import Calibration, mismatches, read_calibration
+from arf_programs.compiling.saved import program_fingerprint, use_compiled
 from arf_programs.demos import analysis_examples, show, usable_examples
 from arf_programs.fingerprint import digest, file_digest, model_digest, prompts_digest
 from arf_programs.jsonl import write_jsonl_atomic
+from arf_programs.labeled import LabeledExample
 from arf_programs.models.lm import build_lm
 from arf_programs.models.logprobs import gives_logprobs
 from arf_programs.programs.analyze import AnalyzeSummary
@@ -45,6 +48,7 @@ def analyst_fingerprint(run: Run) -> dict[str, str]:
         "analysis prompts": prompts_digest(ANALYSIS_SIGNATURES),
         "labeled.demos": demos_digest(run),
         "seed": digest(config.seed),
+        **program_fingerprint(run, "analyze"),
     }
 
 
@@ -62,17 +66,29 @@ def fingerprint(run: Run) -> dict[str, str]:
     }
 
 
-def build_analyzer(run: Run, *, model: bool = True) -> AnalyzeSummary:
-    """The analyser as configured; without `model`, its deterministic checks alone."""
+def build_analyzer(
+    run: Run,
+    *,
+    model: bool = True,
+    taxonomy: Taxonomy | None = None,
+    labeled: Sequence[LabeledExample] | None = None,
+    compiled: bool = True,
+) -> AnalyzeSummary:
+    """The analyser as configured; without `model`, its deterministic checks alone.
+
+    `taxonomy` and `labeled`, of which demonstrations are taken, are those of the run unless they are given. Without
+    `compiled`, a compiled program is left aside.
+    """
     config = run.config
     if not model:
         return AnalyzeSummary(None, checks=True)
-    taxonomy = read_taxonomy(run.folder.taxonomy)
+    taxonomy = taxonomy or read_taxonomy(run.folder.taxonomy)
     program = AnalyzeSummary(_strategy(run, taxonomy), checks=config.analyze.checks)
-    program.set_lm(build_lm(config.models.analyst, seed=config.seed))
-    if config.labeled.demos:
-        examples = usable_examples(run.labeled(), taxonomy, config.labeled.demos)
+    if not (compiled and use_compiled(run, "analyze", program)) and config.labeled.demos:
+        known = run.labeled() if labeled is None else labeled
+        examples = usable_examples(known, taxonomy, config.labeled.demos)
         show(program, analysis_examples(examples, taxonomy, config.analyze.strategy))
+    program.set_lm(build_lm(config.models.analyst, seed=config.seed))
     return program
 
 

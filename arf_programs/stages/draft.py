@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from arf_programs.asking import ask_rows
+from arf_programs.compiling.saved import program_fingerprint, use_compiled
 from arf_programs.fingerprint import digest, file_digest, model_digest
 from arf_programs.jsonl import write_jsonl_atomic
 from arf_programs.models.lm import build_lm
@@ -27,13 +28,22 @@ def fingerprint(run: Run) -> dict[str, str]:
         "models.teacher": model_digest(run.config.models.teacher),
         "summarize.instruction": digest(run.config.summarize.instruction),
         "seed": digest(run.config.seed),
+        **program_fingerprint(run, "summarize"),
     }
+
+
+def build_teacher(run: Run, *, compiled: bool = True) -> SummarizeConversation:
+    """The teacher as configured; without `compiled`, a compiled program is left aside."""
+    program = SummarizeConversation(run.config.summarize.instruction, retries=run.config.analyze.parse_retries)
+    if compiled:
+        use_compiled(run, "summarize", program)
+    program.set_lm(build_lm(run.config.models.teacher, seed=run.config.seed))
+    return program
 
 
 def work(run: Run) -> dict[str, int]:
     model = run.config.models.teacher
-    program = SummarizeConversation(run.config.summarize.instruction, retries=run.config.analyze.parse_retries)
-    program.set_lm(build_lm(model, seed=run.config.seed))
+    program = build_teacher(run)
 
     async def draft(conversation: Conversation) -> Summary:
         answer = await program.acall(conversation=conversation)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from arf_programs.asking import ask_rows
+from arf_programs.compiling.saved import program_fingerprint, use_compiled
 from arf_programs.config.models import ModelConfig
 from arf_programs.config.schema import Config
 from arf_programs.fingerprint import digest, file_digest, model_digest, prompts_digest
@@ -45,6 +46,7 @@ def fingerprint(run: Run) -> dict[str, str]:
         "judge prompt": prompts_digest([RateSummary]),
         "evaluate": digest(config.evaluate.model_dump(mode="json", exclude={"samples", "confidence"})),
         **analyst_fingerprint(run),
+        **program_fingerprint(run, "judge"),
     }
 
 
@@ -102,16 +104,23 @@ class _Row(NamedTuple):
     summary: Summary
 
 
+def build_judge(run: Run, *, compiled: bool = True) -> JudgeSummary:
+    """The judge as configured; without `compiled`, a compiled program is left aside."""
+    judge = JudgeSummary(retries=run.config.analyze.parse_retries)
+    if compiled:
+        use_compiled(run, "judge", judge)
+    judge.set_lm(build_lm(run.config.models.judge, seed=run.config.seed))
+    return judge
+
+
 def _score_all(run: Run, summaries: list[Summary]) -> tuple[list[Score], list[Failure]]:
     config = run.config
     conversations = run.conversations("holdout")
     analyzer = build_analyzer(run, model=config.evaluate.analyst)
-    judge = JudgeSummary(retries=config.analyze.parse_retries)
-    if config.evaluate.judge:
-        judge.set_lm(build_lm(config.models.judge, seed=config.seed))
+    judge = build_judge(run) if config.evaluate.judge else None
 
     async def rate(row: _Row) -> Rating | None:
-        if not config.evaluate.judge:
+        if judge is None:
             return None
         rating: Rating = (await judge.acall(conversation=row.conversation, summary=row.summary.text)).rating
         return rating

@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from arf_programs import __version__
+from arf_programs.compiling.saved import program_notes
 from arf_programs.fingerprint import digest, file_digest
 from arf_programs.jsonl import read_jsonl, write_text_atomic
 from arf_programs.metrics.aggregate import by_channel, comparisons, errors_by_category, system_metrics
@@ -58,6 +59,7 @@ def fingerprint(run: Run) -> dict[str, str]:
         "evaluate": digest([config.evaluate.samples, config.evaluate.confidence]),
         "seed": digest(config.seed),
         "arf_version": __version__,
+        "programs": digest(program_notes(run)),
     }
 
 
@@ -74,6 +76,7 @@ def summarize_run(run: Run) -> RunSummary:
         name=run.config.name,
         arf_version=__version__,
         finished=True,
+        notes=tuple(program_notes(run)),
         corpus=_corpus(run),
         analyze=_analyze(run),
         revise=_revise(run),

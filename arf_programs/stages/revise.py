@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from arf_programs.asking import ask_rows
+from arf_programs.compiling.saved import program_fingerprint, use_compiled
 from arf_programs.config.models import ModelConfig
 from arf_programs.config.schema import Config
 from arf_programs.demos import revision_examples, show, usable_examples
 from arf_programs.fingerprint import digest, file_digest, model_digest, prompts_digest
 from arf_programs.jsonl import read_jsonl, write_jsonl_atomic
+from arf_programs.labeled import LabeledExample
 from arf_programs.models.lm import build_lm
 from arf_programs.programs.analyze import AnalyzeSummary
 from arf_programs.programs.edit_sentences import EditSentences
@@ -25,7 +28,7 @@ from arf_programs.stages.analyze import analyst_fingerprint, build_analyzer, bui
 from arf_programs.stages.stage import Stage
 from arf_programs.taxonomy.files import read_taxonomy
 from signatures.propose_edits import ProposeEdits
-from signatures.records import DraftErrors, Revision, Summary, Verdict
+from signatures.records import DraftErrors, Revision, Summary, Taxonomy, Verdict
 from signatures.rewrite_sentence import RewriteSentence
 from signatures.rewrite_summary import ReviseByTaxonomy, RewriteSummary
 from signatures.write_missing import WriteMissing
@@ -46,26 +49,38 @@ def fingerprint(run: Run) -> dict[str, str]:
         "revise": digest(run.config.revise.model_dump(mode="json")),
         "revision prompts": prompts_digest(REVISION_SIGNATURES),
         **analyst_fingerprint(run),
+        **program_fingerprint(run, "revise"),
     }
 
 
-def build_reviser(run: Run) -> ReviseDraft:
-    """Editor and verifier as configured."""
+def build_reviser(
+    run: Run,
+    *,
+    taxonomy: Taxonomy | None = None,
+    labeled: Sequence[LabeledExample] | None = None,
+    compiled: bool = True,
+) -> ReviseDraft:
+    """Editor and verifier as configured; the arguments are those of `build_analyzer`.
+
+    `compiled` is about the editor: the verifier is the analyser in use.
+    """
     config = run.config.revise
-    propose = _strategy(run)
-    propose.use(build_lm(run.config.models.editor, seed=run.config.seed))
-    if run.config.labeled.demos:
-        taxonomy = read_taxonomy(run.folder.taxonomy)
-        examples = usable_examples(run.labeled(), taxonomy, run.config.labeled.demos)
-        show(propose, revision_examples(examples, config.strategy, config.edits))
-    analyze = build_analyzer(run, model=config.verify_with_analyst)
+    taxonomy = taxonomy or read_taxonomy(run.folder.taxonomy)
+    propose = _strategy(run, taxonomy)
+    analyze = build_analyzer(run, model=config.verify_with_analyst, taxonomy=taxonomy, labeled=labeled)
     verify = VerifyRevision(
         analyze,
         max_change=config.max_change,
         min_words=config.min_words,
         support=_support(run, analyze),
     )
-    return ReviseDraft(propose, verify, attempts=config.attempts, on_reject=config.on_reject)
+    program = ReviseDraft(propose, verify, attempts=config.attempts, on_reject=config.on_reject)
+    if not (compiled and use_compiled(run, "revise", program)) and run.config.labeled.demos:
+        known = run.labeled() if labeled is None else labeled
+        examples = usable_examples(known, taxonomy, run.config.labeled.demos)
+        show(propose, revision_examples(examples, config.strategy, config.edits))
+    propose.use(build_lm(run.config.models.editor, seed=run.config.seed))
+    return program
 
 
 def work(run: Run) -> dict[str, int]:
@@ -94,7 +109,7 @@ def work(run: Run) -> dict[str, int]:
     return {**{verdict.value: verdicts[verdict] for verdict in Verdict}, "failed": len(outcome.failures)}
 
 
-def _strategy(run: Run) -> Propose:
+def _strategy(run: Run, taxonomy: Taxonomy) -> Propose:
     retries, config = run.config.analyze.parse_retries, run.config.revise
     match config.strategy:
         case "edits" if config.edits == "one_by_one":
@@ -104,7 +119,7 @@ def _strategy(run: Run) -> Propose:
         case "rewrite":
             return Rewrite(retries=retries)
         case "taxonomy":
-            return RewriteByTaxonomy(read_taxonomy(run.folder.taxonomy), retries=retries)
+            return RewriteByTaxonomy(taxonomy, retries=retries)
 
 
 def _support(run: Run, analyze: AnalyzeSummary) -> SentenceSupport | None:

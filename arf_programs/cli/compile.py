@@ -1,0 +1,118 @@
+"""`arf compile`: options, and what it prints."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from arf_programs.cli.options import ConfigPath, Json, Limit, RunDir, Set, Verbose
+from arf_programs.cli.session import open_run, print_json, reporting
+from arf_programs.config.names import OPTIMIZERS, OptimizerName
+from signatures.exceptions import ConfigError
+
+if TYPE_CHECKING:
+    from arf_programs.compiling.card import Card
+    from arf_programs.run import Run
+
+
+class Target(StrEnum):
+    """What can be compiled."""
+
+    ANALYZE = "analyze"
+    REVISE = "revise"
+    JUDGE = "judge"
+    SUMMARIZE = "summarize"
+
+
+def compile_command(
+    target: Annotated[Target, typer.Argument(metavar="TARGET", help="analyze, revise, judge or summarize.")],
+    config: ConfigPath,
+    optimizer: Annotated[
+        str | None, typer.Option("--optimizer", metavar="NAME", help=f"One of {', '.join(OPTIMIZERS)}.")
+    ] = None,
+    budget_calls: Annotated[
+        int | None, typer.Option("--budget-calls", min=1, help="Send at most N calls, and end with the best so far.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Use the program even if it is not better on dev.")] = False,
+    show: Annotated[
+        bool, typer.Option("--show", help="Print the prompt that a model would really see, and ask nothing.")
+    ] = False,
+    run_dir: RunDir = None,
+    overrides: Set = None,
+    limit: Limit = None,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Compile one program, or show its prompts."""
+    with reporting(as_json=as_json, verbose=verbose):
+        run = open_run(config, run_dir=run_dir, overrides=overrides or (), limit=limit, as_json=as_json)
+        from arf_programs.compiling.compile import show_prompts
+        from arf_programs.run_lock import run_lock
+
+        name = None if show else _optimizer(optimizer)
+        with run_lock(run):
+            if name is None:
+                _print_prompts(show_prompts(run, target.value), as_json)
+            else:
+                _compile(run, target, name, budget_calls, force=force, as_json=as_json)
+
+
+def _optimizer(name: str | None) -> OptimizerName:
+    for known in OPTIMIZERS:
+        if known == name:
+            return known
+    wrong = f"there is no optimizer {name!r}" if name else "no optimizer is named"
+    raise ConfigError(f"--optimizer: {wrong}: name one of {', '.join(OPTIMIZERS)}")
+
+
+def _compile(
+    run: Run, target: Target, optimizer: OptimizerName, budget_calls: int | None, *, force: bool, as_json: bool
+) -> None:
+    from arf_programs.compiling.compile import compile_program
+
+    card, path = compile_program(run, target.value, optimizer, budget_calls=budget_calls, force=force)
+    if as_json:
+        print_json({"ok": True, "card": str(path), "adopted": card.adopted, **card.model_dump(mode="json")})
+    else:
+        _show_card(card, path, run)
+
+
+def _print_prompts(prompts: dict[str, str], as_json: bool) -> None:
+    if as_json:
+        print_json({"ok": True, "prompts": prompts})
+        return
+    for name, prompt in prompts.items():
+        typer.echo(f"=== {name} ===\n{prompt}\n")
+
+
+def _show_card(card: Card, path: Path, run: Run) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from arf_programs.compiling.card import interval_text
+
+    table = Table(title=f"{card.target}, {card.optimizer}", title_justify="left")
+    for column in ("side", "cases", "before", "after", "difference"):
+        table.add_column(column)
+    for name, side in (("dev", card.dev), ("test", card.test)):
+        cells = [interval_text(side.before), interval_text(side.after), interval_text(side.difference, signed=True)]
+        table.add_row(name, str(side.cases), *cells)
+    console = Console()
+    console.print(table)
+    for line in _facts(card, path, run):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _facts(card: Card, path: Path, run: Run) -> list[str]:
+    spent: Any = card.spent
+    lines = [
+        f"{card.why[:1].upper()}{card.why[1:]}.",
+        f"{card.ended[:1].upper()}{card.ended[1:]}: {spent.sent} calls sent, {spent.replayed} replayed, "
+        f"{spent.prompt_tokens + spent.completion_tokens} tokens, {spent.usd:.4f} USD.",
+    ]
+    if card.adopted and getattr(run.config.programs, card.target) is None:
+        lines.append(f"To use it: programs: {{{card.target}: {run.config.compile.dir}/{card.target}}}")
+    return [*lines, f"Card: {path}"]

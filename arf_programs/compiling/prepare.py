@@ -1,0 +1,92 @@
+"""What is known before any call: the labelled set by side, the target, and the taxonomy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import dspy
+
+from arf_programs.compiling.cases import Case, Cases, split_cases
+from arf_programs.compiling.state import plain_demos
+from arf_programs.compiling.targets import LabeledSet, Target, make_target
+from arf_programs.config.names import TargetName
+from arf_programs.corpus.read import read_corpus
+from arf_programs.labeled import read_labeled
+from arf_programs.run import Run
+from arf_programs.taxonomy.files import read_taxonomy
+from arf_programs.taxonomy.seed import seed_taxonomy
+from signatures.exceptions import DataError
+from signatures.records import Taxonomy
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What is known before any call: the cases by side, the target, and the taxonomy."""
+
+    target: Target
+    cases: Cases
+    taxonomy: Taxonomy
+    left_out: int
+
+    @property
+    def train(self) -> LabeledSet:
+        return tuple(case.labeled for case in self.cases.train)
+
+    def examples(self, side: tuple[Case, ...]) -> list[dspy.Example]:
+        """The cases of a side for an optimizer: the case is all its input, labels stand beside it as demo fields."""
+        shown = self.target.fields(tuple(case.labeled for case in side))
+        return [dspy.Example(case=case, **fields).with_inputs("case") for case, fields in zip(side, shown, strict=True)]
+
+
+def prepare(run: Run, name: TargetName) -> Prepared:
+    """Split the labelled set and make the target. Raises UserError for what the user can mend."""
+    labeled = _labeled(run)
+    if not labeled:
+        raise DataError("labeled.path: `arf compile` needs a labelled set: `arf init DIR` writes a template of one")
+    config = run.config
+    taxonomy = run_taxonomy(run)
+    everything = split_cases(
+        labeled, shares=config.compile.split, seed=config.seed, near_duplicate=config.corpus.near_duplicate
+    )
+    target = make_target(name, run, taxonomy, tuple(case.labeled for case in everything.train))
+    cases = everything.only(target.wanted, what=target.what)
+    return Prepared(target, cases, taxonomy, len(labeled) - sum(cases.sizes().values()))
+
+
+def sample_values(prepared: Prepared) -> dict[str, object]:
+    """The inputs of the case whose prompt is shown: the last of train."""
+    return prepared.target.fields((prepared.cases.train[-1].labeled,))[0]
+
+
+def run_taxonomy(run: Run) -> Taxonomy:
+    """The run's taxonomy where there is one, else the configured, else the seed."""
+    if run.folder.taxonomy.exists():
+        return read_taxonomy(run.folder.taxonomy)
+    given = run.config.analyze.taxonomy
+    if given:
+        beside = run.base_dir / given
+        return read_taxonomy(beside if beside.exists() else Path(given))
+    return seed_taxonomy()
+
+
+def refuse_leaks(program: dspy.Module, cases: Cases) -> None:
+    """Raise DataError where a demonstration, also of a part that only assists, shows a conversation of dev or test."""
+    hidden = {
+        text
+        for case in (*cases.dev, *cases.test)
+        for text in (case.labeled.conversation.as_text(), case.labeled.conversation.as_numbered_text())
+    }
+    for name, predictor in program.named_sub_modules(dspy.Predict):
+        if any(demo.get("conversation") in hidden for demo in plain_demos(predictor)):
+            raise DataError(
+                f"{name} is shown a labelled conversation that it would be scored on: compile the programs under the "
+                "same seed and compile.split, or set programs.* to null"
+            )
+
+
+def _labeled(run: Run) -> LabeledSet:
+    """The labelled set; unlike a run, compiling needs no holdout, so the whole corpus may be labelled."""
+    corpus = read_corpus(run.config.corpus, base_dir=run.base_dir)
+    known = {item.id: item for item in corpus.conversations}
+    return read_labeled(run.config.labeled, known, run.config.corpus.columns, run.base_dir)
