@@ -73,7 +73,8 @@ def mended(bench: Bench, arm: Arm, form: str, cases: Sequence[Case]) -> dict[str
     """The figures of the reviser on flawed summaries, given the arm's errors.
 
     Of all changed places, the shares whose wrong words are `gone` and that are `fixed` to read as in the correction;
-    and of the words that the correction leaves alone, the share `kept`.
+    and of the words that the correction leaves alone, the share `kept`. Calls and tokens are those that no earlier row
+    of the table had paid for already.
     """
     after = revise_all(bench, arm, form, cases)
     done = [(case, after[case.name]) for case in cases if case.name in after]
