@@ -125,6 +125,7 @@ def test_a_probe_measures_analyst_and_editor_and_asks_once(config):
     arf("plant", config)
     team = an_analyst_that_knows(config)
     options = ("--set", "revise.verify_with_analyst=false", "--set", "revise.max_change=1")
+    options += ("--set", "revise.edits=together")
     told = json.loads(arf("probe", config, "--json", *options).stdout)
     items = planted(config)
     by_category = told["analyze"]["by_category"]
