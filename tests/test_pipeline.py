@@ -153,7 +153,7 @@ def ids(path, model) -> list[str]:
 def test_every_setting_is_in_the_tables():
     of_models = {f"models.{role}.{key}" for role in OF_ROLE for key in OF_MODEL}
     # One setting of an optimizer stands for all of them: no stage of a run reads any. What a compiled program makes
-    # stale is shown where one is compiled, in `test_compile_use`.
+    # stale is shown where one is compiled, in `test_compile`.
     elsewhere = {key for key in leaves(Config) if key.startswith(("compile.optimizers.", "programs."))}
     assert {*STALE, *of_models, *elsewhere, "run_dir"} == set(leaves(Config))
 
