@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from difflib import SequenceMatcher
+from os.path import commonprefix
 from typing import Final, NamedTuple
 
 from arf_programs.quotes import find_quote
@@ -25,10 +26,18 @@ class AppliedEdits(Record):
 
 
 class _Placed(NamedTuple):
+    """An edit with the span that it really changes, and what comes there."""
+
     start: int
     end: int
     order: int
     edit: Edit
+    quote: str = ""
+    replacement: str = ""
+
+    @property
+    def deletes(self) -> bool:
+        return self.edit.op is not EditOp.INSERT and not self.replacement
 
 
 def apply_edits(before: str, edits: list[Edit] | tuple[Edit, ...]) -> AppliedEdits:
@@ -36,7 +45,8 @@ def apply_edits(before: str, edits: list[Edit] | tuple[Edit, ...]) -> AppliedEdi
 
     A quote stands for its first occurrence (`arf_programs.quotes.find_quote`). An `insert` puts its replacement right
     after its quote (at the end of `before` if the quote is empty) and, when it inserts whole sentences, after the
-    punctuation that closes the quote's sentence. Of overlapping edits the first in the list wins.
+    punctuation that closes the quote's sentence. Of overlapping edits the first in the list wins; words that a quote
+    and its replacement begin with alike only say where the edit belongs, and overlap nothing.
 
     Text outside the quotes stays byte-identical, but for the seam of an edit: a deletion takes one adjoining space and
     punctuation that would be left without a phrase, a replacement neither doubles nor loses the full stop of its
@@ -79,7 +89,7 @@ def _place(before: str, edit: Edit, order: int) -> _Placed | str:
     replacement = edit.replacement.strip()
     if edit.op is EditOp.INSERT and not edit.quote.strip():
         end = len(before.rstrip())
-        return _Placed(end, end, order, edit) if replacement else "there is no text to insert"
+        return _Placed(end, end, order, edit, "", replacement) if replacement else "there is no text to insert"
     if not edit.quote.strip():
         return f"a {edit.op.value} needs a quote"
     span = find_quote(edit.quote, before)
@@ -91,11 +101,21 @@ def _place(before: str, edit: Edit, order: int) -> _Placed | str:
         return "the replacement equals the quote"
     edit = edit.model_copy(update={"quote": exact, "op": op})
     if op is not EditOp.INSERT:
-        return _Placed(*span, order, edit)
+        changed = replacement if op is EditOp.REPLACE else ""
+        shared = _shared_words(exact, changed)
+        return _Placed(span[0] + shared, span[1], order, edit, exact[shared:], changed[shared:].strip())
     if not replacement:
         return "there is no text to insert"
     point = _insertion_point(before, span[1], replacement)
-    return _Placed(point, point, order, edit)
+    return _Placed(point, point, order, edit, exact, replacement)
+
+
+def _shared_words(quote: str, replacement: str) -> int:
+    """The characters of the whole words that both begin with."""
+    shared = len(commonprefix((quote, replacement)))
+    if shared == len(replacement) and quote[shared : shared + 1].isspace():
+        return shared
+    return max(quote.rfind(space, 0, shared) for space in (" ", "\n")) + 1
 
 
 def _insertion_point(before: str, end: int, replacement: str) -> int:
@@ -122,13 +142,12 @@ def _apply(before: str, placed: list[_Placed]) -> str:
     for item in sorted(placed, key=lambda item: (item.start, item.end, item.order), reverse=True):
         floor = max((other.end for other in placed if other is not item and other.end <= item.start), default=0)
         left, right = after[: item.start], after[item.end :]
-        replacement = item.edit.replacement.strip()
-        if item.edit.op is EditOp.DELETE:
+        if item.deletes:
             after = _close_gap(left, right, floor)
         elif item.edit.op is EditOp.INSERT:
-            after = left + _set_off(left, replacement, right) + right
+            after = left + _set_off(left, item.replacement, right) + right
         else:
-            after = left + _fit(item.edit.quote, replacement, right, item.end in ends) + right
+            after = left + _fit(item.quote, item.replacement, right, item.end in ends) + right
     return after
 
 

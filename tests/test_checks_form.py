@@ -79,6 +79,7 @@ def test_copies_and_dialogues():
         (f"{GOOD}<|im_end|>", "<|im_end|>"),
         (f"# Case\n{GOOD}", "# Case"),
         ("Dear [Customer Name], the kettle is replaced.", "[Customer Name]"),
+        (f"{GOOD} {{corrected}}", "{corrected}"),
         (f"{GOOD} Let me know if you need more.", "Let me know if you need more."),
     ],
 )

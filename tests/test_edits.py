@@ -143,3 +143,15 @@ def test_change_share():
     assert change_share("a b c d", "a b c e") == pytest.approx(0.25)
     assert change_share("", "") == 0
     assert change_share("a b", "") == 1
+
+
+def test_words_that_only_say_where_an_edit_belongs_overlap_nothing():
+    before = "It broke. It broke. The agent paid. It broke."
+    edits = [
+        Edit(op=EditOp.REPLACE, quote="It broke. It broke.", replacement="It broke."),
+        Edit(op=EditOp.REPLACE, quote="It broke. It broke. The agent paid.", replacement="It broke. It broke. He paid."),
+        Edit(op=EditOp.REPLACE, quote="The agent paid. It broke.", replacement="The agent paid."),
+    ]
+    result = apply_edits(before, edits)
+    assert (result.after, len(result.applied)) == ("It broke. He paid.", 3)
+    assert apply_edits(before, result.applied).after == result.after

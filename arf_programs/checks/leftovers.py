@@ -10,7 +10,7 @@ from arf_programs.checks.finding import Finding, Material
 _MARKUP: Final = re.compile(
     r"\[\[\s*##.*?(?:##\s*\]\]|$)|<\|[^|>]*\|>|</?(?:s|summary|think|assistant|user|system)>|```\w*|"
     r"\{\s*\"\w+\"\s*:|\[/?INST\]|^#{1,6} .*$|^\s*#{2,}.*$|\*\*[^*\n]{1,40}\*\*:?|"
-    r"\[(?:name|insert|your|customer|agent|company|date|link|number)[^\]\n]{0,30}\]",
+    r"\{\w{1,30}\}|\[(?:name|insert|your|customer|agent|company|date|link|number)[^\]\n]{0,30}\]",
     re.IGNORECASE | re.MULTILINE,
 )
 _PREAMBLE: Final = re.compile(
