@@ -18,12 +18,13 @@ from arf_programs.editing import (
 from arf_programs.flagged import notes_by_sentence
 from arf_programs.labeled import LabeledExample
 from arf_programs.sentences import sentence_spans, split_sentences
+from signatures.records import ErrorNote
 
 
 def rewritten_sentence(example: LabeledExample, revised: str) -> dspy.Example | None:
     """The first flawed sentence for which the correction has another in its place; None where there is none."""
     wrong = notes_by_sentence(example.summary, example.errors)
-    old, pairs = split_sentences(example.summary), _pairs(example.summary, revised)
+    pairs = _pairs(example.summary, revised)
     index = next((index for index in wrong if index in pairs), None)
     if index is None:
         return None
@@ -31,9 +32,9 @@ def rewritten_sentence(example: LabeledExample, revised: str) -> dspy.Example | 
     turns = turns_for_sentence(material, sentence_spans(example.summary)[index][0], notes)
     return dspy.Example(
         turns=turns_text(example.conversation, turns),
-        before=old[index - 1] if index else "",
+        before=_shown(example, index - 1, wrong),
         sentence=blanked(example.summary, index, notes),
-        after=old[index + 1] if index + 1 < len(old) else "",
+        after=_shown(example, index + 1, wrong),
         problem=problem_in_words(notes),
         feedback="",
         corrected=pairs[index],
@@ -54,6 +55,14 @@ def added_sentence(example: LabeledExample, revised: str) -> dspy.Example | None
         feedback="",
         missing=added[0],
     ).with_inputs("turns", "summary", "question", "feedback")
+
+
+def _shown(example: LabeledExample, index: int, wrong: dict[int, list[ErrorNote]]) -> str:
+    """A neighbouring sentence as the editor would see it; empty beyond the ends."""
+    if index in wrong:
+        return blanked(example.summary, index, wrong[index])
+    old = split_sentences(example.summary)
+    return old[index] if 0 <= index < len(old) else ""
 
 
 def _pairs(before: str, after: str) -> dict[int, str]:

@@ -47,20 +47,19 @@ def read_cases(path: Path, limit: int | None) -> list[Case]:
     of_call: dict[str, list[Case]] = {}
     for case in cases:
         of_call.setdefault(case.conversation.id, []).append(case)
-    ranked = sorted(
-        (place, number, case) for number, group in enumerate(of_call.values()) for place, case in _spread(group)
-    )
-    kept = [case for _, _, case in ranked[: limit or len(ranked)]]
+    ranked = [item for number, group in enumerate(of_call.values()) for item in _spread(group, number)]
+    ranked.sort(key=lambda item: item[0])  # stable, so the conversations take turns
     order = list(of_call)
+    kept = [case for _, case in ranked[: limit or len(ranked)]]
     return sorted(kept, key=lambda case: (order.index(case.conversation.id), case.name))
 
 
-def _spread(group: list[Case]) -> list[tuple[int, Case]]:
-    """The cases of one call with their ranks, a flawed one and a right one in turn."""
+def _spread(group: list[Case], number: int) -> list[tuple[int, Case]]:
+    """The cases of a call with their ranks: a flawed one and a right one in turn, every second call the other way."""
     ranks = {True: 0, False: 0}
     ranked = []
     for case in group:
-        ranked.append((2 * ranks[case.flawed] + (not case.flawed), case))
+        ranked.append((2 * ranks[case.flawed] + (case.flawed == bool(number % 2)), case))
         ranks[case.flawed] += 1
     return ranked
 
@@ -119,10 +118,7 @@ def repairs(case: Case, after: str) -> tuple[int, int]:
 def kept_share(case: Case, after: str) -> float:
     """The share of the words that the correction leaves alone which the revision leaves alone too, in order."""
     before, right = case.summary.split(), (case.revised or case.summary).split()
-    good = [
-        before[i]
-        for m in SequenceMatcher(None, before, right, autojunk=False).get_matching_blocks()
-        for i in range(m.a, m.a + m.size)
-    ]
-    blocks = SequenceMatcher(None, good, after.split(), autojunk=False).get_matching_blocks()
-    return sum(block.size for block in blocks) / max(1, len(good))
+    blocks = SequenceMatcher(None, before, right, autojunk=False).get_matching_blocks()
+    good = [before[place] for block in blocks for place in range(block.a, block.a + block.size)]
+    kept = SequenceMatcher(None, good, after.split(), autojunk=False).get_matching_blocks()
+    return sum(block.size for block in kept) / max(1, len(good))

@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
+import dspy
 import pytest
+import scripted_team
 
 from arf_programs.config.schema import ColumnsConfig, LabeledConfig
 from arf_programs.demos import analysis_examples, edits_between, revision_examples, show, usable_examples
 from arf_programs.edits import apply_edits
 from arf_programs.labeled import LabeledExample, read_labeled
+from arf_programs.models import scripted
 from arf_programs.quotes import locate_error
 from arf_programs.taxonomy.seed import seed_taxonomy
 from signatures.records import Conversation, Edit, Taxonomy
@@ -109,3 +112,26 @@ def test_an_editor_is_shown_what_it_will_be_asked(sample):
     assert 0 < len(together) < len(chosen)  # clean summaries have nothing to mend
     assert all(example.edits and example.revised and "e1." in example.errors for example in together)
     assert revision_examples(chosen, "taxonomy") == []
+
+
+@pytest.mark.parametrize("strategy", ["holistic", "sentencewise"])
+def test_dspys_own_few_shot_shows_the_examples_and_its_state_can_be_read_again(
+    sample, strategy, call, lm, conversation, tmp_path
+):
+    team = scripted_team.join()
+    chosen = usable_examples(sample, seed_taxonomy(), 6)
+    examples = analysis_examples(chosen, seed_taxonomy(), strategy)
+    compiled = dspy.LabeledFewShot(k=3).compile(
+        scripted_team.analyzer_of(lm, strategy=strategy), trainset=examples, sample=False
+    )
+    compiled.save(tmp_path / "state.json")
+    fresh = scripted_team.analyzer_of(lm, strategy=strategy)
+    fresh.load(tmp_path / "state.json")
+    for program in (compiled, fresh):
+        program.set_lm(lm)
+        call(program, conversation=conversation, summary="The kettle leaked. A new one was sent.")
+    shown = [item.messages for item in scripted.calls("model")]
+    assert all(len(messages) > 2 for messages in shown)
+    assert any(example.conversation in shown[0][1]["content"] for example in examples)
+    kinds = {"holistic": {"find"}, "sentencewise": {"support", "omissions"}}
+    assert set(team.asked) == kinds[strategy]

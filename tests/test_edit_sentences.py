@@ -163,3 +163,17 @@ def test_one_candidate_in_form_is_enough_and_none_is_a_failure(call, lm, convers
     scripted.register("model", ["no", "no", "no"])
     with pytest.raises(ModelError, match="1 tries"):
         call(Once(EditSentences(retries=0), lm, None), **{**inputs, "feedback": "again"})
+
+
+def test_a_flagged_neighbour_is_shown_without_its_wrong_words(propose):
+    other = ErrorNote(id="def", category="wrong_fact", quote="Thursday")
+    _, team = propose("A box was sent.", "It comes soon.", candidates=1, errors=[NOTE, other])
+    assert team.fields["sentence"][0]["after"] == "It\tarrives by ____."
+    assert team.fields["sentence"][1]["before"] == "The agent ____."
+
+
+def test_what_concerns_the_whole_summary_is_no_omission(propose):
+    too_long = ErrorNote(id="def", category="length", source="check")
+    proposal, team = propose(errors=[too_long])
+    assert proposal.after == SUMMARY
+    assert not team.asked

@@ -48,6 +48,7 @@ def model(**values) -> str:
         {"max_tokens": 5},
         {"api_base": "http://x"},
         {"json_schema": True},
+        {"logprobs": True},
         {"parameters": {"seed": 1}},
     ],
     ids=str,
@@ -74,7 +75,7 @@ def test_money_speed_and_keys_do_not_count(changed):
 
 def test_every_setting_of_a_model_is_decided_on():
     """A new setting has to be put into one of the lists above."""
-    tried = {"model", "temperature", "max_tokens", "api_base", "json_schema", "parameters", "api_key_env"}
+    tried = {"model", "temperature", "max_tokens", "api_base", "json_schema", "logprobs", "parameters", "api_key_env"}
     tried |= {"input_price", "output_price", "concurrency", "timeout", "retries", "license"}
     assert set(ModelConfig.model_fields) == tried
 

@@ -511,3 +511,26 @@ def test_a_corpus_file_that_grew_makes_the_corpus_stale(make_run, tmp_path):
     states = status(run)
     assert (states["corpus"].state, states["corpus"].why) == ("stale", "changed since: corpus file")
     assert states["draft"].why == "corpus comes first"
+
+
+def test_a_calibration_moves_the_threshold_and_scores_are_in_the_records(make_run, tmp_path):
+    from arf_programs.calibration import fit_calibration, write_calibration
+
+    # The analyst says yes to the flaw too, only less surely: by its word it would find nothing.
+    scripted_team.join(
+        support=lambda fields: scripted_team.yes(0.7 if scripted_team.FLAW in fields["sentence"] else 0.95)
+    )
+    settings = ("analyze.strategy=sentencewise", "analyze.checks=false")
+    run = make_run(*settings)
+    run_until(run, "analyze")
+    assert not any(row.errors for row in read_jsonl(run.folder.errors, DraftErrors))
+    made = fit_calibration([0.05, 0.06, 0.3, 0.31], [False, False, True, True], model="scripted/model", prompt="p")
+    write_calibration(tmp_path / "mine.json", made)
+    run = make_run(*settings, "analyze.calibration=mine.json")
+    run_until(run, "revise")
+    notes = [note for row in read_jsonl(run.folder.errors, DraftErrors) for note in row.errors]
+    assert {note.quote for note in notes} == {scripted_team.FLAW}
+    assert all(note.score >= made.threshold for note in notes)
+    revised = [row for row in read_jsonl(run.folder.revisions, Revision) if row.applied]
+    assert revised
+    assert all(edit.gain > 0 for row in revised for edit in row.applied)

@@ -91,3 +91,19 @@ def test_a_folder_of_another_run_is_a_problem(make_run):
     with run_lock(run):
         (run.folder.config).write_text("name: other\ncorpus: {path: x}\n")
     assert any("holds another run (name is other" in problem for problem in preflight(run).problems)
+
+
+def test_a_calibration_is_read_and_one_for_another_model_is_a_warning(make_run, tmp_path):
+    from arf_programs.calibration import fit_calibration, write_calibration
+
+    scripted_team.join()
+    made = fit_calibration([0.1, 0.9], [False, True], model="scripted/other", prompt="p")
+    write_calibration(tmp_path / "mine.json", made)
+    findings = preflight(make_run("analyze.calibration=mine.json"))
+    assert findings.problems == []
+    assert any("mine.json: a calibration" in line for line in findings.good)
+    assert "fitted for scripted/other, and scripted/model is asked" in findings.warnings[0]
+    assert "another wording" in findings.warnings[1]
+    (tmp_path / "mine.json").write_text("{}", encoding="utf-8")
+    findings = preflight(make_run("analyze.calibration=mine.json"))
+    assert "no calibration" in findings.problems[0]

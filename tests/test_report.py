@@ -364,3 +364,13 @@ def luminance(colour: str) -> float:
     parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
     red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_the_score_of_an_error_and_the_gain_of_an_edit_are_shown() -> None:
+    note = {"id": "e", "category": "wrong_fact", "quote": "6 May", "explanation": "May 7.", "score": 0.83}
+    edit = {"op": "replace", "quote": "6 May", "replacement": "7 May", "mends": ("e",), "gain": 0.412}
+    shown = case(errors=(note,), applied=(edit,))
+    page = render_report(full().model_copy(update={"revisions": (shown,)}))
+    assert "83% unsupported" in page
+    assert "support +0.41" in page
+    assert "unsupported" not in render_report(full())

@@ -154,3 +154,22 @@ def test_registering_again_keeps_other_providers():
         assert sorted(providers) == sorted({*providers, "embedded", "scripted", "other"})
     finally:
         litellm.custom_provider_map.remove(other)
+
+
+def test_an_answer_brings_its_log_probabilities_where_they_are_asked_for():
+    import litellm
+
+    from arf_programs.models.providers import register_providers
+
+    register_providers()
+    row = {
+        "answer": "yes",
+        "logprobs": [{"token": "yes", "logprob": -0.1, "top_logprobs": [{"token": "no", "logprob": -2.4}]}],
+    }
+    scripted.register("sure", [scripted.ScriptedAnswer(**row, times=2)])
+    messages = [{"role": "user", "content": "Is it?"}]
+    asked = litellm.completion("scripted/sure", messages, logprobs=True, top_logprobs=1)
+    (token,) = asked.choices[0].logprobs.content
+    assert (token.token, token.top_logprobs[0].token, token.top_logprobs[0].logprob) == ("yes", "no", -2.4)
+    plain = litellm.completion("scripted/sure", messages)
+    assert getattr(plain.choices[0], "logprobs", None) is None

@@ -21,6 +21,7 @@ from arf_programs.editing import (
     usable_sentences,
 )
 from arf_programs.edits import apply_edits
+from arf_programs.error_notes import is_omission
 from arf_programs.flagged import notes_by_sentence, sentence_edit
 from arf_programs.programs.ask import ask
 from arf_programs.programs.propose import Proposal, Propose
@@ -38,6 +39,7 @@ class _Draft:
     material: Material
     feedback: str
     support: SentenceSupport | None
+    flagged: dict[int, list[ErrorNote]]
     edits: list[Edit] = field(default_factory=list)
 
     @property
@@ -52,6 +54,10 @@ class _Draft:
         """The sentence at `index`; empty beyond the ends."""
         spans = self.material.sentences
         return self.summary[slice(*spans[index])] if 0 <= index < len(spans) else ""
+
+    def shown(self, index: int) -> str:
+        """The sentence at `index`, its own wrong words blanked out too."""
+        return blanked(self.summary, index, self.flagged[index]) if index in self.flagged else self.sentence(index)
 
 
 class EditSentences(Propose):
@@ -80,11 +86,11 @@ class EditSentences(Propose):
         feedback: str,
         support: SentenceSupport | None = None,
     ) -> Proposal:
-        draft = _Draft(Material(conversation, summary), feedback, support)
-        for index, notes in notes_by_sentence(summary, errors).items():
+        draft = _Draft(Material(conversation, summary), feedback, support, notes_by_sentence(summary, errors))
+        for index, notes in draft.flagged.items():
             draft.edits += await self._mended(draft, index, notes)
         for note in errors:
-            if not note.quote:
+            if is_omission(note.category):
                 draft.edits += await self._completed(draft, note)
         result = apply_edits(summary, draft.edits)
         return Proposal(after=result.after, applied=result.applied, refused=result.refused)
@@ -96,9 +102,9 @@ class EditSentences(Propose):
             self.rewrite,
             "corrected",
             turns=turns_text(draft.conversation, turns_for_sentence(draft.material, place, notes)),
-            before=draft.sentence(index - 1),
-            sentence=blanked(draft.summary, index, notes),
-            after=draft.sentence(index + 1),
+            before=draft.shown(index - 1),
+            sentence=draft.shown(index),
+            after=draft.shown(index + 1),
             problem=problem_in_words(notes),
             feedback=draft.feedback,
         )
@@ -122,7 +128,7 @@ class EditSentences(Propose):
             self.write,
             "missing",
             turns=turns_text(draft.conversation, turns_for_omission(draft.conversation, note)),
-            summary=draft.summary,
+            summary=apply_edits(draft.summary, draft.edits).after,
             question=question_for(note),
             feedback=draft.feedback,
         )
