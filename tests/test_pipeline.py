@@ -81,8 +81,19 @@ STALE = {
     "evaluate.serve": ("{student_arf: scripted/served}", {"evaluate"}),
     "evaluate.samples": (101, {"report"}),
     "evaluate.confidence": (0.9, {"report"}),
+    "programs.analyze": ("compiled/analyze", {"analyze", "revise", "evaluate"}),
+    "programs.revise": ("compiled/revise", {"revise"}),
+    "programs.judge": ("compiled/judge", {"evaluate"}),
+    "programs.summarize": ("compiled/summarize", {"draft"}),
 }
-OF_ROLE = {"teacher": {"draft"}, "analyst": ANALYST, "editor": {"revise"}, "judge": {"evaluate"}}
+OF_ROLE = {
+    "teacher": {"draft"},
+    "analyst": ANALYST,
+    "editor": {"revise"},
+    "judge": {"evaluate"},
+    "prompt": set(),
+    "reflection": set(),
+}
 OF_MODEL = {
     "model": ("scripted/other", True),
     "temperature": (0.5, True),
@@ -133,7 +144,13 @@ def ids(path, model) -> list[str]:
 
 def test_every_setting_is_in_the_tables():
     of_models = {f"models.{role}.{key}" for role in OF_ROLE for key in OF_MODEL}
-    assert {*STALE, *of_models, "run_dir"} == set(leaves(Config))
+    of_compile = {key for key in leaves(Config) if key.startswith("compile.")}
+    assert {*STALE, *of_models, *of_compile, "run_dir"} == set(leaves(Config))
+
+
+def test_how_programs_are_compiled_makes_nothing_stale(finished_project):
+    how = "{dir: elsewhere, split: [0.6, 0.2, 0.2], optimizers: {gepa: {auto: heavy}, simba: {bsize: 4}}}"
+    assert stale(open_project(finished_project, f"compile={how}")) == set()
 
 
 @pytest.mark.parametrize("key", STALE)
@@ -158,6 +175,7 @@ def test_the_finished_run_has_all_figures(finished_project):
         "name",
         "arf_version",
         "finished",
+        "notes",
         "corpus",
         "analyze",
         "revise",
