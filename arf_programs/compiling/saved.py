@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import dspy
 from pydantic import ValidationError
@@ -63,10 +64,16 @@ def program_fingerprint(run: Run, *targets: str) -> dict[str, str]:
     for target in targets:
         folder = program_folder(run, target)
         if folder is not None:
-            card = read_card(folder, target)
-            fitted = card.calibration.model_dump() if card.calibration else None
-            found[f"programs.{target}"] = digest([file_digest(folder / PROGRAM), card.nearest, fitted])
+            found[f"programs.{target}"] = digest([file_digest(folder / PROGRAM), _used_of_card(folder, target)])
     return found
+
+
+def _used_of_card(folder: Path, target: str) -> list[Any]:
+    """What of a card makes a difference to answers; nothing where there is no card, which loading complains of."""
+    if not (folder / CARD).exists():
+        return []
+    card = read_card(folder, target)
+    return [card.nearest, card.calibration.model_dump() if card.calibration else None]
 
 
 def program_folder(run: Run, target: str) -> Path | None:
@@ -100,7 +107,7 @@ def program_notes(run: Run) -> list[str]:
     notes = []
     for target, role in TARGET_ROLES.items():
         folder = program_folder(run, target)
-        if folder is None:
+        if folder is None or not (folder / CARD).exists():
             continue
         card, model = read_card(folder, target), run.config.models.of(role)
         if card.model_digest != model_digest(model):
