@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from difflib import SequenceMatcher
-from os.path import commonprefix
 from typing import Final, NamedTuple
 
 from arf_programs.quotes import find_quote
@@ -112,7 +111,8 @@ def _place(before: str, edit: Edit, order: int) -> _Placed | str:
 
 def _shared_words(quote: str, replacement: str) -> int:
     """The characters of the whole words that both begin with."""
-    shared = len(commonprefix((quote, replacement)))
+    pairs = enumerate(zip(quote, replacement, strict=False))
+    shared = next((place for place, (old, new) in pairs if old != new), min(len(quote), len(replacement)))
     if shared == len(replacement) and quote[shared : shared + 1].isspace():
         return shared
     return max(quote.rfind(space, 0, shared) for space in (" ", "\n")) + 1
