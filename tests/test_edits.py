@@ -149,9 +149,7 @@ def test_words_that_only_say_where_an_edit_belongs_overlap_nothing():
     before = "It broke. It broke. The agent paid. It broke."
     edits = [
         Edit(op=EditOp.REPLACE, quote="It broke. It broke.", replacement="It broke."),
-        Edit(
-            op=EditOp.REPLACE, quote="It broke. The agent paid.", replacement="It broke. He paid."
-        ),
+        Edit(op=EditOp.REPLACE, quote="It broke. The agent paid.", replacement="It broke. He paid."),
         Edit(op=EditOp.REPLACE, quote="The agent paid. It broke.", replacement="The agent paid."),
     ]
     result = apply_edits(before, edits)
