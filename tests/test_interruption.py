@@ -28,6 +28,8 @@ _FILES = ("conversations.jsonl", "drafts.jsonl", "taxonomy.yaml", "errors.jsonl"
 def _child(arguments: list[str], log: Path, at: tuple[str, int] | None, what: int) -> None:
     """`arf` with a scripted team that notes each question in `log`, and strikes itself at the n-th of a kind."""
     os.setsid()
+    # Whoever runs the tests in the background may have them ignore Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     output = os.open(log.with_suffix(".out"), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(output, 1)
     os.dup2(output, 2)
