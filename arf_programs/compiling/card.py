@@ -106,7 +106,7 @@ def _row(name: str, side: SideScores) -> str:
 def _facts(card: Card) -> list[str]:
     spent = card.spent
     facts = [
-        f"program: {card.target}, {card.strategy}, with {', '.join(card.predictors)}",
+        f"program: {', '.join(filter(None, (card.target, card.strategy)))}, with {', '.join(card.predictors)}",
         f"model: {card.model}; prompt model: {card.prompt_model}; reflection model: {card.reflection_model}",
         f"optimizer: {card.optimizer} {card.settings}, seed {card.seed}; {card.ended}",
         f"labelled set: {card.data}, {card.split}, {card.left_out} examples left out; taxonomy {card.taxonomy}",
