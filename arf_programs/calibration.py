@@ -83,18 +83,14 @@ def best_threshold(scores: Sequence[float], labels: Sequence[bool]) -> tuple[flo
     Tried are the middles between neighbouring scores, where the decision changes; of equally good ones it is the
     middle one. Both classes have to be there.
     """
+    from sklearn.metrics import balanced_accuracy_score
+
     known = sorted(set(scores))
     cuts = [known[0], *((a + b) / 2 for a, b in pairwise(known))]
-    accuracies = [balanced_accuracy([score >= cut for score in scores], labels) for cut in cuts]
+    accuracies = [float(balanced_accuracy_score(list(labels), [s >= cut for s in scores])) for cut in cuts]
     best = max(accuracies)
     good = [cut for cut, accuracy in zip(cuts, accuracies, strict=True) if math.isclose(accuracy, best)]
     return good[len(good) // 2], best
-
-
-def balanced_accuracy(called: Sequence[bool], labels: Sequence[bool]) -> float:
-    """The mean of the shares of both classes that are called right, from 0 to 1; 0.5 is chance."""
-    right = {kind: sum(a == kind for a, b in zip(called, labels, strict=True) if b == kind) for kind in (True, False)}
-    return (right[True] / sum(labels) + right[False] / (len(labels) - sum(labels))) / 2
 
 
 def read_calibration(path: Path) -> Calibration:

@@ -109,10 +109,13 @@ def place_counts(case: Case, notes: Sequence[ErrorNote]) -> tuple[int, int, int]
 def repairs(case: Case, after: str) -> tuple[int, int]:
     """(gone, right): of the places, how many no longer read as they did, and how many read as in the correction.
 
-    A place is looked for with the word before and the word behind it, white space and all else alike.
+    A place is looked for with the word before and the word behind it, white space and all else alike. Words that are
+    right elsewhere do not mend a place that still reads as it did.
     """
     text = " ".join(after.split())
-    return sum(p.wrong not in text for p in case.places), sum(p.right in text for p in case.places)
+    gone = [p.wrong not in text for p in case.places]
+    right = [p.right in text and (away or p.wrong in p.right) for p, away in zip(case.places, gone, strict=True)]
+    return sum(gone), sum(right)
 
 
 def kept_share(case: Case, after: str) -> float:
