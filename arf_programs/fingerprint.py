@@ -11,7 +11,17 @@ from typing import Any
 from arf_programs.config.models import ModelConfig
 
 # What makes no difference to an answer: money, speed, and where the key comes from.
-_WITHOUT_EFFECT = {"api_key_env", "input_price", "output_price", "concurrency", "timeout", "retries", "license"}
+_WITHOUT_EFFECT = {
+    "api_key_env",
+    "input_price",
+    "output_price",
+    "concurrency",
+    "requests_per_minute",
+    "tokens_per_minute",
+    "timeout",
+    "retries",
+    "license",
+}
 
 
 def digest(value: Any) -> str:

@@ -52,7 +52,11 @@ class ModelConfig(Section):
     input_price: float | None = Field(default=None, ge=0, description="USD per million prompt tokens")
     output_price: float | None = Field(default=None, ge=0, description="USD per million completion tokens")
     parameters: dict[str, JsonValue] = Field(default_factory=dict, description="further LiteLLM parameters")
-    concurrency: int = Field(default=16, ge=1, le=4096, description="calls in flight")
+    concurrency: int = Field(
+        default=64, ge=1, le=4096, description="calls in flight at most; how many are, the endpoint's answers decide"
+    )
+    requests_per_minute: float | None = Field(default=None, gt=0, description="null: what the endpoint's headers say")
+    tokens_per_minute: float | None = Field(default=None, gt=0, description="null: what the endpoint's headers say")
     timeout: float = Field(default=120, gt=0, description="seconds for one call")
     retries: int = Field(default=4, ge=0, le=20, description="retries of a call that fails transiently")
     license: str | None = Field(default=None, description="note on the terms for the model's output, kept in the run")
