@@ -30,6 +30,11 @@ def digest(value: Any) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
+def without(fingerprint: dict[str, str], *names: str) -> dict[str, str]:
+    """A fingerprint less some of its parts."""
+    return {name: value for name, value in fingerprint.items() if name not in names}
+
+
 def file_digest(path: Path) -> str:
     """SHA-256, 16 hexadecimal digits, of a file's bytes, or of all files of a folder; `missing` if there is none."""
     if path.is_dir():

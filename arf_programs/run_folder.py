@@ -85,6 +85,14 @@ class RunFolder:
         return self.path / "calls"
 
     @property
+    def parts(self) -> Path:
+        return self.path / "parts"
+
+    @property
+    def status(self) -> Path:
+        return self.path / "status.json"
+
+    @property
     def ledger(self) -> Path:
         return self.path / "calls.jsonl"
 

@@ -30,7 +30,7 @@ from arf_programs.programs.support import SentenceSupport, support_of
 from arf_programs.programs.support_scores import summary_score
 from arf_programs.programs.verify import VerifyRevision
 from arf_programs.progress import Progress
-from arf_programs.runner import RowKey, run_rows
+from arf_programs.running.rows import RowKey, run_rows
 from arf_programs.sentences import split_sentences
 from arf_programs.taxonomy.seed import seed_taxonomy
 from signatures.records import ErrorNote, Summary

@@ -179,7 +179,8 @@ class Failure(Record):
     stage: str
     system: str = ""
     reason: str
-    attempts: int = Field(default=1, ge=0)
+    attempts: int = Field(default=0, ge=0, description="calls that were sent for the row")
+    usd: float = Field(default=0.0, ge=0, description="what they cost")
 
 
 class Message(Record):

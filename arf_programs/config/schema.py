@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from arf_programs.config.budget import BudgetConfig
 from arf_programs.config.compile import CompileConfig, ProgramsConfig
 from arf_programs.config.models import ModelConfig, ModelsConfig
 from arf_programs.config.plant import PlantConfig
@@ -161,6 +162,11 @@ class Config(Section):
     name: str = Field(default="arf", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     run_dir: Path = Field(default=Path(), description="default: runs/<name>")
     seed: int = Field(default=17, ge=0)
+    workers: int | None = Field(
+        default=None, ge=1, le=64, description="processes; null: one, and as many as cores from 2,000 conversations on"
+    )
+    calls_dir: Path | None = Field(default=None, description="folder of stored answers; default: calls in run_dir")
+    budget: BudgetConfig = BudgetConfig()
     corpus: CorpusConfig
     models: ModelsConfig
     labeled: LabeledConfig = LabeledConfig()

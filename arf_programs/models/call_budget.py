@@ -34,7 +34,8 @@ class Need:
 
 
 class CallBudget:
-    """Counts calls, tokens and dollars against caps, None for no cap; from several threads and, once `shared`, processes.
+    """Counts calls, tokens and dollars against caps, None for no cap; from several threads and, once `shared`,
+    processes.
 
     A call whose most would pass a cap is not sent. What it may use is held until `settle` says what it did use.
     """
@@ -79,7 +80,7 @@ class CallBudget:
             self._add(_TOKENS, tokens)
             self._add(_USD, usd)
 
-    def spend(self, need: Need = Need()) -> None:  # noqa: B008 - frozen
+    def spend(self, need: Need = Need()) -> None:
         """Count a call that is about to be sent, and hold what it may use. Raises BudgetSpent where it may not be sent."""
         with self._lock:
             self._check(need)
@@ -108,6 +109,10 @@ class CallBudget:
         if self.limit is not None and counts[_CALLS] >= self.limit:
             raise BudgetSpent(f"{self.limit} calls are sent, and no more may be")
         if self._tokens is not None and counts[_TOKENS] + counts[_HELD_TOKENS] + need.tokens > self._tokens:
-            raise BudgetSpent(f"{counts[_TOKENS]:.0f} tokens are used, and the next call could pass the cap of {self._tokens}")
+            raise BudgetSpent(
+                f"{counts[_TOKENS]:.0f} tokens are used, and the next call could pass the cap of {self._tokens}"
+            )
         if self._usd is not None and counts[_USD] + counts[_HELD_USD] + need.usd > self._usd:
-            raise BudgetSpent(f"{counts[_USD]:.4f} USD are spent, and the next call could pass the cap of {self._usd:g}")
+            raise BudgetSpent(
+                f"{counts[_USD]:.4f} USD are spent, and the next call could pass the cap of {self._usd:g}"
+            )

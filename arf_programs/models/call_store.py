@@ -8,6 +8,7 @@ DSPy's own cache leaves out, and by the weights behind an embedded model; never 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -26,6 +27,7 @@ from pydantic import BaseModel, ConfigDict
 from arf_programs.jsonl import JsonlAppender, read_jsonl
 from arf_programs.models.call_budget import CallBudget, Need
 from arf_programs.models.network_folder import refuse_network_folder
+from arf_programs.models.text_disk import TextDisk
 
 _SECRET_KEYS = {"api_key", "extra_headers", "headers", "aws_secret_access_key", "aws_session_token", "azure_ad_token"}
 # DSPy names the function that sends, which differs for calls that wait and calls that do not; both get the same answer.
@@ -64,7 +66,7 @@ class CallStore(Cache):  # type: ignore[misc, unused-ignore]
         folder.mkdir(parents=True, exist_ok=True)
         refuse_network_folder(folder)
         folder.chmod(0o700)
-        self._answers = diskcache.Cache(str(folder), disk=diskcache.JSONDisk, eviction_policy="none", timeout=60)
+        self._answers = diskcache.Cache(str(folder), disk=TextDisk, eviction_policy="none", timeout=60)
         self._ledger = JsonlAppender(ledger)
         self.budget = budget or CallBudget()
         self._schemas: WeakKeyDictionary[type, Any] = WeakKeyDictionary()
@@ -103,11 +105,11 @@ class CallStore(Cache):  # type: ignore[misc, unused-ignore]
         from litellm import ModelResponse
 
         self._book(request, cached=True)
-        return self._prepare_cached_response(ModelResponse(**stored))
+        return self._prepare_cached_response(ModelResponse(**json.loads(stored)))
 
     def keep(self, key: str, request: dict[str, Any], response: Any) -> Call:
         """Store an answer under `key`, and return the call as it was booked."""
-        self._answers.set(key, response.model_dump(mode="json"))
+        self._answers.set(key, response.model_dump_json())
         usage = getattr(response, "usage", None)
         return self._book(
             request,

@@ -25,12 +25,12 @@ _SEEDS = 2**31
 class ArfLM(dspy.LM):
     """dspy.LM over LiteLLM, whose calls go through ARF's store, gates and budget where a CallStore is DSPy's cache.
 
-    DSPy's own way there costs about as much as LiteLLM's: three hops to threads a call, and bookkeeping that a run does not
-    read. It is taken where somebody listens (history, callbacks, usage) and where there is no CallStore.
+    DSPy's own way there costs about as much as LiteLLM's: three hops to threads a call, and bookkeeping that a run does
+    not read. It is taken where somebody listens (history, callbacks, usage) and where there is no CallStore.
 
-    A model that samples by the `seed` of its request: DSPy's optimizers ask for another sample of an answer by a copy with
-    another `rollout_id`, which only tells stored answers apart; here it moves the seed as well, or every sample would be
-    the same.
+    A model that samples by the `seed` of its request: DSPy's optimizers ask for another sample of an answer by a copy
+    with another `rollout_id`, which only tells stored answers apart; here it moves the seed as well, or every sample
+    would be the same.
     """
 
     pace: Pace

@@ -84,11 +84,13 @@ def current_meter() -> Meter:
     return _meter.get() or Meter()
 
 
-async def answer(store: CallStore, request: Request, *, name: str, pace: Pace, wrap: Callable[[Exception], LMError]) -> Any:
+async def answer(
+    store: CallStore, request: Request, *, name: str, pace: Pace, wrap: Callable[[Exception], LMError]
+) -> Any:
     """LiteLLM's response to `request`: the stored one, or that of the endpoint `name`, which is then stored.
 
-    The same question asked twice at once is sent once. `wrap` turns LiteLLM's exceptions into DSPy's. Raises LMError when
-    no try succeeded, BudgetSpent where no call may be sent.
+    The same question asked twice at once is sent once. `wrap` turns LiteLLM's exceptions into DSPy's. Raises LMError
+    when no try succeeded, BudgetSpent where no call may be sent.
     """
     key = store.cache_key(request)
     session = _session.get() or Session()
@@ -105,7 +107,13 @@ async def answer(store: CallStore, request: Request, *, name: str, pace: Pace, w
 
 
 async def _ask(
-    session: Session, store: CallStore, key: str, request: Request, name: str, pace: Pace, wrap: Callable[[Exception], LMError]
+    session: Session,
+    store: CallStore,
+    key: str,
+    request: Request,
+    name: str,
+    pace: Pace,
+    wrap: Callable[[Exception], LMError],
 ) -> Any:
     need = need_of(request)
     sender = session.senders.get(name, _send)
@@ -133,7 +141,11 @@ async def _ask(
 
 async def _send(request: Request) -> Any:
     litellm = import_litellm()
+    from litellm._internal_context import is_internal_call
+
     wire = {key: value for key, value in request.items() if key not in _NOT_SENT}
+    # LiteLLM's own mark for calls that need no logging of theirs, which is a seventh of its time.
+    is_internal_call.set(True)
     # Tries are counted and made in one place; the clients below LiteLLM would make their own.
     return await litellm.acompletion(**{"num_retries": 0, "max_retries": 0, **wire})
 

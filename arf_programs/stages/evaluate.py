@@ -17,7 +17,7 @@ from arf_programs.models.lm import EMBEDDED, build_lm
 from arf_programs.programs.judge import JudgeSummary
 from arf_programs.programs.summarize import SummarizeConversation
 from arf_programs.run import Run
-from arf_programs.runner import RowKey
+from arf_programs.running.rows import RowKey
 from arf_programs.stages.analyze import analyst_fingerprint, build_analyzer
 from arf_programs.stages.stage import Stage
 from arf_programs.stages.train import student_name

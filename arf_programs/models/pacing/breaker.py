@@ -8,8 +8,9 @@ _LONGEST_PAUSE = 60.0
 
 
 class Breaker:
-    """Closed while calls succeed. After 20 failures in a row (more, where more are in flight) it is open for 5 seconds, then lets one call try; each
-    try that fails doubles the pause, up to a minute. `gave_up` is true once it has been open for `patience` seconds.
+    """Closed while calls succeed. After 20 failures in a row (more, where more are in flight) it is open for 5 seconds,
+    then lets one call try; each try that fails doubles the pause, up to a minute. `gave_up` is true once it has been
+    open for `patience` seconds.
 
     Only failures of the endpoint count: no answer, or an error of its own; one that refuses for its rate works.
     """

@@ -26,7 +26,9 @@ _PATIENCE = 600.0  # seconds for which a run waits for an endpoint that only fai
 
 @dataclass(frozen=True)
 class Pace:
-    """What the configuration says of an endpoint's speed. A `local` model runs in this process: no limit is sought for it."""
+    """What the configuration says of an endpoint's speed. A `local` model runs in this process: no limit is sought for
+    it.
+    """
 
     concurrency: int
     retries: int
@@ -63,7 +65,8 @@ class Endpoint:
         tokens: float = 0.0,
         headers: Callable[[Answer], Mapping[str, str]] = lambda _: {},
     ) -> Answer:
-        """What `send` returns, sent again after failures that pass, after a growing delay or the one that the endpoint asks for.
+        """What `send` returns, sent again after failures that pass, after a growing delay or the one that the endpoint
+        asks for.
 
         `tokens` is what the call will use, about; `headers` reads those of an answer. Raises the last LMError, and
         EndpointError when the endpoint has only failed for ten minutes.
@@ -158,4 +161,3 @@ def retry_delay(error: LMError, attempt: int) -> float:
     if asked is not None and asked >= 0:
         return float(min(asked, _LONGEST_DELAY)) * random.uniform(1.0, 1.1)  # noqa: S311
     return min(_LONGEST_DELAY, _FIRST_DELAY * 2**attempt) * random.uniform(0.5, 1.0)  # noqa: S311
-

@@ -30,10 +30,11 @@ class Rate:
 
 
 def seconds_until_room(headers: Mapping[str, str]) -> float:
-    """How long an answer's `x-ratelimit-*` or `anthropic-ratelimit-*` headers say that there is no room for another call.
+    """How long an answer's `x-ratelimit-*` or `anthropic-ratelimit-*` headers say that there is no room for another
+    call.
 
-    Reads `remaining-requests` and `remaining-tokens` with `reset-requests` and `reset-tokens` in OpenAI's spelling ("1s",
-    "6m0s", "20ms", or plain seconds). 0 where there is room, or nothing is told that can be read.
+    Reads `remaining-requests` and `remaining-tokens` with `reset-requests` and `reset-tokens` in OpenAI's spelling
+    ("1s", "6m0s", "20ms", or plain seconds). 0 where there is room, or nothing is told that can be read.
     """
     told = {name.lower().removeprefix("llm_provider-"): value for name, value in headers.items()}
     waits = [0.0]
