@@ -9,7 +9,7 @@ import typer
 
 from arf_programs.cli import plant
 from arf_programs.cli.compile import compile_command
-from arf_programs.cli.options import ConfigPath, Json, Limit, RunDir, Set, Verbose
+from arf_programs.cli.options import ConfigPath, Json, Limit, RetryFailed, RunDir, Set, Verbose
 from arf_programs.cli.session import WRONG_INPUT, open_run, print_json, reporting
 
 app = typer.Typer(
@@ -34,7 +34,8 @@ def _version(wanted: bool) -> None:
 def _arf(
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
 ) -> None:
-    """Exit codes: 0 done, 1 failed at work, 2 wrong input or configuration, 130 interrupted (resumable)."""
+    """Exit codes: 0 done, 1 failed at work, 2 wrong input or configuration, 3 a cap of the budget is reached
+    (resumable), 130 interrupted (resumable)."""
 
 
 @app.command()
@@ -85,18 +86,17 @@ def status(
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
-    """Say which stages are whole, stale or missing, and why."""
+    """Say which stages are whole, stale or missing and why, how far the one at work is, and what was spent."""
     with reporting(as_json=as_json, verbose=verbose):
         run = open_run(config, run_dir=run_dir, overrides=overrides or (), limit=limit, as_json=as_json)
         from arf_programs import pipeline
-        from arf_programs.cli.output import show_status
+        from arf_programs.cli.status import show_status, status_json
 
         states = pipeline.status(run)
         if as_json:
-            stages = {name: {"state": item.state, "why": item.why} for name, item in states.items()}
-            print_json({"run_dir": str(run.folder.path), "stages": stages})
+            print_json(status_json(run, states))
         else:
-            show_status(run.folder.path, states)
+            show_status(run, states)
 
 
 def _add_stage(command: str, last: str, help_text: str) -> None:
@@ -106,6 +106,7 @@ def _add_stage(command: str, last: str, help_text: str) -> None:
         run_dir: RunDir = None,
         overrides: Set = None,
         limit: Limit = None,
+        retry_failed: RetryFailed = False,
         as_json: Json = False,
         verbose: Verbose = False,
     ) -> None:
@@ -116,7 +117,7 @@ def _add_stage(command: str, last: str, help_text: str) -> None:
             from arf_programs.run_lock import run_lock
 
             with run_lock(run):
-                pipeline.run_until(run, last)
+                pipeline.run_until(run, last, retry_failed=retry_failed)
             if as_json:
                 print_json(result_json(run, last))
             else:

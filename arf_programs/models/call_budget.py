@@ -81,7 +81,7 @@ class CallBudget:
             self._add(_USD, usd)
 
     def spend(self, need: Need = Need()) -> None:
-        """Count a call that is about to be sent, and hold what it may use. Raises BudgetSpent where it may not be sent."""
+        """Count a call that is about to be sent, and hold what it may use. Raises BudgetSpent if it may not be sent."""
         with self._lock:
             self._check(need)
             self._add(_CALLS, 1)

@@ -47,7 +47,7 @@ def file_system(folder: Path, mounts: Path = _MOUNTS) -> str:
 
 
 def _mount(line: str) -> tuple[Path, str]:
-    """The mount point and type of a line of mountinfo (proc(5)): `id parent dev root POINT options - TYPE source ...`."""
+    """Mount point and type in a line of mountinfo, proc(5): `id parent dev root POINT options - TYPE source`."""
     before, _, after = line.partition(" - ")
     point = before.split(" ")[4] if before.count(" ") >= 4 else "/nowhere"
     return Path(os.fsdecode(point.encode().decode("unicode_escape"))), after.split(" ")[0]

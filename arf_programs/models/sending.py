@@ -1,4 +1,4 @@
-"""One call from request to answer: from the store, else from its endpoint, stored as it arrives and before it is used."""
+"""One call from request to answer: from the store, else from its endpoint, and stored before it is used."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ async def _spend(budget: CallBudget, need: Need) -> None:
 
 
 def need_of(request: Request) -> Need:
-    """What a call may use at most: a token for three bytes of its messages, its longest answer, at the model's price."""
+    """What a call may use at most: a token for three bytes of its messages, its longest answer, and their price."""
     prompt = sum(len(str(message.get("content") or "").encode()) for message in request["messages"]) / _BYTES_A_TOKEN
     longest = float(request.get("max_tokens") or request.get("max_completion_tokens") or 0)
     input_price, output_price = prices_of(str(request["model"]))

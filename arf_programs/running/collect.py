@@ -117,7 +117,7 @@ def open_checkpoint(run: Run, step: Step[Any, Any]) -> Checkpoint:
 
 
 def reopen(run: Run, step: Step[Any, Any], rows: Iterable[BaseModel]) -> None:
-    """Make the output of a step that is whole its checkpoint again, so that only rows without a result are done anew."""
+    """Make the output of a whole step its checkpoint again, so that only rows without a result are done anew."""
     output = JsonlIndex(
         step.output(run.folder), step.result, key=lambda row: row["conversation_id"], value=lambda row: row
     )
@@ -129,7 +129,8 @@ def reopen(run: Run, step: Step[Any, Any], rows: Iterable[BaseModel]) -> None:
 
 
 def chain(steps: Sequence[Step[Any, Any]], works: Sequence[Callable[[Any], Any]]) -> Callable[..., Any]:
-    """A coroutine function that takes a Task through the steps from its own on, and tells each result as it is there."""
+    """A coroutine function that takes a Task through the steps from its own on, and tells each result at once."""
+
 
     async def walk(task: Task, tell: Callable[[Done], None]) -> None:
         row, digest = task.row, task.digest

@@ -61,7 +61,8 @@ class Tally:
         self._first_reason = self._first_reason or failure.reason
         if not self.done and self.failed >= _HOPELESS_AFTER:
             raise StageError(
-                f"{self.stage}: the first {self.failed} rows all failed, so the rest was not tried: {self._first_reason}"
+                f"{self.stage}: the first {self.failed} rows all failed, so the rest was not tried: "
+                f"{self._first_reason}"
             )
 
     def check_any(self) -> None:
