@@ -25,6 +25,7 @@ from typing import Any
 
 from aiohttp import web
 from model_server_answers import Answer, Body, completion, digest_of, tokens_in
+from model_server_batches import Batches
 from model_server_faults import Bucket, Counts, Faults
 
 FOREVER = 3600.0
@@ -39,11 +40,13 @@ class ModelServer:
         self.faults = faults
         self.answer = answer
         self.slots = asyncio.Semaphore(faults.slots) if faults.slots else contextlib.nullcontext()
+        self.batches = Batches(self)
         self.reset()
 
     def reset(self) -> None:
         """Forget all requests and batches; limits are full again."""
         self.counts = Counts()
+        self.batches.forget()
         limits = (("requests", self.faults.rpm), ("tokens", self.faults.tpm))
         self.buckets = {kind: Bucket(limit) for kind, limit in limits if limit}
 
@@ -60,6 +63,7 @@ class ModelServer:
         app = web.Application(client_max_size=1 << 30)
         app.router.add_post("/v1/chat/completions", self.complete)
         app.router.add_get("/v1/models", self._models)
+        self.batches.add_routes(app.router)
         for prefix in ("/v1", ""):
             app.router.add_get(f"{prefix}/stats", self._stats)
             app.router.add_get(f"{prefix}/requests", self._requests)
@@ -71,7 +75,7 @@ class ModelServer:
         try:
             body = json.loads(await request.read())
         except ValueError:
-            return self._error(400, "the body is not JSON")
+            return self.error(400, "the body is not JSON")
         digest = digest_of(body)
         attempt = self.counts.arrive(digest)
         self.counts.enter()
@@ -84,7 +88,7 @@ class ModelServer:
         fault, latency = self.faults.draw(digest, attempt)
         if fault == "429":
             after = self.faults.retry_after
-            return self._error(429, "too many requests", {} if after is None else {"Retry-After": f"{after:g}"})
+            return self.error(429, "too many requests", {} if after is None else {"Retry-After": f"{after:g}"})
         if fault == "hang":
             self.counts.by_status["hang"] += 1
             await asyncio.sleep(FOREVER)
@@ -92,10 +96,9 @@ class ModelServer:
             if latency:
                 await asyncio.sleep(latency)
         if fault == "500":
-            return self._error(500, "the server had an error")
+            return self.error(500, "the server had an error")
         if fault == "reset":
-            self.counts.by_status["reset"] += 1
-            return _cut(request)
+            return self.cut(request)
         self.counts.answer(digest)
         return web.json_response(completion(body, self.answer), headers=self._headers())
 
@@ -109,17 +112,27 @@ class ModelServer:
             wait = max(wait, bucket.take(1 if kind == "requests" else tokens))
         if not wait:
             return None
-        return self._error(
+        return self.error(
             429, "rate limit reached", {"Retry-After": str(math.ceil(wait)), "retry-after-ms": f"{wait * 1000:.0f}"}
         )
 
     def _headers(self) -> dict[str, str]:
         return {name: value for kind, bucket in self.buckets.items() for name, value in bucket.headers(kind).items()}
 
-    def _error(self, status: int, message: str, headers: dict[str, str] | None = None) -> web.Response:
+    def error(self, status: int, message: str, headers: dict[str, str] | None = None) -> web.Response:
+        """An error as OpenAI sends it, counted."""
         self.counts.by_status[str(status)] += 1
         error = {"error": {"message": message, "type": "server_error" if status >= 500 else "invalid_request_error"}}
         return web.json_response(error, status=status, headers={**self._headers(), **(headers or {})})
+
+    def cut(self, request: web.Request) -> web.Response:
+        """Drop the connection with a reset, not a polite end."""
+        self.counts.by_status["reset"] += 1
+        if request.transport is not None:
+            connection = request.transport.get_extra_info("socket")
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            request.transport.abort()
+        return web.Response(status=500)
 
     async def _models(self, _: web.Request) -> web.Response:
         return web.json_response({"object": "list", "data": [{"id": "test", "object": "model"}]})
@@ -133,15 +146,6 @@ class ModelServer:
     async def _reset(self, _: web.Request) -> web.Response:
         self.reset()
         return web.json_response(self.stats())
-
-
-def _cut(request: web.Request) -> web.Response:
-    """Drop the connection with a reset, not a polite end."""
-    if request.transport is not None:
-        connection = request.transport.get_extra_info("socket")
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        request.transport.abort()
-    return web.Response(status=500)
 
 
 @contextlib.asynccontextmanager
