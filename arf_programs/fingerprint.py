@@ -11,7 +11,10 @@ from typing import Any
 from arf_programs.config.models import ModelConfig
 
 # What makes no difference to an answer: money, speed, and where the key comes from.
-_WITHOUT_EFFECT = {"api_key_env", "input_price", "output_price", "concurrency", "timeout", "retries", "license"}
+_WITHOUT_EFFECT = {
+    *("api_key_env", "input_price", "output_price", "concurrency", "timeout", "retries", "license"),
+    *("mode", "batch"),
+}
 
 
 def digest(value: Any) -> str:
