@@ -118,6 +118,7 @@ OF_MODEL = {
     "timeout": (3, False),
     "retries": (3, False),
     "license": ("open", False),
+    "mode": ("live", False),
     "batch.max_requests": (9, False),
     "batch.max_megabytes": (9, False),
     "batch.max_batches": (9, False),

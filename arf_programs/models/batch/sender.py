@@ -42,7 +42,7 @@ class BatchSender:
 
     client: BatchClient
     journal: BatchJournal
-    settings: BatchConfig = BatchConfig()
+    settings: BatchConfig = field(default_factory=BatchConfig)
     retries: int = 4
     in_flight: Callable[[], int] | None = None
     _calls: dict[str, _Call] = field(default_factory=dict, init=False)
@@ -95,20 +95,17 @@ class BatchSender:
 
     def _enqueue(self, call: _Call) -> None:
         self._queue[call.key] = call
-        if self._gatherer is None:
+        if self._gatherer is None or self._gatherer.done():
             self._arrival = asyncio.Event()
             self._gatherer = asyncio.create_task(self._gather())
         self._arrival.set()
 
     async def _gather(self) -> None:
         """Make batches of what is queued, until nothing is."""
-        try:
-            while self._queue:
-                await self._until_complete()
-                await self._until_there_is_room()
-                self._send_chunk()
-        finally:
-            self._gatherer = None
+        while self._queue:
+            await self._until_complete()
+            await self._until_there_is_room()
+            self._send_chunk()
 
     async def _until_complete(self) -> None:
         """Until the queue fills a batch, or nothing has come for a while: a short one if all rows wait."""
@@ -134,7 +131,7 @@ class BatchSender:
 
     def _start(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         """Begin a job, unless one of its name is under way."""
-        if name in self._jobs.values():
+        if any(other == name and not task.done() for task, other in self._jobs.items()):
             work.close()
             return
         task = asyncio.create_task(work)
