@@ -142,7 +142,14 @@ class Batches:
             return [{"code": "too_many_requests", "message": f"more than {limit} requests", "line": None}]
         if len({line["custom_id"] for line in lines}) < len(lines):
             return [{"code": "duplicate_custom_id", "message": "a custom_id is used twice", "line": None}]
+        queue = self.server.faults.batch_queue
+        if queue and len(lines) + self._under_way() > queue:
+            return [{"code": "token_limit_exceeded", "message": "enqueued token limit reached", "line": None}]
         return []
+
+    def _under_way(self) -> int:
+        going = (batch for batch in self.batches.values() if self._advanced(batch).status not in ENDED)
+        return sum(len(batch.lines) for batch in going if not batch.errors)
 
     def _fate(self, body: dict[str, Any]) -> str | None:
         digest = digest_of(body)

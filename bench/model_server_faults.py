@@ -48,6 +48,8 @@ class Faults:
     "share of a batch's lines that expire"
     batch_limit: int = 50_000
     "requests in a batch at most; a larger one fails validation"
+    batch_queue: int = 0
+    "requests in batches under way at most; a batch beyond fails validation"
     seed: int = 17
     "of all draws"
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
+import sys
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -15,7 +18,6 @@ from pydantic import BaseModel
 
 from arf_programs.config.batch import BatchConfig
 from arf_programs.config.models import ModelConfig
-from arf_programs.fingerprint import model_digest
 from arf_programs.models._litellm import import_litellm
 from arf_programs.models.batch.client import BatchClient
 from arf_programs.models.batch.journal import BatchJournal
@@ -92,6 +94,9 @@ def test_a_batch_says_and_answers_what_a_live_call_does(run, model):
             api_key="sk-secret",
             timeout=9,
             num_retries=0,
+            cache={"no-cache": True, "no-store": True},
+            extra_headers={"x-team": "care"},
+            extra_body={"priority": 3},
         )
         live = await litellm.acompletion(**asked)
         batched = await bench.sender(model=model).send(asked)
@@ -169,9 +174,35 @@ def test_a_batch_that_the_provider_refuses_is_an_error_with_its_reason(run):
     run(work, batch_limit=2)
 
 
-def test_chained_calls_go_as_waves(run):
+def test_batches_wait_for_room_at_the_provider(run):
     async def work(bench: Bench) -> None:
-        sender = bench.sender(quiet=5, in_flight=lambda: 12)
+        sender = bench.sender(max_requests=5, retries=0)
+        answers = await asyncio.gather(*(sender.send(request(f"row {number}")) for number in range(30)))
+        assert len({text_of(answer) for answer in answers}) == 30
+        assert bench.server.stats()["batches"] > 6 and bench.most_often() == 1
+
+    run(work, batch_queue=10, batch_delay=0.1)
+
+
+@pytest.mark.parametrize("fault", ["rate_500", "rate_reset"])
+def test_a_provider_that_does_not_answer_fails_the_calls_as_a_live_one(run, monkeypatch, fault):
+    litellm = import_litellm()
+    monkeypatch.setattr("openai._base_client.INITIAL_RETRY_DELAY", 0.01)
+    error = {"rate_500": litellm.InternalServerError, "rate_reset": litellm.APIConnectionError}[fault]
+
+    async def work(bench: Bench) -> None:
+        calls = (bench.sender().send(request(f"row {number}")) for number in range(2))
+        found = await asyncio.gather(*calls, return_exceptions=True)
+        assert [type(one) for one in found] == [error, error]
+
+    run(work, **{fault: 1})
+
+
+def test_chained_calls_go_as_waves(run):
+    """They are sent as soon as all rows wait, long before the quiet time is over."""
+
+    async def work(bench: Bench) -> None:
+        sender = bench.sender(quiet=2, in_flight=lambda: 12)
 
         async def row(number: int) -> str:
             text = f"row {number}"
@@ -179,11 +210,41 @@ def test_chained_calls_go_as_waves(run):
                 text = text_of(await sender.send(request(text)))
             return text
 
+        began = time.perf_counter()
         assert len(set(await asyncio.gather(*(row(number) for number in range(12))))) == 12
+        assert time.perf_counter() - began < 3 * 2
         assert bench.server.stats()["batches"] == 3
         assert bench.most_often() == 1
 
     run(work, batch_delay=0.1)
+
+
+def test_a_program_gives_the_same_answer_as_live(run, call, monkeypatch):
+    import dspy
+
+    from arf_programs.models.lm import build_lm
+
+    class Judge(dspy.Signature):
+        """Judge it."""
+
+        text: str = dspy.InputField()
+        verdict: Verdict = dspy.OutputField()
+
+    def answer(server: ModelServer) -> Verdict:
+        config = ModelConfig(model=MODEL, api_base=server.base_url, json_schema=True)
+        with dspy.context(lm=build_lm(config, seed=1), cache=False):
+            return call(dspy.Predict(Judge), text="fine").verdict
+
+    async def work(bench: Bench) -> None:
+        live = await asyncio.to_thread(answer, bench.server)
+        shutil.rmtree(bench.path.parent / "calls")
+        sender = bench.sender()
+        monkeypatch.setattr("litellm.acompletion", lambda **request: sender.send(request))
+        assert await asyncio.to_thread(answer, bench.server) == live
+        assert bench.server.stats()["batches"] == 1
+        assert list(bench.server.requests().values()) == [2]
+
+    run(work)
 
 
 def test_the_same_call_at_the_same_time_is_sent_once_and_a_key_tells_samples_apart(run):
@@ -211,6 +272,7 @@ async def killed(sender: BatchSender, texts: list[str], when: Callable[[], bool]
     sender.journal.close()
 
 
+@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited")
 @pytest.mark.parametrize("state", ["uploaded", "submitted", "done"])
 def test_a_killed_run_finds_its_jobs_again(run, state):
     """It dies when the journal says so; the provider may have heard more than that."""
@@ -228,6 +290,42 @@ def test_a_killed_run_finds_its_jobs_again(run, state):
         assert bench.server.stats()["requests"] == 9
 
     run(work, batch_delay=0.2)
+
+
+CHILD = """
+import asyncio, sys
+from pathlib import Path
+from arf_programs.config.batch import BatchConfig
+from arf_programs.models.batch.client import BatchClient
+from arf_programs.models.batch.journal import BatchJournal
+from arf_programs.models.batch.sender import BatchSender
+
+async def main(base, path):
+    settings = BatchConfig(quiet=0.05, poll=0.05, max_requests=4)
+    sender = BatchSender(BatchClient("hosted_vllm/test", api_base=base), BatchJournal(Path(path)), settings)
+    def request(n):
+        return {"messages": [{"role": "user", "content": f"row {n}"}], "temperature": 0.0}
+    await asyncio.gather(*(sender.send(request(n)) for n in range(8)))
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+def test_no_call_is_sent_twice_after_sigkill(run):
+    async def work(bench: Bench) -> None:
+        child = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", CHILD, bench.server.base_url, str(bench.path)), cwd=Path(__file__).parent.parent
+        )
+        while not bench.server.stats()["batches"]:
+            assert child.returncode is None
+            await asyncio.sleep(0.001)
+        child.kill()
+        await child.wait()
+        sender = bench.sender(max_requests=4)
+        await asyncio.gather(*(sender.send(request(f"row {number}")) for number in range(8)))
+        assert bench.server.stats()["requests"] == 8 and bench.most_often() == 1
+
+    run(work, batch_delay=0.3)
 
 
 @pytest.mark.parametrize("heard", [True, False])
@@ -268,6 +366,7 @@ def test_a_job_of_another_endpoint_is_not_waited_for(run):
         BatchJournal(bench.path).uploaded("file-elsewhere", MODEL, "http://127.0.0.1:9/v1", ("a" * 64,))
         await bench.sender().send(request("row"), key="a" * 64)
         assert bench.server.stats()["requests"] == 1
+        assert [job["state"] for job in jobs(bench.path)] == ["uploaded", "uploaded", "submitted", "done"]
 
     run(work)
 
@@ -289,12 +388,14 @@ def test_a_troubled_provider_gets_no_call_twice(run, monkeypatch):
     monkeypatch.setattr("arf_programs.models.batch.client._WAIT", 0.01)
 
     async def work(bench: Bench) -> None:
-        sender = bench.sender(max_requests=5)
+        sender = bench.sender(max_requests=2)
         await asyncio.gather(*(sender.send(request(f"row {number}")) for number in range(40)))
         assert bench.server.stats()["requests"] == 40 and bench.most_often() == 1
-        assert bench.server.stats()["by_status"]["reset"] > 0
+        create = "POST /v1/batches"
+        drawn = [bench.server.faults.draw(create, n + 1)[0] for n in range(bench.server.batches.calls[create])]
+        assert {"429", "500", "reset"} <= set(drawn)
 
-    run(work, rate_429=0.05, rate_500=0.1, rate_reset=0.2, batch_delay=0.1)
+    run(work, rate_429=0.1, rate_500=0.1, rate_reset=0.2, batch_delay=0.1)
 
 
 def test_a_call_costs_the_discounted_price(run):
@@ -306,7 +407,7 @@ def test_a_call_costs_the_discounted_price(run):
             response = await sender.send(request("row", model=model), key=f"{discount:064.0f}{discount}")
             prices.append(response._hidden_params["response_cost"])
         assert prices[0] > 0 and prices[1] == pytest.approx(prices[0] / 2)
-        unpriced = await bench.sender().send(request("row"))
+        unpriced = await bench.sender(model="hosted_vllm/unpriced").send(request("row"))
         assert unpriced._hidden_params.get("response_cost") is None
 
     run(work)
@@ -353,9 +454,3 @@ def test_batch_mode_is_refused_where_there_is_no_batch_api():
         ModelConfig(model="embedded/smollm2-135m", mode="batch")
     with pytest.raises(ConfigError, match="batch mode speaks OpenAI's batch API"):
         BatchClient("anthropic/claude-sonnet-4-5")
-
-
-def test_how_calls_are_sent_makes_nothing_stale():
-    live = ModelConfig(model="openai/gpt-4o-mini")
-    batch = ModelConfig(model="openai/gpt-4o-mini", mode="batch", batch=BatchConfig(poll=5))
-    assert model_digest(live) == model_digest(batch)

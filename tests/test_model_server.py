@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import subprocess
 import sys
 import time
@@ -220,3 +221,31 @@ def test_a_body_that_is_no_json_is_refused():
             return response.status
 
     assert asyncio.run(run()) == 400
+
+
+def test_batches_are_listed_newest_first_by_pages_and_can_be_cancelled():
+    async def run() -> None:
+        async with serve(Faults(batch_delay=60)) as server, aiohttp.ClientSession(server.base_url + "/") as session:
+
+            async def ask(method: str, path: str, **more) -> dict:
+                async with session.request(method, path, **more) as response:
+                    return await response.json()
+
+            for number in range(3):
+                line = {"custom_id": "a", "method": "POST", "url": "/v1/chat/completions", "body": body(str(number))}
+                form = aiohttp.FormData({"purpose": "batch"})
+                form.add_field("file", json.dumps(line).encode(), filename="batch.jsonl")
+                file = await ask("POST", "files", data=form)
+                created = await ask("POST", "batches", json={"input_file_id": file["id"]})
+                assert created["status"] == "validating"
+            page = await ask("GET", "batches", params={"limit": "2"})
+            assert page["has_more"] and page["data"][0]["id"] == created["id"]
+            rest = await ask("GET", "batches", params={"limit": "2", "after": page["last_id"]})
+            assert not rest["has_more"] and len(rest["data"]) == 1
+            cancelled = await ask("POST", f"batches/{created['id']}/cancel")
+            assert cancelled["status"] == "cancelled" and cancelled["output_file_id"] is None
+            async with session.get(f"files/{cancelled['error_file_id']}/content") as response:
+                assert "batch_cancelled" in await response.text()
+            assert server.stats()["answered"] == 0 and server.stats()["requests"] == 3
+
+    asyncio.run(run())

@@ -117,8 +117,8 @@ def is_transient(error: Exception) -> bool:
     """Whether a request may succeed when it is tried again: no answer, a limit, or a server error."""
     litellm = import_litellm()
     status = getattr(error, "status_code", None)
-    unanswered = isinstance(error, litellm.APIConnectionError | litellm.Timeout | ConnectionError | TimeoutError)
-    return unanswered or type(error).__name__ == "APIConnectionError" or status == 429 or (status or 0) >= 500
+    unanswered = isinstance(error, litellm.exceptions.openai.APIConnectionError | ConnectionError | TimeoutError)
+    return unanswered or status == 429 or (status or 0) >= 500
 
 
 def why_failed(batch: Any) -> tuple[str, str]:

@@ -15,11 +15,8 @@ from arf_programs.models._litellm import import_litellm
 
 Body = dict[str, Any]
 ENDPOINT = "/v1/chat/completions"
-# What is said to the client that sends, not to the model that answers.
-_OF_CLIENT = {
-    *("model", "messages", "api_key", "api_base", "base_url", "timeout", "num_retries", "max_retries", "stream"),
-    *("cache", "headers", "extra_headers", "rollout_id", "custom_llm_provider", "shared_session", "client"),
-}
+# Said to the client that sends, beside what LiteLLM knows as its own, and not to the model that answers.
+_OF_CLIENT = {"model", "messages", "base_url", "timeout", "stream", "extra_headers", "rollout_id"}
 _MAY_PASS = {408, 409, 425, 429}
 
 
@@ -40,12 +37,15 @@ class Outcome:
 def body_of(request: Mapping[str, Any], name: str, provider: str) -> Body:
     """The body that LiteLLM would send for a call of `acompletion`: the provider's parameters and a JSON schema."""
     litellm = import_litellm()
-    asked = {key: value for key, value in request.items() if key not in _OF_CLIENT and value is not None}
+    owned = litellm.types.utils.is_litellm_owned_kwarg
+    asked = {
+        key: value for key, value in request.items() if value is not None and key not in _OF_CLIENT and not owned(key)
+    }
     parameters = litellm.utils.get_optional_params(
         model=name, custom_llm_provider=provider, messages=request["messages"], **asked
     )
     further = parameters.pop("extra_body", None) or {}
-    known = {key: value for key, value in parameters.items() if key not in _OF_CLIENT}
+    known = {key: value for key, value in parameters.items() if key not in _OF_CLIENT and not owned(key)}
     return {"model": name, "messages": request["messages"], **known, **further}
 
 
@@ -110,6 +110,18 @@ def error_of(outcome: Outcome, model: str, provider: str) -> Exception:
         return unknown
     known: Exception = kind(message=message, model=model, llm_provider=provider)
     return known
+
+
+def as_litellm(error: Exception, model: str, provider: str) -> Exception:
+    """A failure of the batch's own requests, as LiteLLM names it: its files calls let OpenAI's errors through."""
+    litellm = import_litellm()
+    status = getattr(error, "status_code", None)
+    if status:
+        return error_of(Outcome(status=status, message=str(error)), model, provider)
+    if isinstance(error, litellm.exceptions.openai.APIConnectionError):
+        lost: Exception = litellm.APIConnectionError(message=str(error), llm_provider=provider, model=model)
+        return lost
+    return error
 
 
 def chunk(sizes: Iterable[tuple[str, int]], max_requests: int, max_bytes: int) -> Iterator[str]:

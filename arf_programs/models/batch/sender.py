@@ -12,11 +12,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from arf_programs.config.batch import BatchConfig
-from arf_programs.models.batch.client import ENDED, BatchClient, why_failed
+from arf_programs.models.batch.client import ENDED, BatchClient, is_transient, why_failed
 from arf_programs.models.batch.journal import BatchJournal, Job
-from arf_programs.models.batch.lines import Body, Outcome, chunk, error_of, key_of, line_of, response_of
+from arf_programs.models.batch.lines import Body, Outcome, as_litellm, chunk, error_of, key_of, line_of, response_of
 
 _MEGABYTE = 1_000_000
+_PATIENCE = 20
+"""Looks at a batch that may fail one after another before its calls do."""
 _FULL = "token_limit_exceeded"
 """OpenAI's code where too many tokens are under way in batches."""
 
@@ -155,13 +157,14 @@ class BatchSender:
         try:
             if job.state == "uploaded":
                 job = self.journal.submitted(job, await self.client.submit(job.file_id, may_exist=may_exist))
-            batch = await self._ended(job)
-            if batch is None:
+            ended = await self._ended(job)
+            if ended is None:
                 return
+            batch, results = ended
             if batch.status == "failed":
-                self._refused(job, batch)
+                await self._refused(job, batch)
                 return
-            job = self.journal.done(job, await self.client.results(batch))
+            job = self.journal.done(job, results)
         except Exception as error:  # whatever it is, those who wait have to hear of it
             if getattr(error, "status_code", None) == 404:
                 self._lost(job, "the provider no longer knows the batch or its files")
@@ -170,12 +173,19 @@ class BatchSender:
             return
         self._settle(job)
 
-    async def _ended(self, job: Job) -> Any:
-        """The batch when it has ended; None as soon as nobody waits for any of its calls."""
+    async def _ended(self, job: Job) -> tuple[Any, bytes] | None:
+        """The batch and its results when it has ended; None as soon as nobody waits for any of its calls."""
+        failures = 0
         while any(key in self._calls for key in job.keys):
-            batch = await self.client.look(job.batch_id)
-            if batch.status in ENDED:
-                return batch
+            try:
+                batch = await self.client.look(job.batch_id)
+                if batch.status in ENDED:
+                    return batch, await self.client.results(batch)
+                failures = 0
+            except Exception as error:
+                failures += 1
+                if failures > _PATIENCE or not is_transient(error):
+                    raise
             await asyncio.sleep(self.settings.poll)
         return None
 
@@ -196,18 +206,20 @@ class BatchSender:
         else:
             call.answer.set_exception(error_of(outcome, self.client.model, self.client.provider))
 
-    def _refused(self, job: Job, batch: Any) -> None:
+    async def _refused(self, job: Job, batch: Any) -> None:
         """A batch that failed validation: sent again when others have made room, if that is what it lacked."""
         code, message = why_failed(batch)
         self.journal.lost(job)
-        others = len(self._jobs) - 1
-        if code == _FULL and others:
+        if code != _FULL:
+            self._take_all(job, Outcome(status=400, message=f"{code}: {message}"))
+        elif others := len(self._jobs) - 1:
             self._most = others
             for key in job.keys:
                 if key in self._calls:
                     self._enqueue(self._calls[key])
-            return
-        self._take_all(job, Outcome(status=429 if code == _FULL else 400, message=f"{code}: {message}"))
+        else:
+            await asyncio.sleep(self.settings.poll)
+            self._take_all(job, Outcome(status=429, message=f"{code}: {message}"))
 
     def _lost(self, job: Job, reason: str) -> None:
         self.journal.lost(job)
@@ -222,4 +234,4 @@ class BatchSender:
         for key in keys:
             call = self._calls.get(key)
             if call is not None and not call.answer.done():
-                call.answer.set_exception(error)
+                call.answer.set_exception(as_litellm(error, self.client.model, self.client.provider))
