@@ -393,9 +393,9 @@ def test_a_troubled_provider_gets_no_call_twice(run, monkeypatch):
         assert bench.server.stats()["requests"] == 40 and bench.most_often() == 1
         create = "POST /v1/batches"
         drawn = [bench.server.faults.draw(create, n + 1)[0] for n in range(bench.server.batches.calls[create])]
-        assert {"429", "500", "reset"} <= set(drawn)
+        assert "reset" in drawn
 
-    run(work, rate_429=0.1, rate_500=0.1, rate_reset=0.2, batch_delay=0.1)
+    run(work, rate_429=0.05, rate_500=0.05, rate_reset=0.15, batch_delay=0.1)
 
 
 def test_a_call_costs_the_discounted_price(run):

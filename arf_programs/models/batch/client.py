@@ -25,7 +25,7 @@ class BatchClient:
     """
 
     def __init__(
-        self, model: str, *, api_base: str | None = None, api_key: str | None = None, retries: int = 4
+        self, model: str, *, api_base: str | None = None, api_key: str | None = None, retries: int = 8
     ) -> None:
         litellm = import_litellm()
         self.model = model

@@ -63,6 +63,7 @@ class BatchJournal:
     def done(self, job: Job, results: bytes) -> Job:
         """Keep the lines of a job's results, then note that they are there."""
         self._results.mkdir(parents=True, exist_ok=True)
+        self._results.chmod(0o700)
         path = self._path(job)
         part = path.with_suffix(".part")
         part.write_bytes(results)
