@@ -181,7 +181,7 @@ def test_batches_wait_for_room_at_the_provider(run):
         assert len({text_of(answer) for answer in answers}) == 30
         assert bench.server.stats()["batches"] > 6 and bench.most_often() == 1
 
-    run(work, batch_queue=10, batch_delay=0.1)
+    run(work, batch_queue=10, batch_delay=1)
 
 
 @pytest.mark.parametrize("fault", ["rate_500", "rate_reset"])
