@@ -21,6 +21,8 @@ _WITHOUT_EFFECT = {
     "timeout",
     "retries",
     "license",
+    "mode",
+    "batch",
 }
 
 

@@ -125,6 +125,13 @@ OF_MODEL = {
     "timeout": (3, False),
     "retries": (3, False),
     "license": ("open", False),
+    "mode": ("live", False),
+    "batch.max_requests": (9, False),
+    "batch.max_megabytes": (9, False),
+    "batch.max_batches": (9, False),
+    "batch.quiet": (9, False),
+    "batch.poll": (9, False),
+    "batch.discount": (0.9, False),
 }
 
 
