@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from arf_programs.estimating.figures import Estimate, Line, Range
 
 Sample = Annotated[
-    int, typer.Option("--sample", min=2, help="Try N conversations of each side of the split (default 20).")
+    int, typer.Option("--sample", min=2, help="Try N conversations of each side of the split (default 10).")
 ]
 History = Annotated[
     list[Path] | None,
@@ -27,7 +27,7 @@ History = Annotated[
 
 def estimate(
     config: ConfigPath,
-    sample: Sample = 20,
+    sample: Sample = 10,
     history: History = None,
     run_dir: RunDir = None,
     overrides: Set = None,

@@ -18,7 +18,7 @@ from arf_programs.run import Run
 from arf_programs.run_folder import RunFolder
 from arf_programs.stages import evaluate
 
-SAMPLE = 20
+SAMPLE = 10
 WITH_ERRORS = 0.5
 """Share of drafts taken to have an error where no run has said it."""
 
@@ -169,7 +169,7 @@ def _notes(run: Run, history: History, lines: Sequence[Line]) -> list[str]:
     if any(line.source == "sample" and line.calls.high for line in lines):
         notes.append(
             "From the sample alone: the low end has clean drafts and short answers, the high end an error in every "
-            "sentence, attempts that all fail, and answers of max_tokens. A first run with --limit, or --history, "
+            "sentence, attempts that all fail, and long answers. A first run with --limit, or --history, "
             "narrows it."
         )
     if history.with_errors is None:

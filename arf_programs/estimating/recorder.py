@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import math
 import tempfile
 import warnings
 from collections.abc import Awaitable, Callable, Iterator
@@ -14,12 +16,16 @@ from typing import Any
 import dspy
 from dspy.clients.cache import Cache
 from dspy.utils.callback import BaseCallback
+from pydantic import BaseModel
 
-from arf_programs.estimating.figures import Range
+from arf_programs.estimating.figures import Range, ordered
 from arf_programs.estimating.stand_in import Scene, answer_to, word_with_probability
-from arf_programs.estimating.tokens import count_tokens
+from arf_programs.estimating.tokens import count_tokens, reasons
 from arf_programs.models.call_store import CallStore
 from arf_programs.run_folder import RunFolder
+
+# The longest answer in the upper bound: so many times the one that stands in, and a few tokens, up to max_tokens.
+_LONGER, _FEW = 3, 50
 
 
 @dataclass(frozen=True)
@@ -54,18 +60,29 @@ class Recorder(Cache):  # type: ignore[misc, unused-ignore]
         self.scene = Scene("clean", "")
         self._question = question
         self._store = store
+        self._schemas: dict[tuple[str, type], float] = {}
 
     def get(self, request: dict[str, Any], ignored_args_for_cache_key: list[str] | None = None) -> Any:
         """An answer, so that DSPy never asks a model."""
         stored = self._store.get(request)
         text = _text_of(stored) if stored is not None else self._stand_in()
-        self.asked.append(_asked(request, text, stored is not None))
+        schema = self._schema_tokens(request)
+        self.asked.append(_asked(request, text, schema, stored=stored is not None))
         return stored if stored is not None else _response(request, text)
 
     def ask(self, scene: Scene, work: Callable[[], Awaitable[Any]]) -> tuple[Any, list[Asked]]:
         """(result, calls) of some work in a scene."""
         self.asked, self.scene = [], scene
         return asyncio.run(_awaited(work)), self.asked
+
+    def _schema_tokens(self, request: dict[str, Any]) -> float:
+        """Tokens of the JSON schema that goes with a prompt, at most; counted once for each question."""
+        schema, key = request.get("response_format"), (str(request["model"]), self._question.signature)
+        if not (isinstance(schema, type) and issubclass(schema, BaseModel)):
+            return 0.0
+        if key not in self._schemas:
+            self._schemas[key] = count_tokens(key[0], [json.dumps(schema.model_json_schema())]).high
+        return self._schemas[key]
 
     def _stand_in(self) -> str:
         return answer_to(self._question.signature, self._question.fields, self.scene)
@@ -94,18 +111,15 @@ def recording(folder: RunFolder) -> Iterator[Recorder]:
             store.close()
 
 
-def _asked(request: dict[str, Any], text: str, stored: bool) -> Asked:
+def _asked(request: dict[str, Any], text: str, schema: float, *, stored: bool) -> Asked:
+    """The call in tokens. Providers differ in whether a schema counts as prompt: it is in the upper bound."""
     model = str(request["model"])
     prompt = count_tokens(model, [str(message.get("content") or "") for message in request["messages"]])
-    schema = request.get("response_format")
-    if isinstance(schema, type) and hasattr(schema, "model_json_schema"):
-        # Providers differ in whether a schema counts as prompt: it is in the upper bound.
-        described = count_tokens(model, [str(schema.model_json_schema())])
-        prompt = prompt.model_copy(update={"high": prompt.high + described.high})
+    prompt = prompt.model_copy(update={"high": prompt.high + schema})
     answer = count_tokens(model, [text])
-    most = request.get("max_tokens") or request.get("max_completion_tokens") or answer.high
-    limit = min(float(most), answer.mid) if stored else float(most)
-    return Asked(model, prompt, Range(low=answer.low / 2, mid=answer.mid, high=max(limit, answer.mid)), stored)
+    most = float(request.get("max_tokens") or request.get("max_completion_tokens") or math.inf)
+    longest = most if reasons(model) else min(most, _LONGER * answer.high + _FEW)
+    return Asked(model, prompt, ordered(answer.low / 2, min(answer.mid, most), longest), stored)
 
 
 def _text_of(response: Any) -> str:

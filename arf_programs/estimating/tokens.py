@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 from arf_programs.config.models import ModelConfig
@@ -33,6 +34,7 @@ def count_tokens(model: str, texts: Sequence[str]) -> Range:
     return Range(low=low, mid=mid, high=high)
 
 
+@lru_cache(maxsize=64)
 def known_model(model: str) -> dict[str, Any] | None:
     """What LiteLLM's table says of a model; None for one that it does not have."""
     litellm = import_litellm()
@@ -54,10 +56,17 @@ def price_of(config: ModelConfig) -> tuple[float, float] | None:
         return config.input_price * _PER_MILLION, config.output_price * _PER_MILLION
     if is_local(config.model):
         return 0.0, 0.0
-    known = known_model(config.model)
-    if known is None or known.get("input_cost_per_token") is None or known.get("output_cost_per_token") is None:
+    known = known_model(config.model) or {}
+    # LiteLLM says 0 of a model without a price: the entry itself tells whether it is one.
+    entry = import_litellm().model_cost.get(known.get("key"), {})
+    if "input_cost_per_token" not in entry or "output_cost_per_token" not in entry:
         return None
-    return float(known["input_cost_per_token"]), float(known["output_cost_per_token"])
+    return float(entry["input_cost_per_token"]), float(entry["output_cost_per_token"])
+
+
+def reasons(model: str) -> bool:
+    """Whether LiteLLM's table says that a model thinks before it answers: up to its max_tokens, all of it paid."""
+    return not is_local(model) and bool((known_model(model) or {}).get("supports_reasoning"))
 
 
 def _exactly(count: int) -> Range:
