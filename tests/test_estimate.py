@@ -182,7 +182,7 @@ def test_history_is_read_from_the_ledgers_of_runs(tmp_path):
     # Eight answers of 10 and eight of 20: a standard deviation of 5.164, two standard errors of 2.582 in 15.
     assert known.margin_out == pytest.approx(2.582 / 15, rel=1e-3)
     assert known.margin_in == 0.1
-    with pytest.raises(DataError, match="none: no run with a calls.jsonl"):
+    with pytest.raises(DataError, match=r"none: no run with a calls\.jsonl"):
         read_history([folders[1], folders[0]])
 
 

@@ -21,6 +21,7 @@ from pydantic import BaseModel
 from arf_programs.estimating.figures import Range, ordered
 from arf_programs.estimating.stand_in import Scene, answer_to, word_with_probability
 from arf_programs.estimating.tokens import count_tokens, reasons
+from arf_programs.models._litellm import import_litellm
 from arf_programs.models.call_store import CallStore
 from arf_programs.run_folder import RunFolder
 
@@ -128,9 +129,8 @@ def _text_of(response: Any) -> str:
 
 def _response(request: dict[str, Any], text: str) -> Any:
     """The answer as LiteLLM gives it, with log-probabilities where they are asked for."""
-    from litellm import ModelResponse
-
     logprobs = word_with_probability(text) if request.get("logprobs") and text in ("yes", "no") else None
     message = {"role": "assistant", "content": text}
     choice = {"index": 0, "finish_reason": "stop", "message": message, "logprobs": logprobs}
-    return ModelResponse(model=str(request["model"]), choices=[choice], usage={})
+    litellm: Any = import_litellm()
+    return litellm.ModelResponse(model=str(request["model"]), choices=[choice], usage={})
