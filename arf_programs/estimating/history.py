@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import statistics
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from pydantic import BaseModel
 
 from arf_programs.config.models import Role
 from arf_programs.jsonl import read_jsonl
-from arf_programs.models.call_store import Call, read_ledger
+from arf_programs.models.call_store import Call
 from arf_programs.run_folder import RunFolder, read_manifest
 from signatures.exceptions import DataError
 from signatures.records import DraftErrors, Revision, Score, Summary
@@ -69,47 +70,72 @@ def read_history(folders: Sequence[RunFolder]) -> History:
     for folder in folders[1:]:
         if not folder.ledger.exists():
             raise DataError(f"{folder.path}: no run with a calls.jsonl: give --history the folder of a run")
-    paid: dict[tuple[str, str], list[Call]] = defaultdict(list)
-    rows: dict[str, int] = defaultdict(int)
-    work: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
-    errors: list[bool] = []
+    booked: dict[tuple[str, str], _Tally] = defaultdict(_Tally)
+    rows: Counter[str] = Counter()
+    work: dict[str, float] = defaultdict(float)
+    timed: Counter[str] = Counter()
     for folder in folders:
-        calls = [call for call in read_ledger(folder.ledger) if not call.cached]
-        for call in calls:
-            paid[call.stage, call.model].append(call)
-        for stage in {call.stage for call in calls}:
+        calls = _add_calls(folder, booked)
+        for stage in calls:
             rows[stage] += _rows(folder, stage)
             seconds = _seconds(folder, stage)
             if seconds is not None:
-                work[stage][0] += seconds
-                work[stage][1] += sum(call.stage == stage for call in calls)
-        errors += [bool(row.errors) for row in _read(folder.errors, DraftErrors)]
+                work[stage] += seconds
+                timed[stage] += calls[stage]
+    errors = [bool(row.errors) for folder in folders for row in _read(folder.errors, DraftErrors)]
     return History(
-        known={key: _known(calls, rows[key[0]]) for key, calls in paid.items()},
-        seconds={stage: total / calls for stage, (total, calls) in work.items()},
+        known={key: tally.known(rows[key[0]]) for key, tally in booked.items()},
+        seconds={stage: work[stage] / timed[stage] for stage in timed},
         with_errors=statistics.fmean(errors) if errors else None,
     )
 
 
-def _known(calls: Sequence[Call], rows: int) -> Known:
-    tokens_in = [call.prompt_tokens for call in calls]
-    tokens_out = [call.completion_tokens for call in calls]
-    return Known(
-        calls=len(calls),
-        rows=rows,
-        tokens_in=statistics.fmean(tokens_in),
-        tokens_out=statistics.fmean(tokens_out),
-        margin_in=_margin(tokens_in),
-        margin_out=_margin(tokens_out),
-    )
+@dataclass
+class _Tally:
+    """Sums over calls, since a ledger may have millions: number, tokens and their squares, of prompts and answers."""
+
+    calls: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    squares_in: int = 0
+    squares_out: int = 0
+
+    def add(self, call: Call) -> None:
+        self.calls += 1
+        self.tokens_in += call.prompt_tokens
+        self.tokens_out += call.completion_tokens
+        self.squares_in += call.prompt_tokens**2
+        self.squares_out += call.completion_tokens**2
+
+    def known(self, rows: int) -> Known:
+        return Known(
+            calls=self.calls,
+            rows=rows,
+            tokens_in=self.tokens_in / self.calls,
+            tokens_out=self.tokens_out / self.calls,
+            margin_in=_margin(self.calls, self.tokens_in, self.squares_in),
+            margin_out=_margin(self.calls, self.tokens_out, self.squares_out),
+        )
 
 
-def _margin(values: Sequence[float]) -> float:
+def _add_calls(folder: RunFolder, booked: dict[tuple[str, str], _Tally]) -> Counter[str]:
+    """Add what a run paid for to the tallies; returns its calls by stage."""
+    calls: Counter[str] = Counter()
+    if folder.ledger.exists():
+        for call in read_jsonl(folder.ledger, Call, ignore_half_line=True):
+            if not call.cached:
+                booked[call.stage, call.model].add(call)
+                calls[call.stage] += 1
+    return calls
+
+
+def _margin(number: int, total: int, squares: int) -> float:
     """Two standard errors of the mean as a share of it, at least a tenth; 1 of a single value."""
-    mean = statistics.fmean(values)
-    if len(values) < 2 or not mean:
+    if number < 2 or not total:
         return 1.0
-    return float(max(_LEAST_MARGIN, 2 * statistics.stdev(values) / len(values) ** 0.5 / mean))
+    mean = total / number
+    variance = max(0.0, squares - number * mean**2) / (number - 1)
+    return max(_LEAST_MARGIN, 2 * math.sqrt(variance / number) / mean)
 
 
 def _rows(folder: RunFolder, stage: str) -> int:

@@ -37,13 +37,10 @@ def count_tokens(model: str, texts: Sequence[str]) -> Range:
 @lru_cache(maxsize=64)
 def known_model(model: str) -> dict[str, Any] | None:
     """What LiteLLM's table says of a model; None for one that it does not have."""
-    litellm = import_litellm()
+    litellm: Any = import_litellm()
     try:
         return dict(litellm.get_model_info(model))
-    except Exception as error:
-        # LiteLLM raises a bare Exception for an unknown model; whatever else is wrong here is no reason to give up.
-        if type(error) not in (Exception, ValueError) and "mapped" not in str(error):
-            raise
+    except litellm.exceptions.ModelNotMappedError:
         return None
 
 
