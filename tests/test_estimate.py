@@ -1,6 +1,7 @@
 """`arf estimate`: what it foretells is what a run then asks, and it asks nothing itself."""
 
 import json
+import shutil
 from collections import defaultdict
 
 import pytest
@@ -95,6 +96,8 @@ def test_history_narrows_the_range_and_still_holds(large, tmp_path):
         assert line.tokens_out.low <= tokens_out <= line.tokens_out.high
         assert line.tokens_out.high < line_of(blind, stage).tokens_out.high
         assert line.seconds is not None and line_of(blind, stage).seconds is None
+    sure = line_of(made, "revise").calls
+    assert sure.high < line_of(blind, "revise").calls.high and sure.low > 0
     spent = sum(call.usd for call in read_ledger(run.folder.ledger) if call.stage in ("draft", "analyze", "revise"))
     usd = total(line_of(made, stage).usd for stage in ("draft", "analyze", "revise"))
     assert 0 < usd.low <= spent <= usd.high
@@ -124,6 +127,7 @@ def test_known_errors_decide_what_the_editor_is_asked(large):
     scripted_team.join(find=lambda _: {"errors": []})
     run = large("analyze.checks=false")
     pipeline.run_until(run, "analyze")
+    shutil.rmtree(run.folder.calls)  # or the answers in the store would say the same
     made = estimate_run(run, sample=9)
     assert [line for line in made.lines if line.stage == "revise"] == [], "no draft has an error"
 
