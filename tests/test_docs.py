@@ -32,10 +32,20 @@ from signatures import exceptions, records
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
-CONFIGURATION, METHOD, ARCHITECTURE, COMPILE, PROBE = (
-    ROOT / "docs" / f"{n}.md" for n in ("configuration", "method", "architecture", "compile", "probe")
+CONFIGURATION, METHOD, ARCHITECTURE, COMPILE, PROBE, COST = (
+    ROOT / "docs" / f"{n}.md" for n in ("configuration", "method", "architecture", "compile", "probe", "cost")
 )
-PAGES = [README, CONFIGURATION, METHOD, ARCHITECTURE, COMPILE, PROBE, ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md"]
+PAGES = [
+    README,
+    CONFIGURATION,
+    METHOD,
+    ARCHITECTURE,
+    COMPILE,
+    PROBE,
+    COST,
+    ROOT / "CHANGELOG.md",
+    ROOT / "CONTRIBUTING.md",
+]
 COMMANDS = typer.main.get_command(app)
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -248,7 +258,8 @@ def test_the_table_of_options_is_that_of_the_help():
         elif name == "probe":
             assert options == documented | {(code(row[0])[0],): row[1] for row in of_probe}
         else:
-            own = table(COMPILE, "option", "what it does") if name == "compile" else []
+            page = {"compile": COMPILE, "estimate": COST}.get(name)
+            own = table(page, "option", "what it does") if page else []
             assert options == {**documented, **{tuple(sorted(code(row[0]))): row[1] for row in own}}, name
 
 

@@ -205,6 +205,7 @@ def test_the_finished_run_has_all_figures(finished_project):
         "train",
         "evaluate",
         "spend",
+        "costs",
     }
     corpus = summary["corpus"]
     assert corpus["conversations"] == 17
@@ -227,6 +228,9 @@ def test_the_finished_run_has_all_figures(finished_project):
     assert set(summary["evaluate"]["systems"]) == {"base", "teacher", "student_teacher", "student_arf"}
     assert summary["spend"]["calls"] > 50
     assert summary["spend"]["usd"] == 0
+    (cost,) = summary["costs"].values()
+    assert cost["verified"] == verdicts["verified"]
+    assert cost["calls_per_verified"] == pytest.approx(cost["calls"] / cost["verified"], abs=1e-3)
     assert set(summary["spend"]["seconds"]) == ALL - {"report"}
 
 

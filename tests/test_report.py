@@ -9,8 +9,10 @@ from xml.etree import ElementTree
 import pytest
 
 from arf_programs.metrics.aggregate import Comparison
+from arf_programs.models.call_store import Call
 from arf_programs.probing.tables import Table
 from arf_programs.report import ReportData, RevisionCase, RunSummary, render_report, sample_revisions
+from arf_programs.report.costs import revision_costs
 from arf_programs.report.diff import mark_errors, word_diff
 from arf_programs.report.headline import headline, outcome
 from arf_programs.report.svg import loss_curve, smoothed, thinned, ticks
@@ -21,6 +23,7 @@ HOSTILE = (
     "</style></script><script>alert(1)</script><img src=x onerror=alert(2)> "
     "\"' onload='x {{ 7*7 }} \x1b[31m \u202egp.exe"
 )
+VERDICTS = ("verified", "rejected", "verified", "unchanged")
 VOID = {"meta", "input", "br", "hr", "img", "link"}
 
 
@@ -125,6 +128,16 @@ def full(text: str = "plain words") -> ReportData:
     figures = summary()
     figures["spend"]["seconds"][text] = 1.0  # type: ignore[index]
     figures["train"][text] = figures["train"]["arf"]  # type: ignore[index]
+    figures["costs"] = {
+        text: {
+            "revisions": 3,
+            "verified": 2,
+            "calls": 9,
+            "calls_per_verified": 4.5,
+            "tokens_per_verified": 1234.4,
+            "usd_per_verified": 0.0123,
+        }
+    }
     figures["evaluate"]["systems"][text] = figures["evaluate"]["systems"]["teacher"]  # type: ignore[index]
     return ReportData(
         name=text,
@@ -152,6 +165,7 @@ def test_the_figures_shown_are_those_of_the_data() -> None:
         "−25.0 pts −40.0 to −10.0", "6.2%",  # comparison, channel
         "0.50", "0.28",  # categories
         "4,321", "1,234 29%", "7,654,321", "234,567", "$12.35", "7 min 05 s",  # spend
+        "4.5 1,234 $0.01",  # a verified revision
         "7 rows failed", "417",  # failures, taxonomy
     ):  # fmt: skip
         assert shown in words, shown
@@ -386,3 +400,25 @@ def test_the_score_of_an_error_and_the_gain_of_an_edit_are_shown() -> None:
     assert "83% unsupported" in page
     assert "support +0.41" in page
     assert "unsupported" not in render_report(full())
+
+
+def test_what_a_verified_revision_cost() -> None:
+    def call(stage: str, cached: bool = False) -> Call:
+        figures = {} if cached else {"prompt_tokens": 100, "completion_tokens": 20, "usd": 0.01}
+        return Call(stage=stage, model="m", cached=cached, **figures)
+
+    calls = [call("draft"), call("analyze"), call("analyze"), call("revise"), call("revise", cached=True)]
+    revisions = [case(f"{n}.", verdict=verdict, strategy="edits").revision for n, verdict in enumerate(VERDICTS)]
+    (cost,) = revision_costs(calls, revisions).values()
+    assert (cost.revisions, cost.verified, cost.calls) == (4, 2, 3)
+    assert (cost.calls_per_verified, cost.tokens_per_verified, cost.usd_per_verified) == (1.5, 180, 0.015)
+    assert revision_costs(calls, []) == {}
+    other = case("5.", verdict="rejected", strategy="rewrite").revision
+    assert list(revision_costs(calls, [*revisions, other])) == ["edits, rewrite"]
+
+
+def test_without_a_verified_revision_there_is_no_cost_of_one() -> None:
+    costs = revision_costs([], [case(verdict="rejected", strategy="rewrite").revision])
+    assert costs["rewrite"].usd_per_verified is None
+    shown = Page(render_report(ReportData(name="n", summary=RunSummary(costs=costs)))).words()
+    assert "rewrite 0 – – –" in shown

@@ -9,6 +9,7 @@ import typer
 
 from arf_programs.cli import plant
 from arf_programs.cli.compile import compile_command
+from arf_programs.cli.estimate import estimate
 from arf_programs.cli.options import ConfigPath, Json, Limit, RetryFailed, RunDir, Set, Verbose
 from arf_programs.cli.session import WRONG_INPUT, open_run, print_json, reporting
 
@@ -132,6 +133,7 @@ _add_stage("revise", "revise", "Mend the drafts and verify each revision.")
 _add_stage("train", "train", "Fine-tune one student per arm.")
 _add_stage("evaluate", "evaluate", "Score base model, teacher and students on the holdout.")
 _add_stage("report", "report", "Write summary.json and report.html.")
+app.command("estimate")(estimate)
 app.command("plant")(plant.plant)
 app.command("probe")(plant.probe)
 app.command("compile", help="Optimise the prompts of one program by DSPy against the labelled set.")(compile_command)

@@ -77,6 +77,23 @@ class SpendFigures(_Figures):
     seconds: dict[str, float] = Field(default_factory=dict)
 
 
+class CostFigures(_Figures):
+    """Calls, tokens and US dollars of analysis and revision, and the same for each verified revision, if there is one.
+
+    What was answered from the store counts nothing. Tokens are those of prompts and answers.
+    """
+
+    revisions: int = 0
+    verified: int = 0
+    calls: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    usd: float = 0.0
+    calls_per_verified: float | None = None
+    tokens_per_verified: float | None = None
+    usd_per_verified: float | None = None
+
+
 class RunSummary(_Figures):
     """summary.json as the report reads it; `notes` is what a reader should know before trusting the figures."""
 
@@ -90,6 +107,7 @@ class RunSummary(_Figures):
     train: dict[str, ArmFigures] = Field(default_factory=dict)
     evaluate: EvaluateFigures = EvaluateFigures()
     spend: SpendFigures = SpendFigures()
+    costs: dict[str, CostFigures] = Field(default_factory=dict, description="by strategy of revision")
 
     def compared(self) -> tuple[Comparison, ...]:
         """The comparisons; one that does not say over how many conversations it is stands for the whole holdout."""

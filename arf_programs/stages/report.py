@@ -15,6 +15,7 @@ from arf_programs.metrics.aggregate import by_channel, comparisons, errors_by_ca
 from arf_programs.models.call_store import read_ledger
 from arf_programs.probing.figures import Probe
 from arf_programs.probing.tables import Table, tables
+from arf_programs.report.costs import revision_costs
 from arf_programs.report.data import (
     AnalyzeFigures,
     ArmFigures,
@@ -83,6 +84,7 @@ def summarize_run(run: Run) -> RunSummary:
         train={arm: ArmFigures(**training_log(run.folder, arm)) for arm in run.config.train.arms},
         evaluate=_evaluate(run),
         spend=_spend(run.folder),
+        costs=revision_costs(read_ledger(run.folder.ledger), read_jsonl(run.folder.revisions, Revision)),
     )
 
 
