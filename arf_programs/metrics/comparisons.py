@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar
 
 from pydantic import Field
 
@@ -45,6 +46,9 @@ class Comparison(Record):
     ties: int | None = None
     losses: int | None = None
     settles_at: int | None = None
+
+
+Compared = TypeVar("Compared", bound=Comparison)
 
 
 def compared_pairs(systems: Iterable[str]) -> list[tuple[str, str]]:
@@ -90,7 +94,7 @@ def compare(
     return found
 
 
-def with_holm(found: Sequence[Comparison]) -> list[Comparison]:
+def with_holm(found: Sequence[Compared]) -> list[Compared]:
     """The comparisons with `p_holm`, corrected over all that are about a metric with a direction."""
     tested = {
         number: c.p for number, c in enumerate(found) if c.p is not None and METRICS[c.metric].better != "neither"

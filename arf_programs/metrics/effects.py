@@ -13,6 +13,7 @@ from typing import Literal
 from arf_programs.metrics.definitions import Unit
 from signatures.records import Record
 
+_ROUNDING = 1e-9  # a spread below this part of the mean is what subtracting floats leaves
 EffectName = Literal["risk_difference", "cliffs_delta", "cohens_dz"]
 
 
@@ -41,9 +42,10 @@ def paired_effect(differences: Sequence[float], unit: Unit) -> Effect | None:
 
 def cohens_dz(differences: Sequence[float]) -> float | None:
     """Mean of the differences over their standard deviation (n - 1); None with fewer than two, or without spread."""
-    if len(differences) < 2 or min(differences) == max(differences):
+    if len(differences) < 2:
         return None
-    return statistics.fmean(differences) / statistics.stdev(differences)
+    mean, spread = statistics.fmean(differences), statistics.stdev(differences)
+    return mean / spread if spread > _ROUNDING * abs(mean) else None
 
 
 def cliffs_delta(differences: Sequence[float]) -> float:

@@ -55,7 +55,7 @@ def difference(comparison: Comparison, extent: float) -> Difference:
     return Difference(
         metric=metric_label(c.metric),
         value=figure(interval.value, c.metric, signed=True),
-        bounds=signed_bounds(interval, c.metric),
+        bounds=signed_bounds(c, c.metric),
         n=c.n,
         outcome=verdict,
         neutral=METRICS[c.metric].better == "neither",

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import Final
+from typing import Final, Protocol
 
 from markupsafe import Markup
 
-from arf_programs.metrics.bootstrap import Interval
 from arf_programs.metrics.definitions import METRICS, Unit
 
 SYSTEM_LABELS: Final = {
@@ -80,7 +79,15 @@ _FORMATS: Final[dict[Unit, tuple[int, str, float]]] = {
 }
 
 
-def signed_bounds(interval: Interval, metric: str) -> str:
+class _Bounded(Protocol):
+    @property
+    def low(self) -> float: ...
+
+    @property
+    def high(self) -> float: ...
+
+
+def signed_bounds(interval: _Bounded, metric: str) -> str:
     """The bounds of a difference, `−25.0 to +12.5`: the unit stands at the value beside it."""
     low, high = (figure(value, metric, signed=True).removesuffix(" pts") for value in (interval.low, interval.high))
     return f"{low} to {high}"
