@@ -56,7 +56,7 @@ def test_the_command_prints_tables_or_one_object(runs: tuple[Path, Path]) -> Non
     assert "second less run, paired by conversation, 95% intervals" in shown.output
     assert "+1.00 to +1.00" in shown.output
     told = json.loads(invoke(*runs, "--json").stdout)
-    assert told["ok"] and told["holdout"] == len({row["n"] for row in told["differences"]}) * told["holdout"]
+    assert told["ok"] and told["holdout"] == max(row["n"] for row in told["differences"])
     assert told["differences"][0]["system"] == "base"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from collections import Counter, defaultdict
@@ -11,6 +12,9 @@ from statistics import fmean, stdev
 from typing import Any
 
 import pytest
+from conftest import open_project
+
+from arf_programs.stages.report import summarize_run
 
 Row = dict[str, Any]
 
@@ -182,3 +186,18 @@ def test_the_gains_by_category_sum_to_the_difference_in_errors_per_summary(evalu
 
 def _count(errors: list[Row], category: str) -> int:
     return sum(category in ("", note["category"]) for note in errors)
+
+
+def test_clusters_of_the_metadata_are_the_units_of_intervals_and_tests(project: Path) -> None:
+    table = rows(project / "run" / "conversations.jsonl")
+    agents = itertools.cycle(["kim", "lee"])
+    for row in table:
+        row["conversation"]["metadata"] = {"agent": next(agents) if row["split"] == "holdout" else "max"}
+    text = "".join(json.dumps(row) + "\n" for row in table)
+    (project / "run" / "conversations.jsonl").write_text(text, encoding="utf-8")
+    figures = summarize_run(open_project(project, "evaluate.cluster=agent")).evaluate
+    words = [row for row in figures.comparisons if row.metric == "words"]
+    assert words and all((row.clusters, row.n > 2) == (2, True) for row in words)
+    assert all(row.p >= 0.5 for row in words), "two clusters can be flipped in four ways"
+    drafts = figures.causal[0].drafts
+    assert drafts is not None and drafts.low == drafts.high, "one agent trained on, so nothing varies"

@@ -169,7 +169,7 @@ def test_the_figures_shown_are_those_of_the_data() -> None:
         "43.8% 25.0–62.5", "18.8% 6.2–31.2", "3.25 3.00–3.50",  # systems
         "−25.0 pts −40.0 to −10.0", "6.2%",  # comparison, channel
         "0.50", "0.28",  # categories
-        "50.0% 43.8–56.2", "75.0% 68.8–81.2", "25.0% −31.2 to −18.8", "−0.38 −0.44 to −0.31 88%",  # causal table
+        "50.0% 43.8–56.2", "75.0% 68.8–81.2, of 32", "25.0% −31.2 to −18.8", "−0.38 −0.44 to −0.31 88%",  # causal table
         "4,321", "1,234 29%", "7,654,321", "234,567", "$12.35", "7 min 05 s",  # spend
         "7 rows failed", "417",  # failures, taxonomy
     ):  # fmt: skip
@@ -317,7 +317,7 @@ def test_a_comparison_shows_its_statistics() -> None:
     }
     figures = summary(comparison(-0.4, 0.1, metric="rating") | stats)
     words = Page(render_report(ReportData(name="demo", summary=RunSummary.model_validate(figures)))).words()
-    for shown in ("0.031 Holm 0.250", "−0.50 Cliff's δ", "7–30–3", "40 needs 340"):
+    for shown in ("0.031 Holm 0.250", "−0.50 Cliff's δ", "7–30–3 of 40, needs 340"):
         assert shown in words, shown
 
 

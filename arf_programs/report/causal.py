@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from arf_programs.metrics.bootstrap import Interval
 from arf_programs.metrics.causal import ANY, CausalRow
@@ -66,11 +66,10 @@ def _names(groups: Iterable[dict[str, Interval]]) -> set[str]:
 
 
 def _line(data: ReportData, row: CausalRow, systems: tuple[str, ...]) -> CausalLine:
-    training = (row.drafts, row.revisions, row.fixed, row.added)
     return CausalLine(
         name=_name(data, row),
         whole=row.category == ANY,
-        training=tuple(_share(interval) for interval in training),
+        training=(*map(_share, (row.drafts, row.revisions)), *map(_share_of, (row.fixed, row.added))),
         holdout=tuple(_system(row, system) for system in systems),
     )
 
@@ -86,6 +85,12 @@ def _system(row: CausalRow, system: str) -> Cell:
 
 def _share(interval: Interval | None) -> Cell:
     return Cell() if interval is None else Cell(figure(interval.value, _SHARE), bounds(interval, _SHARE))
+
+
+def _share_of(interval: Interval | None) -> Cell:
+    """A share of some drafts alone, with how many they are."""
+    cell = _share(interval)
+    return cell if interval is None else replace(cell, bounds=f"{cell.bounds}, of {interval.n}")
 
 
 def _gain_line(data: ReportData, row: CausalRow, systems: tuple[str, ...]) -> GainLine:
