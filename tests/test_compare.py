@@ -109,6 +109,12 @@ def test_runs_of_one_name_are_told_apart_and_one_run_is_no_comparison(runs: tupl
             compare_runs(paths)
 
 
+def test_every_run_that_is_not_there_is_named(runs: tuple[Path, Path]) -> None:
+    shown = invoke(runs[0], "nowhere", "gone.yaml")
+    assert shown.exit_code == 2
+    assert "nowhere: no such run" in shown.output and "gone.yaml: no such run" in shown.output
+
+
 def test_a_run_that_was_not_evaluated_is_named(runs: tuple[Path, Path]) -> None:
     (runs[1] / "scores.jsonl").unlink()
     with pytest.raises(DataError, match=r"second: not a run that was evaluated"):

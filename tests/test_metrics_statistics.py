@@ -149,6 +149,16 @@ def test_an_unsettled_comparison_says_what_would_settle_it() -> None:
     assert effect is not None and errors.settles_at == pairs_needed(effect)
 
 
+def test_clusters_settle_by_their_own_number() -> None:
+    differences = [-3, -2, 2, 3, -2, -1, 1, 0, -1, -1, 2, 1]
+    tool = Resampling(clusters={f"c{n}": str(n // 2) for n in range(12)})
+    errors = next(c for c in comparisons(paired(differences), resampling=tool) if c.metric == "errors_per_summary")
+    effect = cohens_dz([-5, 5, -3, 1, -2, 3])
+    assert effect is not None
+    wanted = pairs_needed(effect)
+    assert wanted is not None and errors.settles_at == 2 * wanted, "two conversations a cluster"
+
+
 def test_clusters_count_as_units_and_make_p_larger() -> None:
     scores = paired([-1, -1, -1, -1, -1, -1])
     clustered = Resampling(clusters={f"c{n}": str(n // 2) for n in range(6)})

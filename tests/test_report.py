@@ -321,6 +321,18 @@ def test_a_comparison_shows_its_statistics() -> None:
         assert shown in words, shown
 
 
+def test_a_share_is_bold_where_its_difference_from_the_teacher_leaves_out_zero() -> None:
+    figures = summary()
+    table = causal("wrong_fact")
+    for row, low in zip(table, (0.05, 0.0), strict=True):
+        row["against_teacher"] = {"student_arf": {"value": 0.1, "low": low, "high": 0.3}}
+    figures["evaluate"]["causal"] = table  # type: ignore[index]
+    html = render_report(ReportData(name="demo", summary=RunSummary.model_validate(figures)))
+    section = html[html.index('<section id="causal"') : html.index("Where the difference from the teacher")]
+    assert re.findall(r'best">25.0%<small>(.*?)<', section) == ["+5.0 to +30.0"]
+    assert re.findall(r'best">12.5%<small>(.*?)<', section) == ["−43.8 to −31.2"] * 2
+
+
 def test_the_mean_over_references_is_shown_where_it_says_something_else() -> None:
     interval = {"value": 0.25, "low": 0.2, "high": 0.3, "n": 9}
     systems = {"teacher": {"rougeL": interval, "rougeL_mean": interval}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -58,17 +59,19 @@ def differences_table(rows: Sequence[RunDifference], confidence: float) -> Table
 
     title = Text(f"{rows[0].a} less {rows[0].b}, paired by conversation, {confidence:.0%} intervals")
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
-    for name in ("system", "metric"):
-        table.add_column(name, overflow="fold")
+    table.add_column("system", no_wrap=True)
+    table.add_column("metric")
     for name in ("difference", "interval", "p (Holm)", "n"):
         table.add_column(name, justify="right", no_wrap=True)
-    for row in rows:
-        table.add_row(
-            Text(row.system),
-            metric_label(row.metric),
-            figure(row.difference, row.metric, signed=True),
-            signed_bounds(row, row.metric),
-            "" if row.p_holm is None else probability(row.p_holm),
-            str(row.n),
-        )
+    for system, group in groupby(rows, key=lambda row: row.system):
+        for number, row in enumerate(group):
+            table.add_row(
+                Text("" if number else system),
+                metric_label(row.metric),
+                figure(row.difference, row.metric, signed=True),
+                signed_bounds(row, row.metric),
+                "" if row.p_holm is None else probability(row.p_holm),
+                str(row.n),
+            )
+        table.add_section()
     return table

@@ -69,18 +69,27 @@ def _line(data: ReportData, row: CausalRow, systems: tuple[str, ...]) -> CausalL
     return CausalLine(
         name=_name(data, row),
         whole=row.category == ANY,
-        training=(*map(_share, (row.drafts, row.revisions)), *map(_share_of, (row.fixed, row.added))),
+        training=(
+            _share(row.drafts),
+            _against(row.revisions, row.change),
+            _share_of(row.fixed),
+            _share_of(row.added),
+        ),
         holdout=tuple(_system(row, system) for system in systems),
     )
 
 
 def _system(row: CausalRow, system: str) -> Cell:
-    """The share of a system; below it the interval of the teacher's share, or of the difference from the teacher."""
-    against = row.against_teacher.get(system)
-    if system == TEACHER or against is None or system not in row.holdout:
-        return _share(row.holdout.get(system))
-    told = against.low > 0 or against.high < 0
-    return Cell(figure(row.holdout[system].value, _SHARE), signed_bounds(against, _SHARE), best=told)
+    return _against(row.holdout.get(system), row.against_teacher.get(system) if system != TEACHER else None)
+
+
+def _against(share: Interval | None, difference: Interval | None) -> Cell:
+    """A share; below it the interval of its paired difference where there is one, and bold where that leaves out
+    zero, else the interval of the share."""
+    if share is None or difference is None:
+        return _share(share)
+    told = difference.low > 0 or difference.high < 0
+    return Cell(figure(share.value, _SHARE), signed_bounds(difference, _SHARE), best=told)
 
 
 def _share(interval: Interval | None) -> Cell:

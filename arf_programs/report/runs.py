@@ -95,6 +95,9 @@ def compare_runs(paths: Sequence[Path]) -> ComparedRuns:
 
 def read_runs(paths: Sequence[Path]) -> list[FinishedRun]:
     """The runs, labelled by the names of their folders or, where those are the same, by their paths."""
+    unknown = [f"{path}: no such run: give the folder of a run, or its arf.yaml" for path in paths if not path.exists()]
+    if unknown:
+        raise ConfigError(unknown)
     folders = [RunFolder(path if path.is_dir() else load_config(path).run_dir) for path in paths]
     if len({folder.path.resolve() for folder in folders}) < max(2, len(folders)):
         raise ConfigError("arf compare: name two different runs or more, by their folders or configurations")
