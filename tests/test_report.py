@@ -278,6 +278,12 @@ def test_the_headline_claims_no_more_than_the_interval(low: float, high: float, 
     assert ("too few" in told) == (n < 10)
 
 
+def test_few_clusters_are_too_few_however_many_conversations_they_hold() -> None:
+    opening = headline(RunSummary.model_validate(summary(comparison(-0.4, -0.1, n=200) | {"clusters": 4})))
+    assert opening.verdict == "unclear"
+    assert "4 is too few to trust such an interval: a claim needs at least 10 clusters" in " ".join(opening.details)
+
+
 def test_a_comparison_without_its_number_of_pairs_stands_for_the_holdout() -> None:
     figures = summary(comparison(-1, -1, n=0)) | {"corpus": {"holdout": 1}}
     assert headline(RunSummary.model_validate(figures)).verdict == "unclear"

@@ -32,7 +32,7 @@ def outcome(comparison: Comparison) -> Verdict:
     metric = METRICS.get(comparison.metric)
     if metric is None or metric.better == "neither" or comparison.low <= 0 <= comparison.high:
         return "unclear"
-    if 0 < comparison.n < FEWEST_PAIRS:
+    if 0 < _units(comparison) < FEWEST_PAIRS:
         return "unclear"
     return "better" if (comparison.high < 0) == (metric.better == "lower") else "worse"
 
@@ -74,9 +74,16 @@ def _interval(chosen: Comparison, confidence: float) -> str:
 
 
 def _caution(chosen: Comparison) -> list[str]:
-    if not 0 < chosen.n < FEWEST_PAIRS:
+    units = _units(chosen)
+    if not 0 < units < FEWEST_PAIRS:
         return []
-    return [f"{chosen.n} is too few to trust such an interval: a claim needs at least {FEWEST_PAIRS} conversations."]
+    kind = "clusters of conversations" if units < chosen.n else "conversations"
+    return [f"{units} is too few to trust such an interval: a claim needs at least {FEWEST_PAIRS} {kind}."]
+
+
+def _units(comparison: Comparison) -> int:
+    """What was drawn: clusters, where there are any."""
+    return comparison.clusters or comparison.n
 
 
 def _test(summary: RunSummary, chosen: Comparison) -> str:
