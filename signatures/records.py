@@ -220,3 +220,6 @@ class Score(Record):
     rouge1: float | None = None
     rouge2: float | None = None
     rougeL: float | None = None  # noqa: N815 - the metric's own name
+    rouge1_mean: float | None = None
+    rouge2_mean: float | None = None
+    rougeL_mean: float | None = None  # noqa: N815

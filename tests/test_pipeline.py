@@ -86,6 +86,7 @@ STALE = {
     "evaluate.serve": ("{student_arf: scripted/served}", {"evaluate"}),
     "evaluate.samples": (101, {"report"}),
     "evaluate.confidence": (0.9, {"report"}),
+    "evaluate.cluster": ("agent", {"report"}),
     # A set that is planted is beside the pipeline: `test_cli_plant` shows what makes it stale.
     "plant.source": ("references", set()),
     "plant.kinds": ("[date]", set()),

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from arf_programs.cli import plant
+from arf_programs.cli.compare import compare
 from arf_programs.cli.compile import compile_command
 from arf_programs.cli.estimate import estimate
 from arf_programs.cli.options import ConfigPath, Json, Limit, RetryFailed, RunDir, Set, Verbose
@@ -136,6 +137,7 @@ _add_stage("report", "report", "Write summary.json and report.html.")
 app.command("estimate")(estimate)
 app.command("plant")(plant.plant)
 app.command("probe")(plant.probe)
+app.command("compare")(compare)
 app.command("compile", help="Optimise the prompts of one program by DSPy against the labelled set.")(compile_command)
 
 

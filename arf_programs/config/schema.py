@@ -138,6 +138,7 @@ class EvaluateConfig(Section):
     )
     samples: int = Field(default=2000, ge=100, description="bootstrap resamples")
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
+    cluster: str | None = Field(default=None, description="metadata column whose values are drawn whole")
 
     @field_validator("serve", mode="before")
     @classmethod

@@ -6,8 +6,10 @@ from collections.abc import Iterable, Mapping
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from arf_programs.metrics.aggregate import Comparison, Figures
+from arf_programs.metrics.aggregate import Figures
 from arf_programs.metrics.bootstrap import Interval
+from arf_programs.metrics.causal import CausalRow
+from arf_programs.metrics.comparisons import Comparison
 from arf_programs.probing.tables import Table
 from signatures.records import Conversation, Failure, Record, Revision, Taxonomy, Verdict
 
@@ -60,10 +62,13 @@ class ArmFigures(_Figures):
 
 
 class EvaluateFigures(_Figures):
-    """{system: {metric: interval}}, and the paired comparisons."""
+    """{system: {metric: interval}}, the paired comparisons, the causal table, and means by channel and length band."""
 
     systems: dict[str, dict[str, Interval]] = Field(default_factory=dict)
     comparisons: tuple[Comparison, ...] = ()
+    causal: tuple[CausalRow, ...] = ()
+    by_channel: Figures = Field(default_factory=dict)
+    by_length: Figures = Field(default_factory=dict)
 
 
 class SpendFigures(_Figures):
@@ -124,7 +129,7 @@ class RevisionCase(Record):
 class ReportData(Record):
     """Everything that `render_report` shows.
 
-    `by_channel` and `errors_by_category` come from `arf_programs.metrics.aggregate`; `losses` holds (step, loss) pairs
+    `errors_by_category` comes from `arf_programs.metrics.aggregate`; `losses` holds (step, loss) pairs
     by arm, `config_yaml` the resolved config.yaml, `prompts` instructions by the name of what they ask for, `probe` the
     tables of `arf probe`.
     """
@@ -132,7 +137,6 @@ class ReportData(Record):
     name: str
     summary: RunSummary
     confidence: float = Field(default=0.95, gt=0, lt=1)
-    by_channel: Figures = Field(default_factory=dict)
     errors_by_category: dict[str, dict[str, float]] = Field(default_factory=dict)
     losses: dict[str, tuple[tuple[int, float], ...]] = Field(default_factory=dict)
     revisions: tuple[RevisionCase, ...] = ()

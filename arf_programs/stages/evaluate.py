@@ -44,7 +44,7 @@ def fingerprint(run: Run) -> dict[str, str]:
         "summarize.instruction": digest(config.summarize.instruction),
         "models.judge": model_digest(config.models.judge),
         "judge prompt": prompts_digest([RateSummary]),
-        "evaluate": digest(config.evaluate.model_dump(mode="json", exclude={"samples", "confidence"})),
+        "evaluate": digest(config.evaluate.model_dump(mode="json", exclude={"samples", "confidence", "cluster"})),
         **analyst_fingerprint(run),
         **program_fingerprint(run, "judge"),
     }
