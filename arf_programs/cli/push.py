@@ -43,7 +43,7 @@ def export(
 def push(
     run: RunPath,
     target: Annotated[
-        str, typer.Argument(metavar="REPO_ID|FOLDER", help="A repository of the Hugging Face Hub, or a folder.")
+        str, typer.Argument(metavar="TARGET", help="A repository of the Hugging Face Hub (owner/name), or a folder.")
     ],
     arm: Arm = "arf",
     merged: Merged = False,
