@@ -83,7 +83,9 @@ def test_bootstrap_finetune_trains_on_the_teachers_answers_and_its_model_answers
     lm = trainable_lm(ModelConfig(model=f"embedded/{adapter}", max_tokens=8), trained, seed=1)
     optimizer = finetune(metric=lambda example, answer, trace=None: example.conversation.id != "c1")
     compiled = optimizer.compile(program(lm), trainset=EXAMPLES, teacher=teacher())
-    student = folder_of(compiled.predictors()[0].lm.model)
+    lm = compiled.predictors()[0].lm
+    assert lm.supports_response_schema
+    student = folder_of(lm.model)
     assert is_adapter(student)
     assert student.is_relative_to(trained)
     rows = list(read_jsonl(student.parent / "train.jsonl", TrainingExample))

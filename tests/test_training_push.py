@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -18,6 +19,7 @@ from arf_programs.cli.app import app
 from arf_programs.cli.push import is_repository
 from arf_programs.models.weights import load_model
 from arf_programs.run_folder import RunFolder
+from arf_programs.serving.student import merged_student
 from signatures.exceptions import DataError
 from training.export import export_student
 from training.push import main as push_main
@@ -54,6 +56,39 @@ def test_a_merged_export_answers_as_the_student(project, tmp_path):
     torch.testing.assert_close(merged(ids).logits, student(ids).logits)
     assert "merged model over" in (tmp_path / "out" / "README.md").read_text()
     assert not (tmp_path / "out" / "adapter_config.json").exists()
+
+
+def set_base(student, base):
+    for name, key in (("adapter_config.json", "base_model_name_or_path"), ("training_log.json", "base")):
+        content = json.loads((student / name).read_text())
+        (student / name).write_text(json.dumps({**content, key: base}))
+
+
+def test_an_adapter_names_the_built_in_base_as_the_hub_does(project, tmp_path):
+    folder = RunFolder(project / "run")
+    set_base(folder.student / "arf", "smollm2-135m")
+    export_student(folder, "arf", tmp_path / "out", merged=False)
+    config = json.loads((tmp_path / "out" / "adapter_config.json").read_text())
+    assert config["base_model_name_or_path"] == "HuggingFaceTB/SmolLM2-135M-Instruct"
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "base_model: HuggingFaceTB/SmolLM2-135M-Instruct\n" in card
+    assert "license: apache-2.0\n" in card
+
+
+def test_a_student_that_is_a_whole_model_is_exported_as_it_is(project, tmp_path):
+    folder = RunFolder(project / "run")
+    student = folder.student / "arf"
+    merged_student(folder, "arf")
+    log = (student / "training_log.json").read_bytes()
+    shutil.rmtree(student)
+    shutil.copytree(folder.merged / "student_arf", student)
+    (student / "training_log.json").write_bytes(log)
+    (student / "optimizer.pt").write_bytes(b"pickle")
+    export_student(folder, "arf", tmp_path / "out", merged=True)
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert {"model.safetensors", "config.json", "tokenizer.json"} <= names
+    assert not names & {"optimizer.pt", "training_log.json"}
+    assert "library_name: transformers" in (tmp_path / "out" / "README.md").read_text()
 
 
 def test_a_push_to_a_folder_copies_and_replaces_an_earlier_one_only(project, tmp_path):

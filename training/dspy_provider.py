@@ -20,6 +20,7 @@ from arf_programs.config.models import ModelConfig
 from arf_programs.fingerprint import file_digest
 from arf_programs.jsonl import write_jsonl_atomic, write_text_atomic
 from arf_programs.models.lm import EMBEDDED, build_lm
+from arf_programs.models.providers import declare_model
 from arf_programs.models.weights import is_adapter, resolve_weights
 from arf_programs.programs.plain_adapter import PlainAdapter
 from arf_programs.training_process import run_training_module
@@ -80,7 +81,7 @@ class TrlProvider(Provider):
     def __init__(self, folder: Path) -> None:
         super().__init__()
         self.finetunable = True
-        self.folder = folder
+        self.folder = folder.absolute()
 
     @staticmethod
     def is_provider_model(model: str) -> bool:
@@ -106,7 +107,9 @@ class TrlProvider(Provider):
         with _ONE_AT_A_TIME:
             base = self._base(model.removeprefix(EMBEDDED))
             settings = load_settings(None, {**(train_kwargs or {}), "base": base, "arm": ARM})
-            return f"{EMBEDDED}{self._train(examples, settings)}"
+            trained = f"{EMBEDDED}{self._train(examples, settings)}"
+        declare_model(trained, json_schema=True)  # DSPy copies the model under the new name, past `build_lm`
+        return trained
 
     def _base(self, name: str) -> str:
         """The model to start from; an adapter is merged first, since `training.sft` trains on whole models."""

@@ -21,6 +21,7 @@ from typing import Any
 from arf_programs.jsonl import write_text_atomic
 from arf_programs.models.weights import is_adapter
 from arf_programs.run_folder import RunFolder
+from arf_programs.serving.student import find_student
 from signatures.exceptions import DataError
 from training.base_model import load_base
 from training.card_facts import base_of, gather
@@ -82,15 +83,6 @@ def export_student(folder: RunFolder, arm: str, output: Path, *, merged: bool, l
         else:
             _copy(student, made)
         write_text_atomic(made / CARD, card)
-
-
-def find_student(folder: RunFolder, arm: str) -> Path:
-    """The folder of a whole student. Raises DataError naming the students that there are."""
-    whole = sorted(path.parent.name for path in folder.student.glob(f"*/{LOG}"))
-    if arm not in whole:
-        there = f"trained are {', '.join(whole)}" if whole else "none is trained: `arf train` does it"
-        raise DataError(f"{folder.student}: no student of arm {arm!r}; {there}.")
-    return folder.student / arm
 
 
 def refuse_to_overwrite(output: Path) -> None:

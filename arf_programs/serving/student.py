@@ -10,8 +10,19 @@ from arf_programs.jsonl import write_text_atomic
 from arf_programs.run_folder import RunFolder
 from arf_programs.stages.train import student_name
 from arf_programs.training_process import run_training_module
+from signatures.exceptions import DataError
 
 _MADE_FROM = "made_from.json"
+_LOG = "training_log.json"  # written last: where it is, a student is whole
+
+
+def find_student(folder: RunFolder, arm: str) -> Path:
+    """The folder of a whole student. Raises DataError naming the students that there are."""
+    whole = sorted(path.parent.name for path in folder.student.glob(f"*/{_LOG}"))
+    if arm not in whole:
+        there = f"trained are {', '.join(whole)}" if whole else "none is trained: `arf train` does it"
+        raise DataError(f"{folder.student}: no student of arm {arm!r}; {there}.")
+    return folder.student / arm
 
 
 def merged_student(folder: RunFolder, arm: str) -> Path:
@@ -19,8 +30,8 @@ def merged_student(folder: RunFolder, arm: str) -> Path:
 
     Raises DataError for an arm without a student, StageError when merging fails.
     """
+    digest = file_digest(find_student(folder, arm))
     output = folder.merged / student_name(arm)
-    digest = file_digest(folder.student / arm)
     if _made_from(output) != digest:
         where = ("--run-dir", str(folder.path), "--arm", arm, "--output", str(output))
         run_training_module("training.export", *where, "--merged")
