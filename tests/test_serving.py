@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from arf_programs.cli.app import app
 from arf_programs.cli.serve import model_entry
 from arf_programs.config.models import ModelConfig
+from arf_programs.fingerprint import file_digest
 from arf_programs.jsonl import read_jsonl
 from arf_programs.serving import engine as engines
 from arf_programs.serving.engine import Engine, find_engine, serve_command
@@ -131,17 +132,19 @@ def test_a_server_that_ends_by_itself_is_an_error(tmp_path):
         wait_for_end(process)
 
 
-def test_a_student_is_merged_once_and_again_when_it_was_trained_anew(project):
+def test_a_student_is_merged_again_only_when_it_was_trained_anew(project):
     folder = open_project(project).folder
-    merged = merged_student(folder, "arf")
-    assert merged == folder.merged / "student_arf"
-    made = (merged / "model.safetensors").stat().st_mtime_ns
+    student, merged = folder.student / "arf", folder.merged / "student_arf"
+    merged.mkdir(parents=True)
+    (merged / "README.md").write_text("made by arf export")
+    (merged / "made_from.json").write_text(json.dumps({"student": file_digest(student)}))
     assert merged_student(folder, "arf") == merged
-    assert (merged / "model.safetensors").stat().st_mtime_ns == made
-    config = folder.student / "arf" / "adapter_config.json"
+    assert not (merged / "model.safetensors").exists()
+    config = student / "adapter_config.json"
     config.write_text(config.read_text() + "\n")
-    merged_student(folder, "arf")
-    assert (merged / "model.safetensors").stat().st_mtime_ns > made
+    assert merged_student(folder, "arf") == merged
+    assert (merged / "model.safetensors").is_file()
+    assert json.loads((merged / "made_from.json").read_text()) == {"student": file_digest(student)}
 
 
 def test_an_arm_without_a_student_is_named_before_any_server_starts(project, monkeypatch):
