@@ -53,6 +53,10 @@ class RunFolder:
         return self.path / "student"
 
     @property
+    def merged(self) -> Path:
+        return self.path / "merged"
+
+    @property
     def predictions(self) -> Path:
         return self.path / "predictions.jsonl"
 

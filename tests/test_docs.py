@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
 import json
 import re
 import shlex
@@ -32,8 +34,9 @@ from signatures import exceptions, records
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
-CONFIGURATION, METHOD, ARCHITECTURE, COMPILE, PROBE, COST = (
-    ROOT / "docs" / f"{n}.md" for n in ("configuration", "method", "architecture", "compile", "probe", "cost")
+CONFIGURATION, METHOD, ARCHITECTURE, COMPILE, PROBE, COST, SERVING = (
+    ROOT / "docs" / f"{n}.md"
+    for n in ("configuration", "method", "architecture", "compile", "probe", "cost", "serving")
 )
 PAGES = [
     README,
@@ -43,6 +46,7 @@ PAGES = [
     COMPILE,
     PROBE,
     COST,
+    SERVING,
     ROOT / "CHANGELOG.md",
     ROOT / "CONTRIBUTING.md",
 ]
@@ -181,6 +185,15 @@ def test_json_on_a_page_is_json(page: Path):
             json.loads(line)
 
 
+@every_page
+def test_python_on_a_page_compiles_and_its_imports_exist(page: Path):
+    for block in fences(page, "python"):
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.ImportFrom):
+                module = importlib.import_module(node.module)
+                assert all(hasattr(module, item.name) for item in node.names)
+
+
 def test_the_provider_diff_turns_a_valid_configuration_into_another():
     (block,) = fences(README, "diff")
     for sign in "-+":
@@ -255,6 +268,9 @@ def test_the_table_of_options_is_that_of_the_help():
         }
         if name in ("init", "compare"):
             assert options.items() <= documented.items()
+        elif name in ("export", "push", "serve"):
+            own = {(code(row[0])[0],): row[1] for row in table(SERVING, f"option of `arf {name}`", "what it does")}
+            assert own.items() <= options.items() <= (documented | own).items(), name
         elif name == "probe":
             assert options == documented | {(code(row[0])[0],): row[1] for row in of_probe}
         else:

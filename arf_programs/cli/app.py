@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from arf_programs.cli import plant
+from arf_programs.cli import plant, push, serve
 from arf_programs.cli.compare import compare
 from arf_programs.cli.compile import compile_command
 from arf_programs.cli.estimate import estimate
@@ -138,6 +138,9 @@ app.command("estimate")(estimate)
 app.command("plant")(plant.plant)
 app.command("probe")(plant.probe)
 app.command("compare")(compare)
+app.command("export")(push.export)
+app.command("push")(push.push)
+app.command("serve")(serve.serve)
 app.command("compile", help="Optimise the prompts of one program by DSPy against the labelled set.")(compile_command)
 
 
