@@ -56,6 +56,8 @@ def export(adapter: Path, output: Path) -> None:
 
 def _base_of(adapter: Path) -> str:
     config = adapter / "adapter_config.json"
+    if not config.is_file() and any(adapter.glob("model*.safetensors")):
+        raise DataError(f"{adapter} is a whole model already (train.method full): use the folder as it is.")
     try:
         base = json.loads(config.read_bytes())["base_model_name_or_path"]
     except (OSError, ValueError, KeyError, TypeError):

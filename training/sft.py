@@ -1,6 +1,6 @@
 """Fine-tunes a student on the examples of an arm: `python -m training.sft --data train/arf.jsonl --output student/arf`.
 
-Writes the LoRA adapter, the tokenizer and `training_log.json` into the output folder. The log is written last and
+Writes the adapter (with method `full`, the model), the tokenizer and `training_log.json` into the output folder. The log is written last and
 atomically: where it is, the student is whole. An interrupted run goes on from its last whole checkpoint when the same
 command is given again.
 """
@@ -13,14 +13,16 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, TextIO, get_args
 
+from arf_programs.config.train import Method
 from arf_programs.jsonl import read_jsonl, write_text_atomic
 from signatures.exceptions import DataError, StageError
 from signatures.records import TrainingExample
 from training.base_model import load_base, stop_ids
 from training.checkpoints import Checkpoints
 from training.command import quiet_libraries, run_command
+from training.hardware import base_dtype, check_hardware, find_hardware
 from training.length_audit import RowLength, measure, rows_that_fit
 from training.settings import TrainSettings, load_settings
 from training.tally import Tally
@@ -57,16 +59,28 @@ def train(data: Path, output: Path, settings: TrainSettings, machine: TextIO) ->
         sys.stderr.write(f"{output} is whole and was made from the same settings and rows: nothing to do\n")
         return
     quiet_libraries()
-    from training.assemble import assemble, training_dtype
+    hardware = find_hardware()
+    check_hardware(settings, hardware)
+    from training.assemble import assemble
     from training.progress import Progress
 
-    model, tokenizer = load_base(settings.base, training_dtype())
+    dtype = base_dtype(settings, hardware)
+    model, tokenizer = load_base(settings.base, dtype, four_bit=settings.method == "qlora")
     lengths = measure(tokenizer, examples, stop_ids(model, tokenizer))
     fitting = rows_that_fit(lengths, _token_limit(settings, model), settings.on_overflow)
     tally = Tally()
     progress = Progress(tally, checkpoints, started=started, machine=machine, person=sys.stderr)
     rows = [examples[index] for index in fitting]
-    trainer = assemble(settings, rows, model, tokenizer, folder=checkpoints.folder, tally=tally, callbacks=[progress])
+    trainer = assemble(
+        settings,
+        rows,
+        model,
+        tokenizer,
+        hardware=hardware,
+        folder=checkpoints.folder,
+        tally=tally,
+        callbacks=[progress],
+    )
     _run(trainer, output, checkpoints)
     trainer.save_model(str(output))
     if trainer.is_world_process_zero():
@@ -120,12 +134,16 @@ def _run(trainer: StudentTrainer, output: Path, checkpoints: Checkpoints) -> Non
 
 
 def _mend_saved(output: Path, settings: TrainSettings) -> None:
-    """Let the adapter name its base as the configuration does, and leave no file that only training needs."""
+    """Let an adapter name its base as the configuration does, and leave no file that only training needs."""
     config = output / "adapter_config.json"
-    content = {**json.loads(config.read_bytes()), "base_model_name_or_path": settings.base}
-    if isinstance(content["target_modules"], list):
-        content["target_modules"].sort()  # PEFT writes a set: the same training, the same file
-    write_text_atomic(config, json.dumps(content, indent=2, sort_keys=True) + "\n")
+    if settings.method == "full":
+        config.unlink(missing_ok=True)  # left by an adapter that was trained here before
+        (output / "adapter_model.safetensors").unlink(missing_ok=True)
+    else:
+        content = {**json.loads(config.read_bytes()), "base_model_name_or_path": settings.base}
+        if isinstance(content["target_modules"], list):
+            content["target_modules"].sort()  # PEFT writes a set: the same training, the same file
+        write_text_atomic(config, json.dumps(content, indent=2, sort_keys=True) + "\n")
     for name in ("training_args.bin", "README.md"):
         (output / name).unlink(missing_ok=True)
 
@@ -171,6 +189,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--config", type=Path, help="JSON file of settings, as the `train` section of arf.yaml")
     add("--base", help="smollm2-135m, a folder, or a Hugging Face id")
     add("--arm", help="the arm that the rows must belong to")
+    add("--method", choices=get_args(Method), help="an adapter, one on a 4-bit base, or every weight")
     add("--seed", type=int)
     add("--epochs", type=float)
     add("--learning-rate", type=float)
