@@ -32,10 +32,10 @@ from signatures import exceptions, records
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
-CONFIGURATION, METHOD, ARCHITECTURE, COMPILE, PROBE = (
-    ROOT / "docs" / f"{n}.md" for n in ("configuration", "method", "architecture", "compile", "probe")
+CONFIGURATION, METHOD, ARCHITECTURE, COMPILE, PROBE, TRAINING = (
+    ROOT / "docs" / f"{n}.md" for n in ("configuration", "method", "architecture", "compile", "probe", "training")
 )
-PAGES = [README, CONFIGURATION, METHOD, ARCHITECTURE, COMPILE, PROBE, ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md"]
+PAGES = [README, CONFIGURATION, METHOD, ARCHITECTURE, COMPILE, PROBE, TRAINING, ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md"]
 COMMANDS = typer.main.get_command(app)
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -247,6 +247,9 @@ def test_the_table_of_options_is_that_of_the_help():
             assert options.items() <= documented.items()
         elif name == "probe":
             assert options == documented | {(code(row[0])[0],): row[1] for row in of_probe}
+        elif name == "train":
+            of_train = table(README, "option of `arf train`", "what it does")
+            assert options == documented | {(code(row[0])[0],): row[1] for row in of_train}
         else:
             own = table(COMPILE, "option", "what it does") if name == "compile" else []
             assert options == {**documented, **{tuple(sorted(code(row[0]))): row[1] for row in own}}, name

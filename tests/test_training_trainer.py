@@ -102,7 +102,7 @@ def test_a_student_is_trained_on_the_very_tokens_that_it_is_served_with(base, tm
 
 def test_a_student_learns_to_stop(base, tmp_path):
     trainer = make_trainer(base, tmp_path)
-    stops = stop_ids(trainer.model.get_base_model(), trainer.processing_class)
+    stops = stop_ids(trainer.model.get_base_model().generation_config, trainer.processing_class)
     assert stops == {trainer.processing_class.eos_token_id}
     assert all(stops & set(row["labels"]) for row in trainer.train_dataset)
 

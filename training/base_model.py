@@ -9,7 +9,7 @@ from signatures.exceptions import DataError
 
 if TYPE_CHECKING:
     import torch
-    from transformers import BitsAndBytesConfig, PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import BitsAndBytesConfig, GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 
 def load_base(
@@ -52,8 +52,8 @@ def _four_bits(dtype: torch.dtype | str) -> BitsAndBytesConfig:
     )
 
 
-def stop_ids(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
-    """The tokens at which generation with the model stops."""
-    of_model = model.generation_config.eos_token_id if model.generation_config else None
+def stop_ids(generation: GenerationConfig | None, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
+    """The tokens at which a model with that generation config stops."""
+    of_model = generation.eos_token_id if generation else None
     ids = of_model if isinstance(of_model, list) else [of_model, tokenizer.eos_token_id]
     return frozenset(token for token in ids if token is not None)

@@ -80,4 +80,5 @@ def _describe(error: Any, path: Path | None) -> str:
     place = f"{path}: {name}" if path else name
     if error["type"] == "extra_forbidden":
         return f"{place} is not a known setting: known are {', '.join(TrainSettings.model_fields)}."
-    return f"{place}: {error['msg'].removeprefix('Value error, ')} (it is {error.get('input')!r})."
+    given = f" (it is {error.get('input')!r})" if error["loc"] else ""
+    return f"{place}: {error['msg'].removeprefix('Value error, ')}{given}."

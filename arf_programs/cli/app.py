@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from arf_programs.cli import plant
+from arf_programs.cli import plant, train
 from arf_programs.cli.compile import compile_command
 from arf_programs.cli.options import ConfigPath, Json, Limit, RunDir, Set, Verbose
 from arf_programs.cli.session import WRONG_INPUT, open_run, print_json, reporting
@@ -128,7 +128,7 @@ _add_stage("draft", "draft", "Let the teacher summarise every conversation.")
 _add_stage("taxonomy", "taxonomy", "Take open notes on a sample and merge them into taxonomy.yaml, which you may edit.")
 _add_stage("analyze", "analyze", "Find the typed errors of every training draft.")
 _add_stage("revise", "revise", "Mend the drafts and verify each revision.")
-_add_stage("train", "train", "Fine-tune one student per arm.")
+app.command("train")(train.train)
 _add_stage("evaluate", "evaluate", "Score base model, teacher and students on the holdout.")
 _add_stage("report", "report", "Write summary.json and report.html.")
 app.command("plant")(plant.plant)
