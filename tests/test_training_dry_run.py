@@ -78,18 +78,18 @@ def test_all_problems_are_named_at_once_and_the_exit_code_is_2(data, base, capsy
 
 
 @pytest.mark.parametrize(
-    ("options", "mend"),
+    ("options", "size", "mend"),
     [
-        ({}, "set train.method to qlora"),
-        ({"method": "full"}, "set train.method to lora"),
-        ({"batch_size": 64}, "lower train.batch_size"),
+        ({}, 200_000, "set train.method to qlora"),
+        ({"method": "full"}, 200_000, "set train.method to lora"),
+        ({"batch_size": 4}, 1_000_000, "lower train.batch_size"),
     ],
 )
-def test_what_does_not_fit_is_told_with_a_mend(options, mend, base, monkeypatch):
+def test_what_does_not_fit_is_told_with_a_mend(options, size, mend, base, monkeypatch):
     # The meta device needs no GPU: that of the machine is described, not used.
-    monkeypatch.setattr(module, "find_hardware", lambda: Hardware("cuda", "a tiny GPU", 200_000, bf16=True))
+    monkeypatch.setattr(module, "find_hardware", lambda: Hardware("cuda", "a tiny GPU", size, bf16=True))
     monkeypatch.setattr(module, "measured_speed", lambda hardware, *, bf16: 1e12)
-    (problem,) = dry_run(TrainSettings(base=base, **options), make_rows(1)).problems
+    (problem,) = dry_run(TrainSettings(base=base, **options), make_rows()).problems
     assert "of a tiny GPU" in problem
     assert mend in problem
 
@@ -100,7 +100,7 @@ def test_a_gpu_pads_rows_of_like_length_and_a_packed_run_does_not(base, monkeypa
     padded = dry_run(TrainSettings(base=base, batch_size=2, epochs=1), make_rows(5))
     assert 0 < padded.padding_share < 0.2
     assert padded.steps == 3
-    packed = dry_run(TrainSettings(base=base, batch_size=1, epochs=1, packing=True, max_length=800), make_rows(5))
+    packed = dry_run(TrainSettings(base=base, batch_size=1, epochs=1, packing=True, max_length=400), make_rows(5))
     assert packed.padding_share == 0
     assert packed.steps == 2
 
@@ -154,7 +154,9 @@ def test_arf_train_dry_run_looks_at_every_arm_and_at_the_rows_that_are_there(pro
 def test_arf_train_dry_run_ends_with_2_when_something_does_not_fit(project):
     if torch.cuda.is_available():
         pytest.skip("qlora would be possible")
-    done = CliRunner().invoke(app, ["train", str(project), "--dry-run", "--set", "train.method=qlora"])
+    done = CliRunner().invoke(
+        app, ["train", str(project), "--dry-run", "--set", "train.method=qlora", "--set", "train.arms=[arf]"]
+    )
     assert done.exit_code == 2
     assert done.stdout.startswith("student_arf\nbase ")
     assert "qlora needs a CUDA device" in done.stdout

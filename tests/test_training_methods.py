@@ -1,4 +1,4 @@
-"""Each method and option of training, shown to have taken effect: a tiny model with TRL's, PEFT's and accelerate's own."""
+"""Each method and option of training, shown to have taken effect on a tiny model, by the real TRL, PEFT, accelerate."""
 
 import json
 import math
@@ -146,7 +146,9 @@ def test_rslora_scales_by_the_root_of_the_rank(base, tmp_path):
 def test_dora_learns_a_magnitude_for_each_output_of_each_adapted_layer(data, base, tmp_path):
     config = tmp_path / "train.json"
     config.write_text(json.dumps({"lora": {"r": 2, "dora": True}, "learning_rate": 0.01, "epochs": 1}))
-    assert sft.main(["--data", str(data), "--output", str(tmp_path / "s"), "--base", base, "--config", str(config)]) == 0
+    assert (
+        sft.main(["--data", str(data), "--output", str(tmp_path / "s"), "--base", base, "--config", str(config)]) == 0
+    )
     saved = load_file(tmp_path / "s" / "adapter_model.safetensors")
     magnitudes = {name: value for name, value in saved.items() if name.endswith("lora_magnitude_vector")}
     weights = load_file(f"{base}/model.safetensors")
@@ -251,9 +253,7 @@ def test_packed_rows_do_not_see_each_other(base, tmp_path):
     assert history(packed, "loss") == pytest.approx(history(apart, "loss"), rel=1e-5)
     assert packed.tally.tokens == apart.tally.tokens
     assert packed.tally.padding == 0
-    for (name, one), (_, other) in zip(
-        packed.model.named_parameters(), apart.model.named_parameters(), strict=True
-    ):
+    for (name, one), (_, other) in zip(packed.model.named_parameters(), apart.model.named_parameters(), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4, msg=name)
 
 

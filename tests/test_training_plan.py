@@ -35,7 +35,7 @@ def test_llama_has_the_parameters_that_arithmetic_gives():
 
 
 def test_qwen_has_the_parameters_that_arithmetic_gives():
-    """q and o 2560 x 4096 (32 heads of 128), k and v 2560 x 1024, three of 2560 x 9728, and norms of queries and keys."""
+    """q and o 2560 x 4096 (32 heads of 128), k and v 2560 x 1024, three of 2560 x 9728, norms of q and k."""
     layer = 2 * 2560 * 4096 + 2 * 2560 * 1024 + 3 * 2560 * 9728 + 2 * 2560 + 2 * 128
     total = 36 * layer + 151936 * 2560 + 2560  # the head is the embeddings
     assert total == 4_022_468_096

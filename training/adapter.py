@@ -11,9 +11,18 @@ from training.settings import TrainSettings
 
 
 def with_adapter(model: PreTrainedModel, settings: TrainSettings) -> PeftModel:
-    """`model` frozen, with a new LoRA adapter as `settings` say. Raises ConfigError for targets that it does not have."""
+    """`model` frozen, with a new LoRA adapter on it. Raises ConfigError for targets that the model does not have."""
+    set_seed(settings.seed)  # the adapter starts from random numbers
+    try:
+        return get_peft_model(model, lora_config(model, settings))
+    except ValueError as error:
+        raise ConfigError(f"train.lora: {error}") from error
+
+
+def lora_config(model: PreTrainedModel, settings: TrainSettings) -> LoraConfig:
+    """PEFT's configuration of the adapter."""
     lora = settings.lora
-    config = LoraConfig(
+    return LoraConfig(
         task_type="CAUSAL_LM",
         r=lora.r,
         lora_alpha=lora.alpha,
@@ -23,11 +32,6 @@ def with_adapter(model: PreTrainedModel, settings: TrainSettings) -> PeftModel:
         use_rslora=lora.rslora,
         use_dora=lora.dora,
     )
-    set_seed(settings.seed)  # the adapter starts from random numbers
-    try:
-        return get_peft_model(model, config)
-    except ValueError as error:
-        raise ConfigError(f"train.lora: {error}") from error
 
 
 def adapted_layers(model: PreTrainedModel, settings: TrainSettings) -> list[int] | None:

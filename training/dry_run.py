@@ -144,7 +144,7 @@ def _generation_config(weights: Path | str) -> Any:
 
 
 def _load(settings: TrainSettings, hardware: Hardware, lengths: Sequence[RowLength]) -> Load:
-    """How the rows are batched: one at a time on a CPU, longest first on a GPU, or packed (estimated as if without gaps)."""
+    """How the rows are batched: one at a time on a CPU, longest first on a GPU, or packed (as if without gaps)."""
     totals = sorted((row.total for row in lengths), reverse=True)
     tokens, longest = sum(totals), max(row.completion for row in lengths)
     if settings.packing:
@@ -155,7 +155,10 @@ def _load(settings: TrainSettings, hardware: Hardware, lengths: Sequence[RowLeng
     size = settings.batch_size if hardware.is_gpu else 1
     batches = [totals[start : start + size] for start in range(0, len(totals), size)]
     positions = sum(batch[0] * len(batch) for batch in batches)
-    return Load(len(lengths), tokens, positions, _steps(settings, len(lengths)), Batch(totals[0] * size, longest * size))
+    rows = len(batches[0])
+    return Load(
+        len(lengths), tokens, positions, _steps(settings, len(lengths)), Batch(rows * totals[0], rows * longest)
+    )
 
 
 def _steps(settings: TrainSettings, rows: int) -> int:
@@ -170,14 +173,14 @@ def _of_rows(settings: TrainSettings, shape: Shape, how: How, load: Load, speed:
         "tokens": round(settings.epochs * load.tokens),
         "steps": load.steps,
         "padding_share": round(1 - load.tokens / load.positions, 4),
-        "seconds": round(seconds(work, speed), 1),
+        "seconds": round(seconds(work, speed), 3),
     }
 
 
 def _too_large(taken: Memory, hardware: Hardware, settings: TrainSettings) -> str:
     size = f"{taken.total / GIB:.1f} GiB"
     room = f"{USABLE * hardware.memory / GIB:.1f} of the {hardware.memory / GIB:.1f} GiB of {hardware.name}"
-    if taken.activations > (taken.total - taken.activations):
+    if taken.total - taken.activations <= USABLE * hardware.memory:
         mend = "lower train.batch_size (and raise gradient_accumulation), or set gradient_checkpointing to true"
     elif settings.method == "full":
         mend = "set train.method to lora"

@@ -32,4 +32,6 @@ def as_text(outlook: DryRun) -> str:
 
 
 def _duration(length: float) -> str:
-    return f"{length:.0f} s" if length < 120 else f"{length / 60:.0f} min" if length < 7200 else f"{length / 3600:.1f} h"
+    return (
+        f"{length:.0f} s" if length < 120 else f"{length / 60:.0f} min" if length < 7200 else f"{length / 3600:.1f} h"
+    )

@@ -27,7 +27,9 @@ def operations(shape: Shape, how: How, *, tokens: int, distinct: int) -> float:
     below = shape.linear - shape.above
     passes = 2 + (how.method == "full") + how.checkpointing
     through = tokens if how.checkpointing or how.fused_head else distinct
-    return 2.0 * (shape.above * passes * tokens + below * through + 3 * shape.trainable * tokens * (how.method != "full"))
+    return 2.0 * (
+        shape.above * passes * tokens + below * through + 3 * shape.trainable * tokens * (how.method != "full")
+    )
 
 
 def seconds(work: float, speed: float) -> float:

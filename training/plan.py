@@ -1,4 +1,4 @@
-"""What it takes to train an 8B or a 4B model, worked out without its weights: `python -m training.plan llama-3.1-8b`."""
+"""What training an 8B or 4B model takes, worked out without its weights: `python -m training.plan llama-3.1-8b`."""
 
 from __future__ import annotations
 

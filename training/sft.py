@@ -1,8 +1,8 @@
 """Fine-tunes a student on the examples of an arm: `python -m training.sft --data train/arf.jsonl --output student/arf`.
 
-Writes the adapter (with method `full`, the model), the tokenizer and `training_log.json` into the output folder. The log is written last and
-atomically: where it is, the student is whole. An interrupted run goes on from its last whole checkpoint when the same
-command is given again.
+Writes the adapter (with method `full`, the model), the tokenizer and `training_log.json` into the output folder. The
+log is written last and atomically: where it is, the student is whole. An interrupted run goes on from its last whole
+checkpoint when the same command is given again.
 """
 
 from __future__ import annotations

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 class Shape:
     """Sizes of a decoder with its adapter; tied weights count once.
 
-    `parameters` are those of the base; `trainable` those that learn, an adapter's or the base's own. `linear` counts the
-    weights of linear layers without the head (what QLoRA quantises), `above` those of layers that gradients pass
+    `parameters` are those of the base; `trainable` those that learn, an adapter's or the base's own. `linear` counts
+    the weights of linear layers without the head (what QLoRA quantises), `above` those of layers that gradients pass
     through. `queries` and `keys` are the widths of what attention reads (heads times head size); `adapted_inputs` is
     the sum of the input widths of the adapted modules of one layer, `adapted` their number over all layers.
     """
