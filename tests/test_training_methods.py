@@ -296,3 +296,20 @@ def test_what_is_left_open_follows_the_hardware(hardware, options, expected):
         base_dtype(settings, hardware),
         is_checkpointed(settings, hardware),
     ) == expected
+
+
+def test_qlora_trains_an_adapter_on_four_bits(base, tmp_path):
+    """On a CPU, which bitsandbytes can do too, though too slowly for anything but this."""
+    bitsandbytes = pytest.importorskip("bitsandbytes")
+    settings = TrainSettings(
+        base=base, method="qlora", batch_size=2, learning_rate=0.01, precision="bf16", lora={"r": 2, "dropout": 0}
+    )
+    model, tokenizer = load_base(base, torch.bfloat16, four_bit=True)
+    trainer = assemble(
+        settings, make_rows(), model, tokenizer, hardware=CPU, folder=tmp_path, tally=Tally(), callbacks=[]
+    )
+    held = [item for item in trainer.model.modules() if isinstance(item, bitsandbytes.nn.Linear4bit)]
+    assert len(held) == 2 * 7
+    assert {item.weight.quant_type for item in held} == {"nf4"}
+    losses = history(trainer, "loss")
+    assert losses[-1] < losses[0]

@@ -48,7 +48,8 @@ def measure_shape(model: PreTrainedModel, settings: TrainSettings) -> Shape:
     parameters = sum(weight.numel() for weight in model.parameters())
     head = model.get_output_embeddings()
     linear = sum(item.weight.numel() for item in model.modules() if isinstance(item, nn.Linear) and item is not head)
-    trainable, inputs, targets = parameters, 0, {}
+    trainable, inputs = parameters, 0
+    targets: dict[str, int] = {}
     layers_above = config.num_hidden_layers
     if settings.method != "full":
         trainable, targets = _adapt(model, settings)
