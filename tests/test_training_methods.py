@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,8 +11,10 @@ from safetensors.torch import load_file
 from test_training_sft import Interrupts, make_rows, read_log
 from tiny_model import save_tiny_model
 
+from arf_programs.config.models import ModelConfig
 from arf_programs.config.train import Scheduler, TrainConfig
 from arf_programs.jsonl import write_jsonl_atomic
+from arf_programs.models.lm import EMBEDDED, build_lm
 from arf_programs.models.weights import is_adapter, load_model
 from signatures.exceptions import ConfigError, DataError, MissingExtra
 from training import sft
@@ -108,6 +111,14 @@ def test_evaluation_loads_a_whole_student_and_it_answers_as_it_was_trained(whole
         assert not torch.allclose(student(prompt).logits, base_model(prompt).logits, atol=0.01)
 
 
+def test_a_whole_student_answers_as_the_systems_of_the_evaluation_do(whole_student, base):
+    answers = []
+    for name in (str(whole_student), base):
+        lm = build_lm(ModelConfig(model=f"{EMBEDDED}{name}", max_tokens=8), seed=1)
+        answers.append(lm(messages=[{"role": "user", "content": "My order is late."}])[0])
+    assert answers[0] != answers[1]
+
+
 def test_a_whole_student_needs_no_export_and_the_command_says_so(whole_student, tmp_path):
     with pytest.raises(DataError, match="is a whole model already"):
         export(whole_student, tmp_path / "merged")
@@ -160,6 +171,15 @@ def test_dora_learns_a_magnitude_for_each_output_of_each_adapted_layer(data, bas
         assert not torch.equal(magnitude, norms)
         torch.testing.assert_close(magnitude, norms, rtol=0.5, atol=0.1)
     load_model(str(tmp_path / "s"))
+
+
+def test_the_head_is_no_target(data, base, tmp_path, capsys):
+    config = tmp_path / "train.json"
+    config.write_text('{"lora": {"targets": ["q_proj", "lm_head"]}}')
+    flags = ["--data", str(data), "--base", base, "--config", str(config)]
+    assert sft.main([*flags, "--output", str(tmp_path / "s")]) == 2
+    assert sft.main([*flags, "--dry-run"]) == 2
+    assert "".join(capsys.readouterr()).count("the head cannot be adapted") == 2
 
 
 # The rate
@@ -271,6 +291,15 @@ def test_qlora_without_its_package_says_what_to_install(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match=r"pip install 'arf-programs\[qlora\]'"):
         check_hardware(TrainSettings(method="qlora"), GPU)
+
+
+def test_several_gpus_in_one_process_are_refused_before_anything_is_loaded():
+    several = replace(GPU, visible=4)
+    with pytest.raises(ConfigError, match="CUDA_VISIBLE_DEVICES=0"):
+        check_hardware(TrainSettings(), several)
+    check_hardware(TrainSettings(), replace(several, launched=True))
+    with pytest.raises(ConfigError, match="qlora trains in one process"):
+        check_hardware(TrainSettings(method="qlora"), replace(several, launched=True))
 
 
 def test_bfloat16_is_refused_where_the_device_lacks_it():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from peft import LoraConfig, PeftModel, get_peft_model
+from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import nn
 from transformers import PreTrainedModel, set_seed
 
@@ -14,9 +15,14 @@ def with_adapter(model: PreTrainedModel, settings: TrainSettings) -> PeftModel:
     """`model` frozen, with a new LoRA adapter on it. Raises ConfigError for targets that the model does not have."""
     set_seed(settings.seed)  # the adapter starts from random numbers
     try:
-        return get_peft_model(model, lora_config(model, settings))
+        adapted = get_peft_model(model, lora_config(model, settings))
     except ValueError as error:
         raise ConfigError(f"train.lora: {error}") from error
+    if isinstance(adapted.get_base_model().get_output_embeddings(), BaseTunerLayer):
+        raise ConfigError(
+            "train.lora.targets: the head cannot be adapted, since TRL's loss passes it by: leave it out."
+        )
+    return adapted
 
 
 def lora_config(model: PreTrainedModel, settings: TrainSettings) -> LoraConfig:

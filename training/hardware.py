@@ -17,12 +17,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Hardware:
-    """A device as training sees it: `kind` is `cuda` or `cpu`, `memory` the bytes that it has, 0 where unknown."""
+    """A device as training sees it: `kind` is `cuda` or `cpu`, `memory` the bytes that it has, 0 where unknown.
+
+    `visible` counts the devices that this process could use; `launched` says whether it is one of several.
+    """
 
     kind: str
     name: str
     memory: int
     bf16: bool
+    visible: int = 1
+    launched: bool = False
 
     @property
     def is_gpu(self) -> bool:
@@ -34,23 +39,32 @@ def find_hardware() -> Hardware:
     """The first CUDA device, or else the CPU: other accelerators are passed over, since nobody tested them."""
     import torch
 
+    launched = torch.distributed.is_torchelastic_launched()
     if torch.cuda.is_available():
-        device = torch.cuda.get_device_properties(0)
-        return Hardware("cuda", device.name, device.total_memory, torch.cuda.is_bf16_supported())
-    return Hardware("cpu", f"CPU, {torch.get_num_threads()} threads", _main_memory(), bf16=True)
+        device, visible = torch.cuda.get_device_properties(0), torch.cuda.device_count()
+        bf16 = torch.cuda.is_bf16_supported()
+        return Hardware("cuda", device.name, device.total_memory, bf16, visible, launched)
+    return Hardware("cpu", f"CPU, {torch.get_num_threads()} threads", _main_memory(), bf16=True, launched=launched)
 
 
 def check_hardware(settings: TrainSettings, hardware: Hardware) -> None:
     """Raise for what `settings` ask of a machine that does not have it.
 
-    ConfigError for a method or precision, MissingExtra for a package.
+    ConfigError for a method, a precision, or devices that nobody shares out; MissingExtra for a package.
     """
+    if hardware.visible > 1 and not hardware.launched:
+        raise ConfigError(
+            f"This process sees {hardware.visible} GPUs and trains on one: set CUDA_VISIBLE_DEVICES=0, or start "
+            "`accelerate launch --multi_gpu -m training.sft` to use them all."
+        )
     if settings.precision == "bf16" and not hardware.bf16:
         raise ConfigError(f"train.precision: {hardware.name} has no bfloat16: set it to auto or fp32.")
     if settings.method != "qlora":
         return
     if not hardware.is_gpu:
         raise ConfigError("train.method: qlora needs a CUDA device and this machine has none: set it to lora.")
+    if hardware.launched:
+        raise ConfigError("train.method: qlora trains in one process: start it without a launcher, or set it to lora.")
     if importlib.util.find_spec("bitsandbytes") is None:
         raise MissingExtra("train.method qlora needs bitsandbytes: pip install 'arf-programs[qlora]'")
 
