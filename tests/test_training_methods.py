@@ -265,6 +265,15 @@ def test_bf16_holds_the_frozen_base_in_two_bytes_and_the_adapter_in_four(base, t
     assert losses[0] != exact[0]
 
 
+def test_full_fine_tuning_computes_in_bf16_and_keeps_its_weights_in_four_bytes(base, tmp_path):
+    trainer = make_trainer(base, tmp_path / "a", method="full", precision="bf16", learning_rate=0.001)
+    assert {parameter.dtype for parameter in trainer.model.parameters()} == {torch.float32}
+    exact = make_trainer(base, tmp_path / "b", method="full", precision="fp32", learning_rate=0.001)
+    losses = [history(item, "loss")[0] for item in (trainer, exact)]
+    assert losses[0] == pytest.approx(losses[1], rel=0.02)
+    assert losses[0] != losses[1]
+
+
 def test_packed_rows_do_not_see_each_other(base, tmp_path):
     """One update on all rows: packed into few rows or apart, the loss and the adapter that results are the same."""
     apart = make_trainer(base, tmp_path / "a", batch_size=5, epochs=1, warmup_ratio=0)
