@@ -34,9 +34,9 @@ from signatures import exceptions, records
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
-CONFIGURATION, METHOD, ARCHITECTURE, COMPILE, PROBE, COST, SERVING = (
+CONFIGURATION, METHOD, ARCHITECTURE, COMPILE, PROBE, COST, SERVING, TRAINING = (
     ROOT / "docs" / f"{n}.md"
-    for n in ("configuration", "method", "architecture", "compile", "probe", "cost", "serving")
+    for n in ("configuration", "method", "architecture", "compile", "probe", "cost", "serving", "training")
 )
 PAGES = [
     README,
@@ -47,6 +47,7 @@ PAGES = [
     PROBE,
     COST,
     SERVING,
+    TRAINING,
     ROOT / "CHANGELOG.md",
     ROOT / "CONTRIBUTING.md",
 ]
@@ -273,6 +274,9 @@ def test_the_table_of_options_is_that_of_the_help():
             assert own.items() <= options.items() <= (documented | own).items(), name
         elif name == "probe":
             assert options == documented | {(code(row[0])[0],): row[1] for row in of_probe}
+        elif name == "train":
+            of_train = table(README, "option of `arf train`", "what it does")
+            assert options == documented | {(code(row[0])[0],): row[1] for row in of_train}
         else:
             page = {"compile": COMPILE, "estimate": COST}.get(name)
             own = table(page, "option", "what it does") if page else []

@@ -133,6 +133,8 @@ def _copy(student: Path, made: Path) -> None:
 
 def _base_name(adapter: Path) -> str:
     config = adapter / "adapter_config.json"
+    if not config.is_file() and any(adapter.glob("model*.safetensors")):
+        raise DataError(f"{adapter} is a whole model already (train.method full): use the folder as it is.")
     try:
         base = json.loads(config.read_bytes())["base_model_name_or_path"]
     except (OSError, ValueError, KeyError, TypeError):

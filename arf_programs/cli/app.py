@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from arf_programs.cli import plant, push, serve
+from arf_programs.cli import plant, push, serve, train
 from arf_programs.cli.compare import compare
 from arf_programs.cli.compile import compile_command
 from arf_programs.cli.estimate import estimate
@@ -131,7 +131,7 @@ _add_stage("draft", "draft", "Let the teacher summarise every conversation.")
 _add_stage("taxonomy", "taxonomy", "Take open notes on a sample and merge them into taxonomy.yaml, which you may edit.")
 _add_stage("analyze", "analyze", "Find the typed errors of every training draft.")
 _add_stage("revise", "revise", "Mend the drafts and verify each revision.")
-_add_stage("train", "train", "Fine-tune one student per arm.")
+app.command("train")(train.train)
 _add_stage("evaluate", "evaluate", "Score base model, teacher and students on the holdout.")
 _add_stage("report", "report", "Write summary.json and report.html.")
 app.command("estimate")(estimate)

@@ -12,10 +12,9 @@ from arf_programs.config.compile import CompileConfig, ProgramsConfig
 from arf_programs.config.models import ModelConfig, ModelsConfig
 from arf_programs.config.plant import PlantConfig
 from arf_programs.config.section import Section
+from arf_programs.config.train import ARMS, TrainConfig
 
 CorpusFormat = Literal["auto", "jsonl", "csv", "parquet", "dataset"]
-Arm = Literal["arf", "teacher"]
-ARMS: tuple[Arm, ...] = ("arf", "teacher")
 
 DEFAULT_INSTRUCTION = (
     "Summarize this customer-service conversation in two or three plain sentences, in the third person and the past "
@@ -94,37 +93,6 @@ class ReviseConfig(Section):
     min_words: int = Field(default=8, ge=1, description="a revision shorter than this is no summary")
     on_reject: Literal["drop", "keep_draft", "keep_partial"] = "keep_partial"
     verify_with_analyst: bool = Field(default=True, description="analyse each revision again; false: checks only")
-
-
-class LoraConfig(Section):
-    """LoRA as PEFT understands it (Hu et al. 2021, arXiv 2106.09685)."""
-
-    r: int = Field(default=16, ge=1)
-    alpha: int = Field(default=32, ge=1)
-    dropout: float = Field(default=0.05, ge=0, lt=1)
-    targets: str | tuple[str, ...] = "all-linear"
-    last_layers: int | None = Field(default=None, ge=1, description="adapt only the last N layers; null: all")
-
-
-class TrainConfig(Section):
-    """Supervised fine-tuning of the student, the same for every arm."""
-
-    base: str = Field(default="smollm2-135m", description="smollm2-135m, a local folder, or a Hugging Face id")
-    arms: tuple[Arm, ...] = ARMS
-    epochs: float = Field(default=2, gt=0)
-    learning_rate: float = Field(default=2e-4, gt=0)
-    batch_size: int = Field(default=4, ge=1)
-    gradient_accumulation: int = Field(default=1, ge=1)
-    max_length: int = Field(default=8192, ge=64, description="tokens of prompt and completion")
-    on_overflow: Literal["fail", "drop"] = "fail"
-    lora: LoraConfig = LoraConfig()
-
-    @field_validator("arms")
-    @classmethod
-    def _arms_once(cls, value: tuple[Arm, ...]) -> tuple[Arm, ...]:
-        if not value or len(set(value)) != len(value):
-            raise ValueError("name each arm once, and at least one of: " + ", ".join(ARMS))
-        return value
 
 
 class EvaluateConfig(Section):

@@ -67,12 +67,13 @@ def _train_arm(run: Run, arm: str) -> None:
             f"Arm {arm} has no training example: see revisions.jsonl and failures.jsonl for the reasons, "
             "set revise.on_reject to keep_draft, or leave the arm out of train.arms."
         )
-    write_text_atomic(settings, json.dumps(_settings(run, arm), indent=2) + "\n")
+    write_text_atomic(settings, json.dumps(settings_of(run, arm), indent=2) + "\n")
     arguments = ("--data", str(data), "--output", str(run.folder.student / arm), "--config", str(settings))
     _run_module(run, "training.sft", *arguments, label=student_name(arm))
 
 
-def _settings(run: Run, arm: str) -> dict[str, Any]:
+def settings_of(run: Run, arm: str) -> dict[str, Any]:
+    """The settings of one arm's training, as `training.sft --config` reads them."""
     settings = run.config.train.model_dump(mode="json", exclude={"arms"})
     return {**settings, "arm": arm, "seed": run.config.seed}
 
