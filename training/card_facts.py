@@ -13,8 +13,8 @@ from arf_programs.config.models import Role
 from arf_programs.config.schema import Config
 from arf_programs.fingerprint import file_digest
 from arf_programs.jsonl import read_jsonl
-from arf_programs.metrics.aggregate import Comparison
 from arf_programs.metrics.bootstrap import Interval
+from arf_programs.metrics.comparisons import Comparison
 from arf_programs.metrics.definitions import METRICS, in_order
 from arf_programs.models.weights import SMOLLM2
 from arf_programs.report.data import RunSummary

@@ -131,7 +131,6 @@ def reopen(run: Run, step: Step[Any, Any], rows: Iterable[BaseModel]) -> None:
 def chain(steps: Sequence[Step[Any, Any]], works: Sequence[Callable[[Any], Any]]) -> Callable[..., Any]:
     """A coroutine function that takes a Task through the steps from its own on, and tells each result at once."""
 
-
     async def walk(task: Task, tell: Callable[[Done], None]) -> None:
         row, digest = task.row, task.digest
         for place in range(task.step, len(steps)):
