@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from arf_programs.cli import plant
+from arf_programs.cli import calibrate, plant
 from arf_programs.cli.compile import compile_command
 from arf_programs.cli.options import ConfigPath, Json, Limit, RunDir, Set, Verbose
 from arf_programs.cli.session import WRONG_INPUT, open_run, print_json, reporting
@@ -133,6 +133,7 @@ _add_stage("evaluate", "evaluate", "Score base model, teacher and students on th
 _add_stage("report", "report", "Write summary.json and report.html.")
 app.command("plant")(plant.plant)
 app.command("probe")(plant.probe)
+app.command("calibrate")(calibrate.calibrate)
 app.command("compile", help="Optimise the prompts of one program by DSPy against the labelled set.")(compile_command)
 
 

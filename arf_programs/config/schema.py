@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from arf_programs.config.compile import CompileConfig, ProgramsConfig
-from arf_programs.config.models import ModelConfig, ModelsConfig
+from arf_programs.config.evaluate import EvaluateConfig
+from arf_programs.config.models import ModelsConfig
+from arf_programs.config.names import ARMS, Arm
 from arf_programs.config.plant import PlantConfig
 from arf_programs.config.section import Section
 
 CorpusFormat = Literal["auto", "jsonl", "csv", "parquet", "dataset"]
-Arm = Literal["arf", "teacher"]
-ARMS: tuple[Arm, ...] = ("arf", "teacher")
 
 DEFAULT_INSTRUCTION = (
     "Summarize this customer-service conversation in two or three plain sentences, in the third person and the past "
@@ -123,35 +123,6 @@ class TrainConfig(Section):
     def _arms_once(cls, value: tuple[Arm, ...]) -> tuple[Arm, ...]:
         if not value or len(set(value)) != len(value):
             raise ValueError("name each arm once, and at least one of: " + ", ".join(ARMS))
-        return value
-
-
-class EvaluateConfig(Section):
-    """How the systems are compared on the holdout."""
-
-    analyst: bool = Field(default=True, description="count the analyst's errors beside those of the checks")
-    judge: bool = Field(default=True, description="rate every summary from 1 to 5")
-    max_tokens: int = Field(default=200, ge=16, description="longest summary of base and students, in tokens")
-    serve: dict[str, ModelConfig] = Field(
-        default_factory=dict, description="system (base, student_arf, ...) to a model that serves it elsewhere"
-    )
-    samples: int = Field(default=2000, ge=100, description="bootstrap resamples")
-    confidence: float = Field(default=0.95, gt=0.5, lt=1)
-
-    @field_validator("serve", mode="before")
-    @classmethod
-    def _strings_are_models(cls, value: Any) -> Any:
-        if not isinstance(value, dict):
-            return value
-        return {system: {"model": model} if isinstance(model, str) else model for system, model in value.items()}
-
-    @field_validator("serve")
-    @classmethod
-    def _systems_are_known(cls, value: dict[str, ModelConfig]) -> dict[str, ModelConfig]:
-        known = ("base", *(f"student_{arm}" for arm in ARMS))
-        unknown = [system for system in value if system not in known]
-        if unknown:
-            raise ValueError(f"no system is called {unknown[0]!r}: name one of {', '.join(known)}")
         return value
 
 

@@ -13,6 +13,7 @@ from arf_programs.fingerprint import digest, file_digest
 from arf_programs.jsonl import read_jsonl, write_text_atomic
 from arf_programs.metrics.aggregate import by_channel, comparisons, errors_by_category, system_metrics
 from arf_programs.models.call_store import read_ledger
+from arf_programs.models.family import judge_notes
 from arf_programs.probing.figures import Probe
 from arf_programs.probing.tables import Table, tables
 from arf_programs.report.data import (
@@ -59,7 +60,7 @@ def fingerprint(run: Run) -> dict[str, str]:
         "evaluate": digest([config.evaluate.samples, config.evaluate.confidence]),
         "seed": digest(config.seed),
         "arf_version": __version__,
-        "programs": digest(program_notes(run)),
+        "notes": digest([*program_notes(run), *judge_notes(run.config)]),
     }
 
 
@@ -76,7 +77,7 @@ def summarize_run(run: Run) -> RunSummary:
         name=run.config.name,
         arf_version=__version__,
         finished=True,
-        notes=tuple(program_notes(run)),
+        notes=(*program_notes(run), *judge_notes(run.config)),
         corpus=_corpus(run),
         analyze=_analyze(run),
         revise=_revise(run),
