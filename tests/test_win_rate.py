@@ -69,7 +69,8 @@ def test_where_length_alone_explains_the_preference_the_controlled_rate_is_even(
 
 def test_a_preference_that_length_explains_wholly_stays_finite():
     rows = [*verdicts("a", 80, longer=20), *verdicts("b", 20, longer=-20)]
-    assert length_controlled(rows) == pytest.approx(0.5, abs=0.1)
+    # The plain rate is 0.8. No finite coefficient fits such data: the penalty decides, and leaves a part of it.
+    assert 0.5 <= length_controlled(rows) < 0.7
 
 
 def test_a_preference_that_length_does_not_touch_is_left_alone():
