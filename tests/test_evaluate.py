@@ -107,7 +107,8 @@ def test_what_is_switched_off_is_not_asked(project):
 
 
 def test_a_comparison_that_fails_is_a_record(project):
-    scripted_team.join(compare=lambda fields: "no")
+    better = {"reasons": "r", "better": "first"}
+    scripted_team.join(compare=lambda fields: better if "mirror" in fields["conversation"] else "no")
     run = open_project(project, "models.judge.temperature=0.3", "evaluate.reviser=false", "evaluate.analyst=false")
     run_until(run, "evaluate")
     failed = [row for row in run.folder.read_failures() if row.system == "student_arf against teacher"]
