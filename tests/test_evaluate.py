@@ -66,12 +66,15 @@ def test_a_second_evaluation_sends_no_call(project):
     for path in before:
         path.unlink()
     team = scripted_team.join_troubled()
-    sent = sum(not call.cached for call in read_ledger(run.folder.ledger))
+    known = len(read_ledger(run.folder.ledger))
     run_until(run, "evaluate")
     # What never was answered in form, and so never stored, is asked again: the one conversation of `join_troubled`.
     assert set(team.asked) <= {"find"}
     assert all("order 8888" in fields["conversation"] for fields in team.fields.get("find", []))
-    assert sum(not call.cached for call in read_ledger(run.folder.ledger)) - sent == team.asked["find"]
+    # The students in this process have moved with the folder, and answer anew; every other answer is replayed.
+    again = [call for call in read_ledger(run.folder.ledger)[known:] if call.model == "scripted/model"]
+    assert sum(call.cached for call in again) > 20
+    assert sum(not call.cached for call in again) == team.asked["find"]
     assert {path: path.read_bytes() for path in before} == before
 
 
