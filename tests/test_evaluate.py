@@ -62,8 +62,8 @@ def test_students_are_compared_with_their_teacher(finished_project):
 def test_a_second_evaluation_sends_no_call(project):
     """Ratings and preferences are stored by content: lost files are made again from them."""
     run = open_project(project)
-    before = {path: path.read_bytes() for path in evaluate.outputs(run)}
-    for path in before:
+    before = {path: path.read_bytes() for path in (run.folder.scores, run.folder.comparisons)}
+    for path in evaluate.outputs(run):
         path.unlink()
     team = scripted_team.join_troubled()
     known = len(read_ledger(run.folder.ledger))
