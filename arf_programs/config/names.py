@@ -7,3 +7,5 @@ OptimizerName = Literal[
 ]
 OPTIMIZERS: tuple[OptimizerName, ...] = get_args(OptimizerName)
 TargetName = Literal["analyze", "revise", "judge", "summarize"]
+Arm = Literal["arf", "teacher"]
+ARMS: tuple[Arm, ...] = ("arf", "teacher")

@@ -6,10 +6,9 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from arf_programs.config.names import ARMS, Arm
 from arf_programs.config.section import Section
 
-Arm = Literal["arf", "teacher"]
-ARMS: tuple[Arm, ...] = ("arf", "teacher")
 Method = Literal["lora", "qlora", "full"]
 Precision = Literal["auto", "bf16", "fp32"]
 Scheduler = Literal[
