@@ -29,7 +29,7 @@ def asking(run: Run, budget: CallBudget, *, workers: int = 1) -> Iterator[Sessio
     with (
         warnings.catch_warnings(),
         call_store(run.calls, run.folder.ledger, budget),
-        sending(Session(say=run.progress.say, workers=workers)) as session,
+        sending(Session(say=run.progress.say, workers=workers, again=run.again)) as session,
         dspy.context(adapter=dspy.JSONAdapter(), disable_history=True),
     ):
         # LiteLLM's pydantic models warn about their own unions with each answer.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from arf_programs.config.load import dump_config
 from arf_programs.jsonl import write_text_atomic
 from arf_programs.models.lm import check_providers
@@ -30,6 +32,7 @@ def run_until(run: Run, last: str, *, retry_failed: bool = False) -> None:
     work; what was returned by a model is kept, and the next call goes on from there.
     """
     _check_providers(run, last, retry_failed=retry_failed)
+    run = replace(run, again=retry_failed)
     write_text_atomic(run.folder.config, dump_config(run.config))
     wanted = STAGES[: [stage.name for stage in STAGES].index(last) + 1]
     failed = {failure.stage for failure in run.folder.read_failures()} if retry_failed else set()

@@ -26,12 +26,16 @@ class SplitConversation(Record):
 
 @dataclass(frozen=True)
 class Run:
-    """One run. `base_dir` is the folder of arf.yaml, to which its paths are relative."""
+    """One run. `base_dir` is the folder of arf.yaml, to which its paths are relative.
+
+    With `again`, rows that failed are tried again, and stored answers that were no use are asked for anew.
+    """
 
     config: Config
     base_dir: Path
     folder: RunFolder
     progress: Progress
+    again: bool = False
 
     def conversations(self, split: Literal["train", "holdout"] | None = None) -> Mapping[str, Conversation]:
         """The conversations by id, in the corpus's order; of one side of the split, or of both. Each is read when asked

@@ -146,6 +146,7 @@ def lm() -> Any:
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Calls that fail transiently are tried again at once."""
     monkeypatch.setattr("dspy.clients.execution._delay", lambda *_: 0)
+    monkeypatch.setattr("arf_programs.models.pacing.endpoint.retry_delay", lambda *_: 0)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

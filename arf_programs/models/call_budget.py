@@ -8,7 +8,7 @@ from multiprocessing.context import BaseContext
 from threading import Lock
 from typing import Protocol
 
-_CALLS, _TOKENS, _USD, _HELD_TOKENS, _HELD_USD, _REPLAYED = range(6)
+_CALLS, _TOKENS, _USD, _HELD, _HELD_TOKENS, _HELD_USD, _REPLAYED = range(7)
 
 
 class BudgetSpent(BaseException):
@@ -43,12 +43,12 @@ class CallBudget:
     def __init__(self, calls: int | None = None, tokens: int | None = None, usd: float | None = None) -> None:
         self.limit = calls
         self._tokens, self._usd = tokens, usd
-        self._counts: _Counts = [0.0] * 6
+        self._counts: _Counts = [0.0] * 7
         self._lock: AbstractContextManager[object] = Lock()
 
     def shared(self, context: BaseContext) -> CallBudget:
         """The same budget in memory that processes started from `context` share."""
-        counts = context.Array("d", [self._counts[index] for index in range(6)])
+        counts = context.Array("d", [self._counts[index] for index in range(7)])
         budget = CallBudget(self.limit, self._tokens, self._usd)
         budget._counts, budget._lock = counts.get_obj(), counts.get_lock()
         return budget
@@ -69,9 +69,14 @@ class CallBudget:
         return float(self._counts[_USD])
 
     @property
+    def caps_usd(self) -> bool:
+        """Whether money is capped, so that what a call may cost has to be known."""
+        return self._usd is not None
+
+    @property
     def is_held(self) -> bool:
         """Whether calls under way hold some of the budget, so that there may be room again when they end."""
-        return self._counts[_HELD_TOKENS] > 0 or self._counts[_HELD_USD] > 0
+        return self._counts[_HELD] > 0
 
     def book_before(self, *, calls: int, tokens: float, usd: float) -> None:
         """Count what the run had used before."""
@@ -85,12 +90,14 @@ class CallBudget:
         with self._lock:
             self._check(need)
             self._add(_CALLS, 1)
+            self._add(_HELD, 1)
             self._add(_HELD_TOKENS, need.tokens)
             self._add(_HELD_USD, need.usd)
 
     def settle(self, need: Need, *, tokens: float = 0.0, usd: float = 0.0) -> None:
         """Release what a call held, and count what it used; nothing for one that failed."""
         with self._lock:
+            self._add(_HELD, -1)
             self._add(_HELD_TOKENS, -need.tokens)
             self._add(_HELD_USD, -need.usd)
             self._add(_TOKENS, tokens)

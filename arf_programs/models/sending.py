@@ -26,19 +26,26 @@ _WAIT_FOR_BUDGET = 0.05
 
 @dataclass
 class Meter:
-    """What the calls of one row came to: tries that were sent, US dollars, and why the last answer ended."""
+    """What the calls of one row came to: tries that were sent, US dollars; and of the last answer, why it ended and
+    whether it was stored.
+    """
 
     tries: int = 0
     usd: float = 0.0
     finish_reason: str = ""
+    replayed: bool = False
 
 
 @dataclass
 class Session:
-    """What the calls of one event loop share while a stage runs in it."""
+    """What the calls of one event loop share while a stage runs in it.
+
+    With `again`, a stored answer that turns out to be unusable is asked for anew.
+    """
 
     say: Callable[[str], None] = lambda _: None
     workers: int = 1
+    again: bool = False
     senders: dict[str, Sender] = field(default_factory=dict)
     _endpoints: dict[str, Endpoint] = field(default_factory=dict)
     pending: dict[str, asyncio.Event] = field(default_factory=dict)
@@ -84,6 +91,25 @@ def current_meter() -> Meter:
     return _meter.get() or Meter()
 
 
+_anew: ContextVar[bool] = ContextVar("arf_anew", default=False)
+
+
+@contextmanager
+def asking_anew(anew: bool) -> Iterator[None]:
+    """Within this context, if `anew`, calls are sent even where an answer is stored, which the new one replaces."""
+    token = _anew.set(anew)
+    try:
+        yield
+    finally:
+        _anew.reset(token)
+
+
+def may_be_asked_anew() -> bool:
+    """Whether the last answer of this row was a stored one, in a run that tries failed rows again."""
+    session = _session.get()
+    return session is not None and session.again and current_meter().replayed
+
+
 async def answer(
     store: CallStore, request: Request, *, name: str, pace: Pace, wrap: Callable[[Exception], LMError]
 ) -> Any:
@@ -96,8 +122,10 @@ async def answer(
     session = _session.get() or Session()
     while (other := session.pending.get(key)) is not None:
         await other.wait()
-    if (stored := store.find(key, request)) is not None:
+    if not _anew.get() and (stored := store.find(key, request)) is not None:
+        current_meter().replayed = True
         return stored
+    current_meter().replayed = False
     session.pending[key] = asked = asyncio.Event()
     try:
         return await _ask(session, store, key, request, name, pace, wrap)
@@ -115,7 +143,7 @@ async def _ask(
     pace: Pace,
     wrap: Callable[[Exception], LMError],
 ) -> Any:
-    need = need_of(request)
+    need = need_of(request, with_usd=store.budget.caps_usd)
     sender = session.senders.get(name, _send)
 
     async def send() -> Any:
@@ -160,26 +188,21 @@ async def _spend(budget: CallBudget, need: Need) -> None:
             return
 
 
-def need_of(request: Request) -> Need:
+def need_of(request: Request, *, with_usd: bool) -> Need:
     """What a call may use at most: a token for three bytes of its messages, its longest answer, and their price."""
     prompt = sum(len(str(message.get("content") or "").encode()) for message in request["messages"]) / _BYTES_A_TOKEN
     longest = float(request.get("max_tokens") or request.get("max_completion_tokens") or 0)
-    input_price, output_price = prices_of(str(request["model"]))
+    input_price, output_price = prices_of(str(request["model"])) if with_usd else (0.0, 0.0)
     return Need(tokens=prompt + longest, usd=prompt * input_price + longest * output_price)
-
-
-_prices: dict[str, tuple[float, float]] = {}
 
 
 def prices_of(model: str) -> tuple[float, float]:
     """USD a token of prompt and of answer, by LiteLLM's table and what was declared; (0, 0) where it knows none."""
-    if model not in _prices:
-        try:
-            known = import_litellm().get_model_info(model)
-        except Exception:  # LiteLLM raises a bare Exception for a model that it does not know
-            known = {}
-        _prices[model] = (known.get("input_cost_per_token") or 0.0, known.get("output_cost_per_token") or 0.0)
-    return _prices[model]
+    try:
+        known = import_litellm().get_model_info(model)
+    except Exception:  # LiteLLM raises a bare Exception for a model that it does not know
+        known = {}
+    return known.get("input_cost_per_token") or 0.0, known.get("output_cost_per_token") or 0.0
 
 
 def _headers(response: Any) -> Mapping[str, str]:

@@ -10,6 +10,7 @@ from dspy.utils.exceptions import AdapterParseError
 from pydantic import BaseModel
 
 from arf_programs.corpus.clean import clean_text
+from arf_programs.models.sending import asking_anew, current_meter, may_be_asked_anew
 from arf_programs.programs.nearest import demos_for
 from signatures.exceptions import ModelError
 
@@ -30,16 +31,31 @@ async def ask(predict: dspy.Predict, *, retries: int, sample: int = 0, **inputs:
     asked = _defused(inputs)
     demos = demos_for(predict, asked)
     for attempt in range(retries + 1):
-        try:
-            config = _sampling(lm, sample * _TRIES + attempt)
-            answer = await predict.acall(config=config, demos=demos, **asked)
-            return dspy.Prediction(**{name: _cleaned(value) for name, value in answer.items()})
-        except AdapterParseError as error:
-            problem = " ".join(str(error).split())[:300]
+        config = _sampling(lm, sample * _TRIES + attempt)
+        for anew in (False, True):
+            try:
+                with asking_anew(anew):
+                    answer = await predict.acall(config=config, demos=demos, **asked)
+                return dspy.Prediction(**{name: _cleaned(value) for name, value in answer.items()})
+            except AdapterParseError as error:
+                problem = _problem(error)
+            if not may_be_asked_anew():
+                break
     raise ModelError(
         f"{lm.model}: no usable answer in {retries + 1} tries ({problem}). "
         "If the endpoint can enforce a JSON schema, set `json_schema: true` on the model."
     )
+
+
+def _problem(error: AdapterParseError) -> str:
+    """Why an answer is no use, in one line."""
+    text = " ".join(str(error).split())[:300]
+    match current_meter().finish_reason:
+        case "length":
+            return f"the answer was cut off at max_tokens: {text}"
+        case "content_filter":
+            return f"the provider's content filter withheld the answer: {text}"
+    return text
 
 
 def _defused(inputs: dict[str, Any]) -> dict[str, Any]:

@@ -48,6 +48,7 @@ class Collector:
         self._run, self._steps = run, steps
         self._parts = [open_checkpoint(run, step) for step in steps]
         self._tallies = [Tally(step.stage) for step in steps]
+        self._whole = False
         self._failures: list[dict[int, Failure]] = [{} for _ in steps]
         self._status = StatusFile(run.folder.status, steps[-1].stage, total, usd)
 
@@ -82,6 +83,7 @@ class Collector:
             counts.append(part.finish(step.output(self._run.folder)))
             self._run.folder.replace_failures(step.stage, [failures[number] for number in sorted(failures)])
         self._status.remove()
+        self._whole = True
         return counts
 
     @property
@@ -93,7 +95,8 @@ class Collector:
         """Close the files, whole or not."""
         for part in self._parts:
             part.close()
-        self._status.write(force=True)
+        if not self._whole:
+            self._status.write(force=True)
 
     def _left(self, number: int, row: BaseModel) -> Task | None:
         for place, step in enumerate(self._steps):

@@ -37,6 +37,7 @@ class _Job:
     config: Config
     base_dir: Path
     folder: Path
+    again: bool
     steps: Sequence[Step[Any, Any]]
     workers: int
     slots: int
@@ -82,7 +83,7 @@ def run_in_workers(
     """
     context = multiprocessing.get_context("spawn")
     slots = max(1, sum(step.slots(run.config) for step in steps) // workers)
-    job = _Job(run.config, run.base_dir, run.folder.path, steps, workers, slots, budget)
+    job = _Job(run.config, run.base_dir, run.folder.path, run.again, steps, workers, slots, budget)
     pool = _Pool(context, job, run.progress.say)
     try:
         pool.work(tasks, take_in)
@@ -186,7 +187,9 @@ def _serve(job: _Job, pipe: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     progress = Progress(Console(stderr=True), quiet=True)
     progress.say = lambda text: pipe.send(_Said(text))  # type: ignore[method-assign]
-    run = Run(config=job.config, base_dir=job.base_dir, folder=RunFolder(job.folder), progress=progress)
+    run = Run(
+        config=job.config, base_dir=job.base_dir, folder=RunFolder(job.folder), progress=progress, again=job.again
+    )
     error: ArfError | None = None
     try:
         asyncio.run(_work(run, job, pipe))

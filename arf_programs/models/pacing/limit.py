@@ -8,8 +8,8 @@ from statistics import median
 _FIRST = 16  # calls in flight to begin with
 _WINDOW = 20  # outcomes, at least, before anything is decided
 _RANDOM = 0.2  # a share of refusals up to here is chance: fewer calls in flight would not mend it
-_SLOWER = 2.0  # times the best latency from which more calls in flight only wait in the endpoint's queue
-_GAIN = 1.1  # throughput must rise at least so much to pay for a latency that doubles
+_SLOWER = 1.5  # times the best latency from which more calls in flight only wait in the endpoint's queue
+_GAIN = 1.1  # throughput must rise at least so much to pay for a latency that grows so
 _GROWTH = 1.25
 _SHRINK = 0.7
 _REMEMBERED = 50  # windows whose best latency is the measure
@@ -21,8 +21,8 @@ class AdaptiveLimit:
     Outcomes are judged in windows of as many as are in flight, 20 at least. It doubles as TCP's slow start does until
     the first sign of congestion, and then grows by a quarter a window. It shrinks, by three tenths, when over a fifth
     of a window was refused (429) or timed out; calls that fail at random, a few per cent, do not count, as a smaller
-    limit would not help them. Where latency has doubled and throughput has not risen by a tenth since the limit was
-    last raised, the endpoint is saturated (vLLM queues and never refuses): the limit goes back to what it was. The
+    limit would not help them. Where latency has grown by half and throughput has not risen by a tenth since the limit
+    was last raised, the endpoint is saturated (vLLM queues and never refuses): the limit goes back to what it was. The
     constants are ours, tried against the server in `bench/`. `fixed` keeps the limit at its ceiling, as for models in
     this process.
     """
@@ -38,6 +38,7 @@ class AdaptiveLimit:
         self._refused = 0
         self._busiest = 0
         self._since: float | None = None
+        self._settling = False  # the window in which the limit was raised tells of both limits
 
     @property
     def limit(self) -> int:
@@ -66,9 +67,12 @@ class AdaptiveLimit:
 
     def _decide(self, seconds: float) -> None:
         outcomes = len(self._latencies) + self._refused
+        settling, self._settling = self._settling, False
         if self._refused > _RANDOM * outcomes:
             self._slow_start, self._before = False, None
             self._limit = max(1.0, self._limit * _SHRINK)
+            return
+        if settling:
             return
         latency, throughput = median(self._latencies), len(self._latencies) / seconds
         slower = bool(self._best) and latency > _SLOWER * min(self._best)
@@ -82,6 +86,6 @@ class AdaptiveLimit:
     def _raise(self, throughput: float) -> None:
         if self._limit >= self.ceiling:
             return
-        self._before = (self._limit, throughput)
+        self._before, self._settling = (self._limit, throughput), True
         factor = 2.0 if self._slow_start else _GROWTH
         self._limit = min(float(self.ceiling), max(self._limit * factor, self._limit + 1))

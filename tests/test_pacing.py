@@ -1,0 +1,187 @@
+import asyncio
+import heapq
+
+import pytest
+from dspy.utils.exceptions import LMInvalidRequestError, LMRateLimitError, LMServerError
+
+from arf_programs.models.pacing.breaker import Breaker
+from arf_programs.models.pacing.endpoint import Endpoint, Pace, retry_delay
+from arf_programs.models.pacing.limit import AdaptiveLimit
+from arf_programs.models.pacing.rates import Rate, parse_duration, seconds_until_room
+
+
+def simulate(limit, *, slots, latency=0.2, refused=lambda n: False, calls=4000):
+    """Calls through a server with so many `slots`, more wait in its queue; (seconds, largest and last limit)."""
+    now, sent, busiest = 0.0, 0, 0
+    free = [0.0] * slots
+    heapq.heapify(free)
+    flying: list[tuple[float, float, bool]] = []
+    while sent < calls or flying:
+        while sent < calls and len(flying) < limit.limit:
+            sent += 1
+            if refused(sent):
+                heapq.heappush(flying, (now + 0.01, now, True))
+                continue
+            start = max(now, heapq.heappop(free))
+            heapq.heappush(free, start + latency)
+            heapq.heappush(flying, (start + latency, now, False))
+        busiest = max(busiest, limit.limit)
+        end, began, no = heapq.heappop(flying)
+        now = end
+        if no:
+            limit.refused(in_flight=len(flying) + 1, now=now)
+        else:
+            limit.answered(end - began, in_flight=len(flying) + 1, now=now)
+    return now, busiest, limit.limit
+
+
+def test_the_limit_rises_to_its_ceiling_while_that_helps():
+    seconds, _, last = simulate(AdaptiveLimit(256), slots=1000)
+    assert last == 256
+    assert seconds < 1.5 * 4000 * 0.2 / 256
+
+
+def test_the_limit_stays_near_what_a_server_works_on_at_once():
+    """vLLM queues what it cannot work on, and refuses nothing."""
+    _, busiest, last = simulate(AdaptiveLimit(1024), slots=64)
+    assert 32 <= last <= 192
+    assert busiest <= 256
+
+
+def test_calls_that_fail_at_random_do_not_lower_the_limit():
+    seconds, _, last = simulate(AdaptiveLimit(64), slots=1000, refused=lambda n: n % 10 == 0)
+    assert last == 64
+    assert seconds < 1.3 * 4000 * 0.2 / 64
+
+
+def test_refusals_of_every_third_call_lower_the_limit_and_it_recovers():
+    limit = AdaptiveLimit(64)
+    simulate(limit, slots=1000, refused=lambda n: n % 3 == 0, calls=2000)
+    assert limit.limit < 16
+    simulate(limit, slots=1000)
+    assert limit.limit == 64
+
+
+def test_a_model_in_this_process_is_asked_at_its_concurrency_at_once():
+    assert AdaptiveLimit(32, fixed=True).limit == 32
+    assert AdaptiveLimit(4).limit == 4
+
+
+def test_a_rate_lets_through_so_many_a_minute():
+    rate = Rate(60)
+    waits = [rate.reserve(1, now=100.0) for _ in range(4)]
+    assert waits == [0, 0, 1, 2]  # a second's worth may go at once
+    assert rate.reserve(1, now=110.0) == 0
+    assert Rate(None).reserve(1e9, now=0.0) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("1s", 1), ("6m0s", 360), ("20ms", 0.02), ("1h2m3s", 3723), ("2.5", 2.5), ("soon", 0), ("", 0)],
+)
+def test_durations_of_headers(text, seconds):
+    assert parse_duration(text) == pytest.approx(seconds)
+
+
+def test_headers_that_say_that_there_is_no_room():
+    full = {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "3s"}
+    assert seconds_until_room(full) == 3
+    assert seconds_until_room({f"llm_provider-{name}": value for name, value in full.items()}) == 3
+    assert seconds_until_room({**full, "x-ratelimit-remaining-requests": "7"}) == 0
+    assert seconds_until_room({}) == 0
+
+
+def test_a_breaker_opens_after_failures_in_a_row_and_closes_with_an_answer():
+    breaker = Breaker(patience=600)
+    assert not any(breaker.failed(float(n), in_flight=1) for n in range(19))
+    assert breaker.failed(19.0, in_flight=1)
+    assert breaker.wait(19.0) == 5
+    assert breaker.wait(24.0) == 0  # one call tries
+    assert breaker.wait(24.0) > 0  # and the others wait
+    breaker.failed(25.0, in_flight=1)
+    assert breaker.wait(26.0) == pytest.approx(9.0)
+    assert not breaker.gave_up(600.0)
+    assert breaker.gave_up(700.0)
+    breaker.succeeded()
+    assert breaker.wait(26.0) == 0
+
+
+def call(endpoint, *outcomes):
+    """The answer after these outcomes; the number of tries."""
+    left = list(outcomes)
+
+    async def send():
+        outcome = left.pop(0)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    return asyncio.run(endpoint.call(send)), len(outcomes) - len(left)
+
+
+@pytest.fixture
+def at_once(monkeypatch):
+    monkeypatch.setattr("arf_programs.models.pacing.endpoint.retry_delay", lambda *_: 0)
+
+
+def test_what_passes_is_tried_again_and_what_does_not_is_not(at_once):
+    endpoint = Endpoint("m", Pace(concurrency=2, retries=2))
+    assert call(endpoint, LMServerError("down"), LMRateLimitError("slow down"), "fine") == ("fine", 3)
+    with pytest.raises(LMServerError):
+        call(endpoint, *[LMServerError("down")] * 3)
+    with pytest.raises(LMInvalidRequestError):
+        call(endpoint, LMInvalidRequestError("too long"), "never asked")
+    assert endpoint.in_flight == 0
+
+
+def test_an_endpoint_asks_for_its_own_delay():
+    assert 7.0 <= retry_delay(LMRateLimitError("later", retry_after=7.0), 0) <= 7.7
+    assert 0.25 <= retry_delay(LMServerError("down"), 0) <= 0.5
+    assert 30 <= retry_delay(LMServerError("down"), 30) <= 60
+
+
+def test_no_more_calls_are_in_flight_than_allowed_and_those_that_wait_go_in_turn():
+    endpoint = Endpoint("m", Pace(concurrency=3, retries=0, local=True))
+    peak, order = 0, []
+
+    async def one(number):
+        async def send():
+            nonlocal peak
+            peak = max(peak, endpoint.in_flight)
+            order.append(number)
+            await asyncio.sleep(0)
+            return number
+
+        return await endpoint.call(send)
+
+    async def main():
+        return await asyncio.gather(*(one(n) for n in range(20)))
+
+    assert asyncio.run(main()) == list(range(20))
+    assert (peak, order) == (3, list(range(20)))
+
+
+def test_a_call_that_is_cancelled_while_it_waits_gives_its_place_back():
+    endpoint = Endpoint("m", Pace(concurrency=1, retries=0, local=True))
+
+    async def main():
+        hold = asyncio.Event()
+
+        async def slow():
+            await hold.wait()
+            return "slow"
+
+        async def fast():
+            return "fast"
+
+        first = asyncio.create_task(endpoint.call(slow))
+        await asyncio.sleep(0)
+        waiting = asyncio.create_task(endpoint.call(fast))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        hold.set()
+        assert await first == "slow"
+        return await endpoint.call(fast)
+
+    assert asyncio.run(main()) == "fast"
+    assert endpoint.in_flight == 0

@@ -1,0 +1,147 @@
+"""Rows through stages against a real server: caps, faults, workers, failed rows again, status."""
+
+import json
+from collections import Counter
+
+import pytest
+import served_team
+from model_server_faults import Faults
+from served_team import serving, write_project
+from typer.testing import CliRunner
+
+from arf_programs.cli.app import app
+from arf_programs.jsonl import read_jsonl
+from arf_programs.models.call_store import read_ledger
+from arf_programs.run_folder import RunFolder
+from signatures.records import Failure, Summary
+
+
+def arf(*arguments, code=0):
+    result = CliRunner().invoke(app, [str(item) for item in arguments])
+    assert result.exit_code == code, result.output + result.stderr
+    return result
+
+
+def drafted(config):
+    return [row.conversation_id for row in read_jsonl(config.parent / "run/drafts.jsonl", Summary)]
+
+
+def test_a_cap_of_calls_is_never_passed_and_the_run_goes_on_when_it_is_raised(tmp_path):
+    with serving(Faults(latency=0.01)) as server:
+        free = write_project(tmp_path / "free", server.base_url, 40)
+        arf("revise", free)
+        needed = server.stats()["requests"]
+        server.reset()
+        capped = write_project(tmp_path / "capped", server.base_url, 40)
+        told = arf("revise", capped, "--set", "budget.calls=25", code=3)
+        assert server.stats()["requests"] == 25
+        assert "25 calls are sent, and no more may be: raise the cap in `budget`" in told.stderr
+        arf("revise", capped, "--set", "budget.calls=25", code=3)
+        assert server.stats()["requests"] == 25
+        arf("revise", capped)
+        assert server.stats()["requests"] == needed
+    name = "run/revisions.jsonl"
+    assert (capped.parent / name).read_bytes() == (free.parent / name).read_bytes()
+
+
+@pytest.mark.parametrize(("cap", "unit"), [("tokens=6000", "tokens"), ("usd=0.02", "USD")])
+def test_a_cap_of_tokens_or_money_is_never_passed(tmp_path, cap, unit):
+    with serving() as server:
+        prices = ", input_price: 1, output_price: 10, max_tokens: 100"
+        config = write_project(tmp_path, server.base_url, 60, model=prices)
+        told = arf("draft", config, "--set", f"budget.{cap}", code=3)
+        assert unit in told.stderr
+        spent = json.loads(arf("status", config, "--json").stdout)["spent"]
+        assert 0 < spent["tokens"] <= 6000 if unit == "tokens" else 0 < spent["usd"] <= 0.02
+        arf("draft", config)
+        assert len(drafted(config)) == 60
+
+
+def test_under_faults_every_row_ends_well_and_once(tmp_path):
+    faults = Faults(latency=0.01, rate_429=0.1, rate_500=0.05, rate_reset=0.02, rate_hang=0.01)
+    with serving(faults) as server:
+        config = write_project(tmp_path, server.base_url, 200)
+        arf("draft", config, "--set", "models.teacher.timeout=1", "--set", "models.teacher.retries=8")
+        answered = server.stats()["answered"]
+    assert drafted(config) == [f"c{n:02d}" for n in range(200)]
+    assert answered == 200, "an answer was asked for twice"
+    assert not RunFolder(tmp_path / "run").read_failures()
+
+
+def test_workers_give_the_same_records_and_ask_once_for_the_same(tmp_path):
+    with serving(Faults(latency=0.005)) as server:
+        one = write_project(tmp_path / "one", server.base_url, 60, extra="workers: 1\n")
+        several = write_project(tmp_path / "several", server.base_url, 60, extra="workers: 2\n")
+        for config in (one, several):
+            corpus = config.parent / "conversations.jsonl"
+            first = json.loads(corpus.read_text().splitlines()[0])
+            corpus.write_text(corpus.read_text() + json.dumps({**first, "id": "again"}) + "\n")
+        arf("draft", one)
+        assert server.stats()["requests"] == 60
+        server.reset()
+        arf("draft", several)
+        assert server.stats()["requests"] == 60
+    assert (one.parent / "run/drafts.jsonl").read_bytes() == (several.parent / "run/drafts.jsonl").read_bytes()
+    assert Counter(call.cached for call in read_ledger(several.parent / "run/calls.jsonl")) == {False: 60, True: 1}
+
+
+def test_failed_rows_are_tried_again_and_those_alone(tmp_path, monkeypatch):
+    broken = {"kettle"}
+    plain = served_team.answer
+    monkeypatch.setattr(
+        served_team, "answer", lambda body: "" if broken and "kettle" in str(body["messages"]) else plain(body)
+    )
+    with serving() as server:
+        config = write_project(tmp_path, server.base_url, 24)
+        arf("draft", config)
+        (first, _) = RunFolder(tmp_path / "run").read_failures()
+        assert (first.stage, first.attempts) == ("draft", 3)
+        assert first.reason.startswith("hosted_vllm/m: no usable answer in 3 tries")
+        assert len(drafted(config)) == 22
+        broken.clear()
+        server.reset()
+        told = arf("draft", config, "--retry-failed").stderr
+        assert "draft: its failed rows again" in told
+        assert len(drafted(config)) == 24
+        assert not RunFolder(tmp_path / "run").read_failures()
+        assert server.stats()["requests"] == 2, "what was answered well is not asked again"
+
+
+def test_analysis_and_revision_flow_without_waiting_for_the_slowest_draft(tmp_path):
+    """While one draft is still being analysed, others are revised."""
+    order: list[str] = []
+    plain = served_team.answer
+
+    def noting(body):
+        text = str(body["messages"])
+        order.append("analyze" if "Find the errors in a summary" in text else "other")
+        return plain(body)
+
+    from model_server import running_server
+
+    with running_server(Faults(latency=0.01, jitter=0.05), noting) as server:
+        config = write_project(tmp_path, server.base_url, 120, model=", concurrency: 4")
+        arf("taxonomy", config)
+        order.clear()
+        arf("revise", config)
+    assert "other" in order[: len(order) // 2], "no draft was revised before the last was analysed"
+
+
+def test_status_tells_how_far_a_stopped_run_is(tmp_path):
+    with serving() as server:
+        config = write_project(tmp_path, server.base_url, 30)
+        arf("draft", config, "--set", "budget.calls=10", code=3)
+        now = json.loads(arf("status", config, "--json").stdout)
+        assert (now["progress"]["stage"], now["progress"]["done"], now["progress"]["total"]) == ("draft", 10, 30)
+        assert now["spent"]["calls"] == 10
+        assert "draft: 10 of 30 done, 0 failed" in arf("status", config).stdout
+        arf("draft", config)
+        assert json.loads(arf("status", config, "--json").stdout)["progress"] is None
+
+
+def test_an_endpoint_that_refuses_the_key_stops_the_run_at_once(tmp_path):
+    with serving() as server:
+        config = write_project(tmp_path, server.base_url.replace("/v1", "/nowhere/v1"), 30)
+        told = arf("draft", config, code=1).stderr
+    assert "draft: " in told
+    assert Failure
