@@ -7,3 +7,4 @@ OptimizerName = Literal[
 ]
 OPTIMIZERS: tuple[OptimizerName, ...] = get_args(OptimizerName)
 TargetName = Literal["analyze", "revise", "judge", "summarize"]
+TermsName = Literal["openai", "anthropic", "google", "xai"]

@@ -10,11 +10,11 @@ from pydantic import Field, field_validator, model_validator
 from arf_programs.config.compile import CompileConfig, ProgramsConfig
 from arf_programs.config.models import ModelConfig, ModelsConfig
 from arf_programs.config.plant import PlantConfig
+from arf_programs.config.preference import STUDENTS, ArmsConfig
 from arf_programs.config.section import Section
 
 CorpusFormat = Literal["auto", "jsonl", "csv", "parquet", "dataset"]
-Arm = Literal["arf", "teacher"]
-ARMS: tuple[Arm, ...] = ("arf", "teacher")
+Strategy = Literal["edits", "rewrite", "taxonomy"]
 
 DEFAULT_INSTRUCTION = (
     "Summarize this customer-service conversation in two or three plain sentences, in the third person and the past "
@@ -83,12 +83,15 @@ class AnalyzeConfig(Section):
 class ReviseConfig(Section):
     """How drafts are mended, and what counts as mended."""
 
-    strategy: Literal["edits", "rewrite", "taxonomy"] = "edits"
+    strategy: Strategy = "edits"
     edits: Literal["one_by_one", "together"] = Field(
         default="one_by_one", description="strategy edits: one flagged sentence at a time, or all in one answer"
     )
     candidates: int = Field(default=3, ge=1, le=10, description="rewrites of a sentence to choose among")
     attempts: int = Field(default=2, ge=1, le=10)
+    samples: int = Field(
+        default=1, ge=1, le=16, description="revisions of a draft; distinct verified ones are trained on"
+    )
     max_change: float = Field(default=0.6, gt=0, le=1, description="largest share of words that a revision may change")
     min_words: int = Field(default=8, ge=1, description="a revision shorter than this is no summary")
     on_reject: Literal["drop", "keep_draft", "keep_partial"] = "keep_partial"
@@ -105,11 +108,10 @@ class LoraConfig(Section):
     last_layers: int | None = Field(default=None, ge=1, description="adapt only the last N layers; null: all")
 
 
-class TrainConfig(Section):
+class TrainConfig(ArmsConfig):
     """Supervised fine-tuning of the student, the same for every arm."""
 
     base: str = Field(default="smollm2-135m", description="smollm2-135m, a local folder, or a Hugging Face id")
-    arms: tuple[Arm, ...] = ARMS
     epochs: float = Field(default=2, gt=0)
     learning_rate: float = Field(default=2e-4, gt=0)
     batch_size: int = Field(default=4, ge=1)
@@ -117,13 +119,6 @@ class TrainConfig(Section):
     max_length: int = Field(default=8192, ge=64, description="tokens of prompt and completion")
     on_overflow: Literal["fail", "drop"] = "fail"
     lora: LoraConfig = LoraConfig()
-
-    @field_validator("arms")
-    @classmethod
-    def _arms_once(cls, value: tuple[Arm, ...]) -> tuple[Arm, ...]:
-        if not value or len(set(value)) != len(value):
-            raise ValueError("name each arm once, and at least one of: " + ", ".join(ARMS))
-        return value
 
 
 class EvaluateConfig(Section):
@@ -148,7 +143,7 @@ class EvaluateConfig(Section):
     @field_validator("serve")
     @classmethod
     def _systems_are_known(cls, value: dict[str, ModelConfig]) -> dict[str, ModelConfig]:
-        known = ("base", *(f"student_{arm}" for arm in ARMS))
+        known = ("base", *(f"student_{name}" for name in STUDENTS))
         unknown = [system for system in value if system not in known]
         if unknown:
             raise ValueError(f"no system is called {unknown[0]!r}: name one of {', '.join(known)}")

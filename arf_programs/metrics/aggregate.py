@@ -11,11 +11,17 @@ from signatures.records import Record, Score
 
 Figures = dict[str, dict[str, dict[str, float]]]
 
+PREFERENCE = ("student_arf_dpo", "student_arf_apo")
 PAIRS: tuple[tuple[str, str], ...] = (
     ("student_arf", "teacher"),
     ("student_arf", "base"),
     ("student_arf", "student_teacher"),
     ("student_teacher", "teacher"),
+    ("student_arf", "student_rewrite"),
+    ("student_arf", "student_taxonomy"),
+    ("student_rewrite", "teacher"),
+    ("student_taxonomy", "teacher"),
+    *((student, other) for student in PREFERENCE for other in ("student_arf", "teacher")),
 )
 
 

@@ -40,7 +40,7 @@ def fingerprint(run: Run) -> dict[str, str]:
         "drafts.jsonl": file_digest(run.folder.drafts),
         "student": file_digest(run.folder.student),
         "train.base": digest(config.train.base),
-        "train.arms": digest(config.train.arms),
+        "train.arms": digest(config.train.students()),
         "summarize.instruction": digest(config.summarize.instruction),
         "models.judge": model_digest(config.models.judge),
         "judge prompt": prompts_digest([RateSummary]),
@@ -53,7 +53,7 @@ def fingerprint(run: Run) -> dict[str, str]:
 def systems(run: Run) -> dict[str, ModelConfig]:
     """The base model and each arm's student: in this process, or where `evaluate.serve` says. Greedy, all alike."""
     models = {BASE: run.config.train.base}
-    models |= {student_name(arm): str(run.folder.student / arm) for arm in run.config.train.arms}
+    models |= {student_name(arm): str(run.folder.student / arm) for arm in run.config.train.students()}
     tokens, elsewhere = run.config.evaluate.max_tokens, run.config.evaluate.serve
     return {
         system: elsewhere.get(system) or ModelConfig(model=f"{EMBEDDED}{name}", max_tokens=tokens, concurrency=_BATCH)

@@ -6,10 +6,12 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+import dspy
+
 from arf_programs.asking import ask_rows
 from arf_programs.compiling.saved import program_fingerprint, use_compiled
 from arf_programs.config.models import ModelConfig
-from arf_programs.config.schema import Config
+from arf_programs.config.schema import Config, Strategy
 from arf_programs.demos import revision_examples, show, usable_examples
 from arf_programs.fingerprint import digest, file_digest, model_digest, prompts_digest
 from arf_programs.jsonl import read_jsonl, write_jsonl_atomic
@@ -25,6 +27,7 @@ from arf_programs.programs.verify import VerifyRevision
 from arf_programs.run import Run
 from arf_programs.runner import RowKey
 from arf_programs.stages.analyze import analyst_fingerprint, build_analyzer, build_support
+from arf_programs.stages.revise_further import further_fingerprint, further_outputs, revise_further
 from arf_programs.stages.stage import Stage
 from arf_programs.taxonomy.files import read_taxonomy
 from signatures.propose_edits import ProposeEdits
@@ -33,11 +36,13 @@ from signatures.rewrite_sentence import RewriteSentence
 from signatures.rewrite_summary import ReviseByTaxonomy, RewriteSummary
 from signatures.write_missing import WriteMissing
 
+_SAMPLING_TEMPERATURE = 0.7
+_APART = 10_000  # keeps the answers of a sample apart from the further tries and candidates of another
 REVISION_SIGNATURES = (RewriteSentence, WriteMissing, ProposeEdits, RewriteSummary, ReviseByTaxonomy)
 
 
 def outputs(run: Run) -> tuple[Path, ...]:
-    return (run.folder.revisions,)
+    return (run.folder.revisions, *further_outputs(run))
 
 
 def fingerprint(run: Run) -> dict[str, str]:
@@ -50,6 +55,7 @@ def fingerprint(run: Run) -> dict[str, str]:
         "revision prompts": prompts_digest(REVISION_SIGNATURES),
         **analyst_fingerprint(run),
         **program_fingerprint(run, "revise"),
+        **further_fingerprint(run),
     }
 
 
@@ -59,14 +65,18 @@ def build_reviser(
     taxonomy: Taxonomy | None = None,
     labeled: Sequence[LabeledExample] | None = None,
     compiled: bool = True,
+    strategy: Strategy | None = None,
+    sample: int = 1,
 ) -> ReviseDraft:
     """Editor and verifier as configured; the arguments are those of `build_analyzer`.
 
-    `compiled` is about the editor: the verifier is the analyser in use.
+    `compiled` is about the editor: the verifier is the analyser in use. Another `strategy` than the configured one is
+    never compiled. Each `sample` beyond the first is another answer of the editor.
     """
     config = run.config.revise
     taxonomy = taxonomy or read_taxonomy(run.folder.taxonomy)
-    propose = _strategy(run, taxonomy)
+    strategy = strategy or config.strategy
+    propose = _strategy(run, taxonomy, strategy)
     analyze = build_analyzer(run, model=config.verify_with_analyst, taxonomy=taxonomy, labeled=labeled)
     verify = VerifyRevision(
         analyze,
@@ -75,12 +85,22 @@ def build_reviser(
         support=_support(run, analyze),
     )
     program = ReviseDraft(propose, verify, attempts=config.attempts, on_reject=config.on_reject)
+    compiled = compiled and strategy == config.strategy
     if not (compiled and use_compiled(run, "revise", program)) and run.config.labeled.demos:
         known = run.labeled() if labeled is None else labeled
         examples = usable_examples(known, taxonomy, run.config.labeled.demos)
-        show(propose, revision_examples(examples, config.strategy, config.edits))
-    propose.use(build_lm(run.config.models.editor, seed=run.config.seed))
+        show(propose, revision_examples(examples, strategy, config.edits))
+    propose.use(_editor(run, sample))
     return program
+
+
+def _editor(run: Run, sample: int) -> dspy.LM:
+    """The editor's model; for a further sample, one that answers otherwise and whose answers are stored apart."""
+    lm = build_lm(run.config.models.editor, seed=run.config.seed)
+    if sample == 1:
+        return lm
+    temperature = max(run.config.models.editor.temperature, _SAMPLING_TEMPERATURE)
+    return lm.copy(rollout_id=sample * _APART, temperature=temperature)
 
 
 def work(run: Run) -> dict[str, int]:
@@ -95,23 +115,30 @@ def work(run: Run) -> dict[str, int]:
         revision: Revision = answer.revision
         return revision
 
+    drafts = [draft for draft in run.drafts("train") if draft.conversation_id in errors]
     outcome = ask_rows(
         run,
         STAGE.name,
-        [draft for draft in run.drafts("train") if draft.conversation_id in errors],
+        drafts,
         revise,
         key=lambda row: RowKey(row.conversation_id),
         concurrency=run.config.models.editor.concurrency,
     )
     write_jsonl_atomic(run.folder.revisions, outcome.results.values())
-    run.folder.replace_failures(STAGE.name, outcome.failures)
+    further = revise_further(run, STAGE.name, drafts, errors, outcome.results, _build)
+    run.folder.replace_failures(STAGE.name, [*outcome.failures, *further.failures])
     verdicts = Counter(revision.verdict for revision in outcome.results.values())
-    return {**{verdict.value: verdicts[verdict] for verdict in Verdict}, "failed": len(outcome.failures)}
+    counts = {verdict.value: verdicts[verdict] for verdict in Verdict}
+    return {**counts, **further.counts, "failed": len(outcome.failures) + len(further.failures)}
 
 
-def _strategy(run: Run, taxonomy: Taxonomy) -> Propose:
+def _build(run: Run, strategy: Strategy, sample: int) -> ReviseDraft:
+    return build_reviser(run, strategy=strategy, sample=sample)
+
+
+def _strategy(run: Run, taxonomy: Taxonomy, strategy: Strategy) -> Propose:
     retries, config = run.config.analyze.parse_retries, run.config.revise
-    match config.strategy:
+    match strategy:
         case "edits" if config.edits == "one_by_one":
             return EditSentences(retries=retries, candidates=config.candidates, min_words=config.min_words)
         case "edits":
