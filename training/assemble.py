@@ -20,9 +20,11 @@ from signatures.exceptions import ConfigError
 from signatures.records import TrainingExample
 from training.frozen_layers import FrozenLayers, may_be_remembered
 from training.length_audit import chat_messages
+from training.loss_weights import COLUMN, are_weighted, token_weights
 from training.settings import TrainSettings
 from training.tally import Tally
 from training.trainer import StudentTrainer, is_cpu_alone
+from training.weighted_loss import WeightedTrainer
 
 _MEMORY = 2**30  # bytes for the outputs of frozen layers
 _KEPT_CHECKPOINTS = 2
@@ -47,11 +49,13 @@ def assemble(
 
     Raises ConfigError for targets that the model does not have.
     """
-    adapted = _with_adapter(model, settings)
-    trainer = StudentTrainer(
+    adapted = with_adapter(model, settings)
+    weighted = are_weighted(examples, settings.edit_weight)
+    kind = WeightedTrainer if weighted else StudentTrainer
+    trainer = kind(
         model=adapted,
         args=_sft_config(settings, folder),
-        train_dataset=_dataset(examples),
+        train_dataset=_weighted_dataset(examples, tokenizer, settings) if weighted else _dataset(examples),
         processing_class=tokenizer,
         callbacks=callbacks,
     )
@@ -65,6 +69,13 @@ def assemble(
 def _dataset(examples: Sequence[TrainingExample]) -> Dataset:
     pairs = [chat_messages(example) for example in examples]
     return Dataset.from_list([{"prompt": prompt, "completion": completion} for prompt, completion in pairs])
+
+
+def _weighted_dataset(
+    examples: Sequence[TrainingExample], tokenizer: PreTrainedTokenizerBase, settings: TrainSettings
+) -> Dataset:
+    weights = [token_weights(tokenizer, example, settings.edit_weight) for example in examples]
+    return _dataset(examples).add_column(COLUMN, weights)
 
 
 def _sft_config(settings: TrainSettings, folder: Path) -> SFTConfig:
@@ -98,7 +109,8 @@ def _sft_config(settings: TrainSettings, folder: Path) -> SFTConfig:
     )
 
 
-def _with_adapter(model: PreTrainedModel, settings: TrainSettings) -> PeftModel:
+def with_adapter(model: PreTrainedModel, settings: TrainSettings) -> PeftModel:
+    """`model` with a new adapter. Raises ConfigError for targets that it does not have."""
     lora = settings.lora
     config = LoraConfig(
         task_type="CAUSAL_LM",

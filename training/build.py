@@ -1,4 +1,4 @@
-"""`python -m training.build --run-dir RUN`: writes `train/<arm>.jsonl` for every arm of a run, and the preference pairs."""
+"""`python -m training.build --run-dir RUN`: writes `train/<arm>.jsonl` for every arm, and `train/preference.jsonl`."""
 
 from __future__ import annotations
 
@@ -28,8 +28,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def build(folder: RunFolder, machine: TextIO) -> None:
-    """Write the examples of every arm, `train/preference.jsonl`, and what was left out of each arm to
-    `train/left_out.json`.
+    """Write the examples of every arm, the preference pairs, and what was left out of each arm (`left_out.json`).
 
     Raises DataError when a file of the run is missing or broken.
     """

@@ -83,7 +83,7 @@ def build_pairs(
     revisions: Iterable[Revision],
     instruction: str,
 ) -> tuple[PreferencePair, ...]:
-    """A pair for each verified revision of `conversations`, in the revisions' order, those without a change left out."""
+    """A pair for each verified revision of `conversations` that changed its draft, in the revisions' order."""
     pairs = []
     for row in revisions:
         chosen, rejected = row.after.strip(), row.before.strip()
