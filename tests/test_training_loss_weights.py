@@ -137,7 +137,7 @@ def test_weights_that_a_trainer_would_lose_are_refused(base, tmp_path):
     with pytest.raises(ConfigError, match="packed rows"):
         WeightedTrainer(
             model=load_base(base, torch.float32)[0],
-            args=SFTConfig(output_dir=str(tmp_path), use_cpu=True, report_to="none"),
+            args=SFTConfig(output_dir=str(tmp_path), use_cpu=True, bf16=False, report_to="none"),
             train_dataset=make_trainer(base, tmp_path, ROWS[:2], 1.0).train_dataset,
             processing_class=AutoTokenizer.from_pretrained(base),
         )
@@ -158,8 +158,7 @@ def test_a_student_learns_the_edited_words_first(base, tmp_path, capsys):
         assert sft.main(files) == 0
         from peft import PeftModel
 
-        model, tokenizer = load_base(base, torch.float32)
-        student = PeftModel.from_pretrained(model, output).eval()
+        student = PeftModel.from_pretrained(load_base(base, torch.float32)[0], output).eval()
         trainer = make_trainer(base, tmp_path, [example(1)], 4.0)
         row = trainer.train_dataset[0]
         logits = student(input_ids=torch.tensor([row["input_ids"]])).logits[0].log_softmax(-1)

@@ -8,7 +8,6 @@ checkpoints and progress lines are those of `training.sft`.
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import sys
 import time

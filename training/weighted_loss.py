@@ -20,7 +20,7 @@ class WeightedTrainer(StudentTrainer):
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
         _check_weights(self.train_dataset)
-        self.data_collator = WeightedCollator(self.data_collator)
+        self.data_collator: Any = WeightedCollator(self.data_collator)
 
     def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: torch.device) -> tuple[list[Any], Any]:
         """The batches of one update, and the sum of their weights in the place of their number of tokens."""

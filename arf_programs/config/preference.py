@@ -1,4 +1,4 @@
-"""What of the `train` section goes beyond plain fine-tuning: arms, preference pairs, edit weights, acknowledged terms."""
+"""What the `train` section says of what is trained on: arms, preference pairs, edit weights, acknowledged terms."""
 
 from __future__ import annotations
 
