@@ -35,7 +35,17 @@ README = ROOT / "README.md"
 CONFIGURATION, METHOD, ARCHITECTURE, COMPILE, PROBE = (
     ROOT / "docs" / f"{n}.md" for n in ("configuration", "method", "architecture", "compile", "probe")
 )
-PAGES = [README, CONFIGURATION, METHOD, ARCHITECTURE, COMPILE, PROBE, ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md"]
+PAGES = [
+    README,
+    CONFIGURATION,
+    METHOD,
+    ARCHITECTURE,
+    COMPILE,
+    PROBE,
+    ROOT / "docs" / "licences.md",
+    ROOT / "CHANGELOG.md",
+    ROOT / "CONTRIBUTING.md",
+]
 COMMANDS = typer.main.get_command(app)
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

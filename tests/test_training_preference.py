@@ -69,7 +69,8 @@ def student(tmp_path_factory, base):
 def settings(base, method="sigmoid", **more):
     return TrainSettings(
         base=base, arm=None if method == "none" else "arf_dpo", batch_size=2, learning_rate=0.01, epochs=1,
-        save_steps=1, lora={"r": 2, "alpha": 4}, preference={"method": method, "learning_rate": 0.01, "epochs": 2, **more},
+        save_steps=1, lora={"r": 2, "alpha": 4},
+        preference={"method": method, "learning_rate": 0.01, "epochs": 2, **more},
     )  # fmt: skip
 
 

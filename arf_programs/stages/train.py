@@ -30,14 +30,16 @@ def outputs(run: Run) -> tuple[Path, ...]:
 
 def fingerprint(run: Run) -> dict[str, str]:
     config = run.config
+    preference = config.train.preference
     return {
         "conversations.jsonl": file_digest(run.folder.conversations),
         "drafts.jsonl": file_digest(run.folder.drafts),
         "revisions.jsonl": file_digest(run.folder.revisions),
         "summarize.instruction": digest(config.summarize.instruction),
         "revise.on_reject": digest(config.revise.on_reject),
-        "train": digest(config.train.model_dump(mode="json", exclude={"acknowledge_terms"})),
+        "train": digest(config.train.model_dump(mode="json", exclude={"preference", "acknowledge_terms"})),
         "seed": digest(config.seed),
+        **({"train.preference": digest(preference.model_dump(mode="json"))} if preference.method != "none" else {}),
         **{path.name: file_digest(path) for path in further_outputs(run)},
     }
 
