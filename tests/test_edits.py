@@ -3,7 +3,7 @@ import random
 
 import pytest
 
-from arf_programs.edits import apply_edits, change_share
+from arf_programs.edits import apply_edits, change_share, changed_places
 from signatures.records import Edit, EditOp
 
 TEXT = "The customer, Mary, paid $45. The agent (Tom) said sorry, and left. He left!"
@@ -45,6 +45,22 @@ def insert(quote, replacement):
         (insert("Tom", "Beck"), TEXT.replace("Tom", "Tom Beck")),
     ],
 )
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ("Paid 5 euros on Friday.", "Paid 7 euros on Friday.", ["7"]),
+        ("Paid 5 euros.", "Paid 5 euros. It came  late.", ["It came  late."]),
+        ("Paid 5 euros. It came late.", "Paid 5 euros.", []),
+        ("One two three", "four two five six", ["four", "five six"]),
+        ("Same  words.", "Same words.", []),
+        ("", "All new.", ["All new."]),
+        ("All gone.", "", []),
+    ],
+)
+def test_changed_places_are_the_words_that_were_not_there(before, after, words):
+    assert [after[slice(*place)] for place in changed_places(before, after)] == words
+
+
 def test_one_edit(edit, after):
     result = apply_edits(TEXT, [edit])
     assert result.after == after
