@@ -155,7 +155,8 @@ def test_two_drafts_of_a_conversation_are_refused():
 
 def test_neither_the_builder_nor_the_help_of_the_commands_loads_torch():
     script = (
-        "import sys, training.dataset, training.length_audit, training.loss_weights, training.sft, training.preference, training.export\n"
+        "import sys, training.dataset, training.length_audit, training.loss_weights\n"
+        "import training.sft, training.preference, training.export\n"
         "loaded = {'torch', 'transformers', 'trl', 'dspy', 'litellm'} & set(sys.modules)\n"
         "assert not loaded, loaded"
     )

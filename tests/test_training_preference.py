@@ -132,6 +132,13 @@ def test_the_folder_is_that_of_a_student_and_its_log_says_how_it_was_trained(bas
     assert {frozenset(line) for line in lines} == {frozenset(("step", "total", "loss", "seconds"))}
 
 
+def test_it_goes_on_from_the_students_own_adapter(base, data, student, tmp_path):
+    preference.train(data, tmp_path / "dpo", settings(base, learning_rate=1e-12), io.StringIO(), adapter=student)
+    ours, theirs = (load_file(path / "adapter_model.safetensors") for path in (tmp_path / "dpo", student))
+    for name, weights in theirs.items():
+        torch.testing.assert_close(ours[name], weights, rtol=0, atol=1e-9)
+
+
 def test_instead_of_fine_tuning_it_starts_from_the_base(base, data, tmp_path):
     output = tmp_path / "dpo"
     preference.train(data, output, settings(base, after="base"), io.StringIO())
