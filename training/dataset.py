@@ -64,16 +64,12 @@ def build_arm(
     left_out: Counter[LeftOut] = Counter()
     for conversation in conversations.values():
         draft, revision = drafts_by_id.get(conversation.id), revisions_by_id.get(conversation.id)
-        further = [] if arm == "teacher" or draft is None else sampled[conversation.id]
-        target = _target(arm, draft, revision, on_reject)
-        if further and (revision is None or revision.verdict is Verdict.REJECTED):
-            target = "rejected"
-        targets = [] if isinstance(target, str) else [target]
-        targets += [_revised(draft, row, "after") for row in further if draft is not None]
-        if isinstance(target, str) and not targets:
-            left_out[target] += 1
+        targets = _targets(arm, draft, revision, sampled[conversation.id], on_reject)
+        if isinstance(targets, str):
+            left_out[targets] += 1
+            continue
         messages = student_messages(instruction, conversation)
-        examples += [_example(arm, conversation, messages, item) for item in targets]
+        examples += [_example(arm, conversation, messages, target) for target in targets]
     return ArmData(tuple(examples), dict(left_out))
 
 
@@ -134,6 +130,18 @@ def _example(arm: Arm, conversation: Conversation, messages: tuple[Message, ...]
         edited=target.edited,
         provenance={**target.provenance, "prompt_sha256": prompt_sha256(messages)},
     )
+
+
+def _targets(
+    arm: Arm, draft: Summary | None, revision: Revision | None, further: Sequence[Revision], on_reject: OnReject
+) -> list[_Target] | LeftOut:
+    """What is trained on for one conversation; `further` are its verified samples."""
+    target = _target(arm, draft, revision, on_reject)
+    if arm == "teacher" or draft is None or not further:
+        return target if isinstance(target, str) else [target]
+    sampled = [_revised(draft, row, "after") for row in further]
+    good = revision is not None and revision.verdict is not Verdict.REJECTED
+    return [target, *sampled] if good and not isinstance(target, str) else sampled
 
 
 def _target(arm: Arm, draft: Summary | None, revision: Revision | None, on_reject: OnReject) -> _Target | LeftOut:
