@@ -190,6 +190,37 @@ def test_the_configured_strategy_is_not_asked_for_twice(make_run, strategy, furt
     assert isinstance(run.config, Config)
 
 
+def test_where_nothing_is_wrong_nothing_is_sampled(make_run):
+    team = scripted_team.join(
+        summary=lambda fields: scripted_team.draft(fields).replace(scripted_team.FLAW, "").strip()
+    )
+    run = make_run("revise.samples=2", "train.arms=[arf, rewrite]")
+    run_until(run, "revise")
+    assert "rewrite" not in team.asked
+    assert (run.folder.revision_samples).read_bytes() == b""
+    assert {row.verdict for row in rows(run, "revisions_rewrite.jsonl", Revision)} == {Verdict.UNCHANGED}
+
+
+def test_what_fails_by_a_further_strategy_is_counted_under_its_name_and_costs_the_others_nothing(make_run):
+    rewrite = rewording()
+    flawed = []
+
+    def fails_once(fields):
+        flawed.append(fields["summary"])
+        return "no" if fields["summary"] == flawed[0] else rewrite(fields)
+
+    scripted_team.join(rewrite=fails_once)
+    run = make_run("train.arms=[arf, rewrite]")
+    run_until(run, "revise")
+    (failure,) = run.folder.read_failures()
+    assert (failure.stage, failure.system) == ("revise", "rewrite")
+    assert "no usable answer" in failure.reason
+    everything = {draft.conversation_id for draft in run.drafts("train")}
+    assert {row.conversation_id for row in rows(run, "revisions.jsonl", Revision)} == everything
+    revised = {row.conversation_id for row in rows(run, "revisions_rewrite.jsonl", Revision)}
+    assert revised == everything - {failure.conversation_id}
+
+
 def test_samples_of_a_rejected_or_known_text_are_left_out():
     def row(name, after, verdict=Verdict.VERIFIED):
         return Revision(
