@@ -1,18 +1,21 @@
 """All arms, sampled revisions and the preference stage in one run, from a corpus to the report, really trained."""
 
 import json
+import shutil
 
 import pytest
 import scripted_team
-from conftest import open_project, write_corpus
+from conftest import made_once, open_project, write_corpus
 from tiny_model import save_tiny_model
 
 from arf_programs.config.schema import Config
 from arf_programs.jsonl import read_jsonl
 from arf_programs.pipeline import run_until, status
+from arf_programs.stages.evaluate import systems
 from arf_programs.stages.revise_further import distinct_verified, further_strategies
 from arf_programs.stages.stage import state_of
 from arf_programs.stages.train import STAGE as TRAIN
+from arf_programs.stages.train import training_log
 from signatures.exceptions import ConfigError
 from signatures.records import PreferencePair, Revision, TrainingExample, Verdict
 
@@ -34,10 +37,13 @@ def rewording():
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """A run with everything in it, and the team that was asked."""
-    project = tmp_path_factory.mktemp("arms")
-    write_corpus(project / "conversations.jsonl")
+    """A run with everything in it."""
+    return open_project(made_once(tmp_path_factory, "arms", finish))
+
+
+def finish(project):
     base = save_tiny_model(project / "tiny")
+    write_corpus(project / "conversations.jsonl")
     (project / "arf.yaml").write_text(
         f"""
 name: arms
@@ -56,9 +62,15 @@ evaluate: {{max_tokens: 16, samples: 100}}
         encoding="utf-8",
     )
     team = scripted_team.join(rewrite=rewording())
-    run = open_project(project)
-    run_until(run, "report")
-    return run, team
+    run_until(open_project(project), "report")
+    sampled = [params for params in team.params["rewrite"] if params["temperature"] == 0.7]
+    told = {**team.asked, "sampled rewrites": len(sampled)}
+    (project / "asked.json").write_text(json.dumps(told), encoding="utf-8")
+
+
+def asked(run):
+    """How often the team was asked what."""
+    return json.loads((run.base_dir / "asked.json").read_text(encoding="utf-8"))
 
 
 def rows(run, name, model):
@@ -66,7 +78,7 @@ def rows(run, name, model):
 
 
 def test_one_run_gives_the_ablation(finished):
-    run, _ = finished
+    run = finished
     summary = json.loads(run.folder.summary.read_text(encoding="utf-8"))
     assert tuple(summary["train"]) == STUDENTS
     students = {f"student_{name}" for name in STUDENTS}
@@ -83,7 +95,7 @@ def test_one_run_gives_the_ablation(finished):
 
 
 def test_each_arm_is_revised_by_its_own_strategy_and_verified(finished):
-    run, team = finished
+    run = finished
     for name, strategy in (
         ("revisions", "edits"),
         ("revisions_rewrite", "rewrite"),
@@ -94,11 +106,11 @@ def test_each_arm_is_revised_by_its_own_strategy_and_verified(finished):
         assert [row.conversation_id for row in revisions] == [row.conversation_id for row in run.drafts("train")]
         assert sum(row.verdict is Verdict.VERIFIED for row in revisions) == sum(bool(row.errors) for row in revisions)
     # The paper's form is asked about every draft, the others about those with errors.
-    assert team.asked["by_taxonomy"] >= len(run.drafts("train")) > 4
+    assert asked(run)["by_taxonomy"] >= len(run.drafts("train")) > 4
 
 
 def test_the_arms_are_trained_alike_on_their_own_revisions(finished):
-    run, _ = finished
+    run = finished
     settings = [json.loads((run.folder.train / f"{arm}.json").read_text()) for arm in STUDENTS[:4]]
     assert all({**one, "arm": ""} == {**settings[0], "arm": ""} for one in settings)
     assert not {"arms", "preference", "acknowledge_terms"} & set(settings[0])
@@ -115,7 +127,7 @@ def test_the_arms_are_trained_alike_on_their_own_revisions(finished):
 
 
 def test_distinct_verified_samples_are_examples_too(finished):
-    run, team = finished
+    run = finished
     samples = rows(run, "revisions_samples.jsonl", Revision)
     # The editor of sentences only ever deletes the flaw, so nothing that it says is new; the rewriter rewords.
     assert {row.strategy for row in samples} == {"rewrite"}
@@ -126,12 +138,11 @@ def test_distinct_verified_samples_are_examples_too(finished):
     assert len(examples) == len(run.drafts("train")) + len(samples)
     assert len({(example.conversation_id, example.completion) for example in examples}) == len(examples)
     assert len(rows(run, "train/arf.jsonl", TrainingExample)) == len(run.drafts("train"))
-    sampled = [params for params in team.params["rewrite"] if params["temperature"] == 0.7]
-    assert len(sampled) == 2 * len(flawed)
+    assert asked(run)["sampled rewrites"] == 2 * len(flawed)
 
 
 def test_what_a_rewrite_changed_is_marked_and_weighs_more(finished):
-    run, _ = finished
+    run = finished
     marked = {
         example.completion[slice(*place)]
         for example in rows(run, "train/rewrite.jsonl", TrainingExample)
@@ -142,7 +153,7 @@ def test_what_a_rewrite_changed_is_marked_and_weighs_more(finished):
 
 
 def test_a_pair_is_a_verified_revision_and_its_draft(finished):
-    run, _ = finished
+    run = finished
     drafts = {draft.conversation_id: draft.text for draft in run.drafts("train")}
     verified = {
         row.conversation_id: row.after
@@ -157,11 +168,10 @@ def test_a_pair_is_a_verified_revision_and_its_draft(finished):
 
 
 def test_a_second_run_does_nothing_and_a_further_arm_is_no_matter_of_drafts(finished):
-    run, team = finished
-    scripted_team.scripted.register("model", team)
-    before = dict(team.asked)
+    run = finished
+    team = scripted_team.join(rewrite=rewording())
     run_until(run, "report")
-    assert dict(team.asked) == before
+    assert not team.asked
     fewer = open_project(run.base_dir, "train.arms=[arf, teacher]", "revise.samples=1")
     states = {name for name, state in status(fewer).items() if state.state == "whole"}
     assert {"corpus", "draft", "taxonomy", "analyze"} <= states
@@ -171,12 +181,17 @@ def test_a_second_run_does_nothing_and_a_further_arm_is_no_matter_of_drafts(fini
     assert state_of(TRAIN, other).state == "stale"
 
 
-def test_other_losses_and_starts_are_students_of_their_own(finished):
-    run, _ = finished
-    apo = open_project(run.base_dir, "train.preference={method: apo_zero, after: base}", "train.arms=[teacher]")
-    assert apo.config.train.students() == ("teacher", "arf_apo")
+def test_other_losses_and_starts_are_students_of_their_own(finished, tmp_path):
+    project = shutil.copytree(finished.base_dir, tmp_path / "project", ignore=shutil.ignore_patterns("tiny"))
+    run = open_project(project, "train.preference={method: apo_zero, after: base}", "train.arms=[teacher]")
+    assert run.config.train.students() == ("teacher", "arf_apo")
+    scripted_team.join(rewrite=rewording())
+    run_until(run, "train")
+    log = training_log(run.folder, "arf_apo")
+    assert log["losses"][0]["loss"] == pytest.approx(1, abs=1e-3)  # that of APO-zero where nothing is learnt yet
+    assert set(systems(run)) == {"base", "student_teacher", "student_arf_apo"}
     with pytest.raises(ConfigError, match=r"add arf to train\.arms, or use after: base"):
-        open_project(run.base_dir, "train.arms=[teacher]")
+        open_project(project, "train.arms=[teacher]")
 
 
 @pytest.mark.parametrize(
