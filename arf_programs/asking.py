@@ -1,20 +1,40 @@
-"""How a stage asks models: calls are stored and booked, answers are typed, failures are records."""
+"""How models are asked: calls are stored, booked and paced, answers are typed, failures are records."""
 
 from __future__ import annotations
 
 import asyncio
 import warnings
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TypeVar
 
 import dspy
 
+from arf_programs.models.call_budget import CallBudget
 from arf_programs.models.call_store import call_store, calls_of
+from arf_programs.models.sending import Session, sending
 from arf_programs.run import Run
-from arf_programs.runner import Outcome, RowKey, run_rows
+from arf_programs.running.budget import budget_of
+from arf_programs.running.rows import Outcome, RowKey, run_rows
 
 Row = TypeVar("Row")
 Result = TypeVar("Result")
+
+
+@contextmanager
+def asking(run: Run, budget: CallBudget, *, workers: int = 1) -> Iterator[Session]:
+    """Within this context programs ask by the run's store, under DSPy's JSON adapter; `workers` processes share the
+    endpoints.
+    """
+    with (
+        warnings.catch_warnings(),
+        call_store(run.calls, run.folder.ledger, budget),
+        sending(Session(say=run.progress.say, workers=workers)) as session,
+        dspy.context(adapter=dspy.JSONAdapter(), disable_history=True),
+    ):
+        # LiteLLM's pydantic models warn about their own unions with each answer.
+        warnings.filterwarnings("ignore", message="Pydantic serializer warnings", category=UserWarning)
+        yield session
 
 
 def ask_rows(
@@ -27,19 +47,12 @@ def ask_rows(
     concurrency: int,
     label: str = "",
 ) -> Outcome[Result]:
-    """Run `work` over `rows` with the run's call store, under DSPy's JSON adapter.
+    """Run `work` over `rows`, with all results in memory.
 
     `stage` is what calls and failures are booked to, `label` what the progress says. Raises what
-    `arf_programs.runner.run_rows` raises.
+    `arf_programs.running.rows.run_rows` raises.
     """
-    with (
-        warnings.catch_warnings(),
-        call_store(run.folder.calls, run.folder.ledger),
-        calls_of(stage),
-        dspy.context(adapter=dspy.JSONAdapter(), disable_history=True),
-    ):
-        # LiteLLM's pydantic models warn about their own unions with each answer.
-        warnings.filterwarnings("ignore", message="Pydantic serializer warnings", category=UserWarning)
+    with asking(run, budget_of(run)), calls_of(stage):
         return asyncio.run(
             run_rows(rows, work, key=key, stage=label or stage, concurrency=concurrency, progress=run.progress)
         )

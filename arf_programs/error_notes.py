@@ -7,7 +7,10 @@ from typing import Literal, TypeVar
 
 from pydantic import BaseModel, create_model
 
-from arf_programs.quotes import locate_error
+from arf_programs.flagged import Span
+from arf_programs.metrics.matching import LEAST_OVERLAP
+from arf_programs.metrics.tokens import words_of
+from arf_programs.quotes import locate_error, quote_spans
 from signatures.describe_error import SentenceError
 from signatures.exceptions import QuoteError
 from signatures.find_errors import FoundError
@@ -72,20 +75,50 @@ def note_errors(
     return [note.model_copy(update={"score": score}) for note in notes]
 
 
-def merge_errors(checked: Sequence[ErrorNote], found: Sequence[ErrorNote]) -> tuple[ErrorNote, ...]:
-    """Checks first, then what the analyst found beyond them; the same category at an overlapping quote counts once."""
+def merge_errors(checked: Sequence[ErrorNote], found: Sequence[ErrorNote], summary: str) -> tuple[ErrorNote, ...]:
+    """Checks first, then what the analyst found beyond them in `summary`; an error counts once.
+
+    A note is no other error than one before it where the category is the same, and wherever its quote stands, the other
+    quote stands too: they share at least half of the words of the shorter one (the same share as in
+    `metrics.matching`). So a short quote that stands at a further place ("9", where "9 April" is wrong) is not lost.
+    """
     merged = list(checked)
     for note in found:
-        if not any(same_error(note, other) for other in merged):
+        if not any(_covered(note, other, summary) for other in merged):
             merged.append(note)
     return tuple(merged)
 
 
 def same_error(a: ErrorNote, b: ErrorNote) -> bool:
-    """Same category, and one quote holds the other (two omissions of a category are the same)."""
+    """Whether notes on two texts are one error: the same category, and the words of one quote are in the other.
+
+    For two notes on one text, `merge_errors` decides by place. Two omissions of a category are the same.
+    """
     if a.category != b.category or bool(a.quote) != bool(b.quote):
         return False
-    return a.quote in b.quote or b.quote in a.quote
+    return _holds(a.quote, b.quote) or _holds(b.quote, a.quote)
+
+
+def _holds(quote: str, part: str) -> bool:
+    """Whether the words of `part` stand in `quote`, one after the other: "9" is in "9 April" and not in "39"."""
+    words = words_of(part)
+    return f" {' '.join(words)} " in f" {' '.join(words_of(quote))} " if words else part in quote
+
+
+def _covered(note: ErrorNote, other: ErrorNote, summary: str) -> bool:
+    """Whether at every place of `note` stands `other` as well, of the same category."""
+    if note.category != other.category or bool(note.quote) != bool(other.quote):
+        return False
+    places, others = quote_spans(note.quote, summary), quote_spans(other.quote, summary)
+    return all(any(_overlap(summary, place, known) for known in others) for place in places)
+
+
+def _overlap(text: str, a: Span, b: Span) -> bool:
+    """Whether two spans share at least `LEAST_OVERLAP` of the words of the shorter one."""
+    shared = words_of(text[max(a[0], b[0]) : min(a[1], b[1])])
+    shorter = min(len(words_of(text[slice(*span)])) for span in (a, b))
+    # Of a quote without words ("!") the characters count.
+    return len(shared) >= LEAST_OVERLAP * shorter if shorter else a[0] < b[1] and b[0] < a[1]
 
 
 def _locate(conversation: Conversation, summary: str, error: Reported, quote: str) -> ErrorNote:

@@ -11,13 +11,30 @@ from typing import Any
 from arf_programs.config.models import ModelConfig
 
 # What makes no difference to an answer: money, speed, and where the key comes from.
-_WITHOUT_EFFECT = {"api_key_env", "input_price", "output_price", "concurrency", "timeout", "retries", "license"}
+_WITHOUT_EFFECT = {
+    "api_key_env",
+    "input_price",
+    "output_price",
+    "concurrency",
+    "requests_per_minute",
+    "tokens_per_minute",
+    "timeout",
+    "retries",
+    "license",
+    "mode",
+    "batch",
+}
 
 
 def digest(value: Any) -> str:
     """SHA-256, 16 hexadecimal digits, of a value's canonical JSON."""
     canonical = json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def without(fingerprint: dict[str, str], *names: str) -> dict[str, str]:
+    """A fingerprint less some of its parts."""
+    return {name: value for name, value in fingerprint.items() if name not in names}
 
 
 def file_digest(path: Path) -> str:

@@ -39,17 +39,28 @@ def read_jsonl(path: Path, model: type[Model], *, ignore_half_line: bool = False
     `ignore_half_line` passes over a half-written last line, which `JsonlAppender` will cut off. Raises DataError naming
     file and line when the file cannot be read or a line is no such record.
     """
+    for _, number, line in read_lines(path):
+        if not (ignore_half_line and is_half_written(line)):
+            yield parse_line(line, model, f"{path} line {number}")
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, int, bytes]]:
+    """Yield (offset in bytes, number from 1, line) of each line that is not blank. Raises DataError for an unreadable
+    file.
+    """
+    offset = 0
     try:
         with path.open("rb") as file:
             for number, line in enumerate(file, start=1):
-                if not line.strip() or (ignore_half_line and is_half_written(line)):
-                    continue
-                yield _parse(line, model, f"{path} line {number}")
+                if line.strip():
+                    yield offset, number, line
+                offset += len(line)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
-def _parse(line: bytes, model: type[Model], place: str) -> Model:
+def parse_line(line: bytes, model: type[Model], place: str) -> Model:
+    """The record of a line. Raises DataError that names `place`."""
     try:
         return model.model_validate_json(line)
     except ValidationError as error:
@@ -67,6 +78,11 @@ def write_text_atomic(path: Path, text: str) -> None:
 def write_jsonl_atomic(path: Path, rows: Iterable[BaseModel]) -> None:
     """Write records one a line into a file that is either whole or not there; missing folders are made."""
     _write_atomic(path, (row.model_dump_json() + "\n" for row in rows))
+
+
+def write_lines_atomic(path: Path, lines: Iterable[str]) -> None:
+    """Write lines, given without their end, into a file that is either whole or not there."""
+    _write_atomic(path, (line + "\n" for line in lines))
 
 
 def _write_atomic(path: Path, pieces: Iterable[str]) -> None:
@@ -91,16 +107,29 @@ class JsonlAppender:
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
         self._lock = Lock()
         self._file: BinaryIO = path.open("a+b")
         _heal(self._file)
 
-    def append(self, record: BaseModel) -> None:
-        """Write one record as one line."""
+    def append(self, record: BaseModel) -> int:
+        """Write one record as one line, and return its offset, which holds while nobody else appends to the file."""
         line = record.model_dump_json().encode() + b"\n"
         with self._lock:
+            offset = self._file.seek(0, os.SEEK_END)
             self._file.write(line)
             self._file.flush()
+        return offset
+
+    def lines(self) -> Iterator[tuple[int, bytes]]:
+        """(offset, line) of what is in the file."""
+        return ((offset, line) for offset, _, line in read_lines(self._path))
+
+    def line_at(self, offset: int) -> bytes:
+        """The line that begins at an offset."""
+        with self._lock:
+            self._file.seek(offset)
+            return self._file.readline()
 
     def close(self) -> None:
         """Close the file; closing twice is fine."""

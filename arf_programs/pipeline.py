@@ -7,8 +7,9 @@ from arf_programs.config.load import dump_config
 from arf_programs.jsonl import write_text_atomic
 from arf_programs.models.lm import check_providers
 from arf_programs.run import Run
+from arf_programs.run_folder import Manifest
 from arf_programs.stages import analyze, corpus, draft, evaluate, report, revise, taxonomy, train
-from arf_programs.stages.stage import Stage, StageState, run_stage, state_of
+from arf_programs.stages.stage import Stage, StageState, run_stage, run_together, state_of
 
 STAGES: tuple[Stage, ...] = (
     corpus.STAGE,  # conversations, split into training and holdout
@@ -22,35 +23,51 @@ STAGES: tuple[Stage, ...] = (
 )
 
 
-def run_until(run: Run, last: str) -> None:
+def run_until(run: Run, last: str, *, retry_failed: bool = False) -> None:
     """Bring every stage up to and including `last` up to date; whole stages are left alone.
 
-    Unknown models and missing keys are named before any call. Raises UserError for what the user can mend, WorkError
-    for what failed at work; what was returned by a model is kept, and the next call goes on from there.
+    With `retry_failed`, rows that failed in a stage that is whole are tried again, and those alone. Unknown models and
+    missing keys are named before any call. Raises UserError for what the user can mend, WorkError for what failed at
+    work; what was returned by a model is kept, and the next call goes on from there.
     """
-    _check_providers(run, last)
+    _check_providers(run, last, retry_failed=retry_failed)
     write_text_atomic(run.folder.config, dump_config(run.config))
-    for stage in STAGES:
+    wanted = STAGES[: [stage.name for stage in STAGES].index(last) + 1]
+    failed = {failure.stage for failure in run.folder.read_failures()} if retry_failed else set()
+    done: set[str] = set()
+    for stage in wanted:
         state = state_of(stage, run)
-        if state.state == "whole":
-            run.progress.say(f"{stage.name}: whole{', ' + state.why if state.why else ''}")
+        if stage.name in done or (state.state == "whole" and stage.name not in failed):
+            if stage.name not in done:
+                run.progress.say(f"{stage.name}: whole{', ' + state.why if state.why else ''}")
+        elif state.state == "whole" and stage.reopen is not None:
+            run.progress.say(f"{stage.name}: its failed rows again")
+            stage.reopen(run)
+            _tell(run, run_stage(stage, run))
+        elif stage is analyze.STAGE and revise.STAGE in wanted:
+            run.progress.say(f"{stage.name}, {revise.STAGE.name}: {stage.does}; {revise.STAGE.does}")
+            _tell(run, *run_together((stage, revise.STAGE), run, revise.analyze_and_revise))
+            done.add(revise.STAGE.name)
         else:
             run.progress.say(f"{stage.name}: {stage.does}")
-            manifest = run_stage(stage, run)
-            counts = ", ".join(f"{count} {name}" for name, count in manifest.counts.items())
-            run.progress.say(f"  {counts} ({manifest.seconds:.0f} s)")
-        if stage.name == last:
-            return
+            _tell(run, run_stage(stage, run))
 
 
-def _check_providers(run: Run, last: str) -> None:
+def _tell(run: Run, *manifests: Manifest) -> None:
+    for manifest in manifests:
+        counts = ", ".join(f"{count} {name}" for name, count in manifest.counts.items())
+        name = f"{manifest.stage}: " if len(manifests) > 1 else ""
+        run.progress.say(f"  {name}{counts}" + (f" ({manifest.seconds:.0f} s)" if manifest.seconds else ""))
+
+
+def _check_providers(run: Run, last: str, *, retry_failed: bool) -> None:
     """Raise ConfigError for all models of the work ahead that nobody serves, whose key is not set, or whose terms on
     training with their output are not acknowledged.
     """
     names = [stage.name for stage in STAGES]
     states = status(run)
     wanted = STAGES[: names.index(last) + 1]
-    ahead = [stage for stage in wanted if states[stage.name].state != "whole"]
+    ahead = [stage for stage in wanted if retry_failed or states[stage.name].state != "whole"]
     check_providers(model for stage in ahead for model in stage.asks(run.config))
     if train.STAGE in ahead:
         licences.check_acknowledged(run.config)

@@ -53,10 +53,12 @@ def _check_corpus(run: Run) -> list[str]:
     from arf_programs.corpus.read import read_corpus
     from arf_programs.corpus.split import split
     from arf_programs.labeled import read_labeled
+    from arf_programs.metrics.strata import clusters
 
     config = run.config.corpus
     corpus = read_corpus(config, base_dir=run.base_dir)
     known = {item.id: item for item in corpus.conversations}
+    clusters(known, run.config.evaluate.cluster)
     labeled = read_labeled(run.config.labeled, known, config.columns, run.base_dir)
     sides = split(
         corpus.conversations,

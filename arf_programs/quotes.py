@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable
 from typing import Final
 
@@ -44,6 +45,17 @@ def find_quote(quote: str, text: str) -> tuple[int, int] | None:
         if start is not None:
             return spans[start][0], spans[start + len(wanted) - 1][1]
     return None
+
+
+def quote_spans(quote: str, text: str) -> list[tuple[int, int]]:
+    """Every place at which `quote`, an exact substring, begins and ends at word boundaries in `text`, in order.
+
+    Where none does, every place. A blank quote stands nowhere.
+    """
+    if not quote.strip():
+        return []
+    spans = [match.span() for match in re.finditer(re.escape(quote), text)]
+    return [span for span in spans if not any(_joined(text, place) for place in span)] or spans
 
 
 def _candidates(quote: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -9,6 +10,7 @@ from typing import Literal
 from arf_programs.config.schema import Config
 from arf_programs.fingerprint import digest, file_digest
 from arf_programs.jsonl import read_jsonl
+from arf_programs.jsonl_index import JsonlIndex
 from arf_programs.labeled import LabeledExample, read_labeled
 from arf_programs.progress import Progress
 from arf_programs.run_folder import RunFolder
@@ -31,15 +33,27 @@ class Run:
     folder: RunFolder
     progress: Progress
 
-    def conversations(self, split: Literal["train", "holdout"] | None = None) -> dict[str, Conversation]:
-        """The conversations by id, in the corpus's order; of one side of the split, or of both."""
-        rows = read_jsonl(self.folder.conversations, SplitConversation)
-        return {row.conversation.id: row.conversation for row in rows if split in (None, row.split)}
+    def conversations(self, split: Literal["train", "holdout"] | None = None) -> Mapping[str, Conversation]:
+        """The conversations by id, in the corpus's order; of one side of the split, or of both. Each is read when asked
+        for.
+        """
+        return JsonlIndex(
+            self.folder.conversations,
+            SplitConversation,
+            key=lambda row: row["conversation"]["id"] if split in (None, row["split"]) else None,
+            value=lambda row: row.conversation,
+        )
 
-    def drafts(self, split: Literal["train", "holdout"]) -> list[Summary]:
-        """The teacher's drafts on one side of the split."""
+    def drafts(self, split: Literal["train", "holdout"]) -> Iterator[Summary]:
+        """The teacher's drafts on one side of the split, one at a time."""
         known = self.conversations(split)
-        return [draft for draft in read_jsonl(self.folder.drafts, Summary) if draft.conversation_id in known]
+        return (draft for draft in read_jsonl(self.folder.drafts, Summary) if draft.conversation_id in known)
+
+    @property
+    def calls(self) -> Path:
+        """Where answers are stored: in the run's folder, or in `calls_dir`."""
+        given = self.config.calls_dir
+        return self.folder.calls if given is None else self.base_dir / given
 
     def labeled(self) -> tuple[LabeledExample, ...]:
         """The labelled set; empty if none is configured."""

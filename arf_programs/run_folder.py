@@ -61,6 +61,10 @@ class RunFolder:
         return self.path / "student"
 
     @property
+    def merged(self) -> Path:
+        return self.path / "merged"
+
+    @property
     def predictions(self) -> Path:
         return self.path / "predictions.jsonl"
 
@@ -91,6 +95,14 @@ class RunFolder:
     @property
     def calls(self) -> Path:
         return self.path / "calls"
+
+    @property
+    def parts(self) -> Path:
+        return self.path / "parts"
+
+    @property
+    def status(self) -> Path:
+        return self.path / "status.json"
 
     @property
     def ledger(self) -> Path:

@@ -30,7 +30,7 @@ from arf_programs.programs.support import SentenceSupport, support_of
 from arf_programs.programs.support_scores import summary_score
 from arf_programs.programs.verify import VerifyRevision
 from arf_programs.progress import Progress
-from arf_programs.runner import RowKey, run_rows
+from arf_programs.running.rows import RowKey, run_rows
 from arf_programs.sentences import split_sentences
 from arf_programs.taxonomy.seed import seed_taxonomy
 from signatures.records import ErrorNote, Summary
@@ -128,10 +128,10 @@ def all_arms(bench: Bench, strategies: Sequence[str]) -> list[Arm]:
     checked = {case.name: about_statements(run_checks(case.conversation, case.summary)) for case in bench.cases}
     arms = [Arm("checks only", checked, {name: float(len(notes)) for name, notes in checked.items()})]
     if "holistic" in strategies:
-        arms += _with_and_without_checks(_holistic(bench), checked)
+        arms += _with_and_without_checks(bench, _holistic(bench), checked)
     if "sentencewise" in strategies:
         by_word, calibrated = _sentencewise(bench)
-        arms += [by_word, *_with_and_without_checks(calibrated, checked)]
+        arms += [by_word, *_with_and_without_checks(bench, calibrated, checked)]
     return arms
 
 
@@ -227,9 +227,10 @@ def _sentence_rows(case: Case, scores: Mapping[str, list[float]]) -> list[tuple[
     return [(score, index in wrong) for index, score in enumerate(scores[case.name])]
 
 
-def _with_and_without_checks(arm: Arm, checked: Notes) -> list[Arm]:
+def _with_and_without_checks(bench: Bench, arm: Arm, checked: Notes) -> list[Arm]:
     """Model only, and with the checks: what they refute counts more than any score."""
-    both = {name: merge_errors(checked[name], notes) for name, notes in arm.notes.items()}
+    texts = {case.name: case.summary for case in bench.cases}
+    both = {name: merge_errors(checked[name], notes, texts[name]) for name, notes in arm.notes.items()}
     top = max(arm.scores.values(), default=0.0)
     scored = {name: score + (top + len(checked[name]) if checked[name] else 0.0) for name, score in arm.scores.items()}
     rest = (arm.stages, arm.strategy, arm.calibrations)

@@ -7,6 +7,8 @@ ArfError
 │   └── MissingExtra     an optional package is not installed
 └── WorkError            something failed at work: exit code 1
     ├── ModelError       a model that does not answer, or not usefully
+    │   └── EndpointError  an endpoint that only fails: the stage stops, and goes on when it works
+    ├── BudgetError      a cap of the budget is reached: exit code 3
     ├── QuoteError       a quote or a turn that does not exist
     └── StageError       a stage that could not be finished
 """
@@ -42,6 +44,14 @@ class WorkError(ArfError):
 
 class ModelError(WorkError):
     """A model did not answer, or not usefully."""
+
+
+class EndpointError(ModelError):
+    """An endpoint that only fails, so that every further call would."""
+
+
+class BudgetError(WorkError):
+    """A cap of the budget is reached; nothing is lost, and the run goes on when the cap is raised."""
 
 
 class QuoteError(WorkError):

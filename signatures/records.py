@@ -179,7 +179,8 @@ class Failure(Record):
     stage: str
     system: str = ""
     reason: str
-    attempts: int = Field(default=1, ge=0)
+    attempts: int = Field(default=0, ge=0, description="calls that were sent for the row")
+    usd: float = Field(default=0.0, ge=0, description="what they cost")
 
 
 class Message(Record):
@@ -236,3 +237,6 @@ class Score(Record):
     rouge1: float | None = None
     rouge2: float | None = None
     rougeL: float | None = None  # noqa: N815 - the metric's own name
+    rouge1_mean: float | None = None
+    rouge2_mean: float | None = None
+    rougeL_mean: float | None = None  # noqa: N815

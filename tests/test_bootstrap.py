@@ -5,9 +5,11 @@ import random
 
 import pytest
 
-from arf_programs.metrics.aggregate import by_channel, comparisons, errors_by_category, system_metrics
+from arf_programs.metrics.aggregate import by_channel, errors_by_category, system_metrics
 from arf_programs.metrics.bootstrap import mean_interval, paired_difference
+from arf_programs.metrics.comparisons import comparisons
 from arf_programs.metrics.definitions import in_order
+from arf_programs.metrics.resampling import Resampling
 from signatures.records import ErrorNote, Rating, Score
 
 
@@ -85,7 +87,7 @@ def test_system_metrics_count_all_errors_and_those_of_checks() -> None:
         score("3", "teacher"),
         score("1", "base", rating=None),
     ]
-    figures = system_metrics(scores, samples=100)
+    figures = system_metrics(scores, Resampling(samples=100))
     assert list(figures) == ["base", "teacher"]
     values = {name: interval.value for name, interval in figures["teacher"].items()}
     assert values == {
@@ -109,7 +111,7 @@ def test_comparisons_are_paired_by_conversation_and_signed_a_minus_b() -> None:
         score("1", "teacher", note(), note()),
         score("3", "teacher"),
     ]
-    found = {(c.a, c.b, c.metric): c for c in comparisons(scores, samples=100)}
+    found = {(c.a, c.b, c.metric): c for c in comparisons(scores)}
     assert {(a, b) for a, b, _ in found} == {("student_arf", "teacher")}
     errors = found["student_arf", "teacher", "errors_per_summary"]
     assert (errors.difference, errors.n) == (-1.5, 2)

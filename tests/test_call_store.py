@@ -12,7 +12,7 @@ from arf_programs.models.call_store import Call, call_store, calls_of, read_ledg
 from arf_programs.models.lm import build_lm
 from arf_programs.programs.propose import EditSummary
 from arf_programs.quotes import locate_error
-from arf_programs.runner import RowKey
+from arf_programs.running.rows import RowKey
 
 ASKED = {"model": "openai/m", "messages": [{"role": "user", "content": "hi"}], "temperature": 0.0}
 

@@ -220,3 +220,13 @@ def test_the_dump_is_the_same_configuration_and_holds_no_key(tmp_path, monkeypat
 @pytest.mark.parametrize("path", sorted(Path("examples").rglob("*.yaml")), ids=str)
 def test_every_example_is_valid(path):
     load_config(path)
+
+
+def test_a_key_deep_below_a_role_is_set_for_that_role_alone(tmp_path):
+    path = tmp_path / "arf.yaml"
+    path.write_text(
+        "corpus: {path: x.jsonl}\nmodels: {teacher: {model: openai/a, batch: {quiet: 1}}, judge: openai/b}\n"
+    )
+    config = load_config(path, ["models.editor.batch.poll=7", "models.judge.batch.poll=8"])
+    assert (config.models.editor.model, config.models.editor.batch.quiet) == ("openai/a", 1)
+    assert [config.models.of(role).batch.poll for role in ("teacher", "editor", "judge")] == [60, 7, 8]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
 import json
 import re
 import shlex
@@ -33,8 +35,9 @@ from signatures import exceptions, records
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
-CONFIGURATION, METHOD, ARCHITECTURE, COMPILE, PROBE = (
-    ROOT / "docs" / f"{n}.md" for n in ("configuration", "method", "architecture", "compile", "probe")
+CONFIGURATION, METHOD, ARCHITECTURE, COMPILE, PROBE, COST, SERVING, TRAINING = (
+    ROOT / "docs" / f"{n}.md"
+    for n in ("configuration", "method", "architecture", "compile", "probe", "cost", "serving", "training")
 )
 PAGES = [
     README,
@@ -44,6 +47,9 @@ PAGES = [
     COMPILE,
     PROBE,
     ROOT / "docs" / "licences.md",
+    COST,
+    SERVING,
+    TRAINING,
     ROOT / "CHANGELOG.md",
     ROOT / "CONTRIBUTING.md",
 ]
@@ -182,6 +188,15 @@ def test_json_on_a_page_is_json(page: Path):
             json.loads(line)
 
 
+@every_page
+def test_python_on_a_page_compiles_and_its_imports_exist(page: Path):
+    for block in fences(page, "python"):
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.ImportFrom):
+                module = importlib.import_module(node.module)
+                assert all(hasattr(module, item.name) for item in node.names)
+
+
 def test_the_provider_diff_turns_a_valid_configuration_into_another():
     (block,) = fences(README, "diff")
     for sign in "-+":
@@ -254,12 +269,19 @@ def test_the_table_of_options_is_that_of_the_help():
             for item in command.params
             if item.param_type_name == "option" and "--help" not in item.opts
         }
-        if name == "init":
+        if name in ("init", "compare"):
             assert options.items() <= documented.items()
+        elif name in ("export", "push", "serve"):
+            own = {(code(row[0])[0],): row[1] for row in table(SERVING, f"option of `arf {name}`", "what it does")}
+            assert own.items() <= options.items() <= (documented | own).items(), name
         elif name == "probe":
             assert options == documented | {(code(row[0])[0],): row[1] for row in of_probe}
+        elif name == "train":
+            of_train = table(README, "option of `arf train`", "what it does")
+            assert options == documented | {(code(row[0])[0],): row[1] for row in of_train}
         else:
-            own = table(COMPILE, "option", "what it does") if name == "compile" else []
+            page = {"compile": COMPILE, "estimate": COST}.get(name)
+            own = table(page, "option", "what it does") if page else []
             assert options == {**documented, **{tuple(sorted(code(row[0]))): row[1] for row in own}}, name
 
 

@@ -93,6 +93,9 @@ def test_omissions_have_categories_of_their_own_where_there_are_any():
         (note("missing_outcome", ""), note("missing_outcome", ""), True),
         (note("missing_outcome", ""), note("missing_reason", ""), False),
         (note(quote="39.90"), note(quote=""), False),
+        (note(quote="9"), note(quote="39.90"), False),
+        (note(quote="9"), note(quote="on 9 April"), True),
+        (note(quote="[["), note(quote="[[ ##"), True),
     ],
 )
 def test_when_two_notes_are_one_error(a, b, same):
@@ -102,8 +105,32 @@ def test_when_two_notes_are_one_error(a, b, same):
 def test_checks_come_first_and_an_error_counts_once():
     checked = [note(source="check")]
     twice = [note(quote="refunded 39.90"), note("fabricated", "The kettle"), note("fabricated", "kettle")]
-    merged = merge_errors(checked, twice)
+    merged = merge_errors(checked, twice, SUMMARY)
     assert [(item.category, item.quote, item.source) for item in merged] == [
         ("wrong_fact", "39.90", "check"),
         ("fabricated", "The kettle", "lm"),
     ]
+
+
+APRIL = "On 9 April she ordered 9 lamps, then a lamp for 39.90, and waited until the end of the 2nd of May."
+
+
+@pytest.mark.parametrize(
+    ("kept", "found", "one"),
+    [
+        ("9 April", "9", False),  # it may be the 9 lamps
+        ("9", "9 April", True),  # wherever that stands, the other stands
+        ("39.90", "9", False),
+        ("a lamp for 39.90", "39.90", True),
+        ("a lamp for 39.90", "39.90, and", True),  # neither holds the other
+        ("39.90, and waited until the end", "the end of the 2nd of May", False),  # two of six words
+        ("9 lamps, then a lamp", "lamp", True),
+        ("9 lamps", "lamp", False),
+        (".", ".", True),
+    ],
+)
+def test_one_error_or_two_is_decided_by_the_place(kept, found, one):
+    merged = merge_errors([note(quote=kept, source="check")], [note(quote=found)], APRIL)
+    assert len(merged) == (1 if one else 2)
+    other = note("fabricated", found)
+    assert len(merge_errors([note(quote=kept)], [other], APRIL)) == 2

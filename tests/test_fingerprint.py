@@ -66,6 +66,8 @@ def test_what_changes_answers_counts(changed):
         {"timeout": 1},
         {"retries": 1},
         {"license": "mit"},
+        {"mode": "batch"},
+        {"batch": {"poll": 5}},
     ],
     ids=str,
 )
@@ -76,7 +78,7 @@ def test_money_speed_and_keys_do_not_count(changed):
 def test_every_setting_of_a_model_is_decided_on():
     """A new setting has to be put into one of the lists above."""
     tried = {"model", "temperature", "max_tokens", "api_base", "json_schema", "logprobs", "parameters", "api_key_env"}
-    tried |= {"input_price", "output_price", "concurrency", "timeout", "retries", "license"}
+    tried |= {"input_price", "output_price", "concurrency", "timeout", "retries", "license", "mode", "batch"}
     assert set(ModelConfig.model_fields) == tried
 
 

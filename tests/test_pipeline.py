@@ -57,6 +57,11 @@ STALE = {
     "revise.strategy": ("rewrite", {"revise"}),
     "revise.edits": ("together", {"revise"}),
     "revise.candidates": (2, {"revise"}),
+    "workers": (2, set()),
+    "calls_dir": ("elsewhere", set()),
+    "budget.calls": (100_000, set()),
+    "budget.tokens": (100_000_000, set()),
+    "budget.usd": (100.0, set()),
     "revise.attempts": (3, {"revise"}),
     "revise.samples": (2, {"revise", "train"}),
     "revise.max_change": (0.5, {"revise"}),
@@ -79,6 +84,15 @@ STALE = {
     "train.gradient_accumulation": (2, {"train"}),
     "train.max_length": (999, {"train"}),
     "train.on_overflow": ("drop", {"train"}),
+    "train.method": ("full", {"train"}),
+    "train.scheduler": ("cosine", {"train"}),
+    "train.warmup_ratio": (0.2, {"train"}),
+    "train.gradient_checkpointing": (True, {"train"}),
+    "train.precision": ("bf16", {"train"}),
+    "train.packing": (True, {"train"}),
+    "train.neftune_alpha": (5, {"train"}),
+    "train.lora.rslora": (True, {"train"}),
+    "train.lora.dora": (True, {"train"}),
     "train.lora.r": (3, {"train"}),
     "train.lora.alpha": (3, {"train"}),
     "train.lora.dropout": (0.5, {"train"}),
@@ -90,6 +104,7 @@ STALE = {
     "evaluate.serve": ("{student_arf: scripted/served}", {"evaluate"}),
     "evaluate.samples": (101, {"report"}),
     "evaluate.confidence": (0.9, {"report"}),
+    "evaluate.cluster": ("agent", {"report"}),
     # A set that is planted is beside the pipeline: `test_cli_plant` shows what makes it stale.
     "plant.source": ("references", set()),
     "plant.kinds": ("[date]", set()),
@@ -124,9 +139,18 @@ OF_MODEL = {
     "input_price": (1, False),
     "output_price": (1, False),
     "concurrency": (3, False),
+    "requests_per_minute": (100, False),
+    "tokens_per_minute": (100, False),
     "timeout": (3, False),
     "retries": (3, False),
     "license": ("open", False),
+    "mode": ("live", False),
+    "batch.max_requests": (9, False),
+    "batch.max_megabytes": (9, False),
+    "batch.max_batches": (9, False),
+    "batch.quiet": (9, False),
+    "batch.poll": (9, False),
+    "batch.discount": (0.9, False),
 }
 
 
@@ -201,6 +225,7 @@ def test_the_finished_run_has_all_figures(finished_project):
         "train",
         "evaluate",
         "spend",
+        "costs",
     }
     corpus = summary["corpus"]
     assert corpus["conversations"] == 17
@@ -223,6 +248,9 @@ def test_the_finished_run_has_all_figures(finished_project):
     assert set(summary["evaluate"]["systems"]) == {"base", "teacher", "student_teacher", "student_arf"}
     assert summary["spend"]["calls"] > 50
     assert summary["spend"]["usd"] == 0
+    (cost,) = summary["costs"].values()
+    assert cost["verified"] == verdicts["verified"]
+    assert cost["calls_per_verified"] == pytest.approx(cost["calls"] / cost["verified"], abs=1e-3)
     assert set(summary["spend"]["seconds"]) == ALL - {"report"}
 
 

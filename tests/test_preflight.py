@@ -107,3 +107,8 @@ def test_a_calibration_is_read_and_one_for_another_model_is_a_warning(make_run, 
     (tmp_path / "mine.json").write_text("{}", encoding="utf-8")
     findings = preflight(make_run("analyze.calibration=mine.json"))
     assert "no calibration" in findings.problems[0]
+
+
+def test_a_cluster_that_no_conversation_has_is_a_problem(make_run):
+    scripted_team.join()
+    assert "evaluate.cluster: no conversation has 'agent'" in preflight(make_run("evaluate.cluster=agent")).problems[0]

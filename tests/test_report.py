@@ -8,19 +8,22 @@ from xml.etree import ElementTree
 
 import pytest
 
-from arf_programs.metrics.aggregate import Comparison
+from arf_programs.metrics.comparisons import Comparison
+from arf_programs.models.call_store import Call
 from arf_programs.probing.tables import Table
 from arf_programs.report import ReportData, RevisionCase, RunSummary, render_report, sample_revisions
+from arf_programs.report.costs import revision_costs
 from arf_programs.report.diff import mark_errors, word_diff
 from arf_programs.report.headline import headline, outcome
 from arf_programs.report.svg import loss_curve, smoothed, thinned, ticks
-from arf_programs.report.text import clean, dollars, duration, figure
+from arf_programs.report.text import clean, dollars, duration, figure, system_label
 from signatures.records import Category, Conversation, Edit, ErrorNote, Failure, RefusedEdit, Revision, Taxonomy, Turn
 
 HOSTILE = (
     "</style></script><script>alert(1)</script><img src=x onerror=alert(2)> "
     "\"' onload='x {{ 7*7 }} \x1b[31m \u202egp.exe"
 )
+VERDICTS = ("verified", "rejected", "verified", "unchanged")
 VOID = {"meta", "input", "br", "hr", "img", "link"}
 
 
@@ -121,15 +124,43 @@ def case(text: str = "It came on 6 May.", **fields: object) -> RevisionCase:
     return RevisionCase(conversation=conversation, revision=revision)
 
 
+def causal(category: str) -> list[dict[str, object]]:
+    """A causal table of one category, and of any error."""
+
+    def interval(value: float) -> dict[str, float]:
+        return {"value": value, "low": value - 0.0625, "high": value + 0.0625, "n": 32}
+
+    training = {"drafts": 0.5, "revisions": 0.125, "change": -0.375, "fixed": 0.75, "added": 0.0625}
+    holdout = {
+        "holdout": {"teacher": interval(0.5), "student_arf": interval(0.25)},
+        "against_teacher": {"student_arf": interval(-0.25)},
+        "gain": {"student_arf": interval(-0.375)},
+        "part": {"student_arf": 0.875},
+    }
+    shares = {name: interval(value) for name, value in training.items()}
+    return [{"category": name, **shares, **holdout} for name in ("", category)]
+
+
 def full(text: str = "plain words") -> ReportData:
     figures = summary()
     figures["spend"]["seconds"][text] = 1.0  # type: ignore[index]
     figures["train"][text] = figures["train"]["arf"]  # type: ignore[index]
+    figures["costs"] = {
+        text: {
+            "revisions": 3,
+            "verified": 2,
+            "calls": 9,
+            "calls_per_verified": 4.5,
+            "tokens_per_verified": 1234.4,
+            "usd_per_verified": 0.0123,
+        }
+    }
     figures["evaluate"]["systems"][text] = figures["evaluate"]["systems"]["teacher"]  # type: ignore[index]
+    strata = {text: {text: {"n": 3, "error_rate": 0.0625}}}
+    figures["evaluate"] |= {"by_channel": strata, "by_length": strata, "causal": causal(text)}  # type: ignore[operator]
     return ReportData(
         name=text,
         summary=RunSummary.model_validate(figures),
-        by_channel={text: {text: {"n": 3, "error_rate": 0.0625}}},
         errors_by_category={"teacher": {text: 0.5, "wrong_fact": 0.28125}, text: {text: 1.0}},
         losses={text: ((1, 2.5), (2, float("nan")), (3, 1.5))},
         revisions=(case(text, category=text),),
@@ -151,7 +182,9 @@ def test_the_figures_shown_are_those_of_the_data() -> None:
         "43.8% 25.0–62.5", "18.8% 6.2–31.2", "3.25 3.00–3.50",  # systems
         "−25.0 pts −40.0 to −10.0", "6.2%",  # comparison, channel
         "0.50", "0.28",  # categories
+        "50.0% 43.8–56.2", "75.0% 68.8–81.2, of 32", "25.0% −31.2 to −18.8", "−0.38 −0.44 to −0.31 88%",  # causal table
         "4,321", "1,234 29%", "7,654,321", "234,567", "$12.35", "7 min 05 s",  # spend
+        "4.5 1,234 $0.01",  # a verified revision
         "7 rows failed", "417",  # failures, taxonomy
     ):  # fmt: skip
         assert shown in words, shown
@@ -259,6 +292,12 @@ def test_the_headline_claims_no_more_than_the_interval(low: float, high: float, 
     assert ("too few" in told) == (n < 10)
 
 
+def test_few_clusters_are_too_few_however_many_conversations_they_hold() -> None:
+    opening = headline(RunSummary.model_validate(summary(comparison(-0.4, -0.1, n=200) | {"clusters": 4})))
+    assert opening.verdict == "unclear"
+    assert "4 is too few to trust such an interval: a claim needs at least 10 clusters" in " ".join(opening.details)
+
+
 def test_a_comparison_without_its_number_of_pairs_stands_for_the_holdout() -> None:
     figures = summary(comparison(-1, -1, n=0)) | {"corpus": {"holdout": 1}}
     assert headline(RunSummary.model_validate(figures)).verdict == "unclear"
@@ -274,6 +313,62 @@ def test_the_headline_tells_what_speaks_against_it() -> None:
 def test_without_a_comparison_nothing_is_claimed() -> None:
     opening = headline(RunSummary())
     assert (opening.verdict, opening.details) == ("missing", ())
+
+
+def test_the_headline_tells_of_the_test_and_of_what_would_settle_it() -> None:
+    tested = comparison(-0.4, 0.1) | {"p": 0.2, "p_holm": 0.4, "settles_at": 1234}
+    told = " ".join(headline(RunSummary.model_validate(summary(tested, tested | {"metric": "rating"}))).details)
+    assert "p = 0.200, and 0.400 after Holm's correction for the 2 comparisons" in told
+    assert "about 1,234 held-out conversations" in told
+    sure = comparison(-0.4, -0.1) | {"p": 0.0002, "p_holm": 0.0002}
+    told = " ".join(headline(RunSummary.model_validate(summary(sure))).details)
+    assert "gives p < 0.001." in told and "Holm" not in told and "four times in five" not in told
+
+
+def test_a_comparison_shows_its_statistics() -> None:
+    stats = {
+        "p": 0.0312,
+        "p_holm": 0.25,
+        "effect": {"name": "cliffs_delta", "value": -0.5},
+        "wins": 7,
+        "ties": 30,
+        "losses": 3,
+        "settles_at": 340,
+    }
+    figures = summary(comparison(-0.4, 0.1, metric="rating") | stats)
+    words = Page(render_report(ReportData(name="demo", summary=RunSummary.model_validate(figures)))).words()
+    for shown in ("0.031 Holm 0.250", "−0.50 Cliff's δ", "7–30–3 of 40, needs 340"):
+        assert shown in words, shown
+
+
+def test_a_share_is_bold_where_its_difference_from_the_teacher_leaves_out_zero() -> None:
+    figures = summary()
+    table = causal("wrong_fact")
+    for row, low in zip(table, (0.05, 0.0), strict=True):
+        row["against_teacher"] = {"student_arf": {"value": 0.1, "low": low, "high": 0.3}}
+    figures["evaluate"]["causal"] = table  # type: ignore[index]
+    html = render_report(ReportData(name="demo", summary=RunSummary.model_validate(figures)))
+    section = html[html.index('<section id="causal"') : html.index("Where the difference from the teacher")]
+    assert re.findall(r'best">25.0%<small>(.*?)<', section) == ["+5.0 to +30.0"]
+    assert re.findall(r'best">12.5%<small>(.*?)<', section) == ["−43.8 to −31.2"] * 2
+
+
+def test_the_mean_over_references_is_shown_where_it_says_something_else() -> None:
+    interval = {"value": 0.25, "low": 0.2, "high": 0.3, "n": 9}
+    systems = {"teacher": {"rougeL": interval, "rougeL_mean": interval}}
+    same = RunSummary.model_validate({"evaluate": {"systems": systems}})
+    systems["teacher"]["rougeL_mean"] = interval | {"value": 0.2}
+    other = RunSummary.model_validate({"evaluate": {"systems": systems}})
+    shown = [Page(render_report(ReportData(name="demo", summary=figures))).words() for figures in (same, other)]
+    assert ["ROUGE-L, mean of references" in words for words in shown] == [False, True]
+
+
+def test_students_of_other_arms_have_names() -> None:
+    assert [system_label(name) for name in ("student_rewrite", "student_arf", "gpt")] == [
+        "Student (rewrite)",
+        "Student (ARF)",
+        "gpt",
+    ]
 
 
 def test_longer_summaries_are_neither_better_nor_worse() -> None:
@@ -351,7 +446,7 @@ def test_text_has_the_contrast_that_wcag_asks_for(theme: int) -> None:
     pairs += [("good", "good-tint"), ("bad", "bad-tint"), ("bad", "card"), ("bad", "note")]
     for text, ground in pairs:
         assert contrast(colours[text][theme], colours[ground][theme]) >= 4.5, (text, ground)
-    for mark in ("base", "teacher", "drafts", "arf", "edge", "note-line"):
+    for mark in ("base", "teacher", "reviser", "drafts", "arf", "edge", "note-line"):
         assert contrast(colours[mark][theme], colours["card"][theme]) >= 3, mark
 
 
@@ -386,3 +481,25 @@ def test_the_score_of_an_error_and_the_gain_of_an_edit_are_shown() -> None:
     assert "83% unsupported" in page
     assert "support +0.41" in page
     assert "unsupported" not in render_report(full())
+
+
+def test_what_a_verified_revision_cost() -> None:
+    def call(stage: str, cached: bool = False) -> Call:
+        figures = {} if cached else {"prompt_tokens": 100, "completion_tokens": 20, "usd": 0.01}
+        return Call(stage=stage, model="m", cached=cached, **figures)
+
+    calls = [call("draft"), call("analyze"), call("analyze"), call("revise"), call("revise", cached=True)]
+    revisions = [case(f"{n}.", verdict=verdict, strategy="edits").revision for n, verdict in enumerate(VERDICTS)]
+    (cost,) = revision_costs(calls, revisions).values()
+    assert (cost.revisions, cost.verified, cost.calls) == (4, 2, 3)
+    assert (cost.calls_per_verified, cost.tokens_per_verified, cost.usd_per_verified) == (1.5, 180, 0.015)
+    assert revision_costs(calls, []) == {}
+    other = case("5.", verdict="rejected", strategy="rewrite").revision
+    assert list(revision_costs(calls, [*revisions, other])) == ["edits, rewrite"]
+
+
+def test_without_a_verified_revision_there_is_no_cost_of_one() -> None:
+    costs = revision_costs([], [case(verdict="rejected", strategy="rewrite").revision])
+    assert costs["rewrite"].usd_per_verified is None
+    shown = Page(render_report(ReportData(name="n", summary=RunSummary(costs=costs)))).words()
+    assert "rewrite 0 – – –" in shown

@@ -10,7 +10,7 @@ from arf_programs.models import scripted
 from arf_programs.models.lm import build_lm
 from arf_programs.models.scripted import ScriptedAnswer
 from arf_programs.progress import Progress
-from arf_programs.runner import RowKey, run_rows
+from arf_programs.running.rows import RowKey, run_rows
 from signatures.exceptions import ModelError, QuoteError, StageError
 from signatures.records import Failure
 

@@ -14,6 +14,7 @@ from signatures.records import Message, TrainingExample
 from training import sft
 from training.assemble import assemble
 from training.base_model import load_base
+from training.hardware import find_hardware
 from training.loss_weights import COLUMN, are_weighted, token_weights, weights_of
 from training.settings import TrainSettings
 from training.tally import Tally
@@ -55,7 +56,9 @@ def one_thread():
 def make_trainer(base, tmp_path, rows, edit_weight):
     settings = TrainSettings(base=base, batch_size=3, edit_weight=edit_weight, lora={"r": 2, "dropout": 0})
     model, tokenizer = load_base(base, torch.float32)
-    return assemble(settings, rows, model, tokenizer, folder=tmp_path, tally=Tally(), callbacks=[])
+    return assemble(
+        settings, rows, model, tokenizer, hardware=find_hardware(), folder=tmp_path, tally=Tally(), callbacks=[]
+    )
 
 
 def test_a_token_weighs_more_where_it_shares_a_character_with_an_edit():

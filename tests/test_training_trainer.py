@@ -12,6 +12,7 @@ from signatures.summarize import Summarize
 from training.assemble import assemble
 from training.base_model import load_base, stop_ids
 from training.frozen_layers import FrozenLayers, may_be_remembered
+from training.hardware import find_hardware
 from training.settings import TrainSettings
 from training.tally import Tally
 
@@ -46,7 +47,10 @@ def make_trainer(base, tmp_path, **lora):
     ]
     settings = TrainSettings(base=base, batch_size=2, epochs=2, lora={"r": 2, "dropout": 0, **lora})
     model, tokenizer = load_base(base, torch.float32)
-    trainer = assemble(settings, rows, model, tokenizer, folder=tmp_path, tally=Tally(), callbacks=[])
+    hardware = find_hardware()
+    trainer = assemble(
+        settings, rows, model, tokenizer, hardware=hardware, folder=tmp_path, tally=Tally(), callbacks=[]
+    )
     for name, parameter in trainer.model.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(parameter, std=0.02, generator=torch.Generator().manual_seed(1))
@@ -98,7 +102,7 @@ def test_a_student_is_trained_on_the_very_tokens_that_it_is_served_with(base, tm
 
 def test_a_student_learns_to_stop(base, tmp_path):
     trainer = make_trainer(base, tmp_path)
-    stops = stop_ids(trainer.model.get_base_model(), trainer.processing_class)
+    stops = stop_ids(trainer.model.get_base_model().generation_config, trainer.processing_class)
     assert stops == {trainer.processing_class.eos_token_id}
     assert all(stops & set(row["labels"]) for row in trainer.train_dataset)
 

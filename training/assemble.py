@@ -1,7 +1,7 @@
 """Puts a trainer together from settings. Importing this module costs seconds: do it where it is needed.
 
-On CUDA the model is held and trained in bfloat16 (the adapter in float32) with gradient checkpointing, rows of like
-length share a batch, and TRL's fused head computes the loss. On a CPU everything is float32; see `training.trainer`.
+On CUDA training computes in bfloat16 (the adapter is held in float32) with gradient checkpointing, rows of like length
+share a batch, and TRL's fused head computes the loss. On a CPU everything is float32; see `training.trainer`.
 """
 
 from __future__ import annotations
@@ -9,16 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
 from datasets import Dataset
-from peft import LoraConfig, PeftModel, get_peft_model
-from torch import nn
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, PrinterCallback, TrainerCallback, set_seed
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, PrinterCallback, TrainerCallback
 from trl.trainer.sft_config import SFTConfig
 
-from signatures.exceptions import ConfigError
 from signatures.records import TrainingExample
+from training.adapter import adapted_layers, with_adapter
 from training.frozen_layers import FrozenLayers, may_be_remembered
+from training.hardware import Hardware, is_bf16, is_checkpointed
 from training.length_audit import chat_messages
 from training.loss_weights import COLUMN, are_weighted, token_weights
 from training.settings import TrainSettings
@@ -28,11 +26,11 @@ from training.weighted_loss import WeightedTrainer
 
 _MEMORY = 2**30  # bytes for the outputs of frozen layers
 _KEPT_CHECKPOINTS = 2
-
-
-def training_dtype() -> torch.dtype:
-    """The type in which the base model is held: bfloat16 on CUDA where the device has it, else float32."""
-    return torch.bfloat16 if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else torch.float32
+# What two schedules of transformers cannot do without: the rate at the end as a share of the peak (a tenth, as in
+# Hoffmann et al. 2022, arXiv 2203.15556), and the share of decaying steps (10-20% in Haegele et al. 2024, arXiv
+# 2405.18392).
+_FINAL_SHARE = 0.1
+_DECAY_SHARE = 0.2
 
 
 def assemble(
@@ -41,27 +39,28 @@ def assemble(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     *,
+    hardware: Hardware,
     folder: Path,
     tally: Tally,
     callbacks: list[TrainerCallback],
 ) -> StudentTrainer:
-    """A trainer of a LoRA adapter on `model` that is ready to train, with its checkpoints in `folder`.
+    """A trainer of `model`, or of an adapter on it, that is ready to train, with its checkpoints in `folder`.
 
     Raises ConfigError for targets that the model does not have.
     """
-    adapted = with_adapter(model, settings)
     weighted = are_weighted(examples, settings.edit_weight)
     kind = WeightedTrainer if weighted else StudentTrainer
     trainer = kind(
-        model=adapted,
-        args=_sft_config(settings, folder),
+        model=model if settings.method == "full" else with_adapter(model, settings),
+        args=_sft_config(settings, hardware, folder, rows=len(examples)),
         train_dataset=_weighted_dataset(examples, tokenizer, settings) if weighted else _dataset(examples),
         processing_class=tokenizer,
         callbacks=callbacks,
     )
     trainer.remove_callback(PrinterCallback)
     trainer.tally = tally
-    if is_cpu_alone(trainer.accelerator):
+    # Noise on the embeddings makes every pass through the frozen layers a new one.
+    if is_cpu_alone(trainer.accelerator) and not trainer.args.gradient_checkpointing and not settings.neftune_alpha:
         _spare_frozen_layers(model, settings)
     return trainer
 
@@ -78,26 +77,29 @@ def _weighted_dataset(
     return _dataset(examples).add_column(COLUMN, weights)
 
 
-def _sft_config(settings: TrainSettings, folder: Path) -> SFTConfig:
-    cuda = torch.cuda.is_available()
-    rows = settings.batch_size * settings.gradient_accumulation
+def _sft_config(settings: TrainSettings, hardware: Hardware, folder: Path, *, rows: int) -> SFTConfig:
+    cuda = hardware.is_gpu
+    batch = settings.batch_size * settings.gradient_accumulation
     return SFTConfig(
         output_dir=str(folder),
         seed=settings.seed,
         num_train_epochs=settings.epochs,
         per_device_train_batch_size=settings.batch_size if cuda else 1,
-        gradient_accumulation_steps=settings.gradient_accumulation if cuda else rows,
-        train_sampling_strategy="group_by_length" if cuda else "random",
+        gradient_accumulation_steps=settings.gradient_accumulation if cuda else batch,
+        train_sampling_strategy="group_by_length" if cuda and not settings.packing else "random",
+        packing=settings.packing,
         learning_rate=settings.learning_rate,
         lr_scheduler_type=settings.scheduler,
+        lr_scheduler_kwargs=scheduler_arguments(settings, rows),
         warmup_steps=settings.warmup_ratio,
         weight_decay=settings.weight_decay,
         max_grad_norm=settings.max_grad_norm,
+        neftune_noise_alpha=settings.neftune_alpha,
         max_length=settings.max_length,
         completion_only_loss=True,
         use_cpu=not cuda,
-        bf16=training_dtype() is torch.bfloat16,
-        gradient_checkpointing=cuda,
+        bf16=is_bf16(settings, hardware),
+        gradient_checkpointing=is_checkpointed(settings, hardware),
         dataloader_pin_memory=cuda,
         save_strategy="steps",
         save_steps=settings.save_steps,
@@ -109,47 +111,21 @@ def _sft_config(settings: TrainSettings, folder: Path) -> SFTConfig:
     )
 
 
-def with_adapter(model: PreTrainedModel, settings: TrainSettings) -> PeftModel:
-    """`model` with a new adapter. Raises ConfigError for targets that it does not have."""
-    lora = settings.lora
-    config = LoraConfig(
-        task_type="CAUSAL_LM",
-        r=lora.r,
-        lora_alpha=lora.alpha,
-        lora_dropout=lora.dropout,
-        target_modules=_targets(model, settings),
-        layers_to_transform=_adapted_layers(model, settings),
-    )
-    set_seed(settings.seed)  # the adapter starts from random numbers
-    try:
-        return get_peft_model(model, config)
-    except ValueError as error:
-        raise ConfigError(f"train.lora: {error}") from error
-
-
-def _adapted_layers(model: PreTrainedModel, settings: TrainSettings) -> list[int] | None:
-    if settings.lora.last_layers is None:
-        return None
-    count: int = model.config.get_text_config().num_hidden_layers
-    return list(range(max(0, count - settings.lora.last_layers), count))
-
-
-def _targets(model: PreTrainedModel, settings: TrainSettings) -> str | list[str]:
-    targets = settings.lora.targets
-    if not isinstance(targets, str):
-        return list(targets)
-    if settings.lora.last_layers is None or targets != "all-linear":
-        return targets
-    # PEFT takes no `layers_to_transform` beside "all-linear", so its meaning is spelled out.
-    head = model.get_output_embeddings()
-    linear = [name for name, module in model.named_modules() if isinstance(module, nn.Linear) and module is not head]
-    return sorted({name.rpartition(".")[2] for name in linear})
+def scheduler_arguments(settings: TrainSettings, rows: int) -> dict[str, float]:
+    """What the schedule needs to be told, for `rows` rows."""
+    if settings.scheduler == "cosine_with_min_lr":
+        return {"min_lr_rate": _FINAL_SHARE}
+    if settings.scheduler == "warmup_stable_decay":
+        batch = settings.batch_size * settings.gradient_accumulation
+        steps = max(1, round(settings.epochs * -(-rows // batch)))
+        return {"num_decay_steps": max(1, round(_DECAY_SHARE * steps))}
+    return {}
 
 
 def _spare_frozen_layers(model: PreTrainedModel, settings: TrainSettings) -> None:
     layers = getattr(model.base_model, "layers", None)
-    adapted = _adapted_layers(model, settings)
-    if layers is None or adapted is None:
+    adapted = adapted_layers(model, settings)
+    if layers is None or adapted is None or settings.method == "full":
         return
     frozen = layers[: adapted[0]]
     if may_be_remembered(frozen):

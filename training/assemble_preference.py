@@ -14,7 +14,9 @@ from trl.trainer.dpo_config import DPOConfig
 from trl.trainer.dpo_trainer import DPOTrainer
 
 from signatures.records import PreferencePair
-from training.assemble import training_dtype, with_adapter
+from training.adapter import with_adapter
+from training.assemble import scheduler_arguments
+from training.hardware import Hardware, is_bf16, is_checkpointed
 from training.settings import TrainSettings
 from training.tally import Tally
 
@@ -42,6 +44,7 @@ def assemble(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     *,
+    hardware: Hardware,
     adapter: Path | None,
     folder: Path,
     tally: Tally,
@@ -50,12 +53,12 @@ def assemble(
     """A trainer that is ready to train, with its checkpoints in `folder`.
 
     It goes on from `adapter`, of which TRL keeps a frozen copy as the reference; a new adapter changes nothing at
-    first, so copying it makes the base the reference. Raises ConfigError for targets that the model does not have.
+    first, so copying it makes the base the reference. With method `full` every weight of `model` is trained, and TRL
+    loads it a second time as the reference. Raises ConfigError for targets that the model does not have.
     """
-    adapted = PeftModel.from_pretrained(model, adapter, is_trainable=True) if adapter else with_adapter(model, settings)
     trainer = PreferenceTrainer(
-        model=adapted,
-        args=_dpo_config(settings, folder),
+        model=_student(model, settings, adapter),
+        args=_dpo_config(settings, hardware, folder, rows=len(pairs)),
         train_dataset=_dataset(pairs),
         processing_class=tokenizer,
         callbacks=callbacks,
@@ -65,13 +68,19 @@ def assemble(
     return trainer
 
 
+def _student(model: PreTrainedModel, settings: TrainSettings, adapter: Path | None) -> PreTrainedModel | PeftModel:
+    if adapter is not None:
+        return PeftModel.from_pretrained(model, adapter, is_trainable=True)
+    return model if settings.method == "full" else with_adapter(model, settings)
+
+
 def _dataset(pairs: Sequence[PreferencePair]) -> Dataset:
     return Dataset.from_list([pair.model_dump(include={"prompt", "chosen", "rejected"}) for pair in pairs])
 
 
-def _dpo_config(settings: TrainSettings, folder: Path) -> DPOConfig:
-    cuda = torch.cuda.is_available()
-    rows = settings.batch_size * settings.gradient_accumulation
+def _dpo_config(settings: TrainSettings, hardware: Hardware, folder: Path, *, rows: int) -> DPOConfig:
+    cuda = hardware.is_gpu
+    batch = settings.batch_size * settings.gradient_accumulation
     return DPOConfig(
         output_dir=str(folder),
         loss_type=[settings.preference.method],
@@ -79,16 +88,18 @@ def _dpo_config(settings: TrainSettings, folder: Path) -> DPOConfig:
         seed=settings.seed,
         num_train_epochs=settings.epochs,
         per_device_train_batch_size=settings.batch_size if cuda else 1,
-        gradient_accumulation_steps=settings.gradient_accumulation if cuda else rows,
+        gradient_accumulation_steps=settings.gradient_accumulation if cuda else batch,
         learning_rate=settings.learning_rate,
         lr_scheduler_type=settings.scheduler,
+        lr_scheduler_kwargs=scheduler_arguments(settings, rows),
         warmup_steps=settings.warmup_ratio,
         weight_decay=settings.weight_decay,
         max_grad_norm=settings.max_grad_norm,
+        neftune_noise_alpha=settings.neftune_alpha,
         max_length=None,  # the pairs were measured before: nothing is cut
         use_cpu=not cuda,
-        bf16=training_dtype() is torch.bfloat16,
-        gradient_checkpointing=cuda,
+        bf16=is_bf16(settings, hardware),
+        gradient_checkpointing=is_checkpointed(settings, hardware),
         dataloader_pin_memory=cuda,
         save_strategy="steps",
         save_steps=settings.save_steps,

@@ -1,6 +1,10 @@
-"""Merges a student's adapter into its base: `python -m training.export --adapter student/arf --output merged`.
+"""Takes a student out of its run: as an adapter or merged into its base, with a model card.
 
-What it writes is an ordinary transformers model, in safetensors, which any server loads without PEFT.
+    python -m training.export --run-dir runs/my-run --arm arf --output my-student [--merged]
+    python -m training.export --adapter runs/my-run/student/arf --output my-student
+
+The second form merges any adapter, and knows no run to write a card of. What is merged is an ordinary transformers
+model, in safetensors, which any server loads without PEFT.
 """
 
 from __future__ import annotations
@@ -9,24 +13,43 @@ import argparse
 import json
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from arf_programs.jsonl import write_text_atomic
+from arf_programs.models.weights import is_adapter
+from arf_programs.run_folder import RunFolder
+from arf_programs.serving.student import find_student
 from signatures.exceptions import DataError
 from training.base_model import load_base
+from training.card_facts import base_of, gather
 from training.command import quiet_libraries, run_command
+from training.model_card import ADAPTER, MARK, render_card
 from training.training_log import LOG
+
+CARD = "README.md"
+_PUBLISHED = (".safetensors", ".json", ".jinja", ".txt", ".model")  # weights, tokenizer; no pickle, nothing of training
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m training.export", description="Merge a student's adapter into its base model."
+    parser = argparse.ArgumentParser(prog="python -m training.export", description="Take a student out of its run.")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--run-dir", type=Path, help="folder of a run with trained students")
+    source.add_argument("--adapter", type=Path, help="folder of an adapter, e.g. student/arf, to merge without a card")
+    parser.add_argument("--arm", default="arf", help="which student of the run")
+    parser.add_argument("--merged", action="store_true", help="merge the adapter into its base")
+    parser.add_argument("--license", help="licence of the base as the Hub names it, e.g. apache-2.0")
+    parser.add_argument("--output", type=Path, required=True, help="folder to make; an earlier export is replaced")
+    given = parser.parse_args(argv)
+    if given.adapter:
+        return run_command(lambda _: export(given.adapter, given.output))
+    folder = RunFolder(given.run_dir)
+    return run_command(
+        lambda _: export_student(folder, given.arm, given.output, merged=given.merged, license=given.license)
     )
-    parser.add_argument("--adapter", type=Path, required=True, help="folder of the student, e.g. student/arf")
-    parser.add_argument("--output", type=Path, required=True, help="folder to make; it must not exist")
-    arguments = parser.parse_args(argv)
-    return run_command(lambda _: export(arguments.adapter, arguments.output))
 
 
 def export(adapter: Path, output: Path) -> None:
@@ -34,28 +57,84 @@ def export(adapter: Path, output: Path) -> None:
 
     The weights keep the type of the base. Raises DataError when `adapter` is no adapter or `output` exists.
     """
-    base = _base_of(adapter)
+    _base_name(adapter)
     if output.exists():
         raise DataError(f"{output} exists: remove it or choose another folder.")
+    with _whole_or_not(output) as made:
+        _merge(adapter, made)
+        if (adapter / LOG).is_file():
+            shutil.copyfile(adapter / LOG, made / LOG)
+
+
+def export_student(folder: RunFolder, arm: str, output: Path, *, merged: bool, license: str | None = None) -> None:
+    """Write the student of an arm with its model card to the folder `output`, whole or not at all.
+
+    An earlier export there is replaced. Raises DataError for an arm without a student and for a folder that holds
+    anything else, and what `training.card_facts.gather` raises.
+    """
+    student = find_student(folder, arm)
+    refuse_to_overwrite(output)
+    adapter = is_adapter(student)
+    form = "merged model" if adapter and merged else ADAPTER if adapter else "model"
+    card = render_card(gather(folder, arm, form=form, license=license))
+    with _whole_or_not(output) as made:
+        if form == "merged model":
+            _merge(student, made)
+        else:
+            _copy(student, made)
+        write_text_atomic(made / CARD, card)
+
+
+def refuse_to_overwrite(output: Path) -> None:
+    """Raise DataError when `output` is there and is neither empty nor an earlier export."""
+    if not output.exists() or (output.is_dir() and not any(output.iterdir())):
+        return
+    card = output / CARD
+    if not card.is_file() or MARK not in card.read_text(encoding="utf-8", errors="replace"):
+        raise DataError(f"{output} is not empty and is no export of a student: remove it or choose another folder.")
+
+
+@contextmanager
+def _whole_or_not(output: Path) -> Iterator[Path]:
+    """A folder to write into that takes the place of `output` once all went well."""
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as temporary:
+        made = Path(temporary) / "made"
+        made.mkdir()
+        yield made
+        if output.exists():
+            output.replace(Path(temporary) / "earlier")
+        made.replace(output)
+
+
+def _merge(adapter: Path, made: Path) -> None:
     quiet_libraries()
     from peft import PeftModel
     from transformers import AutoTokenizer
 
-    model, _ = load_base(base, "auto")
+    model, _ = load_base(_base_name(adapter), "auto")
     tokenizer = AutoTokenizer.from_pretrained(adapter, trust_remote_code=False)
     merged: Any = PeftModel.from_pretrained(model, adapter).merge_and_unload()
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as temporary:
-        made = Path(temporary) / "merged"
-        merged.save_pretrained(made)
-        tokenizer.save_pretrained(made)
-        if (adapter / LOG).is_file():
-            shutil.copyfile(adapter / LOG, made / LOG)
-        made.replace(output)
+    merged.save_pretrained(made)
+    tokenizer.save_pretrained(made)
 
 
-def _base_of(adapter: Path) -> str:
+def _copy(student: Path, made: Path) -> None:
+    """Copy weights and tokenizer. An adapter names its base as the Hub knows it, never a folder of this machine."""
+    for path in sorted(student.iterdir()):
+        if path.is_file() and path.suffix in _PUBLISHED and path.name != LOG:
+            shutil.copyfile(path, made / path.name)
+    config = made / "adapter_config.json"
+    if config.is_file():
+        name = _base_name(made)
+        content = {**json.loads(config.read_bytes()), "base_model_name_or_path": base_of(name)[0] or Path(name).name}
+        write_text_atomic(config, json.dumps(content, indent=2, sort_keys=True) + "\n")
+
+
+def _base_name(adapter: Path) -> str:
     config = adapter / "adapter_config.json"
+    if not config.is_file() and any(adapter.glob("model*.safetensors")):
+        raise DataError(f"{adapter} is a whole model already (train.method full): use the folder as it is.")
     try:
         base = json.loads(config.read_bytes())["base_model_name_or_path"]
     except (OSError, ValueError, KeyError, TypeError):

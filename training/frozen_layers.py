@@ -35,7 +35,8 @@ class FrozenLayers:
         self, index: int, forward: Forward, hidden_states: torch.Tensor, *args: object, **kwargs: object
     ) -> torch.Tensor:
         if index == 0:
-            self._row = hashlib.blake2b(hidden_states.detach().numpy().tobytes(), digest_size=16).digest()
+            entering = hidden_states.detach().contiguous().view(torch.uint8).numpy()  # numpy has no bfloat16
+            self._row = hashlib.blake2b(entering.tobytes(), digest_size=16).digest()
         known = self._outputs.get(self._row)
         if known is not None:
             return known if index == self._last else hidden_states

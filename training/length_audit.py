@@ -13,7 +13,7 @@ from signatures.exceptions import DataError
 from signatures.records import TrainingExample
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+    from transformers import PreTrainedConfig, PreTrainedTokenizerBase
 
 _SHOWN = 20  # rows named in a message
 
@@ -30,6 +30,12 @@ class RowLength:
     def total(self) -> int:
         """Tokens of prompt and completion."""
         return self.prompt + self.completion
+
+
+def token_limit(max_length: int, config: PreTrainedConfig) -> int:
+    """The largest row in tokens: `max_length`, or what the base reads if that is less."""
+    context = getattr(config.get_text_config(), "max_position_embeddings", None)
+    return min(max_length, context or max_length)
 
 
 def chat_messages(example: TrainingExample) -> tuple[list[dict[str, str]], list[dict[str, str]]]:

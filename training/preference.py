@@ -1,8 +1,8 @@
 """Trains a student on preference pairs: `python -m training.preference --data train/preference.jsonl --adapter
 student/arf --output student/arf_dpo --config train/arf_dpo.json`.
 
-It goes on from the adapter of a fine-tuned student, or, without `--adapter`, starts a new one on the base. Output,
-checkpoints and progress lines are those of `training.sft`.
+It goes on from the adapter of a fine-tuned student (with method `full`, from a whole model), or, without `--adapter`,
+from the base. Output, checkpoints and progress lines are those of `training.sft`.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ from signatures.records import PreferencePair, TrainingExample
 from training.base_model import load_base, stop_ids
 from training.checkpoints import Checkpoints
 from training.command import quiet_libraries, run_command
-from training.length_audit import RowLength, measure, rows_that_fit
+from training.hardware import base_dtype, check_hardware, find_hardware
+from training.length_audit import RowLength, measure, rows_that_fit, token_limit
 from training.settings import TrainSettings, load_settings
-from training.sft import made_from, make_log, mend_saved, run_training, token_limit
+from training.sft import made_from, make_log, mend_saved, run_training
 from training.tally import Tally
 from training.training_log import LOG
 
@@ -45,30 +46,34 @@ def main(argv: list[str] | None = None) -> int:
 def train(data: Path, output: Path, settings: TrainSettings, machine: TextIO, *, adapter: Path | None = None) -> None:
     """Train a student on the pairs of `data` into the folder `output`; each step is a JSON line on `machine`.
 
-    Rates and epochs are those of `settings.preference`, all else is that of fine-tuning. The reference, to which the
-    student is held, is `adapter`, or the base where there is none. Raises UserError for settings or pairs that cannot
+    Rates and epochs are those of `settings.preference`, all else is that of fine-tuning, but for packing and edit
+    weights, which pairs do without. The reference, to which the student is held, is `adapter`, or the base where there
+    is none. Raises UserError for settings or pairs that cannot
     be trained on, StageError when training fails. Does nothing when the folder is whole and was made from the same
     settings, pairs and adapter.
     """
     started = time.monotonic()
     settings = _of_preference(settings)
     pairs = _read_pairs(data)
-    if adapter is not None and not is_adapter(adapter):
-        raise DataError(f"{adapter} is no adapter: give the folder of a student that `training.sft` has finished.")
+    if adapter is not None:
+        _check_start(settings, adapter)
     checkpoints = Checkpoints(output / "checkpoints", _fingerprint(settings, data, adapter))
     if made_from(output) == checkpoints.fingerprint:
         sys.stderr.write(f"{output} is whole and was made from the same settings and pairs: nothing to do\n")
         return
     quiet_libraries()
-    from training.assemble import training_dtype
+    hardware = find_hardware()
+    check_hardware(settings, hardware)
     from training.assemble_preference import assemble
     from training.progress import Progress
 
-    model, tokenizer = load_base(settings.base, training_dtype())
+    dtype = base_dtype(settings, hardware)
+    start = str(adapter) if adapter and settings.method == "full" else settings.base
+    model, tokenizer = load_base(start, dtype, four_bit=settings.method == "qlora")
     chosen, rejected = _sides(pairs, settings)
-    stops = stop_ids(model, tokenizer)
+    stops = stop_ids(model.generation_config, tokenizer)
     lengths = _longer(measure(tokenizer, chosen, stops), measure(tokenizer, rejected, stops))
-    fitting = rows_that_fit(lengths, token_limit(settings, model), settings.on_overflow)
+    fitting = rows_that_fit(lengths, token_limit(settings.max_length, model.config), settings.on_overflow)
     tally = Tally()
     progress = Progress(tally, checkpoints, started=started, machine=machine, person=sys.stderr)
     trainer = assemble(
@@ -76,7 +81,8 @@ def train(data: Path, output: Path, settings: TrainSettings, machine: TextIO, *,
         [pairs[index] for index in fitting],
         model,
         tokenizer,
-        adapter=adapter,
+        hardware=hardware,
+        adapter=adapter if settings.method != "full" else None,
         folder=checkpoints.folder,
         tally=tally,
         callbacks=[progress],
@@ -99,6 +105,17 @@ def _of_preference(settings: TrainSettings) -> TrainSettings:
     if preference.method == "none":
         raise ConfigError("train.preference.method is none: set it to sigmoid or apo_zero.")
     return settings.model_copy(update={"epochs": preference.epochs, "learning_rate": preference.learning_rate})
+
+
+def _check_start(settings: TrainSettings, adapter: Path) -> None:
+    """Raise DataError for a student that the method cannot go on from."""
+    if settings.method == "full":
+        if is_adapter(adapter) or not (adapter / "config.json").is_file():
+            raise DataError(
+                f"{adapter} is no whole model: with method full, give the folder of a student trained by it."
+            )
+    elif not is_adapter(adapter):
+        raise DataError(f"{adapter} is no adapter: give the folder of a student that `training.sft` has finished.")
 
 
 def _fingerprint(settings: TrainSettings, data: Path, adapter: Path | None) -> str:

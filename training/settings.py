@@ -6,11 +6,11 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field, JsonValue, ValidationError, field_validator
 
-from arf_programs.config.schema import TrainConfig
+from arf_programs.config.train import TrainConfig
 from signatures.exceptions import ConfigError
 
 
@@ -28,8 +28,6 @@ class TrainSettings(TrainConfig):
 
     arm: str | None = Field(default=None, description="arm of the rows; null: as the rows say")
     seed: int = Field(default=17, ge=0)
-    scheduler: Literal["linear", "cosine", "constant_with_warmup"] = "linear"
-    warmup_ratio: float = Field(default=0.05, ge=0, lt=1, description="share of the steps in which the rate rises")
     weight_decay: float = Field(default=0.0, ge=0)
     max_grad_norm: float = Field(default=1.0, gt=0)
     save_steps: float = Field(default=0.1, gt=0, description="steps between checkpoints; below 1: share of all steps")
@@ -78,8 +76,9 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _describe(error: Any, path: Path | None) -> str:
-    name = ".".join(str(part) for part in error["loc"])
+    name = ".".join(str(part) for part in error["loc"]) or "train"
     place = f"{path}: {name}" if path else name
     if error["type"] == "extra_forbidden":
         return f"{place} is not a known setting: known are {', '.join(TrainSettings.model_fields)}."
-    return f"{place}: {error['msg'].removeprefix('Value error, ')} (it is {error.get('input')!r})."
+    given = f" (it is {error.get('input')!r})" if error["loc"] else ""
+    return f"{place}: {error['msg'].removeprefix('Value error, ')}{given}."

@@ -1,8 +1,8 @@
 """Fine-tunes a student on the examples of an arm: `python -m training.sft --data train/arf.jsonl --output student/arf`.
 
-Writes the LoRA adapter, the tokenizer and `training_log.json` into the output folder. The log is written last and
-atomically: where it is, the student is whole. An interrupted run goes on from its last whole checkpoint when the same
-command is given again.
+Writes the adapter (with method `full`, the model), the tokenizer and `training_log.json` into the output folder. The
+log is written last and atomically: where it is, the student is whole. An interrupted run goes on from its last whole
+checkpoint when the same command is given again.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, get_args
 
+from arf_programs.config.train import Method
 from arf_programs.jsonl import read_jsonl, write_text_atomic
 from signatures.exceptions import DataError, StageError
 from signatures.records import TrainingExample
 from training.base_model import load_base, stop_ids
 from training.checkpoints import Checkpoints
 from training.command import quiet_libraries, run_command
-from training.length_audit import RowLength, measure, rows_that_fit
+from training.hardware import base_dtype, check_hardware, find_hardware
+from training.length_audit import RowLength, measure, rows_that_fit, token_limit
 from training.settings import TrainSettings, load_settings
 from training.tally import Tally
 from training.training_log import LOG, TrainingLog, first_and_last, step_losses, versions
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
-
     from training.trainer import StudentTrainer
 
 _LORA_FLAGS = {"lora_r": "r", "lora_alpha": "alpha", "lora_dropout": "dropout", "last_layers": "last_layers"}
@@ -36,12 +36,41 @@ _LORA_FLAGS = {"lora_r": "r", "lora_alpha": "alpha", "lora_dropout": "dropout", 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    arguments = vars(_parser().parse_args(argv))
+    parser = _parser()
+    arguments = vars(parser.parse_args(argv))
     data, output, config = arguments.pop("data"), arguments.pop("output"), arguments.pop("config")
+    dry, as_json = arguments.pop("dry_run"), arguments.pop("json")
+    if not dry and (data is None or output is None):
+        parser.error("--data and --output are needed, unless --dry-run is given")
     given = {key: value for key, value in arguments.items() if value is not None}
     lora = {name: given.pop(flag) for flag, name in _LORA_FLAGS.items() if flag in given}
     overrides = {**given, "lora": lora} if lora else given
+    if dry:
+        return look_ahead(data, config, overrides, as_json=as_json)
     return run_command(lambda machine: train(data, output, load_settings(config, overrides), machine))
+
+
+def look_ahead(data: Path | None, config: Path | None, overrides: dict[str, Any], *, as_json: bool) -> int:
+    """Print what the training would do and take, and return the exit code: 2 when something stands in its way.
+
+    Without rows (`data` is None, or no file yet) it says what can be said without them.
+    """
+    problems: list[str] = []
+
+    def work(machine: TextIO) -> None:
+        settings = load_settings(config, overrides)
+        examples = _read_examples(data, settings) if data and data.exists() else None
+        quiet_libraries()
+        from training.dry_run import dry_run
+        from training.dry_run_text import as_text
+
+        outlook = dry_run(settings, examples)
+        problems.extend(outlook.problems)
+        text = as_text(outlook)
+        both = {"figures": outlook.model_dump(mode="json"), "text": text}
+        machine.write(json.dumps(both) + "\n" if as_json else text)
+
+    return run_command(work) or (2 if problems else 0)
 
 
 def train(data: Path, output: Path, settings: TrainSettings, machine: TextIO) -> None:
@@ -57,16 +86,28 @@ def train(data: Path, output: Path, settings: TrainSettings, machine: TextIO) ->
         sys.stderr.write(f"{output} is whole and was made from the same settings and rows: nothing to do\n")
         return
     quiet_libraries()
-    from training.assemble import assemble, training_dtype
+    hardware = find_hardware()
+    check_hardware(settings, hardware)
+    from training.assemble import assemble
     from training.progress import Progress
 
-    model, tokenizer = load_base(settings.base, training_dtype())
-    lengths = measure(tokenizer, examples, stop_ids(model, tokenizer))
-    fitting = rows_that_fit(lengths, token_limit(settings, model), settings.on_overflow)
+    dtype = base_dtype(settings, hardware)
+    model, tokenizer = load_base(settings.base, dtype, four_bit=settings.method == "qlora")
+    lengths = measure(tokenizer, examples, stop_ids(model.generation_config, tokenizer))
+    fitting = rows_that_fit(lengths, token_limit(settings.max_length, model.config), settings.on_overflow)
     tally = Tally()
     progress = Progress(tally, checkpoints, started=started, machine=machine, person=sys.stderr)
     rows = [examples[index] for index in fitting]
-    trainer = assemble(settings, rows, model, tokenizer, folder=checkpoints.folder, tally=tally, callbacks=[progress])
+    trainer = assemble(
+        settings,
+        rows,
+        model,
+        tokenizer,
+        hardware=hardware,
+        folder=checkpoints.folder,
+        tally=tally,
+        callbacks=[progress],
+    )
     run_training(trainer, output, checkpoints)
     trainer.save_model(str(output))
     if trainer.is_world_process_zero():
@@ -98,12 +139,6 @@ def made_from(output: Path) -> str | None:
     return log.get("fingerprint") if isinstance(log, dict) else None
 
 
-def token_limit(settings: TrainSettings, model: PreTrainedModel) -> int:
-    """The longest row, in tokens: `max_length`, or what the model reads if that is less."""
-    context = getattr(model.config.get_text_config(), "max_position_embeddings", None)
-    return min(settings.max_length, context or settings.max_length)
-
-
 def run_training(trainer: StudentTrainer, output: Path, checkpoints: Checkpoints) -> None:
     """Train, from the last whole checkpoint on if there is one. Raises StageError when memory runs out."""
     import torch
@@ -121,12 +156,16 @@ def run_training(trainer: StudentTrainer, output: Path, checkpoints: Checkpoints
 
 
 def mend_saved(output: Path, settings: TrainSettings) -> None:
-    """Let the adapter name its base as the configuration does, and leave no file that only training needs."""
+    """Let an adapter name its base as the configuration does, and leave no file that only training needs."""
     config = output / "adapter_config.json"
-    content = {**json.loads(config.read_bytes()), "base_model_name_or_path": settings.base}
-    if isinstance(content["target_modules"], list):
-        content["target_modules"].sort()  # PEFT writes a set: the same training, the same file
-    write_text_atomic(config, json.dumps(content, indent=2, sort_keys=True) + "\n")
+    if settings.method == "full":
+        config.unlink(missing_ok=True)  # left by an adapter that was trained here before
+        (output / "adapter_model.safetensors").unlink(missing_ok=True)
+    else:
+        content = {**json.loads(config.read_bytes()), "base_model_name_or_path": settings.base}
+        if isinstance(content["target_modules"], list):
+            content["target_modules"].sort()  # PEFT writes a set: the same training, the same file
+        write_text_atomic(config, json.dumps(content, indent=2, sort_keys=True) + "\n")
     for name in ("training_args.bin", "README.md"):
         (output / name).unlink(missing_ok=True)
 
@@ -168,11 +207,14 @@ def _parser() -> argparse.ArgumentParser:
         description="Fine-tune a student on the examples of an arm. Flags go before the configuration file.",
     )
     add = parser.add_argument
-    add("--data", type=Path, required=True, help="training examples, e.g. train/arf.jsonl")
-    add("--output", type=Path, required=True, help="folder of the student, e.g. student/arf")
+    add("--data", type=Path, help="training examples, e.g. train/arf.jsonl")
+    add("--output", type=Path, help="folder of the student, e.g. student/arf")
     add("--config", type=Path, help="JSON file of settings, as the `train` section of arf.yaml")
+    add("--dry-run", action="store_true", help="say what it would do and take, and do nothing")
+    add("--json", action="store_true", help="with --dry-run: print one JSON object, figures and text")
     add("--base", help="smollm2-135m, a folder, or a Hugging Face id")
     add("--arm", help="the arm that the rows must belong to")
+    add("--method", choices=get_args(Method), help="an adapter, one on a 4-bit base, or every weight")
     add("--seed", type=int)
     add("--epochs", type=float)
     add("--learning-rate", type=float)

@@ -34,23 +34,22 @@ class StudentTrainer(SFTTrainer):
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> Any:
         """Mean negative log-likelihood of the completion tokens of the batch, as in the base class."""
-        self._count(inputs["attention_mask"])
+        self._count(inputs)
         if not is_cpu_alone(self.accelerator) or return_outputs or num_items_in_batch is None:
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
         labels = inputs["labels"][:, 1:]
         positions = (labels != -100).any(dim=0).nonzero().flatten()
-        logits = model(
-            input_ids=inputs["input_ids"],
-            attention_mask=inputs["attention_mask"],
-            use_cache=False,
-            logits_to_keep=positions,
-        ).logits
+        told = {name: value for name, value in inputs.items() if name != "labels"}
+        logits = model(**told, use_cache=False, logits_to_keep=positions).logits.float()
         targets = labels[:, positions].flatten()
         return nn.functional.cross_entropy(logits.flatten(0, 1), targets, reduction="sum") / num_items_in_batch
 
-    def _count(self, attention_mask: torch.Tensor) -> None:
-        tokens = int(self.accelerator.gather(attention_mask.sum()).sum())
-        positions = int(self.accelerator.gather(torch.tensor(attention_mask.numel(), device=self.args.device)).sum())
+    def _count(self, inputs: dict[str, Any]) -> None:
+        mask = inputs.get("attention_mask")  # packed rows have none, and no padding
+        positions = inputs["input_ids"].numel()
+        tokens = positions if mask is None else int(mask.sum())
+        counts = torch.tensor([[tokens, positions]], device=self.args.device)
+        tokens, positions = self.accelerator.gather(counts).sum(dim=0).tolist()
         self.tally.tokens += tokens
         self.tally.padding += positions - tokens
 

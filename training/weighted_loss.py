@@ -41,7 +41,7 @@ class WeightedTrainer(StudentTrainer):
 
         Logits are computed for the positions before completion tokens alone.
         """
-        self._count(inputs["attention_mask"])
+        self._count(inputs)
         weights = _weights(inputs)
         positions = (inputs["labels"][:, 1:] != -100).any(dim=0).nonzero().flatten()
         told = {name: value for name, value in inputs.items() if name not in ("labels", COLUMN)}

@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
-from arf_programs.cli import plant
+from arf_programs.cli import plant, push, serve, train
+from arf_programs.cli.compare import compare
 from arf_programs.cli.compile import compile_command
-from arf_programs.cli.options import ConfigPath, Json, Limit, RunDir, Set, Verbose
+from arf_programs.cli.estimate import estimate
+from arf_programs.cli.options import ConfigPath, Json, Limit, RetryFailed, RunDir, Set, Verbose
 from arf_programs.cli.session import WRONG_INPUT, open_run, print_json, reporting
 
 app = typer.Typer(
@@ -34,7 +36,8 @@ def _version(wanted: bool) -> None:
 def _arf(
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
 ) -> None:
-    """Exit codes: 0 done, 1 failed at work, 2 wrong input or configuration, 130 interrupted (resumable)."""
+    """Exit codes: 0 done, 1 failed at work, 2 wrong input or configuration, 3 a cap of the budget is reached
+    (resumable), 130 interrupted (resumable)."""
 
 
 @app.command()
@@ -85,18 +88,17 @@ def status(
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
-    """Say which stages are whole, stale or missing, and why."""
+    """Say which stages are whole, stale or missing and why, how far the one at work is, and what was spent."""
     with reporting(as_json=as_json, verbose=verbose):
         run = open_run(config, run_dir=run_dir, overrides=overrides or (), limit=limit, as_json=as_json)
         from arf_programs import pipeline
-        from arf_programs.cli.output import show_status
+        from arf_programs.cli.status import show_status, status_json
 
         states = pipeline.status(run)
         if as_json:
-            stages = {name: {"state": item.state, "why": item.why} for name, item in states.items()}
-            print_json({"run_dir": str(run.folder.path), "stages": stages})
+            print_json(status_json(run, states))
         else:
-            show_status(run.folder.path, states)
+            show_status(run, states)
 
 
 def _add_stage(command: str, last: str, help_text: str) -> None:
@@ -106,6 +108,7 @@ def _add_stage(command: str, last: str, help_text: str) -> None:
         run_dir: RunDir = None,
         overrides: Set = None,
         limit: Limit = None,
+        retry_failed: RetryFailed = False,
         as_json: Json = False,
         verbose: Verbose = False,
     ) -> None:
@@ -116,7 +119,7 @@ def _add_stage(command: str, last: str, help_text: str) -> None:
             from arf_programs.run_lock import run_lock
 
             with run_lock(run):
-                pipeline.run_until(run, last)
+                pipeline.run_until(run, last, retry_failed=retry_failed)
             if as_json:
                 print_json(result_json(run, last))
             else:
@@ -128,11 +131,16 @@ _add_stage("draft", "draft", "Let the teacher summarise every conversation.")
 _add_stage("taxonomy", "taxonomy", "Take open notes on a sample and merge them into taxonomy.yaml, which you may edit.")
 _add_stage("analyze", "analyze", "Find the typed errors of every training draft.")
 _add_stage("revise", "revise", "Mend the drafts and verify each revision.")
-_add_stage("train", "train", "Fine-tune one student per arm.")
+app.command("train")(train.train)
 _add_stage("evaluate", "evaluate", "Score base model, teacher and students on the holdout.")
 _add_stage("report", "report", "Write summary.json and report.html.")
+app.command("estimate")(estimate)
 app.command("plant")(plant.plant)
 app.command("probe")(plant.probe)
+app.command("compare")(compare)
+app.command("export")(push.export)
+app.command("push")(push.push)
+app.command("serve")(serve.serve)
 app.command("compile", help="Optimise the prompts of one program by DSPy against the labelled set.")(compile_command)
 
 

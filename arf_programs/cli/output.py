@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from arf_programs.metrics.definitions import METRICS
 from arf_programs.preflight import Findings
 from arf_programs.run import Run
 from arf_programs.run_folder import read_manifest
-from arf_programs.stages.stage import StageState
 
-_COLOURS = {"whole": "green", "stale": "yellow", "missing": "red"}
 # What the table of the systems shows, and the headings that let it fit into 80 columns.
 _HEADINGS = {
     "check_error_rate": "with errors\n(checks)",
@@ -41,14 +37,6 @@ def show_findings(findings: Findings) -> None:
         console.print(f"problem: {problem}", markup=False, highlight=False, soft_wrap=True)
     count = len(findings.problems)
     console.print("Ready to run." if not count else f"{count} problem{'s' if count > 1 else ''} to mend.")
-
-
-def show_status(folder: Path, states: Mapping[str, StageState]) -> None:
-    """A line for each stage."""
-    table = Table("stage", "state", "why", title=str(folder), title_justify="left")
-    for name, item in states.items():
-        table.add_row(name, Text(item.state, style=_COLOURS[item.state]), Text(item.why))
-    Console().print(table)
 
 
 def show_result(run: Run, last: str) -> None:

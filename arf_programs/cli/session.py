@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 import typer
 from rich.console import Console
 
-from signatures.exceptions import ArfError, UserError
+from signatures.exceptions import ArfError, BudgetError, UserError
 
 if TYPE_CHECKING:
     from arf_programs.run import Run
 
-DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
+DONE, FAILED, WRONG_INPUT, OVER_BUDGET, INTERRUPTED = 0, 1, 2, 3, 130
 
 
 def open_run(
@@ -64,11 +64,17 @@ def reporting(*, as_json: bool = False, verbose: bool = False) -> Iterator[None]
             traceback.print_exc()
         problems = getattr(error, "problems", None) or [str(error)]
         _complain(problems, as_json, type(error).__name__)
-        raise typer.Exit(WRONG_INPUT if isinstance(error, UserError) else FAILED) from None
+        raise typer.Exit(_exit_code(error)) from None
     except BrokenPipeError:
         # The reader of our output has gone; Python would complain once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(FAILED) from None
+
+
+def _exit_code(error: ArfError) -> int:
+    if isinstance(error, BudgetError):
+        return OVER_BUDGET
+    return WRONG_INPUT if isinstance(error, UserError) else FAILED
 
 
 def print_json(value: Any) -> None:

@@ -20,7 +20,7 @@ from arf_programs.metrics.bootstrap import mean_interval, paired_difference
 from arf_programs.metrics.detection import balanced_accuracy
 from arf_programs.models.call_budget import BudgetSpent
 from arf_programs.progress import Progress
-from arf_programs.runner import RowKey, run_rows
+from arf_programs.running.rows import RowKey, run_rows
 from signatures.exceptions import ModelError
 
 FAILED = "failed"

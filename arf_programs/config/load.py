@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,7 @@ def _apply_override(document: dict[str, Any], places: dict[Key, str], override: 
         value = yaml.safe_load(raw)
     except yaml.YAMLError:
         raise ConfigError(f"--set {override}: the value is not valid YAML; quote it.") from None
-    if keys[0] == "models" and len(keys) == 3:
+    if keys[0] == "models" and len(keys) >= 3:
         _spell_out_role(document, keys[1])
     target: Any = document
     for key in keys[:-1]:
@@ -110,7 +111,7 @@ def _spell_out_role(document: dict[str, Any], role: str) -> None:
     models = document.get("models")
     filled = with_fallbacks(models) if isinstance(models, dict) else {}
     if isinstance(models, dict) and isinstance(filled.get(role), dict):
-        models[role] = dict(filled[role])
+        models[role] = deepcopy(filled[role])
 
 
 def _describe(error: Any, places: dict[Key, str], source: str) -> str:

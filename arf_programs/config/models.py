@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, JsonValue, field_validator, model_validator
 
+from arf_programs.config.batch import BatchConfig
 from arf_programs.config.section import Section
 
 Role = Literal["teacher", "analyst", "editor", "judge", "prompt", "reflection"]
@@ -52,9 +53,15 @@ class ModelConfig(Section):
     input_price: float | None = Field(default=None, ge=0, description="USD per million prompt tokens")
     output_price: float | None = Field(default=None, ge=0, description="USD per million completion tokens")
     parameters: dict[str, JsonValue] = Field(default_factory=dict, description="further LiteLLM parameters")
-    concurrency: int = Field(default=16, ge=1, le=4096, description="calls in flight")
+    concurrency: int = Field(
+        default=64, ge=1, le=4096, description="calls in flight at most; how many are, the endpoint's answers decide"
+    )
+    requests_per_minute: float | None = Field(default=None, gt=0, description="null: what the endpoint's headers say")
+    tokens_per_minute: float | None = Field(default=None, gt=0, description="null: what the endpoint's headers say")
     timeout: float = Field(default=120, gt=0, description="seconds for one call")
     retries: int = Field(default=4, ge=0, le=20, description="retries of a call that fails transiently")
+    mode: Literal["live", "batch"] = Field(default="live", description="batch: by the provider's batch API")
+    batch: BatchConfig = BatchConfig()
     license: str | None = Field(default=None, description="note on the terms for the model's output, kept in the run")
 
     @field_validator("parameters")
@@ -64,6 +71,12 @@ class ModelConfig(Section):
             if key in _RESERVED_PARAMETERS:
                 raise ValueError(f"{key!r} does not belong here: use {_RESERVED_PARAMETERS[key]}")
         return value
+
+    @model_validator(mode="after")
+    def _batches_are_a_providers(self) -> ModelConfig:
+        if self.mode == "batch" and self.model.startswith(("embedded/", "scripted/")):
+            raise ValueError(f"{self.model} runs in this process, which has no batch API: leave out `mode: batch`")
+        return self
 
     @model_validator(mode="after")
     def _prices_come_in_pairs(self) -> ModelConfig:

@@ -7,11 +7,13 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from arf_programs.config.budget import BudgetConfig
 from arf_programs.config.compile import CompileConfig, ProgramsConfig
 from arf_programs.config.models import ModelConfig, ModelsConfig
 from arf_programs.config.plant import PlantConfig
-from arf_programs.config.preference import STUDENTS, ArmsConfig
+from arf_programs.config.preference import STUDENTS
 from arf_programs.config.section import Section
+from arf_programs.config.train import TrainConfig
 
 CorpusFormat = Literal["auto", "jsonl", "csv", "parquet", "dataset"]
 Strategy = Literal["edits", "rewrite", "taxonomy"]
@@ -98,29 +100,6 @@ class ReviseConfig(Section):
     verify_with_analyst: bool = Field(default=True, description="analyse each revision again; false: checks only")
 
 
-class LoraConfig(Section):
-    """LoRA as PEFT understands it (Hu et al. 2021, arXiv 2106.09685)."""
-
-    r: int = Field(default=16, ge=1)
-    alpha: int = Field(default=32, ge=1)
-    dropout: float = Field(default=0.05, ge=0, lt=1)
-    targets: str | tuple[str, ...] = "all-linear"
-    last_layers: int | None = Field(default=None, ge=1, description="adapt only the last N layers; null: all")
-
-
-class TrainConfig(ArmsConfig):
-    """Supervised fine-tuning of the student, the same for every arm."""
-
-    base: str = Field(default="smollm2-135m", description="smollm2-135m, a local folder, or a Hugging Face id")
-    epochs: float = Field(default=2, gt=0)
-    learning_rate: float = Field(default=2e-4, gt=0)
-    batch_size: int = Field(default=4, ge=1)
-    gradient_accumulation: int = Field(default=1, ge=1)
-    max_length: int = Field(default=8192, ge=64, description="tokens of prompt and completion")
-    on_overflow: Literal["fail", "drop"] = "fail"
-    lora: LoraConfig = LoraConfig()
-
-
 class EvaluateConfig(Section):
     """How the systems are compared on the holdout."""
 
@@ -132,6 +111,7 @@ class EvaluateConfig(Section):
     )
     samples: int = Field(default=2000, ge=100, description="bootstrap resamples")
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
+    cluster: str | None = Field(default=None, description="metadata column whose values are drawn whole")
 
     @field_validator("serve", mode="before")
     @classmethod
@@ -156,6 +136,11 @@ class Config(Section):
     name: str = Field(default="arf", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     run_dir: Path = Field(default=Path(), description="default: runs/<name>")
     seed: int = Field(default=17, ge=0)
+    workers: int | None = Field(
+        default=None, ge=1, le=64, description="processes; null: one, and as many as cores from 2,000 conversations on"
+    )
+    calls_dir: Path | None = Field(default=None, description="folder of stored answers; default: calls in run_dir")
+    budget: BudgetConfig = BudgetConfig()
     corpus: CorpusConfig
     models: ModelsConfig
     labeled: LabeledConfig = LabeledConfig()

@@ -2,93 +2,56 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
-from arf_programs.metrics.bootstrap import Interval, mean_interval, paired_difference
-from arf_programs.metrics.definitions import METRICS, Metric, in_order
-from signatures.records import Record, Score
+from arf_programs.metrics.bootstrap import Interval
+from arf_programs.metrics.definitions import METRICS, in_order
+from arf_programs.metrics.resampling import Resampling
+from signatures.records import Score
 
 Figures = dict[str, dict[str, dict[str, float]]]
-
-PREFERENCE = ("student_arf_dpo", "student_arf_apo")
-PAIRS: tuple[tuple[str, str], ...] = (
-    ("student_arf", "teacher"),
-    ("student_arf", "base"),
-    ("student_arf", "student_teacher"),
-    ("student_teacher", "teacher"),
-    ("student_arf", "student_rewrite"),
-    ("student_arf", "student_taxonomy"),
-    ("student_rewrite", "teacher"),
-    ("student_taxonomy", "teacher"),
-    *((student, other) for student in PREFERENCE for other in ("student_arf", "teacher")),
-)
+SystemMetrics = dict[str, dict[str, Interval]]
 
 
-class Comparison(Record):
-    """`difference` is the mean of a - b over the `n` conversations on which both were measured."""
-
-    a: str
-    b: str
-    metric: str
-    difference: float
-    low: float
-    high: float
-    n: int = 0
-
-
-def system_metrics(
-    scores: Sequence[Score], *, samples: int = 2000, confidence: float = 0.95, seed: int = 0
-) -> dict[str, dict[str, Interval]]:
+def system_metrics(scores: Sequence[Score], resampling: Resampling | None = None) -> SystemMetrics:
     """{system: {metric: Interval over its conversations}}; a metric measured nowhere in a system is left out."""
-    figures: dict[str, dict[str, Interval]] = {}
-    for system, rows in _by_system(scores).items():
+    tool = resampling or Resampling()
+    figures: SystemMetrics = {}
+    for system, rows in by_system(scores).items():
         figures[system] = {}
         for metric in METRICS.values():
-            values = [metric.read(score) for score in rows.values()]
-            interval = mean_interval(values, samples=samples, confidence=confidence, seed=seed)
+            values = {name: metric.read(score) for name, score in rows.items()}
+            interval = tool.mean({name: value for name, value in values.items() if value is not None})
             if interval is not None:
                 figures[system][metric.name] = interval
     return figures
 
 
-def comparisons(
-    scores: Sequence[Score],
-    pairs: Sequence[tuple[str, str]] = PAIRS,
-    *,
-    samples: int = 2000,
-    confidence: float = 0.95,
-    seed: int = 0,
-) -> list[Comparison]:
-    """For each pair (a, b) of which both were scored, and each metric that both have: a - b, paired by conversation."""
-    systems = _by_system(scores)
-    found = []
-    for a, b in pairs:
-        if a not in systems or b not in systems:
-            continue
-        for metric in METRICS.values():
-            left, right = _paired(systems[a], systems[b], metric)
-            interval = paired_difference(left, right, samples=samples, confidence=confidence, seed=seed)
-            if interval is not None:
-                bounds = {"low": interval.low, "high": interval.high, "n": interval.n}
-                found.append(Comparison(a=a, b=b, metric=metric.name, difference=interval.value, **bounds))
-    return found
+def by_stratum(scores: Sequence[Score], strata: Mapping[str, str]) -> Figures:
+    """{stratum: {system: {"n": summaries, metric: mean}}}; `strata` names that of each conversation.
+
+    In the order in which `strata` names them; what was not measured is left out.
+    """
+    groups: dict[str, list[Score]] = {name: [] for name in strata.values()}
+    for score in scores:
+        groups[strata[score.conversation_id]].append(score)
+    return {
+        name: {system: _means(list(rows.values())) for system, rows in by_system(group).items()}
+        for name, group in groups.items()
+        if group
+    }
 
 
 def by_channel(scores: Sequence[Score]) -> Figures:
-    """{channel: {system: {"n": summaries, metric: mean}}}, channels by name; what was not measured is left out."""
-    channels: dict[str, list[Score]] = defaultdict(list)
-    for score in scores:
-        channels[score.channel].append(score)
-    return {
-        channel: {system: _means(list(rows.values())) for system, rows in _by_system(channels[channel]).items()}
-        for channel in sorted(channels)
-    }
+    """`by_stratum` of the channels, by name."""
+    ordered = sorted(scores, key=lambda score: score.channel)
+    return by_stratum(scores, {score.conversation_id: score.channel for score in ordered})
 
 
 def errors_by_category(scores: Sequence[Score]) -> dict[str, dict[str, float]]:
     """{system: {category: errors per summary}}, with every category that occurs in any system, the commonest first."""
-    systems = _by_system(scores)
+    systems = by_system(scores)
     counts = {
         system: Counter(note.category for score in rows.values() for note in score.errors)
         for system, rows in systems.items()
@@ -101,17 +64,12 @@ def errors_by_category(scores: Sequence[Score]) -> dict[str, dict[str, float]]:
     }
 
 
-def _by_system(scores: Sequence[Score]) -> dict[str, dict[str, Score]]:
+def by_system(scores: Sequence[Score]) -> dict[str, dict[str, Score]]:
     """{system: {conversation id: score}}; a conversation scored twice counts once, by its last score."""
     systems: dict[str, dict[str, Score]] = {name: {} for name in in_order(score.system for score in scores)}
     for score in scores:
         systems[score.system][score.conversation_id] = score
     return systems
-
-
-def _paired(a: dict[str, Score], b: dict[str, Score], metric: Metric) -> tuple[list[float | None], list[float | None]]:
-    both = [name for name in a if name in b]
-    return [metric.read(a[name]) for name in both], [metric.read(b[name]) for name in both]
 
 
 def _means(rows: Sequence[Score]) -> dict[str, float]:

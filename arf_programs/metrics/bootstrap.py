@@ -7,6 +7,7 @@ Sources: Efron & Tibshirani (1993), "An Introduction to the Bootstrap", chapter 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from signatures.records import Record
 
@@ -23,9 +24,16 @@ class Interval(Record):
 
 
 def mean_interval(
-    values: Sequence[float | None], *, samples: int = 2000, confidence: float = 0.95, seed: int = 0
+    values: Sequence[float | None],
+    clusters: Sequence[str] | None = None,
+    *,
+    samples: int = 2000,
+    confidence: float = 0.95,
+    seed: int = 0,
 ) -> Interval | None:
     """The mean of `values`, one a conversation, with its percentile bootstrap interval.
+
+    What is drawn are conversations or, with `clusters` (one name a value), whole clusters of them.
 
     `None` values were not measured and are left out; if nothing is left the answer is None. Where resampling cannot
     vary (one value, or all equal) low, high and value are the same: read `n` before trusting such an interval.
@@ -33,6 +41,11 @@ def mean_interval(
     known = [float(value) for value in values if value is not None]
     if not known:
         return None
+    if clusters is not None:
+        names = [name for name, value in zip(clusters, values, strict=True) if value is not None]
+        ones = [1.0] * len(known)
+        drawn = cluster_ratio(known, ones, names, samples=samples, confidence=confidence, seed=seed)
+        return drawn and drawn.model_copy(update={"n": len(known)})
     if min(known) == max(known):
         return Interval(value=known[0], low=known[0], high=known[0], n=len(known))
     # Imported here because scipy.stats takes most of a second, which `arf --help` should not.
@@ -55,18 +68,19 @@ def mean_interval(
 def paired_difference(
     a: Sequence[float | None],
     b: Sequence[float | None],
+    clusters: Sequence[str] | None = None,
     *,
     samples: int = 2000,
     confidence: float = 0.95,
     seed: int = 0,
 ) -> Interval | None:
-    """The mean of `a - b` over the same conversations, in the same order, with its bootstrap interval.
+    """The mean of `a - b` over the same conversations, in the same order, with its interval as in `mean_interval`.
 
     Resampling the differences keeps each conversation's pair together, so that hard conversations are hard for both.
     A pair with a missing value is left out; None if no pair is left. Raises ValueError if the lengths differ.
     """
     differences = [None if left is None or right is None else left - right for left, right in zip(a, b, strict=True)]
-    return mean_interval(differences, samples=samples, confidence=confidence, seed=seed)
+    return mean_interval(differences, clusters, samples=samples, confidence=confidence, seed=seed)
 
 
 def cluster_ratio(
@@ -97,8 +111,19 @@ def cluster_ratio(
         return Interval(value=value, low=value, high=value, n=1)
     import numpy as np
 
-    pairs = np.array(counted)
-    drawn = np.random.default_rng(seed).integers(len(pairs), size=(samples, len(pairs)))
-    ratios = pairs[drawn, 0].sum(axis=1) / pairs[drawn, 1].sum(axis=1)
+    pairs, random = np.array(counted), np.random.default_rng(seed)
+    ratios = np.concatenate([
+        _ratios(pairs, random.integers(len(pairs), size=(size, len(pairs)))) for size in _batches(samples, len(pairs))
+    ])  # fmt: skip
     low, high = np.quantile(ratios, [(1 - confidence) / 2, (1 + confidence) / 2])
     return Interval(value=value, low=float(low), high=float(high), n=len(counted))
+
+
+def _ratios(pairs: Any, drawn: Any) -> Any:
+    return pairs[drawn, 0].sum(axis=1) / pairs[drawn, 1].sum(axis=1)
+
+
+def _batches(samples: int, width: int) -> list[int]:
+    """Sizes that add up to `samples`, each of which draws at most `_CELLS` values at once."""
+    size = max(1, _CELLS // width)
+    return [min(size, samples - start) for start in range(0, samples, size)]

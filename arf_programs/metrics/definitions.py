@@ -14,6 +14,7 @@ Unit = Literal["share", "count", "rating", "score", "words"]
 SYSTEMS: tuple[str, ...] = (
     "base",
     "teacher",
+    "reviser",
     "student_teacher",
     "student_rewrite",
     "student_taxonomy",
@@ -25,13 +26,17 @@ SYSTEMS: tuple[str, ...] = (
 
 @dataclass(frozen=True)
 class Metric:
-    """One metric: `read` gives its value for one summary, None where it was not measured."""
+    """One metric: `read` gives its value for one summary, None where it was not measured.
+
+    One that is not `compared` stands in the tables of systems alone: another reading of a metric that is compared.
+    """
 
     name: str
     label: str
     unit: Unit
     better: Better
     read: Callable[[Score], float | None]
+    compared: bool = True
 
 
 def _check_errors(score: Score) -> int:
@@ -55,6 +60,9 @@ METRICS: dict[str, Metric] = {
         Metric("rouge1", "ROUGE-1", "score", "higher", lambda s: s.rouge1),
         Metric("rouge2", "ROUGE-2", "score", "higher", lambda s: s.rouge2),
         Metric("rougeL", "ROUGE-L", "score", "higher", lambda s: s.rougeL),
+        Metric("rouge1_mean", "ROUGE-1, mean of references", "score", "higher", lambda s: s.rouge1_mean, False),
+        Metric("rouge2_mean", "ROUGE-2, mean of references", "score", "higher", lambda s: s.rouge2_mean, False),
+        Metric("rougeL_mean", "ROUGE-L, mean of references", "score", "higher", lambda s: s.rougeL_mean, False),
         Metric("words", "Words", "words", "neither", lambda s: s.words),
     )
 }

@@ -8,6 +8,7 @@ DSPy's own cache leaves out, and by the weights behind an embedded model; never 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -24,9 +25,13 @@ from dspy.clients.cache import Cache
 from pydantic import BaseModel, ConfigDict
 
 from arf_programs.jsonl import JsonlAppender, read_jsonl
-from arf_programs.models.call_budget import CallBudget
+from arf_programs.models.call_budget import CallBudget, Need
+from arf_programs.models.network_folder import refuse_network_folder
+from arf_programs.models.text_disk import TextDisk
 
 _SECRET_KEYS = {"api_key", "extra_headers", "headers", "aws_secret_access_key", "aws_session_token", "azure_ad_token"}
+# DSPy names the function that sends, which differs for calls that wait and calls that do not; both get the same answer.
+_WITHOUT_EFFECT = {*_SECRET_KEYS, "_fn_identifier", "timeout"}
 _stage: ContextVar[str] = ContextVar("arf_stage", default="")
 
 
@@ -59,30 +64,26 @@ class CallStore(Cache):  # type: ignore[misc, unused-ignore]
     def __init__(self, folder: Path, ledger: Path, budget: CallBudget | None = None) -> None:
         super().__init__(enable_disk_cache=False, enable_memory_cache=False, disk_cache_dir=None)
         folder.mkdir(parents=True, exist_ok=True)
+        refuse_network_folder(folder)
         folder.chmod(0o700)
-        self._answers = diskcache.Cache(str(folder), disk=diskcache.JSONDisk, eviction_policy="none", timeout=60)
+        self._answers = diskcache.Cache(str(folder), disk=TextDisk, eviction_policy="none", timeout=60)
         self._ledger = JsonlAppender(ledger)
-        self._budget = budget or CallBudget()
+        self.budget = budget or CallBudget()
         self._schemas: WeakKeyDictionary[type, Any] = WeakKeyDictionary()
         self._schemas_lock = Lock()
 
     def cache_key(self, request: dict[str, Any], ignored_args_for_cache_key: list[str] | None = None) -> str:
         """SHA-256 of what determines the answer."""
-        known = {key: self._as_asked(value) for key, value in request.items() if key not in _SECRET_KEYS}
+        known = {key: self._as_asked(value) for key, value in request.items() if key not in _WITHOUT_EFFECT}
         known["weights"] = weights_digest(str(request.get("model", "")))
         return str(super().cache_key(known, []))
 
     def get(self, request: dict[str, Any], ignored_args_for_cache_key: list[str] | None = None) -> Any:
         """The stored answer, or None, whereupon DSPy asks the model. Raises BudgetSpent where that may not be."""
-        stored = self._answers.get(self.cache_key(request))
+        stored = self.find(self.cache_key(request), request)
         if stored is None:
-            self._budget.spend()
-            return None
-        self._budget.replay()
-        from litellm import ModelResponse
-
-        self._book(request, cached=True)
-        return self._prepare_cached_response(ModelResponse(**stored))
+            self.budget.spend()
+        return stored
 
     def put(
         self,
@@ -92,14 +93,30 @@ class CallStore(Cache):  # type: ignore[misc, unused-ignore]
         enable_memory_cache: bool = True,
     ) -> None:
         """Store an answer as it arrives, and book the call."""
-        self._answers.set(self.cache_key(request), value.model_dump(mode="json"))
-        usage = getattr(value, "usage", None)
-        self._book(
+        call = self.keep(self.cache_key(request), request, value)
+        self.budget.settle(Need(), tokens=call.prompt_tokens + call.completion_tokens, usd=call.usd)
+
+    def find(self, key: str, request: dict[str, Any]) -> Any:
+        """The answer stored under `key`, booked as a replay; None if there is none."""
+        stored = self._answers.get(key)
+        if stored is None:
+            return None
+        self.budget.replay()
+        from litellm import ModelResponse
+
+        self._book(request, cached=True)
+        return self._prepare_cached_response(ModelResponse(**json.loads(stored)))
+
+    def keep(self, key: str, request: dict[str, Any], response: Any) -> Call:
+        """Store an answer under `key`, and return the call as it was booked."""
+        self._answers.set(key, response.model_dump_json())
+        usage = getattr(response, "usage", None)
+        return self._book(
             request,
             cached=False,
             prompt_tokens=getattr(usage, "prompt_tokens", 0) or 0,
             completion_tokens=getattr(usage, "completion_tokens", 0) or 0,
-            usd=getattr(value, "_hidden_params", {}).get("response_cost") or 0.0,
+            usd=getattr(response, "_hidden_params", {}).get("response_cost") or 0.0,
         )
 
     def close(self) -> None:
@@ -116,8 +133,10 @@ class CallStore(Cache):  # type: ignore[misc, unused-ignore]
                 self._schemas[value] = deepcopy(value.model_json_schema())
             return self._schemas[value]
 
-    def _book(self, request: dict[str, Any], **figures: Any) -> None:
-        self._ledger.append(Call(stage=_stage.get(), model=str(request.get("model", "")), **figures))
+    def _book(self, request: dict[str, Any], **figures: Any) -> Call:
+        call = Call(stage=_stage.get(), model=str(request.get("model", "")), **figures)
+        self._ledger.append(call)
+        return call
 
 
 @contextmanager
@@ -132,9 +151,15 @@ def call_store(folder: Path, ledger: Path, budget: CallBudget | None = None) -> 
         store.close()
 
 
+def iter_ledger(path: Path) -> Iterator[Call]:
+    """The calls booked so far, one after another; none if there is no ledger."""
+    if path.exists():
+        yield from read_jsonl(path, Call, ignore_half_line=True)
+
+
 def read_ledger(path: Path) -> list[Call]:
     """The calls booked so far; none if there is no ledger."""
-    return list(read_jsonl(path, Call, ignore_half_line=True)) if path.exists() else []
+    return list(iter_ledger(path))
 
 
 def weights_digest(model: str) -> str:

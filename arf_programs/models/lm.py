@@ -10,7 +10,10 @@ import dspy
 
 from arf_programs.config.models import ModelConfig
 from arf_programs.models._litellm import import_litellm
+from arf_programs.models.call_store import CallStore
+from arf_programs.models.pacing.endpoint import Pace
 from arf_programs.models.providers import declare_model, register_providers
+from arf_programs.models.sending import answer, current_meter
 from signatures.exceptions import ConfigError
 
 EMBEDDED = "embedded/"
@@ -19,23 +22,56 @@ _PER_MILLION = 1e-6
 _SEEDS = 2**31
 
 
-class SeededLM(dspy.LM):
-    """A model that samples by the `seed` of its request, as those in this process do.
+class ArfLM(dspy.LM):
+    """dspy.LM over LiteLLM, whose calls go through ARF's store, gates and budget where a CallStore is DSPy's cache.
 
-    DSPy's optimizers ask for another sample of an answer by a copy with another `rollout_id`, which only tells stored
-    answers apart; here it moves the seed as well, or every sample would be the same.
+    DSPy's own way there costs about as much as LiteLLM's: three hops to threads a call, and bookkeeping that a run does
+    not read. It is taken where somebody listens (history, callbacks, usage) and where there is no CallStore.
+
+    A model that samples by the `seed` of its request: DSPy's optimizers ask for another sample of an answer by a copy
+    with another `rollout_id`, which only tells stored answers apart; here it moves the seed as well, or every sample
+    would be the same.
     """
 
-    def copy(self, **kwargs: Any) -> SeededLM:
+    pace: Pace
+
+    def copy(self, **kwargs: Any) -> ArfLM:
         """A copy with other parameters, as of every `dspy.LM`; a rollout has a seed of its own."""
-        if kwargs.get("rollout_id") is not None and "seed" not in kwargs:
+        if "seed" in self.kwargs and kwargs.get("rollout_id") is not None and "seed" not in kwargs:
             before = self.kwargs.get("rollout_id") or 0
             kwargs["seed"] = (self.kwargs["seed"] + kwargs["rollout_id"] - before) % _SEEDS
-        copied: SeededLM = super().copy(**kwargs)
+        copied: ArfLM = super().copy(**kwargs)
         return copied
 
+    async def acall(
+        self, prompt: str | None = None, *, messages: list[dict[str, Any]] | None = None, **kwargs: Any
+    ) -> list[Any]:
+        """The answers, as DSPy's adapters take them. Raises what `arf_programs.models.sending.answer` raises."""
+        if not isinstance(dspy.cache, CallStore) or _somebody_listens():
+            listened: list[Any] = await super().acall(prompt, messages=messages, **kwargs)
+            return listened
+        asked = {**self.kwargs, **kwargs}
+        if asked.get("rollout_id") is None:
+            asked.pop("rollout_id", None)
+        request = {"model": self.model, "messages": messages or [{"role": "user", "content": prompt}], **asked}
+        response = await answer(
+            dspy.cache,
+            request,
+            name=f"{self.model} {asked.get('api_base') or ''}".strip(),
+            pace=self.pace,
+            wrap=self._wrap_litellm_exception,
+        )
+        current_meter().finish_reason = response.choices[0].finish_reason if response.choices else ""
+        outputs: list[Any] = self._process_completion(response, asked)
+        return outputs
 
-def build_lm(config: ModelConfig, *, seed: int) -> dspy.LM:
+
+def _somebody_listens() -> bool:
+    settings = dspy.settings
+    return bool(not settings.disable_history or settings.callbacks or settings.usage_tracker)
+
+
+def build_lm(config: ModelConfig, *, seed: int) -> ArfLM:
     """The model of a role. `seed` goes to embedded models, which respect it; others get theirs by `parameters`.
 
     Raises ConfigError when the environment lacks the key that the configuration names, or nobody serves the model.
@@ -50,8 +86,7 @@ def build_lm(config: ModelConfig, *, seed: int) -> dspy.LM:
         parameters["api_base"] = config.api_base
     if config.api_key_env:
         parameters["api_key"] = key_of(config)
-    kind = SeededLM if "seed" in parameters else dspy.LM
-    return kind(
+    lm = ArfLM(
         config.model,
         engine="litellm",
         temperature=config.temperature,
@@ -59,6 +94,19 @@ def build_lm(config: ModelConfig, *, seed: int) -> dspy.LM:
         num_retries=config.retries,
         timeout=config.timeout,
         **parameters,
+    )
+    lm.pace = pace_of(config)
+    return lm
+
+
+def pace_of(config: ModelConfig) -> Pace:
+    """How fast the model may be asked, by its configuration."""
+    return Pace(
+        concurrency=config.concurrency,
+        retries=config.retries,
+        requests_per_minute=config.requests_per_minute,
+        tokens_per_minute=config.tokens_per_minute,
+        local=is_local(config.model),
     )
 
 

@@ -35,7 +35,7 @@ class AnalyzeSummary(dspy.Module):
             return dspy.Prediction(errors=tuple(checked), rejected=(), sentences=())
         found = await self.analysis.acall(conversation=conversation, summary=summary)
         return dspy.Prediction(
-            errors=merge_errors(checked, found.errors),
+            errors=merge_errors(checked, found.errors, summary),
             rejected=tuple(found.rejected),
             sentences=tuple(found.sentences),
         )

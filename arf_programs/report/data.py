@@ -6,8 +6,10 @@ from collections.abc import Iterable, Mapping
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from arf_programs.metrics.aggregate import Comparison, Figures
+from arf_programs.metrics.aggregate import Figures
 from arf_programs.metrics.bootstrap import Interval
+from arf_programs.metrics.causal import CausalRow
+from arf_programs.metrics.comparisons import Comparison
 from arf_programs.probing.tables import Table
 from signatures.records import Conversation, Failure, Record, Revision, Taxonomy, Verdict
 
@@ -60,10 +62,13 @@ class ArmFigures(_Figures):
 
 
 class EvaluateFigures(_Figures):
-    """{system: {metric: interval}}, and the paired comparisons."""
+    """{system: {metric: interval}}, the paired comparisons, the causal table, and means by channel and length band."""
 
     systems: dict[str, dict[str, Interval]] = Field(default_factory=dict)
     comparisons: tuple[Comparison, ...] = ()
+    causal: tuple[CausalRow, ...] = ()
+    by_channel: Figures = Field(default_factory=dict)
+    by_length: Figures = Field(default_factory=dict)
 
 
 class SpendFigures(_Figures):
@@ -75,6 +80,23 @@ class SpendFigures(_Figures):
     completion_tokens: int = 0
     usd: float = 0.0
     seconds: dict[str, float] = Field(default_factory=dict)
+
+
+class CostFigures(_Figures):
+    """Calls, tokens and US dollars of analysis and revision, and the same for each verified revision, if there is one.
+
+    What was answered from the store counts nothing. Tokens are those of prompts and answers.
+    """
+
+    revisions: int = 0
+    verified: int = 0
+    calls: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    usd: float = 0.0
+    calls_per_verified: float | None = None
+    tokens_per_verified: float | None = None
+    usd_per_verified: float | None = None
 
 
 class RunSummary(_Figures):
@@ -90,6 +112,7 @@ class RunSummary(_Figures):
     train: dict[str, ArmFigures] = Field(default_factory=dict)
     evaluate: EvaluateFigures = EvaluateFigures()
     spend: SpendFigures = SpendFigures()
+    costs: dict[str, CostFigures] = Field(default_factory=dict, description="by strategy of revision")
 
     def compared(self) -> tuple[Comparison, ...]:
         """The comparisons; one that does not say over how many conversations it is stands for the whole holdout."""
@@ -106,7 +129,7 @@ class RevisionCase(Record):
 class ReportData(Record):
     """Everything that `render_report` shows.
 
-    `by_channel` and `errors_by_category` come from `arf_programs.metrics.aggregate`; `losses` holds (step, loss) pairs
+    `errors_by_category` comes from `arf_programs.metrics.aggregate`; `losses` holds (step, loss) pairs
     by arm, `config_yaml` the resolved config.yaml, `prompts` instructions by the name of what they ask for, `probe` the
     tables of `arf probe`.
     """
@@ -114,7 +137,6 @@ class ReportData(Record):
     name: str
     summary: RunSummary
     confidence: float = Field(default=0.95, gt=0, lt=1)
-    by_channel: Figures = Field(default_factory=dict)
     errors_by_category: dict[str, dict[str, float]] = Field(default_factory=dict)
     losses: dict[str, tuple[tuple[int, float], ...]] = Field(default_factory=dict)
     revisions: tuple[RevisionCase, ...] = ()

@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 from markupsafe import Markup
 
-from arf_programs.metrics.aggregate import Comparison
+from arf_programs.metrics.aggregate import Figures
 from arf_programs.metrics.bootstrap import Interval
 from arf_programs.metrics.definitions import METRICS, in_order
 from arf_programs.report import svg
 from arf_programs.report.data import ReportData, RunSummary
-from arf_programs.report.headline import Verdict, outcome
 from arf_programs.report.text import figure, metric_label, readable
 
-_CHANNEL_METRICS = ("error_rate", "errors_per_summary", "rating", "rougeL", "words")
+_STRATUM_METRICS = ("error_rate", "errors_per_summary", "rating", "rougeL", "words")
 _GROUPS_OF_FAILURES = 50
 _EXAMPLES = 3
 
@@ -41,19 +39,6 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Difference:
-    """One comparison as a table shows it."""
-
-    metric: str
-    value: str
-    bounds: str
-    n: int
-    outcome: Verdict
-    neutral: bool
-    strip: Markup
-
-
-@dataclass(frozen=True)
 class FailureGroup:
     """Failures of one stage with the same reason."""
 
@@ -64,9 +49,16 @@ class FailureGroup:
     examples: tuple[str, ...]
 
 
-def measured(systems: Mapping[str, Mapping[str, object]]) -> list[str]:
-    """The metrics that at least one system has, in their order."""
-    return [name for name in METRICS if any(name in figures for figures in systems.values())]
+def measured(systems: Mapping[str, Mapping[str, Interval]]) -> list[str]:
+    """The metrics that at least one system has, in their order; of one reference, its mean is left out."""
+    found = [name for name in METRICS if any(name in figures for figures in systems.values())]
+    return [name for name in found if not _repeats(systems, name)]
+
+
+def _repeats(systems: Mapping[str, Mapping[str, Interval]], metric: str) -> bool:
+    """Whether a mean over references says of every system what the best of them says already."""
+    best = metric.removesuffix("_mean")
+    return best != metric and all(figures.get(best) == figures.get(metric) for figures in systems.values())
 
 
 def bounds(interval: Interval, metric: str) -> str:
@@ -132,35 +124,6 @@ def _tick(mark: float, metric: str) -> str:
     return f"{mark * 100:g}%" if METRICS[metric].unit == "share" else f"{mark:g}"
 
 
-def differences(summary: RunSummary) -> list[tuple[str, str, list[Difference]]]:
-    """(a, b, their differences metric by metric) for each pair of systems."""
-    known = [c for c in summary.compared() if c.metric in METRICS]
-    extents = {
-        name: max((max(abs(c.low), abs(c.high)) for c in known if c.metric == name), default=0.0) or 1.0
-        for name in METRICS
-    }
-    return [
-        (a, b, [difference(c, extents[c.metric]) for c in rows])
-        for (a, b), rows in groupby(known, key=lambda c: (c.a, c.b))
-    ]
-
-
-def difference(comparison: Comparison, extent: float) -> Difference:
-    """A comparison with its strip, which reaches from `-extent` to `extent`."""
-    metric, verdict = comparison.metric, outcome(comparison)
-    interval = Interval(value=comparison.difference, low=comparison.low, high=comparison.high)
-    low, high = (figure(value, metric, signed=True).removesuffix(" pts") for value in (interval.low, interval.high))
-    return Difference(
-        metric=metric_label(metric),
-        value=figure(interval.value, metric, signed=True),
-        bounds=f"{low} to {high}",
-        n=comparison.n,
-        outcome=verdict,
-        neutral=METRICS[metric].better == "neither",
-        strip=svg.difference_strip(interval, extent, verdict),
-    )
-
-
 def category_plots(data: ReportData) -> list[Plot]:
     """Bars of errors per summary for each category, on one scale, the commonest category first."""
     systems = in_order(data.errors_by_category)
@@ -183,18 +146,18 @@ def category_name(data: ReportData, category: str) -> str:
     return next((c.name for c in categories if c.id == category), readable(category))
 
 
-def channel_table(data: ReportData) -> tuple[list[str], list[tuple[str, list[tuple[str, int, list[str]]]]]]:
-    """(metrics, [(channel, [(system, number of summaries, a text for each metric)])])."""
-    rows = [figures for systems in data.by_channel.values() for figures in systems.values()]
-    metrics = [name for name in _CHANNEL_METRICS if any(name in figures for figures in rows)]
+def stratum_table(strata: Figures) -> tuple[list[str], list[tuple[str, list[tuple[str, int, list[str]]]]]]:
+    """(metrics, [(stratum, [(system, number of summaries, a text for each metric)])])."""
+    rows = [figures for systems in strata.values() for figures in systems.values()]
+    metrics = [name for name in _STRATUM_METRICS if any(name in figures for figures in rows)]
     table = []
-    for channel, systems in data.by_channel.items():
+    for stratum, systems in strata.items():
         lines = []
         for name in in_order(systems):
             figures = systems[name]
             texts = [figure(figures[metric], metric) if metric in figures else "" for metric in metrics]
             lines.append((name, int(figures.get("n", 0)), texts))
-        table.append((channel, lines))
+        table.append((stratum, lines))
     return metrics, table
 
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from arf_programs.metrics.aggregate import Comparison
+from arf_programs.metrics.comparisons import Comparison
 from arf_programs.metrics.definitions import METRICS
 from arf_programs.report.data import RunSummary
-from arf_programs.report.text import figure, metric_label, share
+from arf_programs.report.text import figure, integer, metric_label, probability, share
 
 Verdict = Literal["better", "worse", "unclear", "missing"]
 # Below this many pairs a percentile interval is far too narrow, and for one pair it is a single point.
@@ -32,7 +32,7 @@ def outcome(comparison: Comparison) -> Verdict:
     metric = METRICS.get(comparison.metric)
     if metric is None or metric.better == "neither" or comparison.low <= 0 <= comparison.high:
         return "unclear"
-    if 0 < comparison.n < FEWEST_PAIRS:
+    if 0 < _units(comparison) < FEWEST_PAIRS:
         return "unclear"
     return "better" if (comparison.high < 0) == (metric.better == "lower") else "worse"
 
@@ -48,7 +48,8 @@ def headline(summary: RunSummary, *, confidence: float = 0.95) -> Headline:
         "better": "The student beats its teacher.",
         "worse": "The student does worse than its teacher.",
     }.get(verdict, "The student is not shown to beat its teacher.")
-    details = [_values(summary, chosen), _interval(chosen, confidence), *_caution(chosen), *_against(pairs, verdict)]
+    details = [_values(summary, chosen), _interval(chosen, confidence), *_caution(chosen), _test(summary, chosen)]
+    details += [_wanted(chosen), *_against(pairs, verdict)]
     return Headline(verdict, title, tuple(text for text in details if text), chosen)
 
 
@@ -73,9 +74,37 @@ def _interval(chosen: Comparison, confidence: float) -> str:
 
 
 def _caution(chosen: Comparison) -> list[str]:
-    if not 0 < chosen.n < FEWEST_PAIRS:
+    units = _units(chosen)
+    if not 0 < units < FEWEST_PAIRS:
         return []
-    return [f"{chosen.n} is too few to trust such an interval: a claim needs at least {FEWEST_PAIRS} conversations."]
+    kind = "clusters of conversations" if units < chosen.n else "conversations"
+    return [f"{units} is too few to trust such an interval: a claim needs at least {FEWEST_PAIRS} {kind}."]
+
+
+def _units(comparison: Comparison) -> int:
+    """What was drawn: clusters, where there are any."""
+    return comparison.clusters or comparison.n
+
+
+def _test(summary: RunSummary, chosen: Comparison) -> str:
+    """The permutation test, and what is left of it among all that was compared."""
+    if chosen.p is None:
+        return ""
+    text = f"A paired permutation test gives p = {probability(chosen.p)}"
+    family = sum(c.p_holm is not None for c in summary.evaluate.comparisons)
+    if chosen.p_holm is None or family < 2:
+        return text.replace("= <", "< ") + "."
+    text += f", and {probability(chosen.p_holm)} after Holm's correction for the {family} comparisons of this report."
+    return text.replace("= <", "< ")
+
+
+def _wanted(chosen: Comparison) -> str:
+    if chosen.settles_at is None:
+        return ""
+    return (
+        f"If the true difference were the one seen, about {integer(chosen.settles_at)} held-out conversations would "
+        "show it four times in five."
+    )
 
 
 def _against(pairs: Sequence[Comparison], verdict: Verdict) -> list[str]:

@@ -10,10 +10,12 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from arf_programs.metrics.aggregate import Comparison
+from arf_programs.metrics.comparisons import Comparison
 from arf_programs.report import figures, svg, text
 from arf_programs.report.cases import browser
+from arf_programs.report.causal import causal_view
 from arf_programs.report.data import ReportData
+from arf_programs.report.differences import Difference, difference, differences
 from arf_programs.report.headline import headline
 
 
@@ -47,24 +49,30 @@ def _digest(inline: str) -> str:
 
 def _evaluation(data: ReportData) -> dict[str, Any]:
     summary = data.summary
-    channel_metrics, channels = figures.channel_table(data)
     return {
         "headline": (opening := headline(summary, confidence=data.confidence)),
         "hero": _hero(opening.comparison),
         "metrics": figures.measured(summary.evaluate.systems),
         "systems": figures.system_table(summary),
         "plots": figures.interval_plots(summary),
-        "pairs": figures.differences(summary),
+        "pairs": differences(summary),
+        "causal": causal_view(data),
         "category_plots": figures.category_plots(data),
-        "channel_metrics": channel_metrics,
-        "channels": channels,
+        "strata": [
+            (*labels, *figures.stratum_table(table))
+            for *labels, table in (
+                ("channels", "Channel", "Channels", summary.evaluate.by_channel),
+                ("lengths", "Length", "Length of the conversation", summary.evaluate.by_length),
+            )
+            if table
+        ],
     }
 
 
-def _hero(comparison: Comparison | None) -> figures.Difference | None:
+def _hero(comparison: Comparison | None) -> Difference | None:
     if comparison is None:
         return None
-    return figures.difference(comparison, 1.15 * max(abs(comparison.low), abs(comparison.high)) or 1.0)
+    return difference(comparison, 1.15 * max(abs(comparison.low), abs(comparison.high)) or 1.0)
 
 
 def _work(data: ReportData) -> dict[str, Any]:

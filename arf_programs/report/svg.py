@@ -26,6 +26,7 @@ _STRETCHED: Final = Markup('preserveAspectRatio="none"')
 _CLASSES: Final = {
     "base": "s-base",
     "teacher": "s-teacher",
+    "reviser": "s-reviser",
     "student_teacher": "s-drafts",
     "student_arf": "s-arf",
 }
@@ -34,6 +35,7 @@ _SHAPES: Final = {
     "s-teacher": "M-4-4H4V4H-4Z",
     "s-drafts": "M0-5.5L5.5 0 0 5.5-5.5 0Z",
     "s-arf": "M-4.8 0a4.8 4.8 0 1 0 9.6 0a4.8 4.8 0 1 0-9.6 0Z",
+    "s-reviser": "M-1.6-5H1.6V-1.6H5V1.6H1.6V5H-1.6V1.6H-5V-1.6H-1.6Z",
     "s-other": "M-4.5-4L0 4.5 4.5-4Z",
 }
 

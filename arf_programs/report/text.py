@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import Final
+from typing import Final, Protocol
 
 from markupsafe import Markup
 
@@ -13,6 +13,7 @@ from arf_programs.metrics.definitions import METRICS, Unit
 SYSTEM_LABELS: Final = {
     "base": "Base model",
     "teacher": "Teacher",
+    "reviser": "Reviser",
     "student_teacher": "Student on drafts",
     "student_rewrite": "Student on rewrites",
     "student_taxonomy": "Student (taxonomy)",
@@ -51,7 +52,9 @@ def _is_control(char: str) -> bool:
 
 def system_label(system: str) -> str:
     """The name of a system as readers know it."""
-    return SYSTEM_LABELS.get(system, system)
+    if system in SYSTEM_LABELS or not system.startswith("student_"):
+        return SYSTEM_LABELS.get(system, system)
+    return f"Student ({readable(system.removeprefix('student_'))})"
 
 
 def metric_label(metric: str) -> str:
@@ -78,6 +81,25 @@ _FORMATS: Final[dict[Unit, tuple[int, str, float]]] = {
     "score": (3, "", 1.0),
     "words": (1, "", 1.0),
 }
+
+
+class _Bounded(Protocol):
+    @property
+    def low(self) -> float: ...
+
+    @property
+    def high(self) -> float: ...
+
+
+def signed_bounds(interval: _Bounded, metric: str) -> str:
+    """The bounds of a difference, `−25.0 to +12.5`: the unit stands at the value beside it."""
+    low, high = (figure(value, metric, signed=True).removesuffix(" pts") for value in (interval.low, interval.high))
+    return f"{low} to {high}"
+
+
+def probability(p: float) -> str:
+    """A p-value with three decimals, the smallest as `<0.001`."""
+    return "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def integer(value: float) -> str:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
-from arf_programs.asking import ask_rows
 from arf_programs.calibration import Calibration, mismatches, read_calibration
 from arf_programs.compiling.saved import program_fingerprint, use_compiled
+from arf_programs.config.schema import Config
 from arf_programs.demos import analysis_examples, show, usable_examples
-from arf_programs.fingerprint import digest, file_digest, model_digest, prompts_digest
-from arf_programs.jsonl import write_jsonl_atomic
+from arf_programs.fingerprint import digest, file_digest, model_digest, prompts_digest, without
+from arf_programs.jsonl import read_jsonl
 from arf_programs.labeled import LabeledExample
 from arf_programs.models.lm import build_lm
 from arf_programs.models.logprobs import gives_logprobs
@@ -19,7 +20,11 @@ from arf_programs.programs.holistic import HolisticAnalysis
 from arf_programs.programs.sentencewise import SentencewiseAnalysis
 from arf_programs.programs.support import SentenceSupport
 from arf_programs.run import Run
-from arf_programs.runner import RowKey
+from arf_programs.run_folder import RunFolder
+from arf_programs.running import collect
+from arf_programs.running.rows import RowKey
+from arf_programs.running.step import Step
+from arf_programs.running.stream import stream
 from arf_programs.stages.stage import Stage
 from arf_programs.taxonomy.files import read_taxonomy
 from signatures.describe_error import DescribeError
@@ -134,12 +139,10 @@ def _strategy(run: Run, taxonomy: Taxonomy) -> HolisticAnalysis | SentencewiseAn
             return SentencewiseAnalysis(taxonomy, build_support(run), retries=retries)
 
 
-def work(run: Run) -> dict[str, int]:
+def open_work(run: Run) -> Callable[[Summary], Awaitable[DraftErrors]]:
+    """What the analyst does to a draft."""
     conversations = run.conversations("train")
     program = build_analyzer(run)
-    if isinstance(program.analysis, SentencewiseAnalysis):
-        for warning in calibration_warnings(run, program.analysis.support):
-            run.progress.say(f"  {warning}")
 
     async def analyze(draft: Summary) -> DraftErrors:
         conversation = conversations[draft.conversation_id]
@@ -151,26 +154,72 @@ def work(run: Run) -> dict[str, int]:
             rejected=answer.rejected,
         )
 
-    outcome = ask_rows(
-        run,
-        STAGE.name,
-        run.drafts("train"),
-        analyze,
-        key=lambda row: RowKey(row.conversation_id),
-        concurrency=run.config.models.analyst.concurrency,
-    )
-    write_jsonl_atomic(run.folder.errors, outcome.results.values())
-    run.folder.replace_failures(STAGE.name, outcome.failures)
-    found = list(outcome.results.values())
-    return {
-        "drafts": len(found),
-        "with errors": sum(bool(row.errors) for row in found),
-        "errors": sum(len(row.errors) for row in found),
-        "refused notes": sum(len(row.rejected) for row in found),
-        "failed": len(outcome.failures),
-    }
+    return analyze
+
+
+def row_key(row: Summary) -> RowKey:
+    return RowKey(row.conversation_id)
+
+
+def output(folder: RunFolder) -> Path:
+    return folder.errors
+
+
+def slots(config: Config) -> int:
+    return config.models.analyst.concurrency
+
+
+def step_depends(run: Run) -> dict[str, str]:
+    return without(fingerprint(run), "drafts.jsonl")
+
+
+STEP = Step(
+    stage="analyze",
+    row=Summary,
+    result=DraftErrors,
+    open=open_work,
+    key=row_key,
+    output=output,
+    depends=step_depends,
+    slots=slots,
+)
+
+
+def work(run: Run) -> dict[str, int]:
+    warn(run)
+    (tally,) = stream(run, [STEP], run.drafts("train"), total=len(run.conversations("train")))
+    return counts(run, tally)
+
+
+def warn(run: Run) -> None:
+    """Say where the configured calibration may not fit."""
+    program = build_analyzer(run)
+    if isinstance(program.analysis, SentencewiseAnalysis):
+        for warning in calibration_warnings(run, program.analysis.support):
+            run.progress.say(f"  {warning}")
+
+
+def counts(run: Run, tally: tuple[int, int]) -> dict[str, int]:
+    """What the stage tells the user; `tally` is (done, failed)."""
+    counted: Counter[str] = Counter()
+    for row in read_jsonl(run.folder.errors, DraftErrors):
+        counted["with errors"] += bool(row.errors)
+        counted["errors"] += len(row.errors)
+        counted["refused notes"] += len(row.rejected)
+    told = {name: counted[name] for name in ("with errors", "errors", "refused notes")}
+    return {"drafts": tally[0], **told, "failed": tally[1]}
+
+
+def reopen(run: Run) -> None:
+    collect.reopen(run, STEP, run.drafts("train"))
 
 
 STAGE = Stage(
-    "analyze", "typed errors for every draft", outputs, fingerprint, work, asks=lambda config: (config.models.analyst,)
+    "analyze",
+    "typed errors for every draft",
+    outputs,
+    fingerprint,
+    work,
+    asks=lambda config: (config.models.analyst,),
+    reopen=reopen,
 )

@@ -9,6 +9,7 @@ from arf_programs.corpus.split import split
 from arf_programs.fingerprint import digest
 from arf_programs.jsonl import write_jsonl_atomic
 from arf_programs.labeled import read_labeled
+from arf_programs.metrics.strata import clusters
 from arf_programs.run import Run, SplitConversation
 from arf_programs.stages.stage import Stage
 
@@ -31,6 +32,7 @@ def work(run: Run) -> dict[str, int]:
     config = run.config.corpus
     corpus = read_corpus(config, base_dir=run.base_dir)
     known = {conversation.id: conversation for conversation in corpus.conversations}
+    clusters(known, run.config.evaluate.cluster)  # a wrong key is told now, not when all is done
     labeled = read_labeled(run.config.labeled, known, config.columns, run.base_dir)
     sides = split(
         corpus.conversations,

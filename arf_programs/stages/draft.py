@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from arf_programs.asking import ask_rows
 from arf_programs.compiling.saved import program_fingerprint, use_compiled
-from arf_programs.fingerprint import digest, file_digest, model_digest
-from arf_programs.jsonl import write_jsonl_atomic
+from arf_programs.config.schema import Config
+from arf_programs.fingerprint import digest, file_digest, model_digest, without
 from arf_programs.models.lm import build_lm
 from arf_programs.programs.summarize import SummarizeConversation
 from arf_programs.run import Run
-from arf_programs.runner import RowKey
+from arf_programs.run_folder import RunFolder
+from arf_programs.running import collect
+from arf_programs.running.rows import RowKey
+from arf_programs.running.step import Step
+from arf_programs.running.stream import stream
 from arf_programs.stages.stage import Stage
 from signatures.records import Conversation, Summary
 
@@ -41,25 +45,55 @@ def build_teacher(run: Run, *, compiled: bool = True) -> SummarizeConversation:
     return program
 
 
-def work(run: Run) -> dict[str, int]:
-    model = run.config.models.teacher
+def open_work(run: Run) -> Callable[[Conversation], Awaitable[Summary]]:
+    """What the teacher does to a conversation."""
+    model = run.config.models.teacher.model
     program = build_teacher(run)
 
     async def draft(conversation: Conversation) -> Summary:
         answer = await program.acall(conversation=conversation)
-        return Summary(conversation_id=conversation.id, text=answer.summary, system=TEACHER, model=model.model)
+        return Summary(conversation_id=conversation.id, text=answer.summary, system=TEACHER, model=model)
 
-    outcome = ask_rows(
-        run,
-        STAGE.name,
-        list(run.conversations().values()),
-        draft,
-        key=lambda row: RowKey(row.id),
-        concurrency=model.concurrency,
-    )
-    write_jsonl_atomic(run.folder.drafts, outcome.results.values())
-    run.folder.replace_failures(STAGE.name, outcome.failures)
-    return {"drafts": len(outcome.results), "failed": len(outcome.failures)}
+    return draft
+
+
+def step_depends(run: Run) -> dict[str, str]:
+    return without(fingerprint(run), "conversations.jsonl")
+
+
+def row_key(row: Conversation) -> RowKey:
+    return RowKey(row.id)
+
+
+def output(folder: RunFolder) -> Path:
+    return folder.drafts
+
+
+def slots(config: Config) -> int:
+    return config.models.teacher.concurrency
+
+
+STEP = Step(
+    stage="draft",
+    row=Conversation,
+    result=Summary,
+    open=open_work,
+    key=row_key,
+    output=output,
+    depends=step_depends,
+    slots=slots,
+    content=Conversation.as_text,
+)
+
+
+def work(run: Run) -> dict[str, int]:
+    conversations = run.conversations()
+    ((done, failed),) = stream(run, [STEP], conversations.values(), total=len(conversations))
+    return {"drafts": done, "failed": failed}
+
+
+def reopen(run: Run) -> None:
+    collect.reopen(run, STEP, run.conversations().values())
 
 
 STAGE = Stage(
@@ -69,4 +103,5 @@ STAGE = Stage(
     fingerprint,
     work,
     asks=lambda config: (config.models.teacher,),
+    reopen=reopen,
 )

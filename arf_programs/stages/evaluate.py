@@ -17,7 +17,7 @@ from arf_programs.models.lm import EMBEDDED, build_lm
 from arf_programs.programs.judge import JudgeSummary
 from arf_programs.programs.summarize import SummarizeConversation
 from arf_programs.run import Run
-from arf_programs.runner import RowKey
+from arf_programs.running.rows import RowKey
 from arf_programs.stages.analyze import analyst_fingerprint, build_analyzer
 from arf_programs.stages.stage import Stage
 from arf_programs.stages.train import student_name
@@ -44,7 +44,7 @@ def fingerprint(run: Run) -> dict[str, str]:
         "summarize.instruction": digest(config.summarize.instruction),
         "models.judge": model_digest(config.models.judge),
         "judge prompt": prompts_digest([RateSummary]),
-        "evaluate": digest(config.evaluate.model_dump(mode="json", exclude={"samples", "confidence"})),
+        "evaluate": digest(config.evaluate.model_dump(mode="json", exclude={"samples", "confidence", "cluster"})),
         **analyst_fingerprint(run),
         **program_fingerprint(run, "judge"),
     }

@@ -19,7 +19,7 @@ from arf_programs.planting.sources import labels_are_planted, needs_revisions, r
 from arf_programs.planting.tally import short_of
 from arf_programs.programs.naturalize import NaturalizeErrors
 from arf_programs.run import Run
-from arf_programs.runner import RowKey
+from arf_programs.running.rows import RowKey
 from arf_programs.stages.stage import Stage, run_stage, state_of
 from signatures.naturalize_error import NaturalizeError
 

@@ -11,10 +11,13 @@ from arf_programs import __version__
 from arf_programs.compiling.saved import program_notes
 from arf_programs.fingerprint import digest, file_digest
 from arf_programs.jsonl import read_jsonl, write_text_atomic
-from arf_programs.metrics.aggregate import by_channel, comparisons, errors_by_category, system_metrics
+from arf_programs.metrics.aggregate import errors_by_category
+from arf_programs.metrics.resampling import Resampling
+from arf_programs.metrics.strata import clusters
 from arf_programs.models.call_store import read_ledger
 from arf_programs.probing.figures import Probe
 from arf_programs.probing.tables import Table, tables
+from arf_programs.report.costs import revision_costs
 from arf_programs.report.data import (
     AnalyzeFigures,
     ArmFigures,
@@ -26,6 +29,7 @@ from arf_programs.report.data import (
     SpendFigures,
     sample_revisions,
 )
+from arf_programs.report.evaluation import evaluation_figures
 from arf_programs.report.render import render_report
 from arf_programs.run import Run
 from arf_programs.run_folder import RunFolder, read_manifest
@@ -56,7 +60,7 @@ def fingerprint(run: Run) -> dict[str, str]:
     return {
         **{path.name: file_digest(path) for path in files},
         "name": digest(config.name),
-        "evaluate": digest([config.evaluate.samples, config.evaluate.confidence]),
+        "evaluate": digest([config.evaluate.samples, config.evaluate.confidence, config.evaluate.cluster]),
         "seed": digest(config.seed),
         "arf_version": __version__,
         "programs": digest(program_notes(run)),
@@ -83,6 +87,7 @@ def summarize_run(run: Run) -> RunSummary:
         train={arm: ArmFigures(**training_log(run.folder, arm)) for arm in run.config.train.students()},
         evaluate=_evaluate(run),
         spend=_spend(run.folder),
+        costs=revision_costs(read_ledger(run.folder.ledger), read_jsonl(run.folder.revisions, Revision)),
     )
 
 
@@ -119,11 +124,17 @@ def _revise(run: Run) -> ReviseFigures:
 
 
 def _evaluate(run: Run) -> EvaluateFigures:
-    scores = list(read_jsonl(run.folder.scores, Score))
-    samples, confidence, seed = run.config.evaluate.samples, run.config.evaluate.confidence, run.config.seed
-    return EvaluateFigures(
-        systems=system_metrics(scores, samples=samples, confidence=confidence, seed=seed),
-        comparisons=tuple(comparisons(scores, samples=samples, confidence=confidence, seed=seed)),
+    config = run.config.evaluate
+    return evaluation_figures(
+        scores=list(read_jsonl(run.folder.scores, Score)),
+        revisions=list(read_jsonl(run.folder.revisions, Revision)),
+        holdout=run.conversations("holdout"),
+        resampling=Resampling(
+            samples=config.samples,
+            confidence=config.confidence,
+            seed=run.config.seed,
+            clusters=clusters(run.conversations(), config.cluster),
+        ),
     )
 
 
@@ -153,7 +164,6 @@ def _report_data(run: Run, summary: RunSummary) -> ReportData:
         name=run.config.name,
         summary=summary,
         confidence=run.config.evaluate.confidence,
-        by_channel=by_channel(scores),
         errors_by_category=errors_by_category(scores),
         losses={
             arm: tuple((item["step"], item["loss"]) for item in training_log(folder, arm)["losses"])

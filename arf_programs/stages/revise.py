@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import dspy
 
-from arf_programs.asking import ask_rows
 from arf_programs.compiling.saved import program_fingerprint, use_compiled
 from arf_programs.config.models import ModelConfig
 from arf_programs.config.schema import Config, Strategy
 from arf_programs.demos import revision_examples, show, usable_examples
-from arf_programs.fingerprint import digest, file_digest, model_digest, prompts_digest
-from arf_programs.jsonl import read_jsonl, write_jsonl_atomic
+from arf_programs.fingerprint import digest, file_digest, model_digest, prompts_digest, without
+from arf_programs.jsonl import read_jsonl, read_lines
+from arf_programs.jsonl_index import JsonlIndex
 from arf_programs.labeled import LabeledExample
 from arf_programs.models.lm import build_lm
 from arf_programs.programs.analyze import AnalyzeSummary
@@ -25,13 +26,18 @@ from arf_programs.programs.sentencewise import SentencewiseAnalysis
 from arf_programs.programs.support import SentenceSupport
 from arf_programs.programs.verify import VerifyRevision
 from arf_programs.run import Run
-from arf_programs.runner import RowKey
+from arf_programs.run_folder import RunFolder
+from arf_programs.running import collect
+from arf_programs.running.rows import RowKey
+from arf_programs.running.step import Step
+from arf_programs.running.stream import stream
+from arf_programs.stages import analyze
 from arf_programs.stages.analyze import analyst_fingerprint, build_analyzer, build_support
-from arf_programs.stages.revise_further import further_fingerprint, further_outputs, revise_further
+from arf_programs.stages.revise_further import Further, further_fingerprint, further_outputs, revise_further
 from arf_programs.stages.stage import Stage
 from arf_programs.taxonomy.files import read_taxonomy
 from signatures.propose_edits import ProposeEdits
-from signatures.records import DraftErrors, Revision, Summary, Taxonomy, Verdict
+from signatures.records import DraftErrors, Record, Revision, Summary, Taxonomy, Verdict
 from signatures.rewrite_sentence import RewriteSentence
 from signatures.rewrite_summary import ReviseByTaxonomy, RewriteSummary
 from signatures.write_missing import WriteMissing
@@ -77,12 +83,12 @@ def build_reviser(
     taxonomy = taxonomy or read_taxonomy(run.folder.taxonomy)
     strategy = strategy or config.strategy
     propose = _strategy(run, taxonomy, strategy)
-    analyze = build_analyzer(run, model=config.verify_with_analyst, taxonomy=taxonomy, labeled=labeled)
+    analyzer = build_analyzer(run, model=config.verify_with_analyst, taxonomy=taxonomy, labeled=labeled)
     verify = VerifyRevision(
-        analyze,
+        analyzer,
         max_change=config.max_change,
         min_words=config.min_words,
-        support=_support(run, analyze),
+        support=_support(run, analyzer),
     )
     program = ReviseDraft(propose, verify, attempts=config.attempts, on_reject=config.on_reject)
     compiled = compiled and strategy == config.strategy
@@ -103,33 +109,105 @@ def _editor(run: Run, sample: int) -> dspy.LM:
     return lm.copy(rollout_id=sample * _APART, temperature=temperature)
 
 
-def work(run: Run) -> dict[str, int]:
+class DraftToMend(Record):
+    """A draft and the errors found in it."""
+
+    draft: Summary
+    errors: DraftErrors
+
+
+def open_work(run: Run) -> Callable[[DraftToMend], Awaitable[Revision]]:
+    """What editor and verifier do to a draft."""
     conversations = run.conversations("train")
-    errors = {row.conversation_id: row.errors for row in read_jsonl(run.folder.errors, DraftErrors)}
     program = build_reviser(run)
 
-    async def revise(draft: Summary) -> Revision:
+    async def revise(row: DraftToMend) -> Revision:
         answer = await program.acall(
-            conversation=conversations[draft.conversation_id], draft=draft, errors=errors[draft.conversation_id]
+            conversation=conversations[row.draft.conversation_id], draft=row.draft, errors=row.errors.errors
         )
         revision: Revision = answer.revision
         return revision
 
-    drafts = [draft for draft in run.drafts("train") if draft.conversation_id in errors]
-    outcome = ask_rows(
-        run,
-        STAGE.name,
-        drafts,
-        revise,
-        key=lambda row: RowKey(row.conversation_id),
-        concurrency=run.config.models.editor.concurrency,
+    return revise
+
+
+def row_key(row: DraftToMend) -> RowKey:
+    return RowKey(row.draft.conversation_id)
+
+
+def output(folder: RunFolder) -> Path:
+    return folder.revisions
+
+
+def slots(config: Config) -> int:
+    return config.models.editor.concurrency
+
+
+def step_depends(run: Run) -> dict[str, str]:
+    return without(fingerprint(run), "drafts.jsonl", "errors.jsonl", "further strategies")
+
+
+STEP = Step(
+    stage="revise",
+    row=DraftToMend,
+    result=Revision,
+    open=open_work,
+    key=row_key,
+    output=output,
+    depends=step_depends,
+    slots=slots,
+)
+
+
+def to_mend(draft: Summary, errors: DraftErrors) -> DraftToMend:
+    """The row of a draft that was analysed."""
+    return DraftToMend(draft=draft, errors=errors)
+
+
+ANALYZE_THEN = replace(analyze.STEP, then=to_mend)
+
+
+def rows(run: Run) -> Iterator[DraftToMend]:
+    """The drafts whose errors are known."""
+    errors = JsonlIndex(run.folder.errors, DraftErrors, key=lambda row: row["conversation_id"], value=lambda row: row)
+    return (
+        DraftToMend(draft=draft, errors=errors[draft.conversation_id])
+        for draft in run.drafts("train")
+        if draft.conversation_id in errors
     )
-    write_jsonl_atomic(run.folder.revisions, outcome.results.values())
-    further = revise_further(run, STAGE.name, drafts, errors, outcome.results, _build)
-    run.folder.replace_failures(STAGE.name, [*outcome.failures, *further.failures])
-    verdicts = Counter(revision.verdict for revision in outcome.results.values())
-    counts = {verdict.value: verdicts[verdict] for verdict in Verdict}
-    return {**counts, **further.counts, "failed": len(outcome.failures) + len(further.failures)}
+
+
+def work(run: Run) -> dict[str, int]:
+    (tally,) = stream(run, [STEP], rows(run), total=sum(1 for _ in read_lines(run.folder.errors)))
+    return counts(run, tally, _further(run))
+
+
+def analyze_and_revise(run: Run) -> tuple[dict[str, int], dict[str, int]]:
+    """Both stages in one stream: a draft is revised as soon as it is analysed. What the stages tell the user."""
+    analyze.warn(run)
+    total = len(run.conversations("train"))
+    analyzed, revised = stream(run, [ANALYZE_THEN, STEP], run.drafts("train"), total=total)
+    return analyze.counts(run, analyzed), counts(run, revised, _further(run))
+
+
+def counts(run: Run, tally: tuple[int, int], further: Further) -> dict[str, int]:
+    """What the stage tells the user; `tally` is (done, failed) of the main revisions."""
+    verdicts = Counter(revision.verdict for revision in read_jsonl(run.folder.revisions, Revision))
+    counted = {verdict.value: verdicts[verdict] for verdict in Verdict}
+    return {**counted, **further.counts, "failed": tally[1] + len(further.failures)}
+
+
+def reopen(run: Run) -> None:
+    collect.reopen(run, STEP, rows(run))
+
+
+def _further(run: Run) -> Further:
+    """The revisions beside the main ones, which are whole; their failures join those of the stage."""
+    further = revise_further(run, STAGE.name, _build)
+    if further.failures:
+        known = [failure for failure in run.folder.read_failures() if failure.stage == STAGE.name]
+        run.folder.replace_failures(STAGE.name, [*known, *further.failures])
+    return further
 
 
 def _build(run: Run, strategy: Strategy, sample: int) -> ReviseDraft:
@@ -149,11 +227,11 @@ def _strategy(run: Run, taxonomy: Taxonomy, strategy: Strategy) -> Propose:
             return RewriteByTaxonomy(taxonomy, retries=retries)
 
 
-def _support(run: Run, analyze: AnalyzeSummary) -> SentenceSupport | None:
+def _support(run: Run, analyzer: AnalyzeSummary) -> SentenceSupport | None:
     """The question by which candidates are scored: the analyst's own, else asked of the same model."""
-    if isinstance(analyze.analysis, SentencewiseAnalysis):
-        return analyze.analysis.support
-    if analyze.analysis is None:
+    if isinstance(analyzer.analysis, SentencewiseAnalysis):
+        return analyzer.analysis.support
+    if analyzer.analysis is None:
         return None
     support = build_support(run)
     support.set_lm(build_lm(run.config.models.analyst, seed=run.config.seed))
@@ -165,4 +243,12 @@ def asks(config: Config) -> tuple[ModelConfig, ...]:
     return (models.editor, models.analyst) if config.revise.verify_with_analyst else (models.editor,)
 
 
-STAGE = Stage("revise", "the editor mends each draft, and each revision is verified", outputs, fingerprint, work, asks)
+STAGE = Stage(
+    "revise",
+    "the editor mends each draft, and each revision is verified",
+    outputs,
+    fingerprint,
+    work,
+    asks,
+    reopen=reopen,
+)

@@ -10,11 +10,12 @@ from typing import NamedTuple
 from arf_programs.asking import ask_rows
 from arf_programs.config.schema import Config, Strategy
 from arf_programs.fingerprint import digest
-from arf_programs.jsonl import write_jsonl_atomic
+from arf_programs.jsonl import read_jsonl, write_jsonl_atomic
+from arf_programs.jsonl_index import JsonlIndex
 from arf_programs.programs.revise import ReviseDraft
 from arf_programs.run import Run
-from arf_programs.runner import Outcome, RowKey
-from signatures.records import ErrorNote, Failure, Revision, Summary, Verdict
+from arf_programs.running.rows import Outcome, RowKey
+from signatures.records import DraftErrors, ErrorNote, Failure, Revision, Summary, Verdict
 
 BuildReviser = Callable[[Run, Strategy, int], ReviseDraft]
 
@@ -42,6 +43,13 @@ def further_strategies(config: Config) -> tuple[Strategy, ...]:
     return tuple(name for name in wanted if name in config.train.arms and name != config.revise.strategy)
 
 
+def further_programs(config: Config) -> list[tuple[Strategy, int]]:
+    """The strategies and samples by which drafts are revised beside the main ones; the first sample has number 1."""
+    further, numbers = further_strategies(config), range(2, config.revise.samples + 1)
+    sampled = [(name, number) for name in (config.revise.strategy, *further) for number in numbers]
+    return [*((name, 1) for name in further), *sampled]
+
+
 def further_outputs(run: Run) -> tuple[Path, ...]:
     """The files that `revise_further` writes under this configuration."""
     samples = (run.folder.revision_samples,) if run.config.revise.samples > 1 else ()
@@ -54,20 +62,17 @@ def further_fingerprint(run: Run) -> dict[str, str]:
     return {"further strategies": digest(strategies)} if strategies else {}
 
 
-def revise_further(
-    run: Run,
-    stage: str,
-    drafts: Sequence[Summary],
-    errors: Mapping[str, Sequence[ErrorNote]],
-    main: Mapping[str, Revision],
-    build: BuildReviser,
-) -> Further:
-    """Write the files of `further_outputs`; `main` holds the revisions by the configured strategy.
+def revise_further(run: Run, stage: str, build: BuildReviser) -> Further:
+    """Write the files of `further_outputs`, where there are any; errors and main revisions are read from the run.
 
     Sampled are `revise.samples` - 1 further revisions of each draft and strategy; of these the verified ones are kept,
     once each, that say something else than those before them. Raises what `ask_rows` raises.
     """
-    work, further = _Work(stage, drafts, errors, build), Further()
+    further = Further()
+    if not further_outputs(run):
+        return further
+    work = _work(run, stage, build)
+    main = {row.conversation_id: row for row in read_jsonl(run.folder.revisions, Revision)}
     revisions: dict[Strategy, Mapping[str, Revision]] = {run.config.revise.strategy: main}
     for strategy in further_strategies(run.config):
         outcome = _revise(run, work, strategy, sample=1)
@@ -82,6 +87,15 @@ def revise_further(
         write_jsonl_atomic(run.folder.revision_samples, kept)
         further.counts["further samples verified"] = len(kept)
     return further
+
+
+def _work(run: Run, stage: str, build: BuildReviser) -> _Work:
+    """The drafts whose errors are known."""
+    errors = JsonlIndex(
+        run.folder.errors, DraftErrors, key=lambda row: row["conversation_id"], value=lambda row: row.errors
+    )
+    drafts = [draft for draft in run.drafts("train") if draft.conversation_id in errors]
+    return _Work(stage, drafts, errors, build)
 
 
 def _sampled(
@@ -127,6 +141,7 @@ def _revise(run: Run, work: _Work, strategy: Strategy, *, sample: int) -> Outcom
         revise,
         key=lambda row: RowKey(row.conversation_id, system),
         concurrency=run.config.models.editor.concurrency,
+        label=f"{work.stage}: {system}",
     )
 
 

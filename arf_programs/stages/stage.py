@@ -25,7 +25,7 @@ class Stage:
     `fingerprint` gives the hashes of all that `work` depends on, by name; `work` writes `outputs` and returns counts
     for the user; `asks` gives the models that it asks under a configuration. Outputs may be edited by hand: the stage
     stays whole, and what comes after it becomes stale. With `keeps_edits` an edited output is also kept when the stage
-    itself becomes stale.
+    itself becomes stale. `reopen` prepares `work` to do only those rows again that have no result.
     """
 
     name: str
@@ -35,6 +35,7 @@ class Stage:
     work: Callable[[Run], dict[str, int]]
     asks: Callable[[Config], tuple[ModelConfig, ...]] = lambda _: ()
     keeps_edits: bool = False
+    reopen: Callable[[Run], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -65,14 +66,35 @@ def state_of(stage: Stage, run: Run) -> StageState:
 
 def run_stage(stage: Stage, run: Run) -> Manifest:
     """Do a stage's work and write its manifest, last. Raises what the work raises."""
-    path = run.folder.manifest(stage.name)
+    run.folder.manifest(stage.name).unlink(missing_ok=True)
     fingerprint = stage.fingerprint(run)
-    path.unlink(missing_ok=True)
     clock = StageClock(run.folder, stage.name)
     try:
         counts = stage.work(run)
     finally:
         seconds = clock.stop()
+    return _finish(stage, run, fingerprint, counts, seconds)
+
+
+def run_together(
+    stages: tuple[Stage, ...], run: Run, work: Callable[[Run], tuple[dict[str, int], ...]]
+) -> tuple[Manifest, ...]:
+    """Do the work of stages that follow one another in one stream; the time of all is booked to the first."""
+    for stage in stages:
+        run.folder.manifest(stage.name).unlink(missing_ok=True)
+    clock = StageClock(run.folder, stages[0].name)
+    try:
+        counts = work(run)
+    finally:
+        seconds = clock.stop()
+    times = [seconds, *(0.0 for _ in stages[1:])]
+    return tuple(
+        _finish(stage, run, stage.fingerprint(run), count, time)
+        for stage, count, time in zip(stages, counts, times, strict=True)
+    )
+
+
+def _finish(stage: Stage, run: Run, fingerprint: dict[str, str], counts: dict[str, int], seconds: float) -> Manifest:
     manifest = Manifest(
         stage=stage.name,
         arf_version=__version__,
@@ -81,7 +103,7 @@ def run_stage(stage: Stage, run: Run) -> Manifest:
         counts=counts,
         seconds=seconds,
     )
-    write_manifest(path, manifest)
+    write_manifest(run.folder.manifest(stage.name), manifest)
     return manifest
 
 

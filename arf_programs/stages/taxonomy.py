@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import heapq
+from collections.abc import Iterable
 from pathlib import Path
 
 from arf_programs.asking import ask_rows
@@ -14,7 +16,7 @@ from arf_programs.models.lm import build_lm
 from arf_programs.programs.induce_taxonomy import MergeNotes, count_errors
 from arf_programs.programs.open_notes import TakeNotes
 from arf_programs.run import Run
-from arf_programs.runner import RowKey
+from arf_programs.running.rows import RowKey
 from arf_programs.stages.stage import Stage
 from arf_programs.taxonomy.files import read_taxonomy, write_taxonomy
 from arf_programs.taxonomy.seed import seed_taxonomy
@@ -56,13 +58,13 @@ def work(run: Run) -> dict[str, int]:
     return {"notes": notes, "categories": len(taxonomy.categories)}
 
 
-def sample_drafts(drafts: list[Summary], size: int, seed: int) -> list[Summary]:
+def sample_drafts(drafts: Iterable[Summary], size: int, seed: int) -> list[Summary]:
     """`size` drafts in an order that a hash of seed and conversation gives: more drafts keep those sampled before."""
 
     def rank(draft: Summary) -> bytes:
         return hashlib.sha256(f"{seed}/{draft.conversation_id}".encode()).digest()
 
-    return sorted(drafts, key=rank)[:size]
+    return heapq.nsmallest(size, drafts, key=rank)
 
 
 def _check(run: Run, sample: list[Summary]) -> list[ErrorNote]:

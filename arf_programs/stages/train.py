@@ -77,7 +77,7 @@ def _train_arm(run: Run, arm: str) -> None:
             f"Arm {arm} has no training example: see revisions.jsonl and failures.jsonl for the reasons, "
             "set revise.on_reject to keep_draft, or leave the arm out of train.arms."
         )
-    write_text_atomic(settings, json.dumps(_settings(run, arm), indent=2) + "\n")
+    write_text_atomic(settings, json.dumps(settings_of(run, arm), indent=2) + "\n")
     arguments = ("--data", str(data), "--output", str(run.folder.student / arm), "--config", str(settings))
     _run_module(run, "training.sft", *arguments, label=student_name(arm))
 
@@ -92,7 +92,7 @@ def _train_on_pairs(run: Run) -> None:
             "There is no verified revision, so no pair to train on: see revisions.jsonl for the reasons, or set "
             "train.preference.method to none."
         )
-    write_text_atomic(settings, json.dumps({**_settings(run, name), **_preference(run)}, indent=2) + "\n")
+    write_text_atomic(settings, json.dumps({**settings_of(run, name), **_preference(run)}, indent=2) + "\n")
     start = ("--adapter", str(run.folder.student / "arf")) if preference.after == "sft" else ()
     arguments = ("--data", str(data), "--output", str(run.folder.student / name), "--config", str(settings), *start)
     _run_module(run, "training.preference", *arguments, label=student_name(name))
@@ -102,7 +102,8 @@ def _preference(run: Run) -> dict[str, Any]:
     return {"preference": run.config.train.preference.model_dump(mode="json")}
 
 
-def _settings(run: Run, arm: str) -> dict[str, Any]:
+def settings_of(run: Run, arm: str) -> dict[str, Any]:
+    """The settings of one arm's training, as `training.sft --config` reads them."""
     settings = run.config.train.model_dump(mode="json", exclude={"arms", "preference", "acknowledge_terms"})
     return {**settings, "arm": arm, "seed": run.config.seed}
 

@@ -1,0 +1,71 @@
+"""What `arf status` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from arf_programs.models.call_store import iter_ledger
+from arf_programs.run import Run
+from arf_programs.running.status import RunStatus, read_status
+from arf_programs.stages.stage import StageState
+
+_COLOURS = {"whole": "green", "stale": "yellow", "missing": "red"}
+
+
+def show_status(run: Run, states: Mapping[str, StageState]) -> None:
+    """A line for each stage, how far the one at work is, and what was spent."""
+    console = Console()
+    table = Table("stage", "state", "why", title=str(run.folder.path), title_justify="left")
+    for name, item in states.items():
+        table.add_row(name, Text(item.state, style=_COLOURS[item.state]), Text(item.why))
+    console.print(table)
+    if (now := read_status(run.folder)) is not None:
+        console.print(progress_line(now), highlight=False, soft_wrap=True)
+    spent = spend(run)
+    if spent["calls"]:
+        console.print(
+            f"Spent: {spent['calls']} calls, {spent['tokens']} tokens, {spent['usd']:.2f} USD", highlight=False
+        )
+
+
+def status_json(run: Run, states: Mapping[str, StageState]) -> dict[str, Any]:
+    """The same for scripts; `progress` is null while no stage is half done."""
+    now = read_status(run.folder)
+    progress = None if now is None else {**now.model_dump(), "seconds_left": now.seconds_left, "usd_left": now.usd_left}
+    return {
+        "run_dir": str(run.folder.path),
+        "stages": {name: {"state": item.state, "why": item.why} for name, item in states.items()},
+        "progress": progress,
+        "spent": spend(run),
+    }
+
+
+def spend(run: Run) -> dict[str, float]:
+    """Calls, tokens and US dollars of the run so far."""
+    calls = tokens = 0
+    usd = 0.0
+    for call in iter_ledger(run.folder.ledger):
+        if not call.cached:
+            calls, tokens, usd = calls + 1, tokens + call.prompt_tokens + call.completion_tokens, usd + call.usd
+    return {"calls": calls, "tokens": tokens, "usd": usd}
+
+
+def progress_line(now: RunStatus) -> str:
+    """`analyze: 120 of 300 done, 3 failed, 64 in flight, 35.2 rows/s; about 5 s and 0.80 USD left`."""
+    line = f"{now.stage}: {now.done} of {now.total} done, {now.failed} failed, {now.in_flight} in flight"
+    if now.rows_per_second:
+        line += f", {now.rows_per_second:.1f} rows/s"
+    left = [] if now.seconds_left is None else [_duration(now.seconds_left)]
+    left += [f"{now.usd_left:.2f} USD"] if now.usd_left else []
+    return line + (f"; about {' and '.join(left)} left" if left else "")
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

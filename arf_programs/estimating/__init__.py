@@ -1,0 +1,1 @@
+"""`arf estimate`: what a run would ask, and what that would cost, before anything is spent."""

@@ -1,0 +1,148 @@
+"""The causal table: what becomes of each kind of error on its way from the drafts to the student.
+
+On the training side every draft is paired with its revision; on the holdout every system with the teacher. A category
+counts once a summary in a prevalence, and as often as it occurs in a gain, so that the gains add up to the difference
+in errors per summary.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from pydantic import Field
+
+from arf_programs.metrics.aggregate import by_system
+from arf_programs.metrics.bootstrap import Interval
+from arf_programs.metrics.comparisons import TEACHER
+from arf_programs.metrics.definitions import in_order
+from arf_programs.metrics.resampling import Resampling
+from signatures.records import ErrorNote, Record, Revision, Score
+
+ANY = ""
+Counts = Counter[str]
+
+
+class CausalRow(Record):
+    """One category of error (`""`: any error), in shares from 0 to 1 with their intervals.
+
+    `drafts` and `revisions` are the shares with it on the training side, `change` their paired difference; `fixed` is
+    the share of the drafts with it whose revision is without it, `added` that of the drafts without it whose revision
+    has it (of any error: of all drafts, those whose revision has a category that the draft had not). `holdout` is the
+    share of each system's summaries with it, `against_teacher` its paired difference from the teacher's. `gain` is
+    the system's number of such errors a summary less the teacher's, and `part` its part of the whole difference; None
+    where there is no difference to divide. Parts of opposite sign say that the category grew.
+    """
+
+    category: str
+    drafts: Interval | None = None
+    revisions: Interval | None = None
+    change: Interval | None = None
+    fixed: Interval | None = None
+    added: Interval | None = None
+    holdout: dict[str, Interval] = Field(default_factory=dict)
+    against_teacher: dict[str, Interval] = Field(default_factory=dict)
+    gain: dict[str, Interval] = Field(default_factory=dict)
+    part: dict[str, float | None] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Material:
+    """Numbers of errors by category: before and after each revision, and of each system's summaries."""
+
+    before: dict[str, Counts]
+    after: dict[str, Counts]
+    systems: dict[str, dict[str, Counts]]
+
+    def categories(self) -> list[str]:
+        """All that occur, the commonest in drafts and teacher first."""
+        every = [*self.before.values(), *self.after.values()]
+        every += [counts for rows in self.systems.values() for counts in rows.values()]
+        first = sum([*self.before.values(), *self.systems.get(TEACHER, {}).values()], Counter())
+        return sorted({name for counts in every for name in counts}, key=lambda name: (-first[name], name))
+
+
+def causal_table(
+    revisions: Sequence[Revision], scores: Sequence[Score], resampling: Resampling | None = None
+) -> list[CausalRow]:
+    """A row for any error, then one for each category; empty where nothing was revised or scored.
+
+    Drafts are those that were revised, whatever the verdict: what is left in a rejected revision counts as left.
+    """
+    material = _Material(
+        before={row.conversation_id: _counts(row.errors) for row in revisions},
+        after={row.conversation_id: _counts(row.remaining) for row in revisions},
+        systems={
+            system: {name: _counts(score.errors) for name, score in rows.items()}
+            for system, rows in by_system(scores).items()
+        },
+    )
+    if not material.before and not material.systems:
+        return []
+    tool = resampling or Resampling()
+    return [_row(material, category, tool) for category in (ANY, *material.categories())]
+
+
+def _counts(errors: Sequence[ErrorNote]) -> Counts:
+    return Counter(note.category for note in errors)
+
+
+def _number(counts: Counts, category: str) -> int:
+    return counts.total() if category == ANY else counts[category]
+
+
+def _row(material: _Material, category: str, tool: Resampling) -> CausalRow:
+    systems = material.systems
+    gains = _against_teacher(systems, lambda counts: _number(counts, category), tool)
+    whole = {name: _total_difference(systems[name], systems[TEACHER]) for name in gains}
+    return CausalRow(
+        category=category,
+        **_training(material, category, tool),
+        holdout={
+            name: interval
+            for name, rows in systems.items()
+            if (interval := tool.mean({key: float(_number(counts, category) > 0) for key, counts in rows.items()}))
+        },
+        against_teacher=_against_teacher(systems, lambda counts: _number(counts, category) > 0, tool),
+        gain=gains,
+        part={name: interval.value / whole[name] if whole[name] else None for name, interval in gains.items()},
+    )
+
+
+def _training(material: _Material, category: str, tool: Resampling) -> dict[str, Interval | None]:
+    had = {name: _number(counts, category) > 0 for name, counts in material.before.items()}
+    has = {name: _number(material.after[name], category) > 0 for name in had}
+    if category == ANY:
+        new = {name: bool(material.after[name].keys() - material.before[name].keys()) for name in had}
+    else:
+        new = {name: has[name] for name in had if not had[name]}
+    return {
+        "drafts": tool.mean(had),
+        "revisions": tool.mean(has),
+        "change": tool.mean({name: float(has[name]) - float(had[name]) for name in had}),
+        "fixed": tool.mean({name: not has[name] for name in had if had[name]}),
+        "added": tool.mean(new),
+    }
+
+
+def _against_teacher(
+    systems: Mapping[str, Mapping[str, Counts]], read: Callable[[Counts], float], tool: Resampling
+) -> dict[str, Interval]:
+    """The paired mean difference of each other system from the teacher in what `read` reads."""
+    teacher = systems.get(TEACHER, {})
+    found = {}
+    for system in in_order(systems):
+        both = [name for name in systems[system] if name in teacher]
+        if system == TEACHER or not both:
+            continue
+        interval = tool.mean({name: float(read(systems[system][name]) - read(teacher[name])) for name in both})
+        if interval is not None:
+            found[system] = interval
+    return found
+
+
+def _total_difference(system: Mapping[str, Counts], teacher: Mapping[str, Counts]) -> float:
+    """Errors per summary of a system less those of the teacher, over the conversations of both."""
+    both = [name for name in system if name in teacher]
+    return sum(system[name].total() - teacher[name].total() for name in both) / len(both)

@@ -1,0 +1,128 @@
+"""The provider's files and batches, by LiteLLM: upload, submit, find, look, fetch."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, Final
+
+from arf_programs.models._litellm import import_litellm
+from arf_programs.models.batch.lines import ENDPOINT, Body, body_of
+from signatures.exceptions import ConfigError
+
+PROVIDERS: Final = ("openai", "hosted_vllm", "litellm_proxy", "azure")
+ENDED: Final = frozenset({"completed", "expired", "failed", "cancelled"})
+_PAGE: Final = 100
+_PAGES: Final = 50
+_WAIT: Final = 0.5
+_LONGEST_WAIT: Final = 60.0
+
+
+class BatchClient:
+    """Batches of one model at one endpoint. Raises ConfigError for a provider whose batches LiteLLM does not reach.
+
+    `retries` is how often a request of the client's own (an upload, a look) is tried again after a transient failure.
+    """
+
+    def __init__(
+        self, model: str, *, api_base: str | None = None, api_key: str | None = None, retries: int = 8
+    ) -> None:
+        litellm = import_litellm()
+        self.model = model
+        self.api_base = api_base
+        self.name, self.provider, _, _ = litellm.get_llm_provider(model, api_base=api_base)
+        if self.provider not in PROVIDERS:
+            raise ConfigError(
+                f"{model}: batch mode speaks OpenAI's batch API ({', '.join(PROVIDERS)}): leave out `mode: batch`, or "
+                "reach the provider by a gateway that speaks it."
+            )
+        self._retries = retries
+        self._endpoint: dict[str, Any] = {"custom_llm_provider": self.provider, "api_base": api_base}
+        # A server of one's own may take no key, but OpenAI's client does not start without one.
+        self._endpoint["api_key"] = api_key or ("no-key" if api_base and self.provider != "azure" else None)
+
+    def body_of(self, request: Mapping[str, Any]) -> Body:
+        """The body of a call."""
+        return body_of(request, self.name, self.provider)
+
+    async def upload(self, lines: list[bytes]) -> str:
+        """Upload a batch's input; its file id."""
+        litellm = import_litellm()
+        content = b"".join(lines)
+        file = await litellm.acreate_file(
+            file=("batch.jsonl", content), purpose="batch", max_retries=self._retries, **self._endpoint
+        )
+        return str(file.id)
+
+    async def submit(self, file_id: str, *, may_exist: bool) -> str:
+        """Submit an uploaded file, once: where an earlier try `may_exist`, it is looked for first. The batch's id."""
+        litellm = import_litellm()
+        for attempt in range(self._retries + 1):
+            found = await self._find(file_id) if may_exist else None
+            if found:
+                return found
+            try:
+                batch = await litellm.acreate_batch(
+                    completion_window="24h",
+                    endpoint=ENDPOINT,
+                    input_file_id=file_id,
+                    max_retries=0,  # a try that failed may have been accepted: it is looked for before the next
+                    **self._endpoint,
+                )
+                return str(batch.id)
+            except Exception as error:
+                if attempt == self._retries or not is_transient(error):
+                    raise
+                may_exist = True
+                await asyncio.sleep(min(_WAIT * 2**attempt, _LONGEST_WAIT))
+        raise AssertionError("unreachable")
+
+    async def look(self, batch_id: str) -> Any:
+        """The batch as it is now."""
+        litellm = import_litellm()
+        return await litellm.aretrieve_batch(
+            batch_id=batch_id,
+            max_retries=self._retries,
+            # Else LiteLLM downloads the results of every finished batch once more, to log what it cost.
+            litellm_metadata={"batch_ignore_default_logging": True},
+            **self._endpoint,
+        )
+
+    async def results(self, batch: Any) -> bytes:
+        """The lines of an ended batch, those of failed calls included."""
+        litellm = import_litellm()
+        parts = []
+        for file_id in (batch.output_file_id, batch.error_file_id):
+            if file_id:
+                content = await litellm.afile_content(file_id=file_id, max_retries=self._retries, **self._endpoint)
+                parts.append(content.content.rstrip(b"\n"))
+        return b"\n".join(part for part in parts if part) + b"\n"
+
+    async def _find(self, file_id: str) -> str | None:
+        """The id of the batch that works on a file, among the last some thousands."""
+        litellm = import_litellm()
+        after = None
+        for _ in range(_PAGES):
+            page = await litellm.alist_batches(after=after, limit=_PAGE, max_retries=self._retries, **self._endpoint)
+            for batch in page.data:
+                if batch.input_file_id == file_id:
+                    return str(batch.id)
+            if not page.data or not getattr(page, "has_more", False):
+                return None
+            after = page.data[-1].id
+        return None
+
+
+def is_transient(error: Exception) -> bool:
+    """Whether a request may succeed when it is tried again: no answer, a limit, or a server error."""
+    litellm = import_litellm()
+    status = getattr(error, "status_code", None)
+    unanswered = isinstance(error, litellm.exceptions.openai.APIConnectionError | ConnectionError | TimeoutError)
+    return unanswered or status == 429 or (status or 0) >= 500
+
+
+def why_failed(batch: Any) -> tuple[str, str]:
+    """The code and the message of a batch that the provider refused as a whole."""
+    errors = getattr(batch.errors, "data", None) or []
+    first = errors[0] if errors else None
+    return str(getattr(first, "code", "") or ""), str(getattr(first, "message", "") or f"the batch {batch.status}")

@@ -1,0 +1,1 @@
+"""How fast an endpoint is asked: calls in flight, rates a minute, pauses, retries."""

@@ -1,0 +1,163 @@
+"""One endpoint as a run sees it: the gate before it, and the one place where its calls are tried again."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from dspy.utils.exceptions import LMError, LMRateLimitError, LMTimeoutError, is_retryable_lm_error
+
+from arf_programs.models.pacing.breaker import Breaker
+from arf_programs.models.pacing.limit import AdaptiveLimit
+from arf_programs.models.pacing.rates import Rate, seconds_until_room
+from signatures.exceptions import EndpointError
+
+Answer = TypeVar("Answer")
+
+_FIRST_DELAY = 0.5
+_LONGEST_DELAY = 60.0
+_PATIENCE = 600.0  # seconds for which a run waits for an endpoint that only fails
+
+
+@dataclass(frozen=True)
+class Pace:
+    """What the configuration says of an endpoint's speed. A `local` model runs in this process: no limit is sought for
+    it.
+    """
+
+    concurrency: int
+    retries: int
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+    local: bool = False
+
+    def share(self, workers: int) -> Pace:
+        """What is left to one of so many processes."""
+        return replace(
+            self,
+            concurrency=max(1, self.concurrency // workers),
+            requests_per_minute=self.requests_per_minute and self.requests_per_minute / workers,
+            tokens_per_minute=self.tokens_per_minute and self.tokens_per_minute / workers,
+        )
+
+
+class Endpoint:
+    """Gate and retries for the calls to one model at one address. It belongs to one event loop."""
+
+    def __init__(self, name: str, pace: Pace, *, say: Callable[[str], None] = lambda _: None) -> None:
+        self.in_flight = 0
+        self._name, self._pace, self._say = name, pace, say
+        self._limit = AdaptiveLimit(pace.concurrency, fixed=pace.local)
+        self._requests, self._tokens = Rate(pace.requests_per_minute), Rate(pace.tokens_per_minute)
+        self._breaker = Breaker(_PATIENCE)
+        self._full_until = 0.0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    async def call(
+        self,
+        send: Callable[[], Awaitable[Answer]],
+        *,
+        tokens: float = 0.0,
+        headers: Callable[[Answer], Mapping[str, str]] = lambda _: {},
+    ) -> Answer:
+        """What `send` returns, sent again after failures that pass, after a growing delay or the one that the endpoint
+        asks for.
+
+        `tokens` is what the call will use, about; `headers` reads those of an answer. Raises the last LMError, and
+        EndpointError when the endpoint has only failed for ten minutes.
+        """
+        for attempt in range(self._pace.retries + 1):
+            await self._enter(tokens)
+            start = time.monotonic()
+            try:
+                answer = await send()
+            except LMError as error:
+                self._failed(error)
+                if attempt == self._pace.retries or not is_retryable_lm_error(error):
+                    raise
+                delay = retry_delay(error, attempt)
+            else:
+                self._answered(time.monotonic() - start, headers(answer))
+                return answer
+            finally:
+                self._leave()
+            await asyncio.sleep(delay)
+        raise AssertionError("unreachable: the last try returns or raises")
+
+    async def _enter(self, tokens: float) -> None:
+        """Wait for a place, for the rates, and for a breaker that is open."""
+        if self.in_flight < self._limit.limit:
+            self.in_flight += 1
+        else:
+            place = asyncio.get_running_loop().create_future()
+            self._waiting.append(place)
+            await self._place_given(place)
+        try:
+            await self._wait_for_room(tokens)
+        except BaseException:
+            self._leave()
+            raise
+
+    async def _place_given(self, place: asyncio.Future[None]) -> None:
+        """Whoever leaves gives places away, already counted as in flight, so that nobody overtakes those who wait."""
+        try:
+            await place
+        except BaseException:
+            if place.done() and not place.cancelled():
+                self._leave()
+            raise
+
+    async def _wait_for_room(self, tokens: float) -> None:
+        now = time.monotonic()
+        booked = max(self._requests.reserve(1, now), self._tokens.reserve(tokens, now), self._full_until - now)
+        if booked > 0:
+            await asyncio.sleep(booked)
+        while (pause := self._breaker.wait(time.monotonic())) > 0:
+            if self._breaker.gave_up(time.monotonic()):
+                raise EndpointError(
+                    f"{self._name} has only failed for {_PATIENCE / 60:.0f} minutes: see that it works, then run the same "
+                    "command again; what was answered is kept."
+                )
+            await asyncio.sleep(pause)
+
+    def _leave(self) -> None:
+        self.in_flight -= 1
+        while self._waiting and self.in_flight < self._limit.limit:
+            place = self._waiting.popleft()
+            if not place.done():
+                self.in_flight += 1
+                place.set_result(None)
+
+    def _answered(self, seconds: float, headers: Mapping[str, str]) -> None:
+        now = time.monotonic()
+        self._limit.answered(seconds, in_flight=self.in_flight, now=now)
+        if self._breaker.is_open:
+            self._say(f"{self._name} answers again.")
+        self._breaker.succeeded()
+        if (full := seconds_until_room(headers)) > 0:
+            self._full_until = now + min(full, _LONGEST_DELAY)
+
+    def _failed(self, error: LMError) -> None:
+        now = time.monotonic()
+        if isinstance(error, LMRateLimitError | LMTimeoutError):
+            self._limit.refused(in_flight=self.in_flight, now=now)
+        if isinstance(error, LMRateLimitError) or not is_retryable_lm_error(error):
+            self._breaker.succeeded()  # it answers: with a refusal, but it is there
+        elif self._breaker.failed(now, in_flight=self.in_flight) and not self._pace.local:
+            self._say(f"{self._name} only fails ({' '.join(str(error).split())[:200]}): pausing, and trying again.")
+
+
+def retry_delay(error: LMError, attempt: int) -> float:
+    """Seconds before try `attempt` + 2: what the endpoint asked for, else a random share of 0.5, 1, 2, ... up to 60.
+
+    Full jitter, from half of the delay up (Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015).
+    """
+    asked = getattr(error, "retry_after", None)
+    if asked is not None and asked >= 0:
+        return min(float(asked), _LONGEST_DELAY) * random.uniform(1.0, 1.1)  # noqa: S311
+    return min(_LONGEST_DELAY, _FIRST_DELAY * 2**attempt) * random.uniform(0.5, 1.0)  # noqa: S311

@@ -1,0 +1,190 @@
+"""One call from request to answer: from the store, else from its endpoint, and stored before it is used."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+
+from dspy.utils.exceptions import LMError
+
+from arf_programs.models._litellm import import_litellm
+from arf_programs.models.call_budget import BudgetSpent, CallBudget, Need
+from arf_programs.models.call_store import CallStore
+from arf_programs.models.pacing.endpoint import Endpoint, Pace
+
+Request = dict[str, Any]
+Sender = Callable[[Request], Awaitable[Any]]
+
+_BYTES_A_TOKEN = 3  # few tokens are shorter: what a call may use at most
+_NOT_SENT = ("rollout_id",)  # tells stored answers apart
+_WAIT_FOR_BUDGET = 0.05
+
+
+@dataclass
+class Meter:
+    """What the calls of one row came to: tries that were sent, US dollars, and why the last answer ended."""
+
+    tries: int = 0
+    usd: float = 0.0
+    finish_reason: str = ""
+
+
+@dataclass
+class Session:
+    """What the calls of one event loop share while a stage runs in it."""
+
+    say: Callable[[str], None] = lambda _: None
+    workers: int = 1
+    senders: dict[str, Sender] = field(default_factory=dict)
+    _endpoints: dict[str, Endpoint] = field(default_factory=dict)
+    pending: dict[str, asyncio.Event] = field(default_factory=dict)
+
+    @property
+    def in_flight(self) -> int:
+        """Calls under way."""
+        return sum(endpoint.in_flight for endpoint in self._endpoints.values())
+
+    def endpoint(self, name: str, pace: Pace) -> Endpoint:
+        """The endpoint of that name, made when it is first asked for."""
+        if name not in self._endpoints:
+            self._endpoints[name] = Endpoint(name, pace.share(self.workers), say=self.say)
+        return self._endpoints[name]
+
+
+_session: ContextVar[Session | None] = ContextVar("arf_session", default=None)
+_meter: ContextVar[Meter | None] = ContextVar("arf_meter", default=None)
+
+
+@contextmanager
+def sending(session: Session) -> Iterator[Session]:
+    """Within this context, calls go through the gates of `session`."""
+    token = _session.set(session)
+    try:
+        yield session
+    finally:
+        _session.reset(token)
+
+
+@contextmanager
+def metered() -> Iterator[Meter]:
+    """Within this context, calls are counted in the Meter that it gives."""
+    token = _meter.set(meter := Meter())
+    try:
+        yield meter
+    finally:
+        _meter.reset(token)
+
+
+def current_meter() -> Meter:
+    """The meter of the row at work; one that nobody reads where there is none."""
+    return _meter.get() or Meter()
+
+
+async def answer(
+    store: CallStore, request: Request, *, name: str, pace: Pace, wrap: Callable[[Exception], LMError]
+) -> Any:
+    """LiteLLM's response to `request`: the stored one, or that of the endpoint `name`, which is then stored.
+
+    The same question asked twice at once is sent once. `wrap` turns LiteLLM's exceptions into DSPy's. Raises LMError
+    when no try succeeded, BudgetSpent where no call may be sent.
+    """
+    key = store.cache_key(request)
+    session = _session.get() or Session()
+    while (other := session.pending.get(key)) is not None:
+        await other.wait()
+    if (stored := store.find(key, request)) is not None:
+        return stored
+    session.pending[key] = asked = asyncio.Event()
+    try:
+        return await _ask(session, store, key, request, name, pace, wrap)
+    finally:
+        del session.pending[key]
+        asked.set()
+
+
+async def _ask(
+    session: Session,
+    store: CallStore,
+    key: str,
+    request: Request,
+    name: str,
+    pace: Pace,
+    wrap: Callable[[Exception], LMError],
+) -> Any:
+    need = need_of(request)
+    sender = session.senders.get(name, _send)
+
+    async def send() -> Any:
+        await _spend(store.budget, need)
+        current_meter().tries += 1
+        try:
+            response = await sender(request)
+        except Exception as error:
+            store.budget.settle(need)
+            raise wrap(error) from error
+        except BaseException:
+            store.budget.settle(need)
+            raise
+        call = store.keep(key, request, response)
+        store.budget.settle(need, tokens=call.prompt_tokens + call.completion_tokens, usd=call.usd)
+        current_meter().usd += call.usd
+        return response
+
+    if name in session.senders:
+        return await send()  # a batch has no gate, and tries again by itself
+    return await session.endpoint(name, pace).call(send, tokens=need.tokens, headers=_headers)
+
+
+async def _send(request: Request) -> Any:
+    litellm = import_litellm()
+    from litellm._internal_context import is_internal_call
+
+    wire = {key: value for key, value in request.items() if key not in _NOT_SENT}
+    # LiteLLM's own mark for calls that need no logging of theirs, which is a seventh of its time.
+    is_internal_call.set(True)
+    # Tries are counted and made in one place; the clients below LiteLLM would make their own.
+    return await litellm.acompletion(**{"num_retries": 0, "max_retries": 0, **wire})
+
+
+async def _spend(budget: CallBudget, need: Need) -> None:
+    """Count the call; where calls under way hold what is left, wait for what they really use."""
+    while True:
+        try:
+            budget.spend(need)
+        except BudgetSpent:
+            if not budget.is_held:
+                raise
+            await asyncio.sleep(_WAIT_FOR_BUDGET)
+        else:
+            return
+
+
+def need_of(request: Request) -> Need:
+    """What a call may use at most: a token for three bytes of its messages, its longest answer, and their price."""
+    prompt = sum(len(str(message.get("content") or "").encode()) for message in request["messages"]) / _BYTES_A_TOKEN
+    longest = float(request.get("max_tokens") or request.get("max_completion_tokens") or 0)
+    input_price, output_price = prices_of(str(request["model"]))
+    return Need(tokens=prompt + longest, usd=prompt * input_price + longest * output_price)
+
+
+_prices: dict[str, tuple[float, float]] = {}
+
+
+def prices_of(model: str) -> tuple[float, float]:
+    """USD a token of prompt and of answer, by LiteLLM's table and what was declared; (0, 0) where it knows none."""
+    if model not in _prices:
+        try:
+            known = import_litellm().get_model_info(model)
+        except Exception:  # LiteLLM raises a bare Exception for a model that it does not know
+            known = {}
+        _prices[model] = (known.get("input_cost_per_token") or 0.0, known.get("output_cost_per_token") or 0.0)
+    return _prices[model]
+
+
+def _headers(response: Any) -> Mapping[str, str]:
+    told = getattr(response, "_hidden_params", {}).get("additional_headers") or {}
+    return {name: str(value) for name, value in told.items()}

@@ -1,0 +1,118 @@
+"""The causal table of the report: what becomes of each kind of error, and where a student's gain comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from arf_programs.metrics.bootstrap import Interval
+from arf_programs.metrics.causal import ANY, CausalRow
+from arf_programs.metrics.comparisons import TEACHER
+from arf_programs.metrics.definitions import in_order
+from arf_programs.report.data import ReportData
+from arf_programs.report.figures import Cell, bounds, category_name
+from arf_programs.report.text import figure, signed_bounds
+
+_SHARE, _COUNT = "error_rate", "errors_per_summary"
+
+
+@dataclass(frozen=True)
+class CausalLine:
+    """One category: cells of the training side, and one for each system of the holdout."""
+
+    name: str
+    whole: bool
+    training: tuple[Cell, ...]
+    holdout: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class GainLine:
+    """One category: for each system its gain over the teacher, and the part of the whole, in per cent."""
+
+    name: str
+    whole: bool
+    gains: tuple[tuple[Cell, str], ...]
+
+
+@dataclass(frozen=True)
+class CausalView:
+    """Both tables; `systems` heads the columns of the holdout, `gainers` those of the gains."""
+
+    systems: tuple[str, ...]
+    gainers: tuple[str, ...]
+    lines: tuple[CausalLine, ...]
+    gains: tuple[GainLine, ...]
+
+
+def causal_view(data: ReportData) -> CausalView | None:
+    """The causal table as the template lays it out; None where there is no error to speak of."""
+    rows = data.summary.evaluate.causal
+    if len(rows) < 2:
+        return None
+    systems, gainers = (tuple(in_order(_names(group))) for group in ((r.holdout for r in rows), (r.gain for r in rows)))
+    gainers = tuple(name for name in gainers if name.startswith("student_")) or gainers
+    ordered = [*(row for row in rows if row.category != ANY), *(row for row in rows if row.category == ANY)]
+    return CausalView(
+        systems=systems,
+        gainers=gainers,
+        lines=tuple(_line(data, row, systems) for row in ordered),
+        gains=tuple(_gain_line(data, row, gainers) for row in ordered) if gainers else (),
+    )
+
+
+def _names(groups: Iterable[dict[str, Interval]]) -> set[str]:
+    return {name for group in groups for name in group}
+
+
+def _line(data: ReportData, row: CausalRow, systems: tuple[str, ...]) -> CausalLine:
+    return CausalLine(
+        name=_name(data, row),
+        whole=row.category == ANY,
+        training=(
+            _share(row.drafts),
+            _against(row.revisions, row.change),
+            _share_of(row.fixed),
+            _share_of(row.added),
+        ),
+        holdout=tuple(_system(row, system) for system in systems),
+    )
+
+
+def _system(row: CausalRow, system: str) -> Cell:
+    return _against(row.holdout.get(system), row.against_teacher.get(system) if system != TEACHER else None)
+
+
+def _against(share: Interval | None, difference: Interval | None) -> Cell:
+    """A share; below it the interval of its paired difference where there is one, and bold where that leaves out
+    zero, else the interval of the share."""
+    if share is None or difference is None:
+        return _share(share)
+    told = difference.low > 0 or difference.high < 0
+    return Cell(figure(share.value, _SHARE), signed_bounds(difference, _SHARE), best=told)
+
+
+def _share(interval: Interval | None) -> Cell:
+    return Cell() if interval is None else Cell(figure(interval.value, _SHARE), bounds(interval, _SHARE))
+
+
+def _share_of(interval: Interval | None) -> Cell:
+    """A share of some drafts alone, with how many they are."""
+    cell = _share(interval)
+    return cell if interval is None else replace(cell, bounds=f"{cell.bounds}, of {interval.n}")
+
+
+def _gain_line(data: ReportData, row: CausalRow, systems: tuple[str, ...]) -> GainLine:
+    return GainLine(_name(data, row), row.category == ANY, tuple(_gain(row, system) for system in systems))
+
+
+def _gain(row: CausalRow, system: str) -> tuple[Cell, str]:
+    gain, part = row.gain.get(system), row.part.get(system)
+    if gain is None:
+        return Cell(), ""
+    cell = Cell(figure(gain.value, _COUNT, signed=True), signed_bounds(gain, _COUNT))
+    return cell, "" if part is None else f"{part:.0%}".replace("-", "−")
+
+
+def _name(data: ReportData, row: CausalRow) -> str:
+    return "Any error" if row.category == ANY else category_name(data, row.category)

@@ -1,0 +1,149 @@
+"""Takes in what steps have done to rows, wherever it was done: results, failures, progress."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from arf_programs.jsonl_index import JsonlIndex
+from arf_programs.models.call_store import calls_of
+from arf_programs.run import Run
+from arf_programs.running.checkpoint import Checkpoint
+from arf_programs.running.rows import Tally, attempt
+from arf_programs.running.status import StatusFile
+from arf_programs.running.step import Step, row_digest
+from signatures.records import Failure
+
+
+@dataclass(frozen=True)
+class Task:
+    """A row to be done, from step number `step` on; `row` is that step's."""
+
+    number: int
+    step: int
+    digest: str
+    row: BaseModel
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a step made of a row: its result as JSON, or a failure."""
+
+    number: int
+    step: int
+    digest: str
+    outcome: str | Failure
+
+
+class Collector:
+    """Gives out the rows that are not done, and takes in what was made of them, step by step.
+
+    What an earlier run that stopped has done under the same settings is not given out again.
+    """
+
+    def __init__(self, run: Run, steps: Sequence[Step[Any, Any]], *, total: int, usd: Callable[[], float]) -> None:
+        self._run, self._steps = run, steps
+        self._parts = [open_checkpoint(run, step) for step in steps]
+        self._tallies = [Tally(step.stage) for step in steps]
+        self._failures: list[dict[int, Failure]] = [{} for _ in steps]
+        self._status = StatusFile(run.folder.status, steps[-1].stage, total, usd)
+
+    def tasks(self, rows: Iterable[BaseModel]) -> Iterator[Task]:
+        """What is left to do, in the order of the rows."""
+        for number, row in enumerate(rows):
+            task = self._left(number, row)
+            if task is None:
+                self._advance()
+            else:
+                yield task
+
+    def take_in(self, done: Done, *, in_flight: int = 0) -> None:
+        """Keep a result or a failure. Raises StageError when the first rows all fail."""
+        if isinstance(done.outcome, Failure):
+            self._failures[done.step][done.number] = done.outcome
+            self._tallies[done.step].fail(done.outcome)
+        else:
+            self._parts[done.step].add(done.number, done.digest, done.outcome)
+            self._tallies[done.step].succeed()
+        if isinstance(done.outcome, Failure) or done.step == len(self._steps) - 1:
+            self._advance(in_flight)
+
+    def finish(self) -> list[int]:
+        """Write every step's output and failures; how many rows each has done. Raises StageError for a step in which
+        all failed.
+        """
+        for tally in self._tallies:
+            tally.check_any()
+        counts = []
+        for step, part, failures in zip(self._steps, self._parts, self._failures, strict=True):
+            counts.append(part.finish(step.output(self._run.folder)))
+            self._run.folder.replace_failures(step.stage, [failures[number] for number in sorted(failures)])
+        self._status.remove()
+        return counts
+
+    @property
+    def failed(self) -> list[int]:
+        """How many rows each step has failed on."""
+        return [len(failures) for failures in self._failures]
+
+    def close(self) -> None:
+        """Close the files, whole or not."""
+        for part in self._parts:
+            part.close()
+        self._status.write(force=True)
+
+    def _left(self, number: int, row: BaseModel) -> Task | None:
+        for place, step in enumerate(self._steps):
+            name = row_digest(row)
+            if not self._parts[place].known(number, name):
+                return Task(number, place, name, row)
+            self._tallies[place].succeed()
+            if step.then is not None and place + 1 < len(self._steps):
+                row = step.then(row, step.result.model_validate_json(self._parts[place].result(number)))
+        return None
+
+    def _advance(self, in_flight: int = 0) -> None:
+        failed = sum(self.failed)
+        self._status.advance(failed=failed, in_flight=in_flight)
+        self._run.progress.advance(failed=failed, note=self._status.note())
+
+
+def open_checkpoint(run: Run, step: Step[Any, Any]) -> Checkpoint:
+    """The checkpoint of a step under the run's settings."""
+    return Checkpoint(run.folder.parts, step.stage, step.depends(run))
+
+
+def reopen(run: Run, step: Step[Any, Any], rows: Iterable[BaseModel]) -> None:
+    """Make the output of a whole step its checkpoint again, so that only rows without a result are done anew."""
+    output = JsonlIndex(
+        step.output(run.folder), step.result, key=lambda row: row["conversation_id"], value=lambda row: row
+    )
+    part = open_checkpoint(run, step)
+    for row in rows:
+        if (result := output.get(step.key(row).conversation_id)) is not None:
+            part.seed(row_digest(row), result.model_dump_json())
+    part.close()
+
+
+def chain(steps: Sequence[Step[Any, Any]], works: Sequence[Callable[[Any], Any]]) -> Callable[..., Any]:
+    """A coroutine function that takes a Task through the steps from its own on, and tells each result at once."""
+
+    async def walk(task: Task, tell: Callable[[Done], None]) -> None:
+        row, digest = task.row, task.digest
+        for place in range(task.step, len(steps)):
+            step = steps[place]
+            with calls_of(step.stage):
+                result = await attempt(works[place], row, name=step.key(row), stage=step.stage)
+            if isinstance(result, Failure):
+                tell(Done(task.number, place, digest, result))
+                return
+            tell(Done(task.number, place, digest, result.model_dump_json()))
+            if step.then is None:
+                return
+            row = step.then(row, result)
+            digest = row_digest(row)
+
+    return walk

@@ -1,0 +1,53 @@
+"""What a stage does to one row, in a form that another process can take up."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel
+
+from arf_programs.config.schema import Config
+from arf_programs.run import Run
+from arf_programs.run_folder import RunFolder
+from arf_programs.running.rows import RowKey
+
+Row = TypeVar("Row", bound=BaseModel)
+Result = TypeVar("Result", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Step(Generic[Row, Result]):
+    """One question, or several, about each row; functions are those of a module, so that workers can import them.
+
+    `open` builds the program and gives what is done to a row. `then` makes the next step's row of a row and its result,
+    where steps follow one another. `content` is what is asked about, where rows of different names may have the same.
+    `depends` is the hashes of all that the results depend on beside the row itself. `slots` is how many rows may be in
+    flight: as many as there can be calls.
+    """
+
+    stage: str
+    row: type[Row]
+    result: type[Result]
+    open: Callable[[Run], Callable[[Row], Awaitable[Result]]]
+    key: Callable[[Row], RowKey]
+    output: Callable[[RunFolder], Path]
+    depends: Callable[[Run], dict[str, str]]
+    slots: Callable[[Config], int]
+    then: Callable[[Row, Result], Any] | None = None
+    content: Callable[[Row], str] | None = None
+
+    def share(self, row: Row, workers: int) -> int:
+        """Which of so many workers does a row: the same one for rows of the same content, so that it asks once for
+        both.
+        """
+        text = str(self.key(row)) if self.content is None else self.content(row)
+        return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest(), "little") % workers
+
+
+def row_digest(row: BaseModel) -> str:
+    """BLAKE2b, 32 hexadecimal digits, of a row's JSON."""
+    return hashlib.blake2b(row.model_dump_json().encode(), digest_size=16).hexdigest()

@@ -1,0 +1,86 @@
+"""Streams a corpus through steps: rows are read, asked about and written one by one, here or in worker processes."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from pydantic import BaseModel
+
+from arf_programs.asking import asking
+from arf_programs.config.models import PIPELINE_ROLES
+from arf_programs.models.call_budget import CallBudget
+from arf_programs.models.lm import is_local
+from arf_programs.run import Run
+from arf_programs.running.budget import budget_of
+from arf_programs.running.collect import Collector, Done, Task, chain
+from arf_programs.running.rows import each_row
+from arf_programs.running.step import Step
+from arf_programs.running.workers import run_in_workers
+
+_LARGE = 2000  # rows from which starting further processes pays
+
+
+def stream(
+    run: Run, steps: Sequence[Step[Any, Any]], rows: Iterable[BaseModel], *, total: int
+) -> list[tuple[int, int]]:
+    """Take every row through the steps, and write their outputs; (done, failed) of each step.
+
+    What was done is kept as it is done: after a stop, whatever stopped it, the same call goes on. Raises what
+    `arf_programs.running.rows.attempt` raises, and StageError when rows only fail.
+    """
+    workers = workers_for(run, total)
+    budget = budget_of(run) if workers == 1 else budget_of(run).shared(multiprocessing.get_context("spawn"))
+    before = budget.usd
+    collector = Collector(run, steps, total=total, usd=lambda: budget.usd - before)
+    label = ", ".join(step.stage for step in steps)
+    try:
+        with run.progress.task(label, total=total):
+            tasks = collector.tasks(rows)
+            if workers == 1:
+                _run_here(run, steps, tasks, collector.take_in, budget)
+            else:
+                run_in_workers(run, steps, tasks, collector.take_in, budget, workers)
+        failed = collector.failed
+        return list(zip(collector.finish(), failed, strict=True))
+    finally:
+        collector.close()
+
+
+def workers_for(run: Run, total: int) -> int:
+    """How many processes: as configured, else by cores for large corpora. Models in this process are served by it
+    alone.
+    """
+    if any(is_local(run.config.models.of(role).model) for role in PIPELINE_ROLES):
+        return 1
+    return run.config.workers or (os.cpu_count() or 1 if total >= _LARGE else 1)
+
+
+def slots_of(run: Run, steps: Sequence[Step[Any, Any]]) -> int:
+    """Rows in flight: as many as there can be calls of all steps."""
+    return sum(step.slots(run.config) for step in steps)
+
+
+def _run_here(
+    run: Run,
+    steps: Sequence[Step[Any, Any]],
+    tasks: Iterator[Task],
+    take_in: Callable[..., None],
+    budget: CallBudget,
+) -> None:
+    async def take() -> Task | None:
+        return next(tasks, None)
+
+    with asking(run, budget) as session:
+        walk = chain(steps, [step.open(run) for step in steps])
+
+        def tell(done: Done) -> None:
+            take_in(done, in_flight=session.in_flight)
+
+        async def handle(task: Task) -> None:
+            await walk(task, tell)
+
+        asyncio.run(each_row(take, handle, slots=slots_of(run, steps)))

@@ -1,0 +1,1 @@
+"""Serving a student over the API of OpenAI, by vLLM or by transformers."""

@@ -1,0 +1,92 @@
+"""A server as a process group of its own: started, waited for, and ended with all its children."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from signatures.exceptions import ConfigError, StageError
+
+_PAUSE = 0.2  # seconds between two looks
+_ANSWER = 5.0  # seconds for one look
+_GRACE = 20.0  # seconds for ending in peace, before it is killed
+# A server only answers what it is asked: it looks for nothing on the Hub, and reports to nobody.
+_SILENT = {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "VLLM_NO_USAGE_STATS": "1"}
+
+
+def refuse_taken_port(host: str, port: int) -> None:
+    """Raise ConfigError when nothing can listen there."""
+    try:
+        with socket.create_server((host, port)):
+            pass
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"{host}:{port} cannot be listened on ({reason}): choose another with --port.") from None
+
+
+@contextmanager
+def running(command: Sequence[str], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """The process of `command`, started in `folder`; what it prints goes to stderr.
+
+    At the end of the block its whole process group is ended: first as by Ctrl-C, after 20 seconds by force. SIGTERM
+    in this process counts as Ctrl-C.
+    """
+    before = signal.signal(signal.SIGTERM, _as_interrupt)
+    process = subprocess.Popen(  # noqa: S603
+        list(command), cwd=folder, env={**os.environ, **_SILENT}, stdout=sys.stderr.fileno(), start_new_session=True
+    )
+    try:
+        yield process
+    finally:
+        _end(process)
+        signal.signal(signal.SIGTERM, before)
+
+
+def wait_until_ready(process: subprocess.Popen[bytes], url: str) -> None:
+    """Return when `GET url` is answered with success. Raises StageError when the server ends before."""
+    while not _answers(url):
+        code = process.poll()
+        if code is not None:
+            raise StageError(f"The server ended while it started (exit code {code}): its last words stand above.")
+        time.sleep(_PAUSE)
+
+
+def wait_for_end(process: subprocess.Popen[bytes]) -> None:
+    """Wait as long as the server runs. Raises StageError when it ends by itself, KeyboardInterrupt on Ctrl-C."""
+    code = process.wait()
+    raise StageError(f"The server ended by itself (exit code {code}): its last words stand above.")
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urlopen(url, timeout=_ANSWER) as answer:  # noqa: S310 - http to the server that we started
+            return bool(answer.status == 200)
+    except (URLError, OSError):
+        return False
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    for number, grace in ((signal.SIGINT, _GRACE), (signal.SIGKILL, None)):
+        try:
+            os.killpg(process.pid, number)
+        except ProcessLookupError:
+            break
+        try:
+            process.wait(grace)
+        except (subprocess.TimeoutExpired, KeyboardInterrupt):
+            continue  # a second Ctrl-C does not wait
+    process.wait()
+
+
+def _as_interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,162 @@
+"""What a dry run says comes true when the training is done."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from test_training_sft import make_rows, read_log
+from tiny_model import save_tiny_model
+from typer.testing import CliRunner
+
+from arf_programs.cli.app import app
+from arf_programs.jsonl import write_jsonl_atomic
+from training import dry_run as module
+from training import sft
+from training.dry_run import dry_run
+from training.hardware import Hardware
+from training.memory import GIB, How
+from training.pace import operations
+from training.settings import TrainSettings
+from training.shape import measure_shape
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    return str(save_tiny_model(tmp_path_factory.mktemp("base") / "tiny"))
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    path = tmp_path_factory.mktemp("data") / "arf.jsonl"
+    write_jsonl_atomic(path, make_rows())
+    return path
+
+
+@pytest.mark.parametrize("method", ["lora", "full"])
+def test_it_foretells_the_training(method, data, base, tmp_path, capsys):
+    flags = ["--data", str(data), "--base", base, "--epochs", "3", "--batch-size", "2", "--method", method]
+    assert sft.main([*flags, "--dry-run", "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)["figures"]
+    assert sft.main([*flags, "--output", str(tmp_path / "s")]) == 0
+    log = read_log(tmp_path / "s")
+    assert (said["rows"], said["steps"], said["tokens"]) == (log["examples"], log["steps"], log["tokens"])
+    assert said["padding_share"] == log["padding_share"] == 0
+    assert said["trainable"] == log["trainable_parameters"]
+    assert said["parameters"] == sum(weight.numel() for weight in load_file(f"{base}/model.safetensors").values())
+    assert said["memory"]["total"] >= said["memory"]["weights"] >= 4 * said["parameters"]
+    assert said["seconds"] > 0
+    assert said["problems"] == []
+
+
+def test_people_read_lines_and_nothing_is_written(data, base, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert sft.main(["--dry-run", "--data", str(data), "--base", base]) == 0
+    lines = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert list(lines) == ["base", "device", "method", "parameters", "rows", "tokens", "GiB", "time"]
+    assert lines["rows"] == "5; 4 steps"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_rows_it_says_what_it_can(base, tmp_path, capsys):
+    assert sft.main(["--dry-run", "--json", "--base", base, "--data", str(tmp_path / "none.jsonl")]) == 0
+    said = json.loads(capsys.readouterr().out)["figures"]
+    assert [said[name] for name in ("rows", "tokens", "steps", "padding_share", "seconds")] == [None] * 5
+    assert said["trainable"] > 0
+    assert said["memory"]["activations"] > 0
+
+
+def test_all_problems_are_named_at_once_and_the_exit_code_is_2(data, base, capsys):
+    flags = ["--dry-run", "--data", str(data), "--base", base]
+    assert sft.main([*flags, "--method", "qlora", "--max-length", "150"]) == 2
+    said = capsys.readouterr().out
+    assert "needs a CUDA device" in said
+    assert "of 5 training rows have more than 150 tokens" in said
+    assert "trainable" in said
+    assert sft.main(["--dry-run", "--base", "/no/such folder"]) == 2
+    assert "No model at" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "size", "mend"),
+    [
+        ({}, 200_000, "set train.method to qlora"),
+        ({"method": "full"}, 200_000, "set train.method to lora"),
+        ({"batch_size": 4}, 1_000_000, "lower train.batch_size"),
+    ],
+)
+def test_what_does_not_fit_is_told_with_a_mend(options, size, mend, base, monkeypatch):
+    # The meta device needs no GPU: that of the machine is described, not used.
+    monkeypatch.setattr(module, "find_hardware", lambda: Hardware("cuda", "a tiny GPU", size, bf16=True))
+    monkeypatch.setattr(module, "measured_speed", lambda hardware, *, bf16: 1e12)
+    (problem,) = dry_run(TrainSettings(base=base, **options), make_rows()).problems
+    assert "of a tiny GPU" in problem
+    assert mend in problem
+
+
+def test_a_gpu_pads_rows_of_like_length_and_a_packed_run_does_not(base, monkeypatch):
+    monkeypatch.setattr(module, "find_hardware", lambda: Hardware("cuda", "GPU", 24 * GIB, bf16=True))
+    monkeypatch.setattr(module, "measured_speed", lambda hardware, *, bf16: 1e12)
+    padded = dry_run(TrainSettings(base=base, batch_size=2, epochs=1), make_rows(5))
+    assert 0 < padded.padding_share < 0.2
+    assert padded.steps == 3
+    packed = dry_run(TrainSettings(base=base, batch_size=1, epochs=1, packing=True, max_length=400), make_rows(5))
+    assert packed.padding_share == 0
+    assert packed.steps == 2
+
+
+def test_memory_of_the_machine_that_is_unknown_stops_nothing(base, monkeypatch):
+    monkeypatch.setattr(module, "find_hardware", lambda: Hardware("cpu", "CPU", 0, bf16=True))
+    assert dry_run(TrainSettings(base=base), make_rows(1)).problems == ()
+
+
+def test_operations_by_hand(base):
+    """Forwards two a weight, backwards two for activations and two for weights that learn."""
+    from training.architectures import saved_architecture, without_weights
+
+    def counted(**options):
+        settings = TrainSettings(base=base, **options)
+        shape = measure_shape(without_weights(saved_architecture(base)), settings)
+        how = How(settings.method, False, bool(settings.gradient_checkpointing), False, False)
+        return shape, operations(shape, how, tokens=300, distinct=100)
+
+    shape, full = counted(method="full")
+    assert full == 6 * shape.linear * 300
+    assert counted(method="full", gradient_checkpointing=True)[1] == 8 * shape.linear * 300
+    shape, lora = counted()
+    assert lora == 4 * shape.linear * 300 + 6 * shape.trainable * 300
+    shape, last = counted(lora={"last_layers": 1})
+    assert last == (4 * 300 + 2 * 100) * shape.linear / 2 + 6 * shape.trainable * 300
+
+
+@pytest.fixture
+def project(tmp_path, base):
+    write_jsonl_atomic(tmp_path / "rows.jsonl", [])
+    config = tmp_path / "arf.yaml"
+    config.write_text(
+        f"corpus: {{path: rows.jsonl}}\nrun_dir: {tmp_path / 'run'}\nmodels: {{teacher: scripted/none.jsonl}}\n"
+        f"train: {{base: {base}, epochs: 3, batch_size: 2}}\n"
+    )
+    return config
+
+
+def test_arf_train_dry_run_looks_at_every_arm_and_at_the_rows_that_are_there(project, tmp_path):
+    (tmp_path / "run" / "train").mkdir(parents=True)
+    write_jsonl_atomic(tmp_path / "run" / "train" / "arf.jsonl", make_rows())
+    done = CliRunner().invoke(app, ["train", str(project), "--dry-run", "--json"])
+    assert done.exit_code == 0, done.output
+    arms = json.loads(done.stdout)["arms"]
+    assert {arm: figures["rows"] for arm, figures in arms.items()} == {"arf": 5, "teacher": None}
+    assert arms["arf"]["steps"] == 9
+    assert not (tmp_path / "run" / "student").exists()
+
+
+def test_arf_train_dry_run_ends_with_2_when_something_does_not_fit(project):
+    if torch.cuda.is_available():
+        pytest.skip("qlora would be possible")
+    done = CliRunner().invoke(
+        app, ["train", str(project), "--dry-run", "--set", "train.method=qlora", "--set", "train.arms=[arf]"]
+    )
+    assert done.exit_code == 2
+    assert done.stdout.startswith("student_arf\nbase ")
+    assert "qlora needs a CUDA device" in done.stdout

@@ -1,0 +1,97 @@
+"""What the machine can train with, decided before anything is loaded. torch is imported where it is needed."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from signatures.exceptions import ConfigError, MissingExtra
+
+if TYPE_CHECKING:
+    import torch
+
+    from training.settings import TrainSettings
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """A device as training sees it: `kind` is `cuda` or `cpu`, `memory` the bytes that it has, 0 where unknown.
+
+    `visible` counts the devices that this process could use; `launched` says whether it is one of several.
+    """
+
+    kind: str
+    name: str
+    memory: int
+    bf16: bool
+    visible: int = 1
+    launched: bool = False
+
+    @property
+    def is_gpu(self) -> bool:
+        """Whether it is a CUDA device (ROCm's count as such in torch)."""
+        return self.kind == "cuda"
+
+
+def find_hardware() -> Hardware:
+    """The first CUDA device, or else the CPU: other accelerators are passed over, since nobody tested them."""
+    import torch
+
+    launched = torch.distributed.is_torchelastic_launched()
+    if torch.cuda.is_available():
+        device, visible = torch.cuda.get_device_properties(0), torch.cuda.device_count()
+        bf16 = torch.cuda.is_bf16_supported()
+        return Hardware("cuda", device.name, device.total_memory, bf16, visible, launched)
+    return Hardware("cpu", f"CPU, {torch.get_num_threads()} threads", _main_memory(), bf16=True, launched=launched)
+
+
+def check_hardware(settings: TrainSettings, hardware: Hardware) -> None:
+    """Raise for what `settings` ask of a machine that does not have it.
+
+    ConfigError for a method, a precision, or devices that nobody shares out; MissingExtra for a package.
+    """
+    if hardware.visible > 1 and not hardware.launched:
+        raise ConfigError(
+            f"This process sees {hardware.visible} GPUs and trains on one: set CUDA_VISIBLE_DEVICES=0, or start "
+            "`accelerate launch --multi_gpu -m training.sft` to use them all."
+        )
+    if settings.precision == "bf16" and not hardware.bf16:
+        raise ConfigError(f"train.precision: {hardware.name} has no bfloat16: set it to auto or fp32.")
+    if settings.method != "qlora":
+        return
+    if not hardware.is_gpu:
+        raise ConfigError("train.method: qlora needs a CUDA device and this machine has none: set it to lora.")
+    if hardware.launched:
+        raise ConfigError("train.method: qlora trains in one process: start it without a launcher, or set it to lora.")
+    if importlib.util.find_spec("bitsandbytes") is None:
+        raise MissingExtra("train.method qlora needs bitsandbytes: pip install 'arf-programs[qlora]'")
+
+
+def is_bf16(settings: TrainSettings, hardware: Hardware) -> bool:
+    """Whether training computes in bfloat16. `auto` does on a GPU alone: on most CPUs it is slower than float32."""
+    return settings.precision == "bf16" or (settings.precision == "auto" and hardware.is_gpu and hardware.bf16)
+
+
+def base_dtype(settings: TrainSettings, hardware: Hardware) -> torch.dtype:
+    """The type in which the base is held.
+
+    With `full` it is float32 even where training computes in bfloat16: an update smaller than 1/256 of a weight is lost
+    in bfloat16's 8 bits (Micikevicius et al. 2018, arXiv 1710.03740, on master weights). A frozen base has no updates.
+    """
+    import torch
+
+    return torch.bfloat16 if is_bf16(settings, hardware) and settings.method != "full" else torch.float32
+
+
+def is_checkpointed(settings: TrainSettings, hardware: Hardware) -> bool:
+    """Whether activations are computed again on the way back instead of being kept."""
+    return hardware.is_gpu if settings.gradient_checkpointing is None else settings.gradient_checkpointing
+
+
+def _main_memory() -> int:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError):
+        return 0
