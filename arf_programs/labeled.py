@@ -24,14 +24,16 @@ _OWN_COLUMNS = ColumnsConfig()
 
 
 class LabeledExample(Record):
-    """A conversation, a summary of it, its errors (empty: people found none), and where given the mended summary and
-    a person's rating of the summary from 1 to 5, on the scale of `signatures.rate_summary`."""
+    """A conversation, a summary of it, its errors (empty: people found none), and where given the mended summary, a
+    person's rating of the summary from 1 to 5, on the scale of `signatures.rate_summary`, and the system that wrote it.
+    """
 
     conversation: Conversation
     summary: str = Field(min_length=1)
     errors: tuple[ErrorNote, ...] = ()
     revised: str | None = None
     rating: int | None = Field(default=None, ge=1, le=5)
+    system: str = ""
 
 
 class _Error(BaseModel):
@@ -65,6 +67,7 @@ class _Labels(BaseModel):
     errors: tuple[_Error, ...]
     revised: str | None = Field(default=None, min_length=1)
     rating: int | None = Field(default=None, ge=1, le=5)
+    system: str | None = None
 
 
 def read_labeled(
@@ -110,6 +113,7 @@ def _example(
         errors=errors,
         revised=labels.revised,
         rating=labels.rating,
+        system=labels.system or "",
     )
 
 

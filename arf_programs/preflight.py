@@ -45,6 +45,7 @@ def preflight(run: Run) -> Findings:
         findings.problem(error)
     _check_calibration(run, findings)
     findings.warnings += licences.warnings(run.config)
+    _check_evaluation(run, findings)
     asyncio.run(_check_models(run, findings))
     return findings
 
@@ -102,6 +103,22 @@ def _check_calibration(run: Run, findings: Findings) -> None:
     findings.good.append(f"{run.config.analyze.calibration}: a calibration, threshold {support.threshold:.2f}")
     # Which demonstrations the question is shown with is known once there is a taxonomy: stage analyze compares them.
     findings.warnings += calibration_warnings(run, support, prompt=not run.config.labeled.demos)
+
+
+def _check_evaluation(run: Run, findings: Findings) -> None:
+    """Whether the judge may have favourites, and an embedding model that the configuration names is here."""
+    from arf_programs.config.evaluate import AUTO
+    from arf_programs.metrics.similarity import find_model
+    from arf_programs.models.family import judge_notes
+
+    findings.warnings += judge_notes(run.config)
+    name = run.config.evaluate.similarity
+    if name in (None, AUTO):
+        return
+    try:
+        find_model(name, run.base_dir)
+    except ArfError as error:
+        findings.problem(error)
 
 
 def _check_base(run: Run) -> list[str]:

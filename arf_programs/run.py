@@ -60,6 +60,14 @@ class Run:
         config = self.config
         return read_labeled(config.labeled, self.conversations(), config.corpus.columns, self.base_dir)
 
+    def corpus_labeled(self) -> tuple[LabeledExample, ...]:
+        """The labelled set by the corpus as it is now, for what needs no stage; empty if none is configured."""
+        from arf_programs.corpus.read import read_corpus
+
+        config = self.config
+        known = {item.id: item for item in read_corpus(config.corpus, base_dir=self.base_dir).conversations}
+        return read_labeled(config.labeled, known, config.corpus.columns, self.base_dir)
+
     def content_digest(self, path: str) -> str:
         """Hash of a configured file or folder, beside arf.yaml or in the working directory; a hub id is its own."""
         for place in (self.base_dir / path, Path(path)):

@@ -73,6 +73,10 @@ class RunFolder:
         return self.path / "scores.jsonl"
 
     @property
+    def comparisons(self) -> Path:
+        return self.path / "comparisons.jsonl"
+
+    @property
     def summary(self) -> Path:
         return self.path / "summary.json"
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 Severity = Literal["minor", "major", "critical"]
 ErrorSource = Literal["lm", "check", "human", "planted"]
+Preference = Literal["a", "b", "tie"]
 
 
 class Record(BaseModel):
@@ -219,10 +220,39 @@ class PreferencePair(Record):
 
 
 class Rating(Record):
-    """A judge's rating from 1 to 5, with its reasons."""
+    """A judge's ratings from 1 to 5, of the whole (`rating`) and by aspect, with its reasons.
+
+    `model` and `prompt` produced it; `prompt` is the version of the rubric and the hash of all that is asked.
+    """
 
     rating: int = Field(ge=1, le=5)
+    faithful: int | None = Field(default=None, ge=1, le=5)
+    complete: int | None = Field(default=None, ge=1, le=5)
+    concise: int | None = Field(default=None, ge=1, le=5)
     reasons: str = ""
+    model: str = ""
+    prompt: str = ""
+
+
+class PairVerdict(Record):
+    """Which of two systems' summaries of a conversation the judge prefers, asked in both orders.
+
+    `a_first` is its answer with the summary of `a` shown first, `b_first` that with the summary of `b` shown first;
+    both are None where nobody was asked, since the texts are the same. `winner` is a tie where the two disagree.
+    """
+
+    conversation_id: str
+    channel: str
+    a: str
+    b: str
+    winner: Preference
+    a_first: Preference | None = None
+    b_first: Preference | None = None
+    words_a: int = Field(ge=0)
+    words_b: int = Field(ge=0)
+    reasons: tuple[str, ...] = ()
+    model: str = ""
+    prompt: str = ""
 
 
 class Score(Record):
@@ -236,6 +266,7 @@ class Score(Record):
     rating: Rating | None = None
     rouge1: float | None = None
     rouge2: float | None = None
+    similarity: float | None = None
     rougeL: float | None = None  # noqa: N815 - the metric's own name
     rouge1_mean: float | None = None
     rouge2_mean: float | None = None

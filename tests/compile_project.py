@@ -45,7 +45,8 @@ class CompileTeam(scripted_team.Team):
             return f"{scripted_team.draft(fields)} {scripted_team.FLAW}"
         if kind == "support":
             return "yes"
-        return json.dumps({"find": {"errors": []}, "edits": {"edits": []}, "rate": {"reasons": "-", "rating": 3}}[kind])
+        unlearned = {"find": {"errors": []}, "edits": {"edits": []}, "rate": scripted_team.rating(3, "-")}
+        return json.dumps(unlearned[kind])
 
 
 def _advise(messages: scripted.Messages) -> str:

@@ -33,6 +33,7 @@ _KINDS = {
     "Rewrite a summary": "rewrite",
     "Revise a summary": "by_taxonomy",
     "Rate a summary": "rate",
+    "Decide which of two summaries": "compare",
     "marked words of a summary": "naturalize",
 }
 _FIELD = re.compile(r"\[\[ ## (\w+) ## \]\]\n")
@@ -122,6 +123,11 @@ def draft(fields: Fields) -> str:
     return f"{clean} {FLAW}" if int(order) % 2 else clean
 
 
+def rating(whole: int, reasons: str = "As it is.") -> dict[str, Any]:
+    """The judge's answer; an error makes a summary unfaithful, not incomplete."""
+    return {"reasons": reasons, "faithful": whole, "complete": 5, "concise": 4, "rating": whole}
+
+
 def _error(quote: str) -> dict[str, Any]:
     return {
         "quote": quote,
@@ -198,5 +204,10 @@ _DEFAULTS: dict[str, Answer] = {
     "rewrite": _without_flaw,
     "by_taxonomy": _without_flaw,
     "naturalize": lambda fields: {"summary": re.sub("<<|>>", "", fields["marked_summary"])},
-    "rate": lambda fields: {"reasons": "As it is.", "rating": 2 if FLAW in fields["summary"] else 5},
+    "rate": lambda fields: rating(2 if FLAW in fields["summary"] else 5),
+    # What is free of the flaw is better; of two alike it likes what stands first, as weak judges do.
+    "compare": lambda fields: {
+        "reasons": "As they are.",
+        "better": "second" if FLAW in fields["first_summary"] and FLAW not in fields["second_summary"] else "first",
+    },
 }

@@ -80,7 +80,7 @@ revise:
 
 def test_an_unknown_key_without_a_likeness_lists_the_known_ones(tmp_path):
     (problem,) = problems(tmp_path, FIVE_LINES + "evaluate: {zzz: 1}\n")
-    assert "evaluate.zzz is not a known key: known here are analyst, judge, max_tokens, " in problem
+    assert "evaluate.zzz is not a known key: known here are analyst, judge, pairwise, " in problem
 
 
 def test_an_unknown_role_is_refused(tmp_path):

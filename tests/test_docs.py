@@ -276,9 +276,10 @@ def test_the_table_of_options_is_that_of_the_help():
             assert own.items() <= options.items() <= (documented | own).items(), name
         elif name == "probe":
             assert options == documented | {(code(row[0])[0],): row[1] for row in of_probe}
-        elif name == "train":
-            of_train = table(README, "option of `arf train`", "what it does")
-            assert options == documented | {(code(row[0])[0],): row[1] for row in of_train}
+        elif name in ("run", "train", *(stage.name for stage in STAGES)):
+            more = table(README, "option of a stage", "what it does")
+            more += table(README, "option of `arf train`", "what it does") if name == "train" else []
+            assert options == documented | {(code(row[0])[0],): row[1] for row in more}, name
         else:
             page = {"compile": COMPILE, "estimate": COST}.get(name)
             own = table(page, "option", "what it does") if page else []
@@ -287,7 +288,13 @@ def test_the_table_of_options_is_that_of_the_help():
 
 def test_exit_codes_are_documented():
     documented = [int(row[0]) for row in table(README, "exit code", "meaning")]
-    assert documented == [session.DONE, session.FAILED, session.WRONG_INPUT, session.INTERRUPTED]
+    assert documented == [
+        session.DONE,
+        session.FAILED,
+        session.WRONG_INPUT,
+        session.OVER_BUDGET,
+        session.INTERRUPTED,
+    ]
 
 
 # Files, records, numbers

@@ -54,20 +54,21 @@ STALE = {
     "analyze.max_categories": (9, {"taxonomy"}),
     "analyze.taxonomy": ("mine.yaml", {"taxonomy"}),
     "analyze.parse_retries": (1, set()),
-    "revise.strategy": ("rewrite", {"revise"}),
-    "revise.edits": ("together", {"revise"}),
-    "revise.candidates": (2, {"revise"}),
     "workers": (2, set()),
     "calls_dir": ("elsewhere", set()),
     "budget.calls": (100_000, set()),
     "budget.tokens": (100_000_000, set()),
     "budget.usd": (100.0, set()),
-    "revise.attempts": (3, {"revise"}),
+    # The reviser is scored on the holdout, too.
+    "revise.strategy": ("rewrite", {"revise", "evaluate"}),
+    "revise.edits": ("together", {"revise", "evaluate"}),
+    "revise.candidates": (2, {"revise", "evaluate"}),
+    "revise.attempts": (3, {"revise", "evaluate"}),
     "revise.samples": (2, {"revise", "train"}),
-    "revise.max_change": (0.5, {"revise"}),
-    "revise.min_words": (9, {"revise"}),
-    "revise.on_reject": ("drop", {"revise", "train"}),
-    "revise.verify_with_analyst": (False, {"revise"}),
+    "revise.max_change": (0.5, {"revise", "evaluate"}),
+    "revise.min_words": (9, {"revise", "evaluate"}),
+    "revise.on_reject": ("drop", {"revise", "train", "evaluate"}),
+    "revise.verify_with_analyst": (False, {"revise", "evaluate"}),
     "train.base": ("smollm2-135m", {"train", "evaluate"}),
     "train.arms": ("[arf]", {"train", "evaluate"}),
     "train.preference.method": ("sigmoid", {"train", "evaluate"}),
@@ -100,6 +101,11 @@ STALE = {
     "train.lora.last_layers": (1, {"train"}),
     "evaluate.analyst": (False, {"evaluate"}),
     "evaluate.judge": (False, {"evaluate"}),
+    "evaluate.pairwise": (False, {"evaluate"}),
+    "evaluate.pairs": ("[[reviser, teacher]]", {"evaluate"}),
+    "evaluate.reviser": (False, {"evaluate"}),
+    "evaluate.systems": ("{other: scripted/other}", {"evaluate"}),
+    "evaluate.similarity": ("null", {"evaluate"}),
     "evaluate.max_tokens": (17, {"evaluate"}),
     "evaluate.serve": ("{student_arf: scripted/served}", {"evaluate"}),
     "evaluate.samples": (101, {"report"}),
@@ -115,14 +121,14 @@ STALE = {
     "plant.per_summary": (3, set()),
     "plant.naturalize": (True, set()),
     "programs.analyze": ("compiled/analyze", {"analyze", "revise", "evaluate"}),
-    "programs.revise": ("compiled/revise", {"revise"}),
+    "programs.revise": ("compiled/revise", {"revise", "evaluate"}),
     "programs.judge": ("compiled/judge", {"evaluate"}),
     "programs.summarize": ("compiled/summarize", {"draft"}),
 }
 OF_ROLE = {
     "teacher": {"draft"},
     "analyst": ANALYST,
-    "editor": {"revise"},
+    "editor": {"revise", "evaluate"},
     "judge": {"evaluate"},
     "prompt": set(),
     "reflection": set(),
@@ -245,7 +251,9 @@ def test_the_finished_run_has_all_figures(finished_project):
     assert verdicts["verified"] == summary["analyze"]["with_errors"] > 0
     assert set(summary["train"]) == {"arf", "teacher"}
     assert summary["train"]["teacher"]["examples"] == drafted
-    assert set(summary["evaluate"]["systems"]) == {"base", "teacher", "student_teacher", "student_arf"}
+    assert set(summary["evaluate"]["systems"]) == {
+        "base", "teacher", "reviser", "student_teacher", "student_arf"
+    }  # fmt: skip
     assert summary["spend"]["calls"] > 50
     assert summary["spend"]["usd"] == 0
     (cost,) = summary["costs"].values()
@@ -296,8 +304,9 @@ def test_another_judge_costs_ratings_alone(project):
     students = (run.folder.student / "arf/training_log.json").stat().st_mtime_ns
     run_until(run, "report")
     # The analyst is asked again only what it never answered in form before: nothing was stored to answer that.
-    assert set(team.asked) == {"rate"}
-    assert team.asked["rate"] <= 4 * len(run.conversations("holdout"))
+    assert set(team.asked) == {"rate", "compare"}
+    assert team.asked["compare"] <= 2 * 2 * len(run.conversations("holdout"))
+    assert team.asked["rate"] <= 5 * len(run.conversations("holdout"))
     assert (run.folder.student / "arf/training_log.json").stat().st_mtime_ns == students
 
 
@@ -386,7 +395,7 @@ def test_states_say_why(project):
         "analyze": ("whole", ""),
         "revise": ("stale", "changed since: revise"),
         "train": ("stale", "changed since: train"),
-        "evaluate": ("stale", "revise comes first"),
+        "evaluate": ("stale", "changed since: revise"),
         "report": ("stale", "revise comes first"),
     }
 

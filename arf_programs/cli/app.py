@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from arf_programs.cli import plant, push, serve, train
+from arf_programs.cli import calibrate, plant, push, serve, train
 from arf_programs.cli.compare import compare
 from arf_programs.cli.compile import compile_command
 from arf_programs.cli.estimate import estimate
@@ -141,6 +141,7 @@ app.command("compare")(compare)
 app.command("export")(push.export)
 app.command("push")(push.push)
 app.command("serve")(serve.serve)
+app.command("calibrate")(calibrate.calibrate)
 app.command("compile", help="Optimise the prompts of one program by DSPy against the labelled set.")(compile_command)
 
 

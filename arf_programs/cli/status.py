@@ -28,9 +28,8 @@ def show_status(run: Run, states: Mapping[str, StageState]) -> None:
         console.print(progress_line(now), highlight=False, soft_wrap=True)
     spent = spend(run)
     if spent["calls"]:
-        console.print(
-            f"Spent: {spent['calls']} calls, {spent['tokens']} tokens, {spent['usd']:.2f} USD", highlight=False
-        )
+        line = f"Spent: {spent['calls']} calls, {spent['tokens']} tokens, {spent['usd']:.2f} USD"
+        console.print(line, highlight=False)
 
 
 def status_json(run: Run, states: Mapping[str, StageState]) -> dict[str, Any]:

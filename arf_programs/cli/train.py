@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from arf_programs.cli.options import ConfigPath, Json, Limit, RunDir, Set, Verbose
+from arf_programs.cli.options import ConfigPath, Json, Limit, RetryFailed, RunDir, Set, Verbose
 from arf_programs.cli.session import WRONG_INPUT, open_run, print_json, reporting
 
 DryRun = Annotated[
@@ -20,6 +20,7 @@ def train(
     overrides: Set = None,
     limit: Limit = None,
     dry_run: DryRun = False,
+    retry_failed: RetryFailed = False,
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
@@ -32,7 +33,7 @@ def train(
             from arf_programs.run_lock import run_lock
 
             with run_lock(run):
-                pipeline.run_until(run, "train")
+                pipeline.run_until(run, "train", retry_failed=retry_failed)
             if as_json:
                 print_json(result_json(run, "train"))
             else:

@@ -11,8 +11,6 @@ from arf_programs.compiling.cases import Case, Cases, split_cases
 from arf_programs.compiling.state import plain_demos
 from arf_programs.compiling.targets import LabeledSet, Target, make_target
 from arf_programs.config.names import TargetName
-from arf_programs.corpus.read import read_corpus
-from arf_programs.labeled import read_labeled
 from arf_programs.run import Run
 from arf_programs.taxonomy.files import read_taxonomy
 from arf_programs.taxonomy.seed import seed_taxonomy
@@ -41,7 +39,8 @@ class Prepared:
 
 def prepare(run: Run, name: TargetName) -> Prepared:
     """Split the labelled set and make the target. Raises UserError for what the user can mend."""
-    labeled = _labeled(run)
+    # Unlike a run, compiling needs no holdout, so the whole corpus may be labelled.
+    labeled = run.corpus_labeled()
     if not labeled:
         raise DataError("labeled.path: `arf compile` needs a labelled set: `arf init DIR` writes a template of one")
     config = run.config
@@ -83,10 +82,3 @@ def refuse_leaks(program: dspy.Module, cases: Cases) -> None:
                 f"{name} is shown a labelled conversation that it would be scored on: compile the programs under the "
                 "same seed and compile.split, or set programs.* to null"
             )
-
-
-def _labeled(run: Run) -> LabeledSet:
-    """The labelled set; unlike a run, compiling needs no holdout, so the whole corpus may be labelled."""
-    corpus = read_corpus(run.config.corpus, base_dir=run.base_dir)
-    known = {item.id: item for item in corpus.conversations}
-    return read_labeled(run.config.labeled, known, run.config.corpus.columns, run.base_dir)

@@ -120,7 +120,8 @@ def _judge(run: Run, _: Taxonomy, __: LabeledSet) -> Target:
                 "conversation": labeled.conversation.as_numbered_text(),
                 "summary": labeled.summary,
                 "reasons": told_reasons(labeled.errors),
-                "rating": labeled.rating,
+                # People rate the whole: a demonstration has to be complete, so its aspects stand at that.
+                **dict.fromkeys(("faithful", "complete", "concise", "rating"), labeled.rating),
             }
             for labeled in examples
         ]

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from arf_programs.config.budget import BudgetConfig
 from arf_programs.config.compile import CompileConfig, ProgramsConfig
-from arf_programs.config.models import ModelConfig, ModelsConfig
+from arf_programs.config.evaluate import EvaluateConfig
+from arf_programs.config.models import ModelsConfig
 from arf_programs.config.plant import PlantConfig
-from arf_programs.config.preference import STUDENTS
 from arf_programs.config.section import Section
 from arf_programs.config.train import TrainConfig
 
@@ -98,36 +98,6 @@ class ReviseConfig(Section):
     min_words: int = Field(default=8, ge=1, description="a revision shorter than this is no summary")
     on_reject: Literal["drop", "keep_draft", "keep_partial"] = "keep_partial"
     verify_with_analyst: bool = Field(default=True, description="analyse each revision again; false: checks only")
-
-
-class EvaluateConfig(Section):
-    """How the systems are compared on the holdout."""
-
-    analyst: bool = Field(default=True, description="count the analyst's errors beside those of the checks")
-    judge: bool = Field(default=True, description="rate every summary from 1 to 5")
-    max_tokens: int = Field(default=200, ge=16, description="longest summary of base and students, in tokens")
-    serve: dict[str, ModelConfig] = Field(
-        default_factory=dict, description="system (base, student_arf, ...) to a model that serves it elsewhere"
-    )
-    samples: int = Field(default=2000, ge=100, description="bootstrap resamples")
-    confidence: float = Field(default=0.95, gt=0.5, lt=1)
-    cluster: str | None = Field(default=None, description="metadata column whose values are drawn whole")
-
-    @field_validator("serve", mode="before")
-    @classmethod
-    def _strings_are_models(cls, value: Any) -> Any:
-        if not isinstance(value, dict):
-            return value
-        return {system: {"model": model} if isinstance(model, str) else model for system, model in value.items()}
-
-    @field_validator("serve")
-    @classmethod
-    def _systems_are_known(cls, value: dict[str, ModelConfig]) -> dict[str, ModelConfig]:
-        known = ("base", *(f"student_{name}" for name in STUDENTS))
-        unknown = [system for system in value if system not in known]
-        if unknown:
-            raise ValueError(f"no system is called {unknown[0]!r}: name one of {', '.join(known)}")
-        return value
 
 
 class Config(Section):

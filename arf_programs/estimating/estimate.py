@@ -16,7 +16,7 @@ from arf_programs.estimating.scratch import scratch_run
 from arf_programs.estimating.tokens import price_of
 from arf_programs.run import Run
 from arf_programs.run_folder import RunFolder
-from arf_programs.stages import evaluate
+from arf_programs.stages import systems
 
 SAMPLE = 10
 WITH_ERRORS = 0.5
@@ -53,7 +53,7 @@ def _models(run: Run, stage: str) -> dict[str, ModelConfig]:
     roles: dict[str, tuple[Role, ...]] = {"draft": ("teacher",), "revise": ("editor", "analyst")}
     asked = [run.config.models.of(role) for role in roles.get(stage, ("analyst", "judge"))]
     if stage == "evaluate":
-        asked += evaluate.systems(run).values()
+        asked += [*systems.models(run).values(), run.config.models.editor]
     return {model.model: model for model in reversed(asked)}
 
 

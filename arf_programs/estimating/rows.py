@@ -15,10 +15,12 @@ from arf_programs.jsonl import read_jsonl
 from arf_programs.models.lm import build_lm
 from arf_programs.programs.analyze import AnalyzeSummary
 from arf_programs.programs.induce_taxonomy import MergeNotes
+from arf_programs.programs.judge import ComparePair
 from arf_programs.programs.open_notes import TakeNotes
+from arf_programs.programs.revise import ReviseDraft
 from arf_programs.programs.summarize import SummarizeConversation
 from arf_programs.run import Run
-from arf_programs.stages import analyze, draft, evaluate, revise
+from arf_programs.stages import analyze, draft, evaluate, revise, systems
 from arf_programs.stages.revise_further import further_programs
 from arf_programs.taxonomy.seed import seed_taxonomy
 from signatures.records import Conversation, DraftErrors, ErrorNote, Summary
@@ -144,13 +146,9 @@ def ask_revise(run: Run, sample: Sample, recorder: Recorder) -> Asking:
             else:
                 errors = found[item.id]
             given = Summary(conversation_id=item.id, text=text, system=draft.TEACHER, model="")
-            scenes[kind] = [
-                call
-                for reviser in revisers
-                for call in recorder.ask(scene, partial(reviser.acall, conversation=item, draft=given, errors=errors))[
-                    1
-                ]
-            ]
+            told = {"conversation": item, "draft": given, "errors": errors}
+            made = [recorder.ask(scene, partial(reviser.acall, **told)) for reviser in revisers]
+            scenes[kind] = [call for _, calls in made for call in calls]
         asking.sampled.append(scenes)
     return asking
 
@@ -162,25 +160,56 @@ def _found_errors(run: Run) -> dict[str, tuple[ErrorNote, ...]] | None:
 
 
 def ask_evaluate(run: Run, sample: Sample, recorder: Recorder) -> Asking:
-    """Summaries by base model and students, and analyst and judge for each summary of every system."""
-    config = run.config
-    analyzer = analyze.build_analyzer(run, model=config.evaluate.analyst)
+    """Summaries by every system, analyst and judge for each summary, and the judge for each pair of systems."""
+    config = run.config.evaluate
+    analyzer = analyze.build_analyzer(run, model=config.analyst)
     analyzer.checks = False
-    judge = evaluate.build_judge(run) if config.evaluate.judge else None
-    systems = [_system(run, model) for model in evaluate.systems(run).values()]
+    programs = [_system(run, model) for model in systems.models(run).values()]
+    reviser = revise.build_reviser(run) if config.reviser else None
+    if reviser is not None:
+        reviser.verify.analyze.checks = False
     asking = Asking(sample.holdout_size)
     for item in sample.holdout:
         about = [_analysed(analyzer, item, sample, recorder)]
-        if judge is not None:
-            about.append(
-                {
-                    kind: recorder.ask(Scene(kind, text), partial(judge.acall, conversation=item, summary=text))[1]
-                    for kind, text in sample.drafts[item.id].items()
-                }
-            )
-        predicted = [_summarised(program, item, sample, recorder) for program in systems]
-        asking.sampled.append(_joined([*about * (1 + len(systems)), *predicted]))
+        about += [_rated(run, item, sample, recorder)] if config.judge else []
+        made = [_summarised(program, item, sample, recorder) for program in programs]
+        made += [_revised(run, reviser, item, sample, recorder)] if reviser is not None else []
+        judged = len(systems.pairs(run)) if config.judge and config.pairwise else 0
+        compared = [_compared(run, item, sample, recorder)] * judged if judged else []
+        asking.sampled.append(_joined([*about * (1 + len(made)), *made, *compared]))
     return asking
+
+
+def _rated(run: Run, item: Conversation, sample: Sample, recorder: Recorder) -> Scenes:
+    judge = evaluate.build_judge(run)
+    return {
+        kind: recorder.ask(Scene(kind, text), partial(judge.acall, conversation=item, summary=text))[1]
+        for kind, text in sample.drafts[item.id].items()
+    }
+
+
+def _revised(run: Run, reviser: ReviseDraft, item: Conversation, sample: Sample, recorder: Recorder) -> Scenes:
+    """The reviser over a holdout draft: analysed as in training, then revised and verified."""
+    analyzer = analyze.build_analyzer(run)
+    analyzer.checks = False
+    scenes: Scenes = {}
+    for kind, text in sample.drafts[item.id].items():
+        scene = Scene(kind, text)
+        found, asked = recorder.ask(scene, partial(analyzer.acall, conversation=item, summary=text))
+        given = Summary(conversation_id=item.id, text=text, system=draft.TEACHER, model="")
+        work = partial(reviser.acall, conversation=item, draft=given, errors=found.errors)
+        scenes[kind] = [*asked, *recorder.ask(scene, work)[1]]
+    return scenes
+
+
+def _compared(run: Run, item: Conversation, sample: Sample, recorder: Recorder) -> Scenes:
+    judge = ComparePair(retries=0)
+    judge.set_lm(build_lm(run.config.models.judge, seed=run.config.seed))
+    scenes: Scenes = {}
+    for kind, text in sample.drafts[item.id].items():
+        a, b = (Summary(conversation_id=item.id, text=said, system=said, model="") for said in (text, f"{text} Again."))
+        scenes[kind] = recorder.ask(Scene(kind, text), partial(judge.acall, conversation=item, a=a, b=b))[1]
+    return scenes
 
 
 def _system(run: Run, model: ModelConfig) -> SummarizeConversation:

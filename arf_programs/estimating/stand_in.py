@@ -153,5 +153,6 @@ _ANSWERS: Final[dict[str, _Answer]] = {
     "corrected": lambda _, __, scene: {"corrected": scene.sentence()},
     "missing": lambda _, __, scene: {"missing": scene.sentence()},
     "revised": _revised,
-    "rating": lambda _, __, ___: {"reasons": _NOTE, "rating": 3},
+    "rating": lambda _, __, ___: {"reasons": _NOTE, "faithful": 3, "complete": 3, "concise": 3, "rating": 3},
+    "better": lambda _, __, ___: {"reasons": _NOTE, "better": "tie"},
 }

@@ -43,8 +43,12 @@ def _check_errors(score: Score) -> int:
     return sum(note.source == "check" for note in score.errors)
 
 
-def _rating(score: Score) -> float | None:
-    return score.rating.rating if score.rating else None
+def _rated(aspect: Literal["rating", "faithful", "complete", "concise"]) -> Callable[[Score], float | None]:
+    def read(score: Score) -> float | None:
+        value: int | None = getattr(score.rating, aspect, None)
+        return value
+
+    return read
 
 
 METRICS: dict[str, Metric] = {
@@ -56,13 +60,17 @@ METRICS: dict[str, Metric] = {
             "check_error_rate", "With an error, checks alone", "share", "lower", lambda s: float(_check_errors(s) > 0)
         ),
         Metric("check_errors_per_summary", "Errors per summary, checks alone", "count", "lower", _check_errors),
-        Metric("rating", "Judge's rating, 1 to 5", "rating", "higher", _rating),
+        Metric("rating", "Judge's rating, 1 to 5", "rating", "higher", _rated("rating")),
+        Metric("faithful", "Rated faithful, 1 to 5", "rating", "higher", _rated("faithful")),
+        Metric("complete", "Rated complete, 1 to 5", "rating", "higher", _rated("complete")),
+        Metric("concise", "Rated concise, 1 to 5", "rating", "higher", _rated("concise")),
         Metric("rouge1", "ROUGE-1", "score", "higher", lambda s: s.rouge1),
         Metric("rouge2", "ROUGE-2", "score", "higher", lambda s: s.rouge2),
         Metric("rougeL", "ROUGE-L", "score", "higher", lambda s: s.rougeL),
         Metric("rouge1_mean", "ROUGE-1, mean of references", "score", "higher", lambda s: s.rouge1_mean, False),
         Metric("rouge2_mean", "ROUGE-2, mean of references", "score", "higher", lambda s: s.rouge2_mean, False),
         Metric("rougeL_mean", "ROUGE-L, mean of references", "score", "higher", lambda s: s.rougeL_mean, False),
+        Metric("similarity", "Embedding similarity", "score", "higher", lambda s: s.similarity),
         Metric("words", "Words", "words", "neither", lambda s: s.words),
     )
 }

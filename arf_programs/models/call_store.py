@@ -109,7 +109,7 @@ class CallStore(Cache):  # type: ignore[misc, unused-ignore]
 
     def keep(self, key: str, request: dict[str, Any], response: Any) -> Call:
         """Store an answer under `key`, and return the call as it was booked."""
-        self._answers.set(key, response.model_dump_json())
+        self._answers.set(key, json.dumps(response.model_dump(mode="json")))
         usage = getattr(response, "usage", None)
         return self._book(
             request,

@@ -11,7 +11,7 @@ from typing import Any
 
 from dspy.utils.exceptions import LMError
 
-from arf_programs.models._litellm import import_litellm
+from arf_programs.models._litellm import import_litellm, skip_litellms_logging
 from arf_programs.models.call_budget import BudgetSpent, CallBudget, Need
 from arf_programs.models.call_store import CallStore
 from arf_programs.models.pacing.endpoint import Endpoint, Pace
@@ -141,11 +141,8 @@ async def _ask(
 
 async def _send(request: Request) -> Any:
     litellm = import_litellm()
-    from litellm._internal_context import is_internal_call
-
     wire = {key: value for key, value in request.items() if key not in _NOT_SENT}
-    # LiteLLM's own mark for calls that need no logging of theirs, which is a seventh of its time.
-    is_internal_call.set(True)
+    skip_litellms_logging()
     # Tries are counted and made in one place; the clients below LiteLLM would make their own.
     return await litellm.acompletion(**{"num_retries": 0, "max_retries": 0, **wire})
 

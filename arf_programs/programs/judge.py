@@ -1,12 +1,21 @@
-"""The judge: an auto-rating from 1 to 5 with its reasons."""
+"""The judge: ratings from 1 to 5 by a rubric, and which of two summaries is better."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
 import dspy
 
+from arf_programs.fingerprint import digest, prompts_digest
 from arf_programs.programs.ask import ask
-from signatures.rate_summary import RateSummary
-from signatures.records import Conversation, Rating
+from signatures.compare_summaries import PAIRWISE_VERSION, Better, CompareSummaries
+from signatures.rate_summary import RUBRIC_VERSION, RateSummary
+from signatures.records import Conversation, PairVerdict, Preference, Rating, Summary
+
+_A_FIRST: Mapping[Better, Preference] = {"first": "a", "second": "b", "tie": "tie"}
+_B_FIRST: Mapping[Better, Preference] = {"first": "b", "second": "a", "tie": "tie"}
 
 
 class JudgeSummary(dspy.Module):
@@ -22,4 +31,77 @@ class JudgeSummary(dspy.Module):
         answer = await ask(
             self.rate, retries=self.retries, conversation=conversation.as_numbered_text(), summary=summary
         )
-        return dspy.Prediction(rating=Rating(rating=int(answer.rating), reasons=" ".join(answer.reasons.split())))
+        rating = Rating(
+            rating=int(answer.rating),
+            faithful=int(answer.faithful),
+            complete=int(answer.complete),
+            concise=int(answer.concise),
+            reasons=" ".join(answer.reasons.split()),
+            model=_model(self.rate),
+            prompt=prompt_name(RUBRIC_VERSION, self.rate),
+        )
+        return dspy.Prediction(rating=rating)
+
+
+class ComparePair(dspy.Module):
+    """Compares two summaries of one conversation in both orders."""
+
+    def __init__(self, *, retries: int) -> None:
+        super().__init__()
+        self.compare = dspy.Predict(CompareSummaries)
+        self.retries = retries
+
+    async def aforward(self, conversation: Conversation, a: Summary, b: Summary) -> dspy.Prediction:
+        """Prediction(verdict: PairVerdict). The same text twice is a tie, and nobody is asked.
+
+        Raises ModelError when one of the two answers cannot be parsed.
+        """
+        facts: dict[str, Any] = {
+            "conversation_id": conversation.id,
+            "channel": conversation.channel,
+            "a": a.system,
+            "b": b.system,
+            "words_a": len(a.text.split()),
+            "words_b": len(b.text.split()),
+            "model": _model(self.compare),
+            "prompt": prompt_name(PAIRWISE_VERSION, self.compare),
+        }
+        if a.text.split() == b.text.split():
+            return dspy.Prediction(verdict=PairVerdict(winner="tie", **facts))
+        one, other = await asyncio.gather(
+            self._ask(conversation, a.text, b.text), self._ask(conversation, b.text, a.text)
+        )
+        a_first, b_first = _A_FIRST[one.better], _B_FIRST[other.better]
+        verdict = PairVerdict(
+            winner=settled(a_first, b_first),
+            a_first=a_first,
+            b_first=b_first,
+            reasons=tuple(" ".join(answer.reasons.split()) for answer in (one, other)),
+            **facts,
+        )
+        return dspy.Prediction(verdict=verdict)
+
+    async def _ask(self, conversation: Conversation, first: str, second: str) -> dspy.Prediction:
+        return await ask(
+            self.compare,
+            retries=self.retries,
+            conversation=conversation.as_numbered_text(),
+            first_summary=first,
+            second_summary=second,
+        )
+
+
+def settled(a_first: Preference, b_first: Preference) -> Preference:
+    """The winner of a pair that was shown in both orders: a tie where the two answers disagree."""
+    return a_first if a_first == b_first else "tie"
+
+
+def prompt_name(version: int, predict: dspy.Predict) -> str:
+    """`<version>-<hash>`: the hash covers instructions, fields and demonstrations, so that of a compiled judge too."""
+    shown = [dict(demo) for demo in predict.demos]
+    return f"{version}-{digest([prompts_digest([predict.signature]), shown])}"
+
+
+def _model(predict: dspy.Predict) -> str:
+    lm = predict.lm or dspy.settings.lm
+    return str(lm.model)

