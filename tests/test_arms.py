@@ -9,15 +9,18 @@ from conftest import made_once, open_project, write_corpus
 from tiny_model import save_tiny_model
 
 from arf_programs.config.schema import Config
+from arf_programs.estimating.estimate import estimate_run
 from arf_programs.jsonl import read_jsonl
 from arf_programs.pipeline import run_until, status
-from arf_programs.stages.evaluate import systems
-from arf_programs.stages.revise_further import distinct_verified, further_strategies
+from arf_programs.stages import systems
+from arf_programs.stages.further import further_strategies
+from arf_programs.stages.revise_further import distinct_verified
 from arf_programs.stages.stage import state_of
 from arf_programs.stages.train import STAGE as TRAIN
 from arf_programs.stages.train import training_log
 from signatures.exceptions import ConfigError
-from signatures.records import PreferencePair, Revision, TrainingExample, Verdict
+from signatures.records import PairVerdict, PreferencePair, Revision, TrainingExample, Verdict
+from training.card_facts import gather
 
 ALL = "train.arms=[arf, teacher, rewrite, taxonomy]"
 STUDENTS = ("arf", "teacher", "rewrite", "taxonomy", "arf_dpo")
@@ -82,7 +85,7 @@ def test_one_run_gives_the_ablation(finished):
     summary = json.loads(run.folder.summary.read_text(encoding="utf-8"))
     assert tuple(summary["train"]) == STUDENTS
     students = {f"student_{name}" for name in STUDENTS}
-    assert set(summary["evaluate"]["systems"]) == {"base", "teacher", *students}
+    assert set(summary["evaluate"]["systems"]) == {"base", "teacher", "reviser", *students}
     pairs = {(item["a"], item["b"]) for item in summary["evaluate"]["comparisons"]}
     assert {("student_arf", "student_rewrite"), ("student_arf", "student_taxonomy")} <= pairs
     assert {("student_arf_dpo", "student_arf"), ("student_arf_dpo", "teacher")} <= pairs
@@ -91,7 +94,7 @@ def test_one_run_gives_the_ablation(finished):
         assert label in page
     # Sampled and further revisions are no part of the funnel, which is that of the main ones.
     assert summary["revise"]["failed"] == 0
-    assert sum(summary["revise"].values()) == len(run.drafts("train"))
+    assert sum(summary["revise"].values()) == sum(1 for _ in run.drafts("train"))
 
 
 def test_each_arm_is_revised_by_its_own_strategy_and_verified(finished):
@@ -106,7 +109,7 @@ def test_each_arm_is_revised_by_its_own_strategy_and_verified(finished):
         assert [row.conversation_id for row in revisions] == [row.conversation_id for row in run.drafts("train")]
         assert sum(row.verdict is Verdict.VERIFIED for row in revisions) == sum(bool(row.errors) for row in revisions)
     # The paper's form is asked about every draft, the others about those with errors.
-    assert asked(run)["by_taxonomy"] >= len(run.drafts("train")) > 4
+    assert asked(run)["by_taxonomy"] >= sum(1 for _ in run.drafts("train")) > 4
 
 
 def test_the_arms_are_trained_alike_on_their_own_revisions(finished):
@@ -135,9 +138,9 @@ def test_distinct_verified_samples_are_examples_too(finished):
     flawed = [row for row in rows(run, "revisions.jsonl", Revision) if row.errors]
     assert len(samples) == 2 * len(flawed)
     examples = rows(run, "train/rewrite.jsonl", TrainingExample)
-    assert len(examples) == len(run.drafts("train")) + len(samples)
+    assert len(examples) == sum(1 for _ in run.drafts("train")) + len(samples)
     assert len({(example.conversation_id, example.completion) for example in examples}) == len(examples)
-    assert len(rows(run, "train/arf.jsonl", TrainingExample)) == len(run.drafts("train"))
+    assert len(rows(run, "train/arf.jsonl", TrainingExample)) == sum(1 for _ in run.drafts("train"))
     assert asked(run)["sampled rewrites"] == 2 * len(flawed)
 
 
@@ -167,6 +170,30 @@ def test_a_pair_is_a_verified_revision_and_its_draft(finished):
     assert (log["examples"], log["arm"], log["settings"]["preference"]["method"]) == (len(pairs), "arf_dpo", "sigmoid")
 
 
+def test_the_judge_compares_the_student_of_the_preference_stage_with_the_teacher(finished):
+    assert ("student_arf_dpo", "teacher") in systems.pairs(finished)
+    verdicts = rows(finished, "comparisons.jsonl", PairVerdict)
+    assert {row.a for row in verdicts} == {f"student_{name}" for name in STUDENTS}
+
+
+def test_the_card_of_a_preference_student_tells_of_its_pairs(finished):
+    card = gather(finished.folder, "arf_dpo", form="LoRA adapter")
+    pairs = len(rows(finished, "train/preference.jsonl", PreferencePair))
+    assert (card.examples, card.made_of) == (pairs, (("revision verified", pairs),))
+    assert ("preference.method", "sigmoid") in card.training
+    assert {row.other for row in card.differences} == {"student_arf", "teacher"}
+    assert any("preference.jsonl" in name for name, _ in card.lineage)
+
+
+def test_an_estimate_counts_the_revisions_of_every_strategy_and_sample(make_run):
+    def edits_and_rewrites(*settings):
+        made = estimate_run(make_run(*settings), sample=3)
+        return sum(line.calls.high for line in made.lines if line.stage == "revise")
+
+    assert edits_and_rewrites() < edits_and_rewrites("train.arms=[arf, rewrite]")
+    assert edits_and_rewrites() < edits_and_rewrites("revise.samples=2")
+
+
 def test_a_second_run_does_nothing_and_a_further_arm_is_no_matter_of_drafts(finished):
     run = finished
     team = scripted_team.join(rewrite=rewording())
@@ -189,7 +216,7 @@ def test_other_losses_and_starts_are_students_of_their_own(finished, tmp_path):
     run_until(run, "train")
     log = training_log(run.folder, "arf_apo")
     assert log["losses"][0]["loss"] == pytest.approx(1, abs=1e-3)  # that of APO-zero where nothing is learnt yet
-    assert set(systems(run)) == {"base", "student_teacher", "student_arf_apo"}
+    assert set(systems.models(run)) == {"base", "student_teacher", "student_arf_apo"}
     with pytest.raises(ConfigError, match=r"add arf to train\.arms, or use after: base"):
         open_project(project, "train.arms=[teacher]")
 
@@ -234,6 +261,13 @@ def test_what_fails_by_a_further_strategy_is_counted_under_its_name_and_costs_th
     assert {row.conversation_id for row in rows(run, "revisions.jsonl", Revision)} == everything
     revised = {row.conversation_id for row in rows(run, "revisions_rewrite.jsonl", Revision)}
     assert revised == everything - {failure.conversation_id}
+    team = scripted_team.join(rewrite=rewording())
+    more_tries = make_run("train.arms=[arf, rewrite]", "analyze.parse_retries=3")
+    run_until(more_tries, "revise", retry_failed=True)
+    assert dict(team.asked) == {"rewrite": 1}  # what was verified before is not asked about again
+    assert not run.folder.read_failures()
+    revised = [row.conversation_id for row in rows(run, "revisions_rewrite.jsonl", Revision)]
+    assert revised == [draft.conversation_id for draft in run.drafts("train")]
 
 
 def test_samples_of_a_rejected_or_known_text_are_left_out():

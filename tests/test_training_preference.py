@@ -147,6 +147,35 @@ def test_instead_of_fine_tuning_it_starts_from_the_base(base, data, tmp_path):
     assert log["loss_last"] < log["loss_first"]
 
 
+def full(base, after="sft", **more):
+    return settings(base, after=after).model_copy(update={"method": "full", **more})
+
+
+def test_with_method_full_every_weight_of_a_whole_model_is_trained(base, data, tmp_path):
+    """The reference is the student that it goes on from, so the first loss is that of a policy equal to it."""
+    rows = [
+        TrainingExample(conversation_id=f"c{n}", messages=messages(n), completion=CHOSEN, arm="arf") for n in (1, 2)
+    ]
+    write_jsonl_atomic(tmp_path / "arf.jsonl", rows)
+    student, output = tmp_path / "arf", tmp_path / "dpo"
+    sft.train(tmp_path / "arf.jsonl", student, TrainSettings(base=base, method="full", epochs=1), io.StringIO())
+    preference.train(data, output, full(base), io.StringIO(), adapter=student)
+    log, before = read_log(output), read_log(student)
+    assert log["losses"][0]["loss"] == pytest.approx(math.log(2), abs=1e-4)
+    assert log["loss_last"] < log["loss_first"]
+    assert log["trainable_parameters"] == before["trainable_parameters"]
+    names = {path.name for path in output.iterdir()}
+    assert {"config.json", "model.safetensors"} <= names and "adapter_config.json" not in names
+    ours, theirs = (load_file(path / "model.safetensors") for path in (output, student))
+    assert set(ours) == set(theirs) and any(not torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+def test_a_schedule_that_needs_more_than_its_name_is_told_it(base, data, tmp_path):
+    told = settings(base, after="base").model_copy(update={"scheduler": "cosine_with_min_lr"})
+    preference.train(data, tmp_path / "dpo", told, io.StringIO())
+    assert read_log(tmp_path / "dpo")["steps"] == STEPS
+
+
 class Interrupts(io.StringIO):
     """A parent process that presses Ctrl-C once the second step is reported."""
 
@@ -190,6 +219,7 @@ def test_what_cannot_be_trained_on_is_told(base, data, tmp_path, capsys):
 
     run("method is none", preference={"method": "none"})
     run("is no adapter", adapter=("--adapter", base))
+    run("is no whole model", adapter=("--adapter", str(tmp_path)), method="full")
     run("c3 (", max_length=150)
     (tmp_path / "empty.jsonl").write_text("")
     run("nothing to train on", rows=tmp_path / "empty.jsonl")

@@ -21,7 +21,7 @@ from arf_programs.programs.revise import ReviseDraft
 from arf_programs.programs.summarize import SummarizeConversation
 from arf_programs.run import Run
 from arf_programs.stages import analyze, draft, evaluate, revise, systems
-from arf_programs.stages.revise_further import further_programs
+from arf_programs.stages.further import further_programs
 from arf_programs.taxonomy.seed import seed_taxonomy
 from signatures.records import Conversation, DraftErrors, ErrorNote, Summary
 

@@ -33,7 +33,8 @@ from arf_programs.running.step import Step
 from arf_programs.running.stream import stream
 from arf_programs.stages import analyze
 from arf_programs.stages.analyze import analyst_fingerprint, build_analyzer, build_support
-from arf_programs.stages.revise_further import Further, further_fingerprint, further_outputs, revise_further
+from arf_programs.stages.further import further_fingerprint, further_outputs
+from arf_programs.stages.revise_further import Further, revise_further
 from arf_programs.stages.stage import Stage
 from arf_programs.taxonomy.files import read_taxonomy
 from signatures.propose_edits import ProposeEdits

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import NamedTuple
 
 from arf_programs.asking import ask_rows
-from arf_programs.config.schema import Config, Strategy
-from arf_programs.fingerprint import digest
+from arf_programs.config.schema import Strategy
 from arf_programs.jsonl import read_jsonl, write_jsonl_atomic
 from arf_programs.jsonl_index import JsonlIndex
 from arf_programs.programs.revise import ReviseDraft
 from arf_programs.run import Run
 from arf_programs.running.rows import Outcome, RowKey
+from arf_programs.stages.further import further_outputs, further_strategies
 from signatures.records import DraftErrors, ErrorNote, Failure, Revision, Summary, Verdict
 
 BuildReviser = Callable[[Run, Strategy, int], ReviseDraft]
@@ -35,31 +34,6 @@ class _Work(NamedTuple):
     drafts: Sequence[Summary]
     errors: Mapping[str, Sequence[ErrorNote]]
     build: BuildReviser
-
-
-def further_strategies(config: Config) -> tuple[Strategy, ...]:
-    """The strategies by which drafts are revised for an arm of their own, beside the one that is configured."""
-    wanted: tuple[Strategy, ...] = ("rewrite", "taxonomy")
-    return tuple(name for name in wanted if name in config.train.arms and name != config.revise.strategy)
-
-
-def further_programs(config: Config) -> list[tuple[Strategy, int]]:
-    """The strategies and samples by which drafts are revised beside the main ones; the first sample has number 1."""
-    further, numbers = further_strategies(config), range(2, config.revise.samples + 1)
-    sampled = [(name, number) for name in (config.revise.strategy, *further) for number in numbers]
-    return [*((name, 1) for name in further), *sampled]
-
-
-def further_outputs(run: Run) -> tuple[Path, ...]:
-    """The files that `revise_further` writes under this configuration."""
-    samples = (run.folder.revision_samples,) if run.config.revise.samples > 1 else ()
-    return (*(run.folder.revisions_by(name) for name in further_strategies(run.config)), *samples)
-
-
-def further_fingerprint(run: Run) -> dict[str, str]:
-    """What the further revisions depend on beside what the main ones do; nothing where there are none."""
-    strategies = further_strategies(run.config)
-    return {"further strategies": digest(strategies)} if strategies else {}
 
 
 def revise_further(run: Run, stage: str, build: BuildReviser) -> Further:

@@ -16,7 +16,7 @@ from arf_programs.fingerprint import digest, file_digest
 from arf_programs.jsonl import write_text_atomic
 from arf_programs.run import Run
 from arf_programs.run_folder import RunFolder
-from arf_programs.stages.revise_further import further_outputs
+from arf_programs.stages.further import further_outputs
 from arf_programs.stages.stage import Stage
 from signatures.exceptions import DataError, StageError
 
