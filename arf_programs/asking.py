@@ -54,5 +54,5 @@ def ask_rows(
     """
     with asking(run, budget_of(run)), calls_of(stage):
         return asyncio.run(
-            run_rows(rows, work, key=key, stage=label or stage, concurrency=concurrency, progress=run.progress)
+            run_rows(rows, work, key=key, stage=stage, concurrency=concurrency, progress=run.progress, label=label)
         )

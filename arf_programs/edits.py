@@ -83,6 +83,18 @@ def change_share(before: str, after: str) -> float:
     return 1.0 - matcher.ratio()
 
 
+def changed_places(before: str, after: str) -> tuple[tuple[int, int], ...]:
+    """The places (start, end) of `after`, in characters, whose words `before` does not have there.
+
+    By the blocks that difflib.SequenceMatcher finds between the words of the two (split at white space), so that a
+    deletion, which leaves no word, has no place. For edits these are the words of the replacements.
+    """
+    words = [(match.group(), *match.span()) for match in re.finditer(r"\S+", after)]
+    matcher = SequenceMatcher(None, before.split(), [word for word, _, _ in words], autojunk=False)
+    runs = [(c, d) for tag, _, _, c, d in matcher.get_opcodes() if tag in ("insert", "replace")]
+    return tuple((words[c][1], words[d - 1][2]) for c, d in runs)
+
+
 def _place(before: str, edit: Edit, order: int) -> _Placed | str:
     """Where the edit applies, with its quote made exact, or why it cannot be applied."""
     replacement = edit.replacement.strip()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from arf_programs import licences
 from arf_programs.config.load import dump_config
 from arf_programs.jsonl import write_text_atomic
 from arf_programs.models.lm import check_providers
@@ -63,12 +64,18 @@ def _tell(run: Run, *manifests: Manifest) -> None:
 
 
 def _check_providers(run: Run, last: str, *, retry_failed: bool) -> None:
-    """Raise ConfigError for all models of the work ahead that nobody serves, or whose key is not set."""
+    """Raise ConfigError for all models of the work ahead that nobody serves, whose key is not set, or whose terms on
+    training with their output are not acknowledged.
+    """
     names = [stage.name for stage in STAGES]
     states = status(run)
     wanted = STAGES[: names.index(last) + 1]
     ahead = [stage for stage in wanted if retry_failed or states[stage.name].state != "whole"]
     check_providers(model for stage in ahead for model in stage.asks(run.config))
+    if train.STAGE in ahead:
+        licences.check_acknowledged(run.config)
+        for warning in licences.warnings(run.config):
+            run.progress.say(warning)
 
 
 def status(run: Run) -> dict[str, StageState]:

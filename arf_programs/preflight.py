@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from arf_programs import licences
 from arf_programs.config.models import PIPELINE_ROLES, ROLES, ModelConfig, Role
 from arf_programs.run import Run
 from signatures.exceptions import ArfError, ConfigError
@@ -43,6 +44,7 @@ def preflight(run: Run) -> Findings:
     except ArfError as error:
         findings.problem(error)
     _check_calibration(run, findings)
+    findings.warnings += licences.warnings(run.config)
     _check_evaluation(run, findings)
     asyncio.run(_check_models(run, findings))
     return findings

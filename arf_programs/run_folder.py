@@ -44,6 +44,14 @@ class RunFolder:
     def revisions(self) -> Path:
         return self.path / "revisions.jsonl"
 
+    def revisions_by(self, strategy: str) -> Path:
+        """Revisions by a strategy other than the configured one, for an arm of their own."""
+        return self.path / f"revisions_{strategy}.jsonl"
+
+    @property
+    def revision_samples(self) -> Path:
+        return self.path / "revisions_samples.jsonl"
+
     @property
     def train(self) -> Path:
         return self.path / "train"

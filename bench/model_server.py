@@ -122,7 +122,8 @@ class ModelServer:
     def error(self, status: int, message: str, headers: dict[str, str] | None = None) -> web.Response:
         """An error as OpenAI sends it, counted."""
         self.counts.by_status[str(status)] += 1
-        error = {"error": {"message": message, "type": "server_error" if status >= 500 else "invalid_request_error"}}
+        kind = {429: "rate_limit_exceeded"}.get(status, "server_error" if status >= 500 else "invalid_request_error")
+        error = {"error": {"message": message, "type": kind}}
         return web.json_response(error, status=status, headers={**self._headers(), **(headers or {})})
 
     def cut(self, request: web.Request) -> web.Response:

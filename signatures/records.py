@@ -192,13 +192,30 @@ class Message(Record):
 
 
 class TrainingExample(Record):
-    """One row of `train/<arm>.jsonl`; `messages` is the prompt that the student will be served with."""
+    """One row of `train/<arm>.jsonl`; `messages` is the prompt that the student will be served with.
+
+    `edited` holds the places (start, end) of the completion, in characters, that revision wrote anew; `weight` is that
+    of the whole example in the loss.
+    """
 
     conversation_id: str
     messages: tuple[Message, ...] = Field(min_length=1)
     completion: str = Field(min_length=1)
     arm: str
     weight: float = Field(default=1.0, gt=0)
+    edited: tuple[tuple[int, int], ...] = ()
+    provenance: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+class PreferencePair(Record):
+    """One row of `train/preference.jsonl`, in TRL's conversational preference format: the verified revision is
+    `chosen`, its draft `rejected`, each one message of the assistant. With edits they differ in the edits alone.
+    """
+
+    conversation_id: str
+    prompt: tuple[Message, ...] = Field(min_length=1)
+    chosen: tuple[Message] = Field(min_length=1)
+    rejected: tuple[Message] = Field(min_length=1)
     provenance: dict[str, JsonValue] = Field(default_factory=dict)
 
 

@@ -162,14 +162,19 @@ def finished_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     Its roles are played by `scripted_team.join_troubled`, its students are really trained, from a tiny model with
     random weights.
     """
-    root = tmp_path_factory.getbasetemp()
+    return made_once(tmp_path_factory, "finished", _finish)
+
+
+def made_once(factory: pytest.TempPathFactory, name: str, finish: Callable[[Path], None]) -> Path:
+    """The folder of a project that `finish` runs to its report; made once for all processes."""
+    root = factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         root = root.parent
-    project = root / "finished"
-    with (root / "finished.lock").open("w") as lock:
+    project = root / name
+    with (root / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (project / "run" / "report.html").exists():
-            _finish(project)
+            finish(project)
     return project
 
 

@@ -203,6 +203,12 @@ def test_prices_come_in_pairs_and_arms_once(tmp_path):
         assert "each arm once" in problems(tmp_path, FIVE_LINES, f"train.arms={arms}")[0]
 
 
+def test_edit_weights_and_packing_exclude_each_other(tmp_path):
+    (problem,) = problems(tmp_path, FIVE_LINES, "train.packing=true", "train.edit_weight=2")
+    assert "edit_weight does not go with packing" in problem
+    assert load_config(write(tmp_path, FIVE_LINES), ["train.packing=true"]).train.packing
+
+
 @pytest.mark.parametrize("name", ["../x", "a b", "", ".hidden"])
 def test_a_name_cannot_leave_the_folder_of_runs(tmp_path, name):
     assert any("name" in item for item in problems(tmp_path, FIVE_LINES, f"name={json.dumps(name)}"))

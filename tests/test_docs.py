@@ -26,6 +26,7 @@ from arf_programs.config.load import load_config, validate
 from arf_programs.config.models import ROLES, ModelConfig, ModelsConfig
 from arf_programs.config.plant import KINDS
 from arf_programs.config.schema import DEFAULT_INSTRUCTION, Config
+from arf_programs.licences import TERMS
 from arf_programs.metrics.definitions import METRICS, SYSTEMS
 from arf_programs.pipeline import STAGES
 from arf_programs.run_folder import RunFolder
@@ -45,6 +46,7 @@ PAGES = [
     ARCHITECTURE,
     COMPILE,
     PROBE,
+    ROOT / "docs" / "licences.md",
     COST,
     SERVING,
     TRAINING,
@@ -377,6 +379,22 @@ def test_architecture_names_every_stage_record_and_error():
     errors = {name for name, value in vars(exceptions).items() if isinstance(value, type)}
     (drawn,) = [block for block in fences(ARCHITECTURE, "text") if "ArfError" in block]
     assert set(re.findall(r"\b[A-Z]\w+(?:Error|Extra)\b", drawn)) == errors
+
+
+def test_every_provider_whose_terms_restrict_training_is_documented():
+    rows = table(
+        ROOT / "docs" / "licences.md",
+        "provider",
+        "name",
+        "which models",
+        "what the terms say, in short",
+        "version",
+        "source",
+    )
+    assert [(row[0], *code(row[1])) for row in rows] == [(terms.provider, terms.name) for terms in TERMS]
+    for row, terms in zip(rows, TERMS, strict=True):
+        assert terms.source in row[5]
+        assert {f"{prefix}..." for prefix in terms.prefixes if not prefix.startswith("text-")} <= set(code(row[2]))
 
 
 def test_the_changelog_speaks_of_this_version():

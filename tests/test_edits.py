@@ -3,7 +3,7 @@ import random
 
 import pytest
 
-from arf_programs.edits import apply_edits, change_share
+from arf_programs.edits import apply_edits, change_share, changed_places
 from signatures.records import Edit, EditOp
 
 TEXT = "The customer, Mary, paid $45. The agent (Tom) said sorry, and left. He left!"
@@ -155,3 +155,19 @@ def test_words_that_only_say_where_an_edit_belongs_overlap_nothing():
     result = apply_edits(before, edits)
     assert (result.after, len(result.applied)) == ("It broke. He paid.", 3)
     assert apply_edits(before, result.applied).after == result.after
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ("Paid 5 euros on Friday.", "Paid 7 euros on Friday.", ["7"]),
+        ("Paid 5 euros.", "Paid 5 euros. It came  late.", ["It came  late."]),
+        ("Paid 5 euros. It came late.", "Paid 5 euros.", []),
+        ("One two three", "four two five six", ["four", "five six"]),
+        ("Same  words.", "Same words.", []),
+        ("", "All new.", ["All new."]),
+        ("All gone.", "", []),
+    ],
+)
+def test_changed_places_are_the_words_that_were_not_there(before, after, words):
+    assert [after[slice(*place)] for place in changed_places(before, after)] == words

@@ -185,14 +185,16 @@ def test_holm_is_over_all_comparisons_with_a_direction() -> None:
 
 
 def test_every_student_is_compared_with_the_teacher() -> None:
-    systems = ["gpt", "base", "teacher", "reviser", "student_rewrite", "student_arf"]
+    systems = ["gpt", "base", "teacher", "reviser", "student_rewrite", "student_arf", "student_arf_dpo"]
     assert compared_pairs(systems) == [
         ("student_arf", "teacher"),
         ("student_arf", "base"),
         ("student_arf", "student_rewrite"),
         ("student_arf", "reviser"),
-        ("gpt", "teacher"),
+        ("student_arf_dpo", "student_arf"),
         ("reviser", "teacher"),
         ("student_rewrite", "teacher"),
+        ("student_arf_dpo", "teacher"),
+        ("gpt", "teacher"),
     ]
     assert compared_pairs(["student_arf"]) == []

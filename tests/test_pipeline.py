@@ -64,12 +64,21 @@ STALE = {
     "revise.edits": ("together", {"revise", "evaluate"}),
     "revise.candidates": (2, {"revise", "evaluate"}),
     "revise.attempts": (3, {"revise", "evaluate"}),
+    "revise.samples": (2, {"revise", "train"}),
     "revise.max_change": (0.5, {"revise", "evaluate"}),
     "revise.min_words": (9, {"revise", "evaluate"}),
     "revise.on_reject": ("drop", {"revise", "train", "evaluate"}),
     "revise.verify_with_analyst": (False, {"revise", "evaluate"}),
     "train.base": ("smollm2-135m", {"train", "evaluate"}),
     "train.arms": ("[arf]", {"train", "evaluate"}),
+    "train.preference.method": ("sigmoid", {"train", "evaluate"}),
+    # Of these none counts while there is no preference stage; `test_arms` shows that they do where there is one.
+    "train.preference.after": ("base", set()),
+    "train.preference.beta": (0.2, set()),
+    "train.preference.learning_rate": (0.1, set()),
+    "train.preference.epochs": (3, set()),
+    "train.edit_weight": (2, {"train"}),
+    "train.acknowledge_terms": ("[openai]", set()),
     "train.epochs": (3, {"train"}),
     "train.learning_rate": (0.1, {"train"}),
     "train.batch_size": (2, {"train"}),
@@ -161,7 +170,8 @@ def leaves(model: type[BaseModel], prefix: str = "") -> list[str]:
 
 
 def stale(run) -> set[str]:
-    return {stage.name for stage in STAGES if state_of(stage, run).state == "stale"}
+    """The stages that are no longer whole: a setting that wants a further file leaves its stage without it."""
+    return {stage.name for stage in STAGES if state_of(stage, run).state != "whole"}
 
 
 def asked_about(team, *kinds) -> set[str]:

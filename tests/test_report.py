@@ -364,8 +364,9 @@ def test_the_mean_over_references_is_shown_where_it_says_something_else() -> Non
 
 
 def test_students_of_other_arms_have_names() -> None:
-    assert [system_label(name) for name in ("student_rewrite", "student_arf", "gpt")] == [
-        "Student (rewrite)",
+    assert [system_label(name) for name in ("student_rewrite", "student_short", "student_arf", "gpt")] == [
+        "Student on rewrites",
+        "Student (short)",
         "Student (ARF)",
         "gpt",
     ]

@@ -6,7 +6,7 @@ import pytest
 from arf_programs.student_prompt import student_messages
 from signatures.exceptions import DataError
 from signatures.records import Conversation, ErrorNote, Revision, Summary, Turn, Verdict
-from training.dataset import build_arm, prompt_sha256
+from training.dataset import build_arm, build_pairs, prompt_sha256
 
 INSTRUCTION = "Summarize this."
 
@@ -28,10 +28,16 @@ def revision(id, verdict, before="A draft.", after="A better one."):
     )  # fmt: skip
 
 
-def build(arm, drafts, revisions=(), *, of=None, on_reject="drop"):
+def build(arm, drafts, revisions=(), *, of=None, on_reject="drop", samples=()):
     known = of or conversations(*(item.conversation_id for item in drafts))
     return build_arm(
-        arm, conversations=known, drafts=drafts, revisions=revisions, instruction=INSTRUCTION, on_reject=on_reject
+        arm,
+        conversations=known,
+        drafts=drafts,
+        revisions=revisions,
+        instruction=INSTRUCTION,
+        on_reject=on_reject,
+        samples=samples,
     )
 
 
@@ -62,6 +68,49 @@ def test_a_rejected_revision_gives_what_on_reject_says(on_reject, completions, l
     data = build("arf", [draft("a")], [revision("a", Verdict.REJECTED)], on_reject=on_reject)
     assert [example.completion for example in data.examples] == completions
     assert data.left_out == left_out
+
+
+def test_sampled_revisions_are_further_examples_and_stand_for_a_rejected_one():
+    drafts = [draft("a"), draft("b"), draft("c")]
+    revisions = [revision("a", Verdict.VERIFIED), revision("b", Verdict.REJECTED), revision("c", Verdict.UNCHANGED)]
+    samples = [
+        revision("a", Verdict.VERIFIED, after="Another."), revision("b", Verdict.VERIFIED, after="Sampled."),
+        revision("b", Verdict.REJECTED, after="Wrong."), revision("held-out", Verdict.VERIFIED),
+    ]  # fmt: skip
+    for on_reject in ("drop", "keep_draft", "keep_partial"):
+        data = build("arf", drafts, revisions, on_reject=on_reject, samples=samples)
+        assert [example.completion for example in data.examples] == [
+            "A better one.",
+            "Another.",
+            "Sampled.",
+            "A draft.",
+        ]
+        assert data.left_out == {}
+    assert len(build("teacher", drafts, revisions, samples=samples).examples) == 3
+
+
+def test_places_that_revision_wrote_anew_are_marked():
+    before, after = " The customer paid 5 euros. It came on Friday.", " The customer paid 7 euros. It came on Friday."
+    (example,) = build("arf", [draft("a", before)], [revision("a", Verdict.VERIFIED, before, after)]).examples
+    assert [example.completion[slice(*place)] for place in example.edited] == ["7"]
+    (example,) = build("teacher", [draft("a", before)]).examples
+    assert example.edited == ()
+
+
+def test_a_pair_is_a_verified_revision_that_changed_its_draft():
+    revisions = [
+        revision("a", Verdict.VERIFIED), revision("b", Verdict.UNCHANGED), revision("c", Verdict.REJECTED),
+        revision("a", Verdict.VERIFIED, after="Another."), revision("a", Verdict.VERIFIED, after="A draft. "),
+        revision("held-out", Verdict.VERIFIED),
+    ]  # fmt: skip
+    pairs = build_pairs(conversations=conversations("a", "b", "c"), revisions=revisions, instruction=INSTRUCTION)
+    assert [(pair.chosen[0].content, pair.rejected[0].content) for pair in pairs] == [
+        ("A better one.", "A draft."),
+        ("Another.", "A draft."),
+    ]
+    assert pairs[0].prompt == student_messages(INSTRUCTION, conversations("a")["a"])
+    assert {message.role for pair in pairs for message in (*pair.chosen, *pair.rejected)} == {"assistant"}
+    assert pairs[0].provenance["errors"] == ["a-1"]
 
 
 def test_examples_and_what_was_left_out_add_up_to_the_training_conversations():
@@ -106,7 +155,8 @@ def test_two_drafts_of_a_conversation_are_refused():
 
 def test_neither_the_builder_nor_the_help_of_the_commands_loads_torch():
     script = (
-        "import sys, training.dataset, training.length_audit, training.sft, training.export\n"
+        "import sys, training.dataset, training.length_audit, training.loss_weights\n"
+        "import training.sft, training.preference, training.export\n"
         "loaded = {'torch', 'transformers', 'trl', 'dspy', 'litellm'} & set(sys.modules)\n"
         "assert not loaded, loaded"
     )

@@ -18,9 +18,11 @@ from training.adapter import adapted_layers, with_adapter
 from training.frozen_layers import FrozenLayers, may_be_remembered
 from training.hardware import Hardware, is_bf16, is_checkpointed
 from training.length_audit import chat_messages
+from training.loss_weights import COLUMN, are_weighted, token_weights
 from training.settings import TrainSettings
 from training.tally import Tally
 from training.trainer import StudentTrainer, is_cpu_alone
+from training.weighted_loss import WeightedTrainer
 
 _MEMORY = 2**30  # bytes for the outputs of frozen layers
 _KEPT_CHECKPOINTS = 2
@@ -46,10 +48,12 @@ def assemble(
 
     Raises ConfigError for targets that the model does not have.
     """
-    trainer = StudentTrainer(
+    weighted = are_weighted(examples, settings.edit_weight)
+    kind = WeightedTrainer if weighted else StudentTrainer
+    trainer = kind(
         model=model if settings.method == "full" else with_adapter(model, settings),
         args=_sft_config(settings, hardware, folder, rows=len(examples)),
-        train_dataset=_dataset(examples),
+        train_dataset=_weighted_dataset(examples, tokenizer, settings) if weighted else _dataset(examples),
         processing_class=tokenizer,
         callbacks=callbacks,
     )
@@ -66,6 +70,13 @@ def _dataset(examples: Sequence[TrainingExample]) -> Dataset:
     return Dataset.from_list([{"prompt": prompt, "completion": completion} for prompt, completion in pairs])
 
 
+def _weighted_dataset(
+    examples: Sequence[TrainingExample], tokenizer: PreTrainedTokenizerBase, settings: TrainSettings
+) -> Dataset:
+    weights = [token_weights(tokenizer, example, settings.edit_weight) for example in examples]
+    return _dataset(examples).add_column(COLUMN, weights)
+
+
 def _sft_config(settings: TrainSettings, hardware: Hardware, folder: Path, *, rows: int) -> SFTConfig:
     cuda = hardware.is_gpu
     batch = settings.batch_size * settings.gradient_accumulation
@@ -79,7 +90,7 @@ def _sft_config(settings: TrainSettings, hardware: Hardware, folder: Path, *, ro
         packing=settings.packing,
         learning_rate=settings.learning_rate,
         lr_scheduler_type=settings.scheduler,
-        lr_scheduler_kwargs=_scheduler_arguments(settings, rows),
+        lr_scheduler_kwargs=scheduler_arguments(settings, rows),
         warmup_steps=settings.warmup_ratio,
         weight_decay=settings.weight_decay,
         max_grad_norm=settings.max_grad_norm,
@@ -100,7 +111,8 @@ def _sft_config(settings: TrainSettings, hardware: Hardware, folder: Path, *, ro
     )
 
 
-def _scheduler_arguments(settings: TrainSettings, rows: int) -> dict[str, float]:
+def scheduler_arguments(settings: TrainSettings, rows: int) -> dict[str, float]:
+    """What the schedule needs to be told, for `rows` rows."""
     if settings.scheduler == "cosine_with_min_lr":
         return {"min_lr_rate": _FINAL_SHARE}
     if settings.scheduler == "warmup_stable_decay":

@@ -1,4 +1,4 @@
-"""`python -m training.build --run-dir RUN`: writes `train/<arm>.jsonl` for every arm of a run."""
+"""`python -m training.build --run-dir RUN`: writes `train/<arm>.jsonl` for every arm, and `train/preference.jsonl`."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import TextIO
 
 from arf_programs.config.load import load_config
+from arf_programs.config.preference import Arm
+from arf_programs.config.schema import Config
 from arf_programs.jsonl import read_jsonl, write_jsonl_atomic
 from arf_programs.run import SplitConversation
 from arf_programs.run_folder import RunFolder
-from signatures.records import Revision, Summary
+from signatures.records import Conversation, Revision, Summary
 from training.command import run_command
-from training.dataset import build_arm
+from training.dataset import build_arm, build_pairs
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -26,7 +28,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def build(folder: RunFolder, machine: TextIO) -> None:
-    """Write the examples of every arm, and what was left out of each to `train/left_out.json`.
+    """Write the examples of every arm, the preference pairs, and what was left out of each arm (`left_out.json`).
 
     Raises DataError when a file of the run is missing or broken.
     """
@@ -34,21 +36,46 @@ def build(folder: RunFolder, machine: TextIO) -> None:
     rows = [row for row in read_jsonl(folder.conversations, SplitConversation) if row.split == "train"]
     conversations = {row.conversation.id: row.conversation for row in rows}
     drafts = [draft for draft in read_jsonl(folder.drafts, Summary) if draft.conversation_id in conversations]
-    revisions = list(read_jsonl(folder.revisions, Revision))
     left_out = {}
     for arm in config.train.arms:
         data = build_arm(
             arm,
             conversations=conversations,
             drafts=drafts,
-            revisions=revisions,
+            revisions=_revisions(folder, config, arm),
             instruction=config.summarize.instruction,
             on_reject=config.revise.on_reject,
+            samples=_samples(folder, config, arm),
         )
         write_jsonl_atomic(folder.train / f"{arm}.jsonl", data.examples)
         left_out[arm] = data.left_out
         sys.stderr.write(f"{arm}: {len(data.examples)} examples, left out: {data.left_out or 'none'}\n")
     (folder.train / "left_out.json").write_text(json.dumps(left_out, indent=2) + "\n", encoding="utf-8")
+    _build_pairs(folder, config, conversations)
+
+
+def _build_pairs(folder: RunFolder, config: Config, conversations: dict[str, Conversation]) -> None:
+    revisions = [*_revisions(folder, config, "arf"), *_samples(folder, config, "arf")]
+    pairs = build_pairs(conversations=conversations, revisions=revisions, instruction=config.summarize.instruction)
+    write_jsonl_atomic(folder.train / "preference.jsonl", pairs)
+    sys.stderr.write(f"preference: {len(pairs)} pairs\n")
+
+
+def _strategy(config: Config, arm: Arm) -> str:
+    return arm if arm in ("rewrite", "taxonomy") else config.revise.strategy
+
+
+def _revisions(folder: RunFolder, config: Config, arm: Arm) -> list[Revision]:
+    strategy = _strategy(config, arm)
+    main = strategy == config.revise.strategy
+    return list(read_jsonl(folder.revisions if main else folder.revisions_by(strategy), Revision))
+
+
+def _samples(folder: RunFolder, config: Config, arm: Arm) -> list[Revision]:
+    if config.revise.samples == 1:
+        return []
+    strategy = _strategy(config, arm)
+    return [row for row in read_jsonl(folder.revision_samples, Revision) if row.strategy == strategy]
 
 
 if __name__ == "__main__":

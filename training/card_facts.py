@@ -10,6 +10,7 @@ from typing import Any
 
 from arf_programs.config.load import load_config
 from arf_programs.config.models import Role
+from arf_programs.config.preference import PREFERENCE_STUDENTS
 from arf_programs.config.schema import Config
 from arf_programs.fingerprint import file_digest
 from arf_programs.jsonl import read_jsonl
@@ -21,7 +22,7 @@ from arf_programs.report.data import RunSummary
 from arf_programs.report.text import figure
 from arf_programs.run_folder import RunFolder, read_manifest
 from arf_programs.stages.train import student_name, training_log
-from signatures.records import TrainingExample
+from signatures.records import PreferencePair, TrainingExample
 from training.model_card import UNKNOWN_LICENSE, Card, DifferenceRow, RoleNote, SystemRow
 
 _KNOWN_BASES = {SMOLLM2: ("HuggingFaceTB/SmolLM2-135M-Instruct", "apache-2.0")}
@@ -87,9 +88,19 @@ def _summary(folder: RunFolder) -> RunSummary | None:
     return RunSummary.model_validate_json(folder.summary.read_bytes())
 
 
+def _data_file(folder: RunFolder, arm: str) -> Path:
+    """What the student of an arm, or of the preference stage, was trained on."""
+    return folder.train / ("preference.jsonl" if _is_preference(arm) else f"{arm}.jsonl")
+
+
+def _is_preference(arm: str) -> bool:
+    return arm in PREFERENCE_STUDENTS.values()
+
+
 def _data(folder: RunFolder, arm: str) -> dict[str, Any]:
-    examples = list(read_jsonl(folder.train / f"{arm}.jsonl", TrainingExample))
-    verdicts = Counter(str(example.provenance.get("verdict", "draft as it was written")) for example in examples)
+    kind: type[PreferencePair | TrainingExample] = PreferencePair if _is_preference(arm) else TrainingExample
+    provenances = [row.provenance for row in read_jsonl(_data_file(folder, arm), kind)]
+    verdicts = Counter(str(made.get("verdict", "draft as it was written")) for made in provenances)
     left_out: dict[str, int] = json.loads((folder.train / "left_out.json").read_bytes()).get(arm, {})
     sides = Counter(json.loads(line)["split"] for line in folder.conversations.read_bytes().splitlines() if line)
     return {
@@ -146,6 +157,8 @@ def _difference_row(row: Comparison) -> DifferenceRow:
 
 def _training(log: dict[str, Any]) -> tuple[tuple[str, str], ...]:
     settings = {key: value for key, value in log["settings"].items() if key not in _WITHOUT}
+    preference = settings.pop("preference", None) or {}
+    settings.update({f"preference.{key}": value for key, value in preference.items()})
     settings.update({f"lora.{key}": value for key, value in (log["settings"].get("lora") or {}).items()})
     figures = {
         "steps": log["steps"],
@@ -158,7 +171,7 @@ def _training(log: dict[str, Any]) -> tuple[tuple[str, str], ...]:
 
 
 def _lineage(folder: RunFolder, arm: str, log: dict[str, Any]) -> tuple[tuple[str, str], ...]:
-    files = (folder.config, folder.drafts, folder.taxonomy, folder.revisions, folder.train / f"{arm}.jsonl")
+    files = (folder.config, folder.drafts, folder.taxonomy, folder.revisions, _data_file(folder, arm))
     digests = {f"SHA-256 of {path.name}, first 16 digits": file_digest(path) for path in files}
     versions = {f"version of {name}": value for name, value in log["versions"].items()}
     return tuple({"training fingerprint": log["fingerprint"], **digests, **versions}.items())

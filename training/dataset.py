@@ -1,24 +1,26 @@
 """Turns drafts and revisions into the training examples of an arm: pure functions, no torch.
 
-The arms differ in their completions alone: `teacher` trains on the drafts as they are, `arf` on the revised ones.
+The arms differ in their completions alone: `teacher` trains on the drafts as they are, the others on revised ones:
+`arf` on those of the configured strategy, `rewrite` and `taxonomy` on those of their own.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 from pydantic import JsonValue
 
+from arf_programs.config.preference import Arm
+from arf_programs.edits import changed_places
 from arf_programs.student_prompt import student_messages
 from signatures.exceptions import DataError
-from signatures.records import Conversation, Message, Revision, Summary, TrainingExample, Verdict
+from signatures.records import Conversation, Message, PreferencePair, Revision, Summary, TrainingExample, Verdict
 
-Arm = Literal["arf", "teacher"]
 OnReject = Literal["drop", "keep_draft", "keep_partial"]
 LeftOut = Literal["no_draft", "no_revision", "rejected", "empty"]
 Provenance = dict[str, JsonValue]
@@ -29,7 +31,8 @@ Item = TypeVar("Item", Summary, Revision)
 class ArmData:
     """The examples of an arm, in the order of the conversations, and how many were left out for which reason.
 
-    The two add up to the number of training conversations.
+    Without sampled revisions the two add up to the number of training conversations; with them a conversation may have
+    several examples.
     """
 
     examples: tuple[TrainingExample, ...]
@@ -44,34 +47,65 @@ def build_arm(
     revisions: Sequence[Revision],
     instruction: str,
     on_reject: OnReject,
+    samples: Sequence[Revision] = (),
 ) -> ArmData:
     """The training examples of `arm` for `conversations`, which are those of the training split alone.
 
     Drafts and revisions of other conversations are passed over, so nothing of the holdout can slip in. `on_reject`
     says what a rejected revision gives: nothing (`drop`), its draft (`keep_draft`), or the text with those edits that
-    were verified (`keep_partial`; nothing if there are none). Raises DataError when a conversation has two drafts or
-    two revisions.
+    were verified (`keep_partial`; nothing if there are none). `samples` are further revisions, of which every verified
+    one is an example too (rejection-sampling fine-tuning: Yuan et al. 2023, arXiv 2308.01825); where there is one, a
+    rejected revision gives nothing. Raises DataError when a conversation has two drafts or two revisions.
     """
     drafts_by_id = _by_conversation(drafts, "drafts")
     revisions_by_id = _by_conversation(revisions, "revisions")
+    sampled = verified_by_conversation(samples)
     examples: list[TrainingExample] = []
     left_out: Counter[LeftOut] = Counter()
     for conversation in conversations.values():
-        target = _target(arm, drafts_by_id.get(conversation.id), revisions_by_id.get(conversation.id), on_reject)
-        if isinstance(target, str):
-            left_out[target] += 1
+        draft, revision = drafts_by_id.get(conversation.id), revisions_by_id.get(conversation.id)
+        targets = _targets(arm, draft, revision, sampled[conversation.id], on_reject)
+        if isinstance(targets, str):
+            left_out[targets] += 1
             continue
         messages = student_messages(instruction, conversation)
-        examples.append(
-            TrainingExample(
-                conversation_id=conversation.id,
-                messages=messages,
-                completion=target.text,
-                arm=arm,
-                provenance={**target.provenance, "prompt_sha256": prompt_sha256(messages)},
+        examples += [_example(arm, conversation, messages, target) for target in targets]
+    return ArmData(tuple(examples), dict(left_out))
+
+
+def build_pairs(
+    *,
+    conversations: Mapping[str, Conversation],
+    revisions: Iterable[Revision],
+    instruction: str,
+) -> tuple[PreferencePair, ...]:
+    """A pair for each verified revision of `conversations` that changed its draft, in the revisions' order."""
+    pairs = []
+    for row in revisions:
+        chosen, rejected = row.after.strip(), row.before.strip()
+        known = conversations.get(row.conversation_id)
+        if known is None or row.verdict is not Verdict.VERIFIED or not chosen or not rejected or chosen == rejected:
+            continue
+        messages = student_messages(instruction, known)
+        pairs.append(
+            PreferencePair(
+                conversation_id=row.conversation_id,
+                prompt=messages,
+                chosen=(Message(role="assistant", content=chosen),),
+                rejected=(Message(role="assistant", content=rejected),),
+                provenance={**_revision_provenance(row), "prompt_sha256": prompt_sha256(messages)},
             )
         )
-    return ArmData(tuple(examples), dict(left_out))
+    return tuple(pairs)
+
+
+def verified_by_conversation(revisions: Iterable[Revision]) -> Mapping[str, list[Revision]]:
+    """The verified revisions that have a text, by conversation; an empty list for one without any."""
+    found: defaultdict[str, list[Revision]] = defaultdict(list)
+    for row in revisions:
+        if row.verdict is Verdict.VERIFIED and row.after.strip():
+            found[row.conversation_id].append(row)
+    return found
 
 
 def prompt_sha256(messages: Sequence[Message]) -> str:
@@ -84,22 +118,50 @@ def prompt_sha256(messages: Sequence[Message]) -> str:
 class _Target:
     text: str
     provenance: Provenance
+    edited: tuple[tuple[int, int], ...] = ()
+
+
+def _example(arm: Arm, conversation: Conversation, messages: tuple[Message, ...], target: _Target) -> TrainingExample:
+    return TrainingExample(
+        conversation_id=conversation.id,
+        messages=messages,
+        completion=target.text,
+        arm=arm,
+        edited=target.edited,
+        provenance={**target.provenance, "prompt_sha256": prompt_sha256(messages)},
+    )
+
+
+def _targets(
+    arm: Arm, draft: Summary | None, revision: Revision | None, further: Sequence[Revision], on_reject: OnReject
+) -> list[_Target] | LeftOut:
+    """What is trained on for one conversation; `further` are its verified samples."""
+    target = _target(arm, draft, revision, on_reject)
+    if arm == "teacher" or draft is None or not further:
+        return target if isinstance(target, str) else [target]
+    sampled = [_revised(draft, row, "after") for row in further]
+    good = revision is not None and revision.verdict is not Verdict.REJECTED
+    return [target, *sampled] if good and not isinstance(target, str) else sampled
 
 
 def _target(arm: Arm, draft: Summary | None, revision: Revision | None, on_reject: OnReject) -> _Target | LeftOut:
     if draft is None:
         return "no_draft"
     if arm == "teacher":
-        text, provenance = draft.text, _draft_provenance(draft)
+        target = _Target(draft.text.strip(), _draft_provenance(draft))
     elif revision is None:
         return "no_revision"
     elif _is_dropped(revision, on_reject):
         return "rejected"
     else:
-        kept = _kept_side(revision, on_reject)
-        text = revision.before if kept == "before" else revision.after
-        provenance = {**_draft_provenance(draft), **_revision_provenance(revision), "kept": kept}
-    return _Target(text.strip(), provenance) if text.strip() else "empty"
+        target = _revised(draft, revision, _kept_side(revision, on_reject))
+    return target if target.text else "empty"
+
+
+def _revised(draft: Summary, revision: Revision, kept: Literal["before", "after"]) -> _Target:
+    text = (revision.before if kept == "before" else revision.after).strip()
+    provenance = {**_draft_provenance(draft), **_revision_provenance(revision), "kept": kept}
+    return _Target(text, provenance, changed_places(revision.before, text))
 
 
 def _is_dropped(revision: Revision, on_reject: OnReject) -> bool:

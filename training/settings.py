@@ -23,7 +23,7 @@ class TrainSettings(TrainConfig):
     adapter on its last 8 layers alone learns most, of the rates tried, at 2e-3. Weight decay, gradient norm and linear
     schedule are the defaults of transformers.
 
-    `TrainingExample.weight` plays no part in the loss.
+    How `edit_weight` and `TrainingExample.weight` enter the loss: `training.loss_weights`.
     """
 
     arm: str | None = Field(default=None, description="arm of the rows; null: as the rows say")
@@ -40,8 +40,8 @@ class TrainSettings(TrainConfig):
         return value
 
     def as_json(self) -> dict[str, JsonValue]:
-        """The settings without `arms`, which says what else the run trains."""
-        return self.model_dump(mode="json", exclude={"arms"})
+        """The settings of fine-tuning, without what else the run trains and on whose terms."""
+        return self.model_dump(mode="json", exclude={"arms", "preference", "acknowledge_terms"})
 
     def fingerprint(self, data: bytes) -> str:
         """SHA-256 over these settings and the bytes of the training file: what a checkpoint is good for."""

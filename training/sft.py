@@ -82,7 +82,7 @@ def train(data: Path, output: Path, settings: TrainSettings, machine: TextIO) ->
     started = time.monotonic()
     examples = _read_examples(data, settings)
     checkpoints = Checkpoints(output / "checkpoints", settings.fingerprint(data.read_bytes()))
-    if _made_from(output) == checkpoints.fingerprint:
+    if made_from(output) == checkpoints.fingerprint:
         sys.stderr.write(f"{output} is whole and was made from the same settings and rows: nothing to do\n")
         return
     quiet_libraries()
@@ -108,13 +108,13 @@ def train(data: Path, output: Path, settings: TrainSettings, machine: TextIO) ->
         tally=tally,
         callbacks=[progress],
     )
-    _run(trainer, output, checkpoints)
+    run_training(trainer, output, checkpoints)
     trainer.save_model(str(output))
     if trainer.is_world_process_zero():
-        _mend_saved(output, settings)
+        mend_saved(output, settings)
         progress.keep_time()
         dropped = [row for index, row in enumerate(lengths) if index not in fitting]
-        log = _log(trainer, settings, checkpoints.fingerprint, rows, dropped)
+        log = make_log(trainer, settings, checkpoints.fingerprint, rows, dropped)
         write_text_atomic(output / LOG, log.model_dump_json(indent=1) + "\n")
         checkpoints.remove()
 
@@ -130,7 +130,7 @@ def _read_examples(data: Path, settings: TrainSettings) -> list[TrainingExample]
     return examples
 
 
-def _made_from(output: Path) -> str | None:
+def made_from(output: Path) -> str | None:
     """The fingerprint of what a whole student was made from; None when the folder is not whole."""
     try:
         log = json.loads((output / LOG).read_bytes())
@@ -139,8 +139,8 @@ def _made_from(output: Path) -> str | None:
     return log.get("fingerprint") if isinstance(log, dict) else None
 
 
-def _run(trainer: StudentTrainer, output: Path, checkpoints: Checkpoints) -> None:
-    """Train, from the last whole checkpoint on if there is one."""
+def run_training(trainer: StudentTrainer, output: Path, checkpoints: Checkpoints) -> None:
+    """Train, from the last whole checkpoint on if there is one. Raises StageError when memory runs out."""
     import torch
 
     with trainer.accelerator.main_process_first():
@@ -155,7 +155,7 @@ def _run(trainer: StudentTrainer, output: Path, checkpoints: Checkpoints) -> Non
         raise StageError(f"Out of memory: halve train.batch_size and double gradient_accumulation. {error}") from error
 
 
-def _mend_saved(output: Path, settings: TrainSettings) -> None:
+def mend_saved(output: Path, settings: TrainSettings) -> None:
     """Let an adapter name its base as the configuration does, and leave no file that only training needs."""
     config = output / "adapter_config.json"
     if settings.method == "full":
@@ -170,13 +170,14 @@ def _mend_saved(output: Path, settings: TrainSettings) -> None:
         (output / name).unlink(missing_ok=True)
 
 
-def _log(
+def make_log(
     trainer: StudentTrainer,
     settings: TrainSettings,
     fingerprint: str,
     rows: Sequence[TrainingExample],
     dropped: Sequence[RowLength],
 ) -> TrainingLog:
+    """What is told of a student that was trained on `rows`."""
     losses = step_losses(trainer.state.log_history)
     first, last = first_and_last(losses)
     return TrainingLog(

@@ -8,11 +8,11 @@ from typing import Any, Self
 from pydantic import Field, field_validator, model_validator
 
 from arf_programs.config.models import ModelConfig
-from arf_programs.config.names import ARMS
+from arf_programs.config.preference import STUDENTS
 from arf_programs.config.section import Section
 
 AUTO = "auto"
-_SERVED = ("base", *(f"student_{arm}" for arm in ARMS))
+_SERVED = ("base", *(f"student_{name}" for name in STUDENTS))
 _BUILT_IN = (*_SERVED, "teacher", "reviser")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 

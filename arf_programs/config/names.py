@@ -7,5 +7,4 @@ OptimizerName = Literal[
 ]
 OPTIMIZERS: tuple[OptimizerName, ...] = get_args(OptimizerName)
 TargetName = Literal["analyze", "revise", "judge", "summarize"]
-Arm = Literal["arf", "teacher"]
-ARMS: tuple[Arm, ...] = ("arf", "teacher")
+TermsName = Literal["openai", "anthropic", "google", "xai"]

@@ -16,6 +16,7 @@ from arf_programs.config.section import Section
 from arf_programs.config.train import TrainConfig
 
 CorpusFormat = Literal["auto", "jsonl", "csv", "parquet", "dataset"]
+Strategy = Literal["edits", "rewrite", "taxonomy"]
 
 DEFAULT_INSTRUCTION = (
     "Summarize this customer-service conversation in two or three plain sentences, in the third person and the past "
@@ -84,12 +85,15 @@ class AnalyzeConfig(Section):
 class ReviseConfig(Section):
     """How drafts are mended, and what counts as mended."""
 
-    strategy: Literal["edits", "rewrite", "taxonomy"] = "edits"
+    strategy: Strategy = "edits"
     edits: Literal["one_by_one", "together"] = Field(
         default="one_by_one", description="strategy edits: one flagged sentence at a time, or all in one answer"
     )
     candidates: int = Field(default=3, ge=1, le=10, description="rewrites of a sentence to choose among")
     attempts: int = Field(default=2, ge=1, le=10)
+    samples: int = Field(
+        default=1, ge=1, le=16, description="revisions of a draft; distinct verified ones are trained on"
+    )
     max_change: float = Field(default=0.6, gt=0, le=1, description="largest share of words that a revision may change")
     min_words: int = Field(default=8, ge=1, description="a revision shorter than this is no summary")
     on_reject: Literal["drop", "keep_draft", "keep_partial"] = "keep_partial"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from arf_programs.config.names import ARMS, Arm
+from arf_programs.config.preference import ArmsConfig
 from arf_programs.config.section import Section
 
 Method = Literal["lora", "qlora", "full"]
@@ -36,11 +36,10 @@ class LoraConfig(Section):
     dora: bool = Field(default=False, description="learn magnitudes apart (Liu et al. 2024, arXiv 2402.09353)")
 
 
-class TrainConfig(Section):
+class TrainConfig(ArmsConfig):
     """Supervised fine-tuning of the student, the same for every arm."""
 
     base: str = Field(default="smollm2-135m", description="smollm2-135m, a local folder, or a Hugging Face id")
-    arms: tuple[Arm, ...] = ARMS
     method: Method = Field(default="lora", description="an adapter, one on a 4-bit base, or every weight")
     epochs: float = Field(default=2, gt=0)
     learning_rate: float = Field(default=2e-4, gt=0)
@@ -58,15 +57,14 @@ class TrainConfig(Section):
     on_overflow: Literal["fail", "drop"] = "fail"
     lora: LoraConfig = LoraConfig()
 
-    @field_validator("arms")
-    @classmethod
-    def _arms_once(cls, value: tuple[Arm, ...]) -> tuple[Arm, ...]:
-        if not value or len(set(value)) != len(value):
-            raise ValueError("name each arm once, and at least one of: " + ", ".join(ARMS))
-        return value
-
     @model_validator(mode="after")
     def _adapter_keys_need_an_adapter(self) -> TrainConfig:
         if self.method == "full" and self.lora.last_layers is not None:
             raise ValueError("method full trains every weight: leave lora.last_layers at null, or use method lora")
+        return self
+
+    @model_validator(mode="after")
+    def _packed_rows_have_no_edit_weights(self) -> TrainConfig:
+        if self.packing and self.edit_weight != 1:
+            raise ValueError("edit_weight does not go with packing: set edit_weight to 1, or packing to false")
         return self

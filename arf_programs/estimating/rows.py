@@ -21,6 +21,7 @@ from arf_programs.programs.revise import ReviseDraft
 from arf_programs.programs.summarize import SummarizeConversation
 from arf_programs.run import Run
 from arf_programs.stages import analyze, draft, evaluate, revise, systems
+from arf_programs.stages.further import further_programs
 from arf_programs.taxonomy.seed import seed_taxonomy
 from signatures.records import Conversation, DraftErrors, ErrorNote, Summary
 
@@ -126,11 +127,14 @@ def ask_analyze(run: Run, sample: Sample, recorder: Recorder) -> Asking:
 
 
 def ask_revise(run: Run, sample: Sample, recorder: Recorder) -> Asking:
-    """Editor and verifier over training drafts: their errors are those found, where that stage is whole, else the
-    scene's."""
-    analyzer, reviser = analyze.build_analyzer(run), revise.build_reviser(run)
+    """Editor and verifier over training drafts, by every strategy and sample: their errors are those found, where that
+    stage is whole, else the scene's."""
+    analyzer = analyze.build_analyzer(run)
     analyzer.checks = False
-    reviser.verify.analyze.checks = False
+    asked = [(run.config.revise.strategy, 1), *further_programs(run.config)]
+    revisers = [revise.build_reviser(run, strategy=strategy, sample=number) for strategy, number in asked]
+    for reviser in revisers:
+        reviser.verify.analyze.checks = False
     found = _found_errors(run)
     asking = Asking(sample.train_size if found is None else len(found), known=found is not None)
     for item in sample.train if found is None else [item for item in sample.train if item.id in found]:
@@ -142,7 +146,9 @@ def ask_revise(run: Run, sample: Sample, recorder: Recorder) -> Asking:
             else:
                 errors = found[item.id]
             given = Summary(conversation_id=item.id, text=text, system=draft.TEACHER, model="")
-            scenes[kind] = recorder.ask(scene, partial(reviser.acall, conversation=item, draft=given, errors=errors))[1]
+            told = {"conversation": item, "draft": given, "errors": errors}
+            made = [recorder.ask(scene, partial(reviser.acall, **told)) for reviser in revisers]
+            scenes[kind] = [call for _, calls in made for call in calls]
         asking.sampled.append(scenes)
     return asking
 

@@ -19,6 +19,7 @@ from arf_programs.metrics.significance import holm, sign_flip_test
 from signatures.records import Record, Score
 
 TEACHER, STUDENT, BASE, REVISER = "teacher", "student_arf", "base", "reviser"
+PREFERENCE = ("student_arf_dpo", "student_arf_apo")
 
 
 class Comparison(Record):
@@ -52,12 +53,12 @@ Compared = TypeVar("Compared", bound=Comparison)
 
 
 def compared_pairs(systems: Iterable[str]) -> list[tuple[str, str]]:
-    """Which systems are compared: the student against teacher, base, the other students and the reviser; every other
-    system but the base against the teacher."""
+    """Which systems are compared: the student against teacher, base, the students of other arms and the reviser; those
+    of the preference stage against it; every other system but the base against the teacher."""
     known = in_order(systems)
     students = [name for name in known if name.startswith("student_")]
-    rivals = [TEACHER, BASE, *(name for name in students if name != STUDENT), REVISER]
-    pairs = [(STUDENT, name) for name in rivals]
+    rivals = [TEACHER, BASE, *(name for name in students if name not in (STUDENT, *PREFERENCE)), REVISER]
+    pairs = [(STUDENT, name) for name in rivals] + [(name, STUDENT) for name in PREFERENCE]
     pairs += [(name, TEACHER) for name in known if name not in (STUDENT, TEACHER, BASE)]
     return [(a, b) for a, b in pairs if a in known and b in known]
 

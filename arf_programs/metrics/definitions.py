@@ -11,7 +11,17 @@ from signatures.records import Score
 Better = Literal["lower", "higher", "neither"]
 Unit = Literal["share", "count", "rating", "score", "words"]
 
-SYSTEMS: tuple[str, ...] = ("base", "teacher", "reviser", "student_teacher", "student_arf")
+SYSTEMS: tuple[str, ...] = (
+    "base",
+    "teacher",
+    "reviser",
+    "student_teacher",
+    "student_rewrite",
+    "student_taxonomy",
+    "student_arf",
+    "student_arf_dpo",
+    "student_arf_apo",
+)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,11 @@ SYSTEM_LABELS: Final = {
     "teacher": "Teacher",
     "reviser": "Reviser",
     "student_teacher": "Student on drafts",
+    "student_rewrite": "Student on rewrites",
+    "student_taxonomy": "Student (taxonomy)",
     "student_arf": "Student (ARF)",
+    "student_arf_dpo": "Student (ARF, DPO)",
+    "student_arf_apo": "Student (ARF, APO)",
 }
 # Controls that a browser would obey or hide: bidirectional embeddings, overrides and isolates, invisible characters
 # that part or join words, and tag characters. Left-to-right and right-to-left marks (200E, 200F, 061C) stay: Hebrew and

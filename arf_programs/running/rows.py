@@ -127,10 +127,12 @@ async def run_rows(
     stage: str,
     concurrency: int,
     progress: Progress,
+    label: str = "",
 ) -> Outcome[Result]:
     """Apply `work` to each row, at most `concurrency` at once, with all results in memory.
 
-    Raises what `attempt` raises, and StageError when rows only fail.
+    Failures are those of `stage`; `label` is what the progress says instead of it. Raises what `attempt` raises, and
+    StageError when rows only fail.
     """
     done: dict[str, Result] = {}
     failures: dict[str, Failure] = {}
@@ -151,7 +153,7 @@ async def run_rows(
             tally.succeed()
         progress.advance(failed=len(failures))
 
-    with progress.task(stage, total=len(rows)):
+    with progress.task(label or stage, total=len(rows)):
         await each_row(take, handle, slots=max(1, min(concurrency, len(rows))))
     tally.check_any()
     names = [str(key(row)) for row in rows]

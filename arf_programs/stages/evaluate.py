@@ -39,7 +39,7 @@ def fingerprint(run: Run) -> dict[str, str]:
         "drafts.jsonl": file_digest(run.folder.drafts),
         "student": file_digest(run.folder.student),
         "train.base": digest(config.train.base),
-        "train.arms": digest(config.train.arms),
+        "train.arms": digest(config.train.students()),
         "summarize.instruction": digest(config.summarize.instruction),
         "models.judge": model_digest(config.models.judge),
         "judge prompts": prompts_digest([RateSummary, CompareSummaries]),

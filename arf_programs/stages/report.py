@@ -85,7 +85,7 @@ def summarize_run(run: Run) -> RunSummary:
         corpus=_corpus(run),
         analyze=_analyze(run),
         revise=_revise(run),
-        train={arm: ArmFigures(**training_log(run.folder, arm)) for arm in run.config.train.arms},
+        train={arm: ArmFigures(**training_log(run.folder, arm)) for arm in run.config.train.students()},
         evaluate=_evaluate(run),
         spend=_spend(run.folder),
         costs=revision_costs(read_ledger(run.folder.ledger), read_jsonl(run.folder.revisions, Revision)),
@@ -118,7 +118,9 @@ def _analyze(run: Run) -> AnalyzeFigures:
 
 def _revise(run: Run) -> ReviseFigures:
     verdicts = Counter(row.verdict.value for row in read_jsonl(run.folder.revisions, Revision))
-    failed = sum(failure.stage in ("analyze", "revise") for failure in run.folder.read_failures())
+    # A failure with a system is one of a further strategy or sample: it takes nothing from the main revisions.
+    failures = (failure for failure in run.folder.read_failures() if not failure.system)
+    failed = sum(failure.stage in ("analyze", "revise") for failure in failures)
     return ReviseFigures(**verdicts, failed=failed)
 
 
@@ -166,7 +168,7 @@ def _report_data(run: Run, summary: RunSummary) -> ReportData:
         errors_by_category=errors_by_category(scores),
         losses={
             arm: tuple((item["step"], item["loss"]) for item in training_log(folder, arm)["losses"])
-            for arm in run.config.train.arms
+            for arm in run.config.train.students()
         },
         revisions=sample_revisions(revisions, run.conversations("train")),
         revisions_total=len(revisions),

@@ -7,9 +7,11 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import dspy
+
 from arf_programs.compiling.saved import program_fingerprint, use_compiled
 from arf_programs.config.models import ModelConfig
-from arf_programs.config.schema import Config
+from arf_programs.config.schema import Config, Strategy
 from arf_programs.demos import revision_examples, show, usable_examples
 from arf_programs.fingerprint import digest, file_digest, model_digest, prompts_digest, without
 from arf_programs.jsonl import read_jsonl, read_lines
@@ -31,6 +33,8 @@ from arf_programs.running.step import Step
 from arf_programs.running.stream import stream
 from arf_programs.stages import analyze
 from arf_programs.stages.analyze import analyst_fingerprint, build_analyzer, build_support
+from arf_programs.stages.further import further_fingerprint, further_outputs
+from arf_programs.stages.revise_further import Further, revise_further
 from arf_programs.stages.stage import Stage
 from arf_programs.taxonomy.files import read_taxonomy
 from signatures.propose_edits import ProposeEdits
@@ -39,11 +43,13 @@ from signatures.rewrite_sentence import RewriteSentence
 from signatures.rewrite_summary import ReviseByTaxonomy, RewriteSummary
 from signatures.write_missing import WriteMissing
 
+_SAMPLING_TEMPERATURE = 0.7
+_APART = 10_000  # keeps the answers of a sample apart from the further tries and candidates of another
 REVISION_SIGNATURES = (RewriteSentence, WriteMissing, ProposeEdits, RewriteSummary, ReviseByTaxonomy)
 
 
 def outputs(run: Run) -> tuple[Path, ...]:
-    return (run.folder.revisions,)
+    return (run.folder.revisions, *further_outputs(run))
 
 
 def fingerprint(run: Run) -> dict[str, str]:
@@ -56,6 +62,7 @@ def fingerprint(run: Run) -> dict[str, str]:
         "revision prompts": prompts_digest(REVISION_SIGNATURES),
         **analyst_fingerprint(run),
         **program_fingerprint(run, "revise"),
+        **further_fingerprint(run),
     }
 
 
@@ -65,14 +72,18 @@ def build_reviser(
     taxonomy: Taxonomy | None = None,
     labeled: Sequence[LabeledExample] | None = None,
     compiled: bool = True,
+    strategy: Strategy | None = None,
+    sample: int = 1,
 ) -> ReviseDraft:
     """Editor and verifier as configured; the arguments are those of `build_analyzer`.
 
-    `compiled` is about the editor: the verifier is the analyser in use.
+    `compiled` is about the editor: the verifier is the analyser in use. Another `strategy` than the configured one is
+    never compiled. Each `sample` beyond the first is another answer of the editor.
     """
     config = run.config.revise
     taxonomy = taxonomy or read_taxonomy(run.folder.taxonomy)
-    propose = _strategy(run, taxonomy)
+    strategy = strategy or config.strategy
+    propose = _strategy(run, taxonomy, strategy)
     analyzer = build_analyzer(run, model=config.verify_with_analyst, taxonomy=taxonomy, labeled=labeled)
     verify = VerifyRevision(
         analyzer,
@@ -81,12 +92,22 @@ def build_reviser(
         support=_support(run, analyzer),
     )
     program = ReviseDraft(propose, verify, attempts=config.attempts, on_reject=config.on_reject)
+    compiled = compiled and strategy == config.strategy
     if not (compiled and use_compiled(run, "revise", program)) and run.config.labeled.demos:
         known = run.labeled() if labeled is None else labeled
         examples = usable_examples(known, taxonomy, run.config.labeled.demos)
-        show(propose, revision_examples(examples, config.strategy, config.edits))
-    propose.use(build_lm(run.config.models.editor, seed=run.config.seed))
+        show(propose, revision_examples(examples, strategy, config.edits))
+    propose.use(_editor(run, sample))
     return program
+
+
+def _editor(run: Run, sample: int) -> dspy.LM:
+    """The editor's model; for a further sample, one that answers otherwise and whose answers are stored apart."""
+    lm = build_lm(run.config.models.editor, seed=run.config.seed)
+    if sample == 1:
+        return lm
+    temperature = max(run.config.models.editor.temperature, _SAMPLING_TEMPERATURE)
+    return lm.copy(rollout_id=sample * _APART, temperature=temperature)
 
 
 class DraftToMend(Record):
@@ -124,7 +145,7 @@ def slots(config: Config) -> int:
 
 
 def step_depends(run: Run) -> dict[str, str]:
-    return without(fingerprint(run), "drafts.jsonl", "errors.jsonl")
+    return without(fingerprint(run), "drafts.jsonl", "errors.jsonl", "further strategies")
 
 
 STEP = Step(
@@ -159,7 +180,7 @@ def rows(run: Run) -> Iterator[DraftToMend]:
 
 def work(run: Run) -> dict[str, int]:
     (tally,) = stream(run, [STEP], rows(run), total=sum(1 for _ in read_lines(run.folder.errors)))
-    return counts(run, tally)
+    return counts(run, tally, _further(run))
 
 
 def analyze_and_revise(run: Run) -> tuple[dict[str, int], dict[str, int]]:
@@ -167,22 +188,36 @@ def analyze_and_revise(run: Run) -> tuple[dict[str, int], dict[str, int]]:
     analyze.warn(run)
     total = len(run.conversations("train"))
     analyzed, revised = stream(run, [ANALYZE_THEN, STEP], run.drafts("train"), total=total)
-    return analyze.counts(run, analyzed), counts(run, revised)
+    return analyze.counts(run, analyzed), counts(run, revised, _further(run))
 
 
-def counts(run: Run, tally: tuple[int, int]) -> dict[str, int]:
-    """What the stage tells the user; `tally` is (done, failed)."""
+def counts(run: Run, tally: tuple[int, int], further: Further) -> dict[str, int]:
+    """What the stage tells the user; `tally` is (done, failed) of the main revisions."""
     verdicts = Counter(revision.verdict for revision in read_jsonl(run.folder.revisions, Revision))
-    return {**{verdict.value: verdicts[verdict] for verdict in Verdict}, "failed": tally[1]}
+    counted = {verdict.value: verdicts[verdict] for verdict in Verdict}
+    return {**counted, **further.counts, "failed": tally[1] + len(further.failures)}
 
 
 def reopen(run: Run) -> None:
     collect.reopen(run, STEP, rows(run))
 
 
-def _strategy(run: Run, taxonomy: Taxonomy) -> Propose:
+def _further(run: Run) -> Further:
+    """The revisions beside the main ones, which are whole; their failures join those of the stage."""
+    further = revise_further(run, STAGE.name, _build)
+    if further.failures:
+        known = [failure for failure in run.folder.read_failures() if failure.stage == STAGE.name]
+        run.folder.replace_failures(STAGE.name, [*known, *further.failures])
+    return further
+
+
+def _build(run: Run, strategy: Strategy, sample: int) -> ReviseDraft:
+    return build_reviser(run, strategy=strategy, sample=sample)
+
+
+def _strategy(run: Run, taxonomy: Taxonomy, strategy: Strategy) -> Propose:
     retries, config = run.config.analyze.parse_retries, run.config.revise
-    match config.strategy:
+    match strategy:
         case "edits" if config.edits == "one_by_one":
             return EditSentences(retries=retries, candidates=config.candidates, min_words=config.min_words)
         case "edits":

@@ -25,12 +25,12 @@ Made = tuple[list[Summary], list[Failure]]
 
 
 def models(run: Run) -> dict[str, ModelConfig]:
-    """What answers by itself: base model, each arm's student, and `evaluate.systems`.
+    """What answers by itself: base model, students, and `evaluate.systems`.
 
     Base model and students answer in this process, greedily, or where `evaluate.serve` says.
     """
     own = {BASE: run.config.train.base}
-    own |= {student_name(arm): str(run.folder.student / arm) for arm in run.config.train.arms}
+    own |= {student_name(arm): str(run.folder.student / arm) for arm in run.config.train.students()}
     tokens, elsewhere = run.config.evaluate.max_tokens, run.config.evaluate.serve
     served = {
         system: elsewhere.get(system) or ModelConfig(model=f"{EMBEDDED}{name}", max_tokens=tokens, concurrency=_BATCH)
@@ -41,7 +41,7 @@ def models(run: Run) -> dict[str, ModelConfig]:
 
 def pairs(run: Run) -> list[tuple[str, str]]:
     """What the judge compares: each student with the teacher, then `evaluate.pairs`; each pair once."""
-    found = [(student_name(arm), TEACHER) for arm in run.config.train.arms]
+    found = [(student_name(arm), TEACHER) for arm in run.config.train.students()]
     for a, b in run.config.evaluate.pairs:
         if (a, b) not in found and (b, a) not in found:
             found.append((a, b))
@@ -106,7 +106,7 @@ def reviser_fingerprint(run: Run) -> dict[str, str]:
         return {}
     return {
         "models.editor": model_digest(run.config.models.editor),
-        "revise": digest(run.config.revise.model_dump(mode="json")),
+        "revise": digest(run.config.revise.model_dump(mode="json", exclude={"samples"})),
         "revision prompts": prompts_digest(REVISION_SIGNATURES),
         **program_fingerprint(run, "revise"),
     }

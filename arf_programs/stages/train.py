@@ -1,4 +1,7 @@
-"""Stage `train`: builds each arm's examples and fine-tunes its student, each in a process of its own."""
+"""Stage `train`: builds each arm's examples and fine-tunes its student, each in a process of its own.
+
+After the arms comes the preference stage, where one is configured.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from arf_programs.config.preference import PREFERENCE_STUDENTS
 from arf_programs.fingerprint import digest, file_digest
 from arf_programs.jsonl import write_text_atomic
 from arf_programs.run import Run
 from arf_programs.run_folder import RunFolder
+from arf_programs.stages.further import further_outputs
 from arf_programs.stages.stage import Stage
 from signatures.exceptions import DataError, StageError
 
@@ -20,19 +25,22 @@ _WRONG_INPUT = 2  # the exit code of `training.command` for what the user can me
 
 
 def outputs(run: Run) -> tuple[Path, ...]:
-    return (run.folder.train, *(run.folder.student / arm for arm in run.config.train.arms))
+    return (run.folder.train, *(run.folder.student / name for name in run.config.train.students()))
 
 
 def fingerprint(run: Run) -> dict[str, str]:
     config = run.config
+    preference = config.train.preference
     return {
         "conversations.jsonl": file_digest(run.folder.conversations),
         "drafts.jsonl": file_digest(run.folder.drafts),
         "revisions.jsonl": file_digest(run.folder.revisions),
         "summarize.instruction": digest(config.summarize.instruction),
         "revise.on_reject": digest(config.revise.on_reject),
-        "train": digest(config.train.model_dump(mode="json")),
+        "train": digest(config.train.model_dump(mode="json", exclude={"preference", "acknowledge_terms"})),
         "seed": digest(config.seed),
+        **({"train.preference": digest(preference.model_dump(mode="json"))} if preference.method != "none" else {}),
+        **{path.name: file_digest(path) for path in further_outputs(run)},
     }
 
 
@@ -56,7 +64,9 @@ def work(run: Run) -> dict[str, int]:
     _run_module(run, "training.build", "--run-dir", str(run.folder.path))
     for arm in run.config.train.arms:
         _train_arm(run, arm)
-    return {f"{arm} examples": training_log(run.folder, arm)["examples"] for arm in run.config.train.arms}
+    if run.config.train.preference.method != "none":
+        _train_on_pairs(run)
+    return {f"{name} examples": training_log(run.folder, name)["examples"] for name in run.config.train.students()}
 
 
 def _train_arm(run: Run, arm: str) -> None:
@@ -72,9 +82,29 @@ def _train_arm(run: Run, arm: str) -> None:
     _run_module(run, "training.sft", *arguments, label=student_name(arm))
 
 
+def _train_on_pairs(run: Run) -> None:
+    """The preference stage: `training.preference` goes on from the student of arm `arf`, or from the base."""
+    preference = run.config.train.preference
+    name = PREFERENCE_STUDENTS[preference.method]
+    data, settings = run.folder.train / "preference.jsonl", run.folder.train / f"{name}.json"
+    if not data.read_bytes().strip():
+        raise StageError(
+            "There is no verified revision, so no pair to train on: see revisions.jsonl for the reasons, or set "
+            "train.preference.method to none."
+        )
+    write_text_atomic(settings, json.dumps({**settings_of(run, name), **_preference(run)}, indent=2) + "\n")
+    start = ("--adapter", str(run.folder.student / "arf")) if preference.after == "sft" else ()
+    arguments = ("--data", str(data), "--output", str(run.folder.student / name), "--config", str(settings), *start)
+    _run_module(run, "training.preference", *arguments, label=student_name(name))
+
+
+def _preference(run: Run) -> dict[str, Any]:
+    return {"preference": run.config.train.preference.model_dump(mode="json")}
+
+
 def settings_of(run: Run, arm: str) -> dict[str, Any]:
     """The settings of one arm's training, as `training.sft --config` reads them."""
-    settings = run.config.train.model_dump(mode="json", exclude={"arms"})
+    settings = run.config.train.model_dump(mode="json", exclude={"arms", "preference", "acknowledge_terms"})
     return {**settings, "arm": arm, "seed": run.config.seed}
 
 
