@@ -10,6 +10,9 @@ from typing import TypeVar
 
 import dspy
 
+from arf_programs.config.models import PIPELINE_ROLES, ModelConfig
+from arf_programs.config.schema import Config
+from arf_programs.models.batch.senders import batch_senders
 from arf_programs.models.call_budget import CallBudget
 from arf_programs.models.call_store import call_store, calls_of
 from arf_programs.models.sending import Session, sending
@@ -29,12 +32,19 @@ def asking(run: Run, budget: CallBudget, *, workers: int = 1) -> Iterator[Sessio
     with (
         warnings.catch_warnings(),
         call_store(run.calls, run.folder.ledger, budget),
-        sending(Session(say=run.progress.say, workers=workers, again=run.again)) as session,
+        batch_senders(models_of(run.config), run.folder) as senders,
+        sending(Session(say=run.progress.say, workers=workers, again=run.again, senders=senders)) as session,
         dspy.context(adapter=dspy.JSONAdapter(), disable_history=True),
     ):
         # LiteLLM's pydantic models warn about their own unions with each answer.
         warnings.filterwarnings("ignore", message="Pydantic serializer warnings", category=UserWarning)
         yield session
+
+
+def models_of(config: Config) -> list[ModelConfig]:
+    """Every model that a run may ask."""
+    evaluate = config.evaluate
+    return [*(config.models.of(role) for role in PIPELINE_ROLES), *evaluate.serve.values(), *evaluate.systems.values()]
 
 
 def ask_rows(

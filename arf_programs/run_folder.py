@@ -101,6 +101,10 @@ class RunFolder:
         return self.path / "calls"
 
     @property
+    def batches(self) -> Path:
+        return self.path / "batches.jsonl"
+
+    @property
     def parts(self) -> Path:
         return self.path / "parts"
 

@@ -121,12 +121,15 @@ class Counts:
     peak_in_flight: int = 0
     duplicates: int = 0
     batches: int = 0
+    first: float = 0.0
+    last: float = 0.0
     by_status: Counter[str] = field(default_factory=Counter)
     sent: Counter[str] = field(default_factory=Counter)
     done: set[str] = field(default_factory=set)
 
     def arrive(self, digest: str) -> int:
         """Count a request; returns how often this body has come, itself included."""
+        self.first = self.first or time.monotonic()
         self.sent[digest] += 1
         self.duplicates += digest in self.done
         return self.sent[digest]
@@ -134,6 +137,7 @@ class Counts:
     def answer(self, digest: str) -> None:
         """Count an answer."""
         self.answered += 1
+        self.last = time.monotonic()
         self.by_status["200"] += 1
         self.done.add(digest)
 
@@ -143,7 +147,9 @@ class Counts:
         self.peak_in_flight = max(self.peak_in_flight, self.in_flight)
 
     def stats(self) -> dict[str, Any]:
-        """`duplicates` are requests that came after one with the same body had been answered."""
+        """`duplicates` are requests that came after one with the same body had been answered; `first` and `last` the
+        times of the first request and the last answer, in seconds of a monotonic clock.
+        """
         return {
             "requests": self.sent.total(),
             "distinct": len(self.sent),
@@ -153,4 +159,6 @@ class Counts:
             "duplicates": self.duplicates,
             "batches": self.batches,
             "by_status": dict(self.by_status),
+            "first": self.first,
+            "last": self.last,
         }

@@ -13,7 +13,7 @@ from arf_programs.cli.app import app
 from arf_programs.jsonl import read_jsonl
 from arf_programs.models.call_store import read_ledger
 from arf_programs.run_folder import RunFolder
-from signatures.records import Failure, Summary
+from signatures.records import Summary
 
 
 def arf(*arguments, code=0):
@@ -144,4 +144,17 @@ def test_an_endpoint_that_refuses_the_key_stops_the_run_at_once(tmp_path):
         config = write_project(tmp_path, server.base_url.replace("/v1", "/nowhere/v1"), 30)
         told = arf("draft", config, code=1).stderr
     assert "draft: " in told
-    assert Failure
+
+
+def test_batch_mode_gives_the_same_records_as_live_mode(tmp_path):
+    with serving() as server:
+        live = write_project(tmp_path / "live", server.base_url, 40)
+        arf("revise", live)
+        batch = ", mode: batch, batch: {quiet: 0.3, poll: 0.1}"
+        config = write_project(tmp_path / "batch", server.base_url, 40, model=batch)
+        server.reset()
+        arf("revise", config)
+        assert 1 <= server.stats()["batches"] <= 12, "waves of chained calls, not a batch for each"
+        assert server.stats()["duplicates"] <= server.stats()["requests"] - server.stats()["distinct"]
+    for name in ("drafts.jsonl", "taxonomy.yaml", "errors.jsonl", "revisions.jsonl"):
+        assert (live.parent / "run" / name).read_bytes() == (config.parent / "run" / name).read_bytes(), name

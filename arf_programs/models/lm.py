@@ -57,7 +57,7 @@ class ArfLM(dspy.LM):
         response = await answer(
             dspy.cache,
             request,
-            name=f"{self.model} {asked.get('api_base') or ''}".strip(),
+            name=endpoint_name(self.model, asked.get("api_base")),
             pace=self.pace,
             wrap=self._wrap_litellm_exception,
         )
@@ -97,6 +97,11 @@ def build_lm(config: ModelConfig, *, seed: int) -> ArfLM:
     )
     lm.pace = pace_of(config)
     return lm
+
+
+def endpoint_name(model: str, api_base: str | None) -> str:
+    """What calls that share limits have in common, and what messages call it."""
+    return f"{model} at {api_base}" if api_base else model
 
 
 def pace_of(config: ModelConfig) -> Pace:

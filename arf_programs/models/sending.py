@@ -17,7 +17,7 @@ from arf_programs.models.call_store import CallStore
 from arf_programs.models.pacing.endpoint import Endpoint, Pace
 
 Request = dict[str, Any]
-Sender = Callable[[Request], Awaitable[Any]]
+Sender = Callable[[Request, str], Awaitable[Any]]  # of a request and its key in the store
 
 _BYTES_A_TOKEN = 3  # few tokens are shorter: what a call may use at most
 _NOT_SENT = ("rollout_id",)  # tells stored answers apart
@@ -150,7 +150,7 @@ async def _ask(
         await _spend(store.budget, need)
         current_meter().tries += 1
         try:
-            response = await sender(request)
+            response = await sender(request, key)
         except Exception as error:
             store.budget.settle(need)
             raise wrap(error) from error
@@ -167,7 +167,7 @@ async def _ask(
     return await session.endpoint(name, pace).call(send, tokens=need.tokens, headers=_headers)
 
 
-async def _send(request: Request) -> Any:
+async def _send(request: Request, _: str) -> Any:
     litellm = import_litellm()
     wire = {key: value for key, value in request.items() if key not in _NOT_SENT}
     skip_litellms_logging()

@@ -10,10 +10,13 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
 
+from arf_programs.config.models import ModelConfig
 from arf_programs.config.schema import Config
 from arf_programs.run import Run
 from arf_programs.run_folder import RunFolder
 from arf_programs.running.rows import RowKey
+
+_WAVE = 10_000  # rows in memory at once
 
 Row = TypeVar("Row", bound=BaseModel)
 Result = TypeVar("Result", bound=BaseModel)
@@ -46,6 +49,11 @@ class Step(Generic[Row, Result]):
         """
         text = str(self.key(row)) if self.content is None else self.content(row)
         return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest(), "little") % workers
+
+
+def rows_at_once(model: ModelConfig) -> int:
+    """Rows in flight that keep a model busy: as many as calls; in batch mode as many as make a large batch."""
+    return model.concurrency if model.mode == "live" else max(model.concurrency, min(_WAVE, model.batch.max_requests))
 
 
 def row_digest(row: BaseModel) -> str:

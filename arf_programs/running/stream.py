@@ -41,7 +41,7 @@ def stream(
         with run.progress.task(label, total=total):
             tasks = collector.tasks(rows)
             if workers == 1:
-                _run_here(run, steps, tasks, collector.take_in, budget)
+                _run_here(run, steps, tasks, collector.take_in, budget, slots_of(run, steps, total))
             else:
                 run_in_workers(run, steps, tasks, collector.take_in, budget, workers)
         failed = collector.failed
@@ -54,14 +54,15 @@ def workers_for(run: Run, total: int) -> int:
     """How many processes: as configured, else by cores for large corpora. Models in this process are served by it
     alone.
     """
-    if any(is_local(run.config.models.of(role).model) for role in PIPELINE_ROLES):
+    models = [run.config.models.of(role) for role in PIPELINE_ROLES]
+    if any(is_local(model.model) or model.mode == "batch" for model in models):
         return 1
     return run.config.workers or (os.cpu_count() or 1 if total >= _LARGE else 1)
 
 
-def slots_of(run: Run, steps: Sequence[Step[Any, Any]]) -> int:
-    """Rows in flight: as many as there can be calls of all steps."""
-    return sum(step.slots(run.config) for step in steps)
+def slots_of(run: Run, steps: Sequence[Step[Any, Any]], total: int) -> int:
+    """Rows in flight: as many as there can be calls of all steps, and no more than there are."""
+    return max(1, min(total, sum(step.slots(run.config) for step in steps)))
 
 
 def _run_here(
@@ -70,6 +71,7 @@ def _run_here(
     tasks: Iterator[Task],
     take_in: Callable[..., None],
     budget: CallBudget,
+    slots: int,
 ) -> None:
     async def take() -> Task | None:
         return next(tasks, None)
@@ -83,4 +85,4 @@ def _run_here(
         async def handle(task: Task) -> None:
             await walk(task, tell)
 
-        asyncio.run(each_row(take, handle, slots=slots_of(run, steps)))
+        asyncio.run(each_row(take, handle, slots=slots))

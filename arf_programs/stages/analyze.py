@@ -23,7 +23,7 @@ from arf_programs.run import Run
 from arf_programs.run_folder import RunFolder
 from arf_programs.running import collect
 from arf_programs.running.rows import RowKey
-from arf_programs.running.step import Step
+from arf_programs.running.step import Step, rows_at_once
 from arf_programs.running.stream import stream
 from arf_programs.stages.stage import Stage
 from arf_programs.taxonomy.files import read_taxonomy
@@ -166,7 +166,7 @@ def output(folder: RunFolder) -> Path:
 
 
 def slots(config: Config) -> int:
-    return config.models.analyst.concurrency
+    return rows_at_once(config.models.analyst)
 
 
 def step_depends(run: Run) -> dict[str, str]:

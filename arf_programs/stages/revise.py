@@ -29,7 +29,7 @@ from arf_programs.run import Run
 from arf_programs.run_folder import RunFolder
 from arf_programs.running import collect
 from arf_programs.running.rows import RowKey
-from arf_programs.running.step import Step
+from arf_programs.running.step import Step, rows_at_once
 from arf_programs.running.stream import stream
 from arf_programs.stages import analyze
 from arf_programs.stages.analyze import analyst_fingerprint, build_analyzer, build_support
@@ -141,7 +141,7 @@ def output(folder: RunFolder) -> Path:
 
 
 def slots(config: Config) -> int:
-    return config.models.editor.concurrency
+    return rows_at_once(config.models.editor)
 
 
 def step_depends(run: Run) -> dict[str, str]:
