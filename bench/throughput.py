@@ -53,6 +53,7 @@ class Way:
 WAYS = (
     *(Way(name, flight) for flight in (64, 256) for name in ("aiohttp", "litellm", "dspy.Parallel")),
     *(Way("arf", flight, workers) for flight in (64, 256) for workers in (1, 2)),
+    Way("arf", 1024, 2),
     Way("arf", 64, 1, faults=True),
 )
 
@@ -109,11 +110,13 @@ def by_litellm(base: str, rows: int, way: Way) -> None:
 def by_dspy(base: str, rows: int, way: Way) -> None:
     import dspy
 
+    from arf_programs.programs.plain_adapter import PlainAdapter
+
     dspy.configure_cache(enable_disk_cache=False, enable_memory_cache=False)
     lm = dspy.LM(MODEL, api_base=base, api_key="none", engine="litellm", temperature=0, max_tokens=1024)
     predict = dspy.Predict(dspy.Signature("conversation -> summary", INSTRUCTION))
     texts = [messages(number)[1]["content"] for number in range(rows)]
-    with dspy.context(lm=lm):
+    with dspy.context(lm=lm, adapter=PlainAdapter()):
         parallel = dspy.Parallel(num_threads=way.flight, disable_progress_bar=True, timeout=0)
         parallel([(predict, dspy.Example(conversation=text).with_inputs("conversation")) for text in texts])
 

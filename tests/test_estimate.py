@@ -153,7 +153,8 @@ def test_a_price_that_nobody_knows_is_said(large):
 
 def test_students_in_this_process_are_free_and_those_served_elsewhere_are_not(large):
     served = "evaluate.serve={student_arf: {model: openai/gpt-4o-mini}}"
-    run = large(served, PRICED, "evaluate.analyst=true", "evaluate.judge=true")
+    alone = ("evaluate.pairwise=false", "evaluate.reviser=false")
+    run = large(served, PRICED, "evaluate.analyst=true", "evaluate.judge=true", *alone)
     made = estimate_run(run, sample=6)
     assert line_of(made, "evaluate", "openai/gpt-4o-mini").calls.mid == 8
     assert line_of(made, "evaluate", "openai/gpt-4o-mini").usd.mid > 0

@@ -51,7 +51,7 @@ def test_students_are_compared_with_their_teacher(finished_project):
     run = open_project(finished_project)
     found = verdicts_of(run)
     assert {(row.a, row.b) for row in found} == {("student_arf", "teacher"), ("student_teacher", "teacher")}
-    assert len(found) == 2 * len(run.drafts("holdout"))
+    assert len(found) == 2 * len(list(run.drafts("holdout")))
     flawed = {row.conversation_id for row in run.drafts("holdout") if scripted_team.FLAW in row.text}
     assert flawed
     assert {row.winner for row in found if row.conversation_id in flawed} == {"a"}
@@ -115,7 +115,9 @@ def test_a_comparison_that_fails_is_a_record(project):
     run = open_project(project, "models.judge.temperature=0.3", "evaluate.reviser=false", "evaluate.analyst=false")
     run_until(run, "evaluate")
     failed = [row for row in run.folder.read_failures() if row.system == "student_arf against teacher"]
-    assert len(failed) + len([row for row in verdicts_of(run) if row.a == "student_arf"]) == len(run.drafts("holdout"))
+    assert len(failed) + len([row for row in verdicts_of(run) if row.a == "student_arf"]) == len(
+        list(run.drafts("holdout"))
+    )
     assert failed and "no usable answer" in failed[0].reason
 
 

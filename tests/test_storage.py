@@ -15,15 +15,20 @@ from signatures.exceptions import ConfigError, DataError
 from signatures.records import Summary
 
 MOUNTS = """22 1 8:1 / / rw - ext4 /dev/sda1 rw
-30 22 0:40 / /mnt/share rw - nfs4 server:/x rw
-31 30 8:2 / /mnt/share/local rw - ext4 /dev/sdb1 rw
-32 22 0:41 / /mnt/with\\040space rw - fuse.sshfs host: rw
+30 22 0:40 / /srv/share rw - nfs4 server:/x rw
+31 30 8:2 / /srv/share/local rw - ext4 /dev/sdb1 rw
+32 22 0:41 / /srv/with\\040space rw - fuse.sshfs host: rw
 """
 
 
 @pytest.mark.parametrize(
     ("folder", "kind"),
-    [("/mnt/share/run", "nfs4"), ("/mnt/share/local/run", "ext4"), ("/mnt/with space", "fuse.sshfs"), ("/srv", "ext4")],
+    [
+        ("/srv/share/run", "nfs4"),
+        ("/srv/share/local/run", "ext4"),
+        ("/srv/with space", "fuse.sshfs"),
+        ("/opt/x", "ext4"),
+    ],
 )
 def test_a_network_folder_is_refused(tmp_path, folder, kind):
     from pathlib import Path

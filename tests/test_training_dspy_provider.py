@@ -149,7 +149,7 @@ def test_only_models_of_this_process_are_trained(tmp_path):
 def test_typed_answers_are_trained_on_as_the_json_that_is_asked_for():
     (predict,) = JudgeSummary(retries=0).predictors()
     inputs = {"conversation": "[1] Customer: Hi.", "summary": SUMMARY}
-    given = {"reasons": "Nothing is wrong.", "rating": 5}
+    given = {"reasons": "Nothing is wrong.", "faithful": 5, "complete": 5, "concise": 5, "rating": 5}
     data = TypedAdapter().format_finetune_data(predict.signature, [], inputs, given)
     *prompt, answer = data["messages"]
     assert prompt == dspy.JSONAdapter().format(predict.signature, [], inputs)

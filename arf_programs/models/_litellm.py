@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+from functools import cache
 from types import ModuleType
 from typing import Any
 
@@ -15,6 +16,7 @@ def skip_litellms_logging() -> None:
     context.is_internal_call.set(True)
 
 
+@cache
 def import_litellm() -> ModuleType:
     """LiteLLM with the price map that it carries (no request at import), and with its chatter silenced."""
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")

@@ -17,6 +17,7 @@ from arf_programs.run_folder import RunFolder
 from arf_programs.running.rows import RowKey
 
 _WAVE = 10_000  # rows in memory at once
+_ROWS_A_CALL = 2  # rows that wait for their next try, or are read or written, leave no place empty
 
 Row = TypeVar("Row", bound=BaseModel)
 Result = TypeVar("Result", bound=BaseModel)
@@ -52,8 +53,12 @@ class Step(Generic[Row, Result]):
 
 
 def rows_at_once(model: ModelConfig) -> int:
-    """Rows in flight that keep a model busy: as many as calls; in batch mode as many as make a large batch."""
-    return model.concurrency if model.mode == "live" else max(model.concurrency, min(_WAVE, model.batch.max_requests))
+    """Rows in flight that keep a model busy: twice as many as calls; in batch mode as many as make a large batch."""
+    return (
+        _ROWS_A_CALL * model.concurrency
+        if model.mode == "live"
+        else max(model.concurrency, min(_WAVE, model.batch.max_requests))
+    )
 
 
 def row_digest(row: BaseModel) -> str:

@@ -17,6 +17,7 @@ from arf_programs.models.lm import is_local
 from arf_programs.run import Run
 from arf_programs.running.budget import budget_of
 from arf_programs.running.collect import Collector, Done, Task, chain
+from arf_programs.running.garbage import spare_the_collector
 from arf_programs.running.rows import each_row
 from arf_programs.running.step import Step
 from arf_programs.running.workers import run_in_workers
@@ -37,6 +38,7 @@ def stream(
     before = budget.usd
     collector = Collector(run, steps, total=total, usd=lambda: budget.usd - before)
     label = ", ".join(step.stage for step in steps)
+    spare_the_collector()
     try:
         with run.progress.task(label, total=total):
             tasks = collector.tasks(rows)

@@ -22,6 +22,7 @@ from arf_programs.progress import Progress
 from arf_programs.run import Run
 from arf_programs.run_folder import RunFolder
 from arf_programs.running.collect import Done, Task, chain
+from arf_programs.running.garbage import spare_the_collector
 from arf_programs.running.rows import each_row
 from arf_programs.running.step import Step
 from signatures.exceptions import ArfError, StageError
@@ -211,6 +212,7 @@ async def _work(run: Run, job: _Job, pipe: Connection) -> None:
         return task
 
     with asking(run, job.budget, workers=job.workers):
+        spare_the_collector()
         walk = chain(job.steps, [step.open(run) for step in job.steps])
 
         async def handle(task: Task) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from statistics import median
 
-_FIRST = 16  # calls in flight to begin with
+_FIRST = 64  # calls in flight to begin with
 _WINDOW = 20  # outcomes, at least, before anything is decided
 _RANDOM = 0.2  # a share of refusals up to here is chance: fewer calls in flight would not mend it
 _SLOWER = 1.5  # times the best latency from which more calls in flight only wait in the endpoint's queue
