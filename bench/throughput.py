@@ -23,6 +23,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ from typing import Any
 HERE = Path(__file__).parent
 INSTRUCTION = "Summarize this customer-service conversation in two or three plain sentences."
 MODEL = "hosted_vllm/m"
+_PATIENCE = 90  # seconds for one way
 FAULTS = ("--rate-429", "0.1", "--rate-500", "0.05", "--rate-reset", "0.02", "--rate-hang", "0.01")
 
 
@@ -187,12 +189,15 @@ def asked(url: str, *, post: bool = False) -> Any:
         return json.loads(answer.read() or b"null")
 
 
-def measure(base: str, rows: int, way: Way) -> dict[str, float]:
-    """One way in a process of its own."""
+def measure(base: str, rows: int, way: Way) -> dict[str, float] | None:
+    """One way in a process of its own; None where it hangs."""
     asked(f"{base}/reset", post=True)
     spec = json.dumps({"name": way.name, "flight": way.flight, "workers": way.workers, "faults": way.faults})
     command = [sys.executable, __file__, "--base", base, "--rows", str(rows), "--way", spec]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE)
+    except subprocess.TimeoutExpired:
+        return None
     if done.returncode:
         raise SystemExit(f"{way.label} failed:\n{done.stderr[-2000:]}")
     figures = json.loads(done.stdout.splitlines()[-1])
@@ -236,14 +241,20 @@ def main() -> None:
         work(options.base, options.rows, Way(**options.way))
         return
     runs: dict[str, list[dict[str, float]]] = {way.label: [] for way in WAYS}
+    hung: Counter[str] = Counter()
     with served(options.latency) as plain, served(options.latency, FAULTS) as faulty:
         for _ in range(options.repeats):
             for way in WAYS:
-                runs[way.label].append(measure(faulty if way.faults else plain, options.rows, way))
-                sys.stderr.write(f"{way.label}: {runs[way.label][-1]['seconds']:.2f} s\n")
+                figures = measure(faulty if way.faults else plain, options.rows, way)
+                sys.stderr.write(f"{way.label}: {'hung' if figures is None else round(figures['seconds'], 2)}\n")
+                if figures is None:
+                    hung[way.label] += 1
+                else:
+                    runs[way.label].append(figures)
     figures = {
         label: {name: statistics.median(item[name] for item in items) for name in items[0]}
         for label, items in runs.items()
+        if items
     }
     print("| way | seconds | rows a second | CPU a row, ms | peak memory, MB | whole, s |")
     print("| --- | --- | --- | --- | --- | --- |")
@@ -252,7 +263,11 @@ def main() -> None:
             f"| {label} | {item['seconds']:.2f} | {item['rows_per_second']:.0f} | {item['cpu_ms']:.2f} "
             f"| {item['peak_mb']:.0f} | {item['whole']:.1f} |"
         )
-    print(json.dumps({"rows": options.rows, "latency": options.latency, "ways": figures, **summary(figures)}))
+    print(
+        json.dumps(
+            {"rows": options.rows, "latency": options.latency, "hung": hung, "ways": figures, **summary(figures)}
+        )
+    )
 
 
 if __name__ == "__main__":

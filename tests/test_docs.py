@@ -35,9 +35,9 @@ from signatures import exceptions, records
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
-CONFIGURATION, METHOD, ARCHITECTURE, COMPILE, PROBE, COST, SERVING, TRAINING = (
+CONFIGURATION, METHOD, ARCHITECTURE, COMPILE, PROBE, COST, SERVING, TRAINING, RUNNING = (
     ROOT / "docs" / f"{n}.md"
-    for n in ("configuration", "method", "architecture", "compile", "probe", "cost", "serving", "training")
+    for n in ("configuration", "method", "architecture", "compile", "probe", "cost", "serving", "training", "running")
 )
 PAGES = [
     README,
@@ -50,6 +50,7 @@ PAGES = [
     COST,
     SERVING,
     TRAINING,
+    RUNNING,
     ROOT / "CHANGELOG.md",
     ROOT / "CONTRIBUTING.md",
 ]

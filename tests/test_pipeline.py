@@ -254,6 +254,11 @@ def test_the_finished_run_has_all_figures(finished_project):
     assert set(summary["evaluate"]["systems"]) == {
         "base", "teacher", "reviser", "student_teacher", "student_arf"
     }  # fmt: skip
+    for row in summary["evaluate"]["win_rates"]:
+        counted = row["wins"] + row["ties"] + row["losses"] + row["failures"]
+        assert (row["b"], counted) == ("teacher", summary["corpus"]["holdout"])
+    assert {row["a"] for row in summary["evaluate"]["win_rates"]} == {"student_teacher", "student_arf"}
+    assert "The judge’s choices" in (finished_project / "run/report.html").read_text(encoding="utf-8")
     assert summary["spend"]["calls"] > 50
     assert summary["spend"]["usd"] == 0
     (cost,) = summary["costs"].values()

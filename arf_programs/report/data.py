@@ -10,6 +10,7 @@ from arf_programs.metrics.aggregate import Figures
 from arf_programs.metrics.bootstrap import Interval
 from arf_programs.metrics.causal import CausalRow
 from arf_programs.metrics.comparisons import Comparison
+from arf_programs.metrics.win_rate import WinRate
 from arf_programs.probing.tables import Table
 from signatures.records import Conversation, Failure, Record, Revision, Taxonomy, Verdict
 
@@ -62,11 +63,14 @@ class ArmFigures(_Figures):
 
 
 class EvaluateFigures(_Figures):
-    """{system: {metric: interval}}, the paired comparisons, the causal table, and means by channel and length band."""
+    """{system: {metric: interval}}, the paired comparisons, the causal table, the judge's choices between two
+    summaries, and means by channel and length band.
+    """
 
     systems: dict[str, dict[str, Interval]] = Field(default_factory=dict)
     comparisons: tuple[Comparison, ...] = ()
     causal: tuple[CausalRow, ...] = ()
+    win_rates: tuple[WinRate, ...] = ()
     by_channel: Figures = Field(default_factory=dict)
     by_length: Figures = Field(default_factory=dict)
 

@@ -56,6 +56,7 @@ def _evaluation(data: ReportData) -> dict[str, Any]:
         "systems": figures.system_table(summary),
         "plots": figures.interval_plots(summary),
         "pairs": differences(summary),
+        "choices": summary.evaluate.win_rates,
         "causal": causal_view(data),
         "category_plots": figures.category_plots(data),
         "strata": [

@@ -14,6 +14,7 @@ from arf_programs.jsonl import read_jsonl, write_text_atomic
 from arf_programs.metrics.aggregate import errors_by_category
 from arf_programs.metrics.resampling import Resampling
 from arf_programs.metrics.strata import clusters
+from arf_programs.metrics.win_rate import WinRate, win_rates
 from arf_programs.models.call_store import read_ledger
 from arf_programs.models.family import judge_notes
 from arf_programs.probing.figures import Probe
@@ -34,11 +35,12 @@ from arf_programs.report.evaluation import evaluation_figures
 from arf_programs.report.render import render_report
 from arf_programs.run import Run
 from arf_programs.run_folder import RunFolder, read_manifest
+from arf_programs.stages import systems
 from arf_programs.stages.stage import Stage
 from arf_programs.stages.train import training_log
 from arf_programs.taxonomy.files import read_taxonomy
 from signatures.exceptions import DataError
-from signatures.records import DraftErrors, Revision, Score
+from signatures.records import DraftErrors, PairVerdict, Revision, Score
 
 _EARLIER = ("corpus", "draft", "taxonomy", "analyze", "revise", "train", "evaluate")
 
@@ -56,6 +58,7 @@ def fingerprint(run: Run) -> dict[str, str]:
         folder.revisions,
         folder.student,
         folder.scores,
+        folder.comparisons,
         folder.probe,
     )
     return {
@@ -124,9 +127,25 @@ def _revise(run: Run) -> ReviseFigures:
     return ReviseFigures(**verdicts, failed=failed)
 
 
+def _win_rates(run: Run) -> list[WinRate]:
+    """What the judge prefers; nothing where it was not asked to choose."""
+    config = run.config.evaluate
+    if not (config.judge and config.pairwise and run.folder.comparisons.exists()):
+        return []
+    return win_rates(
+        list(read_jsonl(run.folder.comparisons, PairVerdict)),
+        systems.pairs(run),
+        conversations=len(run.conversations("holdout")),
+        samples=config.samples,
+        confidence=config.confidence,
+        seed=run.config.seed,
+    )
+
+
 def _evaluate(run: Run) -> EvaluateFigures:
     config = run.config.evaluate
     return evaluation_figures(
+        choices=_win_rates(run),
         scores=list(read_jsonl(run.folder.scores, Score)),
         revisions=list(read_jsonl(run.folder.revisions, Revision)),
         holdout=run.conversations("holdout"),

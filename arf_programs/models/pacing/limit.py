@@ -7,7 +7,7 @@ from statistics import median
 
 _FIRST = 64  # calls in flight to begin with
 _WINDOW = 20  # outcomes, at least, before anything is decided
-_RANDOM = 0.2  # a share of refusals up to here is chance: fewer calls in flight would not mend it
+_RANDOM = 0.3  # a share of refusals up to here is chance: fewer calls in flight would not mend it
 _SLOWER = 1.5  # times the best latency from which more calls in flight only wait in the endpoint's queue
 _GAIN = 1.1  # throughput must rise at least so much to pay for a latency that grows so
 _GROWTH = 1.25
@@ -19,8 +19,8 @@ class AdaptiveLimit:
     """Calls in flight, between 1 and `ceiling`: more while that helps, fewer when the endpoint says or shows no.
 
     Outcomes are judged in windows of as many as are in flight, 20 at least. It doubles as TCP's slow start does until
-    the first sign of congestion, and then grows by a quarter a window. It shrinks, by three tenths, when over a fifth
-    of a window was refused (429) or timed out; calls that fail at random, a few per cent, do not count, as a smaller
+    the first sign of congestion, and then grows by a quarter a window. It shrinks, by three tenths, when over
+    three tenths of a window were refused (429) or timed out; calls that fail at random, a few per cent, do not count, as a smaller
     limit would not help them. Where latency has grown by half and throughput has not risen by a tenth since the limit
     was last raised, the endpoint is saturated (vLLM queues and never refuses): the limit goes back to what it was. The
     constants are ours, tried against the server in `bench/`. `fixed` keeps the limit at its ceiling, as for models in
