@@ -19,12 +19,12 @@ class AdaptiveLimit:
     """Calls in flight, between 1 and `ceiling`: more while that helps, fewer when the endpoint says or shows no.
 
     Outcomes are judged in windows of as many as are in flight, 20 at least. It doubles as TCP's slow start does until
-    the first sign of congestion, and then grows by a quarter a window. It shrinks, by three tenths, when over
-    three tenths of a window were refused (429) or timed out; calls that fail at random, a few per cent, do not count, as a smaller
-    limit would not help them. Where latency has grown by half and throughput has not risen by a tenth since the limit
-    was last raised, the endpoint is saturated (vLLM queues and never refuses): the limit goes back to what it was. The
-    constants are ours, tried against the server in `bench/`. `fixed` keeps the limit at its ceiling, as for models in
-    this process.
+    the first sign of congestion, and then grows by a quarter a window. It shrinks, by three tenths, when over three
+    tenths of a window were refused (429) or timed out; calls that fail at random, a few per cent, do not count, as a
+    smaller limit would not help them. Where latency has grown by half and throughput has not risen by a tenth since the
+    limit was last raised, the endpoint is saturated (vLLM queues and never refuses): the limit goes back to what it
+    was. The constants are ours, tried against the server in `bench/`. `fixed` keeps the limit at its ceiling, as for
+    models in this process.
     """
 
     def __init__(self, ceiling: int, *, fixed: bool = False) -> None:
