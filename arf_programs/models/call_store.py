@@ -32,6 +32,7 @@ from arf_programs.models.text_disk import TextDisk
 _SECRET_KEYS = {"api_key", "extra_headers", "headers", "aws_secret_access_key", "aws_session_token", "azure_ad_token"}
 # DSPy names the function that sends, which differs for calls that wait and calls that do not; both get the same answer.
 _WITHOUT_EFFECT = {*_SECRET_KEYS, "_fn_identifier", "timeout"}
+_PAGES = 1024  # of 4 KiB
 _stage: ContextVar[str] = ContextVar("arf_stage", default="")
 
 
@@ -66,7 +67,15 @@ class CallStore(Cache):  # type: ignore[misc, unused-ignore]
         folder.mkdir(parents=True, exist_ok=True)
         refuse_network_folder(folder)
         folder.chmod(0o700)
-        self._answers = diskcache.Cache(str(folder), disk=TextDisk, eviction_policy="none", timeout=60)
+        self._answers = diskcache.Cache(
+            str(folder),
+            disk=TextDisk,
+            eviction_policy="none",
+            timeout=60,
+            # Its defaults (32 MB of pages, 64 MB mapped) grow with the store, and an answer is read once.
+            sqlite_cache_size=_PAGES,
+            sqlite_mmap_size=0,
+        )
         self._ledger = JsonlAppender(ledger)
         self.budget = budget or CallBudget()
         self._schemas: WeakKeyDictionary[type, Any] = WeakKeyDictionary()
