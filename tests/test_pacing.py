@@ -134,6 +134,23 @@ def test_what_passes_is_tried_again_and_what_does_not_is_not(at_once):
     assert endpoint.in_flight == 0
 
 
+def test_delays_grow_only_while_the_endpoint_fails_more_than_by_chance(monkeypatch):
+    tries = []
+    monkeypatch.setattr(
+        "arf_programs.models.pacing.endpoint.retry_delay", lambda _, attempt: tries.append(attempt) or 0
+    )
+    endpoint = Endpoint("m", Pace(concurrency=2, retries=5))
+    for _ in range(50):
+        call(endpoint, "fine")
+    call(endpoint, *[LMServerError("down")] * 4, "fine")
+    assert tries == [0, 1, 1, 1]
+    tries.clear()
+    broken = Endpoint("m", Pace(concurrency=2, retries=19))
+    with pytest.raises(LMServerError):
+        call(broken, *[LMServerError("down")] * 20)
+    assert max(tries) == 18
+
+
 def test_an_endpoint_asks_for_its_own_delay():
     assert 7.0 <= retry_delay(LMRateLimitError("later", retry_after=7.0), 0) <= 7.7
     assert 0.25 <= retry_delay(LMServerError("down"), 0) <= 0.5

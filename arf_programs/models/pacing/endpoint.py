@@ -21,6 +21,8 @@ Answer = TypeVar("Answer")
 
 _FIRST_DELAY = 0.5
 _LONGEST_DELAY = 60.0
+_TROUBLED = 0.3  # a share of failures beyond which the endpoint, not chance, is the reason
+_RECENT = 0.02  # weight of a call in that share: the last fifty or so count
 _PATIENCE = 600.0  # seconds for which a run waits for an endpoint that only fails
 
 
@@ -56,6 +58,7 @@ class Endpoint:
         self._requests, self._tokens = Rate(pace.requests_per_minute), Rate(pace.tokens_per_minute)
         self._breaker = Breaker(_PATIENCE)
         self._full_until = 0.0
+        self._failing = 0.0  # share of calls that fail of late
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     async def call(
@@ -80,7 +83,8 @@ class Endpoint:
                 self._failed(error)
                 if attempt == self._pace.retries or not is_retryable_lm_error(error):
                     raise
-                delay = retry_delay(error, attempt)
+                # Where most calls succeed, waiting longer and longer would only delay the few that were unlucky twice.
+                delay = retry_delay(error, attempt if self._failing > _TROUBLED else min(attempt, 1))
             else:
                 self._answered(time.monotonic() - start, headers(answer))
                 return answer
@@ -135,6 +139,7 @@ class Endpoint:
 
     def _answered(self, seconds: float, headers: Mapping[str, str]) -> None:
         now = time.monotonic()
+        self._failing *= 1 - _RECENT
         self._limit.answered(seconds, in_flight=self.in_flight, now=now)
         if self._breaker.is_open:
             self._say(f"{self._name} answers again.")
@@ -144,6 +149,7 @@ class Endpoint:
 
     def _failed(self, error: LMError) -> None:
         now = time.monotonic()
+        self._failing += (1 - self._failing) * _RECENT
         if isinstance(error, LMRateLimitError | LMTimeoutError):
             self._limit.refused(in_flight=self.in_flight, now=now)
         if isinstance(error, LMRateLimitError) or not is_retryable_lm_error(error):
