@@ -18,7 +18,7 @@ from arf_programs.metrics.bootstrap import Interval
 from arf_programs.report.text import clean, system_label
 
 WIDTH: Final = 300
-_LEFT, _RIGHT = 106, 240
+_LEFT, _RIGHT = 124, 240
 _ROW: Final = 28
 _POINTS: Final = 300
 _LABEL: Final = 18
