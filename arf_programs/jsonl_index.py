@@ -1,6 +1,4 @@
-"""A JSONL file as a mapping from key to record that keeps 16 bytes a row in memory, and reads a record when it is asked
-for.
-"""
+"""A JSONL file as a mapping from key to record: 24 bytes a row are in memory, a record is read when asked for."""
 
 from __future__ import annotations
 

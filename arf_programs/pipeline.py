@@ -36,7 +36,7 @@ def run_until(run: Run, last: str, *, retry_failed: bool = False) -> None:
     run = replace(run, again=retry_failed)
     write_text_atomic(run.folder.config, dump_config(run.config))
     wanted = STAGES[: [stage.name for stage in STAGES].index(last) + 1]
-    failed = {failure.stage for failure in run.folder.read_failures()} if retry_failed else set()
+    failed = _failed_stages(run) if retry_failed else set()
     done: set[str] = set()
     for stage in wanted:
         state = state_of(stage, run)
@@ -54,6 +54,12 @@ def run_until(run: Run, last: str, *, retry_failed: bool = False) -> None:
         else:
             run.progress.say(f"{stage.name}: {stage.does}")
             _tell(run, run_stage(stage, run))
+
+
+def _failed_stages(run: Run) -> set[str]:
+    """Stages whose failed rows can be tried again: not those whose output a person may have edited or made smaller."""
+    found = {failure.stage for failure in run.folder.read_failures()}
+    return {stage.name for stage in STAGES if stage.name in found and stage.asks(run.config) and not stage.keeps_edits}
 
 
 def _tell(run: Run, *manifests: Manifest) -> None:

@@ -98,6 +98,8 @@ def test_a_breaker_opens_after_failures_in_a_row_and_closes_with_an_answer():
     assert breaker.wait(19.0) == 5
     assert breaker.wait(24.0) == 0  # one call tries
     assert breaker.wait(24.0) > 0  # and the others wait
+    breaker.abandoned()
+    assert breaker.wait(24.0) == 0  # the next one tries
     breaker.failed(25.0, in_flight=1)
     assert breaker.wait(26.0) == pytest.approx(9.0)
     assert not breaker.gave_up(600.0)

@@ -13,7 +13,7 @@ from arf_programs.cli.app import app
 from arf_programs.jsonl import read_jsonl
 from arf_programs.models.call_store import read_ledger
 from arf_programs.run_folder import RunFolder
-from signatures.records import Summary
+from signatures.records import Failure, Summary
 
 
 def arf(*arguments, code=0):
@@ -139,11 +139,11 @@ def test_status_tells_how_far_a_stopped_run_is(tmp_path):
         assert json.loads(arf("status", config, "--json").stdout)["progress"] is None
 
 
-def test_an_endpoint_that_refuses_the_key_stops_the_run_at_once(tmp_path):
+def test_an_endpoint_where_nothing_is_found_stops_the_run(tmp_path):
     with serving() as server:
         config = write_project(tmp_path, server.base_url.replace("/v1", "/nowhere/v1"), 30)
         told = arf("draft", config, code=1).stderr
-    assert "draft: " in told
+    assert "draft: the first 20 rows all failed, so the rest was not tried" in told
 
 
 def test_batch_mode_gives_the_same_records_as_live_mode(tmp_path):
@@ -155,6 +155,24 @@ def test_batch_mode_gives_the_same_records_as_live_mode(tmp_path):
         server.reset()
         arf("revise", config)
         assert 1 <= server.stats()["batches"] <= 12, "waves of chained calls, not a batch for each"
-        assert server.stats()["duplicates"] <= server.stats()["requests"] - server.stats()["distinct"]
     for name in ("drafts.jsonl", "taxonomy.yaml", "errors.jsonl", "revisions.jsonl"):
         assert (live.parent / "run" / name).read_bytes() == (config.parent / "run" / name).read_bytes(), name
+
+
+def test_failed_notes_tried_again_leave_an_edited_taxonomy_alone(tmp_path):
+    with serving() as server:
+        config = write_project(tmp_path, server.base_url, 24)
+        arf("analyze", config)
+        folder = RunFolder(tmp_path / "run")
+        folder.taxonomy.write_text(folder.taxonomy.read_text().replace("name: ", "name: My ", 1))
+        folder.replace_failures("taxonomy", [Failure(conversation_id="c01", stage="taxonomy", reason="odd")])
+        edited = folder.taxonomy.read_bytes()
+        arf("analyze", config, "--retry-failed")
+    assert folder.taxonomy.read_bytes() == edited
+
+
+def test_the_speed_of_one_call_at_a_time_is_told(tmp_path):
+    with serving() as server:
+        config = write_project(tmp_path, server.base_url, 30, model=", concurrency: 1")
+        arf("draft", config, "--set", "budget.calls=10", code=3)
+        assert json.loads(arf("status", config, "--json").stdout)["progress"]["rows_per_second"] > 0

@@ -57,7 +57,7 @@ class Collector:
         for number, row in enumerate(rows):
             task = self._left(number, row)
             if task is None:
-                self._advance()
+                self._advance(fresh=False)
             else:
                 yield task
 
@@ -70,7 +70,7 @@ class Collector:
             self._parts[done.step].add(done.number, done.digest, done.outcome)
             self._tallies[done.step].succeed()
         if isinstance(done.outcome, Failure) or done.step == len(self._steps) - 1:
-            self._advance(in_flight)
+            self._advance(in_flight, fresh=True)
 
     def finish(self) -> list[int]:
         """Write every step's output and failures; how many rows each has done. Raises StageError for a step in which
@@ -108,9 +108,9 @@ class Collector:
                 row = step.then(row, step.result.model_validate_json(self._parts[place].result(number)))
         return None
 
-    def _advance(self, in_flight: int = 0) -> None:
+    def _advance(self, in_flight: int = 0, *, fresh: bool) -> None:
         failed = sum(self.failed)
-        self._status.advance(failed=failed, in_flight=in_flight)
+        self._status.advance(failed=failed, in_flight=in_flight, fresh=fresh)
         self._run.progress.advance(failed=failed, note=self._status.note())
 
 

@@ -49,10 +49,10 @@ class StatusFile:
         self._passed = self._failed = self._in_flight = self._fresh = 0
         self._start = self._written = time.monotonic()
 
-    def advance(self, *, failed: int, in_flight: int) -> None:
-        """A row is through: done now (`in_flight` is then told), done by an earlier run, or failed."""
+    def advance(self, *, failed: int, in_flight: int, fresh: bool) -> None:
+        """A row is through: `fresh` if this command did it, else by an earlier one."""
         self._passed += 1
-        self._fresh += in_flight > 0
+        self._fresh += fresh
         self._failed, self._in_flight = failed, in_flight
         self.write()
 

@@ -34,7 +34,6 @@ class Step(Generic[Row, Result]):
     """
 
     stage: str
-    row: type[Row]
     result: type[Result]
     open: Callable[[Run], Callable[[Row], Awaitable[Result]]]
     key: Callable[[Row], RowKey]
@@ -45,20 +44,16 @@ class Step(Generic[Row, Result]):
     content: Callable[[Row], str] | None = None
 
     def share(self, row: Row, workers: int) -> int:
-        """Which of so many workers does a row: the same one for rows of the same content, so that it asks once for
-        both.
-        """
+        """Which of so many workers does a row: rows of the same content go to one, which asks once for both."""
         text = str(self.key(row)) if self.content is None else self.content(row)
         return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest(), "little") % workers
 
 
 def rows_at_once(model: ModelConfig) -> int:
     """Rows in flight that keep a model busy: twice as many as calls; in batch mode as many as make a large batch."""
-    return (
-        _ROWS_A_CALL * model.concurrency
-        if model.mode == "live"
-        else max(model.concurrency, min(_WAVE, model.batch.max_requests))
-    )
+    if model.mode == "live":
+        return _ROWS_A_CALL * model.concurrency
+    return max(model.concurrency, min(_WAVE, model.batch.max_requests))
 
 
 def row_digest(row: BaseModel) -> str:

@@ -92,6 +92,17 @@ def run_in_workers(
         pool.stop()
 
 
+class _PipeProgress(Progress):
+    """Has the parent say what a worker has to say."""
+
+    def __init__(self, pipe: Connection) -> None:
+        super().__init__(Console(stderr=True), quiet=True)
+        self._pipe = pipe
+
+    def say(self, text: str) -> None:
+        self._pipe.send(_Said(text))
+
+
 class _Pool:
     """The workers, what each was given, and the loop that feeds them."""
 
@@ -186,8 +197,7 @@ def _serve(job: _Job, pipe: Connection) -> None:
     """A worker's life."""
     # Ctrl-C reaches every process of a terminal; the parent alone decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    progress = Progress(Console(stderr=True), quiet=True)
-    progress.say = lambda text: pipe.send(_Said(text))  # type: ignore[method-assign]
+    progress = _PipeProgress(pipe)
     run = Run(
         config=job.config, base_dir=job.base_dir, folder=RunFolder(job.folder), progress=progress, again=job.again
     )

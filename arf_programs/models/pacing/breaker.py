@@ -46,6 +46,10 @@ class Breaker:
         self._opened, self._closed_until_try = now, now + self._pause
         return True
 
+    def abandoned(self) -> None:
+        """A call ended without telling anything of the endpoint (cancelled, over budget): another may try."""
+        self._trying = False
+
     def wait(self, now: float) -> float:
         """Seconds before a call may go; 0 lets it go, while open as the one that tries."""
         if self._opened is None:

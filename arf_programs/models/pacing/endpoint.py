@@ -85,6 +85,9 @@ class Endpoint:
                     raise
                 # Where most calls succeed, waiting longer and longer would only delay the few that were unlucky twice.
                 delay = retry_delay(error, attempt if self._failing > _TROUBLED else min(attempt, 1))
+            except BaseException:
+                self._breaker.abandoned()
+                raise
             else:
                 self._answered(time.monotonic() - start, headers(answer))
                 return answer

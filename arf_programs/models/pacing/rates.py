@@ -30,7 +30,7 @@ class Rate:
 
 
 def seconds_until_room(headers: Mapping[str, str]) -> float:
-    """How long an answer's `x-ratelimit-*` or `anthropic-ratelimit-*` headers say that there is no room for another
+    """How long an answer's `x-ratelimit-*` headers say that there is no room for another
     call.
 
     Reads `remaining-requests` and `remaining-tokens` with `reset-requests` and `reset-tokens` in OpenAI's spelling
