@@ -2,7 +2,7 @@ import asyncio
 import heapq
 
 import pytest
-from dspy.utils.exceptions import LMInvalidRequestError, LMRateLimitError, LMServerError
+from dspy.utils.exceptions import LMInvalidRequestError, LMRateLimitError, LMServerError, LMTimeoutError
 
 from arf_programs.models.pacing.breaker import Breaker
 from arf_programs.models.pacing.endpoint import Endpoint, Pace, retry_delay
@@ -151,6 +151,19 @@ def test_delays_grow_only_while_the_endpoint_fails_more_than_by_chance(monkeypat
     with pytest.raises(LMServerError):
         call(broken, *[LMServerError("down")] * 20)
     assert max(tries) == 18
+
+
+def test_a_time_out_among_answers_is_tried_again_at_once_and_many_are_waited_for(monkeypatch):
+    tries = []
+    monkeypatch.setattr(
+        "arf_programs.models.pacing.endpoint.retry_delay", lambda _, attempt: tries.append(attempt) or 0
+    )
+    late = LMTimeoutError("late")
+    assert call(Endpoint("m", Pace(concurrency=2, retries=2)), late, late, "fine") == ("fine", 3)
+    assert tries == []
+    with pytest.raises(LMTimeoutError):
+        call(Endpoint("m", Pace(concurrency=2, retries=30)), *[late] * 31)
+    assert len(tries) > 10
 
 
 def test_an_endpoint_asks_for_its_own_delay():

@@ -83,8 +83,7 @@ class Endpoint:
                 self._failed(error)
                 if attempt == self._pace.retries or not is_retryable_lm_error(error):
                     raise
-                # Where most calls succeed, waiting longer and longer would only delay the few that were unlucky twice.
-                delay = retry_delay(error, attempt if self._failing > _TROUBLED else min(attempt, 1))
+                delay = self._delay(error, attempt)
             except BaseException:
                 self._breaker.abandoned()
                 raise
@@ -95,6 +94,14 @@ class Endpoint:
                 self._leave()
             await asyncio.sleep(delay)
         raise AssertionError("unreachable: the last try returns or raises")
+
+    def _delay(self, error: LMError, attempt: int) -> float:
+        if self._failing > _TROUBLED:
+            return retry_delay(error, attempt)
+        if isinstance(error, LMTimeoutError):
+            return 0.0  # it has waited as long as the time-out, and the others get their answers
+        # Where most calls succeed, waiting longer and longer would only delay the few that were unlucky twice.
+        return retry_delay(error, min(attempt, 1))
 
     async def _enter(self, tokens: float) -> None:
         """Wait for a place, for the rates, and for a breaker that is open."""

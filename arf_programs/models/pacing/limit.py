@@ -72,7 +72,7 @@ class AdaptiveLimit:
             self._slow_start, self._before = False, None
             self._limit = max(1.0, self._limit * _SHRINK)
             return
-        if settling:
+        if settling and not self._slow_start:
             return
         latency, throughput = median(self._latencies), len(self._latencies) / seconds
         slower = bool(self._best) and latency > _SLOWER * min(self._best)
