@@ -16,21 +16,16 @@ from trl.trainer.sft_config import SFTConfig
 from signatures.records import TrainingExample
 from training.adapter import adapted_layers, with_adapter
 from training.frozen_layers import FrozenLayers, may_be_remembered
-from training.hardware import Hardware, is_bf16, is_checkpointed
+from training.hardware import Hardware
 from training.length_audit import chat_messages
 from training.loss_weights import COLUMN, are_weighted, token_weights
 from training.settings import TrainSettings
 from training.tally import Tally
 from training.trainer import StudentTrainer, is_cpu_alone
+from training.training_arguments import training_arguments
 from training.weighted_loss import WeightedTrainer
 
 _MEMORY = 2**30  # bytes for the outputs of frozen layers
-_KEPT_CHECKPOINTS = 2
-# What two schedules of transformers cannot do without: the rate at the end as a share of the peak (a tenth, as in
-# Hoffmann et al. 2022, arXiv 2203.15556), and the share of decaying steps (10-20% in Haegele et al. 2024, arXiv
-# 2405.18392).
-_FINAL_SHARE = 0.1
-_DECAY_SHARE = 0.2
 
 
 def assemble(
@@ -78,48 +73,13 @@ def _weighted_dataset(
 
 
 def _sft_config(settings: TrainSettings, hardware: Hardware, folder: Path, *, rows: int) -> SFTConfig:
-    cuda = hardware.is_gpu
-    batch = settings.batch_size * settings.gradient_accumulation
     return SFTConfig(
-        output_dir=str(folder),
-        seed=settings.seed,
-        num_train_epochs=settings.epochs,
-        per_device_train_batch_size=settings.batch_size if cuda else 1,
-        gradient_accumulation_steps=settings.gradient_accumulation if cuda else batch,
-        train_sampling_strategy="group_by_length" if cuda and not settings.packing else "random",
+        train_sampling_strategy="group_by_length" if hardware.is_gpu and not settings.packing else "random",
         packing=settings.packing,
-        learning_rate=settings.learning_rate,
-        lr_scheduler_type=settings.scheduler,
-        lr_scheduler_kwargs=scheduler_arguments(settings, rows),
-        warmup_steps=settings.warmup_ratio,
-        weight_decay=settings.weight_decay,
-        max_grad_norm=settings.max_grad_norm,
-        neftune_noise_alpha=settings.neftune_alpha,
         max_length=settings.max_length,
         completion_only_loss=True,
-        use_cpu=not cuda,
-        bf16=is_bf16(settings, hardware),
-        gradient_checkpointing=is_checkpointed(settings, hardware),
-        dataloader_pin_memory=cuda,
-        save_strategy="steps",
-        save_steps=settings.save_steps,
-        save_total_limit=_KEPT_CHECKPOINTS,
-        logging_steps=1,
-        logging_nan_inf_filter=False,
-        report_to="none",
-        disable_tqdm=True,
+        **training_arguments(settings, hardware, folder, rows=rows),
     )
-
-
-def scheduler_arguments(settings: TrainSettings, rows: int) -> dict[str, float]:
-    """What the schedule needs to be told, for `rows` rows."""
-    if settings.scheduler == "cosine_with_min_lr":
-        return {"min_lr_rate": _FINAL_SHARE}
-    if settings.scheduler == "warmup_stable_decay":
-        batch = settings.batch_size * settings.gradient_accumulation
-        steps = max(1, round(settings.epochs * -(-rows // batch)))
-        return {"num_decay_steps": max(1, round(_DECAY_SHARE * steps))}
-    return {}
 
 
 def _spare_frozen_layers(model: PreTrainedModel, settings: TrainSettings) -> None:

@@ -15,12 +15,10 @@ from trl.trainer.dpo_trainer import DPOTrainer
 
 from signatures.records import PreferencePair
 from training.adapter import with_adapter
-from training.assemble import scheduler_arguments
-from training.hardware import Hardware, is_bf16, is_checkpointed
+from training.hardware import Hardware
 from training.settings import TrainSettings
 from training.tally import Tally
-
-_KEPT_CHECKPOINTS = 2
+from training.training_arguments import training_arguments
 
 
 class PreferenceTrainer(DPOTrainer):
@@ -79,33 +77,9 @@ def _dataset(pairs: Sequence[PreferencePair]) -> Dataset:
 
 
 def _dpo_config(settings: TrainSettings, hardware: Hardware, folder: Path, *, rows: int) -> DPOConfig:
-    cuda = hardware.is_gpu
-    batch = settings.batch_size * settings.gradient_accumulation
     return DPOConfig(
-        output_dir=str(folder),
         loss_type=[settings.preference.method],
         beta=settings.preference.beta,
-        seed=settings.seed,
-        num_train_epochs=settings.epochs,
-        per_device_train_batch_size=settings.batch_size if cuda else 1,
-        gradient_accumulation_steps=settings.gradient_accumulation if cuda else batch,
-        learning_rate=settings.learning_rate,
-        lr_scheduler_type=settings.scheduler,
-        lr_scheduler_kwargs=scheduler_arguments(settings, rows),
-        warmup_steps=settings.warmup_ratio,
-        weight_decay=settings.weight_decay,
-        max_grad_norm=settings.max_grad_norm,
-        neftune_noise_alpha=settings.neftune_alpha,
         max_length=None,  # the pairs were measured before: nothing is cut
-        use_cpu=not cuda,
-        bf16=is_bf16(settings, hardware),
-        gradient_checkpointing=is_checkpointed(settings, hardware),
-        dataloader_pin_memory=cuda,
-        save_strategy="steps",
-        save_steps=settings.save_steps,
-        save_total_limit=_KEPT_CHECKPOINTS,
-        logging_steps=1,
-        logging_nan_inf_filter=False,
-        report_to="none",
-        disable_tqdm=True,
+        **training_arguments(settings, hardware, folder, rows=rows),
     )
