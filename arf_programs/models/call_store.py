@@ -25,13 +25,14 @@ from dspy.clients.cache import Cache
 from pydantic import BaseModel, ConfigDict
 
 from arf_programs.jsonl import JsonlAppender, read_jsonl
+from arf_programs.models.cache_marks import CACHE_MARKS
 from arf_programs.models.call_budget import CallBudget, Need
 from arf_programs.models.network_folder import refuse_network_folder
 from arf_programs.models.text_disk import TextDisk
 
 _SECRET_KEYS = {"api_key", "extra_headers", "headers", "aws_secret_access_key", "aws_session_token", "azure_ad_token"}
 # DSPy names the function that sends, which differs for calls that wait and calls that do not; both get the same answer.
-_WITHOUT_EFFECT = {*_SECRET_KEYS, "_fn_identifier", "timeout"}
+_WITHOUT_EFFECT = {*_SECRET_KEYS, "_fn_identifier", "timeout", CACHE_MARKS}
 _PAGES = 1024  # of 4 KiB
 _stage: ContextVar[str] = ContextVar("arf_stage", default="")
 
