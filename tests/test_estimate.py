@@ -181,6 +181,7 @@ def test_history_is_read_from_the_ledgers_of_runs(tmp_path):
         folder.path.mkdir()
         calls = [Call(stage="draft", model="m", cached=False, prompt_tokens=100, completion_tokens=10 * number)] * 8
         calls.append(Call(stage="draft", model="m", cached=True))
+        calls.append(Call(stage="draft", model="m", cached=False, failed=True))
         folder.ledger.write_text("".join(call.model_dump_json() + "\n" for call in calls))
     known = read_history(folders).known["draft", "m"]
     assert (known.calls, known.rows, known.tokens_in, known.tokens_out) == (16, 0, 100, 15)

@@ -38,16 +38,24 @@ _stage: ContextVar[str] = ContextVar("arf_stage", default="")
 
 
 class Call(BaseModel):
-    """One line of `calls.jsonl`: tokens and US dollars of one call; a replayed (`cached`) one costs nothing."""
+    """One line of `calls.jsonl`: tokens and US dollars of one call. A replayed (`cached`) one costs nothing; one that
+    `failed` was sent and brought no answer.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     stage: str
     model: str
     cached: bool
+    failed: bool = False
     prompt_tokens: int = 0
     completion_tokens: int = 0
     usd: float = 0.0
+
+    @property
+    def paid(self) -> bool:
+        """Whether a model answered it, now and not from the store."""
+        return not (self.cached or self.failed)
 
 
 @contextmanager
@@ -128,6 +136,10 @@ class CallStore(Cache):  # type: ignore[misc, unused-ignore]
             completion_tokens=getattr(usage, "completion_tokens", 0) or 0,
             usd=getattr(response, "_hidden_params", {}).get("response_cost") or 0.0,
         )
+
+    def lose(self, request: dict[str, Any]) -> None:
+        """Book a try that was sent and brought no answer."""
+        self._book(request, cached=False, failed=True)
 
     def close(self) -> None:
         """Close the files."""

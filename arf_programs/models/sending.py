@@ -144,6 +144,7 @@ async def _ask(
     wrap: Callable[[Exception], LMError],
 ) -> Any:
     need = need_of(request, with_usd=store.budget.caps_usd)
+    batched = name in session.senders
     sender = session.senders.get(name, _send)
 
     async def send() -> Any:
@@ -153,16 +154,19 @@ async def _ask(
             response = await sender(request, key)
         except Exception as error:
             store.budget.settle(need)
+            store.lose(request)
             raise wrap(error) from error
         except BaseException:
             store.budget.settle(need)
+            if not batched:  # a batch goes on when nobody waits any longer, and its answer is booked later
+                store.lose(request)
             raise
         call = store.keep(key, request, response)
         store.budget.settle(need, tokens=call.prompt_tokens + call.completion_tokens, usd=call.usd)
         current_meter().usd += call.usd
         return response
 
-    if name in session.senders:
+    if batched:
         return await send()  # a batch has no gate, and tries again by itself
     return await session.endpoint(name, pace).call(send, tokens=need.tokens, headers=_headers)
 
