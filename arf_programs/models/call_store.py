@@ -7,13 +7,11 @@ DSPy's own cache leaves out, and by the weights behind an embedded model; never 
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from copy import deepcopy
-from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -29,6 +27,7 @@ from arf_programs.models.cache_marks import CACHE_MARKS
 from arf_programs.models.call_budget import CallBudget, Need
 from arf_programs.models.network_folder import refuse_network_folder
 from arf_programs.models.text_disk import TextDisk
+from arf_programs.models.weights_digest import weights_digest
 
 _SECRET_KEYS = {"api_key", "extra_headers", "headers", "aws_secret_access_key", "aws_session_token", "azure_ad_token"}
 # DSPy names the function that sends, which differs for calls that wait and calls that do not; both get the same answer.
@@ -182,22 +181,3 @@ def iter_ledger(path: Path) -> Iterator[Call]:
 def read_ledger(path: Path) -> list[Call]:
     """The calls booked so far; none if there is no ledger."""
     return list(iter_ledger(path))
-
-
-def weights_digest(model: str) -> str:
-    """SHA-256 over the safetensors files of an `embedded/FOLDER` model; empty for every other model."""
-    provider, _, name = model.partition("/")
-    folder = Path(name)
-    if provider != "embedded" or not folder.is_dir():
-        return ""
-    files = sorted(folder.glob("*.safetensors"))
-    return _digest(tuple((file, file.stat().st_mtime_ns) for file in files))
-
-
-@lru_cache(maxsize=64)
-def _digest(files: tuple[tuple[Path, int], ...]) -> str:
-    digest = hashlib.sha256()
-    for file, _ in files:
-        with file.open("rb") as handle:
-            digest.update(hashlib.file_digest(handle, "sha256").digest())
-    return digest.hexdigest()
