@@ -96,13 +96,16 @@ def same_error(a: ErrorNote, b: ErrorNote) -> bool:
     """
     if a.category != b.category or bool(a.quote) != bool(b.quote):
         return False
-    return _holds(a.quote, b.quote) or _holds(b.quote, a.quote)
+    return holds_words(a.quote, b.quote) or holds_words(b.quote, a.quote)
 
 
-def _holds(quote: str, part: str) -> bool:
-    """Whether the words of `part` stand in `quote`, one after the other: "9" is in "9 April" and not in "39"."""
+def holds_words(text: str, part: str) -> bool:
+    """Whether the words of `part` stand in `text`, one after the other: "9" is in "9 April" and not in "39".
+
+    Case and punctuation do not count. Of a `part` without words ("!") the characters have to be there.
+    """
     words = words_of(part)
-    return f" {' '.join(words)} " in f" {' '.join(words_of(quote))} " if words else part in quote
+    return f" {' '.join(words)} " in f" {' '.join(words_of(text))} " if words else part in text
 
 
 def _covered(note: ErrorNote, other: ErrorNote, summary: str) -> bool:

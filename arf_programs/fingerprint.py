@@ -15,6 +15,7 @@ _WITHOUT_EFFECT = {
     "api_key_env",
     "input_price",
     "output_price",
+    "cache_marks",
     "concurrency",
     "requests_per_minute",
     "tokens_per_minute",

@@ -118,7 +118,7 @@ class Bench:
 
     def usage(self, stages: Sequence[str], summaries: int) -> tuple[float, float]:
         """(calls, tokens) for one of so many summaries, by the answers that were not replayed."""
-        booked = [call for call in read_ledger(self.folder / "calls.jsonl") if call.stage in stages and not call.cached]
+        booked = [call for call in read_ledger(self.folder / "calls.jsonl") if call.stage in stages and call.paid]
         tokens = sum(call.prompt_tokens + call.completion_tokens for call in booked)
         return len(booked) / max(1, summaries), tokens / max(1, summaries)
 

@@ -276,6 +276,6 @@ def test_samples_of_a_rejected_or_known_text_are_left_out():
             conversation_id=name, before="B", after=after, strategy="edits", model="m", verdict=verdict, attempts=1
         )
 
-    known = {"a": row("a", "One."), "b": row("b", "One.", Verdict.REJECTED)}
+    known = [row("a", "One."), row("b", "One.", Verdict.REJECTED)]
     made = [row("a", "One. "), row("a", "Two."), row("a", "Two."), row("b", "One."), row("b", "X", Verdict.REJECTED)]
     assert distinct_verified(made, known) == [made[1], made[3]]

@@ -1,3 +1,4 @@
+import asyncio
 import stat
 
 import dspy
@@ -8,8 +9,10 @@ from tiny_model import save_tiny_model
 from arf_programs.asking import ask_rows
 from arf_programs.config.models import ModelConfig
 from arf_programs.models import scripted
-from arf_programs.models.call_store import Call, call_store, calls_of, read_ledger, weights_digest
+from arf_programs.models.call_store import Call, call_store, calls_of, read_ledger
 from arf_programs.models.lm import build_lm
+from arf_programs.models.sending import Session, sending
+from arf_programs.models.weights_digest import weights_digest
 from arf_programs.programs.propose import EditSummary
 from arf_programs.quotes import locate_error
 from arf_programs.running.rows import RowKey
@@ -168,6 +171,39 @@ def test_failures_are_not_stored(tmp_path, no_waiting):
         with pytest.raises(dspy.utils.exceptions.LMServerError):
             ask(model(retries=0))
         assert ask(model(retries=0)) == "fine"
+
+
+def test_each_try_that_failed_is_booked(tmp_path, no_waiting, make_run):
+    scripted.register("model", [scripted.ScriptedAnswer(error="server", times=2), "fine"])
+    run = make_run()
+    lm = model(retries=3)
+
+    async def say(_: str) -> list:
+        return await lm.acall("hi")
+
+    ask_rows(run, "draft", ["row"], say, key=RowKey, concurrency=1)
+    booked = read_ledger(run.folder.ledger)
+    assert [(call.failed, call.paid, call.stage) for call in booked] == [
+        (True, False, "draft"),
+        (True, False, "draft"),
+        (False, True, "draft"),
+    ]
+    assert sum(call.prompt_tokens for call in booked[:2]) == 0
+
+
+@pytest.mark.parametrize(("in_a_batch", "booked"), [(False, 1), (True, 0)])
+def test_a_call_that_is_cancelled_is_booked_unless_a_batch_goes_on_with_it(tmp_path, monkeypatch, in_a_batch, booked):
+    async def cancelled(*_: object) -> None:
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr("arf_programs.models.sending._send", cancelled)
+    session = Session(senders={"scripted/model": cancelled} if in_a_batch else {})
+    ledger = tmp_path / "calls.jsonl"
+    with call_store(tmp_path / "calls", ledger) as store, sending(session), dspy.context(disable_history=True):
+        with pytest.raises(asyncio.CancelledError):
+            asyncio.run(model().acall("hi"))
+        assert not store.budget.is_held
+    assert [call.failed for call in read_ledger(ledger)] == [True] * booked
 
 
 def test_a_student_trained_anew_is_asked_anew(make_run, tmp_path):

@@ -7,6 +7,7 @@ import scripted_team
 from test_cli import arf
 
 from arf_programs.jsonl import read_jsonl
+from arf_programs.models.scripted import ScriptedAnswer
 from arf_programs.planting.records import PlantedItem
 from signatures.records import Failure
 
@@ -121,9 +122,11 @@ def an_analyst_that_knows(config):
     return scripted_team.join(find=find, edits=edits)
 
 
-def test_a_probe_measures_analyst_and_editor_and_asks_once(config):
+def test_a_probe_measures_analyst_and_editor_and_asks_once(config, no_waiting):
     arf("plant", config)
     team = an_analyst_that_knows(config)
+    find, failing = team.answers["find"], [ScriptedAnswer(error="server")]
+    team.answers["find"] = lambda fields: failing.pop() if failing else find(fields)
     options = ("--set", "revise.verify_with_analyst=false", "--set", "revise.max_change=1")
     options += ("--set", "revise.edits=together")
     told = json.loads(arf("probe", config, "--json", *options).stdout)
@@ -137,7 +140,7 @@ def test_a_probe_measures_analyst_and_editor_and_asks_once(config):
     assert told["revise"]["untouched_rate"] == 1
     assert told["revise"]["fix_rate"] > 0.8
     assert told["clean_untouched_rate"] == 1
-    assert team.asked["find"] == len(items)
+    assert team.asked["find"] == len(items) + 1, "the try that failed is made again, and is no call of a summary's"
     team.forget()
     again = json.loads(arf("probe", config, "--json", *options).stdout)
     assert not team.asked

@@ -18,6 +18,8 @@ from arf_programs.estimating.history import read_history
 from arf_programs.estimating.tokens import count_tokens, price_of
 from arf_programs.models import scripted
 from arf_programs.models.call_store import Call, read_ledger
+from arf_programs.models.prices import listed_price
+from arf_programs.models.providers import declare_model
 from arf_programs.run_folder import RunFolder
 from signatures.exceptions import DataError
 
@@ -171,6 +173,11 @@ def test_tokens_and_prices_of_models():
     assert price_of(ModelConfig(model="embedded/smollm2-135m")) == (0.0, 0.0)
     assert price_of(ModelConfig(model="some/unknown", input_price=2, output_price=8)) == (2e-6, 8e-6)
     assert price_of(ModelConfig(model="some/unknown")) is None
+    assert listed_price("hosted_vllm/declared") is None
+    declare_model("hosted_vllm/declared", json_schema=True, input_price=None, output_price=None)
+    assert listed_price("hosted_vllm/declared") is None, "a schema is no price"
+    declare_model("hosted_vllm/declared", json_schema=True, input_price=1e-6, output_price=2e-6)
+    assert listed_price("hosted_vllm/declared") == (1e-6, 2e-6)
     paid = price_of(ModelConfig(model="openai/gpt-4o-mini"))
     assert paid is not None and 0 < paid[0] < paid[1] < 1e-3
 
@@ -181,6 +188,7 @@ def test_history_is_read_from_the_ledgers_of_runs(tmp_path):
         folder.path.mkdir()
         calls = [Call(stage="draft", model="m", cached=False, prompt_tokens=100, completion_tokens=10 * number)] * 8
         calls.append(Call(stage="draft", model="m", cached=True))
+        calls.append(Call(stage="draft", model="m", cached=False, failed=True))
         folder.ledger.write_text("".join(call.model_dump_json() + "\n" for call in calls))
     known = read_history(folders).known["draft", "m"]
     assert (known.calls, known.rows, known.tokens_in, known.tokens_out) == (16, 0, 100, 15)

@@ -62,6 +62,7 @@ def test_what_changes_answers_counts(changed):
     [
         {"api_key_env": "OTHER"},
         {"input_price": 1, "output_price": 2},
+        {"cache_marks": True},
         {"concurrency": 1},
         {"requests_per_minute": 1},
         {"tokens_per_minute": 1},
@@ -81,7 +82,7 @@ def test_every_setting_of_a_model_is_decided_on():
     """A new setting has to be put into one of the lists above."""
     tried = {"model", "temperature", "max_tokens", "api_base", "json_schema", "logprobs", "parameters", "api_key_env"}
     tried |= {"input_price", "output_price", "concurrency", "timeout", "retries", "license", "mode", "batch"}
-    tried |= {"requests_per_minute", "tokens_per_minute"}
+    tried |= {"requests_per_minute", "tokens_per_minute", "cache_marks"}
     assert set(ModelConfig.model_fields) == tried
 
 

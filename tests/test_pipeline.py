@@ -144,6 +144,7 @@ OF_MODEL = {
     "api_key_env": ("SOME_KEY", False),
     "input_price": (1, False),
     "output_price": (1, False),
+    "cache_marks": (True, False),
     "concurrency": (3, False),
     "requests_per_minute": (100, False),
     "tokens_per_minute": (100, False),

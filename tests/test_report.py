@@ -90,6 +90,7 @@ def summary(*comparisons: dict[str, object]) -> dict[str, object]:
         "spend": {
             "calls": 4321,
             "cached": 1234,
+            "failed": 98,
             "prompt_tokens": 7654321,
             "completion_tokens": 234567,
             "usd": 12.345,
@@ -183,7 +184,7 @@ def test_the_figures_shown_are_those_of_the_data() -> None:
         "−25.0 pts −40.0 to −10.0", "6.2%",  # comparison, channel
         "0.50", "0.28",  # categories
         "50.0% 43.8–56.2", "75.0% 68.8–81.2, of 32", "25.0% −31.2 to −18.8", "−0.38 −0.44 to −0.31 88%",  # causal table
-        "4,321", "1,234 29%", "7,654,321", "234,567", "$12.35", "7 min 05 s",  # spend
+        "4,321 98 more tries failed", "1,234 29%", "7,654,321", "234,567", "$12.35", "7 min 05 s",  # spend
         "4.5 1,234 $0.01",  # a verified revision
         "7 rows failed", "417",  # failures, taxonomy
     ):  # fmt: skip
@@ -490,6 +491,7 @@ def test_what_a_verified_revision_cost() -> None:
         return Call(stage=stage, model="m", cached=cached, **figures)
 
     calls = [call("draft"), call("analyze"), call("analyze"), call("revise"), call("revise", cached=True)]
+    calls.append(Call(stage="revise", model="m", cached=False, failed=True))
     revisions = [case(f"{n}.", verdict=verdict, strategy="edits").revision for n, verdict in enumerate(VERDICTS)]
     (cost,) = revision_costs(calls, revisions).values()
     assert (cost.revisions, cost.verified, cost.calls) == (4, 2, 3)

@@ -44,6 +44,22 @@ def test_a_cap_of_calls_is_never_passed_and_the_run_goes_on_when_it_is_raised(tm
     assert (capped.parent / name).read_bytes() == (free.parent / name).read_bytes()
 
 
+def test_tries_that_fail_count_against_the_cap_over_several_commands(tmp_path, no_waiting):
+    with serving(Faults(rate_500=0.4)) as server:
+        config = write_project(tmp_path, server.base_url, 40)
+        for _ in range(3):
+            arf("draft", config, "--set", "budget.calls=25", code=3)
+            assert server.stats()["requests"] == 25
+        answered = server.stats()["answered"]
+        assert answered < 25, "nothing failed"
+        spent = json.loads(arf("status", config, "--json").stdout)["spent"]
+        assert (spent["calls"], spent["failed"]) == (answered, 25 - answered)
+        assert f"Spent: {answered} calls" in (told := arf("status", config).stdout)
+        assert f"; {25 - answered} more tries failed" in told
+        arf("draft", config, "--set", "budget.calls=30", code=3)
+        assert server.stats()["requests"] == 30
+
+
 @pytest.mark.parametrize(("cap", "unit"), [("tokens=6000", "tokens"), ("usd=0.02", "USD")])
 def test_a_cap_of_tokens_or_money_is_never_passed(tmp_path, cap, unit):
     with serving() as server:

@@ -74,6 +74,12 @@ def test_the_budget_is_checked(call, lm, conversation):
         ([note()], [note(quote="refunded")], "refunded", 1, 0),
         ([note()], [note("fabricated")], "x", 0, 1),
         ([note(source="check")], [], "refunded 39.90", 0, 0),  # a check does not overlook
+        ([note(quote="9")], [], "It cost 39 euros.", 0, 0),  # part of another number
+        ([note(quote="39")], [], "It cost 39.90.", 0, 0),
+        ([note(quote="9")], [], "It came on 9 April.", 1, 0),
+        ([note(quote="refunded,")], [], "It was refunded, at last.", 1, 0),
+        ([note(quote="anna")], [], "Anna called.", 0, 0),  # its spelling was mended
+        ([note(quote="!!")], [], "It came!!", 1, 0),
         ([note("missing_outcome", "")], [], "anything", 0, 0),
         ([note("missing_outcome", "")], [note("missing_outcome", "")], "anything", 1, 0),
         ([note(), note("fabricated", "at once")], [note("fabricated", "at once")], "refunded 39.90 at once", 2, 0),

@@ -27,8 +27,9 @@ def show_status(run: Run, states: Mapping[str, StageState]) -> None:
     if (now := read_status(run.folder)) is not None:
         console.print(progress_line(now), highlight=False, soft_wrap=True)
     spent = spend(run)
-    if spent["calls"]:
+    if spent["calls"] or spent["failed"]:
         line = f"Spent: {spent['calls']} calls, {spent['tokens']} tokens, {spent['usd']:.2f} USD"
+        line += f"; {spent['failed']} more tries failed" if spent["failed"] else ""
         console.print(line, highlight=False)
 
 
@@ -45,13 +46,15 @@ def status_json(run: Run, states: Mapping[str, StageState]) -> dict[str, Any]:
 
 
 def spend(run: Run) -> dict[str, float]:
-    """Calls, tokens and US dollars of the run so far."""
-    calls = tokens = 0
+    """Calls that models answered, tries that failed, tokens and US dollars of the run so far."""
+    calls = failed = tokens = 0
     usd = 0.0
     for call in iter_ledger(run.folder.ledger):
-        if not call.cached:
-            calls, tokens, usd = calls + 1, tokens + call.prompt_tokens + call.completion_tokens, usd + call.usd
-    return {"calls": calls, "tokens": tokens, "usd": usd}
+        if call.cached:
+            continue
+        calls, failed = calls + call.paid, failed + call.failed
+        tokens, usd = tokens + call.prompt_tokens + call.completion_tokens, usd + call.usd
+    return {"calls": calls, "failed": failed, "tokens": tokens, "usd": usd}
 
 
 def progress_line(now: RunStatus) -> str:

@@ -106,7 +106,7 @@ def _asking(run: Run, job: Job) -> Iterator[None]:
 
 
 def _spent(run: Run, budget: CallBudget, booked: int) -> Spent:
-    calls = [call for call in read_ledger(run.folder.ledger)[booked:] if not call.cached]
+    calls = [call for call in read_ledger(run.folder.ledger)[booked:] if call.paid]
     return Spent(
         sent=budget.sent,
         replayed=budget.asked - budget.sent,

@@ -26,6 +26,7 @@ _RESERVED_PARAMETERS = {
     "api_base": "models.<role>.api_base",
     "timeout": "models.<role>.timeout",
     "num_retries": "models.<role>.retries",
+    "cache_control_injection_points": "models.<role>.cache_marks",
     "api_key": "models.<role>.api_key_env, the name of an environment variable",
     "aws_access_key_id": "the environment variable AWS_ACCESS_KEY_ID",
     "aws_secret_access_key": "the environment variable AWS_SECRET_ACCESS_KEY",
@@ -53,6 +54,9 @@ class ModelConfig(Section):
     input_price: float | None = Field(default=None, ge=0, description="USD per million prompt tokens")
     output_price: float | None = Field(default=None, ge=0, description="USD per million completion tokens")
     parameters: dict[str, JsonValue] = Field(default_factory=dict, description="further LiteLLM parameters")
+    cache_marks: bool = Field(
+        default=False, description="mark where the prompt's common part ends, for Claude's prompt caching"
+    )
     concurrency: int = Field(
         default=64, ge=1, le=4096, description="calls in flight at most; how many are, the endpoint's answers decide"
     )

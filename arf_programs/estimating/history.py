@@ -123,7 +123,7 @@ def _add_calls(folder: RunFolder, booked: dict[tuple[str, str], _Tally]) -> Coun
     calls: Counter[str] = Counter()
     if folder.ledger.exists():
         for call in read_jsonl(folder.ledger, Call, ignore_half_line=True):
-            if not call.cached:
+            if call.paid:
                 booked[call.stage, call.model].add(call)
                 calls[call.stage] += 1
     return calls

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any, Final
 
 from arf_programs.config.models import ModelConfig
 from arf_programs.estimating.figures import Range
 from arf_programs.models._litellm import import_litellm
 from arf_programs.models.lm import SCRIPTED, is_local
+from arf_programs.models.prices import known_model, listed_price
 
 _PER_MILLION: Final = 1e-6
 # Characters a token: 4 is OpenAI's rule of thumb for English; numbers and JSON have fewer, plain prose has more.
@@ -34,16 +34,6 @@ def count_tokens(model: str, texts: Sequence[str]) -> Range:
     return Range(low=low, mid=mid, high=high)
 
 
-@lru_cache(maxsize=64)
-def known_model(model: str) -> dict[str, Any] | None:
-    """What LiteLLM's table says of a model; None for one that it does not have."""
-    litellm: Any = import_litellm()
-    try:
-        return dict(litellm.get_model_info(model))
-    except litellm.exceptions.ModelNotMappedError:
-        return None
-
-
 def price_of(config: ModelConfig) -> tuple[float, float] | None:
     """US dollars a token of prompt and of answer: as configured, else of LiteLLM's table; None where nobody knows.
 
@@ -51,14 +41,7 @@ def price_of(config: ModelConfig) -> tuple[float, float] | None:
     """
     if config.input_price is not None and config.output_price is not None:
         return config.input_price * _PER_MILLION, config.output_price * _PER_MILLION
-    if is_local(config.model):
-        return 0.0, 0.0
-    known = known_model(config.model) or {}
-    # LiteLLM says 0 of a model without a price: the entry itself tells whether it is one.
-    entry = import_litellm().model_cost.get(known.get("key"), {})
-    if "input_cost_per_token" not in entry or "output_cost_per_token" not in entry:
-        return None
-    return float(entry["input_cost_per_token"]), float(entry["output_cost_per_token"])
+    return (0.0, 0.0) if is_local(config.model) else listed_price(config.model)
 
 
 def reasons(model: str) -> bool:

@@ -7,13 +7,11 @@ DSPy's own cache leaves out, and by the weights behind an embedded model; never 
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from copy import deepcopy
-from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -25,28 +23,38 @@ from dspy.clients.cache import Cache
 from pydantic import BaseModel, ConfigDict
 
 from arf_programs.jsonl import JsonlAppender, read_jsonl
+from arf_programs.models.cache_marks import CACHE_MARKS
 from arf_programs.models.call_budget import CallBudget, Need
 from arf_programs.models.network_folder import refuse_network_folder
 from arf_programs.models.text_disk import TextDisk
+from arf_programs.models.weights_digest import weights_digest
 
 _SECRET_KEYS = {"api_key", "extra_headers", "headers", "aws_secret_access_key", "aws_session_token", "azure_ad_token"}
 # DSPy names the function that sends, which differs for calls that wait and calls that do not; both get the same answer.
-_WITHOUT_EFFECT = {*_SECRET_KEYS, "_fn_identifier", "timeout"}
+_WITHOUT_EFFECT = {*_SECRET_KEYS, "_fn_identifier", "timeout", CACHE_MARKS}
 _PAGES = 1024  # of 4 KiB
 _stage: ContextVar[str] = ContextVar("arf_stage", default="")
 
 
 class Call(BaseModel):
-    """One line of `calls.jsonl`: tokens and US dollars of one call; a replayed (`cached`) one costs nothing."""
+    """One line of `calls.jsonl`: tokens and US dollars of one call. A replayed (`cached`) one costs nothing; one that
+    `failed` was sent and brought no answer.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     stage: str
     model: str
     cached: bool
+    failed: bool = False
     prompt_tokens: int = 0
     completion_tokens: int = 0
     usd: float = 0.0
+
+    @property
+    def paid(self) -> bool:
+        """Whether a model answered it, now and not from the store."""
+        return not (self.cached or self.failed)
 
 
 @contextmanager
@@ -128,6 +136,10 @@ class CallStore(Cache):  # type: ignore[misc, unused-ignore]
             usd=getattr(response, "_hidden_params", {}).get("response_cost") or 0.0,
         )
 
+    def lose(self, request: dict[str, Any]) -> None:
+        """Book a try that was sent and brought no answer."""
+        self._book(request, cached=False, failed=True)
+
     def close(self) -> None:
         """Close the files."""
         self._answers.close()
@@ -169,22 +181,3 @@ def iter_ledger(path: Path) -> Iterator[Call]:
 def read_ledger(path: Path) -> list[Call]:
     """The calls booked so far; none if there is no ledger."""
     return list(iter_ledger(path))
-
-
-def weights_digest(model: str) -> str:
-    """SHA-256 over the safetensors files of an `embedded/FOLDER` model; empty for every other model."""
-    provider, _, name = model.partition("/")
-    folder = Path(name)
-    if provider != "embedded" or not folder.is_dir():
-        return ""
-    files = sorted(folder.glob("*.safetensors"))
-    return _digest(tuple((file, file.stat().st_mtime_ns) for file in files))
-
-
-@lru_cache(maxsize=64)
-def _digest(files: tuple[tuple[Path, int], ...]) -> str:
-    digest = hashlib.sha256()
-    for file, _ in files:
-        with file.open("rb") as handle:
-            digest.update(hashlib.file_digest(handle, "sha256").digest())
-    return digest.hexdigest()

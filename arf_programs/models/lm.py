@@ -10,6 +10,7 @@ import dspy
 
 from arf_programs.config.models import ModelConfig
 from arf_programs.models._litellm import import_litellm
+from arf_programs.models.cache_marks import CACHE_MARKS, check_cache_marks, marks_before_the_question
 from arf_programs.models.call_store import CallStore
 from arf_programs.models.pacing.endpoint import Pace
 from arf_programs.models.providers import declare_model, register_providers
@@ -86,6 +87,8 @@ def build_lm(config: ModelConfig, *, seed: int) -> ArfLM:
         parameters["api_base"] = config.api_base
     if config.api_key_env:
         parameters["api_key"] = key_of(config)
+    if config.cache_marks:
+        parameters[CACHE_MARKS] = marks_before_the_question()
     lm = ArfLM(
         config.model,
         engine="litellm",
@@ -125,7 +128,11 @@ def key_of(config: ModelConfig) -> str:
 
 
 def check_provider(config: ModelConfig) -> None:
-    """Raise ConfigError when LiteLLM knows no provider of the model, or the provider's one key is not set."""
+    """Raise ConfigError when LiteLLM knows no provider of the model, the provider's one key is not set, or it takes no
+    cache marks although they are asked for.
+    """
+    if config.cache_marks:
+        check_cache_marks(config)
     if is_local(config.model):
         return
     litellm = import_litellm()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from arf_programs.models._litellm import import_litellm
+from arf_programs.models.prices import known_model
 
 
 def register_providers() -> None:
@@ -38,3 +39,4 @@ def declare_model(
     if output_price is not None:
         entry["output_cost_per_token"] = output_price
     litellm.register_model({model: entry})
+    known_model.cache_clear()

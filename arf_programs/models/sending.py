@@ -15,6 +15,7 @@ from arf_programs.models._litellm import import_litellm, skip_litellms_logging
 from arf_programs.models.call_budget import BudgetSpent, CallBudget, Need
 from arf_programs.models.call_store import CallStore
 from arf_programs.models.pacing.endpoint import Endpoint, Pace
+from arf_programs.models.prices import listed_price
 
 Request = dict[str, Any]
 Sender = Callable[[Request, str], Awaitable[Any]]  # of a request and its key in the store
@@ -144,6 +145,7 @@ async def _ask(
     wrap: Callable[[Exception], LMError],
 ) -> Any:
     need = need_of(request, with_usd=store.budget.caps_usd)
+    batched = name in session.senders
     sender = session.senders.get(name, _send)
 
     async def send() -> Any:
@@ -153,16 +155,19 @@ async def _ask(
             response = await sender(request, key)
         except Exception as error:
             store.budget.settle(need)
+            store.lose(request)
             raise wrap(error) from error
         except BaseException:
             store.budget.settle(need)
+            if not batched:  # a batch goes on when nobody waits any longer, and its answer is booked later
+                store.lose(request)
             raise
         call = store.keep(key, request, response)
         store.budget.settle(need, tokens=call.prompt_tokens + call.completion_tokens, usd=call.usd)
         current_meter().usd += call.usd
         return response
 
-    if name in session.senders:
+    if batched:
         return await send()  # a batch has no gate, and tries again by itself
     return await session.endpoint(name, pace).call(send, tokens=need.tokens, headers=_headers)
 
@@ -192,17 +197,9 @@ def need_of(request: Request, *, with_usd: bool) -> Need:
     """What a call may use at most: a token for three bytes of its messages, its longest answer, and their price."""
     prompt = sum(len(str(message.get("content") or "").encode()) for message in request["messages"]) / _BYTES_A_TOKEN
     longest = float(request.get("max_tokens") or request.get("max_completion_tokens") or 0)
-    input_price, output_price = prices_of(str(request["model"])) if with_usd else (0.0, 0.0)
+    price = listed_price(str(request["model"])) if with_usd else None
+    input_price, output_price = price or (0.0, 0.0)  # a model without a price counts as free
     return Need(tokens=prompt + longest, usd=prompt * input_price + longest * output_price)
-
-
-def prices_of(model: str) -> tuple[float, float]:
-    """USD a token of prompt and of answer, by LiteLLM's table and what was declared; (0, 0) where it knows none."""
-    try:
-        known = import_litellm().get_model_info(model)
-    except Exception:  # LiteLLM raises a bare Exception for a model that it does not know
-        known = {}
-    return known.get("input_cost_per_token") or 0.0, known.get("output_cost_per_token") or 0.0
 
 
 def _headers(response: Any) -> Mapping[str, str]:

@@ -10,7 +10,7 @@ from typing import TypeVar
 from arf_programs.asking import ask_rows
 from arf_programs.checks import run_checks
 from arf_programs.jsonl import write_text_atomic
-from arf_programs.models.call_store import Call, read_ledger
+from arf_programs.models.call_store import Call, iter_ledger
 from arf_programs.models.lm import check_providers
 from arf_programs.planting.records import PlantedItem
 from arf_programs.probing.analysis import Resampling, analysis_figures
@@ -124,22 +124,22 @@ def _ask(
     concurrency: int,
 ) -> tuple[dict[str, Answer], Cost]:
     """The answers by item id, failures kept as records, and what a summary costs."""
-    before = len(read_ledger(run.folder.ledger))
+    earlier = len(_answered(run, stage))
     outcome = ask_rows(
         run, stage, items, work, key=lambda item: RowKey(item.conversation_id, item.id), concurrency=concurrency
     )
     run.folder.replace_failures(stage, outcome.failures)
-    ledger = read_ledger(run.folder.ledger)
     cost = Cost(
         summaries=len(items),
         failed=len(outcome.failures),
-        **_spent(
-            [call for call in ledger if call.stage == stage],
-            sum(call.stage == stage for call in ledger[:before]),
-            len(items),
-        ),
+        **_spent(_answered(run, stage), earlier, len(items)),
     )
     return dict(outcome.results.values()), cost
+
+
+def _answered(run: Run, stage: str) -> list[Call]:
+    """The calls of a stage that were answered, by a model or from the store."""
+    return [call for call in iter_ledger(run.folder.ledger) if call.stage == stage and not call.failed]
 
 
 def _spent(calls: Sequence[Call], earlier: int, summaries: int) -> dict[str, float]:
@@ -148,7 +148,7 @@ def _spent(calls: Sequence[Call], earlier: int, summaries: int) -> dict[str, flo
     A replayed call has no tokens in the ledger: it counts with the mean of the paid ones of now, else of ever.
     """
     now = calls[earlier:]
-    paid = [call for call in now if not call.cached] or [call for call in calls if not call.cached]
+    paid = [call for call in now if call.paid] or [call for call in calls if call.paid]
     each = sum(map(_tokens, paid)) / len(paid) if paid else 0.0
     share = len(now) / summaries if summaries else 0.0
     return {"calls_per_summary": share, "tokens_per_summary": share * each}

@@ -8,7 +8,7 @@ from difflib import SequenceMatcher
 import dspy
 
 from arf_programs.edits import change_share
-from arf_programs.error_notes import is_omission, same_error
+from arf_programs.error_notes import holds_words, is_omission, same_error
 from arf_programs.flagged import notes_by_sentence
 from arf_programs.programs.analyze import AnalyzeSummary
 from arf_programs.programs.support import SentenceSupport
@@ -75,7 +75,8 @@ def compare_errors(
     """(remaining, new): the errors of the revision `text`, parted by whether the draft had them.
 
     An error of the draft remains if the analysis of the revision finds it again, or, for one that a model found, if
-    the words that it quoted are all still there (a model that overlooks the same words once is no proof).
+    the words that it quoted are all still there, as words and in the same spelling (a model that overlooks the same
+    words once is no proof).
     """
     again = [note for note in after if any(same_error(note, old) for old in before)]
     new = [note for note in after if note not in again]
@@ -84,10 +85,14 @@ def compare_errors(
         for old in before
         if old.source == "lm"
         and not is_omission(old.category)
-        and old.quote in text
+        and _still_there(old.quote, text)
         and not any(same_error(old, note) for note in again)
     ]
     return (*again, *untouched), tuple(new)
+
+
+def _still_there(quote: str, text: str) -> bool:
+    return quote in text and holds_words(text, quote)
 
 
 def ungained(before: str, after: str, errors: Sequence[ErrorNote], sentences: Sequence[SentenceScore]) -> list[str]:

@@ -21,7 +21,7 @@ def revision_costs(calls: Iterable[Call], revisions: Iterable[Revision]) -> dict
     known = list(revisions)
     if not known:
         return {}
-    paid = [call for call in calls if call.stage in STAGES and not call.cached]
+    paid = [call for call in calls if call.stage in STAGES and call.paid]
     verified = sum(revision.verdict is Verdict.VERIFIED for revision in known)
     name = ", ".join(sorted({revision.strategy for revision in known}))
     figures = CostFigures(

@@ -76,10 +76,13 @@ class EvaluateFigures(_Figures):
 
 
 class SpendFigures(_Figures):
-    """Calls of models, those answered from the store, their tokens and US dollars, and seconds by stage."""
+    """Calls that models answered, those answered from the store, tries that failed; tokens, US dollars, and seconds by
+    stage.
+    """
 
     calls: int = 0
     cached: int = 0
+    failed: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
     usd: float = 0.0

@@ -8,7 +8,7 @@ from arf_programs.run import Run
 
 
 def budget_of(run: Run) -> CallBudget:
-    """The caps of the configuration, less what the run's ledger says was answered before."""
+    """The caps of the configuration, less what the run's ledger says was sent before, tries that failed included."""
     caps = run.config.budget
     budget = CallBudget(caps.calls, caps.tokens, caps.usd)
     if (caps.calls, caps.tokens, caps.usd) != (None, None, None):

@@ -79,11 +79,6 @@ def _predictions(run: Run) -> systems.Made:
     return summaries, failures
 
 
-class _Row(NamedTuple):
-    conversation: Conversation
-    summary: Summary
-
-
 def build_judge(run: Run, *, compiled: bool = True) -> JudgeSummary:
     """The judge as configured; without `compiled`, a compiled program is left aside."""
     judge = JudgeSummary(retries=run.config.analyze.parse_retries)
@@ -99,37 +94,36 @@ def _scores(run: Run, summaries: Sequence[Summary]) -> tuple[list[Score], list[F
     analyzer = build_analyzer(run, model=config.evaluate.analyst)
     judge = build_judge(run) if config.evaluate.judge else None
 
-    async def rate(row: _Row) -> Rating | None:
+    async def rate(conversation: Conversation, text: str) -> Rating | None:
         if judge is None:
             return None
-        rating: Rating = (await judge.acall(conversation=row.conversation, summary=row.summary.text)).rating
+        rating: Rating = (await judge.acall(conversation=conversation, summary=text)).rating
         return rating
 
-    async def score(row: _Row) -> Score:
+    async def score(summary: Summary) -> Score:
+        conversation = conversations[summary.conversation_id]  # read when its turn comes
         analysis, rating = await asyncio.gather(
-            analyzer.acall(conversation=row.conversation, summary=row.summary.text), rate(row)
+            analyzer.acall(conversation=conversation, summary=summary.text), rate(conversation, summary.text)
         )
-        overlap = rouge(row.summary.text, row.conversation.references) if row.conversation.references else {}
+        overlap = rouge(summary.text, conversation.references) if conversation.references else {}
         return Score(
-            conversation_id=row.conversation.id,
-            channel=row.conversation.channel,
-            system=row.summary.system,
+            conversation_id=conversation.id,
+            channel=conversation.channel,
+            system=summary.system,
             errors=analysis.errors,
-            words=len(row.summary.text.split()),
+            words=len(summary.text.split()),
             rating=rating,
             **overlap,
         )
 
     # Systems side by side for each conversation: what models are asked about it shares its prefix.
     order = {name: number for number, name in enumerate(conversations)}
-    ordered = sorted(summaries, key=lambda summary: order[summary.conversation_id])
-    rows = [_Row(conversations[summary.conversation_id], summary) for summary in ordered]
     outcome = ask_rows(
         run,
         STAGE.name,
-        rows,
+        sorted(summaries, key=lambda summary: order[summary.conversation_id]),
         score,
-        key=lambda row: RowKey(row.conversation.id, row.summary.system),
+        key=lambda summary: RowKey(summary.conversation_id, summary.system),
         concurrency=config.models.judge.concurrency,
         label="scores",
     )
@@ -137,7 +131,8 @@ def _scores(run: Run, summaries: Sequence[Summary]) -> tuple[list[Score], list[F
 
 
 class _Pair(NamedTuple):
-    conversation: Conversation
+    """Two systems' summaries of one conversation."""
+
     a: Summary
     b: Summary
 
@@ -154,15 +149,17 @@ def _comparisons(run: Run, summaries: Sequence[Summary]) -> tuple[list[PairVerdi
     judge = ComparePair(retries=config.analyze.parse_retries)
     judge.set_lm(build_lm(config.models.judge, seed=config.seed))
     told = {(summary.conversation_id, summary.system): summary for summary in summaries}
+    conversations = run.conversations("holdout")
     rows = [
-        _Pair(conversation, told[name, a], told[name, b])
-        for name, conversation in run.conversations("holdout").items()
+        _Pair(told[name, a], told[name, b])
+        for name in conversations
         for a, b in systems.pairs(run)
         if (name, a) in told and (name, b) in told
     ]
 
     async def compare(row: _Pair) -> PairVerdict:
-        verdict: PairVerdict = (await judge.acall(conversation=row.conversation, a=row.a, b=row.b)).verdict
+        conversation = conversations[row.a.conversation_id]
+        verdict: PairVerdict = (await judge.acall(conversation=conversation, a=row.a, b=row.b)).verdict
         return verdict
 
     outcome = ask_rows(
@@ -170,7 +167,7 @@ def _comparisons(run: Run, summaries: Sequence[Summary]) -> tuple[list[PairVerdi
         STAGE.name,
         rows,
         compare,
-        key=lambda row: RowKey(row.conversation.id, row.name),
+        key=lambda row: RowKey(row.a.conversation_id, row.name),
         concurrency=config.models.judge.concurrency,
         label="comparisons",
     )

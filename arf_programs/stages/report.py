@@ -160,7 +160,7 @@ def _evaluate(run: Run) -> EvaluateFigures:
 
 def _spend(folder: RunFolder) -> SpendFigures:
     calls = read_ledger(folder.ledger)
-    paid = [call for call in calls if not call.cached]
+    paid = [call for call in calls if call.paid]
     seconds: dict[str, float] = defaultdict(float)
     for stage in _EARLIER:
         manifest = read_manifest(folder.manifest(stage))
@@ -168,7 +168,8 @@ def _spend(folder: RunFolder) -> SpendFigures:
             seconds[stage] = round(manifest.seconds, 1)
     return SpendFigures(
         calls=len(paid),
-        cached=len(calls) - len(paid),
+        cached=sum(call.cached for call in calls),
+        failed=sum(call.failed for call in calls),
         prompt_tokens=sum(call.prompt_tokens for call in paid),
         completion_tokens=sum(call.completion_tokens for call in paid),
         usd=round(sum(call.usd for call in paid), 6),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import NamedTuple
 
 from arf_programs.asking import ask_rows
@@ -46,18 +47,17 @@ def revise_further(run: Run, stage: str, build: BuildReviser) -> Further:
     if not further_outputs(run):
         return further
     work = _work(run, stage, build)
-    main = {row.conversation_id: row for row in read_jsonl(run.folder.revisions, Revision)}
-    revisions: dict[Strategy, Mapping[str, Revision]] = {run.config.revise.strategy: main}
+    written: dict[Strategy, Path] = {run.config.revise.strategy: run.folder.revisions}
     for strategy in further_strategies(run.config):
         outcome = _revise(run, work, strategy, sample=1)
-        revisions[strategy] = {row.conversation_id: row for row in outcome.results.values()}
-        write_jsonl_atomic(run.folder.revisions_by(strategy), outcome.results.values())
+        written[strategy] = run.folder.revisions_by(strategy)
+        write_jsonl_atomic(written[strategy], outcome.results.values())
         further.failures += outcome.failures
         further.counts[f"verified by {strategy}"] = sum(
             row.verdict is Verdict.VERIFIED for row in outcome.results.values()
         )
     if run.config.revise.samples > 1:
-        kept = [row for name, known in revisions.items() for row in _sampled(run, work, name, known, further)]
+        kept = [row for name, path in written.items() for row in _sampled(run, work, name, path, further)]
         write_jsonl_atomic(run.folder.revision_samples, kept)
         further.counts["further samples verified"] = len(kept)
     return further
@@ -72,20 +72,18 @@ def _work(run: Run, stage: str, build: BuildReviser) -> _Work:
     return _Work(stage, drafts, errors, build)
 
 
-def _sampled(
-    run: Run, work: _Work, strategy: Strategy, known: Mapping[str, Revision], further: Further
-) -> list[Revision]:
+def _sampled(run: Run, work: _Work, strategy: Strategy, main: Path, further: Further) -> list[Revision]:
     made: list[Revision] = []
     for number in range(2, run.config.revise.samples + 1):
         outcome = _revise(run, work, strategy, sample=number)
         made += outcome.results.values()
         further.failures += outcome.failures
-    return distinct_verified(made, known)
+    return distinct_verified(made, read_jsonl(main, Revision))
 
 
-def distinct_verified(made: Sequence[Revision], known: Mapping[str, Revision]) -> list[Revision]:
+def distinct_verified(made: Sequence[Revision], known: Iterable[Revision]) -> list[Revision]:
     """The verified of `made`, without those whose text a verified one in `known` or before them already has."""
-    seen = {(name, row.after.strip()) for name, row in known.items() if row.verdict is not Verdict.REJECTED}
+    seen = {(row.conversation_id, row.after.strip()) for row in known if row.verdict is not Verdict.REJECTED}
     kept = []
     for row in made:
         text = (row.conversation_id, row.after.strip())

@@ -15,7 +15,7 @@ from arf_programs.stages.draft import TEACHER
 from arf_programs.stages.revise import REVISION_SIGNATURES, build_reviser
 from arf_programs.stages.train import student_name
 from signatures.exceptions import ModelError
-from signatures.records import Conversation, Failure, Revision, Summary
+from signatures.records import Failure, Revision, Summary
 
 BASE = "base"
 REVISER = "reviser"
@@ -53,19 +53,21 @@ def answers(run: Run, stage: str, system: str, model: ModelConfig) -> Made:
     program = SummarizeConversation(run.config.summarize.instruction, retries=0)
     program.set_lm(build_lm(model, seed=run.config.seed))
 
-    async def answer(conversation: Conversation) -> Summary:
+    conversations = run.conversations("holdout")
+
+    async def answer(name: str) -> Summary:
         try:
-            text = (await program.acall(conversation=conversation)).summary
+            text = (await program.acall(conversation=conversations[name])).summary
         except ModelError:
             text = ""
-        return Summary(conversation_id=conversation.id, text=text, system=system, model=model.model)
+        return Summary(conversation_id=name, text=text, system=system, model=model.model)
 
     outcome = ask_rows(
         run,
         stage,
-        list(run.conversations("holdout").values()),
+        list(conversations),
         answer,
-        key=lambda row: RowKey(row.id, system),
+        key=lambda name: RowKey(name, system),
         concurrency=model.concurrency,
         label=system,
     )
