@@ -8,7 +8,9 @@ from tiny_model import save_tiny_model
 from arf_programs.asking import ask_rows
 from arf_programs.config.models import ModelConfig
 from arf_programs.models import scripted
-from arf_programs.models.call_store import Call, call_store, calls_of, read_ledger, weights_digest
+from arf_programs.models.answer_files import Call
+from arf_programs.models.call_store import call_store, calls_of, read_ledger
+from arf_programs.models.keyed_cache import weights_digest
 from arf_programs.models.lm import build_lm
 from arf_programs.programs.propose import EditSummary
 from arf_programs.quotes import locate_error
