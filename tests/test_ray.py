@@ -26,7 +26,7 @@ os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 ray = pytest.importorskip("ray")
 
 QUICKSTART = Path(__file__).parent.parent / "examples/quickstart/arf.yaml"
-FILES = ("drafts.jsonl", "taxonomy.yaml", "errors.jsonl", "revisions.jsonl")
+FILES = ("drafts.jsonl", "taxonomy.yaml", "errors.jsonl", "revisions.jsonl", "failures.jsonl")
 ON_RAY = "engine: ray\nray: {workers: 2, cpus: 1, batch: 8}\n"
 MEMORY = 120_000_000  # bytes of a node's object store
 
@@ -74,10 +74,11 @@ def script(path: Path) -> Path:
     answers = [
         ("note every problem in it", {"notes": ["The refund is invented."]}),
         ("Sort notes about errors", {"categories": [{**category, "notes": [1, 2, 3, 4, 5, 6]}]}),
+        ("(?s)Find the errors in a summary.*invoice", "It is no usable answer."),
         ("Find the errors in a summary", {"errors": [error]}),
         ("Write one sentence of a customer-service summary anew", {"corrected": FLAW.upper()}),
         ("Write the one sentence that", {"missing": "The customer wrote that something came broken."}),
-        ("kettle", "The customer's kettle leaked and was replaced."),
+        ("parcel", "The customer wrote about a parcel and the agent found it."),
         ("", f"The customer wrote about an order and the agent helped. {FLAW}"),
     ]
     write_jsonl_atomic(path, [ScriptedAnswer(match=match, answer=answer) for match, answer in answers])
@@ -92,6 +93,9 @@ def test_the_quickstart_gives_the_same_records_as_on_one_machine(cluster, tmp_pa
     arf("revise", QUICKSTART, "--run-dir", over_ray, "--set", model, *(item for key in more for item in ("--set", key)))
     for name in FILES:
         assert (over_ray / name).read_bytes() == (local / name).read_bytes(), name
+    failed = Counter(json.loads(line)["stage"] for line in (over_ray / "failures.jsonl").read_text().splitlines())
+    assert failed["analyze"] > 0
+    assert not failed["revise"], "what failed at one step went on to the next"
     assert not list((over_ray / "parts").iterdir())
     booked = [Counter(call.stage for call in read_ledger(run / "calls.jsonl")) for run in (local, over_ray)]
     assert booked[0] == booked[1]
@@ -152,24 +156,6 @@ def test_workers_ask_once_for_the_same(cluster, tmp_path):
         corpus.write_text(corpus.read_text() + "".join(twins))
         arf("draft", config)
         assert server.stats()["requests"] == 12
-
-
-def test_a_failed_row_is_counted_and_not_asked_about_by_the_next_step(cluster, tmp_path, monkeypatch):
-    plain = served_team.answer
-    monkeypatch.setattr(
-        served_team,
-        "answer",
-        lambda body: (
-            "no" if "kettle" in str(body["messages"]) and "Find the errors" in str(body["messages"]) else plain(body)
-        ),
-    )
-    with serving() as server:
-        extra = ON_RAY.replace("workers: 2", "workers: 1")
-        for name, more in (("here", ""), ("ray", extra)):
-            arf("revise", write_project(tmp_path / name, server.base_url, 24, extra=more))
-    for name in (*FILES, "failures.jsonl"):
-        assert (tmp_path / "ray/run" / name).read_bytes() == (tmp_path / "here/run" / name).read_bytes(), name
-    assert (tmp_path / "ray/run/failures.jsonl").read_text().count('"stage":"analyze"') == 2
 
 
 def test_without_the_package_the_error_gives_the_command(tmp_path, monkeypatch):

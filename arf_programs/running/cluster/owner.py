@@ -6,156 +6,128 @@ each call, and an answer is stored here before it is used.
 
 from __future__ import annotations
 
-import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from arf_programs.models.answer_files import AnswerFiles, Call
+from arf_programs.models.answer_files import AnswerFiles
 from arf_programs.models.call_budget import BudgetSpent, Need
 from arf_programs.running.budget import budget_of
 from arf_programs.running.cluster.job import Job
+from arf_programs.running.cluster.messages import GiveBack, Leave, LookUp, Message, News, Reply, Spend, TakeIn
 
 HEARTBEAT = 1.0  # seconds between a worker's signs of life
 _GONE_AFTER = 10.0  # seconds without one
-_WAIT_FOR_BUDGET = 0.05
 _STOPPED = "the run has stopped for another row"
-
-
-@dataclass(frozen=True)
-class News:
-    """What the driver asks for now and then: US dollars spent so far, calls under way, and what there is to say."""
-
-    usd: float
-    in_flight: int
-    said: tuple[str, ...]
+_GO_ON = Reply()
+_WAIT = Reply(wait=True)
 
 
 @dataclass
 class _Asker:
-    """A worker: when it was heard of, what its calls under way hold, and what it has looked up in vain."""
+    """A worker: when it was heard of, what its calls under way hold, and the keys that it asks for."""
 
-    seen: float
+    seen: float = 0.0
     holds: list[Need] = field(default_factory=list)
     keys: set[str] = field(default_factory=set)
 
 
 class Owner:
-    """Every method is called by workers or by the driver over Ray, and answers with plain values: none raises."""
+    """Its methods are called over Ray, one at a time: `hear` by the workers, the others by the driver."""
 
     def __init__(self, job: Job) -> None:
-        run = job.open(self._hear)
+        self._said: list[str] = []
+        run = job.open(self._said.append)
         self._budget = budget_of(run)
         self._before = self._budget.usd
         self._files = AnswerFiles(run.calls, run.folder.ledger)
         self._askers: dict[str, _Asker] = {}
-        self._pending: dict[str, asyncio.Event] = {}
-        self._said: list[str] = []
+        self._asked: set[str] = set()
         self._stopped = False
 
-    async def alive(self, asker: str) -> None:
-        """A worker's sign of life."""
-        self._asker(asker)
+    def hear(self, name: str, messages: Sequence[Message]) -> list[Reply]:
+        """A worker's messages in order, and the reply to each; none at all is a sign of life."""
+        self._forget_the_gone()
+        asker = self._askers.setdefault(name, _Asker())
+        asker.seen = time.monotonic()
+        return [self._reply(asker, message) for message in messages]
 
-    async def look_up(self, asker: str, key: str, replay: Call, anew: bool) -> str | None:
-        """The answer under `key`, booked as `replay`; None where `asker` has to ask, and then has to `leave` it.
-
-        While another worker asks for the same, its answer is waited for.
-        """
-        while (other := self._pending.get(key)) is not None:
-            await other.wait()
-        stored = None if anew else self._files.find(key)
-        if stored is not None:
-            self._budget.replay()
-            self._files.book(replay)
-            return stored
-        self._pending[key] = asyncio.Event()
-        self._asker(asker).keys.add(key)
-        return None
-
-    async def spend(self, asker: str, need: Need) -> str:
-        """Why no further call may be sent; empty where it may, and is counted."""
-        while not self._stopped:
-            try:
-                self._budget.spend(need)
-            except BudgetSpent as spent:
-                if not self._budget.is_held:
-                    return str(spent)
-                await asyncio.sleep(_WAIT_FOR_BUDGET)
-            else:
-                self._asker(asker).holds.append(need)
-                return ""
-        return _STOPPED
-
-    async def give_back(self, asker: str, need: Need) -> None:
-        """Release what a call held that failed."""
-        self._release(asker, need)
-
-    async def take_in(self, asker: str, key: str, answer: str, call: Call, need: Need) -> None:
-        """Store an answer, book its call, and count what it used."""
-        self._files.keep(key, answer)
-        self._files.book(call)
-        self._release(asker, need, tokens=call.tokens, usd=call.usd)
-        self._leave(asker, key)
-
-    async def leave(self, asker: str, key: str) -> None:
-        """Nobody need wait for this worker's answer to `key` any more."""
-        self._leave(asker, key)
-
-    async def say(self, text: str) -> None:
+    def say(self, text: str) -> None:
         """Something for the user."""
-        self._hear(text)
+        self._said.append(text)
 
-    async def news(self) -> News:
+    def news(self) -> News:
         """What has happened, and what was said since the last time."""
-        said, self._said = tuple(self._said), []
+        self._forget_the_gone()
+        said = tuple(self._said)
+        self._said.clear()
         in_flight = sum(len(asker.holds) for asker in self._askers.values())
         return News(self._budget.usd - self._before, in_flight, said)
 
-    async def stop(self) -> None:
+    def stop(self) -> None:
         """From now on no call is sent; those under way end."""
         self._stopped = True
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Close the files."""
         self._files.close()
 
-    async def watch(self) -> None:
-        """Without end: what a worker held that is not heard of any more is free again."""
-        while True:
-            await asyncio.sleep(HEARTBEAT)
-            now = time.monotonic()
-            for name in [name for name, asker in self._askers.items() if now - asker.seen > _GONE_AFTER]:
-                self._forget(name)
+    def _reply(self, asker: _Asker, message: Message) -> Reply:
+        match message:
+            case LookUp():
+                return self._look_up(asker, message)
+            case Spend(need):
+                return self._spend(asker, need)
+            case GiveBack(need):
+                self._release(asker, need)
+            case TakeIn(key, answer, call, need):
+                self._files.keep(key, answer)
+                self._files.book(call)
+                self._release(asker, need, tokens=call.tokens, usd=call.usd)
+                self._leave(asker, key)
+            case Leave(key):
+                self._leave(asker, key)
+        return _GO_ON
 
-    def _forget(self, name: str) -> None:
-        gone = self._askers.pop(name)
-        for need in gone.holds:
-            self._budget.settle(need)
-        for key in gone.keys:
-            self._wake(key)
+    def _look_up(self, asker: _Asker, message: LookUp) -> Reply:
+        if message.key in self._asked:
+            return _WAIT
+        stored = None if message.anew else self._files.find(message.key)
+        if stored is not None:
+            self._budget.replay()
+            self._files.book(message.replay)
+            return Reply(stored)
+        self._asked.add(message.key)
+        asker.keys.add(message.key)
+        return _GO_ON
 
-    def _asker(self, name: str) -> _Asker:
-        asker = self._askers.setdefault(name, _Asker(0.0))
-        asker.seen = time.monotonic()
-        return asker
+    def _spend(self, asker: _Asker, need: Need) -> Reply:
+        if self._stopped:
+            return Reply(_STOPPED)
+        try:
+            self._budget.spend(need)
+        except BudgetSpent as spent:
+            return _WAIT if self._budget.is_held else Reply(str(spent))
+        asker.holds.append(need)
+        return _GO_ON
 
-    def _release(self, name: str, need: Need, *, tokens: float = 0.0, usd: float = 0.0) -> None:
-        holds = self._asker(name).holds
-        if need in holds:
-            holds.remove(need)
+    def _release(self, asker: _Asker, need: Need, *, tokens: float = 0.0, usd: float = 0.0) -> None:
+        if need in asker.holds:
+            asker.holds.remove(need)
             self._budget.settle(need, tokens=tokens, usd=usd)
-        else:  # it was taken for gone: what it held is free already
+        else:  # the worker was taken for gone: what it held is free already
             self._budget.book_before(calls=0, tokens=tokens, usd=usd)
 
-    def _leave(self, name: str, key: str) -> None:
-        keys = self._asker(name).keys
-        if key in keys:
-            keys.remove(key)
-            self._wake(key)
+    def _leave(self, asker: _Asker, key: str) -> None:
+        if key in asker.keys:
+            asker.keys.remove(key)
+            self._asked.discard(key)
 
-    def _wake(self, key: str) -> None:
-        if (pending := self._pending.pop(key, None)) is not None:
-            pending.set()
-
-    def _hear(self, text: str) -> None:
-        self._said.append(text)
+    def _forget_the_gone(self) -> None:
+        """What a worker held that is not heard of any more is free again."""
+        now = time.monotonic()
+        for name in [name for name, asker in self._askers.items() if now - asker.seen > _GONE_AFTER]:
+            gone = self._askers.pop(name)
+            self._asked -= gone.keys
+            for need in gone.holds:
+                self._budget.settle(need)

@@ -12,9 +12,8 @@ from typing import Any
 import pyarrow as pa
 
 from arf_programs.asking import asking_by
-from arf_programs.running.cluster.desk import RemoteStore
+from arf_programs.running.cluster.desk import Line, RemoteStore
 from arf_programs.running.cluster.job import Job
-from arf_programs.running.cluster.owner import HEARTBEAT
 from arf_programs.running.cluster.rows import Passing, from_table, to_table
 from arf_programs.running.cluster.stop import Stop
 from arf_programs.running.collect import take_step
@@ -68,19 +67,14 @@ class StepActor:
 
     async def _live(self) -> None:
         """Do rows until the process ends."""
-        asker = uuid.uuid4().hex
         run = self._job.open(self._owner.say.remote)
-        store = RemoteStore(self._owner, asker, caps_usd=run.config.budget.usd is not None)
+        line = Line(self._owner, uuid.uuid4().hex)
+        store = RemoteStore(line, caps_usd=run.config.budget.usd is not None)
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._give_signs_of_life(asker))
+            group.create_task(line.keep_open())
             with asking_by(run, store, workers=self._job.actors):
                 spare_the_collector()
                 await each_row(self._inbox.get, self._handler(run), slots=self._job.slots(self._place))
-
-    async def _give_signs_of_life(self, asker: str) -> None:
-        while True:
-            await self._owner.alive.remote(asker)
-            await asyncio.sleep(HEARTBEAT)
 
     def _handler(self, run: Any) -> Callable[[tuple[Passing, Future[Passing]]], Awaitable[None]]:
         """What does a row and tells its future; once an error concerns all rows, no further one is begun."""

@@ -13,7 +13,8 @@ from arf_programs.config.ray import RayConfig
 from arf_programs.run import Run
 from arf_programs.running.cluster.connect import connected
 from arf_programs.running.cluster.job import Job
-from arf_programs.running.cluster.owner import News, Owner
+from arf_programs.running.cluster.messages import News
+from arf_programs.running.cluster.owner import Owner
 from arf_programs.running.cluster.pool import StepActor
 from arf_programs.running.cluster.rows import from_table, write_files
 from arf_programs.running.cluster.stop import Stop
@@ -25,7 +26,6 @@ _FILES = "ray"  # within `parts/`
 _SECONDS_BETWEEN_NEWS = 1.0
 _READERS = 2
 _BLOCKS_AN_ACTOR = 4
-_CALLS_AT_ONCE = 10_000  # of all workers to the owner; those that wait for another's answer count
 
 
 class Cluster:
@@ -154,15 +154,11 @@ def _start_owner(ray: Any, job: Job) -> Any:
     here = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
         ray.get_runtime_context().get_node_id(), soft=False
     )
-    actor = ray.remote(Owner).options(
-        num_cpus=0, scheduling_strategy=here, max_concurrency=_CALLS_AT_ONCE, max_restarts=0
-    )
-    owner = actor.remote(job)
+    owner = ray.remote(Owner).options(num_cpus=0, scheduling_strategy=here, max_restarts=0).remote(job)
     try:
         ray.get(owner.news.remote())
     except ray.exceptions.RayError as error:
         raise _cause(error) from None
-    owner.watch.remote()
     return owner
 
 
