@@ -14,8 +14,9 @@ from arf_programs.config.models import PIPELINE_ROLES, ModelConfig
 from arf_programs.config.schema import Config
 from arf_programs.models.batch.senders import batch_senders
 from arf_programs.models.call_budget import CallBudget
-from arf_programs.models.call_store import call_store, calls_of
-from arf_programs.models.sending import Session, sending
+from arf_programs.models.call_store import as_cache, call_store, calls_of
+from arf_programs.models.keyed_cache import KeyedCache
+from arf_programs.models.sending import Sender, Session, sending
 from arf_programs.run import Run
 from arf_programs.running.budget import budget_of
 from arf_programs.running.rows import Outcome, RowKey, run_rows
@@ -30,10 +31,22 @@ def asking(run: Run, budget: CallBudget, *, workers: int = 1) -> Iterator[Sessio
     endpoints.
     """
     with (
-        warnings.catch_warnings(),
-        call_store(run.calls, run.folder.ledger, budget),
+        call_store(run.calls, run.folder.ledger, budget) as store,
         batch_senders(models_of(run.config), run.folder) as senders,
-        sending(Session(say=run.progress.say, workers=workers, again=run.again, senders=senders)) as session,
+        asking_by(run, store, workers=workers, senders=senders) as session,
+    ):
+        yield session
+
+
+@contextmanager
+def asking_by(
+    run: Run, store: KeyedCache, *, workers: int = 1, senders: dict[str, Sender] | None = None
+) -> Iterator[Session]:
+    """Within this context programs ask by `store`, whoever owns it."""
+    with (
+        warnings.catch_warnings(),
+        as_cache(store),
+        sending(Session(say=run.progress.say, workers=workers, again=run.again, senders=senders or {})) as session,
         dspy.context(adapter=dspy.JSONAdapter(), disable_history=True),
     ):
         # LiteLLM's pydantic models warn about their own unions with each answer.

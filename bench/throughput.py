@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import dataclasses
 import json
 import resource
 import statistics
@@ -45,10 +46,12 @@ class Way:
     flight: int
     workers: int = 1
     faults: bool = False
+    actors: int = 0  # on a Ray cluster; 0: on this machine
 
     @property
     def label(self) -> str:
         workers = f", {self.workers} worker{'s' * (self.workers > 1)}" if self.name == "arf" else ""
+        workers = f" on Ray, {self.actors} actors" if self.actors else workers
         return f"{self.name}{workers}, {self.flight} in flight{', faults' * self.faults}"
 
 
@@ -141,6 +144,8 @@ def by_arf(base: str, rows: int, way: Way) -> None:
         config = {
             "run_dir": str(folder / "run"),
             "workers": way.workers,
+            "engine": "ray" if way.actors else "local",
+            "ray": {"workers": way.actors or 1, "cpus": 0.5},
             "corpus": {"path": "corpus.jsonl", "near_duplicate": 1.0},
             "summarize": {"instruction": INSTRUCTION},
             "models": {"teacher": teacher},
@@ -149,6 +154,10 @@ def by_arf(base: str, rows: int, way: Way) -> None:
         resolved = load_config(folder / "arf.yaml", [])
         run = Run(resolved, folder, RunFolder(resolved.run_dir), Progress(Console(stderr=True), quiet=True))
         run_stage(corpus.STAGE, run)
+        if way.actors:
+            from arf_programs.running.cluster.connect import import_ray
+
+            import_ray().init(num_cpus=4, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
         start = time.monotonic()
         counts = run_stage(draft.STAGE, run).counts
         sys.stderr.write(f"{way.label}: {counts} in {time.monotonic() - start:.1f} s\n")
@@ -192,7 +201,7 @@ def asked(url: str, *, post: bool = False) -> Any:
 def measure(base: str, rows: int, way: Way) -> dict[str, float] | None:
     """One way in a process of its own; None where it hangs."""
     asked(f"{base}/reset", post=True)
-    spec = json.dumps({"name": way.name, "flight": way.flight, "workers": way.workers, "faults": way.faults})
+    spec = json.dumps(dataclasses.asdict(way))
     command = [sys.executable, __file__, "--base", base, "--rows", str(rows), "--way", spec]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE)

@@ -10,8 +10,9 @@ from pydantic import Field, model_validator
 from arf_programs.config.budget import BudgetConfig
 from arf_programs.config.compile import CompileConfig, ProgramsConfig
 from arf_programs.config.evaluate import EvaluateConfig
-from arf_programs.config.models import ModelsConfig
+from arf_programs.config.models import PIPELINE_ROLES, ModelsConfig
 from arf_programs.config.plant import PlantConfig
+from arf_programs.config.ray import Engine, RayConfig
 from arf_programs.config.section import Section
 from arf_programs.config.train import TrainConfig
 
@@ -109,6 +110,8 @@ class Config(Section):
     workers: int | None = Field(
         default=None, ge=1, le=64, description="processes; null: one, and as many as cores from 2,000 conversations on"
     )
+    engine: Engine = Field(default="local", description="where rows are asked about: this machine, or a Ray cluster")
+    ray: RayConfig = RayConfig()
     calls_dir: Path | None = Field(default=None, description="folder of stored answers; default: calls in run_dir")
     budget: BudgetConfig = BudgetConfig()
     corpus: CorpusConfig
@@ -129,3 +132,13 @@ class Config(Section):
         if isinstance(value, dict) and not value.get("run_dir"):
             return {**value, "run_dir": f"runs/{value.get('name', 'arf')}"}
         return value
+
+    @model_validator(mode="after")
+    def _no_batches_on_a_cluster(self) -> Config:
+        batch = [role for role in PIPELINE_ROLES if self.models.of(role).mode == "batch"]
+        if self.engine == "ray" and batch:
+            raise ValueError(
+                f"`engine: ray` does not go with `mode: batch` (models.{batch[0]}), whose waves one machine gathers: "
+                "set `mode: live`, or `engine: local`"
+            )
+        return self

@@ -11,7 +11,7 @@ import dspy
 from arf_programs.config.models import ModelConfig
 from arf_programs.models._litellm import import_litellm
 from arf_programs.models.cache_marks import CACHE_MARKS, check_cache_marks, marks_before_the_question
-from arf_programs.models.call_store import CallStore
+from arf_programs.models.keyed_cache import KeyedCache
 from arf_programs.models.pacing.endpoint import Pace
 from arf_programs.models.providers import declare_model, register_providers
 from arf_programs.models.sending import answer, current_meter
@@ -24,10 +24,10 @@ _SEEDS = 2**31
 
 
 class ArfLM(dspy.LM):
-    """dspy.LM over LiteLLM, whose calls go through ARF's store, gates and budget where a CallStore is DSPy's cache.
+    """dspy.LM over LiteLLM, whose calls go through ARF's store, gates and budget where a KeyedCache is DSPy's cache.
 
     DSPy's own way there costs about as much as LiteLLM's: three hops to threads a call, and bookkeeping that a run does
-    not read. It is taken where somebody listens (history, callbacks, usage) and where there is no CallStore.
+    not read. It is taken where somebody listens (history, callbacks, usage) and where there is no KeyedCache.
 
     A model that samples by the `seed` of its request: DSPy's optimizers ask for another sample of an answer by a copy
     with another `rollout_id`, which only tells stored answers apart; here it moves the seed as well, or every sample
@@ -48,7 +48,7 @@ class ArfLM(dspy.LM):
         self, prompt: str | None = None, *, messages: list[dict[str, Any]] | None = None, **kwargs: Any
     ) -> list[Any]:
         """The answers, as DSPy's adapters take them. Raises what `arf_programs.models.sending.answer` raises."""
-        if not isinstance(dspy.cache, CallStore) or _somebody_listens():
+        if not isinstance(dspy.cache, KeyedCache) or _somebody_listens():
             listened: list[Any] = await super().acall(prompt, messages=messages, **kwargs)
             return listened
         asked = {**self.kwargs, **kwargs}

@@ -12,8 +12,9 @@ from typing import Any
 from dspy.utils.exceptions import LMError
 
 from arf_programs.models._litellm import import_litellm, skip_litellms_logging
-from arf_programs.models.call_budget import BudgetSpent, CallBudget, Need
-from arf_programs.models.call_store import CallStore
+from arf_programs.models.call_budget import Need
+from arf_programs.models.call_store import lost_of
+from arf_programs.models.keyed_cache import Desk, KeyedCache
 from arf_programs.models.pacing.endpoint import Endpoint, Pace
 from arf_programs.models.prices import listed_price
 
@@ -22,7 +23,6 @@ Sender = Callable[[Request, str], Awaitable[Any]]  # of a request and its key in
 
 _BYTES_A_TOKEN = 3  # few tokens are shorter: what a call may use at most
 _NOT_SENT = ("rollout_id",)  # tells stored answers apart
-_WAIT_FOR_BUDGET = 0.05
 
 
 @dataclass
@@ -112,7 +112,7 @@ def may_be_asked_anew() -> bool:
 
 
 async def answer(
-    store: CallStore, request: Request, *, name: str, pace: Pace, wrap: Callable[[Exception], LMError]
+    store: KeyedCache, request: Request, *, name: str, pace: Pace, wrap: Callable[[Exception], LMError]
 ) -> Any:
     """LiteLLM's response to `request`: the stored one, or that of the endpoint `name`, which is then stored.
 
@@ -123,47 +123,51 @@ async def answer(
     session = _session.get() or Session()
     while (other := session.pending.get(key)) is not None:
         await other.wait()
-    if not _anew.get() and (stored := store.find(key, request)) is not None:
-        current_meter().replayed = True
-        return stored
-    current_meter().replayed = False
     session.pending[key] = asked = asyncio.Event()
     try:
-        return await _ask(session, store, key, request, name, pace, wrap)
+        stored = await store.desk.look_up(key, request, anew=_anew.get())
+        current_meter().replayed = stored is not None
+        if stored is not None:
+            return stored
+        return await _ask_and_leave(session, store.desk, key, request, name, pace, wrap)
     finally:
         del session.pending[key]
         asked.set()
 
 
+async def _ask_and_leave(session: Session, desk: Desk, key: str, *rest: Any) -> Any:
+    try:
+        return await _ask(session, desk, key, *rest)
+    finally:
+        await desk.leave(key)
+
+
 async def _ask(
     session: Session,
-    store: CallStore,
+    desk: Desk,
     key: str,
     request: Request,
     name: str,
     pace: Pace,
     wrap: Callable[[Exception], LMError],
 ) -> Any:
-    need = need_of(request, with_usd=store.budget.caps_usd)
+    need = need_of(request, with_usd=desk.caps_usd)
     batched = name in session.senders
     sender = session.senders.get(name, _send)
 
     async def send() -> Any:
-        await _spend(store.budget, need)
+        await desk.spend(need)
         current_meter().tries += 1
         try:
             response = await sender(request, key)
         except Exception as error:
-            store.budget.settle(need)
-            store.lose(request)
+            await desk.give_back(need, lost_of(request))
             raise wrap(error) from error
         except BaseException:
-            store.budget.settle(need)
-            if not batched:  # a batch goes on when nobody waits any longer, and its answer is booked later
-                store.lose(request)
+            # A batch goes on when nobody waits any longer, and its answer is booked later.
+            await desk.give_back(need, None if batched else lost_of(request))
             raise
-        call = store.keep(key, request, response)
-        store.budget.settle(need, tokens=call.prompt_tokens + call.completion_tokens, usd=call.usd)
+        call = await desk.take_in(key, request, response, need)
         current_meter().usd += call.usd
         return response
 
@@ -178,19 +182,6 @@ async def _send(request: Request, _: str) -> Any:
     skip_litellms_logging()
     # Tries are counted and made in one place; the clients below LiteLLM would make their own.
     return await litellm.acompletion(**{"num_retries": 0, "max_retries": 0, **wire})
-
-
-async def _spend(budget: CallBudget, need: Need) -> None:
-    """Count the call; where calls under way hold what is left, wait for what they really use."""
-    while True:
-        try:
-            budget.spend(need)
-        except BudgetSpent:
-            if not budget.is_held:
-                raise
-            await asyncio.sleep(_WAIT_FOR_BUDGET)
-        else:
-            return
 
 
 def need_of(request: Request, *, with_usd: bool) -> Need:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from arf_programs.models.call_store import Call
+from arf_programs.models.answer_files import Call
 from arf_programs.report.data import CostFigures
 from signatures.records import Revision, Verdict
 

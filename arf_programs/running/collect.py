@@ -131,22 +131,29 @@ def reopen(run: Run, step: Step[Any, Any], rows: Iterable[BaseModel]) -> None:
     part.close()
 
 
+async def take_step(step: Step[Any, Any], work: Callable[[Any], Any], task: Task) -> tuple[Done, Task | None]:
+    """What a step makes of its task, and the next step's task if one follows.
+
+    Raises what `arf_programs.running.rows.attempt` raises.
+    """
+    with calls_of(step.stage):
+        result = await attempt(work, task.row, name=step.key(task.row), stage=step.stage)
+    if isinstance(result, Failure):
+        return Done(task.number, task.step, task.digest, result), None
+    done = Done(task.number, task.step, task.digest, result.model_dump_json())
+    if step.then is None:
+        return done, None
+    row = step.then(task.row, result)
+    return done, Task(task.number, task.step + 1, row_digest(row), row)
+
+
 def chain(steps: Sequence[Step[Any, Any]], works: Sequence[Callable[[Any], Any]]) -> Callable[..., Any]:
     """A coroutine function that takes a Task through the steps from its own on, and tells each result at once."""
 
     async def walk(task: Task, tell: Callable[[Done], None]) -> None:
-        row, digest = task.row, task.digest
-        for place in range(task.step, len(steps)):
-            step = steps[place]
-            with calls_of(step.stage):
-                result = await attempt(works[place], row, name=step.key(row), stage=step.stage)
-            if isinstance(result, Failure):
-                tell(Done(task.number, place, digest, result))
-                return
-            tell(Done(task.number, place, digest, result.model_dump_json()))
-            if step.then is None:
-                return
-            row = step.then(row, result)
-            digest = row_digest(row)
+        left: Task | None = task
+        while left is not None and left.step < len(steps):
+            done, left = await take_step(steps[left.step], works[left.step], left)
+            tell(done)
 
     return walk

@@ -34,6 +34,7 @@ class Step(Generic[Row, Result]):
     """
 
     stage: str
+    row: type[Row]
     result: type[Result]
     open: Callable[[Run], Callable[[Row], Awaitable[Result]]]
     key: Callable[[Row], RowKey]

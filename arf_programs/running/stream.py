@@ -6,7 +6,8 @@ import asyncio
 import multiprocessing
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Protocol
 
 from pydantic import BaseModel
 
@@ -33,23 +34,58 @@ def stream(
     What was done is kept as it is done: after a stop, whatever stopped it, the same call goes on. Raises what
     `arf_programs.running.rows.attempt` raises, and StageError when rows only fail.
     """
-    workers = workers_for(run, total)
-    budget = budget_of(run) if workers == 1 else budget_of(run).shared(multiprocessing.get_context("spawn"))
-    before = budget.usd
-    collector = Collector(run, steps, total=total, usd=lambda: budget.usd - before)
-    label = ", ".join(step.stage for step in steps)
-    spare_the_collector()
-    try:
-        with run.progress.task(label, total=total):
-            tasks = collector.tasks(rows)
-            if workers == 1:
-                _run_here(run, steps, tasks, collector.take_in, budget, slots_of(run, steps, total))
-            else:
-                run_in_workers(run, steps, tasks, collector.take_in, budget, workers)
-        failed = collector.failed
-        return list(zip(collector.finish(), failed, strict=True))
-    finally:
-        collector.close()
+    with way_for(run, steps, total) as way:
+        collector = Collector(run, steps, total=total, usd=way.usd)
+        spare_the_collector()
+        try:
+            with run.progress.task(", ".join(step.stage for step in steps), total=total):
+                way.work(collector.tasks(rows), collector.take_in)
+            failed = collector.failed
+            return list(zip(collector.finish(), failed, strict=True))
+        finally:
+            collector.close()
+
+
+class Way(Protocol):
+    """Where and how rows are done."""
+
+    def usd(self) -> float:
+        """US dollars spent so far."""
+        ...
+
+    def work(self, tasks: Iterator[Task], take_in: Callable[..., None]) -> None:
+        """Do the tasks, and hand each result to `take_in` as it comes."""
+        ...
+
+
+def way_for(run: Run, steps: Sequence[Step[Any, Any]], total: int) -> AbstractContextManager[Way]:
+    """The way that the configuration asks for."""
+    if run.config.engine == "ray":
+        from arf_programs.running.cluster.run import on_cluster
+
+        return on_cluster(run, steps, total)
+    return nullcontext(_OnThisMachine(run, steps, total))
+
+
+class _OnThisMachine:
+    """In this process, or in workers that it starts."""
+
+    def __init__(self, run: Run, steps: Sequence[Step[Any, Any]], total: int) -> None:
+        self._run, self._steps, self._total = run, steps, total
+        self._workers = workers_for(run, total)
+        budget = budget_of(run)
+        self._budget = budget if self._workers == 1 else budget.shared(multiprocessing.get_context("spawn"))
+        self._before = self._budget.usd
+
+    def usd(self) -> float:
+        return self._budget.usd - self._before
+
+    def work(self, tasks: Iterator[Task], take_in: Callable[..., None]) -> None:
+        if self._workers == 1:
+            slots = slots_of(self._run, self._steps, self._total)
+            _run_here(self._run, self._steps, tasks, take_in, self._budget, slots)
+        else:
+            run_in_workers(self._run, self._steps, tasks, take_in, self._budget, self._workers)
 
 
 def workers_for(run: Run, total: int) -> int:

@@ -175,6 +175,7 @@ def step_depends(run: Run) -> dict[str, str]:
 
 STEP = Step(
     stage="analyze",
+    row=Summary,
     result=DraftErrors,
     open=open_work,
     key=row_key,

@@ -75,6 +75,7 @@ def slots(config: Config) -> int:
 
 STEP = Step(
     stage="draft",
+    row=Conversation,
     result=Summary,
     open=open_work,
     key=row_key,

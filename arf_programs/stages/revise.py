@@ -150,6 +150,7 @@ def step_depends(run: Run) -> dict[str, str]:
 
 STEP = Step(
     stage="revise",
+    row=DraftToMend,
     result=Revision,
     open=open_work,
     key=row_key,

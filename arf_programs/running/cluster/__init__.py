@@ -1,0 +1,1 @@
+"""Rows through the steps of a stage on a Ray cluster."""

@@ -1,0 +1,86 @@
+"""How many calls a second the owner of a run on Ray bears: what bounds a cluster, however many nodes it has.
+
+    python bench/ray_owner.py --calls 5000
+
+Starts a Ray cluster of this machine alone, and asks an owner as `--workers` processes do for different calls: looks the
+key up, spends, and hands in an answer of 1.5 kB, 64 at once in each. Prints one JSON object: calls a second, and
+milliseconds of the owner's processor a call, which bound it on a machine with cores to spare.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+IN_FLIGHT = 64
+
+
+def ask(owner: Any, name: str, calls: int) -> None:
+    from arf_programs.models.answer_files import Call
+    from arf_programs.models.call_budget import Need
+    from arf_programs.running.cluster.desk import Line
+    from arf_programs.running.cluster.messages import LookUp, Spend, TakeIn
+
+    need, answer = Need(500, 0.0), "x" * 1500
+    call = Call(stage="draft", model="m", cached=False, prompt_tokens=400, completion_tokens=50)
+    numbers = iter(range(calls))
+
+    async def worker(line: Line) -> None:
+        for number in numbers:
+            key = f"{name}-{number}"
+            await line.ask(LookUp(key, call, False))
+            await line.ask(Spend(need))
+            await line.ask(TakeIn(key, answer, call, need))
+
+    async def work() -> None:
+        line = Line(owner, name)
+        keeping = asyncio.create_task(line.keep_open())
+        await asyncio.gather(*(worker(line) for _ in range(IN_FLIGHT)))
+        keeping.cancel()
+
+    asyncio.run(work())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--calls", type=int, default=5000)
+    parser.add_argument("--workers", type=int, default=2)
+    options = parser.parse_args()
+
+    from arf_programs.config.schema import Config
+    from arf_programs.running.cluster.connect import import_ray
+    from arf_programs.running.cluster.job import Job
+    from arf_programs.running.cluster.owner import Owner
+
+    class Timed(Owner):
+        def processor(self) -> float:
+            return time.process_time()
+
+    ray = import_ray()
+    ray.init(num_cpus=options.workers, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    with tempfile.TemporaryDirectory() as name:
+        os.chdir(name)
+        config = Config.model_validate({"corpus": {"path": "none"}, "models": {"teacher": "scripted/none"}})
+        job = Job(config, Path(name), Path(name) / "run", False, ())
+        owner = ray.remote(Timed).options(num_cpus=0).remote(job)
+        asking = ray.remote(ask)
+        ray.get([asking.remote(owner, f"warm{n}", 100) for n in range(options.workers)])
+        start, used = time.monotonic(), ray.get(owner.processor.remote())
+        share = options.calls // options.workers
+        ray.get([asking.remote(owner, f"w{n}", share) for n in range(options.workers)])
+        seconds = time.monotonic() - start
+        used = ray.get(owner.processor.remote()) - used
+        done = share * options.workers
+        print(json.dumps({"calls": done, "calls_per_second": done / seconds, "owner_cpu_ms": 1000 * used / done}))
+        ray.get(owner.close.remote())
+        ray.shutdown()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,171 @@
+"""`engine: ray` on a cluster of two nodes on this machine: the same records and caps, and a node that is killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import served_team
+from model_server import running_server
+from model_server_faults import Faults
+from scripted_team import FLAW
+from served_team import serving, write_project
+from typer.testing import CliRunner
+
+from arf_programs.cli.app import app
+from arf_programs.jsonl import write_jsonl_atomic
+from arf_programs.models.call_store import read_ledger
+from arf_programs.models.scripted import ScriptedAnswer
+
+os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+ray = pytest.importorskip("ray")
+
+QUICKSTART = Path(__file__).parent.parent / "examples/quickstart/arf.yaml"
+FILES = ("drafts.jsonl", "taxonomy.yaml", "errors.jsonl", "revisions.jsonl", "failures.jsonl")
+ON_RAY = "engine: ray\nray: {workers: 2, cpus: 1, batch: 8}\n"
+MEMORY = 120_000_000  # bytes of a node's object store
+
+
+def arf(*arguments, code=0):
+    result = CliRunner().invoke(app, [str(item) for item in arguments])
+    assert result.exit_code == code, result.output + result.stderr
+    return result
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """The head, on which the runs are started, and room for one more node."""
+    from ray.cluster_utils import Cluster
+
+    made = Cluster(
+        initialize_head=True,
+        head_node_args={"num_cpus": 2, "object_store_memory": MEMORY, "include_dashboard": False},
+    )
+    ray.init(made.address, log_to_driver=False, logging_level="ERROR")
+    yield made
+    ray.shutdown()
+    made.shutdown()
+
+
+@pytest.fixture
+def second_node(cluster):
+    """A further node, gone after the test."""
+    node = cluster.add_node(num_cpus=2, object_store_memory=MEMORY)
+    yield node
+    if node in cluster.worker_nodes:
+        cluster.remove_node(node, allow_graceful=False)
+
+
+def script(path: Path) -> Path:
+    """A file of answers for every question that the quickstart asks up to its revisions."""
+    error = {
+        "quote": FLAW,
+        "evidence": [2],
+        "explanation": "It is invented.",
+        "category": "fabricated",
+        "severity": "major",
+    }
+    category = {"id": "fabricated", "name": "Fabricated", "definition": "Invented.", "severity": "major", "example": ""}
+    answers = [
+        ("note every problem in it", {"notes": ["The refund is invented."]}),
+        ("Sort notes about errors", {"categories": [{**category, "notes": [1, 2, 3, 4, 5, 6]}]}),
+        ("(?s)Find the errors in a summary.*invoice", "It is no usable answer."),
+        ("Find the errors in a summary", {"errors": [error]}),
+        ("Write one sentence of a customer-service summary anew", {"corrected": FLAW.upper()}),
+        ("Write the one sentence that", {"missing": "The customer wrote that something came broken."}),
+        ("parcel", "The customer wrote about a parcel and the agent found it."),
+        ("", f"The customer wrote about an order and the agent helped. {FLAW}"),
+    ]
+    write_jsonl_atomic(path, [ScriptedAnswer(match=match, answer=answer) for match, answer in answers])
+    return path
+
+
+def test_the_quickstart_gives_the_same_records_as_on_one_machine(cluster, tmp_path):
+    model = f"models={{teacher: 'scripted/{script(tmp_path / 'answers.jsonl')}'}}"
+    local, over_ray = tmp_path / "local", tmp_path / "ray"
+    arf("revise", QUICKSTART, "--run-dir", local, "--set", model)
+    more = ["engine=ray", "ray.batch=5", "ray.workers=1"]
+    arf("revise", QUICKSTART, "--run-dir", over_ray, "--set", model, *(item for key in more for item in ("--set", key)))
+    for name in FILES:
+        assert (over_ray / name).read_bytes() == (local / name).read_bytes(), name
+    failed = Counter(json.loads(line)["stage"] for line in (over_ray / "failures.jsonl").read_text().splitlines())
+    assert failed["analyze"] > 0
+    assert not failed["revise"], "what failed at one step went on to the next"
+    assert not list((over_ray / "parts").iterdir())
+    booked = [Counter(call.stage for call in read_ledger(run / "calls.jsonl")) for run in (local, over_ray)]
+    assert booked[0] == booked[1]
+    assert "verified" in (over_ray / "revisions.jsonl").read_text()
+
+
+def test_a_killed_node_loses_nothing_and_pays_twice_only_for_what_was_in_flight(cluster, second_node, tmp_path):
+    in_flight: list[int] = []
+    asked = Counter()
+
+    def kill() -> None:
+        in_flight.append(server.counts.in_flight)
+        cluster.remove_node(second_node, allow_graceful=False)
+
+    def answer(body):
+        asked["all"] += 1
+        if asked["all"] == 60:
+            threading.Thread(target=kill).start()
+        return served_team.answer(body)
+
+    with running_server(Faults(latency=0.05), answer) as server:
+        config = write_project(tmp_path / "ray", server.base_url, 90, extra=ON_RAY, model=", concurrency: 8")
+        arf("draft", config)
+        sent = server.requests()
+    with serving() as server:
+        here = write_project(tmp_path / "here", server.base_url, 90)
+        arf("draft", here)
+        assert sent.keys() == server.requests().keys()
+    assert (config.parent / "run/drafts.jsonl").read_bytes() == (here.parent / "run/drafts.jsonl").read_bytes()
+    assert in_flight, "the node was not killed"
+    again = sum(sent.values()) - len(sent)
+    assert again <= 8, "what was answered is asked again"
+    assert sum(not call.cached for call in read_ledger(config.parent / "run/calls.jsonl")) == 90
+    sys.stderr.write(f"in flight at the kill: {in_flight}, sent again: {again}\n")
+
+
+def test_a_cap_is_never_passed_and_the_run_goes_on_when_it_is_raised(cluster, tmp_path):
+    with serving(Faults(latency=0.01)) as server:
+        config = write_project(tmp_path, server.base_url, 40, extra=ON_RAY)
+        told = arf("draft", config, "--set", "budget.calls=25", code=3)
+        assert server.stats()["requests"] == 25
+        assert "25 calls are sent, and no more may be: raise the cap in `budget`" in told.stderr
+        assert "Traceback" not in told.stderr
+        assert len(read_ledger(tmp_path / "run/calls.jsonl")) == 25, "an answer that was paid for is lost"
+        arf("draft", config)
+        assert server.stats()["requests"] == 40
+    assert len((tmp_path / "run/drafts.jsonl").read_text().splitlines()) == 40
+
+
+def test_workers_ask_once_for_the_same(cluster, tmp_path):
+    with serving(Faults(latency=0.05)) as server:
+        config = write_project(
+            tmp_path, server.base_url, 12, extra=ON_RAY.replace("batch: 8", "batch: 1, format: jsonl")
+        )
+        corpus = tmp_path / "conversations.jsonl"
+        first = json.loads(corpus.read_text().splitlines()[0])
+        twins = [json.dumps({**first, "id": f"again{n}"}) + "\n" for n in range(12)]
+        corpus.write_text(corpus.read_text() + "".join(twins))
+        arf("draft", config)
+        assert server.stats()["requests"] == 12
+
+
+def test_without_the_package_the_error_gives_the_command(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    config = write_project(tmp_path, "http://127.0.0.1:1/v1", 4, extra="engine: ray\n")
+    told = arf("draft", config, code=2).stderr
+    assert "`engine: ray` needs the package ray: pip install 'arf-programs[ray]'" in told
+
+
+def test_batch_mode_is_refused(tmp_path):
+    config = write_project(tmp_path, "http://127.0.0.1:1/v1", 4, extra="engine: ray\n", model=", mode: batch")
+    told = arf("draft", config, code=2).stderr
+    assert "`engine: ray` does not go with `mode: batch` (models.teacher)" in told
