@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from arf_programs.cli.app import app
 from arf_programs.config.models import ModelConfig
 from arf_programs.models.lm import build_lm, check_provider
+from arf_programs.models.sending import need_of
 from arf_programs.programs.summarize import SummarizeConversation
 from signatures.exceptions import ConfigError
 
@@ -50,6 +51,15 @@ def test_with_demonstrations_it_ends_the_last_of_them(call, conversation):
     assert question["role"] == "user"
 
 
+def test_calls_that_wait_are_marked_too():
+    """The way in which DSPy's optimizers call a model, one call after another."""
+    with serving_anthropic() as (base_url, bodies):
+        lm = build_lm(ModelConfig(model=MODEL, api_base=base_url, cache_marks=True), seed=1)
+        for question in ("one", "two"):
+            lm(messages=[{"role": "system", "content": "Answer."}, {"role": "user", "content": question}], cache=False)
+    assert [body["system"][0]["cache_control"] for body in bodies] == [MARK, MARK]
+
+
 def test_without_the_setting_there_is_none(call, conversation):
     with serving_anthropic() as (base_url, bodies):
         asked(call, conversation, base_url)
@@ -62,6 +72,16 @@ def test_without_the_setting_there_is_none(call, conversation):
 def test_a_provider_that_does_not_take_marks_is_refused(model):
     with pytest.raises(ConfigError, match=f"{model}: cache_marks are for Claude models"):
         check_provider(ModelConfig(model=model, cache_marks=True))
+
+
+def test_the_cap_on_money_reckons_with_what_is_written_to_the_cache():
+    plain, marked = (
+        need_of({"model": MODEL, "messages": [{"content": "x" * 3000}], **lm.kwargs, "max_tokens": 0}, with_usd=True)
+        for lm in (build_lm(ModelConfig(model=MODEL, cache_marks=marks), seed=1) for marks in (False, True))
+    )
+    assert plain.usd == pytest.approx(1000 * 3 / 1e6)
+    assert marked.usd == pytest.approx(1000 * 3.75 / 1e6)
+    assert marked.tokens == plain.tokens
 
 
 def write_project(folder, base_url, *, cache_marks):

@@ -14,6 +14,9 @@ from signatures.exceptions import ConfigError
 CACHE_MARKS: Final = "cache_control_injection_points"
 """LiteLLM's parameter."""
 
+CACHE_WRITE: Final = 1.25
+"""What a token that is written to the cache costs, as a share of one that is not; Anthropic's price for 5 minutes."""
+
 _PROVIDERS: Final = ("anthropic", "azure_ai", "bedrock", "databricks", "openrouter", "vertex_ai")
 _FAMILY: Final = "claude"
 

@@ -30,5 +30,5 @@ def known_model(model: str) -> dict[str, Any] | None:
     litellm: Any = import_litellm()
     try:
         return dict(litellm.get_model_info(model))
-    except litellm.exceptions.ModelNotMappedError:
+    except Exception:  # ModelNotMappedError, or a bare one where LiteLLM could not read its own entry
         return None

@@ -12,6 +12,7 @@ from typing import Any
 from dspy.utils.exceptions import LMError
 
 from arf_programs.models._litellm import import_litellm, skip_litellms_logging
+from arf_programs.models.cache_marks import CACHE_MARKS, CACHE_WRITE
 from arf_programs.models.call_budget import Need
 from arf_programs.models.call_store import lost_of
 from arf_programs.models.keyed_cache import Desk, KeyedCache
@@ -190,6 +191,8 @@ def need_of(request: Request, *, with_usd: bool) -> Need:
     longest = float(request.get("max_tokens") or request.get("max_completion_tokens") or 0)
     price = listed_price(str(request["model"])) if with_usd else None
     input_price, output_price = price or (0.0, 0.0)  # a model without a price counts as free
+    if CACHE_MARKS in request:
+        input_price *= CACHE_WRITE
     return Need(tokens=prompt + longest, usd=prompt * input_price + longest * output_price)
 
 
