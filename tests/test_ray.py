@@ -159,7 +159,7 @@ def test_workers_ask_once_for_the_same(cluster, tmp_path):
         assert server.stats()["requests"] == 12
 
 
-def test_when_the_owner_of_the_answers_dies_the_run_ends_and_goes_on_later(cluster, tmp_path, monkeypatch):
+def test_when_the_owner_of_the_answers_dies_the_run_ends_and_says_so(cluster, tmp_path, monkeypatch):
     start, owners, asked = cluster_run._start_owner, [], Counter()
 
     def noting(*arguments):
