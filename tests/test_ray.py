@@ -21,6 +21,7 @@ from arf_programs.cli.app import app
 from arf_programs.jsonl import write_jsonl_atomic
 from arf_programs.models.call_store import read_ledger
 from arf_programs.models.scripted import ScriptedAnswer
+from arf_programs.running.cluster import run as cluster_run
 
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 ray = pytest.importorskip("ray")
@@ -156,6 +157,27 @@ def test_workers_ask_once_for_the_same(cluster, tmp_path):
         corpus.write_text(corpus.read_text() + "".join(twins))
         arf("draft", config)
         assert server.stats()["requests"] == 12
+
+
+def test_when_the_owner_of_the_answers_dies_the_run_ends_and_says_so(cluster, tmp_path, monkeypatch):
+    start, owners, asked = cluster_run._start_owner, [], Counter()
+
+    def noting(*arguments):
+        owners.append(start(*arguments))
+        return owners[-1]
+
+    def answer(body):
+        asked["all"] += 1
+        if asked["all"] == 20:
+            ray.kill(owners[0])
+        return served_team.answer(body)
+
+    monkeypatch.setattr(cluster_run, "_start_owner", noting)
+    with running_server(Faults(latency=0.02), answer) as server:
+        config = write_project(tmp_path, server.base_url, 40, extra=ON_RAY)
+        told = arf("draft", config, code=1).stderr
+        assert "the Ray cluster failed" in told
+        assert "Traceback" not in told
 
 
 def test_without_the_package_the_error_gives_the_command(tmp_path, monkeypatch):

@@ -23,7 +23,9 @@ class Line:
     def __init__(self, owner: Any, name: str) -> None:
         self._owner, self._name = owner, name
         self._waiting: list[tuple[Message, asyncio.Future[Reply]]] = []
+        self._passed = self._waiting
         self._something = asyncio.Event()
+        self._closed = False
 
     async def ask(self, message: Message) -> Reply:
         """The owner's reply, when it is not to wait."""
@@ -32,7 +34,17 @@ class Line:
         return reply
 
     async def keep_open(self) -> None:
-        """Without end: pass messages on, and give a sign of life where there are none."""
+        """Pass messages on, and give a sign of life where there are none; ends only when the owner has, by raising.
+        Whoever waits for a reply is cancelled then.
+        """
+        try:
+            await self._pass_on()
+        finally:
+            self._closed = True
+            for _, future in (*self._passed, *self._waiting):
+                future.cancel()
+
+    async def _pass_on(self) -> None:
         while True:
             try:
                 await asyncio.wait_for(self._something.wait(), HEARTBEAT)
@@ -40,13 +52,15 @@ class Line:
                 await self._owner.hear.remote(self._name, [])
                 continue
             self._something.clear()
-            passed, self._waiting = self._waiting, []
-            replies = await self._owner.hear.remote(self._name, [message for message, _ in passed])
-            for (_, future), reply in zip(passed, replies, strict=True):
+            self._passed, self._waiting = self._waiting, []
+            replies = await self._owner.hear.remote(self._name, [message for message, _ in self._passed])
+            for (_, future), reply in zip(self._passed, replies, strict=True):
                 if not future.done():
                     future.set_result(reply)
 
     def _reply(self, message: Message) -> asyncio.Future[Reply]:
+        if self._closed:
+            raise asyncio.CancelledError
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self._waiting.append((message, future))
         self._something.set()

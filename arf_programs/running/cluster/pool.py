@@ -18,8 +18,8 @@ from arf_programs.running.cluster.rows import Passing, from_table, to_table
 from arf_programs.running.cluster.stop import Stop
 from arf_programs.running.collect import take_step
 from arf_programs.running.garbage import spare_the_collector
-from arf_programs.running.rows import each_row
-from signatures.exceptions import ArfError
+from arf_programs.running.rows import each_row, reason_of
+from signatures.exceptions import ArfError, StageError
 
 Handle = Callable[[Passing], Awaitable[Passing]]
 
@@ -36,8 +36,7 @@ class StepActor:
         self._loop = asyncio.new_event_loop()
         self._inbox: asyncio.Queue[tuple[Passing, Future[Passing]]] = asyncio.Queue()
         self._stop: Stop | None = None
-        self._open: set[Future[Passing]] = set()
-        self._dead: BaseException | None = None
+        self._open: dict[Future[Passing], Passing] = {}
         threading.Thread(target=self._run, daemon=True).start()
 
     def __call__(self, table: pa.Table) -> pa.Table:
@@ -49,21 +48,30 @@ class StepActor:
         if row.step != self._place:
             future.set_result(row)
             return future
-        self._open.add(future)
-        future.add_done_callback(self._open.discard)
-        if self._dead is not None:
-            raise self._dead
+        self._open[future] = row
+        future.add_done_callback(lambda done: self._open.pop(done, None))
+        if self._loop.is_closed():
+            self._end_open()
+            return future
         self._loop.call_soon_threadsafe(self._inbox.put_nowait, (row, future))
         return future
 
     def _run(self) -> None:
-        """The life of the event loop; whoever waits for it when it ends would wait for ever."""
+        """The life of the event loop, which ends with the owner: then no row is done any more."""
         try:
             self._loop.run_until_complete(self._live())
-        except BaseException as error:
-            self._dead = error
-            for future in list(self._open):
-                future.set_exception(error)
+        except Exception as error:
+            self._stop = Stop.of(StageError(f"a worker has lost the run: {reason_of(error)}"))
+        finally:
+            self._loop.close()
+            self._end_open()
+
+    def _end_open(self) -> None:
+        """Let nobody wait for a loop that has ended."""
+        stop = self._stop or Stop.of(StageError("a worker has ended"))
+        for future, row in list(self._open.items()):
+            if not future.done():
+                future.set_result(row.stopped(stop))
 
     async def _live(self) -> None:
         """Do rows until the process ends."""

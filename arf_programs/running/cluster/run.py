@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -54,9 +54,9 @@ class Cluster:
                 return
             try:
                 self._take_blocks(paths, take_in)
-            except self._ray.exceptions.RayTaskError:
-                raise  # a defect, with its traceback
             except self._ray.exceptions.RayError as error:
+                if not self._is_the_clusters(error):
+                    raise  # a defect, with its traceback
                 raise StageError(
                     f"the Ray cluster failed ({type(error).__name__}): what was done is kept, and the same command "
                     "goes on from there."
@@ -64,8 +64,16 @@ class Cluster:
 
     def close(self) -> None:
         """End the owner, when its files are closed."""
-        self._ray.get(self._owner.close.remote())
+        with suppress(self._ray.exceptions.RayError):  # it is dead already
+            self._ray.get(self._owner.close.remote())
         self._ray.kill(self._owner)
+
+    def _is_the_clusters(self, error: BaseException) -> bool:
+        """Whether the cluster failed: not only a function that ran on it."""
+        kinds = self._ray.exceptions
+        return any(
+            isinstance(item, kinds.RayError) and not isinstance(item, kinds.RayTaskError) for item in _chain(error)
+        )
 
     def _take_blocks(self, paths: list[Path], take_in: Callable[..., None]) -> None:
         stop: Stop | None = None
@@ -158,18 +166,16 @@ def _start_owner(ray: Any, job: Job) -> Any:
     try:
         ray.get(owner.news.remote())
     except ray.exceptions.RayError as error:
-        raise _cause(error) from None
+        raise next((item for item in _chain(error) if isinstance(item, ArfError)), error) from None
     return owner
 
 
-def _cause(error: BaseException) -> BaseException:
-    """The ArfError below Ray's wrapping, else the error itself."""
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """The error, and what Ray wrapped in it."""
     seen: BaseException | None = error
     while seen is not None:
-        if isinstance(seen, ArfError):
-            return seen
+        yield seen
         seen = getattr(seen, "cause", None) or seen.__cause__
-    return error
 
 
 @contextmanager
