@@ -7,27 +7,22 @@ import os
 import sys
 import threading
 from collections import Counter
-from pathlib import Path
 
 import pytest
 import served_team
 from model_server import running_server
 from model_server_faults import Faults
-from scripted_team import FLAW
+from quickstart_script import QUICKSTART, RECORDS, write_script
 from served_team import serving, write_project
 from typer.testing import CliRunner
 
 from arf_programs.cli.app import app
-from arf_programs.jsonl import write_jsonl_atomic
 from arf_programs.models.call_store import read_ledger
-from arf_programs.models.scripted import ScriptedAnswer
 from arf_programs.running.cluster import run as cluster_run
 
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 ray = pytest.importorskip("ray")
 
-QUICKSTART = Path(__file__).parent.parent / "examples/quickstart/arf.yaml"
-FILES = ("drafts.jsonl", "taxonomy.yaml", "errors.jsonl", "revisions.jsonl", "failures.jsonl")
 ON_RAY = "engine: ray\nray: {workers: 2, cpus: 1, batch: 8}\n"
 MEMORY = 120_000_000  # bytes of a node's object store
 
@@ -62,37 +57,13 @@ def second_node(cluster):
         cluster.remove_node(node, allow_graceful=False)
 
 
-def script(path: Path) -> Path:
-    """A file of answers for every question that the quickstart asks up to its revisions."""
-    error = {
-        "quote": FLAW,
-        "evidence": [2],
-        "explanation": "It is invented.",
-        "category": "fabricated",
-        "severity": "major",
-    }
-    category = {"id": "fabricated", "name": "Fabricated", "definition": "Invented.", "severity": "major", "example": ""}
-    answers = [
-        ("note every problem in it", {"notes": ["The refund is invented."]}),
-        ("Sort notes about errors", {"categories": [{**category, "notes": [1, 2, 3, 4, 5, 6]}]}),
-        ("(?s)Find the errors in a summary.*invoice", "It is no usable answer."),
-        ("Find the errors in a summary", {"errors": [error]}),
-        ("Write one sentence of a customer-service summary anew", {"corrected": FLAW.upper()}),
-        ("Write the one sentence that", {"missing": "The customer wrote that something came broken."}),
-        ("parcel", "The customer wrote about a parcel and the agent found it."),
-        ("", f"The customer wrote about an order and the agent helped. {FLAW}"),
-    ]
-    write_jsonl_atomic(path, [ScriptedAnswer(match=match, answer=answer) for match, answer in answers])
-    return path
-
-
 def test_the_quickstart_gives_the_same_records_as_on_one_machine(cluster, tmp_path):
-    model = f"models={{teacher: 'scripted/{script(tmp_path / 'answers.jsonl')}'}}"
+    model = f"models={{teacher: 'scripted/{write_script(tmp_path / 'answers.jsonl')}'}}"
     local, over_ray = tmp_path / "local", tmp_path / "ray"
     arf("revise", QUICKSTART, "--run-dir", local, "--set", model)
     more = ["engine=ray", "ray.batch=5", "ray.workers=1"]
     arf("revise", QUICKSTART, "--run-dir", over_ray, "--set", model, *(item for key in more for item in ("--set", key)))
-    for name in FILES:
+    for name in RECORDS:
         assert (over_ray / name).read_bytes() == (local / name).read_bytes(), name
     failed = Counter(json.loads(line)["stage"] for line in (over_ray / "failures.jsonl").read_text().splitlines())
     assert failed["analyze"] > 0
