@@ -22,7 +22,7 @@ from arf_programs.stages.analyze import analyst_fingerprint, build_analyzer
 from arf_programs.stages.draft import build_teacher
 from arf_programs.stages.draft import fingerprint as draft_fingerprint
 from arf_programs.stages.evaluate import build_judge
-from arf_programs.stages.revise import build_reviser
+from arf_programs.stages.reviser import build_reviser
 
 OPTIMIZERS = {
     "labeled_fewshot": dspy.LabeledFewShot,

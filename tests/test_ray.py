@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 import threading
 from collections import Counter
@@ -156,6 +157,28 @@ def test_without_the_package_the_error_gives_the_command(tmp_path, monkeypatch):
     config = write_project(tmp_path, "http://127.0.0.1:1/v1", 4, extra="engine: ray\n")
     told = arf("draft", config, code=2).stderr
     assert "`engine: ray` needs the package ray: pip install 'arf-programs[ray]'" in told
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "nowhere"])
+def test_without_a_cluster_the_error_says_how_to_start_one(tmp_path, address):
+    arguments = ["draft", str(write_project(tmp_path, "http://127.0.0.1:9/v1", 4, extra="engine: ray\n"))]
+    told = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "from arf_programs.cli.app import main; main()",
+            *arguments,
+            "--set",
+            f"ray.address={address}",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert told.returncode == 1, told.stderr
+    assert f"no cluster at {address}" in told.stderr
+    assert "ray start --head" in told.stderr
+    assert "Traceback" not in told.stderr
 
 
 def test_batch_mode_is_refused(tmp_path):

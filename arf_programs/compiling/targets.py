@@ -23,7 +23,7 @@ from arf_programs.run import Run
 from arf_programs.stages.analyze import build_analyzer
 from arf_programs.stages.draft import build_teacher
 from arf_programs.stages.evaluate import build_judge
-from arf_programs.stages.revise import build_reviser
+from arf_programs.stages.reviser import build_reviser
 from signatures.records import Conversation, ErrorNote, Rating, Summary, Taxonomy
 
 LabeledSet = tuple[LabeledExample, ...]

@@ -11,7 +11,8 @@ from arf_programs.config.models import ModelConfig, Role
 from arf_programs.estimating.figures import Estimate, Line, Range, ordered, summed
 from arf_programs.estimating.history import ROLE_OF, History, Known, read_history
 from arf_programs.estimating.recorder import Asked, recording
-from arf_programs.estimating.rows import ASKING, Asking, Scenes, draw
+from arf_programs.estimating.rows import ASKING, Asking, Scenes
+from arf_programs.estimating.sample import draw
 from arf_programs.estimating.scratch import scratch_run
 from arf_programs.estimating.tokens import price_of
 from arf_programs.run import Run

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
 from arf_programs.config.models import ModelConfig
 from arf_programs.estimating.recorder import Asked, Recorder
-from arf_programs.estimating.stand_in import KINDS, Kind, Scene, stand_in_draft
+from arf_programs.estimating.sample import Sample
+from arf_programs.estimating.stand_in import KINDS, Kind, Scene
 from arf_programs.jsonl import read_jsonl
 from arf_programs.models.lm import build_lm
 from arf_programs.programs.analyze import AnalyzeSummary
@@ -20,8 +20,9 @@ from arf_programs.programs.open_notes import TakeNotes
 from arf_programs.programs.revise import ReviseDraft
 from arf_programs.programs.summarize import SummarizeConversation
 from arf_programs.run import Run
-from arf_programs.stages import analyze, draft, evaluate, revise, systems
+from arf_programs.stages import analyze, draft, evaluate, systems
 from arf_programs.stages.further import further_programs
+from arf_programs.stages.reviser import build_reviser
 from arf_programs.taxonomy.seed import seed_taxonomy
 from signatures.records import Conversation, DraftErrors, ErrorNote, Summary
 
@@ -40,41 +41,6 @@ class Asking:
     sampled: list[Scenes] = field(default_factory=list)
     once: list[Scenes] = field(default_factory=list)
     known: bool = False
-
-
-@dataclass(frozen=True)
-class Sample:
-    """Sampled conversations of both sides, with the number of those that there are, and drafts by id and kind."""
-
-    train: Sequence[Conversation]
-    holdout: Sequence[Conversation]
-    train_size: int
-    holdout_size: int
-    drafts: Mapping[str, Mapping[Kind, str]]
-
-
-def draw(run: Run, size: int) -> Sample:
-    """At most `size` conversations of each side, by a hash of seed and id, so that a larger sample holds a smaller one.
-
-    A draft is the teacher's where its stage is whole.
-    """
-    sides = run.conversations("train"), run.conversations("holdout")
-    train, holdout = (_first(side.values(), size, run.config.seed) for side in sides)
-    known: dict[str, str] = {}
-    if run.folder.drafts.exists():
-        known = {item.conversation_id: item.text for side in ("train", "holdout") for item in run.drafts(side)}
-    drafts = {
-        item.id: {kind: known.get(item.id) or stand_in_draft(item, kind) for kind in KINDS}
-        for item in (*train, *holdout)
-    }
-    return Sample(train, holdout, len(sides[0]), len(sides[1]), drafts)
-
-
-def _first(conversations: Iterable[Conversation], size: int, seed: int) -> list[Conversation]:
-    def rank(item: Conversation) -> bytes:
-        return hashlib.sha256(f"{seed}/{item.id}".encode()).digest()
-
-    return sorted(conversations, key=rank)[:size]
 
 
 def ask_draft(run: Run, sample: Sample, recorder: Recorder) -> Asking:
@@ -132,7 +98,7 @@ def ask_revise(run: Run, sample: Sample, recorder: Recorder) -> Asking:
     analyzer = analyze.build_analyzer(run)
     analyzer.checks = False
     asked = [(run.config.revise.strategy, 1), *further_programs(run.config)]
-    revisers = [revise.build_reviser(run, strategy=strategy, sample=number) for strategy, number in asked]
+    revisers = [build_reviser(run, strategy=strategy, sample=number) for strategy, number in asked]
     for reviser in revisers:
         reviser.verify.analyze.checks = False
     found = _found_errors(run)
@@ -165,7 +131,7 @@ def ask_evaluate(run: Run, sample: Sample, recorder: Recorder) -> Asking:
     analyzer = analyze.build_analyzer(run, model=config.analyst)
     analyzer.checks = False
     programs = [_system(run, model) for model in systems.models(run).values()]
-    reviser = revise.build_reviser(run) if config.reviser else None
+    reviser = build_reviser(run) if config.reviser else None
     if reviser is not None:
         reviser.verify.analyze.checks = False
     asking = Asking(sample.holdout_size)

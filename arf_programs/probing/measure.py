@@ -22,7 +22,7 @@ from arf_programs.run_folder import RunFolder
 from arf_programs.running.rows import RowKey
 from arf_programs.stages.analyze import build_analyzer
 from arf_programs.stages.plant import ensure_planted
-from arf_programs.stages.revise import build_reviser
+from arf_programs.stages.reviser import build_reviser
 from arf_programs.taxonomy.files import read_taxonomy, write_taxonomy
 from arf_programs.taxonomy.seed import seed_taxonomy
 from signatures.records import ErrorNote, Summary

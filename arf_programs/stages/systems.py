@@ -12,7 +12,7 @@ from arf_programs.run import Run
 from arf_programs.running.rows import RowKey
 from arf_programs.stages.analyze import build_analyzer
 from arf_programs.stages.draft import TEACHER
-from arf_programs.stages.revise import REVISION_SIGNATURES, build_reviser
+from arf_programs.stages.reviser import REVISION_SIGNATURES, build_reviser
 from arf_programs.stages.train import student_name
 from signatures.exceptions import ModelError
 from signatures.records import Failure, Revision, Summary

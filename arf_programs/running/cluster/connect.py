@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from arf_programs.config.ray import RayConfig
 from signatures.exceptions import MissingExtra, WorkError
 
+_REACHED_WITHIN = 10.0  # seconds
 _LOGGERS = ("ray", "ray.data")
 _SETTINGS = {
     "enable_progress_bars": False,
@@ -42,8 +44,9 @@ def connected(config: RayConfig) -> Iterator[Any]:
     ours = not ray.is_initialized()
     if ours:
         try:
+            _reach(config.address)
             ray.init(config.address, log_to_driver=False, logging_level=logging.ERROR)
-        except (ConnectionError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError) as error:
             raise WorkError(
                 f"ray.address: no cluster at {config.address} ({_first_line(error)}): start one by `ray start --head`, "
                 "or give its address."
@@ -54,6 +57,13 @@ def connected(config: RayConfig) -> Iterator[Any]:
     finally:
         if ours:
             ray.shutdown()
+
+
+def _reach(address: str) -> None:
+    """Raise OSError or ValueError where nobody listens at HOST:PORT: Ray itself would try on for minutes."""
+    host, _, port = address.rpartition(":")
+    if host:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_REACHED_WITHIN).close()
 
 
 @contextmanager
