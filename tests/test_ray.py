@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -39,6 +40,7 @@ def cluster():
     """The head, on which the runs are started, and room for one more node."""
     from ray.cluster_utils import Cluster
 
+    at_termination = signal.getsignal(signal.SIGTERM)  # a node sets its own
     made = Cluster(
         initialize_head=True,
         head_node_args={"num_cpus": 2, "object_store_memory": MEMORY, "include_dashboard": False},
@@ -47,6 +49,7 @@ def cluster():
     yield made
     ray.shutdown()
     made.shutdown()
+    signal.signal(signal.SIGTERM, at_termination)
 
 
 @pytest.fixture
