@@ -5,23 +5,42 @@ import random
 import signal
 import sqlite3
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from model_server import ModelServer
 from model_server_faults import Faults
 from served_team import serving, write_project
+from tiny_model import save_tiny_model
 from typer.testing import CliRunner
 
 from arf_programs.cli.app import app
 from arf_programs.jsonl import read_jsonl
-from signatures.records import Revision
+from signatures.records import Revision, Score
 
-CONVERSATIONS, KILLS, IN_FLIGHT = 300, 20, 16
-OUTPUTS = ("conversations.jsonl", "drafts.jsonl", "taxonomy.yaml", "errors.jsonl", "revisions.jsonl")
+CONVERSATIONS, IN_FLIGHT = 300, 16
+# Kills at so many requests, wherever they fall; and as soon as a file is there: the stages that ask no model.
+KILLS_AT_CALLS = 16
+KILLS_AT_FILES = ("config.yaml", "train/log.txt", "student/arf/checkpoints/checkpoint-*", "summary.json")
+OUTPUTS = (
+    "conversations.jsonl",
+    "drafts.jsonl",
+    "taxonomy.yaml",
+    "errors.jsonl",
+    "revisions.jsonl",
+    "train/arf.jsonl",
+    "student/arf/adapter_model.safetensors",
+    "predictions.jsonl",
+    "scores.jsonl",
+    "comparisons.jsonl",
+)
+SYSTEMS = {"base", "teacher", "reviser", "student_arf"}
+Moment = Callable[[], bool]
 
 
 def start(config: Path) -> int:
-    """`arf revise` in a forked process, which has all modules loaded; its process id."""
+    """`arf run` in a forked process, which has all modules loaded; its process id."""
     child = os.fork()
     if child:
         return child
@@ -29,50 +48,77 @@ def start(config: Path) -> int:
     os.dup2(sink, 1)
     os.dup2(sink, 2)
     try:
-        app(["revise", str(config)], standalone_mode=False)
+        app(["run", str(config)], standalone_mode=False)
     except BaseException:
         os._exit(1)
     os._exit(0)
 
 
-def finished(child: int) -> int | None:
-    """The exit code of a process that has ended."""
-    ended, status = os.waitpid(child, os.WNOHANG)
-    return os.waitstatus_to_exitcode(status) if ended else None
+def kill_at_first(moments: Sequence[Moment], config: Path) -> Moment:
+    """Kill `arf run` at the first of these moments, and return it."""
+    child = start(config)
+    while not (reached := next((moment for moment in moments if moment()), None)):
+        ended, _ = os.waitpid(child, os.WNOHANG)
+        assert not ended, "the run ended before it was killed"
+        time.sleep(0.002)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    time.sleep(0.06)  # what was on its way arrives
+    return reached
 
 
-def stored(config: Path) -> int:
-    with sqlite3.connect(f"file:{config.parent / 'run' / 'calls' / 'cache.db'}?mode=ro", uri=True) as store:
+def stored(run: Path) -> int:
+    """Answers in the store, which is there from the first call on."""
+    file = run / "calls" / "cache.db"
+    if not file.exists():
+        return 0
+    with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as store:
         return int(store.execute("select count(*) from Cache").fetchone()[0])
 
 
+def project(folder: Path, server: ModelServer, base: Path) -> Path:
+    """A project of all stages: the students are trained really, and answered for by the server."""
+    served = f"{{model: hosted_vllm/m, api_base: '{server.base_url}', logprobs: false, concurrency: {IN_FLIGHT}}}"
+    extra = (
+        f"train: {{base: {base}, arms: [arf], epochs: 1, batch_size: 16}}\n"
+        f"evaluate: {{similarity: null, samples: 100, serve: {{base: {served}, student_arf: {served}}}}}\n"
+    )
+    return write_project(folder, server.base_url, CONVERSATIONS, extra, model=f", concurrency: {IN_FLIGHT}")
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
-def test_a_run_killed_at_twenty_moments_equals_one_never_killed(tmp_path):
+def test_a_run_killed_at_twenty_moments_in_every_stage_equals_one_never_killed(tmp_path):
+    base = save_tiny_model(tmp_path / "base")
     with serving(Faults(latency=0.02, jitter=0.02)) as server:
-        model = f", concurrency: {IN_FLIGHT}"
-        whole = write_project(tmp_path / "whole", server.base_url, CONVERSATIONS, model=model)
-        result = CliRunner().invoke(app, ["revise", str(whole)])
+        whole = project(tmp_path / "whole", server, base)
+        result = CliRunner().invoke(app, ["run", str(whole)])
         assert result.exit_code == 0, result.output
         calls = server.stats()["requests"]
         server.reset()
-        killed = write_project(tmp_path / "killed", server.base_url, CONVERSATIONS, model=model)
-        moments = sorted(random.Random(17).sample(range(1, calls), KILLS))
+        killed = project(tmp_path / "killed", server, base)
+        run = killed.parent / "run"
         lost: list[int] = []
-        for moment in moments:
-            child = start(killed)
-            while server.stats()["requests"] < moment + sum(lost) and finished(child) is None:
-                time.sleep(0.002)
-            os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
-            time.sleep(0.06)  # what was on its way arrives
-            lost.append(server.stats()["requests"] - stored(killed) - sum(lost))
-        result = CliRunner().invoke(app, ["revise", str(killed)])
+
+        def at_call(number: int) -> Moment:
+            return lambda: server.stats()["requests"] >= number + sum(lost)
+
+        def at_file(name: str) -> Moment:
+            return lambda: any(run.glob(name))
+
+        moments = [at_file(name) for name in KILLS_AT_FILES]
+        moments += [at_call(number) for number in random.Random(17).sample(range(1, calls), KILLS_AT_CALLS)]
+        while moments:
+            moments.remove(kill_at_first(moments, killed))
+            lost.append(server.stats()["requests"] - stored(run) - sum(lost))
+        result = CliRunner().invoke(app, ["run", str(killed)])
         assert result.exit_code == 0, result.output
-        sent = server.stats()
+        sent = server.stats()["requests"]
     for name in OUTPUTS:
-        assert (tmp_path / "killed/run" / name).read_bytes() == (tmp_path / "whole/run" / name).read_bytes(), name
-    assert len(list(read_jsonl(killed.parent / "run/revisions.jsonl", Revision))) == 270
+        assert (run / name).read_bytes() == (whole.parent / "run" / name).read_bytes(), name
+    assert len(list(read_jsonl(run / "revisions.jsonl", Revision))) == 270
+    assert {score.system for score in read_jsonl(run / "scores.jsonl", Score)} == SYSTEMS
+    assert len(lost) == 20
     assert max(lost) <= IN_FLIGHT
     assert sum(lost) > 0, "no kill met a call in flight"
-    assert sent["requests"] == calls + sum(lost), "a call whose answer was stored was sent again"
-    assert not (killed.parent / "run/parts").exists() or not list((killed.parent / "run/parts").iterdir())
+    assert sent == calls + sum(lost), "a call whose answer was stored was sent again"
+    assert not (run / "parts").exists() or not list((run / "parts").iterdir())
