@@ -184,6 +184,20 @@ def test_holm_is_over_all_comparisons_with_a_direction() -> None:
     assert [c.p_holm for c in found] == [pytest.approx(0.03), None, pytest.approx(0.06), pytest.approx(0.06)]
 
 
+def test_the_checks_alone_are_a_test_of_their_own_only_where_an_analyst_found_errors_too() -> None:
+    def by_check(row: Score) -> Score:
+        notes = tuple(note.model_copy(update={"source": "check"}) for note in row.errors)
+        return row.model_copy(update={"errors": notes})
+
+    analysed = paired([-1, -2, 1])
+    told = {found.metric for found in comparisons(analysed)}
+    assert {"error_rate", "check_error_rate", "errors_per_summary", "check_errors_per_summary"} <= told
+    told = {found.metric for found in comparisons([by_check(row) for row in analysed])}
+    assert {"error_rate", "errors_per_summary"} <= told and not {"check_error_rate", "check_errors_per_summary"} & told
+    mixed = [by_check(row) if row.system == "teacher" else row for row in analysed]
+    assert "check_errors_per_summary" in {found.metric for found in comparisons(mixed)}
+
+
 def test_every_student_is_compared_with_the_teacher() -> None:
     systems = ["gpt", "base", "teacher", "reviser", "student_rewrite", "student_arf", "student_arf_dpo"]
     assert compared_pairs(systems) == [

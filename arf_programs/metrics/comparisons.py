@@ -84,15 +84,23 @@ def compare(
     a: str, left: Mapping[str, Score], b: str, right: Mapping[str, Score], resampling: Resampling
 ) -> list[Comparison]:
     """One Comparison for each metric; `left` and `right` hold the scores of a and b by conversation."""
-    both = [name for name in left if name in right]
+    both = [(name, left[name], right[name]) for name in left if name in right]
     found = []
     for metric in METRICS.values():
-        values = {name: (metric.read(left[name]), metric.read(right[name])) for name in both}
+        values = {name: (metric.read(x), metric.read(y)) for name, x, y in both}
         known = {name: x - y for name, (x, y) in values.items() if x is not None and y is not None}
-        interval = resampling.mean(known) if metric.compared else None
+        interval = resampling.mean(known) if metric.compared and not _repeats(metric, both) else None
         if interval is not None:
             found.append(_comparison(a, b, metric, known, interval, resampling))
     return found
+
+
+def _repeats(metric: Metric, both: Sequence[tuple[str, Score, Score]]) -> bool:
+    """Whether it equals the metric that it is part of: the same test twice would cost Holm's correction power."""
+    if metric.part_of is None:
+        return False
+    whole = METRICS[metric.part_of]
+    return all(metric.read(score) == whole.read(score) for _, *scores in both for score in scores)
 
 
 def with_holm(found: Sequence[Compared]) -> list[Compared]:

@@ -29,6 +29,7 @@ class Metric:
     """One metric: `read` gives its value for one summary, None where it was not measured.
 
     One that is not `compared` stands in the tables of systems alone: another reading of a metric that is compared.
+    One that is `part_of` another tells nothing, and is not compared, where it equals that other on every summary.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Metric:
     better: Better
     read: Callable[[Score], float | None]
     compared: bool = True
+    part_of: str | None = None
 
 
 def _check_errors(score: Score) -> int:
@@ -57,9 +59,21 @@ METRICS: dict[str, Metric] = {
         Metric("error_rate", "Summaries with an error", "share", "lower", lambda s: float(bool(s.errors))),
         Metric("errors_per_summary", "Errors per summary", "count", "lower", lambda s: len(s.errors)),
         Metric(
-            "check_error_rate", "With an error, checks alone", "share", "lower", lambda s: float(_check_errors(s) > 0)
+            "check_error_rate",
+            "With an error, checks alone",
+            "share",
+            "lower",
+            lambda s: float(_check_errors(s) > 0),
+            part_of="error_rate",
         ),
-        Metric("check_errors_per_summary", "Errors per summary, checks alone", "count", "lower", _check_errors),
+        Metric(
+            "check_errors_per_summary",
+            "Errors per summary, checks alone",
+            "count",
+            "lower",
+            _check_errors,
+            part_of="errors_per_summary",
+        ),
         Metric("rating", "Judge's rating, 1 to 5", "rating", "higher", _rated("rating")),
         Metric("faithful", "Rated faithful, 1 to 5", "rating", "higher", _rated("faithful")),
         Metric("complete", "Rated complete, 1 to 5", "rating", "higher", _rated("complete")),
