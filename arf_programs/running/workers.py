@@ -1,62 +1,23 @@
-"""Worker processes: each has its event loop, its share of the endpoints, and takes rows until there are no more."""
+"""Worker processes, fed with rows until there are no more, and replaced when they die."""
 
 from __future__ import annotations
 
-import asyncio
 import multiprocessing
-import os
-import signal
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnContext
-from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
-from arf_programs.config.schema import Config
 from arf_programs.models.call_budget import CallBudget
-from arf_programs.progress import Progress
 from arf_programs.run import Run
-from arf_programs.run_folder import RunFolder
-from arf_programs.running.collect import Done, Task, chain
-from arf_programs.running.garbage import spare_the_collector
-from arf_programs.running.rows import each_row
+from arf_programs.running.collect import Done, Task
 from arf_programs.running.step import Step
+from arf_programs.running.worker import Ended, Job, Said, serve
 from signatures.exceptions import ArfError, StageError
 
 _AHEAD = 2  # rows sent to a worker for each that it can have in flight
 _REPLACEMENTS = 3  # workers that die are replaced so often
-
-
-@dataclass(frozen=True)
-class _Job:
-    """What a worker is started with."""
-
-    config: Config
-    base_dir: Path
-    folder: Path
-    again: bool
-    steps: Sequence[Step[Any, Any]]
-    workers: int
-    slots: int
-    budget: CallBudget
-
-
-@dataclass(frozen=True)
-class _Ended:
-    """A worker's last message: it has finished its rows, or stopped for an error that concerns all."""
-
-    error: ArfError | None
-
-
-@dataclass(frozen=True)
-class _Said:
-    """Something for the user."""
-
-    text: str
 
 
 @dataclass
@@ -84,7 +45,7 @@ def run_in_workers(
     """
     context = multiprocessing.get_context("spawn")
     slots = max(1, sum(step.slots(run.config) for step in steps) // workers)
-    job = _Job(run.config, run.base_dir, run.folder.path, run.again, steps, workers, slots, budget)
+    job = Job(run.config, run.base_dir, run.folder.path, run.again, steps, workers, slots, budget)
     pool = _Pool(context, job, run.progress.say)
     try:
         pool.work(tasks, take_in)
@@ -92,21 +53,10 @@ def run_in_workers(
         pool.stop()
 
 
-class _PipeProgress(Progress):
-    """Has the parent say what a worker has to say."""
-
-    def __init__(self, pipe: Connection) -> None:
-        super().__init__(Console(stderr=True), quiet=True)
-        self._pipe = pipe
-
-    def say(self, text: str) -> None:
-        self._pipe.send(_Said(text))
-
-
 class _Pool:
     """The workers, what each was given, and the loop that feeds them."""
 
-    def __init__(self, context: SpawnContext, job: _Job, say: Callable[[str], None]) -> None:
+    def __init__(self, context: SpawnContext, job: Job, say: Callable[[str], None]) -> None:
         self._context, self._job, self._say = context, job, say
         self._workers = [self._start() for _ in range(job.workers)]
         self._replaced = 0
@@ -132,7 +82,7 @@ class _Pool:
 
     def _start(self) -> _Worker:
         ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=_serve, args=(self._job, theirs), daemon=True)
+        process = self._context.Process(target=serve, args=(self._job, theirs), daemon=True)
         process.start()
         theirs.close()
         return _Worker(process, ours)
@@ -171,9 +121,9 @@ class _Pool:
                 if message.step == len(self._job.steps) - 1 or not isinstance(message.outcome, str):
                     worker.given.pop(message.number, None)
                 take_in(message, in_flight=sum(min(len(item.given), self._job.slots) for item in self._workers))
-            case _Said():
+            case Said():
                 self._say(message.text)
-            case _Ended():
+            case Ended():
                 self._error = self._error or message.error
                 worker.given.clear()
                 worker.pipe.close()
@@ -191,53 +141,3 @@ class _Pool:
         self._workers[self._workers.index(dead)] = new
         for task in dead.given.values():
             self._give(new, task)
-
-
-def _serve(job: _Job, pipe: Connection) -> None:
-    """A worker's life."""
-    # Ctrl-C reaches every process of a terminal; the parent alone decides.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    progress = _PipeProgress(pipe)
-    run = Run(
-        config=job.config, base_dir=job.base_dir, folder=RunFolder(job.folder), progress=progress, again=job.again
-    )
-    error: ArfError | None = None
-    try:
-        asyncio.run(_work(run, job, pipe))
-    except ArfError as problem:
-        error = problem
-    pipe.send(_Ended(error))
-
-
-async def _work(run: Run, job: _Job, pipe: Connection) -> None:
-    from arf_programs.asking import asking
-
-    loop, inbox = asyncio.get_running_loop(), asyncio.Queue[Task | None]()
-    threading.Thread(target=_read, args=(pipe, loop, inbox), daemon=True).start()
-
-    async def take() -> Task | None:
-        task = await inbox.get()
-        if task is None:
-            inbox.put_nowait(None)  # for the others
-        return task
-
-    with asking(run, job.budget, workers=job.workers):
-        spare_the_collector()
-        walk = chain(job.steps, [step.open(run) for step in job.steps])
-
-        async def handle(task: Task) -> None:
-            await walk(task, pipe.send)
-
-        await each_row(take, handle, slots=job.slots)
-
-
-def _read(pipe: Connection, loop: asyncio.AbstractEventLoop, inbox: asyncio.Queue[Task | None]) -> None:
-    """Take in tasks until there are no more. Without its parent a worker has nothing to do."""
-    while True:
-        try:
-            task = pipe.recv()
-        except (EOFError, OSError):
-            os._exit(1)
-        loop.call_soon_threadsafe(inbox.put_nowait, task)
-        if task is None:
-            return

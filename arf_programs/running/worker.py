@@ -1,0 +1,115 @@
+"""A worker process: what it is started with, what it tells its parent, and its life."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from arf_programs.config.schema import Config
+from arf_programs.models.call_budget import CallBudget
+from arf_programs.progress import Progress
+from arf_programs.run import Run
+from arf_programs.run_folder import RunFolder
+from arf_programs.running.collect import Task, chain
+from arf_programs.running.garbage import spare_the_collector
+from arf_programs.running.rows import each_row
+from arf_programs.running.step import Step
+from signatures.exceptions import ArfError
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker is started with."""
+
+    config: Config
+    base_dir: Path
+    folder: Path
+    again: bool
+    steps: Sequence[Step[Any, Any]]
+    workers: int
+    slots: int
+    budget: CallBudget
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A worker's last message: it has finished its rows, or stopped for an error that concerns all."""
+
+    error: ArfError | None
+
+
+@dataclass(frozen=True)
+class Said:
+    """Something for the user."""
+
+    text: str
+
+
+def serve(job: Job, pipe: Connection) -> None:
+    """A worker's life."""
+    # Ctrl-C reaches every process of a terminal; the parent alone decides.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    progress = _PipeProgress(pipe)
+    run = Run(
+        config=job.config, base_dir=job.base_dir, folder=RunFolder(job.folder), progress=progress, again=job.again
+    )
+    error: ArfError | None = None
+    try:
+        asyncio.run(_work(run, job, pipe))
+    except ArfError as problem:
+        error = problem
+    pipe.send(Ended(error))
+
+
+class _PipeProgress(Progress):
+    """Has the parent say what a worker has to say."""
+
+    def __init__(self, pipe: Connection) -> None:
+        super().__init__(Console(stderr=True), quiet=True)
+        self._pipe = pipe
+
+    def say(self, text: str) -> None:
+        self._pipe.send(Said(text))
+
+
+async def _work(run: Run, job: Job, pipe: Connection) -> None:
+    from arf_programs.asking import asking
+
+    loop, inbox = asyncio.get_running_loop(), asyncio.Queue[Task | None]()
+    threading.Thread(target=_read, args=(pipe, loop, inbox), daemon=True).start()
+
+    async def take() -> Task | None:
+        task = await inbox.get()
+        if task is None:
+            inbox.put_nowait(None)  # for the others
+        return task
+
+    with asking(run, job.budget, workers=job.workers):
+        spare_the_collector()
+        walk = chain(job.steps, [step.open(run) for step in job.steps])
+
+        async def handle(task: Task) -> None:
+            await walk(task, pipe.send)
+
+        await each_row(take, handle, slots=job.slots)
+
+
+def _read(pipe: Connection, loop: asyncio.AbstractEventLoop, inbox: asyncio.Queue[Task | None]) -> None:
+    """Take in tasks until there are no more. Without its parent a worker has nothing to do."""
+    while True:
+        try:
+            task = pipe.recv()
+        except (EOFError, OSError):
+            os._exit(1)
+        loop.call_soon_threadsafe(inbox.put_nowait, task)
+        if task is None:
+            return
