@@ -9,6 +9,7 @@ import sys
 import time
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 from conftest import open_project
@@ -162,7 +163,11 @@ def test_a_student_is_really_served_and_teaches(project):
     command = [sys.executable, "-c", "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
                "from arf_programs.cli.app import main\nmain()"]  # fmt: skip
     options = ["serve", str(project / "run"), "--port", str(free_port()), "--engine", "transformers", "--json"]
-    with subprocess.Popen([*command, *options], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as server:
+    new_machine = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
+    new_machine["HF_HOME"] = str(project / "nothing")
+    with subprocess.Popen(
+        [*command, *options], cwd=ROOT, env=new_machine, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as server:
         try:
             lines = iter(server.stdout.readline, b"")
             entry = json.loads(b"".join(_until_object_ends(lines)))
@@ -173,6 +178,8 @@ def test_a_student_is_really_served_and_teaches(project):
             from arf_programs import pipeline
 
             pipeline.run_until(run, "draft")
+            with urlopen(f"{entry['api_base']}/models") as answer:
+                assert answer.status == 200
         finally:
             server.send_signal(signal.SIGINT)
             _, log = server.communicate(timeout=60)

@@ -42,8 +42,10 @@ def running(command: Sequence[str], folder: Path) -> Iterator[subprocess.Popen[b
     in this process counts as Ctrl-C.
     """
     before = signal.signal(signal.SIGTERM, _as_interrupt)
+    # `GET /v1/models` of transformers fails without a cache of the Hub's, which a new machine has not.
+    environment = {**os.environ, **_SILENT, "HF_HUB_CACHE": str(folder.resolve())}
     process = subprocess.Popen(  # noqa: S603
-        list(command), cwd=folder, env={**os.environ, **_SILENT}, stdout=sys.stderr.fileno(), start_new_session=True
+        list(command), cwd=folder, env=environment, stdout=sys.stderr.fileno(), start_new_session=True
     )
     try:
         yield process
