@@ -93,7 +93,7 @@ def _check_taxonomy(run: Run) -> list[str]:
 def _check_calibration(run: Run, findings: Findings) -> None:
     if not run.config.analyze.calibration:
         return
-    from arf_programs.stages.analyze import build_support, calibration_warnings
+    from arf_programs.stages.analyzer import build_support, calibration_warnings
 
     try:
         support = build_support(run)

@@ -18,7 +18,7 @@ from arf_programs.cli.session import open_run
 from arf_programs.compiling.card import Card
 from arf_programs.compiling.prepare import prepare
 from arf_programs.models import scripted
-from arf_programs.stages.analyze import analyst_fingerprint, build_analyzer
+from arf_programs.stages.analyzer import analyst_fingerprint, build_analyzer
 from arf_programs.stages.draft import build_teacher
 from arf_programs.stages.draft import fingerprint as draft_fingerprint
 from arf_programs.stages.evaluate import build_judge

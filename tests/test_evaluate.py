@@ -9,7 +9,8 @@ from conftest import open_project
 from arf_programs.jsonl import read_jsonl
 from arf_programs.models.call_store import read_ledger
 from arf_programs.pipeline import run_until
-from arf_programs.stages import evaluate, systems
+from arf_programs.stages import evaluate, reference_similarity, systems
+from arf_programs.stages.reference_similarity import with_similarity
 from signatures.exceptions import ConfigError
 from signatures.records import PairVerdict, Score, Summary
 
@@ -142,10 +143,12 @@ def test_wrong_systems_and_pairs_are_told_at_once(make_run, override, problem):
 
 def test_similarity_is_measured_where_a_model_is_found(project, monkeypatch):
     scripted_team.join_troubled()
-    monkeypatch.setattr(evaluate, "find_model", lambda name, base_dir: project)
-    monkeypatch.setattr(evaluate, "load_embedder", lambda folder: lambda texts: [[1.0, len(text)] for text in texts])
+    monkeypatch.setattr(reference_similarity, "find_model", lambda name, base_dir: project)
+    monkeypatch.setattr(
+        reference_similarity, "load_embedder", lambda folder: lambda texts: [[1.0, len(text)] for text in texts]
+    )
     run = open_project(project, "evaluate.similarity=mine")
-    scores = evaluate._with_similarity(run, scores_of(run), [*run.drafts("holdout"), *read_jsonl(
+    scores = with_similarity(run, scores_of(run), [*run.drafts("holdout"), *read_jsonl(
         run.folder.predictions, Summary)])  # fmt: skip
     references = {name: item.references for name, item in run.conversations("holdout").items()}
     assert scores
@@ -160,5 +163,5 @@ def test_similarity_that_cannot_be_measured_is_said(project, monkeypatch):
     run = open_project(project)
     monkeypatch.setattr(type(run.progress), "say", lambda self, text: said.append(text))
     scores = [score.model_copy(update={"similarity": None}) for score in scores_of(run)]
-    assert evaluate._with_similarity(run, scores, []) == scores
+    assert with_similarity(run, scores, []) == scores
     assert "embedding similarity is left out" in said[0] and "pip install" in said[0]

@@ -20,7 +20,7 @@ from arf_programs.metrics.detection import detection
 from arf_programs.metrics.repair import repair
 from arf_programs.metrics.rouge import rouge
 from arf_programs.run import Run
-from arf_programs.stages.analyze import build_analyzer
+from arf_programs.stages.analyzer import build_analyzer
 from arf_programs.stages.draft import build_teacher
 from arf_programs.stages.evaluate import build_judge
 from arf_programs.stages.reviser import build_reviser

@@ -20,7 +20,8 @@ from arf_programs.programs.open_notes import TakeNotes
 from arf_programs.programs.revise import ReviseDraft
 from arf_programs.programs.summarize import SummarizeConversation
 from arf_programs.run import Run
-from arf_programs.stages import analyze, draft, evaluate, systems
+from arf_programs.stages import draft, evaluate, systems
+from arf_programs.stages.analyzer import build_analyzer
 from arf_programs.stages.further import further_programs
 from arf_programs.stages.reviser import build_reviser
 from arf_programs.taxonomy.seed import seed_taxonomy
@@ -87,7 +88,7 @@ def _induction(merge: MergeNotes, notes: dict[Kind, int], recorder: Recorder) ->
 
 def ask_analyze(run: Run, sample: Sample, recorder: Recorder) -> Asking:
     """The analyst's strategy over training drafts."""
-    analyzer = analyze.build_analyzer(run)
+    analyzer = build_analyzer(run)
     analyzer.checks = False  # the scene says what is wrong
     return Asking(sample.train_size, [_analysed(analyzer, item, sample, recorder) for item in sample.train])
 
@@ -95,7 +96,7 @@ def ask_analyze(run: Run, sample: Sample, recorder: Recorder) -> Asking:
 def ask_revise(run: Run, sample: Sample, recorder: Recorder) -> Asking:
     """Editor and verifier over training drafts, by every strategy and sample: their errors are those found, where that
     stage is whole, else the scene's."""
-    analyzer = analyze.build_analyzer(run)
+    analyzer = build_analyzer(run)
     analyzer.checks = False
     asked = [(run.config.revise.strategy, 1), *further_programs(run.config)]
     revisers = [build_reviser(run, strategy=strategy, sample=number) for strategy, number in asked]
@@ -128,7 +129,7 @@ def _found_errors(run: Run) -> dict[str, tuple[ErrorNote, ...]] | None:
 def ask_evaluate(run: Run, sample: Sample, recorder: Recorder) -> Asking:
     """Summaries by every system, analyst and judge for each summary, and the judge for each pair of systems."""
     config = run.config.evaluate
-    analyzer = analyze.build_analyzer(run, model=config.analyst)
+    analyzer = build_analyzer(run, model=config.analyst)
     analyzer.checks = False
     programs = [_system(run, model) for model in systems.models(run).values()]
     reviser = build_reviser(run) if config.reviser else None
@@ -156,7 +157,7 @@ def _rated(run: Run, item: Conversation, sample: Sample, recorder: Recorder) -> 
 
 def _revised(run: Run, reviser: ReviseDraft, item: Conversation, sample: Sample, recorder: Recorder) -> Scenes:
     """The reviser over a holdout draft: analysed as in training, then revised and verified."""
-    analyzer = analyze.build_analyzer(run)
+    analyzer = build_analyzer(run)
     analyzer.checks = False
     scenes: Scenes = {}
     for kind, text in sample.drafts[item.id].items():

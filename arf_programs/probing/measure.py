@@ -20,7 +20,7 @@ from arf_programs.probing.revision import clean_untouched, revision_figures
 from arf_programs.run import Run
 from arf_programs.run_folder import RunFolder
 from arf_programs.running.rows import RowKey
-from arf_programs.stages.analyze import build_analyzer
+from arf_programs.stages.analyzer import build_analyzer
 from arf_programs.stages.plant import ensure_planted
 from arf_programs.stages.reviser import build_reviser
 from arf_programs.taxonomy.files import read_taxonomy, write_taxonomy

@@ -14,16 +14,15 @@ from arf_programs.config.schema import Config
 from arf_programs.fingerprint import digest, file_digest, model_digest, prompts_digest
 from arf_programs.jsonl import write_jsonl_atomic
 from arf_programs.metrics.rouge import rouge
-from arf_programs.metrics.similarity import find_model, load_embedder, similarities
 from arf_programs.models.lm import build_lm
 from arf_programs.programs.judge import ComparePair, JudgeSummary
 from arf_programs.run import Run
 from arf_programs.running.rows import RowKey
 from arf_programs.stages import systems
-from arf_programs.stages.analyze import analyst_fingerprint, build_analyzer
+from arf_programs.stages.analyzer import analyst_fingerprint, build_analyzer
+from arf_programs.stages.reference_similarity import embedding_digest, with_similarity
 from arf_programs.stages.stage import Stage
 from signatures.compare_summaries import CompareSummaries
-from signatures.exceptions import MissingExtra
 from signatures.rate_summary import RateSummary
 from signatures.records import Conversation, Failure, PairVerdict, Rating, Score, Summary
 
@@ -44,7 +43,7 @@ def fingerprint(run: Run) -> dict[str, str]:
         "models.judge": model_digest(config.models.judge),
         "judge prompts": prompts_digest([RateSummary, CompareSummaries]),
         "evaluate": digest(config.evaluate.model_dump(mode="json", exclude={"samples", "confidence", "cluster"})),
-        "embedding model": _embedding_digest(run),
+        "embedding model": embedding_digest(run),
         **systems.reviser_fingerprint(run),
         **analyst_fingerprint(run),
         **program_fingerprint(run, "judge"),
@@ -56,7 +55,7 @@ def work(run: Run) -> dict[str, int]:
     write_jsonl_atomic(run.folder.predictions, predictions)
     summaries = [*run.drafts("holdout"), *predictions]
     scores, unscored = _scores(run, summaries)
-    write_jsonl_atomic(run.folder.scores, _with_similarity(run, scores, summaries))
+    write_jsonl_atomic(run.folder.scores, with_similarity(run, scores, summaries))
     verdicts, undecided = _comparisons(run, summaries)
     write_jsonl_atomic(run.folder.comparisons, verdicts)
     failures = [*failures, *unscored, *undecided]
@@ -172,32 +171,6 @@ def _comparisons(run: Run, summaries: Sequence[Summary]) -> tuple[list[PairVerdi
         label="comparisons",
     )
     return list(outcome.results.values()), outcome.failures
-
-
-def _with_similarity(run: Run, scores: Sequence[Score], summaries: Sequence[Summary]) -> list[Score]:
-    """The scores with the embedding similarity, where it is wanted, there are references, and a model is installed."""
-    name = run.config.evaluate.similarity
-    references = {key: item.references for key, item in run.conversations("holdout").items()}
-    if name is None or not any(references.values()):
-        return list(scores)
-    try:
-        embed = load_embedder(find_model(name, run.base_dir))
-    except MissingExtra as missing:
-        run.progress.say(f"  embedding similarity is left out: {missing}")
-        return list(scores)
-    told = {(item.conversation_id, item.system): item.text for item in summaries}
-    texts = [told[score.conversation_id, score.system] for score in scores]
-    values = similarities(embed, texts, [references[score.conversation_id] for score in scores])
-    return [score.model_copy(update={"similarity": value}) for score, value in zip(scores, values, strict=True)]
-
-
-def _embedding_digest(run: Run) -> str:
-    """Hash of the embedding model, so that one that is installed later is used; empty where there is none."""
-    name = run.config.evaluate.similarity
-    try:
-        return "" if name is None else file_digest(find_model(name, run.base_dir))
-    except MissingExtra:
-        return ""
 
 
 def asks(config: Config) -> tuple[ModelConfig, ...]:

@@ -21,7 +21,7 @@ from arf_programs.running.rows import RowKey
 from arf_programs.running.step import Step, rows_at_once
 from arf_programs.running.stream import stream
 from arf_programs.stages import analyze
-from arf_programs.stages.analyze import analyst_fingerprint
+from arf_programs.stages.analyzer import analyst_fingerprint
 from arf_programs.stages.further import further_fingerprint, further_outputs
 from arf_programs.stages.revise_further import Further, revise_further
 from arf_programs.stages.reviser import REVISION_SIGNATURES, build_reviser

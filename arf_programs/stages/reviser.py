@@ -19,7 +19,7 @@ from arf_programs.programs.sentencewise import SentencewiseAnalysis
 from arf_programs.programs.support import SentenceSupport
 from arf_programs.programs.verify import VerifyRevision
 from arf_programs.run import Run
-from arf_programs.stages.analyze import build_analyzer, build_support
+from arf_programs.stages.analyzer import build_analyzer, build_support
 from arf_programs.taxonomy.files import read_taxonomy
 from signatures.propose_edits import ProposeEdits
 from signatures.records import Taxonomy

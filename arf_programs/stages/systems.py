@@ -10,7 +10,7 @@ from arf_programs.models.lm import EMBEDDED, build_lm
 from arf_programs.programs.summarize import SummarizeConversation
 from arf_programs.run import Run
 from arf_programs.running.rows import RowKey
-from arf_programs.stages.analyze import build_analyzer
+from arf_programs.stages.analyzer import build_analyzer
 from arf_programs.stages.draft import TEACHER
 from arf_programs.stages.reviser import REVISION_SIGNATURES, build_reviser
 from arf_programs.stages.train import student_name
