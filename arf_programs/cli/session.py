@@ -23,6 +23,17 @@ if TYPE_CHECKING:
 
 DONE, FAILED, WRONG_INPUT, OVER_BUDGET, INTERRUPTED = 0, 1, 2, 3, 130
 
+# Loggers named below their roots, since DSPy and transformers set the levels of those when they are imported.
+_CHATTY = (
+    "dspy.clients.lm",
+    "dspy.predict.predict",
+    "LiteLLM",
+    "httpx",
+    "datasets",
+    "transformers.generation",
+    "bitsandbytes",
+)
+
 
 def open_run(
     config: Path,
@@ -101,6 +112,5 @@ def _quiet_libraries(verbose: bool) -> None:
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
-    # Named below their roots, since DSPy and transformers set the levels of those when they are imported.
-    for name in ("dspy.clients.lm", "dspy.predict.predict", "LiteLLM", "httpx", "datasets", "transformers.generation"):
+    for name in _CHATTY:
         logging.getLogger(name).setLevel(logging.ERROR)
