@@ -57,6 +57,7 @@ def main() -> None:
     from arf_programs.running.cluster.connect import import_ray
     from arf_programs.running.cluster.job import Job
     from arf_programs.running.cluster.owner import Owner
+    from arf_programs.running.portable import PortableRun
 
     class Timed(Owner):
         def processor(self) -> float:
@@ -67,7 +68,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         os.chdir(name)
         config = Config.model_validate({"corpus": {"path": "none"}, "models": {"teacher": "scripted/none"}})
-        job = Job(config, Path(name), Path(name) / "run", False, ())
+        job = Job(PortableRun(config, Path(name), Path(name) / "run"), ())
         owner = ray.remote(Timed).options(num_cpus=0).remote(job)
         asking = ray.remote(ask)
         ray.get([asking.remote(owner, f"warm{n}", 100) for n in range(options.workers)])

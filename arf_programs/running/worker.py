@@ -9,18 +9,13 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
-from arf_programs.config.schema import Config
 from arf_programs.models.call_budget import CallBudget
-from arf_programs.progress import Progress
 from arf_programs.run import Run
-from arf_programs.run_folder import RunFolder
 from arf_programs.running.collect import Task, chain
 from arf_programs.running.garbage import spare_the_collector
+from arf_programs.running.portable import PortableRun
 from arf_programs.running.rows import each_row
 from arf_programs.running.step import Step
 from signatures.exceptions import ArfError
@@ -30,10 +25,7 @@ from signatures.exceptions import ArfError
 class Job:
     """What a worker is started with."""
 
-    config: Config
-    base_dir: Path
-    folder: Path
-    again: bool
+    run: PortableRun
     steps: Sequence[Step[Any, Any]]
     workers: int
     slots: int
@@ -58,27 +50,13 @@ def serve(job: Job, pipe: Connection) -> None:
     """A worker's life."""
     # Ctrl-C reaches every process of a terminal; the parent alone decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    progress = _PipeProgress(pipe)
-    run = Run(
-        config=job.config, base_dir=job.base_dir, folder=RunFolder(job.folder), progress=progress, again=job.again
-    )
+    run = job.run.open(lambda text: pipe.send(Said(text)))
     error: ArfError | None = None
     try:
         asyncio.run(_work(run, job, pipe))
     except ArfError as problem:
         error = problem
     pipe.send(Ended(error))
-
-
-class _PipeProgress(Progress):
-    """Has the parent say what a worker has to say."""
-
-    def __init__(self, pipe: Connection) -> None:
-        super().__init__(Console(stderr=True), quiet=True)
-        self._pipe = pipe
-
-    def say(self, text: str) -> None:
-        self._pipe.send(Said(text))
 
 
 async def _work(run: Run, job: Job, pipe: Connection) -> None:

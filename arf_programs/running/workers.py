@@ -12,6 +12,7 @@ from typing import Any
 from arf_programs.models.call_budget import CallBudget
 from arf_programs.run import Run
 from arf_programs.running.collect import Done, Task
+from arf_programs.running.portable import PortableRun
 from arf_programs.running.step import Step
 from arf_programs.running.worker import Ended, Job, Said, serve
 from signatures.exceptions import ArfError, StageError
@@ -45,7 +46,7 @@ def run_in_workers(
     """
     context = multiprocessing.get_context("spawn")
     slots = max(1, sum(step.slots(run.config) for step in steps) // workers)
-    job = Job(run.config, run.base_dir, run.folder.path, run.again, steps, workers, slots, budget)
+    job = Job(PortableRun.of(run), steps, workers, slots, budget)
     pool = _Pool(context, job, run.progress.say)
     try:
         pool.work(tasks, take_in)

@@ -37,7 +37,7 @@ class Owner:
 
     def __init__(self, job: Job) -> None:
         self._said: list[str] = []
-        run = job.open(self._said.append)
+        run = job.run.open(self._said.append)
         self._budget = budget_of(run)
         self._before = self._budget.usd
         self._files = AnswerFiles(run.calls, run.folder.ledger)

@@ -75,7 +75,7 @@ class StepActor:
 
     async def _live(self) -> None:
         """Do rows until the process ends."""
-        run = self._job.open(self._owner.say.remote)
+        run = self._job.run.open(self._owner.say.remote)
         line = Line(self._owner, uuid.uuid4().hex)
         store = RemoteStore(line, caps_usd=run.config.budget.usd is not None)
         async with asyncio.TaskGroup() as group:
