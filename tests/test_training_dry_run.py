@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 from safetensors.torch import load_file
+from test_training_preference import pair
 from test_training_sft import make_rows, read_log
 from tiny_model import save_tiny_model
 from typer.testing import CliRunner
@@ -12,7 +13,7 @@ from typer.testing import CliRunner
 from arf_programs.cli.app import app
 from arf_programs.jsonl import write_jsonl_atomic
 from training import dry_run as module
-from training import sft
+from training import preference, sft
 from training.dry_run import dry_run
 from training.hardware import Hardware
 from training.memory import GIB, How
@@ -47,6 +48,28 @@ def test_it_foretells_the_training(method, data, base, tmp_path, capsys):
     assert said["memory"]["total"] >= said["memory"]["weights"] >= 4 * said["parameters"]
     assert said["seconds"] > 0
     assert said["problems"] == []
+
+
+@pytest.mark.parametrize("method", ["lora", "full"])
+def test_it_foretells_the_preference_stage(method, base, tmp_path, capsys):
+    path, config = tmp_path / "preference.jsonl", tmp_path / "settings.json"
+    write_jsonl_atomic(path, [pair(number) for number in range(4)])
+    config.write_text(json.dumps({
+        "base": base, "method": method, "batch_size": 2, "packing": True, "max_length": 1024,
+        "preference": {"method": "sigmoid", "epochs": 3},
+    }))  # fmt: skip
+    flags = ["--data", str(path), "--config", str(config)]
+    assert preference.main([*flags, "--dry-run", "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)["figures"]
+    assert preference.main([*flags, "--output", str(tmp_path / "s")]) == 0
+    log = read_log(tmp_path / "s")
+    assert (said["rows"], said["steps"], said["tokens"]) == (log["examples"], log["steps"], log["tokens"])
+    assert said["padding_share"] == log["padding_share"] > 0
+    assert said["trainable"] == log["trainable_parameters"]
+    learning = said["parameters"] if method == "full" else said["trainable"]
+    assert said["memory"]["weights"] == 4 * (said["parameters"] + (2 if method == "lora" else 1) * learning)
+    assert preference.main([*flags, "--dry-run"]) == 0
+    assert "\npairs       4; 6 steps\n" in capsys.readouterr().out
 
 
 def test_people_read_lines_and_nothing_is_written(data, base, tmp_path, capsys, monkeypatch):
@@ -149,6 +172,16 @@ def test_arf_train_dry_run_looks_at_every_arm_and_at_the_rows_that_are_there(pro
     assert {arm: figures["rows"] for arm, figures in arms.items()} == {"arf": 5, "teacher": None}
     assert arms["arf"]["steps"] == 9
     assert not (tmp_path / "run" / "student").exists()
+
+
+def test_arf_train_dry_run_looks_at_the_preference_stage_too(project, tmp_path):
+    (tmp_path / "run" / "train").mkdir(parents=True)
+    write_jsonl_atomic(tmp_path / "run" / "train" / "preference.jsonl", [pair(number) for number in range(4)])
+    options = ["--dry-run", "--set", "train.preference.method=apo_zero", "--set", "train.arms=[arf]"]
+    done = CliRunner().invoke(app, ["train", str(project), *options, "--json"])
+    assert done.exit_code == 0, done.output
+    ((name, figures),) = json.loads(done.stdout)["preference"].items()
+    assert (name, figures["rows"], figures["steps"]) == ("arf_apo", 4, 2)
 
 
 def test_arf_train_dry_run_ends_with_2_when_something_does_not_fit(project):

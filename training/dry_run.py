@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +16,20 @@ from signatures.records import TrainingExample
 from training.architectures import saved_architecture, without_weights
 from training.base_model import stop_ids
 from training.hardware import Hardware, check_hardware, find_hardware, is_bf16, is_checkpointed
-from training.length_audit import RowLength, measure, rows_that_fit, token_limit
+from training.length_audit import longer, measure, rows_that_fit, token_limit
+from training.load import Load, Row, load_of
 from training.memory import GIB, USABLE, Batch, How, Memory, memory
 from training.pace import measured_speed, operations, seconds
 from training.settings import TrainSettings
 from training.shape import Shape, measure_shape
 
+Sides = Sequence[Sequence[TrainingExample]]  # the examples; or the chosen and, of the same length, the rejected
+
 
 class DryRun(BaseModel):
     """The outlook of a training. What depends on rows is null where there are none yet; memory then is that of the
-    longest rows allowed. `problems` is empty when nothing speaks against starting."""
+    longest rows allowed. With `pairs` the rows are those of the preference stage. `problems` is empty when nothing
+    speaks against starting."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -36,6 +39,7 @@ class DryRun(BaseModel):
     device_memory: int
     precision: str
     checkpointing: bool
+    pairs: bool = False
     parameters: int | None = None
     trainable: int | None = None
     targets: tuple[str, ...] = ()
@@ -48,19 +52,17 @@ class DryRun(BaseModel):
     problems: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Load:
-    """What the rows come to: positions of one epoch with padding, and the largest batch."""
-
-    rows: int
-    tokens: int
-    positions: int
-    steps: int
-    largest: Batch
-
-
 def dry_run(settings: TrainSettings, examples: Sequence[TrainingExample] | None) -> DryRun:
     """The outlook of a training of `examples`; None: there are no rows yet. What stands in its way is in `problems`."""
+    return _outlook(settings, None if examples is None else (examples,))
+
+
+def dry_run_of_pairs(settings: TrainSettings, sides: Sides | None) -> DryRun:
+    """The outlook of the preference stage, as `dry_run`; `sides` are the chosen and the rejected of each pair."""
+    return _outlook(settings, sides, pairs=True)
+
+
+def _outlook(settings: TrainSettings, sides: Sides | None, *, pairs: bool = False) -> DryRun:
     hardware = find_hardware()
     problems: list[str] = []
     found: dict[str, Any] = {}
@@ -69,7 +71,7 @@ def dry_run(settings: TrainSettings, examples: Sequence[TrainingExample] | None)
     except ArfError as error:
         problems.append(str(error))
     try:
-        found = _look(settings, hardware, examples, problems)
+        found = _look(settings, hardware, sides, problems, pairs=pairs)
     except ArfError as error:
         problems.append(str(error))
     return DryRun(
@@ -79,45 +81,45 @@ def dry_run(settings: TrainSettings, examples: Sequence[TrainingExample] | None)
         device_memory=hardware.memory,
         precision="bf16" if is_bf16(settings, hardware) else "fp32",
         checkpointing=is_checkpointed(settings, hardware),
+        pairs=pairs,
         problems=tuple(problems),
         **found,
     )
 
 
 def _look(
-    settings: TrainSettings, hardware: Hardware, examples: Sequence[TrainingExample] | None, problems: list[str]
+    settings: TrainSettings, hardware: Hardware, sides: Sides | None, problems: list[str], *, pairs: bool
 ) -> dict[str, Any]:
     if is_adapter(resolve_weights(settings.base)):
         raise DataError(f"{settings.base} is an adapter: merge it first with `python -m training.export`.")
     config = saved_architecture(settings.base)
     limit = token_limit(settings.max_length, config)
     shape = measure_shape(without_weights(config), settings)
-    how = _how(settings, hardware)
+    how = _how(settings, hardware, pairs=pairs)
     found: dict[str, Any] = {"parameters": shape.parameters, "trainable": shape.trainable, "targets": shape.targets}
     load = None
-    if examples is not None:
-        load = _load(settings, hardware, _lengths(settings, examples, limit, problems))
+    if sides is not None:
+        load = load_of(settings, _rows(settings, sides, limit, problems), gpu=hardware.is_gpu)
         found |= _of_rows(settings, shape, how, load, measured_speed(hardware, bf16=how.bf16))
-    batch = load.largest if load else Batch((settings.batch_size if hardware.is_gpu else 1) * limit, limit)
-    taken = memory(shape, how, batch)
+    longest = (1 + pairs) * (settings.batch_size if hardware.is_gpu else 1) * limit
+    taken = memory(shape, how, load.largest if load else Batch(longest, limit))
     if hardware.memory and not taken.fits(hardware.memory):
         problems.append(_too_large(taken, hardware, settings))
     return found | {"memory": {**asdict(taken), "total": taken.total}}
 
 
-def _how(settings: TrainSettings, hardware: Hardware) -> How:
+def _how(settings: TrainSettings, hardware: Hardware, *, pairs: bool) -> How:
     return How(
         method=settings.method,
         bf16=is_bf16(settings, hardware),
         checkpointing=is_checkpointed(settings, hardware),
         dropout=settings.lora.dropout > 0,
-        fused_head=hardware.is_gpu,
+        fused_head=hardware.is_gpu or pairs,
+        reference=pairs,
     )
 
 
-def _lengths(
-    settings: TrainSettings, examples: Sequence[TrainingExample], limit: int, problems: list[str]
-) -> list[RowLength]:
+def _rows(settings: TrainSettings, sides: Sides, limit: int, problems: list[str]) -> list[Row]:
     """The lengths of the rows that would be trained on; rows that stop the training are a problem, and stay in."""
     from transformers import AutoTokenizer
 
@@ -126,12 +128,13 @@ def _lengths(
         tokenizer = AutoTokenizer.from_pretrained(weights, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise DataError(f"The tokenizer of the base model {settings.base!r} cannot be loaded: {error}") from error
-    lengths = measure(tokenizer, examples, stop_ids(_generation_config(weights), tokenizer))
+    stops = stop_ids(_generation_config(weights), tokenizer)
+    rows = list(zip(*(measure(tokenizer, side, stops) for side in sides), strict=True))
     try:
-        return [lengths[index] for index in rows_that_fit(lengths, limit, settings.on_overflow)]
+        return [rows[index] for index in rows_that_fit(longer(rows), limit, settings.on_overflow)]
     except DataError as error:
         problems.append(str(error))
-        return lengths
+        return rows
 
 
 def _generation_config(weights: Path | str) -> Any:
@@ -141,29 +144,6 @@ def _generation_config(weights: Path | str) -> Any:
         return GenerationConfig.from_pretrained(weights)
     except OSError:  # a model need not have one
         return None
-
-
-def _load(settings: TrainSettings, hardware: Hardware, lengths: Sequence[RowLength]) -> Load:
-    """How the rows are batched: one at a time on a CPU, longest first on a GPU, or packed (as if without gaps)."""
-    totals = sorted((row.total for row in lengths), reverse=True)
-    tokens, longest = sum(totals), max(row.completion for row in lengths)
-    if settings.packing:
-        packs = math.ceil(tokens / settings.max_length)
-        size = settings.batch_size if hardware.is_gpu else 1
-        largest = Batch(min(tokens, size * settings.max_length), min(tokens, settings.max_length))
-        return Load(len(lengths), tokens, tokens, _steps(settings, packs), largest)
-    size = settings.batch_size if hardware.is_gpu else 1
-    batches = [totals[start : start + size] for start in range(0, len(totals), size)]
-    positions = sum(batch[0] * len(batch) for batch in batches)
-    rows = len(batches[0])
-    return Load(
-        len(lengths), tokens, positions, _steps(settings, len(lengths)), Batch(rows * totals[0], rows * longest)
-    )
-
-
-def _steps(settings: TrainSettings, rows: int) -> int:
-    """Updates of all epochs, as transformers counts them: the last batch of an epoch may be smaller."""
-    return math.ceil(settings.epochs * math.ceil(rows / (settings.batch_size * settings.gradient_accumulation)))
 
 
 def _of_rows(settings: TrainSettings, shape: Shape, how: How, load: Load, speed: float) -> dict[str, Any]:

@@ -1,9 +1,30 @@
-"""A dry run in words."""
+"""A dry run in words, and as what a command prints."""
 
 from __future__ import annotations
 
-from training.dry_run import DryRun
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TextIO
+
+from training.command import run_command
 from training.memory import GIB
+
+if TYPE_CHECKING:
+    from training.dry_run import DryRun
+
+
+def tell(look: Callable[[], DryRun], *, as_json: bool) -> int:
+    """Print the outlook that `look` gives, and return the exit code: 2 when something stands in the training's way."""
+    problems: list[str] = []
+
+    def work(machine: TextIO) -> None:
+        outlook = look()
+        problems.extend(outlook.problems)
+        text = as_text(outlook)
+        both = {"figures": outlook.model_dump(mode="json"), "text": text}
+        machine.write(json.dumps(both) + "\n" if as_json else text)
+
+    return run_command(work) or (2 if problems else 0)
 
 
 def as_text(outlook: DryRun) -> str:
@@ -22,7 +43,7 @@ def as_text(outlook: DryRun) -> str:
     if outlook.parameters is not None and outlook.trainable is not None:
         share = outlook.trainable / outlook.parameters
         lines.append(("parameters", f"{outlook.parameters:,}; trainable {outlook.trainable:,} ({share:.2%})"))
-    lines += [("rows", rows), ("tokens", tokens)]
+    lines += [("pairs" if outlook.pairs else "rows", rows), ("tokens", tokens)]
     if outlook.memory:
         parts = ", ".join(f"{name} {size / GIB:.2f}" for name, size in outlook.memory.items())
         lines.append(("GiB", parts))

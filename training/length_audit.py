@@ -102,3 +102,8 @@ def _overflow_message(too_long: Sequence[RowLength], rows: int, limit: int, on_o
         f"Raise train.max_length to {longest[0].total} (if the base model reads that many tokens){drop}, "
         "or lower corpus.max_tokens."
     )
+
+
+def longer(rows: Sequence[tuple[RowLength, ...]]) -> list[RowLength]:
+    """The longer side of each pair; of rows with one side, that."""
+    return [max(sides, key=lambda side: side.total) for sides in rows]

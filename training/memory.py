@@ -12,6 +12,7 @@ GIB = 2**30
 USABLE = 0.9
 _NF4 = 4.127 / 8  # bytes a weight: 4 bits, and 0.127 of doubly quantised constants (Dettmers et al. 2023, section 3)
 _FLOAT, _HALF = 4, 2
+_LEARNING: dict[Method, int] = {"lora": _FLOAT, "full": _FLOAT, "qlora": _HALF}  # bytes of a weight that learns
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,8 @@ class How:
     bf16: bool
     checkpointing: bool
     dropout: bool
-    fused_head: bool  # TRL's, on CUDA: logits are computed in tiles and never kept
+    fused_head: bool  # TRL's, on CUDA and for pairs: logits are computed in tiles and never kept
+    reference: bool = False  # DPO's: a frozen copy of what learns
 
 
 def memory(shape: Shape, how: How, batch: Batch) -> Memory:
@@ -59,7 +61,7 @@ def memory(shape: Shape, how: How, batch: Batch) -> Memory:
     bytes is kept for the matrix products: the 18 bytes a weight of "Model training anatomy" in transformers'
     documentation. TRL holds QLoRA's adapter, with gradients and moments, in bfloat16.
     """
-    learning = _HALF if how.method == "qlora" else _FLOAT
+    learning = _LEARNING[how.method]
     return Memory(
         weights=_weights(shape, how),
         gradients=learning * shape.trainable,
@@ -75,10 +77,15 @@ def tokens_that_fit(shape: Shape, how: How, device: int) -> int:
 
 
 def _weights(shape: Shape, how: How) -> int:
+    reference = _LEARNING[how.method] * shape.trainable if how.reference else 0
+    return _held(shape, how) + reference
+
+
+def _held(shape: Shape, how: How) -> int:
     held = _HALF if how.bf16 else _FLOAT
     if how.method == "full":
         return (_FLOAT + (_HALF if how.bf16 else 0)) * shape.parameters
-    adapter = (_HALF if how.method == "qlora" else _FLOAT) * shape.trainable
+    adapter = _LEARNING[how.method] * shape.trainable
     if how.method == "qlora":
         return int(_NF4 * shape.linear) + held * (shape.parameters - shape.linear) + adapter
     return held * shape.parameters + adapter

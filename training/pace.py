@@ -21,12 +21,13 @@ def operations(shape: Shape, how: How, *, tokens: int, distinct: int) -> float:
     """Floating-point operations for `tokens` positions in all epochs, `distinct` of them in one.
 
     Two for each weight and token forwards, two more for the gradients of activations, and two for those of weights that
-    learn (Kaplan et al. 2020, arXiv 2001.08361, section 2.1); checkpointing goes forwards twice. Without it, layers
-    below the first adapted one are gone through once for all epochs, as `training.frozen_layers` does on a CPU.
+    learn (Kaplan et al. 2020, arXiv 2001.08361, section 2.1); checkpointing goes forwards twice, and a reference once.
+    Without them, layers below the first adapted one are gone through once for all epochs, as `training.frozen_layers`
+    does on a CPU.
     """
     below = shape.linear - shape.above
-    passes = 2 + (how.method == "full") + how.checkpointing
-    through = tokens if how.checkpointing or how.fused_head else distinct
+    passes = 2 + (how.method == "full") + how.checkpointing + how.reference
+    through = tokens * (1 + how.reference) if how.checkpointing or how.fused_head else distinct
     return 2.0 * (
         shape.above * passes * tokens + below * through + 3 * shape.trainable * tokens * (how.method != "full")
     )

@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from arf_programs.fingerprint import file_digest
 from arf_programs.jsonl import read_jsonl, write_text_atomic
@@ -23,24 +23,47 @@ from signatures.records import PreferencePair, TrainingExample
 from training.base_model import load_base, stop_ids
 from training.checkpoints import Checkpoints
 from training.command import quiet_libraries, run_command
+from training.dry_run_text import tell
 from training.hardware import base_dtype, check_hardware, find_hardware
-from training.length_audit import RowLength, measure, rows_that_fit, token_limit
+from training.length_audit import longer, measure, rows_that_fit, token_limit
 from training.settings import TrainSettings, load_settings
 from training.sft import made_from, make_log, mend_saved, run_training
 from training.tally import Tally
 from training.training_log import LOG
+
+if TYPE_CHECKING:
+    from training.dry_run import DryRun
 
 REFERENCE = "ref"  # what TRL calls the adapter that holds the student as it was before
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    arguments = _parser().parse_args(argv)
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    if arguments.dry_run:
+        return look_ahead(arguments.data, arguments.config, as_json=arguments.json)
+    if arguments.data is None or arguments.output is None:
+        parser.error("--data and --output are needed, unless --dry-run is given")
     return run_command(
         lambda machine: train(
             arguments.data, arguments.output, load_settings(arguments.config, {}), machine, adapter=arguments.adapter
         )
     )
+
+
+def look_ahead(data: Path | None, config: Path, *, as_json: bool) -> int:
+    """Print what the training would do and take, as `training.sft.look_ahead` does."""
+
+    def outlook() -> DryRun:
+        settings = _of_preference(load_settings(config, {}))
+        pairs = _read_pairs(data) if data and data.exists() else None
+        quiet_libraries()
+        from training.dry_run import dry_run_of_pairs
+
+        return dry_run_of_pairs(settings, None if pairs is None else _sides(pairs, settings))
+
+    return tell(outlook, as_json=as_json)
 
 
 def train(data: Path, output: Path, settings: TrainSettings, machine: TextIO, *, adapter: Path | None = None) -> None:
@@ -72,7 +95,8 @@ def train(data: Path, output: Path, settings: TrainSettings, machine: TextIO, *,
     model, tokenizer = load_base(start, dtype, four_bit=settings.method == "qlora")
     chosen, rejected = _sides(pairs, settings)
     stops = stop_ids(model.generation_config, tokenizer)
-    lengths = _longer(measure(tokenizer, chosen, stops), measure(tokenizer, rejected, stops))
+    sides = (measure(tokenizer, side, stops) for side in (chosen, rejected))
+    lengths = longer(list(zip(*sides, strict=True)))
     fitting = rows_that_fit(lengths, token_limit(settings.max_length, model.config), settings.on_overflow)
     tally = Tally()
     progress = Progress(tally, checkpoints, started=started, machine=machine, person=sys.stderr)
@@ -104,7 +128,8 @@ def _of_preference(settings: TrainSettings) -> TrainSettings:
     preference = settings.preference
     if preference.method == "none":
         raise ConfigError("train.preference.method is none: set it to sigmoid or apo_zero.")
-    return settings.model_copy(update={"epochs": preference.epochs, "learning_rate": preference.learning_rate})
+    changed = {"epochs": preference.epochs, "learning_rate": preference.learning_rate, "packing": False}
+    return settings.model_copy(update=changed)
 
 
 def _check_start(settings: TrainSettings, adapter: Path) -> None:
@@ -146,20 +171,18 @@ def _sides(
     return chosen, [example(pair, pair.rejected[0].content) for pair in pairs]
 
 
-def _longer(chosen: Sequence[RowLength], rejected: Sequence[RowLength]) -> list[RowLength]:
-    return [max(sides, key=lambda row: row.total) for sides in zip(chosen, rejected, strict=True)]
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m training.preference",
         description="Train a student on pairs of a verified revision and its draft.",
     )
     add = parser.add_argument
-    add("--data", type=Path, required=True, help="preference pairs, e.g. train/preference.jsonl")
-    add("--output", type=Path, required=True, help="folder of the student, e.g. student/arf_dpo")
+    add("--data", type=Path, help="preference pairs, e.g. train/preference.jsonl")
+    add("--output", type=Path, help="folder of the student, e.g. student/arf_dpo")
     add("--config", type=Path, required=True, help="JSON file of settings with `preference`, e.g. train/arf_dpo.json")
     add("--adapter", type=Path, help="the student to go on from, e.g. student/arf; without it, the base")
+    add("--dry-run", action="store_true", help="say what it would do and take, and do nothing")
+    add("--json", action="store_true", help="with --dry-run: print one JSON object, figures and text")
     return parser
 
 

@@ -22,6 +22,7 @@ from signatures.records import TrainingExample
 from training.base_model import load_base, stop_ids
 from training.checkpoints import Checkpoints
 from training.command import quiet_libraries, run_command
+from training.dry_run_text import tell
 from training.hardware import base_dtype, check_hardware, find_hardware
 from training.length_audit import RowLength, measure, rows_that_fit, token_limit
 from training.settings import TrainSettings, load_settings
@@ -29,6 +30,7 @@ from training.tally import Tally
 from training.training_log import LOG, TrainingLog, first_and_last, step_losses, versions
 
 if TYPE_CHECKING:
+    from training.dry_run import DryRun
     from training.trainer import StudentTrainer
 
 _LORA_FLAGS = {"lora_r": "r", "lora_alpha": "alpha", "lora_dropout": "dropout", "last_layers": "last_layers"}
@@ -55,22 +57,16 @@ def look_ahead(data: Path | None, config: Path | None, overrides: dict[str, Any]
 
     Without rows (`data` is None, or no file yet) it says what can be said without them.
     """
-    problems: list[str] = []
 
-    def work(machine: TextIO) -> None:
+    def outlook() -> DryRun:
         settings = load_settings(config, overrides)
         examples = _read_examples(data, settings) if data and data.exists() else None
         quiet_libraries()
         from training.dry_run import dry_run
-        from training.dry_run_text import as_text
 
-        outlook = dry_run(settings, examples)
-        problems.extend(outlook.problems)
-        text = as_text(outlook)
-        both = {"figures": outlook.model_dump(mode="json"), "text": text}
-        machine.write(json.dumps(both) + "\n" if as_json else text)
+        return dry_run(settings, examples)
 
-    return run_command(work) or (2 if problems else 0)
+    return tell(outlook, as_json=as_json)
 
 
 def train(data: Path, output: Path, settings: TrainSettings, machine: TextIO) -> None:

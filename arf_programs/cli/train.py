@@ -41,11 +41,13 @@ def train(
             return
         from arf_programs.training_outlook import outlook_of
 
-        outlooks = {arm: outlook_of(run, arm) for arm in run.config.train.arms}
+        outlooks = {student: outlook_of(run, student) for student in run.config.train.students()}
         if as_json:
-            print_json({"arms": {arm: outlook.figures for arm, outlook in outlooks.items()}})
+            figures = {student: outlook.figures for student, outlook in outlooks.items()}
+            arms = {arm: figures.pop(arm) for arm in run.config.train.arms}
+            print_json({"arms": arms, "preference": figures} if figures else {"arms": arms})
         else:
-            for arm, outlook in outlooks.items():
-                typer.echo(f"student_{arm}\n{outlook.text}")
+            for student, outlook in outlooks.items():
+                typer.echo(f"student_{student}\n{outlook.text}")
         if any(outlook.figures["problems"] for outlook in outlooks.values()):
             raise typer.Exit(WRONG_INPUT)

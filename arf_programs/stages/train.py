@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from arf_programs.config.preference import PREFERENCE_STUDENTS
+from arf_programs.config.preference import ARMS, PREFERENCE_STUDENTS
 from arf_programs.fingerprint import digest, file_digest
 from arf_programs.jsonl import write_text_atomic
 from arf_programs.run import Run
@@ -92,20 +92,17 @@ def _train_on_pairs(run: Run) -> None:
             "There is no verified revision, so no pair to train on: see revisions.jsonl for the reasons, or set "
             "train.preference.method to none."
         )
-    write_text_atomic(settings, json.dumps({**settings_of(run, name), **_preference(run)}, indent=2) + "\n")
+    write_text_atomic(settings, json.dumps(settings_of(run, name), indent=2) + "\n")
     start = ("--adapter", str(run.folder.student / "arf")) if preference.after == "sft" else ()
     arguments = ("--data", str(data), "--output", str(run.folder.student / name), "--config", str(settings), *start)
     _run_module(run, "training.preference", *arguments, label=student_name(name))
 
 
-def _preference(run: Run) -> dict[str, Any]:
-    return {"preference": run.config.train.preference.model_dump(mode="json")}
-
-
-def settings_of(run: Run, arm: str) -> dict[str, Any]:
-    """The settings of one arm's training, as `training.sft --config` reads them."""
-    settings = run.config.train.model_dump(mode="json", exclude={"arms", "preference", "acknowledge_terms"})
-    return {**settings, "arm": arm, "seed": run.config.seed}
+def settings_of(run: Run, name: str) -> dict[str, Any]:
+    """The settings of one student's training, as `training.sft` and `training.preference` read them."""
+    left_out = {"arms", "acknowledge_terms"} | ({"preference"} if name in ARMS else set())
+    settings = run.config.train.model_dump(mode="json", exclude=left_out)
+    return {**settings, "arm": name, "seed": run.config.seed}
 
 
 def _run_module(run: Run, module: str, *arguments: str, label: str = "") -> None:
