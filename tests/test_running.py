@@ -44,6 +44,26 @@ def test_a_cap_of_calls_is_never_passed_and_the_run_goes_on_when_it_is_raised(tm
     assert (capped.parent / name).read_bytes() == (free.parent / name).read_bytes()
 
 
+@pytest.mark.parametrize("rows", [60, 400])
+def test_several_workers_stop_at_a_cap_and_the_run_goes_on_when_it_is_raised(tmp_path, rows):
+    cap = rows // 2 - 5
+    with serving(Faults(latency=0.01)) as server:
+        config = write_project(tmp_path, server.base_url, rows, extra="workers: 2\n", model=", concurrency: 8")
+        told = arf("draft", config, "--set", f"budget.calls={cap}", code=3)
+        assert server.stats()["requests"] == cap
+        assert f"{cap} calls are sent, and no more may be" in told.stderr
+        arf("draft", config)
+        assert server.stats()["requests"] == rows
+    assert len(drafted(config)) == rows
+
+
+def test_several_workers_keep_to_the_calls_that_may_be_in_flight(tmp_path):
+    with serving(Faults(latency=0.02)) as server:
+        config = write_project(tmp_path, server.base_url, 20, extra="workers: 4\n", model=", concurrency: 1")
+        arf("draft", config)
+        assert server.stats()["peak_in_flight"] == 1
+
+
 def test_tries_that_fail_count_against_the_cap_over_several_commands(tmp_path, no_waiting):
     with serving(Faults(rate_500=0.4)) as server:
         config = write_project(tmp_path, server.base_url, 40)
@@ -101,14 +121,15 @@ def test_workers_give_the_same_records_and_ask_once_for_the_same(tmp_path):
     assert Counter(call.cached for call in read_ledger(several.parent / "run/calls.jsonl")) == {False: 60, True: 1}
 
 
-def test_failed_rows_are_tried_again_and_those_alone(tmp_path, monkeypatch):
+@pytest.mark.parametrize("mode", ["", ", mode: batch, batch: {quiet: 0.3, poll: 0.1}"], ids=["live", "batch"])
+def test_failed_rows_are_tried_again_and_those_alone(tmp_path, monkeypatch, mode):
     broken = {"kettle"}
     plain = served_team.answer
     monkeypatch.setattr(
         served_team, "answer", lambda body: "" if broken and "kettle" in str(body["messages"]) else plain(body)
     )
     with serving() as server:
-        config = write_project(tmp_path, server.base_url, 24)
+        config = write_project(tmp_path, server.base_url, 24, model=mode)
         arf("draft", config)
         (first, _) = RunFolder(tmp_path / "run").read_failures()
         assert (first.stage, first.attempts) == ("draft", 3)

@@ -20,7 +20,9 @@ from arf_programs.models.pacing.endpoint import Endpoint, Pace
 from arf_programs.models.prices import listed_price
 
 Request = dict[str, Any]
-Sender = Callable[[Request, str], Awaitable[Any]]  # of a request and its key in the store
+Sender = Callable[
+    [Request, str, bool], Awaitable[Any]
+]  # of a request, its key in the store, and whether it is asked anew
 
 _BYTES_A_TOKEN = 3  # few tokens are shorter: what a call may use at most
 _NOT_SENT = ("rollout_id",)  # tells stored answers apart
@@ -160,7 +162,7 @@ async def _ask(
         await desk.spend(need)
         current_meter().tries += 1
         try:
-            response = await sender(request, key)
+            response = await sender(request, key, _anew.get())
         except Exception as error:
             await desk.give_back(need, lost_of(request))
             raise wrap(error) from error
@@ -177,7 +179,7 @@ async def _ask(
     return await session.endpoint(name, pace).call(send, tokens=need.tokens, headers=_headers)
 
 
-async def _send(request: Request, _: str) -> Any:
+async def _send(request: Request, *_: Any) -> Any:
     litellm = import_litellm()
     wire = {key: value for key, value in request.items() if key not in _NOT_SENT}
     skip_litellms_logging()

@@ -89,13 +89,14 @@ class _OnThisMachine:
 
 
 def workers_for(run: Run, total: int) -> int:
-    """How many processes: as configured, else by cores for large corpora. Models in this process are served by it
-    alone.
+    """How many processes: as configured, else by cores for large corpora; no more than an endpoint may have calls in
+    flight. Models in this process are served by it alone.
     """
     models = [run.config.models.of(role) for role in PIPELINE_ROLES]
     if any(is_local(model.model) or model.mode == "batch" for model in models):
         return 1
-    return run.config.workers or (os.cpu_count() or 1 if total >= _LARGE else 1)
+    wanted = run.config.workers or (os.cpu_count() or 1 if total >= _LARGE else 1)
+    return min(wanted, *(model.concurrency for model in models))
 
 
 def slots_of(run: Run, steps: Sequence[Step[Any, Any]], total: int) -> int:

@@ -76,7 +76,11 @@ async def _work(run: Run, job: Job, pipe: Connection) -> None:
         walk = chain(job.steps, [step.open(run) for step in job.steps])
 
         async def handle(task: Task) -> None:
-            await walk(task, pipe.send)
+            try:
+                await walk(task, pipe.send)
+            except ArfError:
+                inbox.put_nowait(None)  # who waits for a row would wait for ever: there is none after an error
+                raise
 
         await each_row(take, handle, slots=job.slots)
 

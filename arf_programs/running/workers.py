@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnContext
@@ -65,10 +66,10 @@ class _Pool:
 
     def work(self, tasks: Iterator[Task], take_in: Callable[..., None]) -> None:
         """Feed the workers until every task is done or one has stopped for an error."""
-        while self._feed(tasks) or any(worker.given for worker in self._workers):
+        while self._error is None and (self._feed(tasks) or any(worker.given for worker in self._workers)):
             self._listen(take_in)
-        for worker in self._workers:
-            worker.pipe.send(None)
+        for worker in self._open():
+            self._send(worker, None)
         while any(worker.process.is_alive() for worker in self._workers) and self._open():
             self._listen(take_in)
         if self._error is not None:
@@ -104,7 +105,11 @@ class _Pool:
 
     def _give(self, worker: _Worker, task: Task) -> None:
         worker.given[task.number] = task
-        worker.pipe.send(task)
+        self._send(worker, task)
+
+    def _send(self, worker: _Worker, message: Task | None) -> None:
+        with suppress(OSError):  # it has just ended, or died: its pipe says so when it is listened to
+            worker.pipe.send(message)
 
     def _listen(self, take_in: Callable[..., None]) -> None:
         for ready in wait([worker.pipe for worker in self._open()], timeout=1.0):

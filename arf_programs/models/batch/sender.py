@@ -54,15 +54,15 @@ class BatchSender:
     _arrival: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     _most: int = field(default=0, init=False)
 
-    async def send(self, request: Mapping[str, Any], key: str | None = None) -> Any:
+    async def send(self, request: Mapping[str, Any], key: str | None = None, anew: bool = False) -> Any:
         """The ModelResponse to what `litellm.acompletion` would be called with.
 
         `key` tells calls apart, also in the journal of a killed run, and must determine the answer; by default it is
-        the SHA-256 of endpoint and body. Raises LiteLLM's errors, as a live call does.
+        the SHA-256 of endpoint and body. `anew` asks for another answer than that of a job that is done. Raises LiteLLM's errors, as a live call does.
         """
         body = self.client.body_of(request)
         key = key or key_of(self.client.api_base, body)
-        call = self._calls.get(key) or self._enter(key, body)
+        call = self._calls.get(key) or self._enter(key, body, anew)
         call.waiters += 1
         try:
             answer = await asyncio.shield(call.answer)
@@ -72,7 +72,7 @@ class BatchSender:
                 self._forget(call)
         return response_of(answer, self.client.model, self.settings.discount)
 
-    def _enter(self, key: str, body: Body) -> _Call:
+    def _enter(self, key: str, body: Body, anew: bool) -> _Call:
         """A new call: answered by a job of the journal if it is in one, else queued."""
         call = _Call(key, line_of(key, body), asyncio.get_running_loop().create_future())
         self._calls[key] = call
@@ -81,7 +81,7 @@ class BatchSender:
             self._enqueue(call)
         elif job.state != "done":
             self._start(job.file_id, self._follow(job, may_exist=True))
-        elif (answer := self.journal.outcome(job, key).answer) is not None:
+        elif not anew and (answer := self.journal.outcome(job, key).answer) is not None:
             call.answer.set_result(answer)
         else:
             self._enqueue(call)
