@@ -108,7 +108,10 @@ class Config(Section):
     run_dir: Path = Field(default=Path(), description="default: runs/<name>")
     seed: int = Field(default=17, ge=0)
     workers: int | None = Field(
-        default=None, ge=1, le=64, description="processes; null: one, and as many as cores from 2,000 conversations on"
+        default=None,
+        ge=1,
+        le=64,
+        description="processes, at most `concurrency`; null: one, and as many as cores from 2,000 conversations on",
     )
     engine: Engine = Field(default="local", description="where rows are asked about: this machine, or a Ray cluster")
     ray: RayConfig = RayConfig()

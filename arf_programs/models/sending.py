@@ -20,9 +20,8 @@ from arf_programs.models.pacing.endpoint import Endpoint, Pace
 from arf_programs.models.prices import listed_price
 
 Request = dict[str, Any]
-Sender = Callable[
-    [Request, str, bool], Awaitable[Any]
-]  # of a request, its key in the store, and whether it is asked anew
+# Of a request, its key in the store, and whether it is asked anew.
+Sender = Callable[[Request, str, bool], Awaitable[Any]]
 
 _BYTES_A_TOKEN = 3  # few tokens are shorter: what a call may use at most
 _NOT_SENT = ("rollout_id",)  # tells stored answers apart
@@ -179,7 +178,7 @@ async def _ask(
     return await session.endpoint(name, pace).call(send, tokens=need.tokens, headers=_headers)
 
 
-async def _send(request: Request, *_: Any) -> Any:
+async def _send(request: Request, _key: str, _anew: bool) -> Any:
     litellm = import_litellm()
     wire = {key: value for key, value in request.items() if key not in _NOT_SENT}
     skip_litellms_logging()

@@ -58,7 +58,9 @@ class BatchSender:
         """The ModelResponse to what `litellm.acompletion` would be called with.
 
         `key` tells calls apart, also in the journal of a killed run, and must determine the answer; by default it is
-        the SHA-256 of endpoint and body. `anew` asks for another answer than that of a job that is done. Raises LiteLLM's errors, as a live call does.
+        the SHA-256 of endpoint and body.
+
+        `anew` asks for another answer than that of a job that is done. Raises LiteLLM's errors, as a live call does.
         """
         body = self.client.body_of(request)
         key = key or key_of(self.client.api_base, body)
