@@ -47,7 +47,24 @@ def preflight(run: Run) -> Findings:
     findings.warnings += licences.warnings(run.config)
     _check_evaluation(run, findings)
     asyncio.run(_check_models(run, findings))
+    findings.warnings += _unpriced(run)
     return findings
+
+
+def _unpriced(run: Run) -> list[str]:
+    """The models that a cap in dollars does not see; to be asked when their prices have been declared."""
+    from arf_programs.models.lm import is_local
+    from arf_programs.models.prices import listed_price
+
+    if run.config.budget.usd is None:
+        return []
+    asked = dict.fromkeys(run.config.models.of(role).model for role in PIPELINE_ROLES)
+    unknown = [model for model in asked if not is_local(model) and listed_price(model) is None]
+    return [
+        f"budget.usd does not count {model}, whose price is not known: set its input_price and output_price, or "
+        "budget.calls or budget.tokens"
+        for model in unknown
+    ]
 
 
 def _check_corpus(run: Run) -> list[str]:

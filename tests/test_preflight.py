@@ -3,6 +3,7 @@ import json
 import pytest
 import scripted_team
 from conftest import write_corpus
+from served_team import serving
 
 from arf_programs.models import scripted
 from arf_programs.preflight import preflight
@@ -107,6 +108,19 @@ def test_a_calibration_is_read_and_one_for_another_model_is_a_warning(make_run, 
     (tmp_path / "mine.json").write_text("{}", encoding="utf-8")
     findings = preflight(make_run("analyze.calibration=mine.json"))
     assert "no calibration" in findings.problems[0]
+
+
+def test_a_cap_in_dollars_that_does_not_see_a_model_is_a_warning(make_run):
+    def told(*overrides):
+        return [warning for warning in preflight(make_run(*overrides)).warnings if "budget.usd" in warning]
+
+    with serving() as server:
+        models = f"models.teacher={{model: hosted_vllm/unpriced, api_base: '{server.base_url}', retries: 0}}"
+        (warning,) = told(models, "budget.usd=1")
+        assert "budget.usd does not count hosted_vllm/unpriced" in warning
+        priced = models.replace("retries", "input_price: 0, output_price: 0, retries").replace("unpriced", "priced")
+        assert told(priced, "budget.usd=1") == []
+        assert told(models) == []
 
 
 def test_a_cluster_that_no_conversation_has_is_a_problem(make_run):
