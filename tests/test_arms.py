@@ -92,6 +92,12 @@ def test_one_run_gives_the_ablation(finished):
     page = run.folder.report.read_text(encoding="utf-8")
     for label in ("Student on rewrites", "Student (taxonomy)", "Student (ARF, DPO)"):
         assert label in page
+    # Calls are those for all strategies and samples, and so are the revisions that they are divided by.
+    ((strategies, costs),) = summary["costs"].items()
+    assert strategies == "edits, rewrite, taxonomy"
+    files = [run.folder.revisions, run.folder / "revisions_rewrite.jsonl", run.folder / "revisions_taxonomy.jsonl"]
+    made = [row for path in (*files, run.folder.revision_samples) for row in read_jsonl(path, Revision)]
+    assert costs["verified"] == sum(row.verdict == "verified" for row in made) > 0
     # Sampled and further revisions are no part of the funnel, which is that of the main ones.
     assert summary["revise"]["failed"] == 0
     assert sum(summary["revise"].values()) == sum(1 for _ in run.drafts("train"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -15,7 +16,7 @@ from arf_programs.metrics.aggregate import errors_by_category
 from arf_programs.metrics.resampling import Resampling
 from arf_programs.metrics.strata import clusters
 from arf_programs.metrics.win_rate import WinRate, win_rates
-from arf_programs.models.call_store import read_ledger
+from arf_programs.models.call_store import iter_ledger, read_ledger
 from arf_programs.models.family import judge_notes
 from arf_programs.probing.figures import Probe
 from arf_programs.probing.tables import Table, tables
@@ -36,6 +37,7 @@ from arf_programs.report.render import render_report
 from arf_programs.run import Run
 from arf_programs.run_folder import RunFolder, read_manifest
 from arf_programs.stages import systems
+from arf_programs.stages.further import further_outputs
 from arf_programs.stages.stage import Stage
 from arf_programs.stages.train import training_log
 from arf_programs.taxonomy.files import read_taxonomy
@@ -91,8 +93,14 @@ def summarize_run(run: Run) -> RunSummary:
         train={arm: ArmFigures(**training_log(run.folder, arm)) for arm in run.config.train.students()},
         evaluate=_evaluate(run),
         spend=_spend(run.folder),
-        costs=revision_costs(read_ledger(run.folder.ledger), read_jsonl(run.folder.revisions, Revision)),
+        costs=revision_costs(iter_ledger(run.folder.ledger), _all_revisions(run)),
     )
+
+
+def _all_revisions(run: Run) -> Iterator[Revision]:
+    """Those of every strategy and sample: the ledger's calls are those for all of them."""
+    for path in (run.folder.revisions, *further_outputs(run)):
+        yield from read_jsonl(path, Revision)
 
 
 def _corpus(run: Run) -> CorpusFigures:
