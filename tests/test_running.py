@@ -1,6 +1,7 @@
 """Rows through stages against a real server: caps, faults, workers, failed rows again, status."""
 
 import json
+import multiprocessing
 from collections import Counter
 
 import pytest
@@ -11,6 +12,7 @@ from typer.testing import CliRunner
 
 from arf_programs.cli.app import app
 from arf_programs.jsonl import read_jsonl
+from arf_programs.models.call_budget import BudgetSpent, CallBudget, Need
 from arf_programs.models.call_store import read_ledger
 from arf_programs.run_folder import RunFolder
 from signatures.records import Failure, Summary
@@ -62,6 +64,21 @@ def test_several_workers_keep_to_the_calls_that_may_be_in_flight(tmp_path):
         config = write_project(tmp_path, server.base_url, 20, extra="workers: 4\n", model=", concurrency: 1")
         arf("draft", config)
         assert server.stats()["peak_in_flight"] == 1
+
+
+def test_what_a_dead_worker_held_of_a_cap_is_given_back():
+    budget = CallBudget(tokens=100).shared(multiprocessing.get_context("spawn"), 2)
+    dead, alive = budget.at(0), budget.at(1)
+    dead.spend(Need(tokens=80))
+    alive.spend(Need(tokens=10))
+    with pytest.raises(BudgetSpent):
+        alive.spend(Need(tokens=20))
+    budget.release(0)
+    alive.spend(Need(tokens=20))
+    for tokens in (10, 20):
+        assert budget.is_held
+        alive.settle(Need(tokens=tokens), tokens=tokens)
+    assert (budget.is_held, budget.sent) == (False, 3)
 
 
 def test_tries_that_fail_count_against_the_cap_over_several_commands(tmp_path, no_waiting):

@@ -74,7 +74,9 @@ class _OnThisMachine:
         self._run, self._steps, self._total = run, steps, total
         self._workers = workers_for(run, total)
         budget = budget_of(run)
-        self._budget = budget if self._workers == 1 else budget.shared(multiprocessing.get_context("spawn"))
+        self._budget = (
+            budget if self._workers == 1 else budget.shared(multiprocessing.get_context("spawn"), self._workers)
+        )
         self._before = self._budget.usd
 
     def usd(self) -> float:

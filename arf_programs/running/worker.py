@@ -46,20 +46,20 @@ class Said:
     text: str
 
 
-def serve(job: Job, pipe: Connection) -> None:
-    """A worker's life."""
+def serve(job: Job, place: int, pipe: Connection) -> None:
+    """The life of the worker at this place."""
     # Ctrl-C reaches every process of a terminal; the parent alone decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     run = job.run.open(lambda text: pipe.send(Said(text)))
     error: ArfError | None = None
     try:
-        asyncio.run(_work(run, job, pipe))
+        asyncio.run(_work(run, job, job.budget.at(place), pipe))
     except ArfError as problem:
         error = problem
     pipe.send(Ended(error))
 
 
-async def _work(run: Run, job: Job, pipe: Connection) -> None:
+async def _work(run: Run, job: Job, budget: CallBudget, pipe: Connection) -> None:
     from arf_programs.asking import asking
 
     loop, inbox = asyncio.get_running_loop(), asyncio.Queue[Task | None]()
@@ -71,7 +71,7 @@ async def _work(run: Run, job: Job, pipe: Connection) -> None:
             inbox.put_nowait(None)  # for the others
         return task
 
-    with asking(run, job.budget, workers=job.workers):
+    with asking(run, budget, workers=job.workers):
         spare_the_collector()
         walk = chain(job.steps, [step.open(run) for step in job.steps])
 

@@ -60,7 +60,7 @@ class _Pool:
 
     def __init__(self, context: SpawnContext, job: Job, say: Callable[[str], None]) -> None:
         self._context, self._job, self._say = context, job, say
-        self._workers = [self._start() for _ in range(job.workers)]
+        self._workers = [self._start(place) for place in range(job.workers)]
         self._replaced = 0
         self._error: ArfError | None = None
 
@@ -82,9 +82,9 @@ class _Pool:
                 worker.process.terminate()
             worker.process.join()
 
-    def _start(self) -> _Worker:
+    def _start(self, place: int) -> _Worker:
         ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=serve, args=(self._job, theirs), daemon=True)
+        process = self._context.Process(target=serve, args=(self._job, place, theirs), daemon=True)
         process.start()
         theirs.close()
         return _Worker(process, ours)
@@ -142,8 +142,10 @@ class _Pool:
         self._replaced += 1
         if self._replaced > _REPLACEMENTS:
             raise StageError(f"{self._replaced} worker processes died: set `workers: 1` to see why (out of memory?)")
+        dead.process.join()
         self._say(f"A worker process died (exit code {dead.process.exitcode}): another takes over its rows.")
-        new = self._start()
-        self._workers[self._workers.index(dead)] = new
+        place = self._workers.index(dead)
+        self._job.budget.release(place)
+        self._workers[place] = new = self._start(place)
         for task in dead.given.values():
             self._give(new, task)
