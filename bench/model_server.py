@@ -20,6 +20,7 @@ import socket
 import struct
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -86,6 +87,8 @@ class ModelServer:
 
     async def _work(self, request: web.Request, body: Body, digest: str, attempt: int) -> web.StreamResponse:
         fault, latency = self.faults.draw(digest, attempt)
+        if time.monotonic() - self.counts.first < self.faults.outage_429:
+            fault = "429"
         if fault == "429":
             after = self.faults.retry_after
             return self.error(429, "too many requests", {} if after is None else {"Retry-After": f"{after:g}"})

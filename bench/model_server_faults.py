@@ -28,6 +28,8 @@ class Faults:
     "answered at once"
     retry_after: float | None = None
     "seconds in the Retry-After header of a 429; none: no such header"
+    outage_429: float = 0.0
+    "from the first request, in which every one is answered with 429"
     rate_500: float = 0.0
     "answered after the latency"
     rate_reset: float = 0.0

@@ -1,5 +1,6 @@
 import asyncio
 import heapq
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from dspy.utils.exceptions import LMInvalidRequestError, LMRateLimitError, LMServerError, LMTimeoutError
@@ -7,7 +8,8 @@ from dspy.utils.exceptions import LMInvalidRequestError, LMRateLimitError, LMSer
 from arf_programs.models.pacing.breaker import Breaker
 from arf_programs.models.pacing.endpoint import Endpoint, Pace, retry_delay
 from arf_programs.models.pacing.limit import AdaptiveLimit
-from arf_programs.models.pacing.rates import Rate, parse_duration, seconds_until_room
+from arf_programs.models.pacing.rates import Rate, Room, parse_duration
+from signatures.exceptions import EndpointError
 
 
 def simulate(limit, *, slots, latency=0.2, refused=lambda n: False, calls=4000):
@@ -83,12 +85,39 @@ def test_durations_of_headers(text, seconds):
     assert parse_duration(text) == pytest.approx(seconds)
 
 
+def told(headers):
+    """The wait for a call of 100 tokens after an answer with these headers."""
+    room = Room()
+    room.told(headers, now=1000.0)
+    return room.take(100, now=1000.0)
+
+
 def test_headers_that_say_that_there_is_no_room():
     full = {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "3s"}
-    assert seconds_until_room(full) == 3
-    assert seconds_until_room({f"llm_provider-{name}": value for name, value in full.items()}) == 3
-    assert seconds_until_room({**full, "x-ratelimit-remaining-requests": "7"}) == 0
-    assert seconds_until_room({}) == 0
+    assert told(full) == pytest.approx(3)
+    assert told({f"llm_provider-{name}": value for name, value in full.items()}) == pytest.approx(3)
+    assert told({**full, "x-ratelimit-remaining-requests": "7"}) == 0
+    assert told({**full, "x-ratelimit-reset-requests": "1764082800"}) == 60, "a date is not so many seconds"
+    assert told({}) == 0
+
+
+def test_tokens_that_are_left_must_suffice_for_the_call():
+    left = {"x-ratelimit-remaining-tokens": "99", "x-ratelimit-reset-tokens": "6s"}
+    assert told(left) == pytest.approx(6)
+    assert told({**left, "x-ratelimit-remaining-tokens": "100"}) == 0
+
+
+def test_anthropic_tells_the_time_of_the_reset():
+    soon = (datetime.now(UTC) + timedelta(seconds=20)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    headers = {"x-ratelimit-remaining-tokens": "0", "llm_provider-anthropic-ratelimit-tokens-reset": soon}
+    assert 18 < told(headers) <= 20
+
+
+def test_what_the_headers_leave_is_shared_by_the_calls_that_follow():
+    room = Room()
+    room.told({"x-ratelimit-remaining-requests": "2", "x-ratelimit-reset-requests": "3s"}, now=0.0)
+    assert [room.take(1, now=1.0) for _ in range(3)] == [0, 0, 2]
+    assert room.take(1, now=3.1) == 0
 
 
 def test_a_breaker_opens_after_failures_in_a_row_and_closes_with_an_answer():
@@ -106,6 +135,16 @@ def test_a_breaker_opens_after_failures_in_a_row_and_closes_with_an_answer():
     assert breaker.gave_up(700.0)
     breaker.succeeded()
     assert breaker.wait(26.0) == 0
+
+
+def test_a_breaker_pauses_for_as_long_as_the_endpoint_asks_within_its_patience():
+    breaker = Breaker(patience=600)
+    assert any(breaker.failed(0.0, in_flight=1, asked=90.0) for _ in range(20))
+    assert breaker.wait(10.0) == 80
+    assert not breaker.gave_up(10.0)
+    breaker.wait(90.0)
+    breaker.failed(90.0, in_flight=1, asked=3600.0)
+    assert breaker.gave_up(91.0), "nobody waits for an hour"
 
 
 def call(endpoint, *outcomes):
@@ -134,6 +173,69 @@ def test_what_passes_is_tried_again_and_what_does_not_is_not(at_once):
     with pytest.raises(LMInvalidRequestError):
         call(endpoint, LMInvalidRequestError("too long"), "never asked")
     assert endpoint.in_flight == 0
+
+
+@pytest.fixture
+def short_pauses(monkeypatch):
+    monkeypatch.setattr("arf_programs.models.pacing.breaker._FIRST_PAUSE", 0.0)
+
+
+@pytest.mark.parametrize("in_flight", [1, 8])
+def test_an_endpoint_that_refuses_all_calls_for_a_while_costs_none_of_them(at_once, short_pauses, in_flight):
+    said = []
+    endpoint = Endpoint("m", Pace(concurrency=in_flight, retries=1), say=said.append)
+    refusals = 60
+
+    async def send():
+        nonlocal refusals
+        await asyncio.sleep(0)
+        refusals -= 1
+        if refusals >= 0:
+            raise LMRateLimitError("slow down")
+        return "fine"
+
+    async def main():
+        return await asyncio.gather(*(endpoint.call(send) for _ in range(16)))
+
+    assert asyncio.run(main()) == ["fine"] * 16
+    assert said == ["m refuses every call (slow down): pausing, and trying again.", "m answers again."]
+
+
+@pytest.mark.parametrize("others", [8, 200], ids=["others end before it", "others go on"])
+def test_a_call_that_alone_is_refused_among_answers_fails(at_once, short_pauses, monkeypatch, others):
+    monkeypatch.setattr("arf_programs.models.pacing.endpoint._PATIENCE", 0.01)
+    endpoint = Endpoint("m", Pace(concurrency=4, retries=3))
+
+    async def refused():
+        await asyncio.sleep(0)
+        raise LMRateLimitError("slow down")
+
+    async def fine():
+        await asyncio.sleep(0)
+        return "fine"
+
+    async def main():
+        rest = [endpoint.call(fine) for _ in range(others)]
+        return await asyncio.gather(endpoint.call(refused), *rest, return_exceptions=True)
+
+    first, *rest = asyncio.run(main())
+    assert isinstance(first, LMRateLimitError)
+    assert rest == ["fine"] * others
+
+
+def test_a_call_with_more_tokens_than_a_minute_allows_is_not_tried_again(at_once):
+    with pytest.raises(LMRateLimitError):
+        call(
+            Endpoint("m", Pace(concurrency=1, retries=3)),
+            LMRateLimitError("Request too large for m on tokens per min (TPM): Limit 100, Requested 200."),
+            "never asked",
+        )
+
+
+def test_an_endpoint_that_asks_for_a_pause_beyond_all_patience_stops_the_run():
+    endpoint = Endpoint("m", Pace(concurrency=1, retries=1))
+    with pytest.raises(EndpointError, match=r"m refuses .* 86400 seconds"):
+        call(endpoint, LMRateLimitError("tomorrow", retry_after=86400.0), "never asked")
 
 
 def test_delays_grow_only_while_the_endpoint_fails_more_than_by_chance(monkeypatch):

@@ -1,4 +1,4 @@
-"""Pauses an endpoint that only fails, and tries it again, one call at a time."""
+"""Pauses an endpoint that only fails or refuses, and tries it again, one call at a time."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ _LONGEST_PAUSE = 60.0
 
 class Breaker:
     """Closed while calls succeed. After 20 failures in a row (more, where more are in flight) it is open for 5 seconds,
-    then lets one call try; each try that fails doubles the pause, up to a minute. `gave_up` is true once it has been
-    open for `patience` seconds.
+    then lets one call try; each try that fails doubles the pause, up to a minute. Where the endpoint asks for a longer
+    pause, it gets that. `gave_up` is true once it has been open for `patience` seconds, or will be at the next try.
 
-    Only failures of the endpoint count: no answer, or an error of its own; one that refuses for its rate works.
+    Only failures of the endpoint count: no answer, an error of its own, or a refusal for its rate (429).
     """
 
     def __init__(self, patience: float) -> None:
@@ -32,18 +32,18 @@ class Breaker:
         """A call was answered."""
         self._failures, self._opened, self._pause, self._trying = 0, None, _FIRST_PAUSE, False
 
-    def failed(self, now: float, *, in_flight: int) -> bool:
-        """A call failed; whether this opened the breaker."""
+    def failed(self, now: float, *, in_flight: int, asked: float = 0.0) -> bool:
+        """A call failed, and the endpoint asked for a pause of `asked` seconds; whether this opened the breaker."""
         self._failures += 1
         if self._opened is not None:
             if self._trying:
                 self._trying = False
                 self._pause = min(_LONGEST_PAUSE, self._pause * 2)
-                self._closed_until_try = now + self._pause
+                self._closed_until_try = now + max(self._pause, asked)
             return False
         if self._failures < max(_TOLERATED, in_flight):
             return False
-        self._opened, self._closed_until_try = now, now + self._pause
+        self._opened, self._closed_until_try = now, now + max(self._pause, asked)
         return True
 
     def abandoned(self) -> None:
@@ -60,5 +60,5 @@ class Breaker:
         return max(0.05, self._closed_until_try - now)
 
     def gave_up(self, now: float) -> bool:
-        """Whether it has been open for longer than its patience."""
-        return self._opened is not None and now - self._opened > self._patience
+        """Whether it has been open for longer than its patience, or the next try lies beyond it."""
+        return self._opened is not None and max(now, self._closed_until_try) - self._opened > self._patience

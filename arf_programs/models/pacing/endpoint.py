@@ -14,7 +14,7 @@ from dspy.utils.exceptions import LMError, LMRateLimitError, LMTimeoutError, is_
 
 from arf_programs.models.pacing.breaker import Breaker
 from arf_programs.models.pacing.limit import AdaptiveLimit
-from arf_programs.models.pacing.rates import Rate, seconds_until_room
+from arf_programs.models.pacing.rates import Rate, Room
 from signatures.exceptions import EndpointError
 
 Answer = TypeVar("Answer")
@@ -57,8 +57,9 @@ class Endpoint:
         self._limit = AdaptiveLimit(pace.concurrency, fixed=pace.local)
         self._requests, self._tokens = Rate(pace.requests_per_minute), Rate(pace.tokens_per_minute)
         self._breaker = Breaker(_PATIENCE)
-        self._full_until = 0.0
+        self._room = Room()
         self._failing = 0.0  # share of calls that fail of late
+        self._answers = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     async def call(
@@ -71,19 +72,31 @@ class Endpoint:
         """What `send` returns, sent again after failures that pass, after a growing delay or the one that the endpoint
         asks for.
 
-        `tokens` is what the call will use, about; `headers` reads those of an answer. Raises the last LMError, and
-        EndpointError when the endpoint has only failed for ten minutes.
+        `tokens` is what the call will use, about; `headers` reads those of an answer. A call is tried `retries` times
+        more; a refusal for the rate (429) is none of these while the endpoint refuses others as well. Raises the last
+        LMError, and EndpointError when the endpoint has answered nobody for ten minutes.
         """
-        for attempt in range(self._pace.retries + 1):
-            await self._enter(tokens)
+        began, tries, failures = self._answers, 0, 0
+        error: LMError | None = None
+        while True:
+            answers = self._answers
+            try:
+                await self._enter(tokens)
+            except EndpointError:
+                if error is not None and self._answers > began:
+                    raise error from None  # others were answered meanwhile: it is this call that fails
+                raise
             start = time.monotonic()
             try:
                 answer = await send()
-            except LMError as error:
+            except LMError as problem:
+                error = problem
                 self._failed(error)
-                if attempt == self._pace.retries or not is_retryable_lm_error(error):
+                tries += 1
+                failures += not self._refuses_all(error, since=answers)
+                if failures > self._pace.retries or not _passes(error):
                     raise
-                delay = self._delay(error, attempt)
+                delay = self._delay(error, tries - 1)
             except BaseException:
                 self._breaker.abandoned()
                 raise
@@ -93,7 +106,19 @@ class Endpoint:
             finally:
                 self._leave()
             await asyncio.sleep(delay)
-        raise AssertionError("unreachable: the last try returns or raises")
+
+    def _refuses_all(self, error: LMError, *, since: int) -> bool:
+        """Whether an error tells of the endpoint's rate, not of the call: most calls are refused, or nothing was
+        answered since it had answered `since` calls. Raises EndpointError where it asks for too long a pause.
+        """
+        if not isinstance(error, LMRateLimitError) or (self._failing <= _TROUBLED and self._answers > since):
+            return False
+        if (asked := _asked(error)) > _PATIENCE:
+            raise EndpointError(
+                f"{self._name} refuses all calls for {asked:.0f} seconds: run the same command again then; what was "
+                "answered is kept."
+            ) from error
+        return True
 
     def _delay(self, error: LMError, attempt: int) -> float:
         if self._failing > _TROUBLED:
@@ -128,15 +153,18 @@ class Endpoint:
 
     async def _wait_for_room(self, tokens: float) -> None:
         now = time.monotonic()
-        booked = max(self._requests.reserve(1, now), self._tokens.reserve(tokens, now), self._full_until - now)
-        if booked > 0:
+        if (booked := max(self._requests.reserve(1, now), self._tokens.reserve(tokens, now))) > 0:
             await asyncio.sleep(booked)
-        while (pause := self._breaker.wait(time.monotonic())) > 0:
+        while True:
             if self._breaker.gave_up(time.monotonic()):
                 raise EndpointError(
                     f"{self._name} has only failed for {_PATIENCE / 60:.0f} minutes: see that it works, then run the "
                     "same command again; what was answered is kept."
                 )
+            if (pause := self._breaker.wait(time.monotonic())) <= 0:
+                break
+            await asyncio.sleep(pause)
+        while (pause := self._room.take(tokens, time.monotonic())) > 0:
             await asyncio.sleep(pause)
 
     def _leave(self) -> None:
@@ -149,23 +177,37 @@ class Endpoint:
 
     def _answered(self, seconds: float, headers: Mapping[str, str]) -> None:
         now = time.monotonic()
+        self._answers += 1
         self._failing *= 1 - _RECENT
         self._limit.answered(seconds, in_flight=self.in_flight, now=now)
         if self._breaker.is_open:
             self._say(f"{self._name} answers again.")
         self._breaker.succeeded()
-        if (full := seconds_until_room(headers)) > 0:
-            self._full_until = now + min(full, _LONGEST_DELAY)
+        self._room.told(headers, now)
 
     def _failed(self, error: LMError) -> None:
         now = time.monotonic()
         self._failing += (1 - self._failing) * _RECENT
         if isinstance(error, LMRateLimitError | LMTimeoutError):
             self._limit.refused(in_flight=self.in_flight, now=now)
-        if isinstance(error, LMRateLimitError) or not is_retryable_lm_error(error):
-            self._breaker.succeeded()  # it answers: with a refusal, but it is there
-        elif self._breaker.failed(now, in_flight=self.in_flight) and not self._pace.local:
-            self._say(f"{self._name} only fails ({' '.join(str(error).split())[:200]}): pausing, and trying again.")
+        if not _passes(error):
+            self._breaker.succeeded()  # it answers: that this call will not do
+        elif self._breaker.failed(now, in_flight=self.in_flight, asked=_asked(error)) and not self._pace.local:
+            what = "refuses every call" if isinstance(error, LMRateLimitError) else "only fails"
+            self._say(f"{self._name} {what} ({' '.join(str(error).split())[:200]}): pausing, and trying again.")
+
+
+def _passes(error: LMError) -> bool:
+    """Whether the same call may do later. One with more tokens than a minute allows never will, although OpenAI refuses
+    it with the same 429 as one that comes too soon.
+    """
+    return is_retryable_lm_error(error) and "request too large" not in str(error).lower()
+
+
+def _asked(error: LMError) -> float:
+    """Seconds after which the endpoint asks to be tried again; 0 where it says nothing."""
+    asked: float | None = getattr(error, "retry_after", None)
+    return max(0.0, asked or 0.0)
 
 
 def retry_delay(error: LMError, attempt: int) -> float:
@@ -173,8 +215,7 @@ def retry_delay(error: LMError, attempt: int) -> float:
 
     Full jitter, from half of the delay up (Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015).
     """
-    asked: float | None = getattr(error, "retry_after", None)
-    if asked is not None and asked >= 0:
-        return min(asked, _LONGEST_DELAY) * random.uniform(1.0, 1.1)  # noqa: S311
+    if (asked := _asked(error)) > 0:
+        return min(asked, _PATIENCE) * random.uniform(1.0, 1.1)  # noqa: S311
     longest: float = min(_LONGEST_DELAY, _FIRST_DELAY * 2.0**attempt)
     return longest * random.uniform(0.5, 1.0)  # noqa: S311
