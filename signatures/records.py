@@ -50,6 +50,7 @@ class Summary(Record):
     text: str
     system: str
     model: str
+    cut_off: bool = Field(default=False, description="the model ended at max_tokens, not at its summary's end")
 
 
 class ErrorNote(Record):

@@ -4,6 +4,7 @@ import pytest
 from arf_programs.config.models import ModelConfig
 from arf_programs.models import scripted
 from arf_programs.models.lm import build_lm
+from arf_programs.models.scripted import ScriptedAnswer
 from arf_programs.programs.ask import ask
 from arf_programs.programs.open_notes import TakeNotes
 from arf_programs.programs.summarize import SummarizeConversation
@@ -87,6 +88,29 @@ def test_blank_summaries_are_asked_for_again_and_then_fail(call, lm, conversatio
     scripted.register("model", ["", " "])
     with pytest.raises(ModelError, match="no usable answer in 2 tries"):
         call(program, conversation=conversation.model_copy(update={"turns": conversation.turns[:2]}))
+
+
+@pytest.mark.parametrize("error", ["length", "content_filter"])
+def test_an_answer_that_is_not_whole_is_asked_for_again_even_if_it_can_be_parsed(call, error):
+    cut = ScriptedAnswer(error=error, answer='{"notes": ["wrong amount", "wro')
+    scripted.register("model", [cut, NOTES])
+    assert call(asker(), conversation="c", summary="s").notes == ["wrong amount"]
+    scripted.register("model", [cut, cut])
+    why = {"length": "cut off at max_tokens", "content_filter": "content filter withheld"}[error]
+    with pytest.raises(ModelError, match=f"no usable answer in 2 tries .*{why}"):
+        call(asker(retries=1), conversation="other", summary="s")
+
+
+def test_a_summary_may_be_cut_off_and_says_so_but_not_be_withheld(call, lm, conversation):
+    program = SummarizeConversation("Summarize it, please.", retries=0)
+    program.set_lm(lm)
+    scripted.register("model", [ScriptedAnswer(error="length", answer="The customer wanted"), "It is whole."])
+    cut = call(program, conversation=conversation)
+    assert (cut.summary, cut.cut_off) == ("The customer wanted", True)
+    assert not call(program, conversation=conversation.model_copy(update={"turns": conversation.turns[:2]})).cut_off
+    scripted.register("model", [ScriptedAnswer(error="content_filter", answer="The customer")])
+    with pytest.raises(ModelError, match="content filter"):
+        call(program, conversation=conversation.model_copy(update={"turns": conversation.turns[:1]}))
 
 
 def test_an_answer_wrapped_in_prose_and_fences_is_read(call, lm, conversation):

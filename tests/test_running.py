@@ -6,14 +6,17 @@ from collections import Counter
 
 import pytest
 import served_team
+from conftest import write_corpus
 from model_server_faults import Faults
 from served_team import serving, write_project
 from typer.testing import CliRunner
 
 from arf_programs.cli.app import app
 from arf_programs.jsonl import read_jsonl
+from arf_programs.models import scripted
 from arf_programs.models.call_budget import BudgetSpent, CallBudget, Need
 from arf_programs.models.call_store import read_ledger
+from arf_programs.models.scripted import ScriptedAnswer
 from arf_programs.run_folder import RunFolder
 from signatures.records import Failure, Summary
 
@@ -119,6 +122,34 @@ def test_under_faults_every_row_ends_well_and_once(tmp_path):
     assert drafted(config) == [f"c{n:02d}" for n in range(200)]
     assert answered == 200, "an answer was asked for twice"
     assert not RunFolder(tmp_path / "run").read_failures()
+
+
+def test_drafts_that_are_cut_off_are_kept_and_counted(tmp_path):
+    write_corpus(tmp_path / "conversations.jsonl", 10)
+    config = tmp_path / "arf.yaml"
+    config.write_text(
+        f"run_dir: {tmp_path / 'run'}\ncorpus: {{path: conversations.jsonl}}\nmodels: {{teacher: scripted/cut}}\n"
+    )
+    cut = ScriptedAnswer(error="length", answer="The customer wanted", times=4)
+    scripted.register("cut", [cut, ScriptedAnswer(answer="The customer wanted a refund.", times=6)])
+    told = arf("draft", config).stderr
+    assert "10 drafts, 4 cut off at max_tokens, 0 failed" in told
+    drafts = read_jsonl(tmp_path / "run/drafts.jsonl", Summary)
+    assert Counter((draft.text, draft.cut_off) for draft in drafts) == {
+        ("The customer wanted", True): 4,
+        ("The customer wanted a refund.", False): 6,
+    }
+
+
+def test_an_endpoint_that_refuses_every_call_for_a_while_costs_no_row(tmp_path, monkeypatch):
+    monkeypatch.setattr("arf_programs.models.pacing.endpoint.retry_delay", lambda *_: 0.01)
+    monkeypatch.setattr("arf_programs.models.pacing.breaker._FIRST_PAUSE", 0.05)
+    with serving(Faults(outage_429=0.5)) as server:
+        config = write_project(tmp_path, server.base_url, 40, model=", retries: 1")
+        told = arf("draft", config).stderr
+        assert server.stats()["by_status"]["429"] > 20
+    assert "refuses every call" in told
+    assert len(drafted(config)) == 40
 
 
 def test_workers_give_the_same_records_and_ask_once_for_the_same(tmp_path):

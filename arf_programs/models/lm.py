@@ -14,7 +14,7 @@ from arf_programs.models.cache_marks import CACHE_MARKS, check_cache_marks, mark
 from arf_programs.models.keyed_cache import KeyedCache
 from arf_programs.models.pacing.endpoint import Pace
 from arf_programs.models.providers import declare_model, register_providers
-from arf_programs.models.sending import answer, current_meter
+from arf_programs.models.sending import answer, current_answer
 from signatures.exceptions import ConfigError
 
 EMBEDDED = "embedded/"
@@ -62,7 +62,7 @@ class ArfLM(dspy.LM):
             pace=self.pace,
             wrap=self._wrap_litellm_exception,
         )
-        current_meter().finish_reason = response.choices[0].finish_reason if response.choices else ""
+        current_answer().finish_reason = response.choices[0].finish_reason if response.choices else ""
         outputs: list[Any] = self._process_completion(response, asked)
         return outputs
 

@@ -27,7 +27,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, Valid
 
 from signatures.exceptions import DataError, ModelError
 
-ScriptedError = Literal["rate_limit", "timeout", "server", "empty", "length"]
+ScriptedError = Literal["rate_limit", "timeout", "server", "empty", "length", "content_filter"]
 Messages = list[dict[str, Any]]
 
 

@@ -63,7 +63,7 @@ def _response(
 ) -> ModelResponse:
     text = answer.text()
     asked, written = len(call.prompt.split()), len(text.split())
-    finish_reason = "length" if answer.error == "length" else "stop"
+    finish_reason = answer.error if answer.error in ("length", "content_filter") else "stop"
     message = Message(content=text, role="assistant")
     logprobs = _logprobs(answer) if call.params.get("logprobs") else None
     response.choices = [Choices(finish_reason=finish_reason, index=0, message=message, logprobs=logprobs)]

@@ -29,12 +29,16 @@ _NOT_SENT = ("rollout_id",)  # tells stored answers apart
 
 @dataclass
 class Meter:
-    """What the calls of one row came to: tries that were sent, US dollars; and of the last answer, why it ended and
-    whether it was stored.
-    """
+    """What the calls of one row came to: tries that were sent, US dollars."""
 
     tries: int = 0
     usd: float = 0.0
+
+
+@dataclass
+class LastAnswer:
+    """Of the last answer to one question: why it ended, and whether it was stored."""
+
     finish_reason: str = ""
     replayed: bool = False
 
@@ -67,6 +71,7 @@ class Session:
 
 _session: ContextVar[Session | None] = ContextVar("arf_session", default=None)
 _meter: ContextVar[Meter | None] = ContextVar("arf_meter", default=None)
+_last: ContextVar[LastAnswer | None] = ContextVar("arf_last_answer", default=None)
 
 
 @contextmanager
@@ -94,6 +99,21 @@ def current_meter() -> Meter:
     return _meter.get() or Meter()
 
 
+@contextmanager
+def last_answer() -> Iterator[LastAnswer]:
+    """Within this context, which is that of one question, the LastAnswer that it gives tells of the latest answer."""
+    token = _last.set(last := LastAnswer())
+    try:
+        yield last
+    finally:
+        _last.reset(token)
+
+
+def current_answer() -> LastAnswer:
+    """The LastAnswer of the question that is asked; one that nobody reads where there is none."""
+    return _last.get() or LastAnswer()
+
+
 _anew: ContextVar[bool] = ContextVar("arf_anew", default=False)
 
 
@@ -110,7 +130,7 @@ def asking_anew(anew: bool) -> Iterator[None]:
 def may_be_asked_anew() -> bool:
     """Whether the last answer of this row was a stored one, in a run that tries failed rows again."""
     session = _session.get()
-    return session is not None and session.again and current_meter().replayed
+    return session is not None and session.again and current_answer().replayed
 
 
 async def answer(
@@ -128,7 +148,7 @@ async def answer(
     session.pending[key] = asked = asyncio.Event()
     try:
         stored = await store.desk.look_up(key, request, anew=_anew.get())
-        current_meter().replayed = stored is not None
+        current_answer().replayed = stored is not None
         if stored is not None:
             return stored
         return await _ask_and_leave(session, store.desk, key, request, name, pace, wrap)

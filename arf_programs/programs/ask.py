@@ -10,7 +10,7 @@ from dspy.utils.exceptions import AdapterParseError
 from pydantic import BaseModel
 
 from arf_programs.corpus.clean import clean_text
-from arf_programs.models.sending import asking_anew, current_meter, may_be_asked_anew
+from arf_programs.models.sending import LastAnswer, asking_anew, last_answer, may_be_asked_anew
 from arf_programs.programs.nearest import demos_for
 from signatures.exceptions import ModelError
 
@@ -19,43 +19,62 @@ _TRIES = 100  # more than a question is ever tried, so that no two samples share
 _APART = 1_000_000  # keeps further tries of one sample of an optimizer apart from its other samples
 
 
-async def ask(predict: dspy.Predict, *, retries: int, sample: int = 0, **inputs: Any) -> dspy.Prediction:
+async def ask(
+    predict: dspy.Predict, *, retries: int, sample: int = 0, may_be_cut: bool = False, **inputs: Any
+) -> dspy.Prediction:
     """Call `predict` with `inputs`; a malformed answer is asked for again up to `retries` times.
+
+    One that the content filter withheld is malformed, and so is one cut off at max_tokens, however well the rest can be
+    parsed, unless it `may_be_cut`: then the prediction's `cut_off` says whether it is.
 
     `sample` 0 is the answer under the model's own settings; each other number is one of several sampled answers to
     the same question. These, and further tries (a greedy model would only repeat itself), are sampled at a temperature
     of at least 0.7, and each is another entry of the call store. Raises ModelError when no answer could be parsed.
     """
-    problem = ""
     lm = predict.lm or dspy.settings.lm
     asked = _defused(inputs)
     demos = demos_for(predict, asked)
-    for attempt in range(retries + 1):
-        config = _sampling(lm, sample * _TRIES + attempt)
-        for anew in (False, True):
-            try:
-                with asking_anew(anew):
-                    answer = await predict.acall(config=config, demos=demos, **asked)
-                return dspy.Prediction(**{name: _cleaned(value) for name, value in answer.items()})
-            except AdapterParseError as error:
-                problem = _problem(error)
-            if not may_be_asked_anew():
-                break
+    problem: Exception | None = None
+    with last_answer() as last:
+        for attempt in range(retries + 1):
+            config = _sampling(lm, sample * _TRIES + attempt)
+            for anew in (False, True):
+                try:
+                    with asking_anew(anew):
+                        answer = await predict.acall(config=config, demos=demos, **asked)
+                    return _finished(answer, last, may_be_cut=may_be_cut)
+                except (AdapterParseError, _UnfinishedError) as error:
+                    problem = error
+                if not may_be_asked_anew():
+                    break
     raise ModelError(
-        f"{lm.model}: no usable answer in {retries + 1} tries ({problem}). "
+        f"{lm.model}: no usable answer in {retries + 1} tries ({_reason(problem, last)}). "
         "If the endpoint can enforce a JSON schema, set `json_schema: true` on the model."
     )
 
 
-def _problem(error: AdapterParseError) -> str:
-    """Why an answer is no use, in one line."""
-    text = " ".join(str(error).split())[:300]
-    match current_meter().finish_reason:
-        case "length":
-            return f"the answer was cut off at max_tokens: {text}"
-        case "content_filter":
-            return f"the provider's content filter withheld the answer: {text}"
-    return text
+class _UnfinishedError(Exception):
+    """The answer could be parsed, but is not whole."""
+
+
+_UNFINISHED = {
+    "length": "the answer was cut off at max_tokens",
+    "content_filter": "the provider's content filter withheld the answer",
+}
+
+
+def _finished(answer: dspy.Prediction, last: LastAnswer, *, may_be_cut: bool) -> dspy.Prediction:
+    cut_off = last.finish_reason == "length"
+    if last.finish_reason in _UNFINISHED and not (cut_off and may_be_cut):
+        raise _UnfinishedError
+    fields = {name: _cleaned(value) for name, value in answer.items()}
+    return dspy.Prediction(**fields, **({"cut_off": cut_off} if may_be_cut else {}))
+
+
+def _reason(problem: Exception | None, last: LastAnswer) -> str:
+    """Why the last answer is no use, in one line."""
+    parts = (_UNFINISHED.get(last.finish_reason, ""), " ".join(str(problem).split())[:300])
+    return ": ".join(part for part in parts if part)
 
 
 def _defused(inputs: dict[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import dspy
 
@@ -140,7 +141,7 @@ class EditSentences(Propose):
         neutral = draft.support.neutral if draft.support else None
         return [] if best is None else [_gaining(best, neutral, value)]
 
-    async def _written(self, predict: dspy.Predict, answer: str, **inputs: str) -> list[str]:
+    async def _written(self, predict: dspy.Predict, answer: str, **inputs: Any) -> list[str]:
         """The editor's candidates, the first under its own settings and the others sampled.
 
         Raises ModelError when none can be parsed.

@@ -19,6 +19,8 @@ class SummarizeConversation(dspy.Module):
         self.retries = retries
 
     async def aforward(self, conversation: Conversation) -> dspy.Prediction:
-        """Prediction(summary: str). Raises ModelError when the model only gives blank answers."""
+        """Prediction(summary: str, cut_off: bool); one cut off at max_tokens is a summary with an error, not a failure.
+        Raises ModelError when the model only gives blank answers, or its provider withholds them.
+        """
         with dspy.context(adapter=PlainAdapter()):
-            return await ask(self.summarize, retries=self.retries, conversation=conversation.as_text())
+            return await ask(self.summarize, retries=self.retries, may_be_cut=True, conversation=conversation.as_text())

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 
 from arf_programs.compiling.saved import program_fingerprint, use_compiled
 from arf_programs.config.schema import Config
 from arf_programs.fingerprint import digest, file_digest, model_digest, without
+from arf_programs.jsonl import read_jsonl
 from arf_programs.models.lm import build_lm
 from arf_programs.programs.summarize import SummarizeConversation
 from arf_programs.run import Run
@@ -52,7 +53,9 @@ def open_work(run: Run) -> Callable[[Conversation], Awaitable[Summary]]:
 
     async def draft(conversation: Conversation) -> Summary:
         answer = await program.acall(conversation=conversation)
-        return Summary(conversation_id=conversation.id, text=answer.summary, system=TEACHER, model=model)
+        return Summary(
+            conversation_id=conversation.id, text=answer.summary, system=TEACHER, model=model, cut_off=answer.cut_off
+        )
 
     return draft
 
@@ -89,7 +92,13 @@ STEP = Step(
 def work(run: Run) -> dict[str, int]:
     conversations = run.conversations()
     ((done, failed),) = stream(run, [STEP], conversations.values(), total=len(conversations))
-    return {"drafts": done, "failed": failed}
+    return {"drafts": done, **cut_off(read_jsonl(run.folder.drafts, Summary)), "failed": failed}
+
+
+def cut_off(summaries: Iterable[Summary]) -> dict[str, int]:
+    """How many summaries end at max_tokens, as a stage counts them; nothing where none does."""
+    count = sum(summary.cut_off for summary in summaries)
+    return {"cut off at max_tokens": count} if count else {}
 
 
 def reopen(run: Run) -> None:

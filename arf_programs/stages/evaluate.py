@@ -20,6 +20,7 @@ from arf_programs.run import Run
 from arf_programs.running.rows import RowKey
 from arf_programs.stages import systems
 from arf_programs.stages.analyzer import analyst_fingerprint, build_analyzer
+from arf_programs.stages.draft import cut_off
 from arf_programs.stages.reference_similarity import embedding_digest, with_similarity
 from arf_programs.stages.stage import Stage
 from signatures.compare_summaries import CompareSummaries
@@ -60,8 +61,8 @@ def work(run: Run) -> dict[str, int]:
     write_jsonl_atomic(run.folder.comparisons, verdicts)
     failures = [*failures, *unscored, *undecided]
     run.folder.replace_failures(STAGE.name, failures)
-    counts = {"predictions": len(predictions), "scores": len(scores), "comparisons": len(verdicts)}
-    return {**counts, "failed": len(failures)}
+    counts = {"predictions": len(predictions), **cut_off(predictions)}
+    return {**counts, "scores": len(scores), "comparisons": len(verdicts), "failed": len(failures)}
 
 
 def _predictions(run: Run) -> systems.Made:

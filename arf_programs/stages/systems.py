@@ -57,10 +57,12 @@ def answers(run: Run, stage: str, system: str, model: ModelConfig) -> Made:
 
     async def answer(name: str) -> Summary:
         try:
-            text = (await program.acall(conversation=conversations[name])).summary
+            answer = await program.acall(conversation=conversations[name])
         except ModelError:
-            text = ""
-        return Summary(conversation_id=name, text=text, system=system, model=model.model)
+            return Summary(conversation_id=name, text="", system=system, model=model.model)
+        return Summary(
+            conversation_id=name, text=answer.summary, system=system, model=model.model, cut_off=answer.cut_off
+        )
 
     outcome = ask_rows(
         run,
