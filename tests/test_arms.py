@@ -284,4 +284,4 @@ def test_samples_of_a_rejected_or_known_text_are_left_out():
 
     known = [row("a", "One."), row("b", "One.", Verdict.REJECTED)]
     made = [row("a", "One. "), row("a", "Two."), row("a", "Two."), row("b", "One."), row("b", "X", Verdict.REJECTED)]
-    assert distinct_verified(made, known) == [made[1], made[3]]
+    assert list(distinct_verified(made, known)) == [made[1], made[3]]

@@ -192,6 +192,34 @@ def test_failed_rows_are_tried_again_and_those_alone(tmp_path, monkeypatch, mode
         assert server.stats()["requests"] == 2, "what was answered well is not asked again"
 
 
+def test_further_arms_and_samples_are_made_alike_by_several_workers(tmp_path):
+    arms = "train: {arms: [arf, rewrite]}\nrevise: {samples: 2}\n"
+    with serving(Faults(latency=0.005)) as server:
+        one = write_project(tmp_path / "one", server.base_url, 40, extra=f"workers: 1\n{arms}")
+        several = write_project(tmp_path / "several", server.base_url, 40, extra=f"workers: 2\n{arms}")
+        arf("revise", one)
+        asked = server.stats()["requests"]
+        server.reset()
+        arf("revise", several)
+        assert server.stats()["requests"] == asked
+    for name in ("revisions.jsonl", "revisions_rewrite.jsonl", "revisions_samples.jsonl"):
+        assert (one.parent / "run" / name).read_bytes() == (several.parent / "run" / name).read_bytes()
+    assert not list((several.parent / "run/parts").iterdir())
+
+
+def test_rows_that_failed_before_a_stop_are_not_paid_again(tmp_path, monkeypatch):
+    plain = served_team.answer
+    monkeypatch.setattr(served_team, "answer", lambda body: "" if "kettle" in str(body["messages"]) else plain(body))
+    with serving(Faults(latency=0.01)) as server:
+        config = write_project(tmp_path, server.base_url, 24, model=", concurrency: 1")
+        arf("draft", config, "--set", "budget.calls=26", code=3)
+        arf("draft", config)
+        # 22 rows at one call each, and two that are no use at three each, before the stop or after it.
+        assert server.stats()["requests"] == 28
+        assert len(RunFolder(tmp_path / "run").read_failures()) == 2
+        assert len(drafted(config)) == 22
+
+
 def test_analysis_and_revision_flow_without_waiting_for_the_slowest_draft(tmp_path):
     """While one draft is still being analysed, others are revised."""
     order: list[str] = []

@@ -10,9 +10,9 @@ from arf_programs.jsonl import write_jsonl_atomic
 from arf_programs.jsonl_index import JsonlIndex
 from arf_programs.models.network_folder import file_system, refuse_network_folder
 from arf_programs.models.text_disk import TextDisk
-from arf_programs.running.checkpoint import Checkpoint
+from arf_programs.running.checkpoint import Checkpoint, remove_checkpoints
 from signatures.exceptions import ConfigError, DataError
-from signatures.records import Summary
+from signatures.records import Failure, Summary
 
 MOUNTS = """22 1 8:1 / / rw - ext4 /dev/sda1 rw
 30 22 0:40 / /srv/share rw - nfs4 server:/x rw
@@ -99,7 +99,26 @@ def test_a_checkpoint_knows_what_was_done_under_the_same_settings(tmp_path):
     again.add(1, "row one", '{"n": 1}')
     assert again.finish(tmp_path / "drafts.jsonl") == 3
     assert (tmp_path / "drafts.jsonl").read_text() == '{"n": 0}\n{"n": 1}\n{"n": 2}\n'
+    assert len(list(tmp_path.iterdir())) == 2, "it stays until the stage is whole"
+    remove_checkpoints(tmp_path, "draft")
     assert [path.name for path in tmp_path.iterdir()] == ["drafts.jsonl"]
+
+
+def test_a_checkpoint_knows_what_failed_until_it_is_to_be_tried_again(tmp_path):
+    failure = Failure(conversation_id="c1", stage="draft", reason="no answer", attempts=3, usd=0.5)
+    first = Checkpoint(tmp_path, "draft", {})
+    first.add_failure("row one", failure)
+    first.close()
+    second = Checkpoint(tmp_path, "draft", {})
+    assert (second.failure("row one"), second.known(1, "row one")) == (failure, False)
+    second.close()
+    third = Checkpoint(tmp_path, "draft", {}, again=True)
+    assert third.failure("row one") is None
+    third.add(1, "row one", "{}")
+    third.close()
+    last = Checkpoint(tmp_path, "draft", {})
+    assert (last.failure("row one"), last.known(1, "row one")) == (None, True)
+    last.close()
 
 
 def test_a_checkpoint_of_other_settings_is_not_taken_up(tmp_path):

@@ -1,4 +1,4 @@
-"""The rows of a step that are done, kept one by one while the step is at work, and put in order when it is whole."""
+"""The rows of a step that are done or failed, kept one by one while the stage is at work."""
 
 from __future__ import annotations
 
@@ -9,36 +9,40 @@ from pydantic import BaseModel, ConfigDict
 
 from arf_programs.fingerprint import digest
 from arf_programs.jsonl import JsonlAppender, write_lines_atomic
+from signatures.records import Failure
 
 _MISSING = -1
 
 
-class _Done(BaseModel):
-    """A line of the file: a row's digest, and its result as JSON text."""
+class _Through(BaseModel):
+    """A line of the file: a row's digest, and its result as JSON text, or its failure."""
 
     model_config = ConfigDict(extra="forbid")
 
     row: str
-    result: str
+    result: str = ""
+    failure: Failure | None = None
 
 
 class Checkpoint:
-    """Results of one step by the digest of their row and, once told, by the row's number.
+    """Results and failures of one step by the digest of their row and, once told, by the row's number.
 
     The file's name carries the hash of what the results depend on, so what was done under other settings is not taken
-    up again. In memory: 8 bytes a row, and about 150 for each that an earlier run has left.
+    up again. It stays until the stage is whole. With `again`, failures that an earlier run has left are forgotten. In
+    memory: 8 bytes a row, and about 150 for each that an earlier run has left.
     """
 
-    def __init__(self, folder: Path, stage: str, depends: dict[str, str]) -> None:
-        self._path = folder / f"{stage}.{digest(depends)}.jsonl"
-        for stale in folder.glob(f"{stage}.*.jsonl"):
+    def __init__(self, folder: Path, step: str, depends: dict[str, str], *, again: bool = False) -> None:
+        self._path = folder / f"{step}.{digest(depends)}.jsonl"
+        for stale in folder.glob(f"{step}.*.jsonl"):
             if stale != self._path:
                 stale.unlink()
         self._left: dict[str, int] = {}
+        self._failed: dict[str, Failure] = {}
         self._offsets = array("q")
         self._file = JsonlAppender(self._path)
         for offset, line in self._file.lines():
-            self._left[_Done.model_validate_json(line).row] = offset
+            self._recall(offset, _Through.model_validate_json(line), again=again)
 
     def known(self, number: int, row: str) -> bool:
         """Whether the row of that digest was done by an earlier run; from then on it goes by its number."""
@@ -47,31 +51,43 @@ class Checkpoint:
             self._place(number, offset)
         return offset is not None
 
+    def failure(self, row: str) -> Failure | None:
+        """How the row of that digest failed in an earlier run; None if it did not."""
+        return self._failed.get(row)
+
     def add(self, number: int, row: str, result: str) -> None:
         """Keep a row's result."""
-        self._place(number, self._file.append(_Done(row=row, result=result)))
+        self._place(number, self._file.append(_Through(row=row, result=result)))
+
+    def add_failure(self, row: str, failure: Failure) -> None:
+        """Keep a row's failure."""
+        self._file.append(_Through(row=row, failure=failure))
 
     def seed(self, row: str, result: str) -> None:
         """Keep the result of a row that has no number yet."""
-        self._left[row] = self._file.append(_Done(row=row, result=result))
+        self._left[row] = self._file.append(_Through(row=row, result=result))
 
     def result(self, number: int) -> str:
         """The result of a row that is done, as JSON."""
         return self._read(self._offsets[number])
 
     def finish(self, output: Path) -> int:
-        """Write the results to `output` in the order of the rows, and return how many there are. The file of the
-        checkpoint goes.
-        """
+        """Write the results to `output` in the order of the rows, and return how many there are."""
         done = [offset for offset in self._offsets if offset != _MISSING]
         write_lines_atomic(output, (self._read(offset) for offset in done))
         self.close()
-        self._path.unlink()
         return len(done)
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+    def _recall(self, offset: int, line: _Through, *, again: bool) -> None:
+        if line.failure is None:
+            self._left[line.row] = offset
+            self._failed.pop(line.row, None)
+        elif not again:
+            self._failed[line.row] = line.failure
 
     def _place(self, number: int, offset: int) -> None:
         while len(self._offsets) <= number:
@@ -79,4 +95,10 @@ class Checkpoint:
         self._offsets[number] = offset
 
     def _read(self, offset: int) -> str:
-        return _Done.model_validate_json(self._file.line_at(offset)).result
+        return _Through.model_validate_json(self._file.line_at(offset)).result
+
+
+def remove_checkpoints(folder: Path, stage: str) -> None:
+    """Remove what the steps of a stage have kept, as the stage is whole."""
+    for path in (*folder.glob(f"{stage}.*.jsonl"), *folder.glob(f"{stage}-*.jsonl")):
+        path.unlink()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
@@ -38,19 +38,33 @@ class Done:
     outcome: str | Failure
 
 
+class StepOutcome(NamedTuple):
+    """How many rows a step has done, and the failures of the others, in the order of the rows."""
+
+    done: int
+    failures: list[Failure]
+
+    @property
+    def failed(self) -> int:
+        """How many rows have failed."""
+        return len(self.failures)
+
+
 class Collector:
     """Gives out the rows that are not done, and takes in what was made of them, step by step.
 
-    What an earlier run that stopped has done under the same settings is not given out again.
+    What an earlier run that stopped has done under the same settings, or has failed on, is not given out again.
+    Failures are kept once a row has succeeded: a step in which none does is mended and tried as a whole.
     """
 
     def __init__(self, run: Run, steps: Sequence[Step[Any, Any]], *, total: int, usd: Callable[[], float]) -> None:
         self._run, self._steps = run, steps
         self._parts = [open_checkpoint(run, step) for step in steps]
-        self._tallies = [Tally(step.stage) for step in steps]
+        self._tallies = [Tally(step.label) for step in steps]
         self._whole = False
         self._failures: list[dict[int, Failure]] = [{} for _ in steps]
-        self._status = StatusFile(run.folder.status, steps[-1].stage, total, usd)
+        self._unsure: list[list[tuple[str, Failure]]] = [[] for _ in steps]
+        self._status = StatusFile(run.folder.status, steps[-1].label, total, usd)
 
     def tasks(self, rows: Iterable[BaseModel]) -> Iterator[Task]:
         """What is left to do, in the order of the rows."""
@@ -65,31 +79,26 @@ class Collector:
         """Keep a result or a failure. Raises StageError when the first rows all fail."""
         if isinstance(done.outcome, Failure):
             self._failures[done.step][done.number] = done.outcome
+            self._unsure[done.step].append((done.digest, done.outcome))
             self._tallies[done.step].fail(done.outcome)
         else:
             self._parts[done.step].add(done.number, done.digest, done.outcome)
             self._tallies[done.step].succeed()
+        self._keep_failures(done.step)
         if isinstance(done.outcome, Failure) or done.step == len(self._steps) - 1:
             self._advance(in_flight, fresh=True)
 
-    def finish(self) -> list[int]:
-        """Write every step's output and failures; how many rows each has done. Raises StageError for a step in which
-        all failed.
-        """
+    def finish(self) -> list[StepOutcome]:
+        """Write every step's output. Raises StageError for a step in which all failed."""
         for tally in self._tallies:
             tally.check_any()
-        counts = []
-        for step, part, failures in zip(self._steps, self._parts, self._failures, strict=True):
-            counts.append(part.finish(step.output(self._run.folder)))
-            self._run.folder.replace_failures(step.stage, [failures[number] for number in sorted(failures)])
+        outcomes = [
+            StepOutcome(part.finish(step.output(self._run.folder)), [failures[number] for number in sorted(failures)])
+            for step, part, failures in zip(self._steps, self._parts, self._failures, strict=True)
+        ]
         self._status.remove()
         self._whole = True
-        return counts
-
-    @property
-    def failed(self) -> list[int]:
-        """How many rows each step has failed on."""
-        return [len(failures) for failures in self._failures]
+        return outcomes
 
     def close(self) -> None:
         """Close the files, whole or not."""
@@ -101,6 +110,10 @@ class Collector:
     def _left(self, number: int, row: BaseModel) -> Task | None:
         for place, step in enumerate(self._steps):
             name = row_digest(row)
+            if (failure := self._parts[place].failure(name)) is not None:
+                self._failures[place][number] = failure
+                self._tallies[place].recall(failure)
+                return None
             if not self._parts[place].known(number, name):
                 return Task(number, place, name, row)
             self._tallies[place].succeed()
@@ -108,15 +121,21 @@ class Collector:
                 row = step.then(row, step.result.model_validate_json(self._parts[place].result(number)))
         return None
 
+    def _keep_failures(self, place: int) -> None:
+        if self._tallies[place].done:
+            for row, failure in self._unsure[place]:
+                self._parts[place].add_failure(row, failure)
+            self._unsure[place].clear()
+
     def _advance(self, in_flight: int = 0, *, fresh: bool) -> None:
-        failed = sum(self.failed)
+        failed = sum(len(failures) for failures in self._failures)
         self._status.advance(failed=failed, in_flight=in_flight, fresh=fresh)
         self._run.progress.advance(failed=failed, note=self._status.note())
 
 
 def open_checkpoint(run: Run, step: Step[Any, Any]) -> Checkpoint:
     """The checkpoint of a step under the run's settings."""
-    return Checkpoint(run.folder.parts, step.stage, step.depends(run))
+    return Checkpoint(run.folder.parts, step.label, step.depends(run), again=run.again)
 
 
 def reopen(run: Run, step: Step[Any, Any], rows: Iterable[BaseModel]) -> None:

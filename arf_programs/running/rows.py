@@ -65,6 +65,11 @@ class Tally:
                 f"{self._first_reason}"
             )
 
+    def recall(self, failure: Failure) -> None:
+        """A row failed in an earlier run, in which others succeeded."""
+        self.failed += 1
+        self._first_reason = self._first_reason or failure.reason
+
     def check_any(self) -> None:
         """Raise StageError when every row has failed."""
         if self.failed and not self.done:

@@ -30,7 +30,7 @@ class Step(Generic[Row, Result]):
     `open` builds the program and gives what is done to a row. `then` makes the next step's row of a row and its result,
     where steps follow one another. `content` is what is asked about, where rows of different names may have the same.
     `depends` is the hashes of all that the results depend on beside the row itself. `slots` is how many rows may be in
-    flight: as many as there can be calls.
+    flight: as many as there can be calls. `name` tells the steps of a stage apart that have outputs of their own.
     """
 
     stage: str
@@ -43,6 +43,12 @@ class Step(Generic[Row, Result]):
     slots: Callable[[Config], int]
     then: Callable[[Row, Result], Any] | None = None
     content: Callable[[Row], str] | None = None
+    name: str = ""
+
+    @property
+    def label(self) -> str:
+        """Stage and name: what progress and checkpoint call the step."""
+        return f"{self.stage}-{self.name}" if self.name else self.stage
 
     def share(self, row: Row, workers: int) -> int:
         """Which of so many workers does a row: rows of the same content go to one, which asks once for both."""

@@ -17,7 +17,7 @@ from arf_programs.models.call_budget import CallBudget
 from arf_programs.models.lm import is_local
 from arf_programs.run import Run
 from arf_programs.running.budget import budget_of
-from arf_programs.running.collect import Collector, Done, Task, chain
+from arf_programs.running.collect import Collector, Done, StepOutcome, Task, chain
 from arf_programs.running.garbage import spare_the_collector
 from arf_programs.running.rows import each_row
 from arf_programs.running.step import Step
@@ -26,10 +26,8 @@ from arf_programs.running.workers import run_in_workers
 _LARGE = 2000  # rows from which starting further processes pays
 
 
-def stream(
-    run: Run, steps: Sequence[Step[Any, Any]], rows: Iterable[BaseModel], *, total: int
-) -> list[tuple[int, int]]:
-    """Take every row through the steps, and write their outputs; (done, failed) of each step.
+def stream(run: Run, steps: Sequence[Step[Any, Any]], rows: Iterable[BaseModel], *, total: int) -> list[StepOutcome]:
+    """Take every row through the steps, and write their outputs; what became of the rows in each step.
 
     What was done is kept as it is done: after a stop, whatever stopped it, the same call goes on. Raises what
     `arf_programs.running.rows.attempt` raises, and StageError when rows only fail.
@@ -38,10 +36,9 @@ def stream(
         collector = Collector(run, steps, total=total, usd=way.usd)
         spare_the_collector()
         try:
-            with run.progress.task(", ".join(step.stage for step in steps), total=total):
+            with run.progress.task(", ".join(step.label for step in steps), total=total):
                 way.work(collector.tasks(rows), collector.take_in)
-            failed = collector.failed
-            return list(zip(collector.finish(), failed, strict=True))
+            return collector.finish()
         finally:
             collector.close()
 

@@ -13,6 +13,7 @@ from arf_programs.programs.sentencewise import SentencewiseAnalysis
 from arf_programs.run import Run
 from arf_programs.run_folder import RunFolder
 from arf_programs.running import collect
+from arf_programs.running.collect import StepOutcome
 from arf_programs.running.rows import RowKey
 from arf_programs.running.step import Step, rows_at_once
 from arf_programs.running.stream import stream
@@ -81,8 +82,8 @@ STEP = Step(
 
 def work(run: Run) -> dict[str, int]:
     warn(run)
-    (tally,) = stream(run, [STEP], run.drafts("train"), total=len(run.conversations("train")))
-    return counts(run, tally)
+    (outcome,) = stream(run, [STEP], run.drafts("train"), total=len(run.conversations("train")))
+    return finish(run, outcome)
 
 
 def warn(run: Run) -> None:
@@ -93,15 +94,16 @@ def warn(run: Run) -> None:
             run.progress.say(f"  {warning}")
 
 
-def counts(run: Run, tally: tuple[int, int]) -> dict[str, int]:
-    """What the stage tells the user; `tally` is (done, failed)."""
+def finish(run: Run, outcome: StepOutcome) -> dict[str, int]:
+    """Keep the failures; what the stage tells the user."""
+    run.folder.replace_failures(STAGE.name, outcome.failures)
     counted: Counter[str] = Counter()
     for row in read_jsonl(run.folder.errors, DraftErrors):
         counted["with errors"] += bool(row.errors)
         counted["errors"] += len(row.errors)
         counted["refused notes"] += len(row.rejected)
     told = {name: counted[name] for name in ("with errors", "errors", "refused notes")}
-    return {"drafts": tally[0], **told, "failed": tally[1]}
+    return {"drafts": outcome.done, **told, "failed": outcome.failed}
 
 
 def reopen(run: Run) -> None:

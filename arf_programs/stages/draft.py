@@ -91,8 +91,9 @@ STEP = Step(
 
 def work(run: Run) -> dict[str, int]:
     conversations = run.conversations()
-    ((done, failed),) = stream(run, [STEP], conversations.values(), total=len(conversations))
-    return {"drafts": done, **cut_off(read_jsonl(run.folder.drafts, Summary)), "failed": failed}
+    (outcome,) = stream(run, [STEP], conversations.values(), total=len(conversations))
+    run.folder.replace_failures(STAGE.name, outcome.failures)
+    return {"drafts": outcome.done, **cut_off(read_jsonl(run.folder.drafts, Summary)), "failed": outcome.failed}
 
 
 def cut_off(summaries: Iterable[Summary]) -> dict[str, int]:

@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from arf_programs.compiling.saved import program_fingerprint
 from arf_programs.config.models import ModelConfig
-from arf_programs.config.schema import Config, Strategy
-from arf_programs.fingerprint import digest, file_digest, model_digest, prompts_digest, without
+from arf_programs.config.schema import Config
+from arf_programs.fingerprint import file_digest
 from arf_programs.jsonl import read_jsonl, read_lines
 from arf_programs.jsonl_index import JsonlIndex
-from arf_programs.programs.revise import ReviseDraft
 from arf_programs.run import Run
-from arf_programs.run_folder import RunFolder
 from arf_programs.running import collect
-from arf_programs.running.rows import RowKey
-from arf_programs.running.step import Step, rows_at_once
+from arf_programs.running.collect import StepOutcome
 from arf_programs.running.stream import stream
 from arf_programs.stages import analyze
-from arf_programs.stages.analyzer import analyst_fingerprint
 from arf_programs.stages.further import further_fingerprint, further_outputs
-from arf_programs.stages.revise_further import Further, revise_further
-from arf_programs.stages.reviser import REVISION_SIGNATURES, build_reviser
+from arf_programs.stages.revise_further import revise_further
+from arf_programs.stages.revision_step import STAGE_NAME, STEP, DraftToMend, depends
 from arf_programs.stages.stage import Stage
-from signatures.records import DraftErrors, Record, Revision, Summary, Verdict
+from signatures.records import DraftErrors, Revision, Summary, Verdict
 
 
 def outputs(run: Run) -> tuple[Path, ...]:
@@ -35,66 +30,11 @@ def outputs(run: Run) -> tuple[Path, ...]:
 
 def fingerprint(run: Run) -> dict[str, str]:
     return {
-        "conversations.jsonl": file_digest(run.folder.conversations),
         "drafts.jsonl": file_digest(run.folder.drafts),
         "errors.jsonl": file_digest(run.folder.errors),
-        "models.editor": model_digest(run.config.models.editor),
-        "revise": digest(run.config.revise.model_dump(mode="json")),
-        "revision prompts": prompts_digest(REVISION_SIGNATURES),
-        **analyst_fingerprint(run),
-        **program_fingerprint(run, "revise"),
+        **depends(run),
         **further_fingerprint(run),
     }
-
-
-class DraftToMend(Record):
-    """A draft and the errors found in it."""
-
-    draft: Summary
-    errors: DraftErrors
-
-
-def open_work(run: Run) -> Callable[[DraftToMend], Awaitable[Revision]]:
-    """What editor and verifier do to a draft."""
-    conversations = run.conversations("train")
-    program = build_reviser(run)
-
-    async def revise(row: DraftToMend) -> Revision:
-        answer = await program.acall(
-            conversation=conversations[row.draft.conversation_id], draft=row.draft, errors=row.errors.errors
-        )
-        revision: Revision = answer.revision
-        return revision
-
-    return revise
-
-
-def row_key(row: DraftToMend) -> RowKey:
-    return RowKey(row.draft.conversation_id)
-
-
-def output(folder: RunFolder) -> Path:
-    return folder.revisions
-
-
-def slots(config: Config) -> int:
-    return rows_at_once(config.models.editor)
-
-
-def step_depends(run: Run) -> dict[str, str]:
-    return without(fingerprint(run), "drafts.jsonl", "errors.jsonl", "further strategies")
-
-
-STEP = Step(
-    stage="revise",
-    row=DraftToMend,
-    result=Revision,
-    open=open_work,
-    key=row_key,
-    output=output,
-    depends=step_depends,
-    slots=slots,
-)
 
 
 def to_mend(draft: Summary, errors: DraftErrors) -> DraftToMend:
@@ -116,8 +56,8 @@ def rows(run: Run) -> Iterator[DraftToMend]:
 
 
 def work(run: Run) -> dict[str, int]:
-    (tally,) = stream(run, [STEP], rows(run), total=sum(1 for _ in read_lines(run.folder.errors)))
-    return counts(run, tally, _further(run))
+    (outcome,) = stream(run, [STEP], rows(run), total=sum(1 for _ in read_lines(run.folder.errors)))
+    return _finish(run, outcome)
 
 
 def analyze_and_revise(run: Run) -> tuple[dict[str, int], dict[str, int]]:
@@ -125,31 +65,21 @@ def analyze_and_revise(run: Run) -> tuple[dict[str, int], dict[str, int]]:
     analyze.warn(run)
     total = len(run.conversations("train"))
     analyzed, revised = stream(run, [ANALYZE_THEN, STEP], run.drafts("train"), total=total)
-    return analyze.counts(run, analyzed), counts(run, revised, _further(run))
+    return analyze.finish(run, analyzed), _finish(run, revised)
 
 
-def counts(run: Run, tally: tuple[int, int], further: Further) -> dict[str, int]:
-    """What the stage tells the user; `tally` is (done, failed) of the main revisions."""
+def _finish(run: Run, outcome: StepOutcome) -> dict[str, int]:
+    """Make the revisions beside the main ones, and keep the failures of all; what the stage tells the user."""
+    further = revise_further(run, lambda: rows(run))
+    failures = [*outcome.failures, *further.failures]
+    run.folder.replace_failures(STAGE_NAME, failures)
     verdicts = Counter(revision.verdict for revision in read_jsonl(run.folder.revisions, Revision))
     counted = {verdict.value: verdicts[verdict] for verdict in Verdict}
-    return {**counted, **further.counts, "failed": tally[1] + len(further.failures)}
+    return {**counted, **further.counts, "failed": len(failures)}
 
 
 def reopen(run: Run) -> None:
     collect.reopen(run, STEP, rows(run))
-
-
-def _further(run: Run) -> Further:
-    """The revisions beside the main ones, which are whole; their failures join those of the stage."""
-    further = revise_further(run, STAGE.name, _build)
-    if further.failures:
-        known = [failure for failure in run.folder.read_failures() if failure.stage == STAGE.name]
-        run.folder.replace_failures(STAGE.name, [*known, *further.failures])
-    return further
-
-
-def _build(run: Run, strategy: Strategy, sample: int) -> ReviseDraft:
-    return build_reviser(run, strategy=strategy, sample=sample)
 
 
 def asks(config: Config) -> tuple[ModelConfig, ...]:
@@ -158,7 +88,7 @@ def asks(config: Config) -> tuple[ModelConfig, ...]:
 
 
 STAGE = Stage(
-    "revise",
+    STAGE_NAME,
     "the editor mends each draft, and each revision is verified",
     outputs,
     fingerprint,

@@ -14,6 +14,7 @@ from arf_programs.config.schema import Config
 from arf_programs.fingerprint import file_digest
 from arf_programs.run import Run
 from arf_programs.run_folder import Manifest, RunFolder, read_manifest, write_manifest
+from arf_programs.running.checkpoint import remove_checkpoints
 
 State = Literal["whole", "stale", "missing"]
 
@@ -104,6 +105,7 @@ def _finish(stage: Stage, run: Run, fingerprint: dict[str, str], counts: dict[st
         seconds=seconds,
     )
     write_manifest(run.folder.manifest(stage.name), manifest)
+    remove_checkpoints(run.folder.parts, stage.name)
     return manifest
 
 
