@@ -207,16 +207,23 @@ def test_further_arms_and_samples_are_made_alike_by_several_workers(tmp_path):
     assert not list((several.parent / "run/parts").iterdir())
 
 
-def test_rows_that_failed_before_a_stop_are_not_paid_again(tmp_path, monkeypatch):
+def test_rows_that_failed_before_a_stop_are_not_tried_again(tmp_path, monkeypatch):
+    monkeypatch.setattr("arf_programs.models.pacing.endpoint.retry_delay", lambda *_: 0)
     plain = served_team.answer
-    monkeypatch.setattr(served_team, "answer", lambda body: "" if "kettle" in str(body["messages"]) else plain(body))
-    with serving(Faults(latency=0.01)) as server:
-        config = write_project(tmp_path, server.base_url, 24, model=", concurrency: 1")
-        arf("draft", config, "--set", "budget.calls=26", code=3)
+
+    def failing(body):
+        if "kettle" in str(body["messages"]):
+            raise RuntimeError("the server answers with 500")
+        return plain(body)
+
+    monkeypatch.setattr(served_team, "answer", failing)
+    with serving() as server:
+        config = write_project(tmp_path, server.base_url, 24, model=", concurrency: 1, retries: 1")
+        arf("draft", config, "--set", "budget.calls=25", code=3)
         arf("draft", config)
-        # 22 rows at one call each, and two that are no use at three each, before the stop or after it.
-        assert server.stats()["requests"] == 28
-        assert len(RunFolder(tmp_path / "run").read_failures()) == 2
+        # 22 rows at one call each, and two that fail at two each.
+        assert server.stats()["requests"] == 26
+        assert [failure.attempts for failure in RunFolder(tmp_path / "run").read_failures()] == [2, 2]
         assert len(drafted(config)) == 22
 
 
