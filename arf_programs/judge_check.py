@@ -9,7 +9,7 @@ from arf_programs.models.lm import check_providers
 from arf_programs.programs.judge import prompt_name
 from arf_programs.run import Run
 from arf_programs.running.rows import RowKey
-from arf_programs.stages.evaluate import build_judge
+from arf_programs.stages.scoring import build_judge
 from signatures.exceptions import DataError, StageError
 from signatures.rate_summary import RUBRIC_VERSION
 from signatures.records import Rating

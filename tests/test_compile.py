@@ -21,8 +21,8 @@ from arf_programs.models import scripted
 from arf_programs.stages.analyzer import analyst_fingerprint, build_analyzer
 from arf_programs.stages.draft import build_teacher
 from arf_programs.stages.draft import fingerprint as draft_fingerprint
-from arf_programs.stages.evaluate import build_judge
 from arf_programs.stages.reviser import build_reviser
+from arf_programs.stages.scoring import build_judge
 
 OPTIMIZERS = {
     "labeled_fewshot": dspy.LabeledFewShot,

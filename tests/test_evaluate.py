@@ -148,8 +148,7 @@ def test_similarity_is_measured_where_a_model_is_found(project, monkeypatch):
         reference_similarity, "load_embedder", lambda folder: lambda texts: [[1.0, len(text)] for text in texts]
     )
     run = open_project(project, "evaluate.similarity=mine")
-    scores = with_similarity(run, scores_of(run), [*run.drafts("holdout"), *read_jsonl(
-        run.folder.predictions, Summary)])  # fmt: skip
+    scores = list(with_similarity(run, run.folder.scores))
     references = {name: item.references for name, item in run.conversations("holdout").items()}
     assert scores
     for score in scores:
@@ -162,6 +161,5 @@ def test_similarity_that_cannot_be_measured_is_said(project, monkeypatch):
     monkeypatch.setattr("arf_programs.metrics.similarity.offline_model", lambda: None)
     run = open_project(project)
     monkeypatch.setattr(type(run.progress), "say", lambda self, text: said.append(text))
-    scores = [score.model_copy(update={"similarity": None}) for score in scores_of(run)]
-    assert with_similarity(run, scores, []) == scores
+    assert list(with_similarity(run, run.folder.scores)) == scores_of(run)
     assert "embedding similarity is left out" in said[0] and "pip install" in said[0]

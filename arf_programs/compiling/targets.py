@@ -22,8 +22,8 @@ from arf_programs.metrics.rouge import rouge
 from arf_programs.run import Run
 from arf_programs.stages.analyzer import build_analyzer
 from arf_programs.stages.draft import build_teacher
-from arf_programs.stages.evaluate import build_judge
 from arf_programs.stages.reviser import build_reviser
+from arf_programs.stages.scoring import build_judge
 from signatures.records import Conversation, ErrorNote, Rating, Summary, Taxonomy
 
 LabeledSet = tuple[LabeledExample, ...]

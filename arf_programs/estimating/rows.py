@@ -20,7 +20,7 @@ from arf_programs.programs.open_notes import TakeNotes
 from arf_programs.programs.revise import ReviseDraft
 from arf_programs.programs.summarize import SummarizeConversation
 from arf_programs.run import Run
-from arf_programs.stages import draft, evaluate, systems
+from arf_programs.stages import draft, scoring, systems
 from arf_programs.stages.analyzer import build_analyzer
 from arf_programs.stages.further import further_programs
 from arf_programs.stages.reviser import build_reviser
@@ -148,7 +148,7 @@ def ask_evaluate(run: Run, sample: Sample, recorder: Recorder) -> Asking:
 
 
 def _rated(run: Run, item: Conversation, sample: Sample, recorder: Recorder) -> Scenes:
-    judge = evaluate.build_judge(run)
+    judge = scoring.build_judge(run)
     return {
         kind: recorder.ask(Scene(kind, text), partial(judge.acall, conversation=item, summary=text))[1]
         for kind, text in sample.drafts[item.id].items()

@@ -135,7 +135,7 @@ class Collector:
 
 def open_checkpoint(run: Run, step: Step[Any, Any]) -> Checkpoint:
     """The checkpoint of a step under the run's settings."""
-    return Checkpoint(run.folder.parts, step.label, step.depends(run), again=run.again)
+    return Checkpoint(run.folder.parts, step.file_label, step.depends(run), again=run.again)
 
 
 def reopen(run: Run, step: Step[Any, Any], rows: Iterable[BaseModel]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -11,7 +11,6 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel
 
 from arf_programs.config.models import ModelConfig
-from arf_programs.config.schema import Config
 from arf_programs.run import Run
 from arf_programs.run_folder import RunFolder
 from arf_programs.running.rows import RowKey
@@ -29,8 +28,8 @@ class Step(Generic[Row, Result]):
 
     `open` builds the program and gives what is done to a row. `then` makes the next step's row of a row and its result,
     where steps follow one another. `content` is what is asked about, where rows of different names may have the same.
-    `depends` is the hashes of all that the results depend on beside the row itself. `slots` is how many rows may be in
-    flight: as many as there can be calls. `name` tells the steps of a stage apart that have outputs of their own.
+    `depends` is the hashes of all that the results depend on beside the row itself. `models` are those that are asked.
+    `name` tells the steps of a stage apart that have outputs of their own.
     """
 
     stage: str
@@ -40,15 +39,24 @@ class Step(Generic[Row, Result]):
     key: Callable[[Row], RowKey]
     output: Callable[[RunFolder], Path]
     depends: Callable[[Run], dict[str, str]]
-    slots: Callable[[Config], int]
+    models: Callable[[Run], Sequence[ModelConfig]]
     then: Callable[[Row, Result], Any] | None = None
     content: Callable[[Row], str] | None = None
     name: str = ""
 
     @property
     def label(self) -> str:
-        """Stage and name: what progress and checkpoint call the step."""
-        return f"{self.stage}-{self.name}" if self.name else self.stage
+        """Stage and name, as the progress shows them."""
+        return f"{self.stage}: {self.name}" if self.name else self.stage
+
+    @property
+    def file_label(self) -> str:
+        """Stage and name in the name of a file."""
+        return f"{self.stage}-{self.name.replace(' ', '-')}" if self.name else self.stage
+
+    def slots(self, run: Run) -> int:
+        """Rows in flight: as many as keep the models busy."""
+        return max((rows_at_once(model) for model in self.models(run)), default=1)
 
     def share(self, row: Row, workers: int) -> int:
         """Which of so many workers does a row: rows of the same content go to one, which asks once for both."""

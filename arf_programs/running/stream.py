@@ -12,9 +12,8 @@ from typing import Any, Protocol
 from pydantic import BaseModel
 
 from arf_programs.asking import asking
-from arf_programs.config.models import PIPELINE_ROLES
 from arf_programs.models.call_budget import CallBudget
-from arf_programs.models.lm import is_local
+from arf_programs.models.lm import EMBEDDED, is_local
 from arf_programs.run import Run
 from arf_programs.running.budget import budget_of
 from arf_programs.running.collect import Collector, Done, StepOutcome, Task, chain
@@ -56,8 +55,9 @@ class Way(Protocol):
 
 
 def way_for(run: Run, steps: Sequence[Step[Any, Any]], total: int) -> AbstractContextManager[Way]:
-    """The way that the configuration asks for."""
-    if run.config.engine == "ray":
+    """The way that the configuration asks for; embedded models are served by this process."""
+    embedded = any(model.model.startswith(EMBEDDED) for step in steps for model in step.models(run))
+    if run.config.engine == "ray" and not embedded:
         from arf_programs.running.cluster.run import on_cluster
 
         return on_cluster(run, steps, total)
@@ -69,7 +69,7 @@ class _OnThisMachine:
 
     def __init__(self, run: Run, steps: Sequence[Step[Any, Any]], total: int) -> None:
         self._run, self._steps, self._total = run, steps, total
-        self._workers = workers_for(run, total)
+        self._workers = workers_for(run, steps, total)
         budget = budget_of(run)
         self._budget = (
             budget if self._workers == 1 else budget.shared(multiprocessing.get_context("spawn"), self._workers)
@@ -87,20 +87,20 @@ class _OnThisMachine:
             run_in_workers(self._run, self._steps, tasks, take_in, self._budget, self._workers)
 
 
-def workers_for(run: Run, total: int) -> int:
+def workers_for(run: Run, steps: Sequence[Step[Any, Any]], total: int) -> int:
     """How many processes: as configured, else by cores for large corpora; no more than an endpoint may have calls in
     flight. Models in this process are served by it alone.
     """
-    models = [run.config.models.of(role) for role in PIPELINE_ROLES]
+    models = [model for step in steps for model in step.models(run)]
     if any(is_local(model.model) or model.mode == "batch" for model in models):
         return 1
     wanted = run.config.workers or (os.cpu_count() or 1 if total >= _LARGE else 1)
-    return min(wanted, *(model.concurrency for model in models))
+    return min([wanted, *(model.concurrency for model in models)])
 
 
 def slots_of(run: Run, steps: Sequence[Step[Any, Any]], total: int) -> int:
     """Rows in flight: as many as there can be calls of all steps, and no more than there are."""
-    return max(1, min(total, sum(step.slots(run.config) for step in steps)))
+    return max(1, min(total, sum(step.slots(run) for step in steps)))
 
 
 def _run_here(

@@ -46,7 +46,7 @@ def run_in_workers(
     rows are given to the new one, whose store has what was answered. Raises the first error that a worker stops for.
     """
     context = multiprocessing.get_context("spawn")
-    slots = max(1, sum(step.slots(run.config) for step in steps) // workers)
+    slots = max(1, sum(step.slots(run) for step in steps) // workers)
     job = Job(PortableRun.of(run), steps, workers, slots, budget)
     pool = _Pool(context, job, run.progress.say)
     try:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from arf_programs.config.schema import Config
+from arf_programs.config.models import ModelConfig
 from arf_programs.fingerprint import file_digest, without
 from arf_programs.jsonl import read_jsonl
 from arf_programs.programs.sentencewise import SentencewiseAnalysis
@@ -15,7 +15,7 @@ from arf_programs.run_folder import RunFolder
 from arf_programs.running import collect
 from arf_programs.running.collect import StepOutcome
 from arf_programs.running.rows import RowKey
-from arf_programs.running.step import Step, rows_at_once
+from arf_programs.running.step import Step
 from arf_programs.running.stream import stream
 from arf_programs.stages.analyzer import analyst_fingerprint, build_analyzer, calibration_warnings
 from arf_programs.stages.stage import Stage
@@ -60,8 +60,8 @@ def output(folder: RunFolder) -> Path:
     return folder.errors
 
 
-def slots(config: Config) -> int:
-    return rows_at_once(config.models.analyst)
+def models(run: Run) -> tuple[ModelConfig, ...]:
+    return (run.config.models.analyst,)
 
 
 def step_depends(run: Run) -> dict[str, str]:
@@ -76,7 +76,7 @@ STEP = Step(
     key=row_key,
     output=output,
     depends=step_depends,
-    slots=slots,
+    models=models,
 )
 
 

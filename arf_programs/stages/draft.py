@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 
 from arf_programs.compiling.saved import program_fingerprint, use_compiled
-from arf_programs.config.schema import Config
+from arf_programs.config.models import ModelConfig
 from arf_programs.fingerprint import digest, file_digest, model_digest, without
 from arf_programs.jsonl import read_jsonl
 from arf_programs.models.lm import build_lm
@@ -15,7 +15,7 @@ from arf_programs.run import Run
 from arf_programs.run_folder import RunFolder
 from arf_programs.running import collect
 from arf_programs.running.rows import RowKey
-from arf_programs.running.step import Step, rows_at_once
+from arf_programs.running.step import Step
 from arf_programs.running.stream import stream
 from arf_programs.stages.stage import Stage
 from signatures.records import Conversation, Summary
@@ -72,8 +72,8 @@ def output(folder: RunFolder) -> Path:
     return folder.drafts
 
 
-def slots(config: Config) -> int:
-    return rows_at_once(config.models.teacher)
+def models(run: Run) -> tuple[ModelConfig, ...]:
+    return (run.config.models.teacher,)
 
 
 STEP = Step(
@@ -84,7 +84,7 @@ STEP = Step(
     key=row_key,
     output=output,
     depends=step_depends,
-    slots=slots,
+    models=models,
     content=Conversation.as_text,
 )
 

@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
-from arf_programs.asking import ask_rows
-from arf_programs.compiling.saved import program_fingerprint, use_compiled
+from arf_programs.compiling.saved import program_fingerprint
 from arf_programs.config.models import ModelConfig
 from arf_programs.config.schema import Config
 from arf_programs.fingerprint import digest, file_digest, model_digest, prompts_digest
-from arf_programs.jsonl import write_jsonl_atomic
-from arf_programs.metrics.rouge import rouge
-from arf_programs.models.lm import build_lm
-from arf_programs.programs.judge import ComparePair, JudgeSummary
+from arf_programs.jsonl import read_jsonl, write_jsonl_atomic
 from arf_programs.run import Run
-from arf_programs.running.rows import RowKey
+from arf_programs.running.collect import StepOutcome
+from arf_programs.running.step import Step
+from arf_programs.running.stream import stream
 from arf_programs.stages import systems
-from arf_programs.stages.analyzer import analyst_fingerprint, build_analyzer
+from arf_programs.stages.analyzer import analyst_fingerprint
 from arf_programs.stages.draft import cut_off
 from arf_programs.stages.reference_similarity import embedding_digest, with_similarity
+from arf_programs.stages.scoring import COMPARE, SCORE
 from arf_programs.stages.stage import Stage
+from arf_programs.stages.told import Told
 from signatures.compare_summaries import CompareSummaries
 from signatures.rate_summary import RateSummary
-from signatures.records import Conversation, Failure, PairVerdict, Rating, Score, Summary
+from signatures.records import Summary
 
 
 def outputs(run: Run) -> tuple[Path, ...]:
@@ -52,126 +50,50 @@ def fingerprint(run: Run) -> dict[str, str]:
 
 
 def work(run: Run) -> dict[str, int]:
-    predictions, failures = _predictions(run)
-    write_jsonl_atomic(run.folder.predictions, predictions)
-    summaries = [*run.drafts("holdout"), *predictions]
-    scores, unscored = _scores(run, summaries)
-    write_jsonl_atomic(run.folder.scores, with_similarity(run, scores, summaries))
-    verdicts, undecided = _comparisons(run, summaries)
-    write_jsonl_atomic(run.folder.comparisons, verdicts)
-    failures = [*failures, *unscored, *undecided]
+    answered = _answer(run)
+    scored = _score(run)
+    decided = _compare(run)
+    failures = [failure for outcome in (*answered, scored, *decided) for failure in outcome.failures]
     run.folder.replace_failures(STAGE.name, failures)
-    counts = {"predictions": len(predictions), **cut_off(predictions)}
-    return {**counts, "scores": len(scores), "comparisons": len(verdicts), "failed": len(failures)}
+    counts = {"predictions": sum(outcome.done for outcome in answered)}
+    counts |= cut_off(read_jsonl(run.folder.predictions, Summary))
+    counts |= {"scores": scored.done, "comparisons": sum(outcome.done for outcome in decided)}
+    return {**counts, "failed": len(failures)}
 
 
-def _predictions(run: Run) -> systems.Made:
-    summaries: list[Summary] = []
-    failures: list[Failure] = []
-    for system, model in systems.models(run).items():
-        made, failed = systems.answers(run, STAGE.name, system, model)
-        summaries += made
-        failures += failed
+def _answer(run: Run) -> list[StepOutcome]:
+    """Write every system's summaries of the holdout, one system after another."""
+    outcomes: list[StepOutcome] = []
+    steps: list[Step[Any, Summary]] = []
+    conversations = run.conversations("holdout")
+    for system in systems.models(run):
+        steps.append(systems.answer_step(system))
+        outcomes += stream(run, steps[-1:], conversations.values(), total=len(conversations))
     if run.config.evaluate.reviser:
-        made, failed = systems.revisions(run, STAGE.name)
-        summaries += made
-        failures += failed
-    return summaries, failures
+        steps.append(systems.reviser_step())
+        total = sum(1 for _ in run.drafts("holdout"))
+        outcomes += stream(run, steps[-1:], run.drafts("holdout"), total=total)
+    made = (row for step in steps for row in read_jsonl(step.output(run.folder), Summary))
+    write_jsonl_atomic(run.folder.predictions, made)
+    return outcomes
 
 
-def build_judge(run: Run, *, compiled: bool = True) -> JudgeSummary:
-    """The judge as configured; without `compiled`, a compiled program is left aside."""
-    judge = JudgeSummary(retries=run.config.analyze.parse_retries)
-    if compiled:
-        use_compiled(run, "judge", judge)
-    judge.set_lm(build_lm(run.config.models.judge, seed=run.config.seed))
-    return judge
+def _score(run: Run) -> StepOutcome:
+    """Write the scores of all summaries."""
+    told = Told(run)
+    (outcome,) = stream(run, [SCORE], told.summaries(), total=sum(1 for _ in told.summaries()))
+    write_jsonl_atomic(run.folder.scores, with_similarity(run, SCORE.output(run.folder)))
+    return outcome
 
 
-def _scores(run: Run, summaries: Sequence[Summary]) -> tuple[list[Score], list[Failure]]:
-    config = run.config
-    conversations = run.conversations("holdout")
-    analyzer = build_analyzer(run, model=config.evaluate.analyst)
-    judge = build_judge(run) if config.evaluate.judge else None
-
-    async def rate(conversation: Conversation, text: str) -> Rating | None:
-        if judge is None:
-            return None
-        rating: Rating = (await judge.acall(conversation=conversation, summary=text)).rating
-        return rating
-
-    async def score(summary: Summary) -> Score:
-        conversation = conversations[summary.conversation_id]  # read when its turn comes
-        analysis, rating = await asyncio.gather(
-            analyzer.acall(conversation=conversation, summary=summary.text), rate(conversation, summary.text)
-        )
-        overlap = rouge(summary.text, conversation.references) if conversation.references else {}
-        return Score(
-            conversation_id=conversation.id,
-            channel=conversation.channel,
-            system=summary.system,
-            errors=analysis.errors,
-            words=len(summary.text.split()),
-            rating=rating,
-            **overlap,
-        )
-
-    # Systems side by side for each conversation: what models are asked about it shares its prefix.
-    order = {name: number for number, name in enumerate(conversations)}
-    outcome = ask_rows(
-        run,
-        STAGE.name,
-        sorted(summaries, key=lambda summary: order[summary.conversation_id]),
-        score,
-        key=lambda summary: RowKey(summary.conversation_id, summary.system),
-        concurrency=config.models.judge.concurrency,
-        label="scores",
-    )
-    return list(outcome.results.values()), outcome.failures
-
-
-class _Pair(NamedTuple):
-    """Two systems' summaries of one conversation."""
-
-    a: Summary
-    b: Summary
-
-    @property
-    def name(self) -> str:
-        return f"{self.a.system} against {self.b.system}"
-
-
-def _comparisons(run: Run, summaries: Sequence[Summary]) -> tuple[list[PairVerdict], list[Failure]]:
-    """The judge's verdicts; a pair of which one system has no summary is left out, and counted by `win_rates`."""
-    config = run.config
-    if not (config.evaluate.judge and config.evaluate.pairwise):
-        return [], []
-    judge = ComparePair(retries=config.analyze.parse_retries)
-    judge.set_lm(build_lm(config.models.judge, seed=config.seed))
-    told = {(summary.conversation_id, summary.system): summary for summary in summaries}
-    conversations = run.conversations("holdout")
-    rows = [
-        _Pair(told[name, a], told[name, b])
-        for name in conversations
-        for a, b in systems.pairs(run)
-        if (name, a) in told and (name, b) in told
-    ]
-
-    async def compare(row: _Pair) -> PairVerdict:
-        conversation = conversations[row.a.conversation_id]
-        verdict: PairVerdict = (await judge.acall(conversation=conversation, a=row.a, b=row.b)).verdict
-        return verdict
-
-    outcome = ask_rows(
-        run,
-        STAGE.name,
-        rows,
-        compare,
-        key=lambda row: RowKey(row.a.conversation_id, row.name),
-        concurrency=config.models.judge.concurrency,
-        label="comparisons",
-    )
-    return list(outcome.results.values()), outcome.failures
+def _compare(run: Run) -> list[StepOutcome]:
+    """Write the judge's verdicts, where they are wanted."""
+    if not (run.config.evaluate.judge and run.config.evaluate.pairwise):
+        write_jsonl_atomic(run.folder.comparisons, ())
+        return []
+    told = Told(run)
+    pairs = systems.pairs(run)
+    return stream(run, [COMPARE], told.pairs(pairs), total=sum(1 for _ in told.pairs(pairs)))
 
 
 def asks(config: Config) -> tuple[ModelConfig, ...]:
@@ -182,4 +104,4 @@ def asks(config: Config) -> tuple[ModelConfig, ...]:
     return (*analyst, *editor, *judge, *evaluate.serve.values(), *evaluate.systems.values())
 
 
-STAGE = Stage("evaluate", "score every system on the holdout", outputs, fingerprint, work, asks)
+STAGE = Stage(systems.STAGE_NAME, "score every system on the holdout", outputs, fingerprint, work, asks)

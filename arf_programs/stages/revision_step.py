@@ -7,12 +7,13 @@ from functools import partial
 from pathlib import Path
 
 from arf_programs.compiling.saved import program_fingerprint
-from arf_programs.config.schema import Config, Strategy
+from arf_programs.config.models import ModelConfig
+from arf_programs.config.schema import Strategy
 from arf_programs.fingerprint import digest, file_digest, model_digest, prompts_digest
 from arf_programs.run import Run
 from arf_programs.run_folder import RunFolder
 from arf_programs.running.rows import RowKey
-from arf_programs.running.step import Step, rows_at_once
+from arf_programs.running.step import Step
 from arf_programs.stages.analyzer import analyst_fingerprint
 from arf_programs.stages.reviser import REVISION_SIGNATURES, build_reviser
 from signatures.records import DraftErrors, Record, Revision, Summary
@@ -69,8 +70,8 @@ def output_by(folder: RunFolder, *, strategy: Strategy, sample: int) -> Path:
     return folder.revisions_by(strategy) if sample == 1 else folder.parts / f"revise-sampled-{strategy}-{sample}.jsonl"
 
 
-def slots(config: Config) -> int:
-    return rows_at_once(config.models.editor)
+def models(run: Run) -> tuple[ModelConfig, ...]:
+    return (run.config.models.editor, run.config.models.analyst)
 
 
 STEP = Step(
@@ -81,7 +82,7 @@ STEP = Step(
     key=row_key,
     output=output,
     depends=depends,
-    slots=slots,
+    models=models,
 )
 
 
@@ -90,12 +91,12 @@ def further_step(strategy: Strategy, sample: int) -> Step[DraftToMend, Revision]
     system = strategy if sample == 1 else f"{strategy} sample {sample}"
     return Step(
         stage=STAGE_NAME,
-        name=f"{strategy}-{sample}",
+        name=system,
         row=DraftToMend,
         result=Revision,
         open=partial(open_work, strategy=strategy, sample=sample),
         key=partial(row_key, system=system),
         output=partial(output_by, strategy=strategy, sample=sample),
         depends=depends,
-        slots=slots,
+        models=models,
     )

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from arf_programs.asking import ask_rows
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+
 from arf_programs.compiling.saved import program_fingerprint
 from arf_programs.config.models import ModelConfig
-from arf_programs.fingerprint import digest, model_digest, prompts_digest
+from arf_programs.fingerprint import digest, file_digest, model_digest, prompts_digest
 from arf_programs.models.lm import EMBEDDED, build_lm
+from arf_programs.models.weights_digest import weights_digest
 from arf_programs.programs.summarize import SummarizeConversation
 from arf_programs.run import Run
+from arf_programs.run_folder import RunFolder
 from arf_programs.running.rows import RowKey
-from arf_programs.stages.analyzer import build_analyzer
+from arf_programs.running.step import Step
+from arf_programs.stages.analyzer import analyst_fingerprint, build_analyzer
 from arf_programs.stages.draft import TEACHER
 from arf_programs.stages.reviser import REVISION_SIGNATURES, build_reviser
 from arf_programs.stages.train import student_name
 from signatures.exceptions import ModelError
-from signatures.records import Failure, Revision, Summary
+from signatures.records import Conversation, Revision, Summary
 
 BASE = "base"
 REVISER = "reviser"
+STAGE_NAME = "evaluate"
 _BATCH = 32  # rows in flight towards a model in this process: its largest batch
-
-Made = tuple[list[Summary], list[Failure]]
 
 
 def models(run: Run) -> dict[str, ModelConfig]:
@@ -48,39 +53,82 @@ def pairs(run: Run) -> list[tuple[str, str]]:
     return found
 
 
-def answers(run: Run, stage: str, system: str, model: ModelConfig) -> Made:
+def answer_step(system: str) -> Step[Conversation, Summary]:
     """A model's summaries of the holdout. A blank answer is this system's answer, and is scored as such."""
+    return Step(
+        stage=STAGE_NAME,
+        name=f"answers of {system}",
+        row=Conversation,
+        result=Summary,
+        open=partial(open_answers, system=system),
+        key=partial(_conversation_key, system=system),
+        output=partial(_made_by, system=system),
+        depends=partial(_answers_depend, system=system),
+        models=partial(_answering, system=system),
+        content=Conversation.as_text,
+    )
+
+
+def open_answers(run: Run, *, system: str) -> Callable[[Conversation], Awaitable[Summary]]:
+    """What a system's model does to a conversation."""
+    model = models(run)[system]
     program = SummarizeConversation(run.config.summarize.instruction, retries=0)
     program.set_lm(build_lm(model, seed=run.config.seed))
 
-    conversations = run.conversations("holdout")
-
-    async def answer(name: str) -> Summary:
+    async def answer(conversation: Conversation) -> Summary:
         try:
-            answer = await program.acall(conversation=conversations[name])
+            said = await program.acall(conversation=conversation)
         except ModelError:
-            return Summary(conversation_id=name, text="", system=system, model=model.model)
+            return Summary(conversation_id=conversation.id, text="", system=system, model=model.model)
         return Summary(
-            conversation_id=name, text=answer.summary, system=system, model=model.model, cut_off=answer.cut_off
+            conversation_id=conversation.id, text=said.summary, system=system, model=model.model, cut_off=said.cut_off
         )
 
-    outcome = ask_rows(
-        run,
-        stage,
-        list(conversations),
-        answer,
-        key=lambda name: RowKey(name, system),
-        concurrency=model.concurrency,
-        label=system,
-    )
-    return list(outcome.results.values()), outcome.failures
+    return answer
 
 
-def revisions(run: Run, stage: str) -> Made:
+def _answering(run: Run, *, system: str) -> tuple[ModelConfig, ...]:
+    return (models(run)[system],)
+
+
+def _answers_depend(run: Run, *, system: str) -> dict[str, str]:
+    model = models(run)[system]
+    return {
+        "model": model_digest(model),
+        "weights": weights_digest(model.model),
+        "summarize.instruction": digest(run.config.summarize.instruction),
+        "seed": digest(run.config.seed),
+    }
+
+
+def _conversation_key(row: Conversation, *, system: str) -> RowKey:
+    return RowKey(row.id, system)
+
+
+def _made_by(folder: RunFolder, *, system: str) -> Path:
+    return folder.parts / f"{STAGE_NAME}-made-by-{system}.jsonl"
+
+
+def reviser_step() -> Step[Summary, Summary]:
     """The teacher's holdout drafts analysed, revised and verified as in training: what a perfect student could learn.
 
     Where a revision is rejected, what `revise.on_reject` leaves of it stands, and never less than the draft.
     """
+    return Step(
+        stage=STAGE_NAME,
+        name=f"answers of {REVISER}",
+        row=Summary,
+        result=Summary,
+        open=open_revisions,
+        key=_draft_key,
+        output=partial(_made_by, system=REVISER),
+        depends=_revisions_depend,
+        models=_revising,
+    )
+
+
+def open_revisions(run: Run) -> Callable[[Summary], Awaitable[Summary]]:
+    """What analyst and editor do to a draft."""
     conversations = run.conversations("holdout")
     analyzer, reviser = build_analyzer(run), build_reviser(run)
     editor = run.config.models.editor
@@ -92,16 +140,23 @@ def revisions(run: Run, stage: str) -> Made:
         revision: Revision = made.revision
         return Summary(conversation_id=conversation.id, text=revision.after, system=REVISER, model=editor.model)
 
-    outcome = ask_rows(
-        run,
-        stage,
-        list(run.drafts("holdout")),
-        revise,
-        key=lambda row: RowKey(row.conversation_id, REVISER),
-        concurrency=editor.concurrency,
-        label=REVISER,
-    )
-    return list(outcome.results.values()), outcome.failures
+    return revise
+
+
+def _revising(run: Run) -> tuple[ModelConfig, ...]:
+    return (run.config.models.editor, run.config.models.analyst)
+
+
+def _revisions_depend(run: Run) -> dict[str, str]:
+    return {
+        "conversations.jsonl": file_digest(run.folder.conversations),
+        **reviser_fingerprint(run),
+        **analyst_fingerprint(run),
+    }
+
+
+def _draft_key(row: Summary) -> RowKey:
+    return RowKey(row.conversation_id, REVISER)
 
 
 def reviser_fingerprint(run: Run) -> dict[str, str]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from arf_programs.run import Run
 from arf_programs.running.portable import PortableRun
 from arf_programs.running.step import Step
 
@@ -16,6 +17,13 @@ class Job:
 
     run: PortableRun
     steps: Sequence[Step[Any, Any]]
+    rows_in_flight: Sequence[int]
+    "of each step, in all its actors"
+
+    @classmethod
+    def of(cls, run: Run, steps: Sequence[Step[Any, Any]]) -> Job:
+        """The job of a run."""
+        return cls(PortableRun.of(run), steps, [step.slots(run) for step in steps])
 
     @property
     def actors(self) -> int:
@@ -24,5 +32,4 @@ class Job:
 
     def slots(self, place: int) -> int:
         """Rows in flight in one actor of a step: its share of the calls that there can be."""
-        config = self.run.config
-        return max(1, self.steps[place].slots(config) // config.ray.workers)
+        return max(1, self.rows_in_flight[place] // self.run.config.ray.workers)

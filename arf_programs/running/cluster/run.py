@@ -19,7 +19,6 @@ from arf_programs.running.cluster.pool import StepActor
 from arf_programs.running.cluster.rows import from_table, write_files
 from arf_programs.running.cluster.stop import Stop
 from arf_programs.running.collect import Task
-from arf_programs.running.portable import PortableRun
 from arf_programs.running.step import Step
 from signatures.exceptions import ArfError, StageError
 
@@ -33,7 +32,7 @@ class Cluster:
     """The way of `engine: ray`."""
 
     def __init__(self, ray: Any, run: Run, steps: Sequence[Step[Any, Any]], total: int) -> None:
-        self._ray, self._run, self._job = ray, run, Job(PortableRun.of(run), steps)
+        self._ray, self._run, self._job = ray, run, Job.of(run, steps)
         self._rows_a_block = rows_a_block(run.config.ray, total)
         self._owner = _start_owner(ray, self._job)
         self._news = News(0.0, 0, ())
