@@ -20,6 +20,7 @@ from arf_programs.models.sending import Sender, Session, sending
 from arf_programs.run import Run
 from arf_programs.running.budget import budget_of
 from arf_programs.running.rows import Outcome, RowKey, run_rows
+from arf_programs.running.status import StatusFile
 
 Row = TypeVar("Row")
 Result = TypeVar("Result")
@@ -75,7 +76,28 @@ def ask_rows(
     `stage` is what calls and failures are booked to, `label` what the progress says. Raises what
     `arf_programs.running.rows.run_rows` raises.
     """
-    with asking(run, budget_of(run)), calls_of(stage):
-        return asyncio.run(
-            run_rows(rows, work, key=key, stage=stage, concurrency=concurrency, progress=run.progress, label=label)
-        )
+    budget = budget_of(run)
+    before = budget.usd
+    status = StatusFile(run.folder.status, label or stage, len(rows), lambda: budget.usd - before, run.progress)
+    whole = False
+    try:
+        with asking(run, budget) as session, calls_of(stage):
+
+            def advance(failed: int) -> None:
+                status.advance(failed=failed, in_flight=session.in_flight, fresh=True)
+
+            several = run_rows(
+                rows,
+                work,
+                key=key,
+                stage=stage,
+                concurrency=concurrency,
+                progress=run.progress,
+                label=label,
+                advance=advance,
+            )
+            outcome = asyncio.run(several)
+        whole = True
+        return outcome
+    finally:
+        status.end(whole=whole)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as RichProgress
 
 _SECONDS_BETWEEN_LINES = 10.0
+_SECONDS_OF_SILENCE = 60.0
 
 
 class Progress:
@@ -53,12 +54,25 @@ class Progress:
             finally:
                 self._bar = None
 
-    def advance(self, *, failed: int = 0, note: str = "") -> None:
-        """One step is done; `failed` have failed so far."""
+    def advance(self, *, failed: int = 0, note: str | Callable[[], str] = "") -> None:
+        """One step is done; `failed` have failed so far. A `note` that takes time is given as a function."""
         self._done += 1
-        text = note or (f"{failed} failed" if failed else "")
+        late = time.monotonic() - self._last_line >= _SECONDS_BETWEEN_LINES
+        if self._bar is None and not late:
+            return
+        text = (note() if callable(note) else note) or (f"{failed} failed" if failed else "")
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[0], advance=1, note=text)
-        elif time.monotonic() - self._last_line >= _SECONDS_BETWEEN_LINES:
-            self._last_line = time.monotonic()
-            self.say(f"  {self._label}: {self._done}/{self._total}{', ' + text if text else ''}")
+        else:
+            self._tell(text)
+
+    def refresh(self, note: str) -> None:
+        """No step is done, but there is something new to tell of the task."""
+        if self._bar is not None:
+            self._bar.update(self._bar.task_ids[0], note=note)
+        elif time.monotonic() - self._last_line >= _SECONDS_OF_SILENCE:
+            self._tell(note)
+
+    def _tell(self, note: str) -> None:
+        self._last_line = time.monotonic()
+        self.say(f"  {self._label}: {self._done}/{self._total}{', ' + note if note else ''}")

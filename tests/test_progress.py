@@ -4,6 +4,7 @@ from rich.console import Console
 
 from arf_programs import progress
 from arf_programs.progress import Progress
+from arf_programs.running import status
 
 
 def told(*, terminal=False, quiet=False) -> tuple[Progress, io.StringIO]:
@@ -64,3 +65,34 @@ def test_the_bar_is_gone_after_an_error():
         pass
     with shown.task("analyze", total=1):
         shown.advance()
+
+
+def test_a_wait_is_told_too(monkeypatch):
+    shown, out = told()
+    with shown.task("draft", total=3):
+        shown.refresh("64 in flight")
+        assert out.getvalue() == ""
+        monkeypatch.setattr(progress, "_SECONDS_OF_SILENCE", 0.0)
+        shown.refresh("64 in flight")
+    assert out.getvalue() == "  draft: 0/3, 64 in flight\n"
+
+
+def test_time_and_money_left_are_shown_and_kept_while_nothing_ends(tmp_path, monkeypatch):
+    monkeypatch.setattr(status, "_SECONDS_BETWEEN", 0.01)
+    monkeypatch.setattr(progress, "_SECONDS_BETWEEN_LINES", 0.0)
+    shown, out = told()
+    file = status.StatusFile(tmp_path / "status.json", "draft", 4, lambda: 2.0, shown)
+    with shown.task("draft", total=4):
+        file.advance(failed=0, in_flight=2, fresh=True)
+        while not (tmp_path / "status.json").exists():
+            pass
+        file.advance(failed=1, in_flight=1, fresh=True)
+        file.end(whole=False)
+    (_, line) = out.getvalue().splitlines()
+    assert line.startswith("  draft: 2/4, 1 failed, 1 in flight, ")
+    assert line.endswith("rows/s, 2.00 USD, about 0 s and 2.00 USD left")
+    now = status.RunStatus.model_validate_json((tmp_path / "status.json").read_text())
+    assert (now.done, now.failed, now.total, now.usd_left) == (1, 1, 4, 2.0)
+    again = status.StatusFile(tmp_path / "status.json", "draft", 4, lambda: 2.0, shown)
+    again.end(whole=True)
+    assert not (tmp_path / "status.json").exists()

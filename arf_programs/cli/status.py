@@ -62,12 +62,4 @@ def progress_line(now: RunStatus) -> str:
     line = f"{now.stage}: {now.done} of {now.total} done, {now.failed} failed, {now.in_flight} in flight"
     if now.rows_per_second:
         line += f", {now.rows_per_second:.1f} rows/s"
-    left = [] if now.seconds_left is None else [_duration(now.seconds_left)]
-    left += [f"{now.usd_left:.2f} USD"] if now.usd_left else []
-    return line + (f"; about {' and '.join(left)} left" if left else "")
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+    return line + (f"; {now.left}" if now.left else "")

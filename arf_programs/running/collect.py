@@ -64,7 +64,7 @@ class Collector:
         self._whole = False
         self._failures: list[dict[int, Failure]] = [{} for _ in steps]
         self._unsure: list[list[tuple[str, Failure]]] = [[] for _ in steps]
-        self._status = StatusFile(run.folder.status, steps[-1].label, total, usd)
+        self._status = StatusFile(run.folder.status, steps[-1].label, total, usd, run.progress)
 
     def tasks(self, rows: Iterable[BaseModel]) -> Iterator[Task]:
         """What is left to do, in the order of the rows."""
@@ -96,7 +96,6 @@ class Collector:
             StepOutcome(part.finish(step.output(self._run.folder)), [failures[number] for number in sorted(failures)])
             for step, part, failures in zip(self._steps, self._parts, self._failures, strict=True)
         ]
-        self._status.remove()
         self._whole = True
         return outcomes
 
@@ -104,8 +103,7 @@ class Collector:
         """Close the files, whole or not."""
         for part in self._parts:
             part.close()
-        if not self._whole:
-            self._status.write(force=True)
+        self._status.end(whole=self._whole)
 
     def _left(self, number: int, row: BaseModel) -> Task | None:
         for place, step in enumerate(self._steps):
@@ -130,7 +128,6 @@ class Collector:
     def _advance(self, in_flight: int = 0, *, fresh: bool) -> None:
         failed = sum(len(failures) for failures in self._failures)
         self._status.advance(failed=failed, in_flight=in_flight, fresh=fresh)
-        self._run.progress.advance(failed=failed, note=self._status.note())
 
 
 def open_checkpoint(run: Run, step: Step[Any, Any]) -> Checkpoint:

@@ -38,7 +38,7 @@ class _Telling(Progress):
 
     def __init__(self, say: Callable[[str], None]) -> None:
         super().__init__(Console(stderr=True), quiet=True)
-        self._tell = say
+        self._pass_on = say
 
     def say(self, text: str) -> None:
-        self._tell(text)
+        self._pass_on(text)

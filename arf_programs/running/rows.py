@@ -133,12 +133,14 @@ async def run_rows(
     concurrency: int,
     progress: Progress,
     label: str = "",
+    advance: Callable[[int], None] | None = None,
 ) -> Outcome[Result]:
     """Apply `work` to each row, at most `concurrency` at once, with all results in memory.
 
-    Failures are those of `stage`; `label` is what the progress says instead of it. Raises what `attempt` raises, and
-    StageError when rows only fail.
+    Failures are those of `stage`; `label` is what the progress says instead of it; `advance` is told after each row how
+    many have failed, and moves the progress on. Raises what `attempt` raises, and StageError when rows only fail.
     """
+    advance = advance or (lambda failed: progress.advance(failed=failed))
     done: dict[str, Result] = {}
     failures: dict[str, Failure] = {}
     tally = Tally(stage)
@@ -156,7 +158,7 @@ async def run_rows(
         else:
             done[str(name)] = result
             tally.succeed()
-        progress.advance(failed=len(failures))
+        advance(len(failures))
 
     with progress.task(label or stage, total=len(rows)):
         await each_row(take, handle, slots=max(1, min(concurrency, len(rows))))
