@@ -493,16 +493,32 @@ def test_what_a_verified_revision_cost() -> None:
     calls = [call("draft"), call("analyze"), call("analyze"), call("revise"), call("revise", cached=True)]
     calls.append(Call(stage="revise", model="m", cached=False, failed=True))
     revisions = [case(f"{n}.", verdict=verdict, strategy="edits").revision for n, verdict in enumerate(VERDICTS)]
-    (cost,) = revision_costs(calls, revisions).values()
+    (cost,) = revision_costs(calls, revisions, "edits").values()
     assert (cost.revisions, cost.verified, cost.calls) == (4, 2, 3)
     assert (cost.calls_per_verified, cost.tokens_per_verified, cost.usd_per_verified) == (1.5, 180, 0.015)
-    assert revision_costs(calls, []) == {}
-    other = case("5.", verdict="rejected", strategy="rewrite").revision
-    assert list(revision_costs(calls, [*revisions, other])) == ["edits, rewrite"]
+    assert revision_costs(calls, [], "edits") == {}
+
+
+def test_each_strategy_has_its_own_calls_and_the_analysis() -> None:
+    def call(stage: str, strategy: str, tokens: int) -> Call:
+        return Call(stage=stage, strategy=strategy, model="m", cached=False, prompt_tokens=tokens, usd=tokens / 1000)
+
+    calls = [
+        call("analyze", "", 40),
+        call("revise", "edits", 10),
+        call("revise", "rewrite", 100),
+        call("revise", "rewrite", 100),
+    ]
+    revisions = [case(verdict="verified", strategy=name).revision for name in ("edits", "rewrite")]
+    costs = revision_costs(calls, revisions, "edits")
+    assert {name: (cost.calls, cost.tokens_per_verified, cost.usd_per_verified) for name, cost in costs.items()} == {
+        "edits": (2, 50, 0.05),
+        "rewrite": (3, 240, 0.24),
+    }
 
 
 def test_without_a_verified_revision_there_is_no_cost_of_one() -> None:
-    costs = revision_costs([], [case(verdict="rejected", strategy="rewrite").revision])
+    costs = revision_costs([], [case(verdict="rejected", strategy="rewrite").revision], "edits")
     assert costs["rewrite"].usd_per_verified is None
     shown = Page(render_report(ReportData(name="n", summary=RunSummary(costs=costs)))).words()
     assert "rewrite 0 – – –" in shown

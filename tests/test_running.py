@@ -202,6 +202,12 @@ def test_further_arms_and_samples_are_made_alike_by_several_workers(tmp_path):
         server.reset()
         arf("revise", several)
         assert server.stats()["requests"] == asked
+    by_strategy = [
+        Counter(call.strategy for call in read_ledger(config.parent / "run/calls.jsonl") if call.paid and call.strategy)
+        for config in (one, several)
+    ]
+    assert by_strategy[0] == by_strategy[1]
+    assert set(by_strategy[0]) == {"edits", "rewrite"}
     for name in ("revisions.jsonl", "revisions_rewrite.jsonl", "revisions_samples.jsonl"):
         assert (one.parent / "run" / name).read_bytes() == (several.parent / "run" / name).read_bytes()
     assert not list((several.parent / "run/parts").iterdir())

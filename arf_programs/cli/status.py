@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from arf_programs.models.call_store import iter_ledger
+from arf_programs.models.spent import Spent
 from arf_programs.run import Run
 from arf_programs.running.status import RunStatus, read_status
 from arf_programs.stages.stage import StageState
@@ -47,14 +48,8 @@ def status_json(run: Run, states: Mapping[str, StageState]) -> dict[str, Any]:
 
 def spend(run: Run) -> dict[str, float]:
     """Calls that models answered, tries that failed, tokens and US dollars of the run so far."""
-    calls = failed = tokens = 0
-    usd = 0.0
-    for call in iter_ledger(run.folder.ledger):
-        if call.cached:
-            continue
-        calls, failed = calls + call.paid, failed + call.failed
-        tokens, usd = tokens + call.prompt_tokens + call.completion_tokens, usd + call.usd
-    return {"calls": calls, "failed": failed, "tokens": tokens, "usd": usd}
+    spent = Spent.on(iter_ledger(run.folder.ledger))
+    return {"calls": spent.calls, "failed": spent.failed, "tokens": spent.tokens, "usd": spent.usd}
 
 
 def progress_line(now: RunStatus) -> str:

@@ -8,7 +8,7 @@ in errors per summary.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import Field
@@ -64,15 +64,16 @@ class _Material:
 
 
 def causal_table(
-    revisions: Sequence[Revision], scores: Sequence[Score], resampling: Resampling | None = None
+    revisions: Iterable[Revision], scores: Sequence[Score], resampling: Resampling | None = None
 ) -> list[CausalRow]:
     """A row for any error, then one for each category; empty where nothing was revised or scored.
 
     Drafts are those that were revised, whatever the verdict: what is left in a rejected revision counts as left.
     """
+    counted = {row.conversation_id: (_counts(row.errors), _counts(row.remaining)) for row in revisions}
     material = _Material(
-        before={row.conversation_id: _counts(row.errors) for row in revisions},
-        after={row.conversation_id: _counts(row.remaining) for row in revisions},
+        before={name: before for name, (before, _) in counted.items()},
+        after={name: after for name, (_, after) in counted.items()},
         systems={
             system: {name: _counts(score.errors) for name, score in rows.items()}
             for system, rows in by_system(scores).items()

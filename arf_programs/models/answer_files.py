@@ -18,12 +18,13 @@ _PAGES = 1024  # of 4 KiB
 
 class Call(BaseModel):
     """One line of `calls.jsonl`: tokens and US dollars of one call. A replayed (`cached`) one costs nothing; one that
-    `failed` was sent and brought no answer.
+    `failed` was sent and brought no answer. A call for a revision has its `strategy`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     stage: str
+    strategy: str = ""
     model: str
     cached: bool
     failed: bool = False

@@ -25,6 +25,9 @@ _WAIT_FOR_BUDGET = 0.05
 _stage: ContextVar[str] = ContextVar("arf_stage", default="")
 
 
+_strategy: ContextVar[str] = ContextVar("arf_strategy", default="")
+
+
 @contextmanager
 def calls_of(stage: str) -> Iterator[None]:
     """Within this context, calls are booked to `stage`."""
@@ -33,6 +36,16 @@ def calls_of(stage: str) -> Iterator[None]:
         yield
     finally:
         _stage.reset(token)
+
+
+@contextmanager
+def calls_by(strategy: str) -> Iterator[None]:
+    """Within this context, calls are booked to a strategy of revision."""
+    token = _strategy.set(strategy)
+    try:
+        yield
+    finally:
+        _strategy.reset(token)
 
 
 class CallStore(KeyedCache):
@@ -135,25 +148,28 @@ def text_of(response: Any) -> str:
 
 def replay_of(request: dict[str, Any]) -> Call:
     """The call that the store answered."""
-    return Call(stage=_stage.get(), model=str(request.get("model", "")), cached=True)
+    return Call(**_made_for(request), cached=True)
 
 
 def lost_of(request: dict[str, Any]) -> Call:
     """The try that was sent and brought no answer."""
-    return Call(stage=_stage.get(), model=str(request.get("model", "")), cached=False, failed=True)
+    return Call(**_made_for(request), cached=False, failed=True)
 
 
 def call_of(request: dict[str, Any], response: Any) -> Call:
     """The call that a model answered, with its tokens and US dollars."""
     usage = getattr(response, "usage", None)
     return Call(
-        stage=_stage.get(),
-        model=str(request.get("model", "")),
+        **_made_for(request),
         cached=False,
         prompt_tokens=getattr(usage, "prompt_tokens", 0) or 0,
         completion_tokens=getattr(usage, "completion_tokens", 0) or 0,
         usd=getattr(response, "_hidden_params", {}).get("response_cost") or 0.0,
     )
+
+
+def _made_for(request: dict[str, Any]) -> dict[str, str]:
+    return {"stage": _stage.get(), "strategy": _strategy.get(), "model": str(request.get("model", ""))}
 
 
 @contextmanager

@@ -90,7 +90,8 @@ class SpendFigures(_Figures):
 
 
 class CostFigures(_Figures):
-    """Calls, tokens and US dollars of analysis and revision, and the same for each verified revision, if there is one.
+    """Calls, tokens and US dollars of the analysis and of a strategy's revisions, and the same for each verified
+    revision, if there is one.
 
     What was answered from the store counts nothing. Tokens are those of prompts and answers.
     """
@@ -165,9 +166,9 @@ def sample_revisions(
     """
     groups: dict[Verdict, list[RevisionCase]] = {verdict: [] for verdict in _SHARES}
     for revision in revisions:
-        conversation = conversations.get(revision.conversation_id)
-        if conversation is not None:
-            groups[revision.verdict].append(RevisionCase(conversation=conversation, revision=revision))
+        group = groups[revision.verdict]
+        if len(group) < limit and (conversation := conversations.get(revision.conversation_id)) is not None:
+            group.append(RevisionCase(conversation=conversation, revision=revision))
     places = {verdict: min(len(groups[verdict]), int(limit * share)) for verdict, share in _SHARES.items()}
     for verdict, group in groups.items():
         places[verdict] += min(len(group) - places[verdict], limit - sum(places.values()))

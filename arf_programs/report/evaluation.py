@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from arf_programs.metrics.aggregate import by_channel, by_stratum, system_metrics
 from arf_programs.metrics.causal import causal_table
@@ -17,7 +17,7 @@ from signatures.records import Conversation, Revision, Score
 def evaluation_figures(
     *,
     scores: Sequence[Score],
-    revisions: Sequence[Revision],
+    revisions: Iterable[Revision],
     holdout: Mapping[str, Conversation],
     resampling: Resampling,
     choices: Sequence[WinRate] = (),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -11,13 +12,14 @@ from pydantic import ValidationError
 from arf_programs import __version__
 from arf_programs.compiling.saved import program_notes
 from arf_programs.fingerprint import digest, file_digest
-from arf_programs.jsonl import read_jsonl, write_text_atomic
+from arf_programs.jsonl import read_jsonl, read_lines, write_text_atomic
 from arf_programs.metrics.aggregate import errors_by_category
 from arf_programs.metrics.resampling import Resampling
 from arf_programs.metrics.strata import clusters
 from arf_programs.metrics.win_rate import WinRate, win_rates
-from arf_programs.models.call_store import iter_ledger, read_ledger
+from arf_programs.models.call_store import iter_ledger
 from arf_programs.models.family import judge_notes
+from arf_programs.models.spent import Spent
 from arf_programs.probing.figures import Probe
 from arf_programs.probing.tables import Table, tables
 from arf_programs.report.costs import revision_costs
@@ -93,12 +95,12 @@ def summarize_run(run: Run) -> RunSummary:
         train={arm: ArmFigures(**training_log(run.folder, arm)) for arm in run.config.train.students()},
         evaluate=_evaluate(run),
         spend=_spend(run.folder),
-        costs=revision_costs(iter_ledger(run.folder.ledger), _all_revisions(run)),
+        costs=revision_costs(iter_ledger(run.folder.ledger), _all_revisions(run), main=run.config.revise.strategy),
     )
 
 
 def _all_revisions(run: Run) -> Iterator[Revision]:
-    """Those of every strategy and sample: the ledger's calls are those for all of them."""
+    """Those of every strategy and sample."""
     for path in (run.folder.revisions, *further_outputs(run)):
         yield from read_jsonl(path, Revision)
 
@@ -117,11 +119,13 @@ def _corpus(run: Run) -> CorpusFigures:
 
 
 def _analyze(run: Run) -> AnalyzeFigures:
-    rows = list(read_jsonl(run.folder.errors, DraftErrors))
-    categories = Counter(note.category for row in rows for note in row.errors)
+    categories, drafts, with_errors = Counter[str](), 0, 0
+    for row in read_jsonl(run.folder.errors, DraftErrors):
+        categories.update(note.category for note in row.errors)
+        drafts, with_errors = drafts + 1, with_errors + bool(row.errors)
     return AnalyzeFigures(
-        drafts=len(rows),
-        with_errors=sum(bool(row.errors) for row in rows),
+        drafts=drafts,
+        with_errors=with_errors,
         errors=categories.total(),
         by_category=dict(categories.most_common()),
     )
@@ -155,7 +159,7 @@ def _evaluate(run: Run) -> EvaluateFigures:
     return evaluation_figures(
         choices=_win_rates(run),
         scores=list(read_jsonl(run.folder.scores, Score)),
-        revisions=list(read_jsonl(run.folder.revisions, Revision)),
+        revisions=read_jsonl(run.folder.revisions, Revision),
         holdout=run.conversations("holdout"),
         resampling=Resampling(
             samples=config.samples,
@@ -167,28 +171,18 @@ def _evaluate(run: Run) -> EvaluateFigures:
 
 
 def _spend(folder: RunFolder) -> SpendFigures:
-    calls = read_ledger(folder.ledger)
-    paid = [call for call in calls if call.paid]
+    spent = Spent.on(iter_ledger(folder.ledger))
     seconds: dict[str, float] = defaultdict(float)
     for stage in _EARLIER:
         manifest = read_manifest(folder.manifest(stage))
         if manifest is not None:
             seconds[stage] = round(manifest.seconds, 1)
-    return SpendFigures(
-        calls=len(paid),
-        cached=sum(call.cached for call in calls),
-        failed=sum(call.failed for call in calls),
-        prompt_tokens=sum(call.prompt_tokens for call in paid),
-        completion_tokens=sum(call.completion_tokens for call in paid),
-        usd=round(sum(call.usd for call in paid), 6),
-        seconds=dict(seconds),
-    )
+    return SpendFigures(**{**asdict(spent), "usd": round(spent.usd, 6)}, seconds=dict(seconds))
 
 
 def _report_data(run: Run, summary: RunSummary) -> ReportData:
     folder = run.folder
     scores = list(read_jsonl(folder.scores, Score))
-    revisions = list(read_jsonl(folder.revisions, Revision))
     return ReportData(
         name=run.config.name,
         summary=summary,
@@ -198,8 +192,8 @@ def _report_data(run: Run, summary: RunSummary) -> ReportData:
             arm: tuple((item["step"], item["loss"]) for item in training_log(folder, arm)["losses"])
             for arm in run.config.train.students()
         },
-        revisions=sample_revisions(revisions, run.conversations("train")),
-        revisions_total=len(revisions),
+        revisions=sample_revisions(read_jsonl(folder.revisions, Revision), run.conversations("train")),
+        revisions_total=sum(1 for _ in read_lines(folder.revisions)),
         failures=tuple(folder.read_failures()),
         taxonomy=read_taxonomy(folder.taxonomy),
         config_yaml=folder.config.read_text(encoding="utf-8"),

@@ -10,6 +10,7 @@ from arf_programs.compiling.saved import program_fingerprint
 from arf_programs.config.models import ModelConfig
 from arf_programs.config.schema import Strategy
 from arf_programs.fingerprint import digest, file_digest, model_digest, prompts_digest
+from arf_programs.models.call_store import calls_by
 from arf_programs.run import Run
 from arf_programs.run_folder import RunFolder
 from arf_programs.running.rows import RowKey
@@ -48,9 +49,10 @@ def open_work(
     program = build_reviser(run, strategy=strategy, sample=sample)
 
     async def revise(row: DraftToMend) -> Revision:
-        answer = await program.acall(
-            conversation=conversations[row.draft.conversation_id], draft=row.draft, errors=row.errors.errors
-        )
+        with calls_by(strategy or run.config.revise.strategy):
+            answer = await program.acall(
+                conversation=conversations[row.draft.conversation_id], draft=row.draft, errors=row.errors.errors
+            )
         revision: Revision = answer.revision
         return revision
 
