@@ -154,6 +154,32 @@ def test_a_price_that_nobody_knows_is_said(large):
     assert any("set input_price and output_price" in note for note in made.notes)
 
 
+def test_time_is_that_of_the_allowed_rates_where_these_are_the_limit(large, tmp_path):
+    scripted_team.join()
+    slow = "models.teacher={model: scripted/model, requests_per_minute: 6, tokens_per_minute: 1e9}"
+    line = line_of(estimate_run(large(slow), sample=4), "draft")
+    assert (line.seconds, line.at_least) == (Range(low=300, mid=300, high=300), True), "30 calls, six a minute"
+    line = line_of(estimate_run(large(slow.replace("6,", "1000,").replace("1e9", "60")), sample=4), "draft")
+    tokens = line.tokens_in.mid + line.tokens_out.mid
+    assert line.seconds.mid == pytest.approx(tokens)
+    first = large("corpus.limit=16", f"run_dir={tmp_path / 'first'}")
+    pipeline.run_until(first, "draft")
+    line = line_of(estimate_run(large(slow), sample=4, history=[first.folder]), "draft")
+    assert (line.seconds.mid, line.at_least) == (300, False), "the rates allow less than the history"
+    made = estimate_run(large(slow), sample=4)
+    assert any(note.startswith("At least") for note in made.notes) and made.total_seconds is None
+
+
+def test_a_batch_costs_its_share_and_takes_the_providers_time(large):
+    teacher = "models.teacher={model: openai/gpt-4o-mini, requests_per_minute: 6"
+    live = line_of(estimate_run(large(teacher + "}"), sample=4), "draft", "openai/gpt-4o-mini")
+    made = estimate_run(large(teacher + ", mode: batch, batch: {discount: 0.4}}"), sample=4)
+    batch = line_of(made, "draft", "openai/gpt-4o-mini")
+    assert batch.usd.mid == pytest.approx(0.4 * live.usd.mid)
+    assert live.seconds is not None and batch.seconds is None
+    assert any("up to 24 hours" in note for note in made.notes)
+
+
 def test_students_in_this_process_are_free_and_those_served_elsewhere_are_not(large):
     served = "evaluate.serve={student_arf: {model: openai/gpt-4o-mini}}"
     alone = ("evaluate.pairwise=false", "evaluate.reviser=false")

@@ -1,5 +1,6 @@
 import asyncio
 import heapq
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -75,6 +76,21 @@ def test_a_rate_lets_through_so_many_a_minute():
     assert waits == [0, 0, 1, 2]  # a second's worth may go at once
     assert rate.reserve(1, now=110.0) == 0
     assert Rate(None).reserve(1e9, now=0.0) == 0
+
+
+def test_tokens_that_a_call_did_not_use_are_for_others():
+    endpoint = Endpoint("m", Pace(concurrency=2, retries=0, tokens_per_minute=6000))
+    start = time.monotonic()
+
+    async def answer():
+        return "fine"
+
+    async def main():
+        for _ in range(20):
+            await endpoint.call(answer, tokens=500, used=lambda _: 1)
+
+    asyncio.run(main())
+    assert time.monotonic() - start < 5, "at what they might have used it would take 95 seconds"
 
 
 @pytest.mark.parametrize(

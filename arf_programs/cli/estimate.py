@@ -71,7 +71,7 @@ def _table(made: Estimate) -> Table:
         _cell(made.total_tokens_in),
         _cell(made.total_tokens_out),
         _usd(made.total_usd) + (" + unknown" if made.unpriced else ""),
-        _time(made.total_seconds),
+        _time(made.total_seconds, at_least=made.at_least),
     )
     for name, footer in zip(("calls", "tokens in", "tokens out", "USD", "time"), footers, strict=True):
         table.add_column(name, footer, justify="right")
@@ -92,7 +92,7 @@ def _row(line: Line) -> tuple[str, ...]:
         _cell(line.tokens_in),
         _cell(line.tokens_out),
         usd,
-        _time(line.seconds),
+        _time(line.seconds, at_least=line.at_least),
     )
 
 
@@ -104,10 +104,12 @@ def _usd(item: Range) -> str:
     return _with_bounds(item, lambda usd: f"{usd:,.2f}" if usd >= 1 or not usd else f"{usd:.4f}")
 
 
-def _time(item: Range | None) -> str:
+def _time(item: Range | None, *, at_least: bool) -> str:
     from arf_programs.report.text import duration
 
-    return "unknown" if item is None else _with_bounds(item, duration)
+    if item is None:
+        return "unknown"
+    return ("at least " if at_least else "") + _with_bounds(item, duration)
 
 
 def _with_bounds(item: Range, write: Callable[[float], str]) -> str:

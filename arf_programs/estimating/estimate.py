@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Sequence
+from functools import reduce
 from typing import NamedTuple
 
 from arf_programs import pipeline
 from arf_programs.config.models import ModelConfig, Role
-from arf_programs.estimating.figures import Estimate, Line, Range, ordered, summed
+from arf_programs.estimating.figures import Estimate, Line, Range, larger, ordered, summed, total
 from arf_programs.estimating.history import ROLE_OF, History, Known, read_history
 from arf_programs.estimating.recorder import Asked, recording
 from arf_programs.estimating.rows import ASKING, Asking, Scenes
@@ -19,6 +20,7 @@ from arf_programs.run import Run
 from arf_programs.run_folder import RunFolder
 from arf_programs.stages import systems
 
+_MINUTE = 60.0
 SAMPLE = 10
 WITH_ERRORS = 0.5
 """Share of drafts taken to have an error where no run has said it."""
@@ -72,7 +74,9 @@ def _line(stage: str, model: ModelConfig, asking: Asking, history: History, flig
     stored, known = _stored(model.model, asking), history.known.get((stage, model.model))
     if known is not None:
         figures, source = _by_history(figures, known, asking.rows * (1 - stored)), "history"
-    work = history.seconds.get(stage)
+    work = None if model.mode == "batch" else history.seconds.get(stage)
+    allowed = _at_allowed_rates(model, figures)
+    worked = None if work is None else figures.calls.times(work / flight)
     return Line(
         stage=stage,
         model=model.model,
@@ -81,7 +85,8 @@ def _line(stage: str, model: ModelConfig, asking: Asking, history: History, flig
         tokens_in=figures.tokens_in,
         tokens_out=figures.tokens_out,
         usd=_usd(model, figures),
-        seconds=None if work is None else figures.calls.times(work / flight),
+        seconds=larger(worked, allowed or Range()) if worked else allowed,
+        at_least=worked is None and allowed is not None,
         stored=stored,
     )
 
@@ -156,12 +161,29 @@ def _stored(model: str, asking: Asking) -> float:
     return sum(call.stored for call in calls) / len(calls) if calls else 0.0
 
 
+def _at_allowed_rates(config: ModelConfig, figures: _Figures) -> Range | None:
+    """Seconds that so many calls and tokens take at the configured rates; None where there are none. A batch has none
+    either: it takes the provider's time.
+    """
+    if config.mode == "batch":
+        return None
+    tokens = total([figures.tokens_in, figures.tokens_out])
+    limits = ((figures.calls, config.requests_per_minute), (tokens, config.tokens_per_minute))
+    times = [figure.times(_MINUTE / rate) for figure, rate in limits if rate]
+    return reduce(larger, times) if times else None
+
+
 def _usd(config: ModelConfig, figures: _Figures) -> Range | None:
     price = price_of(config)
     if price is None:
         return None
-    paid_in, paid_out = figures.tokens_in.times(price[0]), figures.tokens_out.times(price[1])
-    return Range(low=paid_in.low + paid_out.low, mid=paid_in.mid + paid_out.mid, high=paid_in.high + paid_out.high)
+    paid = total([figures.tokens_in.times(price[0]), figures.tokens_out.times(price[1])])
+    return paid.times(config.batch.discount if config.mode == "batch" else 1.0)
+
+
+def _in_batches(run: Run, lines: Sequence[Line]) -> list[str]:
+    models = {model.model: model for line in lines for model in _models(run, line.stage).values()}
+    return [name for name in dict.fromkeys(line.model for line in lines) if models[name].mode == "batch"]
 
 
 def _notes(run: Run, history: History, lines: Sequence[Line]) -> list[str]:
@@ -175,8 +197,14 @@ def _notes(run: Run, history: History, lines: Sequence[Line]) -> list[str]:
         )
     if history.with_errors is None:
         notes.append(f"No run has said how many drafts have errors: {WITH_ERRORS:.0%} is supposed.")
-    if not history.seconds:
-        notes.append("No time: no run has said how long a call takes.")
+    asking = [line for line in lines if line.calls.high]
+    if any(line.at_least for line in asking):
+        notes.append("At least: no run has said how long a call takes; that is the time at the allowed rates.")
+    if any(line.seconds is None for line in asking) and not history.seconds:
+        notes.append("No time: no run has said how long a call takes, and no rate is configured.")
+    notes += [
+        f"{name}: each of its batches takes the provider's time, up to 24 hours." for name in _in_batches(run, asking)
+    ]
     notes += [
         f"{model}: nobody knows its price: set input_price and output_price on it"
         for model in dict.fromkeys(line.model for line in lines if line.usd is None)

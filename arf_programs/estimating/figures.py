@@ -30,6 +30,11 @@ def ordered(low: float, mid: float, high: float) -> Range:
     return Range(low=max(0.0, min(low, mid)), mid=mid, high=max(high, mid))
 
 
+def larger(a: Range, b: Range) -> Range:
+    """The larger of two figures, bound by bound."""
+    return Range(low=max(a.low, b.low), mid=max(a.mid, b.mid), high=max(a.high, b.high))
+
+
 def total(ranges: Iterable[Range]) -> Range:
     """The sum, bound by bound: wider than that of independent figures, since stages are wrong together."""
     known = list(ranges)
@@ -39,7 +44,9 @@ def total(ranges: Iterable[Range]) -> Range:
 
 
 class Line(Record):
-    """What one stage asks of one model. `usd` is None where nobody knows the price, `seconds` without a history.
+    """What one stage asks of one model. `usd` and `seconds` are None where nobody knows price or time.
+
+    `at_least` says that `seconds` are those of the allowed rates alone, as no run has said how long a call takes.
 
     `source` says on what calls and answers rest: the sample's rendered prompts alone, or what earlier runs booked;
     `done` is a stage that is whole, and free. `stored` is the share of the sample's calls that the run's store answers.
@@ -53,13 +60,14 @@ class Line(Record):
     tokens_out: Range = Range()
     usd: Range | None = Range()
     seconds: Range | None = None
+    at_least: bool = False
     stored: float = Field(default=0.0, ge=0, le=1)
 
 
 class Estimate(Record):
     """All lines, their sums, and in `notes` what a reader should know of them.
 
-    `total_usd` sums what has a price; `unpriced` names the models that have none.
+    `total_usd` sums what has a price; `unpriced` names the models that have none. `at_least` is said of the time.
     """
 
     run_dir: str
@@ -71,6 +79,7 @@ class Estimate(Record):
     total_tokens_out: Range
     total_usd: Range
     total_seconds: Range | None
+    at_least: bool = False
     unpriced: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -89,6 +98,7 @@ def summed(run_dir: str, conversations: int, sample: int, lines: Sequence[Line],
         total_tokens_out=total(line.tokens_out for line in lines),
         total_usd=total(line.usd for line in lines if line.usd is not None),
         total_seconds=total(timed) if asking and len(timed) == len(asking) else None,
+        at_least=any(line.at_least for line in asking),
         unpriced=tuple(dict.fromkeys(line.model for line in lines if line.usd is None)),
         notes=tuple(notes),
     )

@@ -195,7 +195,7 @@ async def _ask(
 
     if batched:
         return await send()  # a batch has no gate, and tries again by itself
-    return await session.endpoint(name, pace).call(send, tokens=need.tokens, headers=_headers)
+    return await session.endpoint(name, pace).call(send, tokens=need.tokens, used=_tokens, headers=_headers)
 
 
 async def _send(request: Request, _key: str, _anew: bool) -> Any:
@@ -215,6 +215,10 @@ def need_of(request: Request, *, with_usd: bool) -> Need:
     if CACHE_MARKS in request:
         input_price *= CACHE_WRITE
     return Need(tokens=prompt + longest, usd=prompt * input_price + longest * output_price)
+
+
+def _tokens(response: Any) -> float:
+    return float(getattr(getattr(response, "usage", None), "total_tokens", 0) or 0)
 
 
 def _headers(response: Any) -> Mapping[str, str]:

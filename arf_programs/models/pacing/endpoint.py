@@ -67,14 +67,16 @@ class Endpoint:
         send: Callable[[], Awaitable[Answer]],
         *,
         tokens: float = 0.0,
+        used: Callable[[Answer], float] | None = None,
         headers: Callable[[Answer], Mapping[str, str]] = lambda _: {},
     ) -> Answer:
         """What `send` returns, sent again after failures that pass, after a growing delay or the one that the endpoint
         asks for.
 
-        `tokens` is what the call will use, about; `headers` reads those of an answer. A call is tried `retries` times
-        more; a refusal for the rate (429) is none of these while the endpoint refuses others as well. Raises the last
-        LMError, and EndpointError when the endpoint has answered nobody for ten minutes.
+        `tokens` is what the call may use, and `used` reads off an answer what it did; `headers` reads those of an
+        answer. A call is tried `retries` times more; a refusal for the rate (429) is none of these while the endpoint
+        refuses others as well. Raises the last LMError, and EndpointError when the endpoint has answered nobody for ten
+        minutes.
         """
         began, tries, failures = self._answers, 0, 0
         error: LMError | None = None
@@ -102,6 +104,7 @@ class Endpoint:
                 raise
             else:
                 self._answered(time.monotonic() - start, headers(answer))
+                self._tokens.give_back(0.0 if used is None else tokens - used(answer))
                 return answer
             finally:
                 self._leave()

@@ -31,6 +31,11 @@ class Rate:
         self._free_from = start + amount * _MINUTE / self._per_minute
         return max(0.0, start - now)
 
+    def give_back(self, amount: float) -> None:
+        """Of what was booked, `amount` was not used."""
+        if self._per_minute:
+            self._free_from -= amount * _MINUTE / self._per_minute
+
 
 class Room:
     """Requests and tokens that the endpoint says it has left, by the headers of its last answer.
