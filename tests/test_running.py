@@ -8,6 +8,7 @@ import pytest
 import served_team
 from conftest import write_corpus
 from model_server_faults import Faults
+from pydantic import BaseModel, Field
 from served_team import serving, write_project
 from typer.testing import CliRunner
 
@@ -16,7 +17,9 @@ from arf_programs.jsonl import read_jsonl
 from arf_programs.models import scripted
 from arf_programs.models.call_budget import BudgetSpent, CallBudget, Need
 from arf_programs.models.call_store import read_ledger
+from arf_programs.models.keyed_cache import KeyedCache
 from arf_programs.models.scripted import ScriptedAnswer
+from arf_programs.models.sending import need_of
 from arf_programs.run_folder import RunFolder
 from signatures.records import Failure, Summary
 
@@ -111,6 +114,16 @@ def test_a_cap_of_tokens_or_money_is_never_passed(tmp_path, cap, unit):
         assert 0 < spent["tokens"] <= 6000 if unit == "tokens" else 0 < spent["usd"] <= 0.02
         arf("draft", config)
         assert len(drafted(config)) == 60
+
+
+def test_the_schema_of_a_question_counts_for_a_cap_of_tokens(tmp_path):
+    class Answer(BaseModel):
+        notes: list[str] = Field(description="what is wrong, " * 50)
+
+    asked = {"model": "m", "messages": [{"role": "user", "content": "x" * 300}], "max_tokens": 10}
+    cache = KeyedCache()
+    assert need_of(asked, with_usd=False).tokens == 110
+    assert need_of(asked, with_usd=False, schema=cache.as_asked(Answer)).tokens > 110 + 50 * 15 / 3
 
 
 def test_under_faults_every_row_ends_well_and_once(tmp_path):

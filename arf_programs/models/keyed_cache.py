@@ -65,7 +65,7 @@ class KeyedCache(Cache):  # type: ignore[misc, unused-ignore]
 
     def cache_key(self, request: dict[str, Any], ignored_args_for_cache_key: list[str] | None = None) -> str:
         """SHA-256 of what determines the answer."""
-        known = {key: self._as_asked(value) for key, value in request.items() if key not in _WITHOUT_EFFECT}
+        known = {key: self.as_asked(value) for key, value in request.items() if key not in _WITHOUT_EFFECT}
         known["weights"] = weights_digest(str(request.get("model", "")))
         return str(super().cache_key(known, []))
 
@@ -75,7 +75,7 @@ class KeyedCache(Cache):  # type: ignore[misc, unused-ignore]
 
         return self._prepare_cached_response(ModelResponse(**json.loads(stored)))
 
-    def _as_asked(self, value: Any) -> Any:
+    def as_asked(self, value: Any) -> Any:
         """A schema as it was before the call: LiteLLM rewrites it in place, and the answer must be found again."""
         if not (isinstance(value, type) and issubclass(value, BaseModel)):
             return value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -15,7 +16,7 @@ from arf_programs.models._litellm import import_litellm, skip_litellms_logging
 from arf_programs.models.cache_marks import CACHE_MARKS, CACHE_WRITE
 from arf_programs.models.call_budget import Need
 from arf_programs.models.call_store import lost_of
-from arf_programs.models.keyed_cache import Desk, KeyedCache
+from arf_programs.models.keyed_cache import KeyedCache
 from arf_programs.models.pacing.endpoint import Endpoint, Pace
 from arf_programs.models.prices import listed_price
 
@@ -151,29 +152,30 @@ async def answer(
         current_answer().replayed = stored is not None
         if stored is not None:
             return stored
-        return await _ask_and_leave(session, store.desk, key, request, name, pace, wrap)
+        return await _ask_and_leave(session, store, key, request, name, pace, wrap)
     finally:
         del session.pending[key]
         asked.set()
 
 
-async def _ask_and_leave(session: Session, desk: Desk, key: str, *rest: Any) -> Any:
+async def _ask_and_leave(session: Session, store: KeyedCache, key: str, *rest: Any) -> Any:
     try:
-        return await _ask(session, desk, key, *rest)
+        return await _ask(session, store, key, *rest)
     finally:
-        await desk.leave(key)
+        await store.desk.leave(key)
 
 
 async def _ask(
     session: Session,
-    desk: Desk,
+    store: KeyedCache,
     key: str,
     request: Request,
     name: str,
     pace: Pace,
     wrap: Callable[[Exception], LMError],
 ) -> Any:
-    need = need_of(request, with_usd=desk.caps_usd)
+    desk = store.desk
+    need = need_of(request, with_usd=desk.caps_usd, schema=store.as_asked(request.get("response_format")))
     batched = name in session.senders
     sender = session.senders.get(name, _send)
 
@@ -206,9 +208,13 @@ async def _send(request: Request, _key: str, _anew: bool) -> Any:
     return await litellm.acompletion(**{"num_retries": 0, "max_retries": 0, **wire})
 
 
-def need_of(request: Request, *, with_usd: bool) -> Need:
-    """What a call may use at most: a token for three bytes of its messages, its longest answer, and their price."""
-    prompt = sum(len(str(message.get("content") or "").encode()) for message in request["messages"]) / _BYTES_A_TOKEN
+def need_of(request: Request, *, with_usd: bool, schema: Any = None) -> Need:
+    """What a call may use at most: a token for three bytes of its messages and of the JSON `schema` beside them, its
+    longest answer, and their price.
+    """
+    said = sum(len(str(message.get("content") or "").encode()) for message in request["messages"])
+    asked = 0 if schema is None else len(json.dumps(schema).encode())
+    prompt = (said + asked) / _BYTES_A_TOKEN
     longest = float(request.get("max_tokens") or request.get("max_completion_tokens") or 0)
     price = listed_price(str(request["model"])) if with_usd else None
     input_price, output_price = price or (0.0, 0.0)  # a model without a price counts as free
