@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from array import array
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -69,9 +69,9 @@ class JsonlIndex(Mapping[str, Value], Generic[Model, Value]):
     def __iter__(self) -> Iterator[str]:
         return (self._key(json.loads(line)) or "" for line in self._lines())
 
-    def values(self) -> Iterator[Value]:  # type: ignore[override]
-        """The values in the file's order, one at a time."""
-        return (self._parse(line) for line in self._lines())
+    def values(self) -> Collection[Value]:  # type: ignore[override]
+        """The values in the file's order, read one at a time, each time anew."""
+        return _Values(self)
 
     def items(self) -> Iterator[tuple[str, Value]]:  # type: ignore[override]
         """Keys and values in the file's order, one at a time."""
@@ -99,6 +99,22 @@ class JsonlIndex(Mapping[str, Value], Generic[Model, Value]):
 
     def _parse(self, line: bytes) -> Value:
         return self._value(parse_line(line, self._model, str(self._path)))
+
+
+class _Values(Collection[Value], Generic[Model, Value]):
+    """What `JsonlIndex.values` gives."""
+
+    def __init__(self, index: JsonlIndex[Model, Value]) -> None:
+        self._index = index
+
+    def __iter__(self) -> Iterator[Value]:
+        return (self._index._parse(line) for line in self._index._lines())
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def __contains__(self, value: object) -> bool:
+        return any(value == other for other in self)
 
 
 def _hash(name: str) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from arf_programs import licences
@@ -68,27 +69,15 @@ def _unpriced(run: Run) -> list[str]:
 
 
 def _check_corpus(run: Run) -> list[str]:
-    from arf_programs.corpus.read import read_corpus
-    from arf_programs.corpus.split import split
-    from arf_programs.labeled import read_labeled
-    from arf_programs.metrics.strata import clusters
+    from arf_programs.corpus.stored import store_corpus
+    from arf_programs.stages.corpus import split_corpus
 
     config = run.config.corpus
-    corpus = read_corpus(config, base_dir=run.base_dir)
-    known = {item.id: item for item in corpus.conversations}
-    clusters(known, run.config.evaluate.cluster)
-    labeled = read_labeled(run.config.labeled, known, config.columns, run.base_dir)
-    sides = split(
-        corpus.conversations,
-        holdout=config.holdout,
-        seed=run.config.seed,
-        threshold=config.near_duplicate,
-        keep_in_train={example.conversation.id for example in labeled},
-        keep_with=[example.conversation for example in labeled],
-    )
-    lines = [
-        f"{config.path}: {len(known)} conversations, {len(sides.train)} for training and {len(sides.holdout)} held out"
-    ]
+    with TemporaryDirectory() as folder:
+        corpus = store_corpus(config, base_dir=run.base_dir, path=Path(folder) / "corpus.jsonl")
+        sides, labeled = split_corpus(run, corpus)
+    both = f"{len(sides.train)} for training and {len(sides.holdout)} held out"
+    lines = [f"{config.path}: {len(corpus.conversations)} conversations, {both}"]
     if corpus.skipped:
         lines.append(f"{config.path}: {len(corpus.skipped)} skipped: {corpus.skipped[0].reason}")
     if labeled:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 
 from arf_programs.config.schema import CorpusConfig
-from signatures.exceptions import DataError
 from signatures.records import Conversation, Failure
 
 CHARACTERS_PER_TOKEN = 4
@@ -23,26 +21,18 @@ def estimate_tokens(characters: int) -> int:
     return math.ceil(characters / CHARACTERS_PER_TOKEN)
 
 
-def within_length(
-    conversations: Iterable[Conversation], config: CorpusConfig
-) -> tuple[tuple[Conversation, ...], tuple[Failure, ...]]:
-    """The conversations of at most `config.max_tokens` tokens, and a record for each that was left out.
+def within_length(conversation: Conversation, config: CorpusConfig) -> Conversation | Failure:
+    """The conversation, if it has at most `config.max_tokens` tokens; else as much of it as has, or a record of why it
+    is left out.
 
-    One that was cut says in its metadata how many turns it lost (`cut_turns`). Raises DataError when none is left.
+    One that was cut says in its metadata how many turns it lost (`cut_turns`).
     """
-    kept: list[Conversation] = []
-    skipped: list[Failure] = []
-    for conversation in conversations:
-        tokens = estimate_tokens(len(conversation.as_text()))
-        if tokens <= config.max_tokens:
-            kept.append(conversation)
-        elif config.too_long == "cut" and (fitting := _fitting_turns(conversation, config.max_tokens)):
-            kept.append(_cut(conversation, fitting))
-        else:
-            skipped.append(_too_long(conversation, tokens, config))
-    if not kept:
-        raise DataError(f"{config.path}: no conversation is short enough; the first: {skipped[0].reason}")
-    return tuple(kept), tuple(skipped)
+    tokens = estimate_tokens(len(conversation.as_text()))
+    if tokens <= config.max_tokens:
+        return conversation
+    if config.too_long == "cut" and (fitting := _fitting_turns(conversation, config.max_tokens)):
+        return _cut(conversation, fitting)
+    return _too_long(conversation, tokens, config)
 
 
 def _fitting_turns(conversation: Conversation, max_tokens: int) -> int:

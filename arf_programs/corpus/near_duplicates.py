@@ -6,6 +6,10 @@ with n-grams ordered from rare to common, two sets of similarity t share one amo
 each; most prefixes hold nothing but unique n-grams. Where such a first shared one stands bounds what two sets can share
 (positional filtering; Xiao et al. 2008, "Efficient Similarity Joins for Near Duplicate Detection"), so conversations
 that have a form letter in common are not compared one by one. Exact up to collisions of 64-bit hashes; needs no seed.
+
+Most conversations have so much of their own that they are alike to none. A first pass counts in how many conversations
+an n-gram stands, by buckets of its hash (so too many at times, never too few); a second keeps, of the conversations
+whose prefix is not all their own, the n-grams that others may have.
 """
 
 from __future__ import annotations
@@ -14,8 +18,10 @@ import hashlib
 import math
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import lru_cache
+from itertools import chain
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,29 +31,77 @@ from signatures.records import Conversation
 WORDS = 5
 Hashes = NDArray[np.uint64]
 _FACTORS = np.array([pow(0x9E3779B97F4A7C15, power, 1 << 64) for power in range(WORDS)], dtype=np.uint64)
+_BUCKETS_EACH = 128  # for each conversation, of about as many words: a byte each
+_MOST_BITS = 31  # 2 GiB
 # Sizes times a threshold such as 0.8 land a little beside whole numbers; the filter must not lose a pair to that.
 _SLACK = 1e-9
 
 
-def duplicate_groups(conversations: Sequence[Conversation], *, threshold: float) -> list[int]:
-    """The group of each conversation, numbered from 0 in order of first appearance; alike is transitive.
+class Shingles(NamedTuple):
+    """The word 5-grams of a conversation: those that others may have too, as sorted hashes, and how many all are."""
+
+    shared: Hashes
+    size: int
+
+    @property
+    def own(self) -> int:
+        """How many no other conversation has."""
+        return self.size - len(self.shared)
+
+
+def duplicate_groups(*parts: Collection[Conversation], threshold: float) -> list[int]:
+    """The group of each conversation of all parts, numbered from 0 in order of first appearance; alike is transitive.
 
     `threshold` is above 0 and at most 1. A conversation of fewer than five words is alike only to one of equal text.
+    Conversations are gone through twice; kept are the n-grams of those that may be alike to another.
     """
-    grams = [_grams(conversation) for conversation in conversations]
-    leaders: dict[bytes, int] = {}
-    parents = [leaders.setdefault(item.tobytes(), index) for index, item in enumerate(grams)]
-    unique = list(leaders.values())
-    for a, b in _alike_pairs([grams[index] for index in unique], threshold):
-        parents[_root(parents, unique[a])] = _root(parents, unique[b])
+    met = _Met(sum(map(len, parts)))
+    digests = np.array([met.add(_grams(item)) for item in chain(*parts)], dtype=np.uint64)
+    _, firsts, inverse = np.unique(digests, return_index=True, return_inverse=True)
+    parents: list[int] = firsts[inverse].tolist()
+    places: list[int] = []
+    sets: list[Shingles] = []
+    for index, item in enumerate(chain(*parts)):
+        if parents[index] == index and (shingles := _candidate(_grams(item), met, threshold)) is not None:
+            places.append(index)
+            sets.append(shingles)
+    for a, b in _alike_pairs(sets, threshold):
+        parents[_root(parents, places[a])] = _root(parents, places[b])
     numbers: dict[int, int] = {}
     return [numbers.setdefault(_root(parents, index), len(numbers)) for index in range(len(parents))]
 
 
-def jaccard(a: Hashes, b: Hashes) -> float:
-    """Similarity of two sets, given as arrays without repetition: the size of their intersection over their union."""
-    shared = len(np.intersect1d(a, b, assume_unique=True))
-    return shared / (len(a) + len(b) - shared)
+def jaccard(a: Shingles, b: Shingles) -> float:
+    """Similarity of two sets: the size of their intersection over that of their union."""
+    shared = len(np.intersect1d(a.shared, b.shared, assume_unique=True))
+    return shared / (a.size + b.size - shared)
+
+
+class _Met:
+    """Which n-grams more than one conversation has, or may have: buckets of hashes, of which one may hold several."""
+
+    def __init__(self, conversations: int) -> None:
+        bits = (max(1, conversations * _BUCKETS_EACH) - 1).bit_length()
+        self._times = np.zeros(1 << min(bits, _MOST_BITS), dtype=np.uint8)
+
+    def add(self, grams: Hashes) -> int:
+        """A conversation has these; a hash of all of them."""
+        buckets = self._buckets(grams)
+        self._times[buckets] = np.minimum(self._times[buckets] + 1, 2)
+        return int.from_bytes(hashlib.blake2b(grams.tobytes(), digest_size=8).digest(), "little")
+
+    def more_than_once(self, grams: Hashes) -> Hashes:
+        """Those of these n-grams that another conversation may have as well."""
+        return grams[self._times[self._buckets(grams)] > 1]
+
+    def _buckets(self, grams: Hashes) -> NDArray[np.int64]:
+        return (grams & np.uint64(len(self._times) - 1)).astype(np.int64)
+
+
+def _candidate(grams: Hashes, met: _Met, threshold: float) -> Shingles | None:
+    """The set, if it may be alike to another: its prefix is not made of n-grams alone that nobody else has."""
+    shingles = Shingles(met.more_than_once(grams), len(grams))
+    return shingles if shingles.own < _prefix(shingles.size, threshold) else None
 
 
 def _grams(conversation: Conversation) -> Hashes:
@@ -76,7 +130,7 @@ def _root(parents: list[int], index: int) -> int:
     return index
 
 
-def _alike_pairs(sets: Sequence[Hashes], threshold: float) -> Iterator[tuple[int, int]]:
+def _alike_pairs(sets: Sequence[Shingles], threshold: float) -> Iterator[tuple[int, int]]:
     """Pairs of set numbers of at least that similarity, enough of them to connect all that are alike."""
     parents = list(range(len(sets)))
     refused: set[tuple[int, int]] = set()
@@ -90,13 +144,13 @@ def _alike_pairs(sets: Sequence[Hashes], threshold: float) -> Iterator[tuple[int
             refused.add((a, b))
 
 
-def _candidates(sets: Sequence[Hashes], threshold: float) -> Iterator[tuple[int, int]]:
+def _candidates(sets: Sequence[Shingles], threshold: float) -> Iterator[tuple[int, int]]:
     """Pairs that share an n-gram of their prefixes and, by their sizes and its place, may share enough in all.
 
     N-grams are gone through from rare to common, so where two sets meet first they have shared nothing before. The
     bound falls from there on: a pair it rules out once stays out.
     """
-    sizes = np.array([len(item) for item in sets], dtype=np.int64)
+    sizes = np.array([item.size for item in sets], dtype=np.int64)
     for owners, places in _postings(sets, threshold):
         size = sizes[owners]
         rest = size - places
@@ -108,18 +162,26 @@ def _candidates(sets: Sequence[Hashes], threshold: float) -> Iterator[tuple[int,
                 yield int(owners[index]), other
 
 
-def _postings(sets: Sequence[Hashes], threshold: float) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """For each n-gram in the prefix of several sets, from rare to common: those sets, and its place from 0 in each."""
+def _postings(sets: Sequence[Shingles], threshold: float) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """For each n-gram in the prefix of several sets, from rare to common: those sets, and its place from 0 in each.
+
+    N-grams that one set alone has are the rarest: they come first in its prefix, and are met nowhere.
+    """
     if not sets:
         return
-    grams, inverse, counts = np.unique(np.concatenate(sets), return_inverse=True, return_counts=True)
+    grams, inverse, counts = np.unique(
+        np.concatenate([item.shared for item in sets]), return_inverse=True, return_counts=True
+    )
     rarity = np.empty(len(grams), dtype=np.int64)
     rarity[np.argsort(counts, kind="stable")] = np.arange(len(grams))
-    ends = np.cumsum([len(item) for item in sets])[:-1]
-    prefixes = [np.sort(ranks)[: _prefix(len(ranks), threshold)] for ranks in np.split(rarity[inverse], ends)]
+    ends = np.cumsum([len(item.shared) for item in sets])[:-1]
+    prefixes = [
+        np.sort(ranks)[: _prefix(item.size, threshold) - item.own]
+        for ranks, item in zip(np.split(rarity[inverse], ends), sets, strict=True)
+    ]
     lengths = [len(prefix) for prefix in prefixes]
     owners = np.repeat(np.arange(len(sets)), lengths)
-    places = np.concatenate([np.arange(length) for length in lengths])
+    places = np.concatenate([item.own + np.arange(length) for item, length in zip(sets, lengths, strict=True)])
     flat = np.concatenate(prefixes)
     order = np.argsort(flat, kind="stable")
     starts = np.flatnonzero(np.diff(flat[order], prepend=-1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from arf_programs.corpus.length import within_length
 from arf_programs.corpus.problems import Problems
 from arf_programs.corpus.rows import Row, find_source, read_rows
 from arf_programs.corpus.turns import decode_list, read_turns
+from signatures.exceptions import DataError
 from signatures.records import Conversation, Failure, Turn
 
 _METADATA = "metadata"
@@ -38,30 +39,59 @@ class _Found:
     has_own_id: bool
 
 
+@dataclass(frozen=True)
+class _Lacking:
+    """A row without the column of the conversation."""
+
+    number: int
+    columns: tuple[str, ...]
+
+
 def read_corpus(config: CorpusConfig, *, base_dir: Path) -> Corpus:
-    """Read at most `config.limit` rows; a relative path is relative to `base_dir`, then to the working directory.
+    """Read at most `config.limit` rows into memory. Raises what `CorpusReader` raises."""
+    reader = CorpusReader(config, base_dir=base_dir)
+    conversations = tuple(reader.conversations())
+    return Corpus(conversations, tuple(reader.skipped), tuple(sorted(reader.columns_seen)))
+
+
+class CorpusReader:
+    """Reads at most `config.limit` rows, one at a time; a relative path is relative to `base_dir`, then to the working
+    directory. In memory are ids and problems.
 
     Conversations longer than `config.max_tokens` are skipped and counted, or cut at a turn border and marked with
-    `cut_turns` in their metadata. Raises DataError with every problem of the file, each with its line.
+    `cut_turns` in their metadata.
     """
-    source = find_source(config.path, config.format, base_dir)
-    problems = Problems(config.path, source.unit)
-    seen: set[str] = set()
-    lacking: list[Row] = []
-    found: list[_Found] = []
-    rows = 0
-    for row in read_rows(source, problems, split=config.split, limit=config.limit):
-        rows += 1
-        seen.update(row.values)
-        if config.columns.conversation not in row.values:
-            lacking.append(row)
-        elif (item := _read_row(row, config.columns, problems)) is not None:
-            found.append(item)
-    _check_columns(config.columns, seen, lacking, rows, problems)
-    conversations = _with_ids(found, problems)
-    problems.raise_any()
-    kept, skipped = within_length(conversations, config)
-    return Corpus(kept, skipped, tuple(sorted(seen)))
+
+    def __init__(self, config: CorpusConfig, *, base_dir: Path) -> None:
+        self.skipped: list[Failure] = []
+        self.columns_seen: set[str] = set()
+        self._config = config
+        self._source = find_source(config.path, config.format, base_dir)
+
+    def conversations(self) -> Iterator[Conversation]:
+        """The conversations in the order of the file. Raises DataError at its end, with every problem of the file, each
+        with its line: what was given until then is of no use.
+        """
+        config, problems = self._config, Problems(self._config.path, self._source.unit)
+        lacking: list[_Lacking] = []
+        ids = _Ids(problems)
+        rows = kept = 0
+        for row in read_rows(self._source, problems, split=config.split, limit=config.limit):
+            rows += 1
+            self.columns_seen.update(row.values)
+            if config.columns.conversation not in row.values:
+                lacking.append(_Lacking(row.number, tuple(row.values)))
+            elif (item := _read_row(row, config.columns, problems)) is not None:
+                fitting = within_length(ids.named(item), config)
+                if isinstance(fitting, Conversation):
+                    kept += 1
+                    yield fitting
+                else:
+                    self.skipped.append(fitting)
+        _check_columns(config.columns, self.columns_seen, lacking, rows, problems)
+        problems.raise_any()
+        if not kept:
+            raise DataError(f"{config.path}: no conversation is short enough; the first: {self.skipped[0].reason}")
 
 
 def content_id(turns: Iterable[Turn]) -> str:
@@ -125,7 +155,7 @@ def _metadata(value: object) -> dict[str, JsonValue]:
 
 
 def _check_columns(
-    columns: ColumnsConfig, seen: set[str], lacking: Sequence[Row], rows: int, problems: Problems
+    columns: ColumnsConfig, seen: set[str], lacking: Sequence[_Lacking], rows: int, problems: Problems
 ) -> None:
     """Note what the file lacks: the conversation column always, any other only where it was named on purpose."""
     there = ", ".join(sorted(seen)) or "none"
@@ -136,7 +166,7 @@ def _check_columns(
         problems.add(f"no column {columns.conversation!r} (there are: {there}): set corpus.columns.conversation")
     else:
         for row in lacking:
-            keys = ", ".join(row.values) or "none"
+            keys = ", ".join(row.columns) or "none"
             problems.add(f"no column {columns.conversation!r} (this row has: {keys}): add it or remove", at=row.number)
     for key, default in (("id", "id"), ("channel", "channel"), ("references", "references")):
         name = getattr(columns, key)
@@ -144,21 +174,23 @@ def _check_columns(
             problems.add(f"no column {name!r} (there are: {there}): set corpus.columns.{key}, or null for none")
 
 
-def _with_ids(found: Sequence[_Found], problems: Problems) -> list[Conversation]:
-    """The conversations; ids that occur twice are problems, but where the content made them they get a suffix."""
-    lines: dict[str, int] = {}
-    for item in found:
-        first = lines.setdefault(item.conversation.id, item.number) if item.has_own_id else item.number
-        if first != item.number:
-            clash = f"id {item.conversation.id!r} is taken by {problems.unit} {first}"
-            problems.add(f"{clash}: make the ids unique, or set corpus.columns.id to null", at=item.number)
-    copies: Counter[str] = Counter()
-    conversations = []
-    for item in found:
+class _Ids:
+    """Gives ids: those that occur twice are problems, but where the content made them they get a suffix."""
+
+    def __init__(self, problems: Problems) -> None:
+        self._problems = problems
+        self._lines: dict[str, int] = {}
+        self._copies: Counter[str] = Counter()
+
+    def named(self, item: _Found) -> Conversation:
+        """The conversation under its id."""
         conversation = item.conversation
         if not item.has_own_id:
-            copies[conversation.id] += 1
-            if (copy := copies[conversation.id]) > 1:
-                conversation = conversation.model_copy(update={"id": f"{conversation.id}-{copy}"})
-        conversations.append(conversation)
-    return conversations
+            self._copies[conversation.id] += 1
+            copy = self._copies[conversation.id]
+            return conversation if copy == 1 else conversation.model_copy(update={"id": f"{conversation.id}-{copy}"})
+        first = self._lines.setdefault(conversation.id, item.number)
+        if first != item.number:
+            clash = f"id {conversation.id!r} is taken by {self._problems.unit} {first}"
+            self._problems.add(f"{clash}: make the ids unique, or set corpus.columns.id to null", at=item.number)
+        return conversation

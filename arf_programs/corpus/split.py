@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import math
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from arf_programs.corpus.near_duplicates import duplicate_groups
 from signatures.exceptions import DataError
@@ -21,17 +23,24 @@ class Split:
     holdout: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+class _Member(NamedTuple):
+    """What the split needs of a conversation."""
+
+    id: str
+    channel: str
+
+
+@dataclass(frozen=True, slots=True)
 class _Group:
     """Conversations that stay together; `key` orders groups, `stratum` is the channel of most of its members."""
 
-    key: str
+    key: bytes
     stratum: str
     ids: tuple[str, ...]
 
 
 def split(
-    conversations: Sequence[Conversation],
+    conversations: Collection[Conversation],
     *,
     holdout: float,
     seed: int,
@@ -43,25 +52,26 @@ def split(
 
     Conversations of the ids `keep_in_train` and whatever is nearly a duplicate of them, or of the `keep_with` from
     outside the corpus, are trained on. Groups are ordered by a hash of seed and ids, so adding a conversation moves few
-    others. Raises DataError when one side would be empty.
+    others. Conversations are gone through several times, and not kept. Raises DataError when one side would be empty.
     """
-    numbers = duplicate_groups([*conversations, *keep_with], threshold=threshold)
-    members: defaultdict[int, list[Conversation]] = defaultdict(list)
-    for number, conversation in zip(numbers, conversations, strict=False):
-        members[number].append(conversation)
+    numbers = duplicate_groups(conversations, keep_with, threshold=threshold)
+    items = [_Member(item.id, sys.intern(item.channel)) for item in conversations]
+    members: defaultdict[int, list[_Member]] = defaultdict(list)
+    for number, item in zip(numbers, items, strict=False):
+        members[number].append(item)
     kept = set(numbers[len(conversations) :])
     kept |= {number for number, group in members.items() if any(item.id in keep_in_train for item in group)}
     free = sorted((_group(group, seed) for number, group in members.items() if number not in kept), key=lambda g: g.key)
     _check_both_sides(len(members), len(free))
-    channels = Counter(conversation.channel for conversation in conversations)
+    channels = Counter(item.channel for item in items)
     chosen = _choose(free, {name: holdout * count for name, count in channels.items()}, len(conversations))
-    ids = [conversation.id for conversation in conversations]
+    ids = [item.id for item in items]
     return Split(tuple(i for i in ids if i not in chosen), tuple(i for i in ids if i in chosen))
 
 
-def _group(members: Sequence[Conversation], seed: int) -> _Group:
+def _group(members: Sequence[_Member], seed: int) -> _Group:
     # The smallest hash among its members, so that a further member rarely changes a group's place.
-    key = min(hashlib.sha256(f"{seed}\0{item.id}".encode()).hexdigest() for item in members)
+    key = min(hashlib.sha256(f"{seed}\0{item.id}".encode()).digest() for item in members)
     channels = Counter(item.channel for item in members)
     stratum = min(channels, key=lambda name: (-channels[name], name))
     return _Group(key, stratum, tuple(item.id for item in members))
@@ -88,7 +98,7 @@ def _choose(free: Sequence[_Group], quotas: Mapping[str, float], total: int) -> 
     is passed over; looking for the best sum of sizes instead would let one conversation more change everything.
     """
     room = min(max(1, math.floor(sum(quotas.values()) + 0.5)), total - 1)
-    taken: dict[str, _Group] = {}
+    taken: dict[bytes, _Group] = {}
     filled: Counter[str] = Counter()
     for limits in (
         {name: math.floor(quota) for name, quota in quotas.items()},

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from arf_programs.corpus.read import read_corpus
-from arf_programs.corpus.split import split
+from arf_programs.corpus.split import Split, split
+from arf_programs.corpus.stored import StoredCorpus, store_corpus
 from arf_programs.fingerprint import digest
 from arf_programs.jsonl import write_jsonl_atomic
-from arf_programs.labeled import read_labeled
+from arf_programs.labeled import LabeledExample, read_labeled
 from arf_programs.metrics.strata import clusters
 from arf_programs.run import Run, SplitConversation
 from arf_programs.stages.stage import Stage
@@ -29,13 +29,30 @@ def fingerprint(run: Run) -> dict[str, str]:
 
 
 def work(run: Run) -> dict[str, int]:
+    read = run.folder.parts / f"{STAGE.name}-read.jsonl"
+    corpus = store_corpus(run.config.corpus, base_dir=run.base_dir, path=read)
+    sides, _ = split_corpus(run, corpus)
+    holdout = set(sides.holdout)
+    write_jsonl_atomic(
+        run.folder.conversations,
+        (
+            SplitConversation(split="holdout" if item.id in holdout else "train", conversation=item)
+            for item in corpus.conversations.values()
+        ),
+    )
+    run.folder.replace_failures(STAGE.name, list(corpus.skipped))
+    return {"train": len(sides.train), "holdout": len(holdout), "skipped": len(corpus.skipped)}
+
+
+def split_corpus(run: Run, corpus: StoredCorpus) -> tuple[Split, tuple[LabeledExample, ...]]:
+    """The sides, and the labelled set. Raises DataError where they cannot be made, ConfigError for a wrong
+    `evaluate.cluster`: it is told now, not when all is done.
+    """
     config = run.config.corpus
-    corpus = read_corpus(config, base_dir=run.base_dir)
-    known = {conversation.id: conversation for conversation in corpus.conversations}
-    clusters(known, run.config.evaluate.cluster)  # a wrong key is told now, not when all is done
-    labeled = read_labeled(run.config.labeled, known, config.columns, run.base_dir)
+    clusters(corpus.conversations, run.config.evaluate.cluster)
+    labeled = read_labeled(run.config.labeled, corpus.conversations, config.columns, run.base_dir)
     sides = split(
-        corpus.conversations,
+        corpus.conversations.values(),
         holdout=config.holdout,
         seed=run.config.seed,
         threshold=config.near_duplicate,
@@ -43,16 +60,7 @@ def work(run: Run) -> dict[str, int]:
         keep_in_train={example.conversation.id for example in labeled},
         keep_with=[example.conversation for example in labeled],
     )
-    holdout = set(sides.holdout)
-    write_jsonl_atomic(
-        run.folder.conversations,
-        [
-            SplitConversation(split="holdout" if item.id in holdout else "train", conversation=item)
-            for item in corpus.conversations
-        ],
-    )
-    run.folder.replace_failures("corpus", list(corpus.skipped))
-    return {"train": len(sides.train), "holdout": len(holdout), "skipped": len(corpus.skipped)}
+    return sides, labeled
 
 
 STAGE = Stage("corpus", "read and split the conversations", outputs, fingerprint, work)
