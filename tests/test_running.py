@@ -246,6 +246,19 @@ def test_rows_that_failed_before_a_stop_are_not_tried_again(tmp_path, monkeypatc
         assert len(drafted(config)) == 22
 
 
+def test_lines_of_a_batch_that_are_sent_again_count_for_caps_and_records(tmp_path):
+    batch = ", mode: batch, retries: 8, batch: {quiet: 0.1, poll: 0.05}"
+    with serving(Faults(batch_errors=0.4)) as server:
+        config = write_project(tmp_path, server.base_url, 24, model=batch)
+        arf("draft", config, "--set", "budget.calls=30", code=3)
+        assert server.stats()["requests"] == 30
+        arf("draft", config)
+        sent = server.stats()["requests"]
+    assert len(drafted(config)) == 24 and sent > 30
+    booked = Counter(call.failed for call in read_ledger(tmp_path / "run/calls.jsonl") if not call.cached)
+    assert booked == {False: 24, True: sent - 24}
+
+
 def test_analysis_and_revision_flow_without_waiting_for_the_slowest_draft(tmp_path):
     """While one draft is still being analysed, others are revised."""
     order: list[str] = []

@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
-from dspy.utils.exceptions import LMError
+from dspy.utils.exceptions import LMError, is_retryable_lm_error
 
 from arf_programs.models._litellm import import_litellm, skip_litellms_logging
 from arf_programs.models.cache_marks import CACHE_MARKS, CACHE_WRITE
@@ -196,8 +196,19 @@ async def _ask(
         return response
 
     if batched:
-        return await send()  # a batch has no gate, and tries again by itself
+        return await _until_it_passes(send, pace.retries)  # a batch has no gate
     return await session.endpoint(name, pace).call(send, tokens=need.tokens, used=_tokens, headers=_headers)
+
+
+async def _until_it_passes(send: Callable[[], Awaitable[Any]], retries: int) -> Any:
+    """The answer of the first try that brings one; the next batch takes further tries along."""
+    for attempt in range(retries + 1):
+        try:
+            return await send()
+        except LMError as error:
+            if attempt == retries or not is_retryable_lm_error(error):
+                raise
+    raise AssertionError("unreachable: the last try returns or raises")
 
 
 async def _send(request: Request, _key: str, _anew: bool) -> Any:

@@ -29,7 +29,8 @@ class Step(Generic[Row, Result]):
     `open` builds the program and gives what is done to a row. `then` makes the next step's row of a row and its result,
     where steps follow one another. `content` is what is asked about, where rows of different names may have the same.
     `depends` is the hashes of all that the results depend on beside the row itself. `models` are those that are asked.
-    `name` tells the steps of a stage apart that have outputs of their own.
+    `name` tells the steps of a stage apart that have outputs of their own. One that is done `here` never goes to a
+    cluster.
     """
 
     stage: str
@@ -43,6 +44,7 @@ class Step(Generic[Row, Result]):
     then: Callable[[Row, Result], Any] | None = None
     content: Callable[[Row], str] | None = None
     name: str = ""
+    here: bool = False
 
     @property
     def label(self) -> str:

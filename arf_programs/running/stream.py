@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from arf_programs.asking import asking
 from arf_programs.models.call_budget import CallBudget
-from arf_programs.models.lm import EMBEDDED, is_local
+from arf_programs.models.lm import is_local
 from arf_programs.run import Run
 from arf_programs.running.budget import budget_of
 from arf_programs.running.collect import Collector, Done, StepOutcome, Task, chain
@@ -55,9 +55,8 @@ class Way(Protocol):
 
 
 def way_for(run: Run, steps: Sequence[Step[Any, Any]], total: int) -> AbstractContextManager[Way]:
-    """The way that the configuration asks for; embedded models are served by this process."""
-    embedded = any(model.model.startswith(EMBEDDED) for step in steps for model in step.models(run))
-    if run.config.engine == "ray" and not embedded:
+    """The way that the configuration asks for."""
+    if run.config.engine == "ray" and not any(step.here for step in steps):
         from arf_programs.running.cluster.run import on_cluster
 
         return on_cluster(run, steps, total)

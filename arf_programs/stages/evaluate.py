@@ -67,7 +67,7 @@ def _answer(run: Run) -> list[StepOutcome]:
     steps: list[Step[Any, Summary]] = []
     conversations = run.conversations("holdout")
     for system in systems.models(run):
-        steps.append(systems.answer_step(system))
+        steps.append(systems.answer_step(run, system))
         outcomes += stream(run, steps[-1:], conversations.values(), total=len(conversations))
     if run.config.evaluate.reviser:
         steps.append(systems.reviser_step())

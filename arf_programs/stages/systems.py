@@ -53,8 +53,11 @@ def pairs(run: Run) -> list[tuple[str, str]]:
     return found
 
 
-def answer_step(system: str) -> Step[Conversation, Summary]:
-    """A model's summaries of the holdout. A blank answer is this system's answer, and is scored as such."""
+def answer_step(run: Run, system: str) -> Step[Conversation, Summary]:
+    """A model's summaries of the holdout. A blank answer is this system's answer, and is scored as such.
+
+    Students and their base answer on the machine that trained them, unless they are served elsewhere.
+    """
     return Step(
         stage=STAGE_NAME,
         name=f"answers of {system}",
@@ -66,6 +69,7 @@ def answer_step(system: str) -> Step[Conversation, Summary]:
         depends=partial(_answers_depend, system=system),
         models=partial(_answering, system=system),
         content=Conversation.as_text,
+        here=models(run)[system].model.startswith(EMBEDDED),
     )
 
 

@@ -17,7 +17,6 @@ Body = dict[str, Any]
 ENDPOINT = "/v1/chat/completions"
 # Said to the client that sends, beside what LiteLLM knows as its own, and not to the model that answers.
 _OF_CLIENT = {"model", "messages", "base_url", "timeout", "stream", "extra_headers", "rollout_id"}
-_MAY_PASS = {408, 409, 425, 429}
 
 
 @dataclass(frozen=True)
@@ -27,11 +26,6 @@ class Outcome:
     answer: Body | None = None
     status: int = 200
     message: str = ""
-
-    @property
-    def may_pass(self) -> bool:
-        """Whether another try can help: a limit, a server error, or a call that was never worked on."""
-        return self.status in _MAY_PASS or self.status >= 500
 
 
 def body_of(request: Mapping[str, Any], name: str, provider: str) -> Body:

@@ -30,7 +30,6 @@ class _Call:
     key: str
     line: bytes
     answer: asyncio.Future[Body]
-    tries: int = 0
     waiters: int = 0
 
 
@@ -39,13 +38,12 @@ class BatchSender:
     """Sends calls of one model at one endpoint in batches. Used within one event loop at a time.
 
     `in_flight` tells how many rows are being worked on: when as many calls wait, no further one can come, and the
-    batch is sent without waiting out `settings.quiet`. A call that fails is sent again up to `retries` times.
+    batch is sent without waiting out `settings.quiet`. A call that fails is not tried again here, but by who sends it.
     """
 
     client: BatchClient
     journal: BatchJournal
     settings: BatchConfig = field(default_factory=BatchConfig)
-    retries: int = 4
     in_flight: Callable[[], int] | None = None
     _calls: dict[str, _Call] = field(default_factory=dict, init=False)
     _queue: dict[str, _Call] = field(default_factory=dict, init=False)
@@ -192,7 +190,7 @@ class BatchSender:
         return None
 
     def _settle(self, job: Job) -> None:
-        """Answer the calls of a done job, and send those again that may pass."""
+        """Answer the calls of a done job."""
         for key in job.keys:
             if key in self._calls:
                 self._take(self._calls[key], self.journal.outcome(job, key))
@@ -202,9 +200,6 @@ class BatchSender:
             return
         if outcome.answer is not None:
             call.answer.set_result(outcome.answer)
-        elif outcome.may_pass and call.tries < self.retries:
-            call.tries += 1
-            self._enqueue(call)
         else:
             call.answer.set_exception(error_of(outcome, self.client.model, self.client.provider))
 

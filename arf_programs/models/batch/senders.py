@@ -34,4 +34,4 @@ def batch_senders(models: Iterable[ModelConfig], folder: RunFolder) -> Iterator[
 def _sender(model: ModelConfig, journal: BatchJournal) -> BatchSender:
     key = key_of(model) if model.api_key_env else None
     client = BatchClient(model.model, api_base=model.api_base, api_key=key)
-    return BatchSender(client, journal, settings=model.batch, retries=model.retries)
+    return BatchSender(client, journal, settings=model.batch)
