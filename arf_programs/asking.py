@@ -48,7 +48,7 @@ def asking_by(
         warnings.catch_warnings(),
         as_cache(store),
         sending(Session(say=run.progress.say, workers=workers, again=run.again, senders=senders or {})) as session,
-        dspy.context(adapter=dspy.JSONAdapter(), disable_history=True),
+        dspy.context(adapter=dspy.JSONAdapter(), disable_history=True, trace=None),
     ):
         # LiteLLM's pydantic models warn about their own unions with each answer.
         warnings.filterwarnings("ignore", message="Pydantic serializer warnings", category=UserWarning)
