@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections import Counter
 
 import pytest
 import scripted_team
@@ -11,6 +12,7 @@ from tiny_model import save_tiny_model
 from arf_programs.config.schema import Config
 from arf_programs.estimating.estimate import estimate_run
 from arf_programs.jsonl import read_jsonl
+from arf_programs.models.call_store import read_ledger
 from arf_programs.pipeline import run_until, status
 from arf_programs.stages import systems
 from arf_programs.stages.further import further_strategies
@@ -92,12 +94,16 @@ def test_one_run_gives_the_ablation(finished):
     page = run.folder.report.read_text(encoding="utf-8")
     for label in ("Student on rewrites", "Student (taxonomy)", "Student (ARF, DPO)"):
         assert label in page
-    # Calls are those for all strategies and samples, and so are the revisions that they are divided by.
-    ((strategies, costs),) = summary["costs"].items()
-    assert strategies == "edits, rewrite, taxonomy"
+    # A strategy's calls are those for its revisions, samples included, and for the analysis.
     files = [run.folder.revisions, run.folder / "revisions_rewrite.jsonl", run.folder / "revisions_taxonomy.jsonl"]
     made = [row for path in (*files, run.folder.revision_samples) for row in read_jsonl(path, Revision)]
-    assert costs["verified"] == sum(row.verdict == "verified" for row in made) > 0
+    paid = Counter((call.stage, call.strategy) for call in read_ledger(run.folder.ledger) if call.paid)
+    assert set(summary["costs"]) == {"edits", "rewrite", "taxonomy"}
+    for strategy, costs in summary["costs"].items():
+        verified = [row for row in made if row.verdict == "verified" and row.strategy == strategy]
+        assert costs["verified"] == len(verified) > 0
+        assert costs["calls"] == paid["analyze", ""] + paid["revise", strategy]
+        assert paid["revise", strategy] > 0
     # Sampled and further revisions are no part of the funnel, which is that of the main ones.
     assert summary["revise"]["failed"] == 0
     assert sum(summary["revise"].values()) == sum(1 for _ in run.drafts("train"))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import math
 import sys
-from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import NamedTuple
 
 from arf_programs.corpus.near_duplicates import duplicate_groups
@@ -56,17 +57,22 @@ def split(
     """
     numbers = duplicate_groups(conversations, keep_with, threshold=threshold)
     items = [_Member(item.id, sys.intern(item.channel)) for item in conversations]
-    members: defaultdict[int, list[_Member]] = defaultdict(list)
-    for number, item in zip(numbers, items, strict=False):
-        members[number].append(item)
-    kept = set(numbers[len(conversations) :])
-    kept |= {number for number, group in members.items() if any(item.id in keep_in_train for item in group)}
-    free = sorted((_group(group, seed) for number, group in members.items() if number not in kept), key=lambda g: g.key)
-    _check_both_sides(len(members), len(free))
+    kept = set(numbers[len(items) :])
+    kept |= {number for number, item in zip(numbers, items, strict=False) if item.id in keep_in_train}
+    groups = (_group(group, seed) for number, group in _together(numbers, items) if number not in kept)
+    free = sorted(groups, key=lambda group: group.key)
+    _check_both_sides(len(set(numbers[: len(items)])), len(free))
     channels = Counter(item.channel for item in items)
     chosen = _choose(free, {name: holdout * count for name, count in channels.items()}, len(conversations))
     ids = [item.id for item in items]
     return Split(tuple(i for i in ids if i not in chosen), tuple(i for i in ids if i in chosen))
+
+
+def _together(numbers: Sequence[int], items: Sequence[_Member]) -> Iterator[tuple[int, list[_Member]]]:
+    """The conversations of each group number, one group at a time."""
+    order = sorted(range(len(items)), key=numbers.__getitem__)
+    for number, places in groupby(order, key=numbers.__getitem__):
+        yield number, [items[place] for place in places]
 
 
 def _group(members: Sequence[_Member], seed: int) -> _Group:

@@ -99,6 +99,7 @@ class Checkpoint:
 
 
 def remove_checkpoints(folder: Path, stage: str) -> None:
-    """Remove what the steps of a stage have kept, as the stage is whole."""
-    for path in (*folder.glob(f"{stage}.*.jsonl"), *folder.glob(f"{stage}-*.jsonl")):
-        path.unlink()
+    """Remove what the steps of a stage have kept, as the stage is whole, and what a killed process has half written."""
+    for pattern in (f"{stage}.*.jsonl", f"{stage}-*.jsonl", f".{stage}-*.part"):
+        for path in folder.glob(pattern):
+            path.unlink()
