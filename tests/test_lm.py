@@ -2,7 +2,9 @@ import pytest
 
 from arf_programs.config.models import ModelConfig
 from arf_programs.models import scripted
+from arf_programs.models._litellm import import_litellm
 from arf_programs.models.lm import build_lm, check_provider, is_local
+from arf_programs.models.prices import known_model, listed_price
 from signatures.exceptions import ConfigError
 
 
@@ -84,3 +86,13 @@ def test_each_sample_of_an_optimizer_has_a_seed_of_its_own():
     assert [first.kwargs["seed"], second.kwargs["seed"]] == [17, 18]
     assert second.copy(rollout_id=2).kwargs["seed"] == 19 and second.copy(temperature=0.5).kwargs["seed"] == 18
     assert "seed" not in build_lm(ModelConfig(model="scripted/model"), seed=17).copy(rollout_id=3).kwargs
+
+
+def test_a_model_that_nobody_knows_stays_unknown_when_its_name_is_declared():
+    model = "hosted_vllm/nobody-knows-it"
+    assert known_model(model) is None
+    build_lm(ModelConfig(model=model, api_base="http://127.0.0.1:1/v1"), seed=17)
+    assert import_litellm().get_model_info(model)["litellm_provider"] == "hosted_vllm", "found at once from now on"
+    known_model.cache_clear()
+    assert known_model(model) is None
+    assert listed_price(model) is None

@@ -13,7 +13,7 @@ from arf_programs.models._litellm import import_litellm
 from arf_programs.models.cache_marks import CACHE_MARKS, check_cache_marks, marks_before_the_question
 from arf_programs.models.keyed_cache import KeyedCache
 from arf_programs.models.pacing.endpoint import Pace
-from arf_programs.models.providers import declare_model, register_providers
+from arf_programs.models.providers import declare_model, declare_name, register_providers
 from arf_programs.models.sending import answer, current_answer
 from signatures.exceptions import ConfigError
 
@@ -174,7 +174,8 @@ def is_local(model: str) -> bool:
 def _declare(config: ModelConfig) -> None:
     priced = config.input_price is not None and config.output_price is not None
     if not (priced or config.json_schema is not None or is_local(config.model)):
-        return  # LiteLLM's own table knows best
+        declare_name(config.model)  # beyond that, LiteLLM's own table knows best
+        return
     declare_model(
         config.model,
         json_schema=is_local(config.model) if config.json_schema is None else config.json_schema,
