@@ -4,6 +4,8 @@ import os
 import random
 import signal
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -122,3 +124,26 @@ def test_a_run_killed_at_twenty_moments_in_every_stage_equals_one_never_killed(t
     assert sum(lost) > 0, "no kill met a call in flight"
     assert sent == calls + sum(lost), "a call whose answer was stored was sent again"
     assert not (run / "parts").exists() or not list((run / "parts").iterdir())
+
+
+def test_a_run_of_two_workers_that_is_killed_equals_one_never_killed(tmp_path):
+    with serving(Faults(latency=0.05)) as server:
+        whole, killed = (
+            write_project(tmp_path / name, server.base_url, 60, "workers: 2\n", model=f", concurrency: {IN_FLIGHT}")
+            for name in ("whole", "killed")
+        )
+        command = [sys.executable, "-c", "from arf_programs.cli.app import main; main()", "revise"]
+        subprocess.run([*command, str(whole)], check=True, capture_output=True)
+        calls = server.stats()["requests"]
+        server.reset()
+        for number in (calls // 4, calls // 2, 3 * calls // 4):
+            with subprocess.Popen([*command, str(killed)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
+                while server.stats()["requests"] < number:
+                    assert run.poll() is None, "the run ended before it was killed"
+                    time.sleep(0.002)
+                run.kill()
+        subprocess.run([*command, str(killed)], check=True, capture_output=True)
+        sent = server.stats()["requests"]
+    for name in ("drafts.jsonl", "errors.jsonl", "revisions.jsonl"):
+        assert (killed.parent / "run" / name).read_bytes() == (whole.parent / "run" / name).read_bytes(), name
+    assert calls <= sent <= calls + 3 * IN_FLIGHT

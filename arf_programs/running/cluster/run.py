@@ -6,6 +6,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ _FILES = "ray"  # within `parts/`
 _SECONDS_BETWEEN_NEWS = 1.0
 _READERS = 2
 _BLOCKS_AN_ACTOR = 4
+_ROWS_A_ROUND = 500_000  # written to files before the first of them is asked about; a round takes seconds to start
 
 
 class Cluster:
@@ -48,10 +50,15 @@ class Cluster:
         Raises the first error that a row stopped for, and StageError where the cluster fails.
         """
         self._warn_of_few_cpus()
+        while self._round(islice(tasks, _ROWS_A_ROUND), take_in):
+            pass
+
+    def _round(self, tasks: Iterator[Task], take_in: Callable[..., None]) -> bool:
+        """Do so many tasks; False where there were none."""
         with self._files() as folder:
             paths = write_files(tasks, folder, self._run.config.ray.format, self._rows_a_block)
             if not paths:
-                return
+                return False
             try:
                 self._take_blocks(paths, take_in)
             except self._ray.exceptions.RayError as error:
@@ -61,6 +68,7 @@ class Cluster:
                     f"the Ray cluster failed ({type(error).__name__}): what was done is kept, and the same command "
                     "goes on from there."
                 ) from error
+            return True
 
     def close(self) -> None:
         """End the owner, when its files are closed."""
