@@ -1,5 +1,6 @@
 import asyncio
 import heapq
+import random
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -13,7 +14,7 @@ from arf_programs.models.pacing.rates import Rate, Room, parse_duration
 from signatures.exceptions import EndpointError
 
 
-def simulate(limit, *, slots, latency=0.2, refused=lambda n: False, calls=4000):
+def simulate(limit, *, slots, latency=lambda: 0.2, refused=lambda n: False, calls=4000):
     """Calls through a server with so many `slots`, more wait in its queue; (seconds, largest and last limit)."""
     now, sent, busiest = 0.0, 0, 0
     free = [0.0] * slots
@@ -26,8 +27,9 @@ def simulate(limit, *, slots, latency=0.2, refused=lambda n: False, calls=4000):
                 heapq.heappush(flying, (now + 0.01, now, True))
                 continue
             start = max(now, heapq.heappop(free))
-            heapq.heappush(free, start + latency)
-            heapq.heappush(flying, (start + latency, now, False))
+            end = start + latency()
+            heapq.heappush(free, end)
+            heapq.heappush(flying, (end, now, False))
         busiest = max(busiest, limit.limit)
         end, began, no = heapq.heappop(flying)
         now = end
@@ -49,6 +51,33 @@ def test_the_limit_stays_near_what_a_server_works_on_at_once():
     _, busiest, last = simulate(AdaptiveLimit(1024), slots=64)
     assert 32 <= last <= 192
     assert busiest <= 256
+
+
+@pytest.mark.parametrize("slots", [1, 4, 8])
+def test_a_server_that_works_on_few_at_once_is_asked_for_fewer_than_at_first(slots):
+    seconds, _, last = simulate(AdaptiveLimit(64), slots=slots)
+    assert slots <= last <= 4 * slots
+    assert seconds < 1.05 * 4000 * 0.2 / slots
+
+
+def test_a_server_that_becomes_slower_under_the_same_load_is_asked_for_fewer():
+    limit = AdaptiveLimit(64)
+    simulate(limit, slots=64)
+    assert limit.limit == 64
+    simulate(limit, slots=8)
+    assert 8 <= limit.limit <= 32
+
+
+def test_answers_of_very_different_length_do_not_lower_the_limit_for_long():
+    """A latency that varies is not one that grows: fewer calls in flight bring fewer answers, and that is noticed."""
+    lengths = random.Random(17)
+
+    def latency():
+        return lengths.lognormvariate(-1.7, 0.9)
+
+    seconds, _, _ = simulate(AdaptiveLimit(64), slots=1000, latency=latency, calls=8000)
+    fixed, _, _ = simulate(AdaptiveLimit(64, fixed=True), slots=1000, latency=latency, calls=8000)
+    assert seconds < 1.15 * fixed
 
 
 def test_calls_that_fail_at_random_do_not_lower_the_limit():

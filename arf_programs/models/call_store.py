@@ -23,8 +23,6 @@ from arf_programs.models.keyed_cache import KeyedCache
 
 _WAIT_FOR_BUDGET = 0.05
 _stage: ContextVar[str] = ContextVar("arf_stage", default="")
-
-
 _strategy: ContextVar[str] = ContextVar("arf_strategy", default="")
 
 

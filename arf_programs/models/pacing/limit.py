@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 from collections import deque
-from statistics import median
+from collections.abc import Sequence
+from statistics import fmean, median
+from typing import NamedTuple
 
 _FIRST = 64  # calls in flight to begin with
 _WINDOW = 20  # outcomes, at least, before anything is decided
 _RANDOM = 0.3  # a share of refusals up to here is chance: fewer calls in flight would not mend it
-_SLOWER = 1.5  # times the best latency from which more calls in flight only wait in the endpoint's queue
-_GAIN = 1.1  # throughput must rise at least so much to pay for a latency that grows so
+_SLOWER = 1.5  # times the best latency from which the endpoint may have too many calls in flight
+_GAIN = 1.1  # times as many answers a second must come of more calls in flight, where each is as much slower
+_LOSS = 0.9  # fewer calls in flight are enough where they bring at least so much of the throughput
+_UNEVEN = 3.0  # times the latency of the first tenth, where calls that came together are answered one after another
 _GROWTH = 1.25
 _SHRINK = 0.7
+_HALF = 0.5
 _REMEMBERED = 50  # windows whose best latency is the measure
+
+
+class _Window(NamedTuple):
+    """A limit, and what was measured under it: the mean latency in seconds, and calls a second."""
+
+    limit: float
+    latency: float
+    throughput: float
+
+    def only_waits(self, before: _Window) -> bool:
+        """Whether the calls that were added since `before` only wait in the endpoint's queue."""
+        return self.latency > _GAIN * before.latency and self.throughput < _GAIN * before.throughput
 
 
 class AdaptiveLimit:
@@ -21,10 +38,11 @@ class AdaptiveLimit:
     Outcomes are judged in windows of as many as are in flight, 20 at least. It doubles as TCP's slow start does until
     the first sign of congestion, and then grows by a quarter a window. It shrinks, by three tenths, when over three
     tenths of a window were refused (429) or timed out; calls that fail at random, a few per cent, do not count, as a
-    smaller limit would not help them. Where latency has grown by half and throughput has not risen by a tenth since the
-    limit was last raised, the endpoint is saturated (vLLM queues and never refuses): the limit goes back to what it
-    was. The constants are ours, tried against the server in `bench/`. `fixed` keeps the limit at its ceiling, as for
-    models in this process.
+    smaller limit would not help them. Where a raise has made calls slower by a tenth and throughput has not risen by as
+    much, the endpoint is saturated (vLLM queues and never refuses): the limit goes back to what it was. Where latency
+    has grown by half by itself, or the first calls were answered one after another, half as many are tried, and half of
+    these, as long as throughput stays. The constants are ours, tried against the server in `bench/`.
+    `fixed` keeps the limit at its ceiling, as for models in this process.
     """
 
     def __init__(self, ceiling: int, *, fixed: bool = False) -> None:
@@ -32,13 +50,14 @@ class AdaptiveLimit:
         self._fixed = fixed
         self._limit = float(ceiling if fixed else min(ceiling, _FIRST))
         self._slow_start = True
-        self._before: tuple[float, float] | None = None  # limit and throughput from which the last raise was made
+        self._raised: _Window | None = None  # what the last raise was made from
+        self._lowered: list[_Window] = []  # while fewer are tried: where that began, and what was enough since
         self._best: deque[float] = deque(maxlen=_REMEMBERED)
         self._latencies: list[float] = []
         self._refused = 0
         self._busiest = 0
         self._since: float | None = None
-        self._settling = False  # the window in which the limit was raised tells of both limits
+        self._settling = False  # a window in which the limit was changed tells of both limits
 
     @property
     def limit(self) -> int:
@@ -66,26 +85,43 @@ class AdaptiveLimit:
             self._latencies, self._refused, self._busiest, self._since = [], 0, 0, now
 
     def _decide(self, seconds: float) -> None:
-        outcomes = len(self._latencies) + self._refused
         settling, self._settling = self._settling, False
-        if self._refused > _RANDOM * outcomes:
-            self._slow_start, self._before = False, None
+        if self._refused > _RANDOM * (len(self._latencies) + self._refused):
+            self._slow_start, self._raised, self._lowered = False, None, []
             self._limit = max(1.0, self._limit * _SHRINK)
-            return
-        if settling and not self._slow_start:
-            return
-        latency, throughput = median(self._latencies), len(self._latencies) / seconds
-        slower = bool(self._best) and latency > _SLOWER * min(self._best)
-        self._best.append(latency)
-        if slower and self._before is not None and throughput < _GAIN * self._before[1]:
-            self._slow_start = False
-            self._limit, self._before = self._before[0], None
-        elif not slower and self._busiest >= 0.8 * self.limit:
-            self._raise(throughput)
+        elif not settling or (self._slow_start and not self._lowered):
+            self._judge(_Window(self._limit, fmean(self._latencies), len(self._latencies) / seconds))
 
-    def _raise(self, throughput: float) -> None:
-        if self._limit >= self.ceiling:
+    def _judge(self, window: _Window) -> None:
+        slower = window.latency > _SLOWER * min(self._best) if self._best else self._is_uneven()
+        busy = self._busiest >= 0.8 * self.limit
+        self._best.append(window.latency)
+        if self._lowered:
+            self._judge_fewer(window)
+        elif self._raised is not None and window.only_waits(self._raised):
+            self._slow_start = False
+            self._change(self._raised.limit)
+        elif slower and self._raised is None and busy and self.limit > 1:
+            self._change(window.limit * _HALF, lowered=[window])
+        elif busy and self._limit < self.ceiling:
+            factor = 2.0 if self._slow_start else _GROWTH
+            self._change(min(float(self.ceiling), max(window.limit * factor, window.limit + 1)), raised=window)
+        else:
+            self._raised = None
+
+    def _judge_fewer(self, window: _Window) -> None:
+        """Go on while fewer are enough; else back to twice as many as were, so that the endpoint never idles."""
+        first, last = self._lowered[0], self._lowered[-2:][0]
+        if window.throughput < _LOSS * first.throughput:
+            self._best = deque([last.latency], maxlen=_REMEMBERED)
+            self._change(last.limit)
             return
-        self._before, self._settling = (self._limit, throughput), True
-        factor = 2.0 if self._slow_start else _GROWTH
-        self._limit = min(float(self.ceiling), max(self._limit * factor, self._limit + 1))
+        self._slow_start = False
+        self._change(max(1.0, window.limit * _HALF), lowered=[*self._lowered, window])
+
+    def _change(self, limit: float, *, raised: _Window | None = None, lowered: Sequence[_Window] = ()) -> None:
+        self._limit, self._raised, self._lowered, self._settling = limit, raised, list(lowered), True
+
+    def _is_uneven(self) -> bool:
+        ordered = sorted(self._latencies)
+        return median(ordered) > _UNEVEN * ordered[len(ordered) // 10]
