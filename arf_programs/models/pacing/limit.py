@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from statistics import fmean, median
+from statistics import fmean
 from typing import NamedTuple
 
 _FIRST = 64  # calls in flight to begin with
@@ -13,7 +13,9 @@ _RANDOM = 0.3  # a share of refusals up to here is chance: fewer calls in flight
 _SLOWER = 1.5  # times the best latency from which the endpoint may have too many calls in flight
 _GAIN = 1.1  # times as many answers a second must come of more calls in flight, where each is as much slower
 _LOSS = 0.9  # fewer calls in flight are enough where they bring at least so much of the throughput
-_UNEVEN = 3.0  # times the latency of the first tenth, where calls that came together are answered one after another
+_FIRST_TRIAL = 4  # windows after which fewer calls in flight are tried
+_NEXT_TRIAL = 100  # windows from then on: it costs two at half the speed
+_TRIAL_AFTER = 20.0  # seconds, at least: a shorter run has nothing from it
 _GROWTH = 1.25
 _SHRINK = 0.7
 _HALF = 0.5
@@ -40,8 +42,8 @@ class AdaptiveLimit:
     tenths of a window were refused (429) or timed out; calls that fail at random, a few per cent, do not count, as a
     smaller limit would not help them. Where a raise has made calls slower by a tenth and throughput has not risen by as
     much, the endpoint is saturated (vLLM queues and never refuses): the limit goes back to what it was. Where latency
-    has grown by half by itself, or the first calls were answered one after another, half as many are tried, and half of
-    these, as long as throughput stays. The constants are ours, tried against the server in `bench/`.
+    has grown by half by itself, and from time to time, half as many are tried, and half of these, as long as throughput
+    stays: at first already too many may be in flight. The constants are ours, tried against the server in `bench/`.
     `fixed` keeps the limit at its ceiling, as for models in this process.
     """
 
@@ -57,6 +59,8 @@ class AdaptiveLimit:
         self._refused = 0
         self._busiest = 0
         self._since: float | None = None
+        self._trial_in = _FIRST_TRIAL  # windows until fewer are tried
+        self._trial_from: float | None = None  # and the time from which they may be
         self._settling = False  # a window in which the limit was changed tells of both limits
 
     @property
@@ -79,35 +83,41 @@ class AdaptiveLimit:
             self._latencies.clear()
             return
         self._since = now if self._since is None else self._since
+        self._trial_from = now + _TRIAL_AFTER if self._trial_from is None else self._trial_from
         self._busiest = max(self._busiest, in_flight)
         if len(self._latencies) + self._refused >= max(_WINDOW, self.limit):
-            self._decide(max(now - self._since, 1e-6))
+            self._decide(max(now - self._since, 1e-6), now)
             self._latencies, self._refused, self._busiest, self._since = [], 0, 0, now
 
-    def _decide(self, seconds: float) -> None:
+    def _decide(self, seconds: float, now: float) -> None:
         settling, self._settling = self._settling, False
         if self._refused > _RANDOM * (len(self._latencies) + self._refused):
             self._slow_start, self._raised, self._lowered = False, None, []
             self._limit = max(1.0, self._limit * _SHRINK)
         elif not settling or (self._slow_start and not self._lowered):
-            self._judge(_Window(self._limit, fmean(self._latencies), len(self._latencies) / seconds))
+            self._judge(_Window(self._limit, fmean(self._latencies), len(self._latencies) / seconds), now)
 
-    def _judge(self, window: _Window) -> None:
-        slower = window.latency > _SLOWER * min(self._best) if self._best else self._is_uneven()
+    def _judge(self, window: _Window, now: float) -> None:
+        slower = bool(self._best) and window.latency > _SLOWER * min(self._best)
         busy = self._busiest >= 0.8 * self.limit
         self._best.append(window.latency)
+        self._trial_in -= 1
         if self._lowered:
             self._judge_fewer(window)
         elif self._raised is not None and window.only_waits(self._raised):
             self._slow_start = False
             self._change(self._raised.limit)
-        elif slower and self._raised is None and busy and self.limit > 1:
+        elif (slower or self._trial_is_due(now)) and self._raised is None and busy and self.limit > 1:
+            self._trial_in, self._trial_from = _NEXT_TRIAL, now + _TRIAL_AFTER
             self._change(window.limit * _HALF, lowered=[window])
         elif busy and self._limit < self.ceiling:
             factor = 2.0 if self._slow_start else _GROWTH
             self._change(min(float(self.ceiling), max(window.limit * factor, window.limit + 1)), raised=window)
         else:
             self._raised = None
+
+    def _trial_is_due(self, now: float) -> bool:
+        return self._trial_in <= 0 and self._trial_from is not None and now >= self._trial_from
 
     def _judge_fewer(self, window: _Window) -> None:
         """Go on while fewer are enough; else back to twice as many as were, so that the endpoint never idles."""
@@ -121,7 +131,3 @@ class AdaptiveLimit:
 
     def _change(self, limit: float, *, raised: _Window | None = None, lowered: Sequence[_Window] = ()) -> None:
         self._limit, self._raised, self._lowered, self._settling = limit, raised, list(lowered), True
-
-    def _is_uneven(self) -> bool:
-        ordered = sorted(self._latencies)
-        return median(ordered) > _UNEVEN * ordered[len(ordered) // 10]
