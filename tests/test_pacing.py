@@ -60,12 +60,30 @@ def test_a_server_that_works_on_few_at_once_is_asked_for_fewer_than_at_first(slo
     assert seconds < 1.05 * 4000 * 0.2 / slots
 
 
+def test_a_queue_that_was_there_from_the_first_call_on_is_found_after_a_while():
+    """Latency never grows, as too many were in flight at first: only fewer show that they are enough."""
+    limit, limits = AdaptiveLimit(64), []
+    for call in range(4000):  # 40 a second, whatever is in flight
+        limit.answered(limit.limit / 40, in_flight=limit.limit, now=call / 40)
+        limits.append(limit.limit)
+    assert set(limits[: 20 * 40]) == {64}
+    assert limits[-1] <= 32
+
+
 def test_a_server_that_becomes_slower_under_the_same_load_is_asked_for_fewer():
     limit = AdaptiveLimit(64)
     simulate(limit, slots=64)
     assert limit.limit == 64
     simulate(limit, slots=8)
     assert 8 <= limit.limit <= 32
+
+
+def test_a_server_that_worked_on_one_at_once_and_then_on_many_is_asked_for_many():
+    limit = AdaptiveLimit(64)
+    simulate(limit, slots=1)
+    assert limit.limit <= 4
+    simulate(limit, slots=1000)
+    assert limit.limit >= 32
 
 
 def test_answers_of_very_different_length_do_not_lower_the_limit_for_long():

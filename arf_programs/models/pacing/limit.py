@@ -121,13 +121,14 @@ class AdaptiveLimit:
 
     def _judge_fewer(self, window: _Window) -> None:
         """Go on while fewer are enough; else back to twice as many as were, so that the endpoint never idles."""
-        first, last = self._lowered[0], self._lowered[-2:][0]
-        if window.throughput < _LOSS * first.throughput:
-            self._best = deque([last.latency], maxlen=_REMEMBERED)
-            self._change(last.limit)
+        enough = window.throughput >= _LOSS * self._lowered[0].throughput
+        self._slow_start = self._slow_start and not enough
+        if enough and self.limit > 1:
+            self._change(window.limit * _HALF, lowered=[*self._lowered, window])
             return
-        self._slow_start = False
-        self._change(max(1.0, window.limit * _HALF), lowered=[*self._lowered, window])
+        back = self._lowered[-1] if enough or len(self._lowered) == 1 else self._lowered[-2]
+        self._best = deque([back.latency], maxlen=_REMEMBERED)
+        self._change(back.limit)
 
     def _change(self, limit: float, *, raised: _Window | None = None, lowered: Sequence[_Window] = ()) -> None:
         self._limit, self._raised, self._lowered, self._settling = limit, raised, list(lowered), True
