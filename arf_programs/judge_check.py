@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from arf_programs.asking import ask_rows
-from arf_programs.labeled import LabeledExample
+from arf_programs.labeled import LabeledExample, labeled_of_corpus
 from arf_programs.metrics.judge_bias import JudgeCalibration, RatedPair, calibrate
 from arf_programs.models.lm import check_providers
 from arf_programs.programs.judge import prompt_name
@@ -23,7 +23,7 @@ def check_judge(run: Run) -> JudgeCalibration:
     Raises DataError where there is none, ConfigError for a judge that nobody serves, StageError where no summary was
     rated.
     """
-    rated = [example for example in run.corpus_labeled() if example.rating is not None]
+    rated = [example for example in labeled_of_corpus(run) if example.rating is not None]
     if not rated:
         raise DataError(
             "labeled.path: `arf calibrate` needs labelled summaries with a `rating` from 1 to 5: add it to the rows"

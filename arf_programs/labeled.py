@@ -10,10 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from arf_programs.config.schema import ColumnsConfig, LabeledConfig
 from arf_programs.corpus.clean import clean_values
 from arf_programs.corpus.problems import Problems
-from arf_programs.corpus.read import content_id, read_id
+from arf_programs.corpus.read import content_id, read_corpus, read_id
 from arf_programs.corpus.rows import Row, find_file, read_jsonl_rows
 from arf_programs.corpus.turns import read_turns
 from arf_programs.quotes import locate_error
+from arf_programs.run import Run
 from signatures.exceptions import DataError, QuoteError
 from signatures.records import Conversation, ErrorNote, Record, Severity
 
@@ -172,3 +173,22 @@ def _errors(labels: _Labels, conversation: Conversation, line: int, problems: Pr
         except QuoteError as problem:
             problems.add(f"error {number}: {problem}: copy it from the summary or the conversation", at=line)
     return tuple(notes)
+
+
+def labeled_of(run: Run) -> tuple[LabeledExample, ...]:
+    """Read the labelled set of a run. It is empty if none is configured.
+
+    Raises DataError with every problem of the file.
+    """
+    config = run.config
+    return read_labeled(config.labeled, run.conversations(), config.corpus.columns, run.base_dir)
+
+
+def labeled_of_corpus(run: Run) -> tuple[LabeledExample, ...]:
+    """Read the labelled set against the corpus file, for commands that need no stage. It is empty if none is configured.
+
+    Raises DataError with every problem of either file.
+    """
+    config = run.config
+    conversations = {item.id: item for item in read_corpus(config.corpus, base_dir=run.base_dir).conversations}
+    return read_labeled(config.labeled, conversations, config.corpus.columns, run.base_dir)

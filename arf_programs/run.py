@@ -11,7 +11,6 @@ from arf_programs.config.schema import Config
 from arf_programs.fingerprint import digest, file_digest
 from arf_programs.jsonl import read_jsonl
 from arf_programs.jsonl_index import JsonlIndex
-from arf_programs.labeled import LabeledExample, read_labeled
 from arf_programs.progress import Progress
 from arf_programs.run_folder import RunFolder
 from signatures.records import Conversation, Record, Summary
@@ -58,19 +57,6 @@ class Run:
         """Where answers are stored: in the run's folder, or in `calls_dir`."""
         given = self.config.calls_dir
         return self.folder.calls if given is None else self.base_dir / given
-
-    def labeled(self) -> tuple[LabeledExample, ...]:
-        """The labelled set; empty if none is configured."""
-        config = self.config
-        return read_labeled(config.labeled, self.conversations(), config.corpus.columns, self.base_dir)
-
-    def corpus_labeled(self) -> tuple[LabeledExample, ...]:
-        """The labelled set by the corpus as it is now, for what needs no stage; empty if none is configured."""
-        from arf_programs.corpus.read import read_corpus
-
-        config = self.config
-        known = {item.id: item for item in read_corpus(config.corpus, base_dir=self.base_dir).conversations}
-        return read_labeled(config.labeled, known, config.corpus.columns, self.base_dir)
 
     def content_digest(self, path: str) -> str:
         """Hash of a configured file or folder, beside arf.yaml or in the working directory; a hub id is its own."""

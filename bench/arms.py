@@ -17,7 +17,8 @@ from arf_programs.checks import run_checks
 from arf_programs.config.models import ModelConfig
 from arf_programs.error_notes import is_omission, merge_errors
 from arf_programs.flagged import notes_by_sentence
-from arf_programs.models.call_store import call_store, calls_of, read_ledger
+from arf_programs.models.call_store import call_store, calls_of
+from arf_programs.models.spent import read_ledger
 from arf_programs.models.lm import build_lm
 from arf_programs.models.logprobs import gives_logprobs
 from arf_programs.programs.analyze import AnalyzeSummary

@@ -22,7 +22,7 @@ IN_FLIGHT = 64
 
 
 def ask(owner: Any, name: str, calls: int) -> None:
-    from arf_programs.models.answer_files import Call
+    from arf_programs.models.spent import Call
     from arf_programs.models.call_budget import Need
     from arf_programs.running.cluster.desk import Line
     from arf_programs.running.cluster.messages import LookUp, Spend, TakeIn

@@ -12,7 +12,7 @@ from tiny_model import save_tiny_model
 from arf_programs.config.schema import Config
 from arf_programs.estimating.estimate import estimate_run
 from arf_programs.jsonl import read_jsonl
-from arf_programs.models.call_store import read_ledger
+from arf_programs.models.spent import read_ledger
 from arf_programs.pipeline import run_until, status
 from arf_programs.stages import systems
 from arf_programs.stages.further import further_strategies

@@ -9,8 +9,9 @@ from tiny_model import save_tiny_model
 from arf_programs.asking import ask_rows
 from arf_programs.config.models import ModelConfig
 from arf_programs.models import scripted
-from arf_programs.models.answer_files import Call
-from arf_programs.models.call_store import call_store, calls_of, read_ledger
+from arf_programs.models.spent import Call
+from arf_programs.models.call_store import call_store, calls_of
+from arf_programs.models.spent import read_ledger
 from arf_programs.models.lm import build_lm
 from arf_programs.models.sending import Session, sending
 from arf_programs.models.weights_digest import weights_digest

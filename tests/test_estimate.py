@@ -17,8 +17,8 @@ from arf_programs.estimating.figures import Range, ordered, total
 from arf_programs.estimating.history import read_history
 from arf_programs.estimating.tokens import count_tokens, price_of
 from arf_programs.models import scripted
-from arf_programs.models.answer_files import Call
-from arf_programs.models.call_store import read_ledger
+from arf_programs.models.spent import Call
+from arf_programs.models.spent import read_ledger
 from arf_programs.models.prices import listed_price
 from arf_programs.models.providers import declare_model
 from arf_programs.run_folder import RunFolder

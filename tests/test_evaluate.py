@@ -7,7 +7,7 @@ import scripted_team
 from conftest import open_project
 
 from arf_programs.jsonl import read_jsonl
-from arf_programs.models.call_store import read_ledger
+from arf_programs.models.spent import read_ledger
 from arf_programs.pipeline import run_until
 from arf_programs.stages import evaluate, reference_similarity, systems
 from arf_programs.stages.reference_similarity import with_similarity

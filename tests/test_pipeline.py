@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from arf_programs import pipeline
 from arf_programs.config.schema import Config
 from arf_programs.jsonl import read_jsonl, write_jsonl_atomic
-from arf_programs.models.call_store import read_ledger
+from arf_programs.models.spent import read_ledger
 from arf_programs.pipeline import STAGES, run_until, status
 from arf_programs.run import SplitConversation
 from arf_programs.stages.stage import state_of

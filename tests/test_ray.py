@@ -19,7 +19,7 @@ from served_team import serving, write_project
 from typer.testing import CliRunner
 
 from arf_programs.cli.app import app
-from arf_programs.models.call_store import read_ledger
+from arf_programs.models.spent import read_ledger
 from arf_programs.running.cluster import run as cluster_run
 
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"

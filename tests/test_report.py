@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from arf_programs.metrics.comparisons import Comparison
-from arf_programs.models.answer_files import Call
+from arf_programs.models.spent import Call
 from arf_programs.probing.tables import Table
 from arf_programs.report import ReportData, RevisionCase, RunSummary, render_report, sample_revisions
 from arf_programs.report.costs import revision_costs

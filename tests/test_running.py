@@ -16,7 +16,7 @@ from arf_programs.cli.app import app
 from arf_programs.jsonl import read_jsonl
 from arf_programs.models import scripted
 from arf_programs.models.call_budget import BudgetSpent, CallBudget, Need
-from arf_programs.models.call_store import read_ledger
+from arf_programs.models.spent import read_ledger
 from arf_programs.models.keyed_cache import KeyedCache
 from arf_programs.models.scripted import ScriptedAnswer
 from arf_programs.models.sending import need_of

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from arf_programs.models.call_store import iter_ledger
+from arf_programs.models.spent import iter_ledger
 from arf_programs.models.spent import Spent
 from arf_programs.run import Run
 from arf_programs.running.status import RunStatus, read_status

@@ -20,7 +20,8 @@ from arf_programs.compiling.write import make_card, write_program
 from arf_programs.config.models import Role
 from arf_programs.config.names import OptimizerName, TargetName
 from arf_programs.models.call_budget import CallBudget
-from arf_programs.models.call_store import call_store, calls_of, read_ledger
+from arf_programs.models.call_store import call_store, calls_of
+from arf_programs.models.spent import read_ledger
 from arf_programs.models.lm import build_lm, check_providers
 from arf_programs.run import Run
 

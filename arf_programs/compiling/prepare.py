@@ -11,6 +11,7 @@ from arf_programs.compiling.cases import Case, Cases, split_cases
 from arf_programs.compiling.state import plain_demos
 from arf_programs.compiling.targets import LabeledSet, Target, make_target
 from arf_programs.config.names import TargetName
+from arf_programs.labeled import labeled_of_corpus
 from arf_programs.run import Run
 from arf_programs.taxonomy.files import read_taxonomy
 from arf_programs.taxonomy.seed import seed_taxonomy
@@ -40,7 +41,7 @@ class Prepared:
 def prepare(run: Run, name: TargetName) -> Prepared:
     """Split the labelled set and make the target. Raises UserError for what the user can mend."""
     # Unlike a run, compiling needs no holdout, so the whole corpus may be labelled.
-    labeled = run.corpus_labeled()
+    labeled = labeled_of_corpus(run)
     if not labeled:
         raise DataError("labeled.path: `arf compile` needs a labelled set: `arf init DIR` writes a template of one")
     config = run.config

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from arf_programs.config.models import Role
 from arf_programs.jsonl import read_jsonl
-from arf_programs.models.answer_files import Call
+from arf_programs.models.spent import Call
 from arf_programs.run_folder import RunFolder, read_manifest
 from signatures.exceptions import DataError
 from signatures.records import DraftErrors, Revision, Score, Summary

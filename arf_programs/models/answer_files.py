@@ -7,40 +7,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import diskcache
-from pydantic import BaseModel, ConfigDict
-
 from arf_programs.jsonl import JsonlAppender
+from arf_programs.models.spent import Call
 from arf_programs.models.network_folder import refuse_network_folder
 from arf_programs.models.text_disk import TextDisk
 
 _PAGES = 1024  # of 4 KiB
-
-
-class Call(BaseModel):
-    """One line of `calls.jsonl`: tokens and US dollars of one call. A replayed (`cached`) one costs nothing; one that
-    `failed` was sent and brought no answer. A call for a revision has its `strategy`.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    stage: str
-    strategy: str = ""
-    model: str
-    cached: bool
-    failed: bool = False
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    usd: float = 0.0
-
-    @property
-    def paid(self) -> bool:
-        """Whether a model answered it, now and not from the store."""
-        return not (self.cached or self.failed)
-
-    @property
-    def tokens(self) -> int:
-        """Of prompt and answer."""
-        return self.prompt_tokens + self.completion_tokens
 
 
 class AnswerFiles:

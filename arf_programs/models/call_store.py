@@ -16,8 +16,8 @@ from typing import Any
 
 import dspy
 
-from arf_programs.jsonl import read_jsonl
-from arf_programs.models.answer_files import AnswerFiles, Call
+from arf_programs.models.answer_files import AnswerFiles
+from arf_programs.models.spent import Call
 from arf_programs.models.call_budget import BudgetSpent, CallBudget, Need
 from arf_programs.models.keyed_cache import KeyedCache
 
@@ -189,14 +189,3 @@ def as_cache(store: KeyedCache) -> Iterator[None]:
         yield
     finally:
         dspy.cache = before
-
-
-def iter_ledger(path: Path) -> Iterator[Call]:
-    """The calls booked so far, one after another; none if there is no ledger."""
-    if path.exists():
-        yield from read_jsonl(path, Call, ignore_half_line=True)
-
-
-def read_ledger(path: Path) -> list[Call]:
-    """The calls booked so far; none if there is no ledger."""
-    return list(iter_ledger(path))

@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 from dspy.clients.cache import Cache
 from pydantic import BaseModel
 
-from arf_programs.models.answer_files import Call
+from arf_programs.models.spent import Call
 from arf_programs.models.cache_marks import CACHE_MARKS
 from arf_programs.models.call_budget import Need
 from arf_programs.models.weights_digest import weights_digest

@@ -2,10 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
-from arf_programs.models.answer_files import Call
+from pydantic import BaseModel, ConfigDict
+
+from arf_programs.jsonl import read_jsonl
+
+
+class Call(BaseModel):
+    """One line of `calls.jsonl`: tokens and US dollars of one call. A replayed (`cached`) one costs nothing; one that
+    `failed` was sent and brought no answer. A call for a revision has its `strategy`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    stage: str
+    strategy: str = ""
+    model: str
+    cached: bool
+    failed: bool = False
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    usd: float = 0.0
+
+    @property
+    def paid(self) -> bool:
+        """Whether a model answered it, now and not from the store."""
+        return not (self.cached or self.failed)
+
+    @property
+    def tokens(self) -> int:
+        """Of prompt and answer."""
+        return self.prompt_tokens + self.completion_tokens
+
+
+def iter_ledger(path: Path) -> Iterator[Call]:
+    """The calls booked so far, one after another; none if there is no ledger."""
+    if path.exists():
+        yield from read_jsonl(path, Call, ignore_half_line=True)
+
+
+def read_ledger(path: Path) -> list[Call]:
+    """The calls booked so far; none if there is no ledger."""
+    return list(iter_ledger(path))
 
 
 @dataclass

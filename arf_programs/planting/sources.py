@@ -9,6 +9,7 @@ from typing import Final
 from arf_programs.jsonl import read_jsonl
 from arf_programs.planting.choose import RightSummary
 from arf_programs.planting.records import Source
+from arf_programs.labeled import labeled_of
 from arf_programs.run import Run
 from signatures.exceptions import ConfigError, DataError
 from signatures.records import Conversation, Revision, Verdict
@@ -62,7 +63,7 @@ def _references(run: Run) -> list[RightSummary]:
 def _labeled(run: Run) -> list[RightSummary]:
     held_out = run.conversations("holdout")
     found = []
-    for example in run.labeled():
+    for example in labeled_of(run):
         text = example.revised or ("" if example.errors else example.summary)
         if text.strip() and example.conversation.id not in held_out:
             found.append(_right(example.conversation, text, "labeled"))

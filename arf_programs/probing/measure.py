@@ -10,8 +10,8 @@ from typing import TypeVar
 from arf_programs.asking import ask_rows
 from arf_programs.checks import run_checks
 from arf_programs.jsonl import write_text_atomic
-from arf_programs.models.answer_files import Call
-from arf_programs.models.call_store import iter_ledger
+from arf_programs.models.spent import Call
+from arf_programs.models.spent import iter_ledger
 from arf_programs.models.lm import check_providers
 from arf_programs.planting.records import PlantedItem
 from arf_programs.probing.analysis import Resampling, analysis_figures

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from typing import Final
 
-from arf_programs.models.answer_files import Call
+from arf_programs.models.spent import Call
 from arf_programs.models.spent import Spent
 from arf_programs.report.data import CostFigures
 from signatures.records import Revision, Verdict

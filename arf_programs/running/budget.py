@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from arf_programs.models.call_budget import CallBudget
-from arf_programs.models.call_store import iter_ledger
+from arf_programs.models.spent import iter_ledger
 from arf_programs.run import Run
 
 

@@ -9,7 +9,7 @@ from arf_programs.calibration import Calibration, mismatches, read_calibration
 from arf_programs.compiling.saved import program_fingerprint, use_compiled
 from arf_programs.demos import analysis_examples, show, usable_examples
 from arf_programs.fingerprint import digest, file_digest, model_digest, prompts_digest
-from arf_programs.labeled import LabeledExample
+from arf_programs.labeled import LabeledExample, labeled_of
 from arf_programs.models.lm import build_lm
 from arf_programs.models.logprobs import gives_logprobs
 from arf_programs.programs.analyze import AnalyzeSummary
@@ -69,7 +69,7 @@ def build_analyzer(
     taxonomy = taxonomy or read_taxonomy(run.folder.taxonomy)
     program = AnalyzeSummary(_strategy(run, taxonomy), checks=config.analyze.checks)
     if not (compiled and use_compiled(run, "analyze", program)) and config.labeled.demos:
-        known = run.labeled() if labeled is None else labeled
+        known = labeled_of(run) if labeled is None else labeled
         examples = usable_examples(known, taxonomy, config.labeled.demos)
         show(program, analysis_examples(examples, taxonomy, config.analyze.strategy))
     program.set_lm(build_lm(config.models.analyst, seed=config.seed))

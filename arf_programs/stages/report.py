@@ -17,7 +17,7 @@ from arf_programs.metrics.aggregate import errors_by_category
 from arf_programs.metrics.resampling import Resampling
 from arf_programs.metrics.strata import clusters
 from arf_programs.metrics.win_rate import WinRate, win_rates
-from arf_programs.models.call_store import iter_ledger
+from arf_programs.models.spent import iter_ledger
 from arf_programs.models.family import judge_notes
 from arf_programs.models.spent import Spent
 from arf_programs.probing.figures import Probe

@@ -9,7 +9,7 @@ import dspy
 from arf_programs.compiling.saved import use_compiled
 from arf_programs.config.schema import Strategy
 from arf_programs.demos import revision_examples, show, usable_examples
-from arf_programs.labeled import LabeledExample
+from arf_programs.labeled import LabeledExample, labeled_of
 from arf_programs.models.lm import build_lm
 from arf_programs.programs.analyze import AnalyzeSummary
 from arf_programs.programs.edit_sentences import EditSentences
@@ -60,7 +60,7 @@ def build_reviser(
     program = ReviseDraft(propose, verify, attempts=config.attempts, on_reject=config.on_reject)
     compiled = compiled and strategy == config.strategy
     if not (compiled and use_compiled(run, "revise", program)) and run.config.labeled.demos:
-        known = run.labeled() if labeled is None else labeled
+        known = labeled_of(run) if labeled is None else labeled
         examples = usable_examples(known, taxonomy, run.config.labeled.demos)
         show(propose, revision_examples(examples, strategy, config.edits))
     propose.use(_editor(run, sample))

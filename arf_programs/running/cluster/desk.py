@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from arf_programs.models.answer_files import Call
+from arf_programs.models.spent import Call
 from arf_programs.models.call_budget import BudgetSpent, Need
 from arf_programs.models.call_store import call_of, replay_of, text_of
 from arf_programs.models.keyed_cache import KeyedCache

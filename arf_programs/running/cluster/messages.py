@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from arf_programs.models.answer_files import Call
+from arf_programs.models.spent import Call
 from arf_programs.models.call_budget import Need
 
 
