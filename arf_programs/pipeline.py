@@ -4,24 +4,35 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from arf_programs import licences
-from arf_programs.config.load import dump_config
-from arf_programs.jsonl import write_text_atomic
-from arf_programs.models.lm import check_providers
-from arf_programs.run import Run
-from arf_programs.run_folder import Manifest
-from arf_programs.stages import analyze, corpus, draft, evaluate, report, revise, taxonomy, train
-from arf_programs.stages.stage import Stage, StageState, run_stage, run_together, state_of
+from arf_programs.config import dump_config
+from arf_programs.models import check_providers, check_terms, terms_warnings
+from arf_programs.runs import Manifest, Run, write_text_atomic
+from arf_programs.stages import (
+    ANALYZE,
+    CORPUS,
+    DRAFT,
+    EVALUATE,
+    REPORT,
+    REVISE,
+    TAXONOMY,
+    TRAIN,
+    Stage,
+    StageState,
+    analyze_and_revise,
+    run_stage,
+    run_together,
+    state_of,
+)
 
 STAGES: tuple[Stage, ...] = (
-    corpus.STAGE,  # conversations, split into training and holdout
-    draft.STAGE,  # the teacher's summaries
-    taxonomy.STAGE,  # open notes on a sample, merged into categories; people may edit taxonomy.yaml
-    analyze.STAGE,  # typed errors for every training draft
-    revise.STAGE,  # edits that mend them, verified
-    train.STAGE,  # one student per arm
-    evaluate.STAGE,  # base, teacher and students on conversations nobody trained on
-    report.STAGE,  # summary.json and report.html
+    CORPUS,  # conversations, split into training and holdout
+    DRAFT,  # the teacher's summaries
+    TAXONOMY,  # open notes on a sample, merged into categories; people may edit taxonomy.yaml
+    ANALYZE,  # typed errors for every training draft
+    REVISE,  # edits that mend them, verified
+    TRAIN,  # one student per arm
+    EVALUATE,  # base, teacher and students on conversations nobody trained on
+    REPORT,  # summary.json and report.html
 )
 
 
@@ -47,10 +58,10 @@ def run_until(run: Run, last: str, *, retry_failed: bool = False) -> None:
             run.progress.say(f"{stage.name}: its failed rows again")
             stage.reopen(run)
             _tell(run, run_stage(stage, run))
-        elif stage is analyze.STAGE and revise.STAGE in wanted:
-            run.progress.say(f"{stage.name}, {revise.STAGE.name}: {stage.does}; {revise.STAGE.does}")
-            _tell(run, *run_together((stage, revise.STAGE), run, revise.analyze_and_revise))
-            done.add(revise.STAGE.name)
+        elif stage is ANALYZE and REVISE in wanted:
+            run.progress.say(f"{stage.name}, {REVISE.name}: {stage.does}; {REVISE.does}")
+            _tell(run, *run_together((stage, REVISE), run, analyze_and_revise))
+            done.add(REVISE.name)
         else:
             run.progress.say(f"{stage.name}: {stage.does}")
             _tell(run, run_stage(stage, run))
@@ -78,9 +89,9 @@ def _check_providers(run: Run, last: str, *, retry_failed: bool) -> None:
     wanted = STAGES[: names.index(last) + 1]
     ahead = [stage for stage in wanted if retry_failed or states[stage.name].state != "whole"]
     check_providers(model for stage in ahead for model in stage.asks(run.config))
-    if train.STAGE in ahead:
-        licences.check_acknowledged(run.config)
-        for warning in licences.warnings(run.config):
+    if TRAIN in ahead:
+        check_terms(run.config)
+        for warning in terms_warnings(run.config):
             run.progress.say(warning)
 
 

@@ -12,28 +12,24 @@ import dspy
 from labelled_places import Case, labelled_notes
 from rich.console import Console
 
-from arf_programs.calibration import Calibration, fit_calibration
-from arf_programs.checks import run_checks
+from arf_programs.checks.run import run_checks
 from arf_programs.config.models import ModelConfig
-from arf_programs.error_notes import is_omission, merge_errors
-from arf_programs.flagged import notes_by_sentence
-from arf_programs.models.call_store import call_store, calls_of
-from arf_programs.models.spent import read_ledger
-from arf_programs.models.lm import build_lm
-from arf_programs.models.logprobs import gives_logprobs
-from arf_programs.programs.analyze import AnalyzeSummary
+from arf_programs.corpus.taxonomy import seed_taxonomy
+from arf_programs.models.lm import build_lm, gives_logprobs
+from arf_programs.models.store import call_store, calls_of
+from arf_programs.programs.analyze import AnalyzeSummary, HolisticAnalysis, SentencewiseAnalysis
+from arf_programs.programs.calibration import Calibration, fit_calibration
 from arf_programs.programs.edit_sentences import EditSentences
-from arf_programs.programs.holistic import HolisticAnalysis
 from arf_programs.programs.propose import EditSummary, Propose
+from arf_programs.programs.reported_errors import is_omission, merge_errors
 from arf_programs.programs.revise import ReviseDraft
-from arf_programs.programs.sentencewise import SentencewiseAnalysis
-from arf_programs.programs.support import SentenceSupport, support_of
-from arf_programs.programs.support_scores import summary_score
+from arf_programs.programs.support import SentenceSupport, summary_score, support_of
 from arf_programs.programs.verify import VerifyRevision
-from arf_programs.progress import Progress
-from arf_programs.running.rows import RowKey, run_rows
-from arf_programs.sentences import split_sentences
-from arf_programs.taxonomy.seed import seed_taxonomy
+from arf_programs.runner.rows import RowKey, run_rows
+from arf_programs.runs.ledger import read_ledger
+from arf_programs.runs.progress import Progress
+from arf_programs.text.error_notes import notes_by_sentence
+from arf_programs.text.sentences import split_sentences
 from signatures.records import ErrorNote, Summary
 
 Notes = Mapping[str, Sequence[ErrorNote]]

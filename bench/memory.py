@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from arf_programs.run import Run
+    from arf_programs.runs.run import Run
     from signatures.records import Conversation
 
 SUMMARY = "The customer's parcel was late, and the agent said that it left today."
@@ -49,9 +49,8 @@ def write(path: Path, records: Iterator[BaseModel]) -> None:
 
 def prepare(run: Run, stage: str, rows: int) -> None:
     """Write what the stage reads."""
-    from arf_programs.run import SplitConversation
-    from arf_programs.taxonomy.files import write_taxonomy
-    from arf_programs.taxonomy.seed import seed_taxonomy
+    from arf_programs.corpus.taxonomy import seed_taxonomy, write_taxonomy
+    from arf_programs.runs.run import SplitConversation
     from signatures.records import DraftErrors, ErrorNote, Summary
 
     if stage == "corpus":
@@ -89,9 +88,9 @@ def measure(stage: str, rows: int) -> dict[str, float | str]:
     from arf_programs.config.load import load_config
     from arf_programs.models import scripted
     from arf_programs.pipeline import STAGES as ALL
-    from arf_programs.progress import Progress
-    from arf_programs.run import Run
-    from arf_programs.run_folder import RunFolder
+    from arf_programs.runs.folder import RunFolder
+    from arf_programs.runs.progress import Progress
+    from arf_programs.runs.run import Run
     from arf_programs.stages.stage import run_stage
 
     with tempfile.TemporaryDirectory() as name:

@@ -22,10 +22,9 @@ IN_FLIGHT = 64
 
 
 def ask(owner: Any, name: str, calls: int) -> None:
-    from arf_programs.models.spent import Call
-    from arf_programs.models.call_budget import Need
-    from arf_programs.running.cluster.desk import Line
-    from arf_programs.running.cluster.messages import LookUp, Spend, TakeIn
+    from arf_programs.models.budget import Need
+    from arf_programs.runner.cluster.owner import Line, LookUp, Spend, TakeIn
+    from arf_programs.runs.ledger import Call
 
     need, answer = Need(500, 0.0), "x" * 1500
     call = Call(stage="draft", model="m", cached=False, prompt_tokens=400, completion_tokens=50)
@@ -54,10 +53,9 @@ def main() -> None:
     options = parser.parse_args()
 
     from arf_programs.config.schema import Config
-    from arf_programs.running.cluster.connect import import_ray
-    from arf_programs.running.cluster.job import Job
-    from arf_programs.running.cluster.owner import Owner
-    from arf_programs.running.portable import PortableRun
+    from arf_programs.runner.cluster.connect import import_ray
+    from arf_programs.runner.cluster.owner import Job, Owner
+    from arf_programs.runner.workers import PortableRun
 
     class Timed(Owner):
         def processor(self) -> float:

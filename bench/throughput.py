@@ -100,7 +100,7 @@ def by_aiohttp(base: str, rows: int, way: Way) -> None:
 
 
 def by_litellm(base: str, rows: int, way: Way) -> None:
-    from arf_programs.models._litellm import import_litellm
+    from arf_programs.models.providers import import_litellm
 
     litellm = import_litellm()
 
@@ -115,7 +115,7 @@ def by_litellm(base: str, rows: int, way: Way) -> None:
 def by_dspy(base: str, rows: int, way: Way) -> None:
     import dspy
 
-    from arf_programs.programs.plain_adapter import PlainAdapter
+    from arf_programs.programs.summarize import PlainAdapter
 
     dspy.configure_cache(enable_disk_cache=False, enable_memory_cache=False)
     lm = dspy.LM(MODEL, api_base=base, api_key="none", engine="litellm", temperature=0, max_tokens=1024)
@@ -130,9 +130,9 @@ def by_arf(base: str, rows: int, way: Way) -> None:
     from rich.console import Console
 
     from arf_programs.config.load import load_config
-    from arf_programs.progress import Progress
-    from arf_programs.run import Run
-    from arf_programs.run_folder import RunFolder
+    from arf_programs.runs.folder import RunFolder
+    from arf_programs.runs.progress import Progress
+    from arf_programs.runs.run import Run
     from arf_programs.stages import corpus, draft
     from arf_programs.stages.stage import run_stage
 
@@ -155,7 +155,7 @@ def by_arf(base: str, rows: int, way: Way) -> None:
         run = Run(resolved, folder, RunFolder(resolved.run_dir), Progress(Console(stderr=True), quiet=True))
         run_stage(corpus.STAGE, run)
         if way.actors:
-            from arf_programs.running.cluster.connect import import_ray
+            from arf_programs.runner.cluster.connect import import_ray
 
             import_ray().init(num_cpus=4, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
         start = time.monotonic()

@@ -24,8 +24,8 @@ from typing import Any
 
 from arf_programs.config.load import load_config
 from arf_programs.corpus.read import read_corpus
-from arf_programs.jsonl import read_jsonl, write_jsonl_atomic
-from arf_programs.student_prompt import student_messages
+from arf_programs.runs.jsonl import read_jsonl, write_jsonl_atomic
+from arf_programs.text.student_prompt import student_messages
 from signatures.records import TrainingExample
 
 CONFIG = Path(__file__).parent.parent / "examples" / "quickstart" / "arf.yaml"
@@ -93,7 +93,7 @@ def train(arguments: argparse.Namespace) -> dict[str, Any]:
     examples = list(read_jsonl(arguments.rows, TrainingExample))
     held = examples[HELD_EVERY - 1 :: HELD_EVERY]
     rows = [row for row in examples if row not in held]
-    from training.command import quiet_libraries
+    from training.settings import quiet_libraries
 
     quiet_libraries()
     with tempfile.TemporaryDirectory() as folder:
@@ -136,10 +136,10 @@ def settings_of(arguments: argparse.Namespace) -> Any:
 
 
 def our_trainer(rows: list[TrainingExample], folder: Path, arguments: argparse.Namespace) -> Any:
-    from training.assemble import assemble
-    from training.base_model import load_base
-    from training.hardware import base_dtype, find_hardware
-    from training.tally import Tally
+    from training.loop.assemble import assemble
+    from training.loop.base_model import load_base
+    from training.loop.checkpoints import Tally
+    from training.loop.hardware import base_dtype, find_hardware
 
     settings, hardware = settings_of(arguments), find_hardware()
     model, tokenizer = load_base(settings.base, base_dtype(settings, hardware))
@@ -153,7 +153,7 @@ def trl_trainer(rows: list[TrainingExample], folder: Path, arguments: argparse.N
     from trl import SFTConfig, SFTTrainer
 
     from arf_programs.models.weights import resolve_weights
-    from training.length_audit import chat_messages
+    from training.loop.lengths import chat_messages
 
     pairs = [chat_messages(row) for row in rows]
     own = {} if arguments.side == "trl_defaults" else {"bf16": False, "gradient_checkpointing": False}
@@ -178,8 +178,8 @@ def trl_trainer(rows: list[TrainingExample], folder: Path, arguments: argparse.N
 
 
 def same_adapter(arguments: argparse.Namespace) -> Any:
-    from training.adapter import lora_config
-    from training.architectures import saved_architecture, without_weights
+    from training.loop.adapter import lora_config
+    from training.loop.base_model import saved_architecture, without_weights
 
     return lora_config(without_weights(saved_architecture(arguments.base)), settings_of(arguments))
 
@@ -188,7 +188,7 @@ def held_loss(trainer: Any, held: list[TrainingExample]) -> float:
     """Mean negative log-likelihood of a completion token, row by row in float32 by the model's own forward."""
     import torch
 
-    from training.length_audit import chat_messages, render
+    from training.loop.lengths import chat_messages, render
 
     model, total, count = trainer.model.eval(), 0.0, 0
     for row in held:

@@ -22,7 +22,6 @@ import sklearn.feature_extraction.text  # noqa: F401
 from compile_project import SMALL, CompileTeam, make_project
 
 from arf_programs.cli.app import app
-from arf_programs.compiling import compile as preloaded  # noqa: F401
 from arf_programs.models import providers, scripted
 
 

@@ -20,9 +20,9 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 from arf_programs.config.load import load_config
 from arf_programs.models import scripted
-from arf_programs.progress import Progress
-from arf_programs.run import Run
-from arf_programs.run_folder import RunFolder
+from arf_programs.runs.folder import RunFolder
+from arf_programs.runs.progress import Progress
+from arf_programs.runs.run import Run
 from signatures.records import Conversation, Turn
 
 _LOCAL = {"127.0.0.1", "::1", "localhost"}
@@ -121,7 +121,7 @@ def call(tmp_path: Path) -> Callable[..., Any]:
     """Calls a program as a stage does: typed answers, and a call store of its own."""
     import dspy
 
-    from arf_programs.models.call_store import call_store
+    from arf_programs.models.store import call_store
 
     def call(program: Any, **inputs: Any) -> Any:
         with (
@@ -146,7 +146,7 @@ def lm() -> Any:
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Calls that fail transiently are tried again at once."""
     monkeypatch.setattr("dspy.clients.execution._delay", lambda *_: 0)
-    monkeypatch.setattr("arf_programs.models.pacing.endpoint.retry_delay", lambda *_: 0)
+    monkeypatch.setattr("arf_programs.models.pacing.retry_delay", lambda *_: 0)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from scripted_team import FLAW
 
-from arf_programs.jsonl import write_jsonl_atomic
 from arf_programs.models.scripted import ScriptedAnswer
+from arf_programs.runs.jsonl import write_jsonl_atomic
 
 QUICKSTART: Final = Path(__file__).parent.parent / "examples/quickstart/arf.yaml"
 RECORDS: Final = ("drafts.jsonl", "taxonomy.yaml", "errors.jsonl", "revisions.jsonl", "failures.jsonl")

@@ -100,11 +100,9 @@ def yes(probability: float) -> scripted.ScriptedAnswer:
 
 def analyzer_of(lm, taxonomy=None, strategy="holistic", *, checks=False, retries=0, **support):
     """An AnalyzeSummary with a model; further settings are those of the support question."""
-    from arf_programs.programs.analyze import AnalyzeSummary
-    from arf_programs.programs.holistic import HolisticAnalysis
-    from arf_programs.programs.sentencewise import SentencewiseAnalysis
+    from arf_programs.corpus.taxonomy import seed_taxonomy
+    from arf_programs.programs.analyze import AnalyzeSummary, HolisticAnalysis, SentencewiseAnalysis
     from arf_programs.programs.support import SentenceSupport
-    from arf_programs.taxonomy.seed import seed_taxonomy
 
     taxonomy = taxonomy or seed_taxonomy()
     if strategy == "holistic":

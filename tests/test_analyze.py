@@ -3,9 +3,9 @@ import json
 import pytest
 import scripted_team
 
+from arf_programs.corpus.taxonomy import seed_taxonomy
 from arf_programs.models import scripted
 from arf_programs.programs.analyze import AnalyzeSummary
-from arf_programs.taxonomy.seed import seed_taxonomy
 from signatures.exceptions import ModelError
 from signatures.records import Category, Taxonomy, Turn
 

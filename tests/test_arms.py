@@ -11,18 +11,17 @@ from tiny_model import save_tiny_model
 
 from arf_programs.config.schema import Config
 from arf_programs.estimating.estimate import estimate_run
-from arf_programs.jsonl import read_jsonl
-from arf_programs.models.spent import read_ledger
 from arf_programs.pipeline import run_until, status
+from arf_programs.runs.jsonl import read_jsonl
+from arf_programs.runs.ledger import read_ledger
 from arf_programs.stages import systems
-from arf_programs.stages.further import further_strategies
-from arf_programs.stages.revise_further import distinct_verified
+from arf_programs.stages.revise import distinct_verified, further_strategies
 from arf_programs.stages.stage import state_of
 from arf_programs.stages.train import STAGE as TRAIN
 from arf_programs.stages.train import training_log
 from signatures.exceptions import ConfigError
 from signatures.records import PairVerdict, PreferencePair, Revision, TrainingExample, Verdict
-from training.card_facts import gather
+from training.model_card import gather
 
 ALL = "train.arms=[arf, teacher, rewrite, taxonomy]"
 STUDENTS = ("arf", "teacher", "rewrite", "taxonomy", "arf_dpo")
@@ -183,7 +182,7 @@ def test_a_pair_is_a_verified_revision_and_its_draft(finished):
 
 
 def test_the_judge_compares_the_student_of_the_preference_stage_with_the_teacher(finished):
-    assert ("student_arf_dpo", "teacher") in systems.pairs(finished)
+    assert ("student_arf_dpo", "teacher") in systems.pairs_to_compare(finished)
     verdicts = rows(finished, "comparisons.jsonl", PairVerdict)
     assert {row.a for row in verdicts} == {f"student_{name}" for name in STUDENTS}
 
@@ -228,7 +227,7 @@ def test_other_losses_and_starts_are_students_of_their_own(finished, tmp_path):
     run_until(run, "train")
     log = training_log(run.folder, "arf_apo")
     assert log["losses"][0]["loss"] == pytest.approx(1, abs=1e-3)  # that of APO-zero where nothing is learnt yet
-    assert set(systems.models(run)) == {"base", "student_teacher", "student_arf_apo"}
+    assert set(systems.models_of_systems(run)) == {"base", "student_teacher", "student_arf_apo"}
     with pytest.raises(ConfigError, match=r"add arf to train\.arms, or use after: base"):
         open_project(project, "train.arms=[teacher]")
 

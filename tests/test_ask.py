@@ -5,9 +5,9 @@ from arf_programs.config.models import ModelConfig
 from arf_programs.models import scripted
 from arf_programs.models.lm import build_lm
 from arf_programs.models.scripted import ScriptedAnswer
-from arf_programs.programs.ask import ask
-from arf_programs.programs.open_notes import TakeNotes
+from arf_programs.programs.asking import ask
 from arf_programs.programs.summarize import SummarizeConversation
+from arf_programs.programs.taxonomy import TakeNotes
 from signatures.exceptions import ModelError
 from signatures.note_problems import NoteProblems
 

@@ -9,10 +9,9 @@ from conftest import open_project, write_corpus
 from typer.testing import CliRunner
 
 from arf_programs.cli.app import app
-from arf_programs.jsonl import read_jsonl
 from arf_programs.models.scripted import ScriptedAnswer
-from arf_programs.run import SplitConversation
-from arf_programs.run_lock import run_lock
+from arf_programs.runs.jsonl import read_jsonl
+from arf_programs.runs.run import SplitConversation, run_lock
 from signatures.records import DraftErrors, Failure, Summary
 
 TALK = {"conversation": "Customer: My lamp is broken.\nAgent: A new one is on its way."}

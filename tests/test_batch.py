@@ -17,13 +17,11 @@ from model_server import ModelServer, serve
 from model_server_faults import Faults
 from pydantic import BaseModel
 
-from arf_programs.config.batch import BatchConfig
-from arf_programs.config.models import ModelConfig
-from arf_programs.models._litellm import import_litellm
+from arf_programs.config.models import BatchConfig, ModelConfig
 from arf_programs.models.batch.client import BatchClient
-from arf_programs.models.batch.journal import BatchJournal
-from arf_programs.models.batch.lines import chunk, key_of
+from arf_programs.models.batch.lines import BatchJournal, chunk, key_of_line
 from arf_programs.models.batch.sender import BatchSender
+from arf_programs.models.providers import import_litellm
 from signatures.exceptions import ConfigError
 
 MODEL = "hosted_vllm/test"
@@ -304,9 +302,9 @@ def test_a_killed_run_finds_its_jobs_again(run, state):
 CHILD = """
 import asyncio, sys
 from pathlib import Path
-from arf_programs.config.batch import BatchConfig
+from arf_programs.config.models import BatchConfig
 from arf_programs.models.batch.client import BatchClient
-from arf_programs.models.batch.journal import BatchJournal
+from arf_programs.models.batch.lines import BatchJournal
 from arf_programs.models.batch.sender import BatchSender
 
 async def main(base, path):
@@ -343,7 +341,7 @@ def test_a_run_that_died_between_upload_and_answer_looks_whether_its_batch_exist
         sender = bench.sender()
         client = sender.client
         body = client.body_of(request("row"))
-        key = key_of(client.api_base, body)
+        key = key_of_line(client.api_base, body)
         line = json.dumps({"custom_id": key, "method": "POST", "url": "/v1/chat/completions", "body": body})
         file_id = await client.upload([line.encode() + b"\n"])
         sender.journal.uploaded(file_id, client.model, client.api_base, (key,))

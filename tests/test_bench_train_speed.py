@@ -9,7 +9,7 @@ import torch
 from test_training_sft import make_rows
 from tiny_model import save_tiny_model
 
-from arf_programs.jsonl import write_jsonl_atomic
+from arf_programs.runs.jsonl import write_jsonl_atomic
 
 PATH = Path(__file__).parent.parent / "bench" / "train_speed.py"
 

@@ -6,10 +6,9 @@ import random
 import pytest
 
 from arf_programs.metrics.aggregate import by_channel, errors_by_category, system_metrics
-from arf_programs.metrics.bootstrap import mean_interval, paired_difference
-from arf_programs.metrics.comparisons import comparisons
+from arf_programs.metrics.bootstrap import Resampling, mean_interval, paired_difference
+from arf_programs.metrics.comparisons import compare_systems
 from arf_programs.metrics.definitions import in_order
-from arf_programs.metrics.resampling import Resampling
 from signatures.records import ErrorNote, Rating, Score
 
 
@@ -111,7 +110,7 @@ def test_comparisons_are_paired_by_conversation_and_signed_a_minus_b() -> None:
         score("1", "teacher", note(), note()),
         score("3", "teacher"),
     ]
-    found = {(c.a, c.b, c.metric): c for c in comparisons(scores)}
+    found = {(c.a, c.b, c.metric): c for c in compare_systems(scores)}
     assert {(a, b) for a, b, _ in found} == {("student_arf", "teacher")}
     errors = found["student_arf", "teacher", "errors_per_summary"]
     assert (errors.difference, errors.n) == (-1.5, 2)
@@ -120,7 +119,7 @@ def test_comparisons_are_paired_by_conversation_and_signed_a_minus_b() -> None:
 
 def test_all_pairs_of_systems_that_were_scored_are_compared() -> None:
     scores = [score("1", name) for name in ("student_teacher", "student_arf", "teacher", "base")]
-    pairs = list(dict.fromkeys((c.a, c.b) for c in comparisons(scores)))
+    pairs = list(dict.fromkeys((c.a, c.b) for c in compare_systems(scores)))
     assert pairs == [
         ("student_arf", "teacher"),
         ("student_arf", "base"),
@@ -147,7 +146,7 @@ def test_channels_and_categories() -> None:
 
 
 def test_no_scores_make_no_figures() -> None:
-    assert not any((system_metrics([]), comparisons([]), by_channel([]), errors_by_category([])))
+    assert not any((system_metrics([]), compare_systems([]), by_channel([]), errors_by_category([])))
 
 
 def test_unknown_systems_come_last() -> None:

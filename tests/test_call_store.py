@@ -6,18 +6,17 @@ import pytest
 import scripted_team
 from tiny_model import save_tiny_model
 
-from arf_programs.asking import ask_rows
 from arf_programs.config.models import ModelConfig
 from arf_programs.models import scripted
-from arf_programs.models.spent import Call
-from arf_programs.models.call_store import call_store, calls_of
-from arf_programs.models.spent import read_ledger
 from arf_programs.models.lm import build_lm
-from arf_programs.models.sending import Session, sending
-from arf_programs.models.weights_digest import weights_digest
+from arf_programs.models.sending import Session, use_session
+from arf_programs.models.store import call_store, calls_of
+from arf_programs.models.weights import weights_digest
 from arf_programs.programs.propose import EditSummary
-from arf_programs.quotes import locate_error
-from arf_programs.running.rows import RowKey
+from arf_programs.runner.context import ask_rows
+from arf_programs.runner.rows import RowKey
+from arf_programs.runs.ledger import Call, read_ledger
+from arf_programs.text.quotes import locate_error
 
 ASKED = {"model": "openai/m", "messages": [{"role": "user", "content": "hi"}], "temperature": 0.0}
 
@@ -201,7 +200,7 @@ def test_a_call_that_is_cancelled_is_booked_unless_a_batch_goes_on_with_it(tmp_p
     monkeypatch.setattr("arf_programs.models.sending._send", cancelled)
     session = Session(senders={"scripted/model": cancelled} if in_a_batch else {})
     ledger = tmp_path / "calls.jsonl"
-    with call_store(tmp_path / "calls", ledger) as store, sending(session), dspy.context(disable_history=True):
+    with call_store(tmp_path / "calls", ledger) as store, use_session(session), dspy.context(disable_history=True):
         with pytest.raises(asyncio.CancelledError):
             asyncio.run(model().acall("hi"))
         assert not store.budget.is_held

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from arf_programs.checks import run_checks
+from arf_programs.checks.run import run_checks
 from signatures.records import Conversation, Turn
 
 FACTS = ("codes", "dates", "times", "numbers", "rates", "names")

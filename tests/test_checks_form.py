@@ -2,8 +2,8 @@
 
 import pytest
 
-from arf_programs.checks import ALL, run_checks
-from arf_programs.taxonomy import seed_taxonomy
+from arf_programs.checks.run import ALL, run_checks
+from arf_programs.corpus.taxonomy import seed_taxonomy
 from signatures.records import Conversation, Turn
 
 TALK = Conversation(

@@ -8,8 +8,8 @@ from typer.testing import CliRunner
 
 from arf_programs import __version__
 from arf_programs.cli.app import app
-from arf_programs.jsonl import read_jsonl
 from arf_programs.models import scripted
+from arf_programs.runs.jsonl import read_jsonl
 from signatures.records import Summary
 
 COMMANDS = ["init", "check", "status", "run", "draft", "taxonomy", "analyze", "revise", "train", "evaluate", "report"]

@@ -6,9 +6,9 @@ import pytest
 import scripted_team
 from test_cli import arf
 
-from arf_programs.jsonl import read_jsonl
 from arf_programs.models.scripted import ScriptedAnswer
 from arf_programs.planting.records import PlantedItem
+from arf_programs.runs.jsonl import read_jsonl
 from signatures.records import Failure
 
 _THINGS = ("kettle", "lamp", "drill", "scarf", "router", "tent", "piano", "mirror", "stove", "ladder", "camera", "desk")

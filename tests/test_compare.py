@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from arf_programs.cli.app import app
-from arf_programs.report.runs import compare_runs
+from arf_programs.report.compare import compare_runs
 from signatures.exceptions import ConfigError, DataError
 
 

@@ -15,13 +15,13 @@ from typer.testing import CliRunner
 
 from arf_programs.cli.app import app
 from arf_programs.cli.session import open_run
-from arf_programs.compiling.card import Card
 from arf_programs.compiling.prepare import prepare
 from arf_programs.models import scripted
-from arf_programs.stages.analyzer import analyst_fingerprint, build_analyzer
+from arf_programs.programs.saved import Card
+from arf_programs.stages.analyze import analyst_fingerprint, build_analyzer
 from arf_programs.stages.draft import build_teacher
 from arf_programs.stages.draft import fingerprint as draft_fingerprint
-from arf_programs.stages.reviser import build_reviser
+from arf_programs.stages.revise import build_reviser
 from arf_programs.stages.scoring import build_judge
 
 OPTIMIZERS = {
@@ -180,8 +180,7 @@ def test_a_run_uses_a_compiled_program_and_its_hash_counts(tmp_path: Path, team:
         compiled(config, target, "gepa", "--force")
     run = open_run(config, overrides=use(config, *builders))
     scripted_team.join()
-    from arf_programs.taxonomy.files import write_taxonomy
-    from arf_programs.taxonomy.seed import seed_taxonomy
+    from arf_programs.corpus.taxonomy import seed_taxonomy, write_taxonomy
 
     write_taxonomy(run.folder.taxonomy, seed_taxonomy())
     for target, build in builders.items():
@@ -204,7 +203,7 @@ def test_nearest_demonstrations_are_chosen_for_each_call_after_loading(tmp_path:
     judge = build_judge(open_run(config, overrides=use(config, "judge")))
     pool = judge.rate.demos
     assert len(pool) == card["split"]["train"]
-    from arf_programs.programs.nearest import demos_for
+    from arf_programs.programs.asking import demos_for
 
     for demo in pool:
         shown = demos_for(judge.rate, {"conversation": demo["conversation"], "summary": demo["summary"]})
@@ -299,7 +298,7 @@ def test_the_editor_of_single_sentences_can_be_compiled(tmp_path: Path, team: Co
 
 
 def test_other_parameters_of_the_same_model_are_noted(tmp_path: Path, team: CompileTeam):
-    from arf_programs.compiling.saved import program_notes
+    from arf_programs.programs.saved import program_notes
 
     config = make_project(tmp_path)
     compiled(config, "judge", "gepa")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from test_compiling_cases import WORDS, labeled
 
 from arf_programs.compiling.cases import Case
-from arf_programs.compiling.recorder import Recorder
+from arf_programs.compiling.task import Recorder
 
 DEV = [Case(labeled(word), n) for n, word in enumerate(WORDS[:2])]
 TRAIN = [Case(labeled(word), n) for n, word in enumerate(WORDS[2:6])]

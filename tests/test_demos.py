@@ -7,12 +7,12 @@ import pytest
 import scripted_team
 
 from arf_programs.config.schema import ColumnsConfig, LabeledConfig
-from arf_programs.demos import analysis_examples, edits_between, revision_examples, show, usable_examples
-from arf_programs.edits import apply_edits
-from arf_programs.labeled import LabeledExample, read_labeled
+from arf_programs.corpus.labeled import LabeledExample, read_labeled
+from arf_programs.corpus.taxonomy import seed_taxonomy
 from arf_programs.models import scripted
-from arf_programs.quotes import locate_error
-from arf_programs.taxonomy.seed import seed_taxonomy
+from arf_programs.programs.demos import analysis_examples, edits_between, revision_examples, show, usable_examples
+from arf_programs.text.edits import apply_edits
+from arf_programs.text.quotes import locate_error
 from signatures.records import Conversation, Edit, Taxonomy
 
 SAMPLE = Path(__file__).parents[1] / "examples" / "quickstart"
@@ -66,8 +66,7 @@ def test_only_examples_whose_categories_the_taxonomy_has_are_shown(sample):
 
 
 def program_of(strategy):
-    from arf_programs.programs.holistic import HolisticAnalysis
-    from arf_programs.programs.sentencewise import SentencewiseAnalysis
+    from arf_programs.programs.analyze import HolisticAnalysis, SentencewiseAnalysis
     from arf_programs.programs.support import SentenceSupport
 
     if strategy == "holistic":

@@ -22,15 +22,15 @@ from arf_programs import __version__
 from arf_programs.checks.run import CHECKS
 from arf_programs.cli import session
 from arf_programs.cli.app import app
+from arf_programs.config.commands import KINDS
 from arf_programs.config.load import load_config, validate
 from arf_programs.config.models import ROLES, ModelConfig, ModelsConfig
-from arf_programs.config.plant import KINDS
 from arf_programs.config.schema import DEFAULT_INSTRUCTION, Config
-from arf_programs.licences import TERMS
+from arf_programs.corpus.taxonomy import seed_taxonomy
 from arf_programs.metrics.definitions import METRICS, SYSTEMS
+from arf_programs.models.terms import TERMS
 from arf_programs.pipeline import STAGES
-from arf_programs.run_folder import RunFolder
-from arf_programs.taxonomy.seed import seed_taxonomy
+from arf_programs.runs.folder import RunFolder
 from signatures import exceptions, records
 
 ROOT = Path(__file__).parent.parent
@@ -226,7 +226,7 @@ def test_an_arf_command_on_a_page_parses_and_its_overrides_are_valid(words: list
     given = command.make_context(words[1], words[2:]).params
     if "config" in given:
         path = ROOT / given["config"]
-        known = path if path.exists() else ROOT / "arf_programs" / "templates" / "init" / "arf.yaml"
+        known = path if path.exists() else ROOT / "arf_programs" / "cli" / "templates" / "init" / "arf.yaml"
         assert path.exists() or not str(given["config"]).startswith("examples/")
         load_config(known, given["overrides"] or [])
 

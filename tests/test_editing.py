@@ -1,7 +1,7 @@
 import pytest
 
 from arf_programs.checks.finding import Material
-from arf_programs.editing import (
+from arf_programs.programs.edit_sentences import (
     blanked,
     brings_error,
     insertion,
@@ -13,8 +13,8 @@ from arf_programs.editing import (
     turns_text,
     usable_sentences,
 )
-from arf_programs.edits import apply_edits
-from arf_programs.flagged import sentence_edit
+from arf_programs.text.edits import apply_edits
+from arf_programs.text.error_notes import sentence_edit
 from signatures.records import Conversation, Edit, EditOp, ErrorNote, Turn
 
 SUMMARY = "The kettle leaked. The agent refunded 39.90 to the customer. It arrives by Thursday."

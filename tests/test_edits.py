@@ -3,7 +3,7 @@ import random
 
 import pytest
 
-from arf_programs.edits import apply_edits, change_share, changed_places
+from arf_programs.text.edits import apply_edits, change_share, changed_places
 from signatures.records import Edit, EditOp
 
 TEXT = "The customer, Mary, paid $45. The agent (Tom) said sorry, and left. He left!"

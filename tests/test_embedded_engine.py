@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from arf_programs.models.embedded.decode import LanguageModel
 from arf_programs.models.embedded.engine import Engine, get_engine
-from arf_programs.models.embedded.request import Request
+from arf_programs.models.embedded.row import Request
 from arf_programs.models.weights import load_model
 from tests.tiny_model import save_tiny_model
 
@@ -174,7 +174,7 @@ def test_one_engine_a_model_until_its_weights_change(tmp_path):
 def test_a_process_ends_while_its_engine_works(folder):
     program = f"""
 from arf_programs.models.embedded.engine import get_engine
-from arf_programs.models.embedded.request import Request
+from arf_programs.models.embedded.row import Request
 engine = get_engine({str(folder)!r})
 futures = [engine.submit(Request((2, 3, 4), 900, temperature=1.0, seed=seed)) for seed in range(40)]
 """

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from arf_programs.models.embedded.packed_linear import PackedLinear, pack_linears
+from arf_programs.models.embedded.layers import PackedLinear, pack_linears
 
 
 @pytest.mark.parametrize("bias", [True, False])

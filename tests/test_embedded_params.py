@@ -1,7 +1,7 @@
 import pytest
 from pydantic import BaseModel
 
-from arf_programs.models.embedded.params import plain_message, request_fields
+from arf_programs.models.embedded.provider import plain_message, request_fields
 
 
 class Answer(BaseModel):

@@ -8,8 +8,7 @@ import dspy
 import pytest
 from pydantic import BaseModel, Field
 
-from arf_programs.models._litellm import import_litellm
-from arf_programs.models.providers import declare_model, register_providers
+from arf_programs.models.providers import declare_model, import_litellm, register_providers
 
 MODEL = "embedded/smollm2-135m"
 litellm = import_litellm()

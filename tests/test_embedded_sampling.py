@@ -2,7 +2,7 @@ import random
 
 import torch
 
-from arf_programs.models.embedded.sampling import choose_token, token_logprob
+from arf_programs.models.embedded.row import choose_token, token_logprob
 
 LOGITS = torch.log(torch.tensor([0.5, 0.3, 0.15, 0.05]))
 

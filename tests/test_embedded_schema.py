@@ -3,7 +3,7 @@ from typing import Literal
 import pytest
 from pydantic import BaseModel, Field
 
-from arf_programs.models.embedded.schema import Bounds, bound_schema
+from arf_programs.models.embedded.grammar import Bounds, bound_schema
 
 BOUNDS = Bounds(text=100, nested_text=20, items=3, properties=2, magnitude=50, step=0.5)
 

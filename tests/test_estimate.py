@@ -13,15 +13,12 @@ from arf_programs import pipeline
 from arf_programs.cli.app import app
 from arf_programs.config.models import ModelConfig
 from arf_programs.estimating.estimate import estimate_run
-from arf_programs.estimating.figures import Range, ordered, total
+from arf_programs.estimating.figures import Range, count_tokens, ordered, price_of, total
 from arf_programs.estimating.history import read_history
-from arf_programs.estimating.tokens import count_tokens, price_of
 from arf_programs.models import scripted
-from arf_programs.models.spent import Call
-from arf_programs.models.spent import read_ledger
-from arf_programs.models.prices import listed_price
-from arf_programs.models.providers import declare_model
-from arf_programs.run_folder import RunFolder
+from arf_programs.models.providers import declare_model, listed_price
+from arf_programs.runs.folder import RunFolder
+from arf_programs.runs.ledger import Call, read_ledger
 from signatures.exceptions import DataError
 
 # The fewest calls that still are of every kind, since each of them costs this machine some milliseconds.

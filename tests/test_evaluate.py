@@ -6,11 +6,12 @@ import pytest
 import scripted_team
 from conftest import open_project
 
-from arf_programs.jsonl import read_jsonl
-from arf_programs.models.spent import read_ledger
 from arf_programs.pipeline import run_until
-from arf_programs.stages import evaluate, reference_similarity, systems
-from arf_programs.stages.reference_similarity import with_similarity
+from arf_programs.runs.jsonl import read_jsonl
+from arf_programs.runs.ledger import read_ledger
+from arf_programs.stages import evaluate, systems
+from arf_programs.stages import scoring as reference_similarity
+from arf_programs.stages.scoring import with_similarity
 from signatures.exceptions import ConfigError
 from signatures.records import PairVerdict, Score, Summary
 
@@ -124,7 +125,11 @@ def test_a_comparison_that_fails_is_a_record(project):
 
 def test_pairs_are_made_once(make_run):
     run = make_run("evaluate.pairs=[[teacher, student_arf], [student_arf, base], [student_arf, base]]")
-    assert systems.pairs(run) == [("student_arf", "teacher"), ("student_teacher", "teacher"), ("student_arf", "base")]
+    assert systems.pairs_to_compare(run) == [
+        ("student_arf", "teacher"),
+        ("student_teacher", "teacher"),
+        ("student_arf", "base"),
+    ]
 
 
 @pytest.mark.parametrize(

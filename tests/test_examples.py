@@ -11,13 +11,13 @@ import pytest
 
 from arf_programs.config.load import load_config
 from arf_programs.config.models import ROLES, ModelConfig, Role
-from arf_programs.models._litellm import import_litellm
 from arf_programs.models.lm import build_lm, is_local
+from arf_programs.models.providers import import_litellm
 from training.settings import TrainSettings
 
 ROOT = Path(__file__).parent.parent
 HOSTED = sorted((ROOT / "examples").glob("*.yaml"))
-TEMPLATE = ROOT / "arf_programs" / "templates" / "init" / "arf.yaml"
+TEMPLATE = ROOT / "arf_programs" / "cli" / "templates" / "init" / "arf.yaml"
 ALL = [*HOSTED, ROOT / "examples" / "quickstart" / "arf.yaml", TEMPLATE]
 OWN_SERVER = ("hosted_vllm/", "ollama_chat/")
 NO_KEY_TO_NAME = (*OWN_SERVER, "bedrock/")

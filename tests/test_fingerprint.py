@@ -1,7 +1,7 @@
 import pytest
 
 from arf_programs.config.models import ModelConfig
-from arf_programs.fingerprint import digest, file_digest, model_digest, prompts_digest
+from arf_programs.runs.fingerprint import digest, file_digest, model_digest, prompts_digest
 from signatures.find_errors import FindErrors
 from signatures.summarize import Summarize
 

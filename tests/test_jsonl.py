@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from arf_programs.jsonl import JsonlAppender, read_jsonl, write_jsonl_atomic, write_text_atomic
+from arf_programs.runs.jsonl import JsonlAppender, read_jsonl, write_jsonl_atomic, write_text_atomic
 from signatures.exceptions import DataError
 from signatures.records import Turn
 

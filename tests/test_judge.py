@@ -1,9 +1,9 @@
 import pytest
 from scripted_team import rating
 
-from arf_programs.fingerprint import digest
 from arf_programs.models import scripted
 from arf_programs.programs.judge import ComparePair, JudgeSummary, prompt_name, settled
+from arf_programs.runs.fingerprint import digest
 from signatures.compare_summaries import PAIRWISE_VERSION, CompareSummaries
 from signatures.exceptions import ModelError
 from signatures.rate_summary import RUBRIC_VERSION, RateSummary

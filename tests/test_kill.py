@@ -18,7 +18,7 @@ from tiny_model import save_tiny_model
 from typer.testing import CliRunner
 
 from arf_programs.cli.app import app
-from arf_programs.jsonl import read_jsonl
+from arf_programs.runs.jsonl import read_jsonl
 from signatures.records import Revision, Score
 
 CONVERSATIONS, IN_FLIGHT = 300, 16

@@ -1,4 +1,4 @@
-"""The laws of the source: imports go to the left only, nothing acts when it is imported, no machine is named."""
+"""Rules of the source that neither ruff nor import-linter checks."""
 
 import ast
 import re
@@ -6,12 +6,18 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("signatures", "arf_programs", "training")
-FORBIDDEN = {"signatures": {"arf_programs", "training"}, "arf_programs": {"training"}, "training": set()}
 SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+# Who may pass keywords on: a question's inputs are named by its signature, and DSPy dictates the others.
+PASSES_ON = {
+    ("adapter.py", "_run"),
+    ("asking.py", "ask"),
+    ("edit_sentences.py", "_written"),
+    ("layers.py", "update"),
+    ("lm.py", "acall"),
+    ("lm.py", "copy"),
+}
 HEAVY = {"torch", "transformers", "trl", "peft", "datasets", "litellm", "llguidance"}
 
 
@@ -36,13 +42,6 @@ def parse(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("package", PACKAGES)
-def test_imports_go_to_the_left_only(package):
-    for path in (ROOT / package).rglob("*.py"):
-        roots = {name.partition(".")[0] for name in imports(parse(path))}
-        assert not roots & FORBIDDEN[package], path
-
-
 def test_signatures_need_pydantic_and_dspy_alone():
     allowed = {"__future__", "dspy", "pydantic", "signatures", *sys.stdlib_module_names}
     for path in (ROOT / "signatures").rglob("*.py"):
@@ -50,15 +49,11 @@ def test_signatures_need_pydantic_and_dspy_alone():
 
 
 def test_the_pure_parts_need_no_language_model():
-    """Records, edits, checks, metrics, the corpus and the report can be used without DSPy and LiteLLM."""
-    pure = ["edits.py", "quotes.py", "sentences.py", "error_notes.py", "repair.py", "jsonl.py", "labeled.py"]
-    folders = ["checks", "metrics", "corpus", "report", "taxonomy", "config"]
-    paths = [ROOT / "arf_programs" / name for name in pure]
-    paths += [path for name in folders for path in (ROOT / "arf_programs" / name).rglob("*.py")]
-    for path in paths:
-        assert not {name.partition(".")[0] for name in imports(parse(path))} & {"litellm", "torch", "transformers"}, (
-            path
-        )
+    """Records, edits, checks, metrics, the corpus and the report work without DSPy, LiteLLM and torch."""
+    for room in ("config", "runs", "text", "corpus", "metrics", "checks", "report"):
+        for path in (ROOT / "arf_programs" / room).rglob("*.py"):
+            roots = {name.partition(".")[0] for name in imports(parse(path))}
+            assert not roots & {"dspy", "litellm", "torch", "transformers"}, path
 
 
 def test_the_command_line_imports_nothing_heavy_at_the_top():
@@ -69,7 +64,7 @@ def test_the_command_line_imports_nothing_heavy_at_the_top():
 
 def test_litellm_has_one_door():
     """Whoever imports it otherwise may fetch the price map over the network."""
-    allowed = {"_litellm.py", "scripted_llm.py", "provider.py", "keyed_cache.py"}
+    allowed = {"providers.py", "scripted_llm.py", "provider.py", "store.py"}
     for path in SOURCES:
         if "litellm" in {name.partition(".")[0] for name in imports(parse(path))}:
             assert path.name in allowed, path
@@ -81,12 +76,19 @@ def test_language_models_are_built_in_one_place():
         assert not built or path.name == "lm.py", path
 
 
-def test_no_bare_except_no_print_and_no_passed_on_keywords():
+def test_keywords_are_not_passed_on():
+    """`**kwargs` through layers hides what a function takes. Signatures that a framework dictates may have it."""
     for path in SOURCES:
         for node in ast.walk(parse(path)):
-            assert not (isinstance(node, ast.ExceptHandler) and node.type is None), f"{path}:{node.lineno}"
-            called = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id
-            assert called != "print", f"{path}:{node.lineno}"
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.args.kwarg is not None:
+                name = node.args.kwarg.arg
+                passed = [
+                    call
+                    for call in ast.walk(node)
+                    if isinstance(call, ast.Call)
+                    and any(word.arg is None and getattr(word.value, "id", "") == name for word in call.keywords)
+                ]
+                assert not passed or (path.name, node.name) in PASSES_ON, f"{path}:{node.lineno}"
 
 
 def test_no_machine_is_named():
@@ -99,29 +101,9 @@ def test_no_machine_is_named():
             assert path.name == "test_layers.py" or found is None, f"{path}: {found and found.group()}"
 
 
-def test_there_are_no_cycles():
-    """A cycle shows where a module is imported before it can be: each one alone, in a fresh order."""
-    modules = {str(path.relative_to(ROOT).with_suffix("")).replace("/", "."): path for path in SOURCES}
-    graph = {
-        name: {item for item in top_level_imports(parse(path)) if item in modules and item != name}
-        for name, path in modules.items()
-    }
-    done: set[str] = set()
-
-    def visit(name: str, above: tuple[str, ...]) -> None:
-        assert name not in above, " -> ".join((*above[above.index(name) :], name))
-        if name not in done:
-            for other in sorted(graph[name]):
-                visit(other, (*above, name))
-            done.add(name)
-
-    for name in graph:
-        visit(name, ())
-
-
 def test_files_and_functions_stay_short():
     for path in SOURCES:
-        assert len(path.read_text(encoding="utf-8").splitlines()) <= 300, path
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= 500, path
     lengths = [
         node.end_lineno - node.lineno + 1
         for path in SOURCES

@@ -1,10 +1,10 @@
 import pytest
 import scripted_team
 
+from arf_programs.cli.check import preflight
 from arf_programs.config.models import ModelConfig
-from arf_programs.licences import TERMS, check_acknowledged, terms_of, trained_on, warnings
+from arf_programs.models.terms import TERMS, check_terms, terms_of, terms_warnings, trained_on
 from arf_programs.pipeline import run_until
-from arf_programs.preflight import preflight
 from signatures.exceptions import ConfigError
 
 SERVER = "http://localhost:8000/v1"
@@ -69,13 +69,16 @@ def test_the_words_of_teacher_and_editor_are_trained_on_and_those_of_the_judge_a
 def test_every_provider_that_is_not_acknowledged_is_named_with_the_mend(make_run):
     told = ("models.teacher=openai/gpt-4o", "models.editor=anthropic/claude-sonnet-4-6")
     with pytest.raises(ConfigError) as caught:
-        check_acknowledged(make_run(*told, "train.acknowledge_terms=[openai]").config)
+        check_terms(make_run(*told, "train.acknowledge_terms=[openai]").config)
     (problem,) = caught.value.problems
     assert problem.startswith("editor anthropic/claude-sonnet-4-6: Anthropic's terms say that ")
     assert problem.endswith("set train.acknowledge_terms: [openai, anthropic]")
     run = make_run(*told, "train.acknowledge_terms=[openai, anthropic]")
-    check_acknowledged(run.config)
-    assert [text.endswith("acknowledged by train.acknowledge_terms") for text in warnings(run.config)] == [True, True]
+    check_terms(run.config)
+    assert [text.endswith("acknowledged by train.acknowledge_terms") for text in terms_warnings(run.config)] == [
+        True,
+        True,
+    ]
 
 
 def test_training_stops_before_any_work_and_stages_before_it_do_not(make_run, monkeypatch):

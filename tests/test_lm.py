@@ -2,9 +2,8 @@ import pytest
 
 from arf_programs.config.models import ModelConfig
 from arf_programs.models import scripted
-from arf_programs.models._litellm import import_litellm
 from arf_programs.models.lm import build_lm, check_provider, is_local
-from arf_programs.models.prices import known_model, listed_price
+from arf_programs.models.providers import import_litellm, known_model, listed_price
 from signatures.exceptions import ConfigError
 
 

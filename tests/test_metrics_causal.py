@@ -2,10 +2,9 @@
 
 import pytest
 
-from arf_programs.metrics.aggregate import by_channel, by_stratum
+from arf_programs.metrics.aggregate import by_channel, by_stratum, clusters, length_bands
+from arf_programs.metrics.bootstrap import Resampling
 from arf_programs.metrics.causal import ANY, causal_table
-from arf_programs.metrics.resampling import Resampling
-from arf_programs.metrics.strata import clusters, length_bands
 from signatures.exceptions import ConfigError
 from signatures.records import Conversation, ErrorNote, Revision, Score, Turn
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from arf_programs.metrics.detection import auc, balanced_accuracy, detection, rates
+from arf_programs.metrics.detection import auc, balanced_accuracy, rates, score_detection
 from signatures.records import ErrorNote
 
 
@@ -13,16 +13,16 @@ def note(category, quote="", explanation=""):
 def test_f1_by_hand():
     labels = [note("wrong_fact", "50 euros"), note("fabricated", "a voucher"), note("missing_outcome")]
     found = [note("wrong_fact", "50 euros"), note("wrong_speaker", "The client")]
-    result = detection(found, labels)
+    result = score_detection(found, labels)
     assert (result.true_positives, result.found, result.labeled) == (1, 2, 3)
     assert (result.precision, result.recall) == (0.5, pytest.approx(1 / 3))
     assert result.f1 == result.score == pytest.approx(2 / 5)
 
 
 def test_nothing_to_find():
-    assert detection([], []).score == 1
-    assert detection([note("wrong_fact", "x")], []).score == 0
-    assert detection([], [note("wrong_fact", "x")]).score == 0
+    assert score_detection([], []).score == 1
+    assert score_detection([note("wrong_fact", "x")], []).score == 0
+    assert score_detection([], [note("wrong_fact", "x")]).score == 0
     assert rates(0, 0, 3) == (0, 0, 0)
     assert rates(0, 2, 0) == (0, 0, 0)
     assert rates(3, 4, 6) == (0.75, 0.5, 0.6)
@@ -35,7 +35,7 @@ def test_feedback_names_what_was_missed_invented_and_misnamed():
         note("missing_outcome", explanation="The refund is left out."),
     ]
     found = [note("wrong_fact", "a voucher"), note("wrong_speaker", "The client", "The agent did.")]
-    told = detection(found, labels).feedback.splitlines()
+    told = score_detection(found, labels).feedback.splitlines()
     assert told == [
         "0 of 3 errors were found under the right category.",
         'Missed: wrong_fact at "50 euros". It was 40.',
@@ -43,13 +43,13 @@ def test_feedback_names_what_was_missed_invented_and_misnamed():
         'Invented, since people see no error there: wrong_speaker at "The client". The agent did.',
         'Found, but called wrong_fact: fabricated at "a voucher". Nobody offered one.',
     ]
-    assert detection(labels, labels).feedback == "All errors were found, and none was invented."
-    assert "no error" in detection([], []).feedback
+    assert score_detection(labels, labels).feedback == "All errors were found, and none was invented."
+    assert "no error" in score_detection([], []).feedback
 
 
 def test_equal_notes_are_counted_one_by_one():
     twice = [note("wrong_fact", "ten"), note("wrong_fact", "ten")]
-    result = detection(twice, twice[:1])
+    result = score_detection(twice, twice[:1])
     assert (result.true_positives, result.found) == (1, 2)
     assert "Invented" in result.feedback
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from arf_programs.metrics.matching import match_errors, quote_overlap
+from arf_programs.text.error_notes import match_errors, quote_overlap
 from signatures.records import ErrorNote
 
 

@@ -4,12 +4,19 @@ import math
 
 import pytest
 
-from arf_programs.metrics.bootstrap import cluster_ratio, mean_interval
-from arf_programs.metrics.comparisons import Comparison, compared_pairs, comparisons, with_holm
-from arf_programs.metrics.effects import cliffs_delta, cohens_dz, paired_effect
-from arf_programs.metrics.power import pairs_needed
-from arf_programs.metrics.resampling import Resampling
-from arf_programs.metrics.significance import holm, sign_flip_test
+from arf_programs.metrics.bootstrap import Resampling, cluster_ratio, mean_interval
+from arf_programs.metrics.comparisons import (
+    Comparison,
+    cliffs_delta,
+    cohens_dz,
+    compare_systems,
+    compared_pairs,
+    holm,
+    paired_effect,
+    pairs_needed,
+    sign_flip_test,
+    with_holm,
+)
 from signatures.records import ErrorNote, Rating, Score
 
 # Darwin's plants, crossed less self-fertilised, in eighths of an inch: Fisher (1935), "The Design of Experiments", 21.
@@ -129,7 +136,7 @@ def test_clusters_of_unequal_size_and_missing_values() -> None:
 
 
 def test_a_comparison_carries_its_statistics() -> None:
-    found = {c.metric: c for c in comparisons(paired([-1, -2, 0, 1, -3, -2, -1, -1, -2, 1]))}
+    found = {c.metric: c for c in compare_systems(paired([-1, -2, 0, 1, -3, -2, -1, -1, -2, 1]))}
     errors = found["errors_per_summary"]
     assert (errors.n, errors.clusters) == (10, 10)
     assert (errors.wins, errors.ties, errors.losses) == (7, 1, 2)
@@ -143,7 +150,7 @@ def test_a_comparison_carries_its_statistics() -> None:
 
 def test_an_unsettled_comparison_says_what_would_settle_it() -> None:
     differences = [-3, 2, -2, 1, -1, 0]
-    errors = next(c for c in comparisons(paired(differences)) if c.metric == "errors_per_summary")
+    errors = next(c for c in compare_systems(paired(differences)) if c.metric == "errors_per_summary")
     assert errors.low <= 0 <= errors.high
     effect = cohens_dz(differences)
     assert effect is not None and errors.settles_at == pairs_needed(effect)
@@ -152,7 +159,7 @@ def test_an_unsettled_comparison_says_what_would_settle_it() -> None:
 def test_clusters_settle_by_their_own_number() -> None:
     differences = [-3, -2, 2, 3, -2, -1, 1, 0, -1, -1, 2, 1]
     tool = Resampling(clusters={f"c{n}": str(n // 2) for n in range(12)})
-    errors = next(c for c in comparisons(paired(differences), resampling=tool) if c.metric == "errors_per_summary")
+    errors = next(c for c in compare_systems(paired(differences), resampling=tool) if c.metric == "errors_per_summary")
     effect = cohens_dz([-5, 5, -3, 1, -2, 3])
     assert effect is not None
     wanted = pairs_needed(effect)
@@ -163,7 +170,7 @@ def test_clusters_count_as_units_and_make_p_larger() -> None:
     scores = paired([-1, -1, -1, -1, -1, -1])
     clustered = Resampling(clusters={f"c{n}": str(n // 2) for n in range(6)})
     alone, together = (
-        next(c for c in comparisons(scores, resampling=tool) if c.metric == "errors_per_summary")
+        next(c for c in compare_systems(scores, resampling=tool) if c.metric == "errors_per_summary")
         for tool in (Resampling(), clustered)
     )
     assert (alone.clusters, alone.p) == (6, pytest.approx(2 / 64))
@@ -172,7 +179,7 @@ def test_clusters_count_as_units_and_make_p_larger() -> None:
 
 def test_a_conversation_without_a_cluster_stands_for_itself() -> None:
     partly = Resampling(clusters={"c0": "x", "c1": "x"})
-    found = comparisons(paired([-1, -1, -1, -1]), resampling=partly)
+    found = compare_systems(paired([-1, -1, -1, -1]), resampling=partly)
     assert found[0].clusters == 3
 
 
@@ -190,12 +197,12 @@ def test_the_checks_alone_are_a_test_of_their_own_only_where_an_analyst_found_er
         return row.model_copy(update={"errors": notes})
 
     analysed = paired([-1, -2, 1])
-    told = {found.metric for found in comparisons(analysed)}
+    told = {found.metric for found in compare_systems(analysed)}
     assert {"error_rate", "check_error_rate", "errors_per_summary", "check_errors_per_summary"} <= told
-    told = {found.metric for found in comparisons([by_check(row) for row in analysed])}
+    told = {found.metric for found in compare_systems([by_check(row) for row in analysed])}
     assert {"error_rate", "errors_per_summary"} <= told and not {"check_error_rate", "check_errors_per_summary"} & told
     mixed = [by_check(row) if row.system == "teacher" else row for row in analysed]
-    assert "check_errors_per_summary" in {found.metric for found in comparisons(mixed)}
+    assert "check_errors_per_summary" in {found.metric for found in compare_systems(mixed)}
 
 
 def test_every_student_is_compared_with_the_teacher() -> None:

@@ -7,10 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from dspy.utils.exceptions import LMInvalidRequestError, LMRateLimitError, LMServerError, LMTimeoutError
 
-from arf_programs.models.pacing.breaker import Breaker
-from arf_programs.models.pacing.endpoint import Endpoint, Pace, retry_delay
-from arf_programs.models.pacing.limit import AdaptiveLimit
-from arf_programs.models.pacing.rates import Rate, Room, parse_duration
+from arf_programs.models.pacing import Breaker, Endpoint, Pace, retry_delay
+from arf_programs.models.rates import AdaptiveLimit, Rate, Room, parse_duration
 from signatures.exceptions import EndpointError
 
 
@@ -225,7 +223,7 @@ def call(endpoint, *outcomes):
 
 @pytest.fixture
 def at_once(monkeypatch):
-    monkeypatch.setattr("arf_programs.models.pacing.endpoint.retry_delay", lambda *_: 0)
+    monkeypatch.setattr("arf_programs.models.pacing.retry_delay", lambda *_: 0)
 
 
 def test_what_passes_is_tried_again_and_what_does_not_is_not(at_once):
@@ -240,7 +238,7 @@ def test_what_passes_is_tried_again_and_what_does_not_is_not(at_once):
 
 @pytest.fixture
 def short_pauses(monkeypatch):
-    monkeypatch.setattr("arf_programs.models.pacing.breaker._FIRST_PAUSE", 0.0)
+    monkeypatch.setattr("arf_programs.models.pacing._FIRST_PAUSE", 0.0)
 
 
 @pytest.mark.parametrize("in_flight", [1, 8])
@@ -266,7 +264,7 @@ def test_an_endpoint_that_refuses_all_calls_for_a_while_costs_none_of_them(at_on
 
 @pytest.mark.parametrize("others", [8, 200], ids=["others end before it", "others go on"])
 def test_a_call_that_alone_is_refused_among_answers_fails(at_once, short_pauses, monkeypatch, others):
-    monkeypatch.setattr("arf_programs.models.pacing.endpoint._PATIENCE", 0.01)
+    monkeypatch.setattr("arf_programs.models.pacing._PATIENCE", 0.01)
     endpoint = Endpoint("m", Pace(concurrency=4, retries=3))
 
     async def refused():
@@ -303,9 +301,7 @@ def test_an_endpoint_that_asks_for_a_pause_beyond_all_patience_stops_the_run():
 
 def test_delays_grow_only_while_the_endpoint_fails_more_than_by_chance(monkeypatch):
     tries = []
-    monkeypatch.setattr(
-        "arf_programs.models.pacing.endpoint.retry_delay", lambda _, attempt: tries.append(attempt) or 0
-    )
+    monkeypatch.setattr("arf_programs.models.pacing.retry_delay", lambda _, attempt: tries.append(attempt) or 0)
     endpoint = Endpoint("m", Pace(concurrency=2, retries=5))
     for _ in range(50):
         call(endpoint, "fine")
@@ -320,9 +316,7 @@ def test_delays_grow_only_while_the_endpoint_fails_more_than_by_chance(monkeypat
 
 def test_a_time_out_among_answers_is_tried_again_at_once_and_many_are_waited_for(monkeypatch):
     tries = []
-    monkeypatch.setattr(
-        "arf_programs.models.pacing.endpoint.retry_delay", lambda _, attempt: tries.append(attempt) or 0
-    )
+    monkeypatch.setattr("arf_programs.models.pacing.retry_delay", lambda _, attempt: tries.append(attempt) or 0)
     late = LMTimeoutError("late")
     assert call(Endpoint("m", Pace(concurrency=2, retries=2)), late, late, "fine") == ("fine", 3)
     assert tries == []

@@ -11,12 +11,12 @@ from pydantic import BaseModel
 
 from arf_programs import pipeline
 from arf_programs.config.schema import Config
-from arf_programs.jsonl import read_jsonl, write_jsonl_atomic
-from arf_programs.models.spent import read_ledger
+from arf_programs.corpus.taxonomy import read_taxonomy, write_taxonomy
 from arf_programs.pipeline import STAGES, run_until, status
-from arf_programs.run import SplitConversation
+from arf_programs.runs.jsonl import read_jsonl, write_jsonl_atomic
+from arf_programs.runs.ledger import read_ledger
+from arf_programs.runs.run import SplitConversation
 from arf_programs.stages.stage import state_of
-from arf_programs.taxonomy.files import read_taxonomy, write_taxonomy
 from signatures.exceptions import ConfigError
 from signatures.records import Category, DraftErrors, Revision, Summary, TrainingExample
 from training.build import build
@@ -600,7 +600,7 @@ def test_a_corpus_file_that_grew_makes_the_corpus_stale(make_run, tmp_path):
 
 
 def test_a_calibration_moves_the_threshold_and_scores_are_in_the_records(make_run, tmp_path):
-    from arf_programs.calibration import fit_calibration, write_calibration
+    from arf_programs.programs.calibration import fit_calibration, write_calibration
 
     # The analyst says yes to the flaw too, only less surely: by its word it would find nothing.
     scripted_team.join(

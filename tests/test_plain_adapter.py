@@ -3,9 +3,8 @@ import pytest
 from dspy.utils.exceptions import AdapterParseError
 
 from arf_programs.models import scripted
-from arf_programs.programs.plain_adapter import PlainAdapter
-from arf_programs.programs.summarize import SummarizeConversation
-from arf_programs.student_prompt import student_messages, user_text
+from arf_programs.programs.summarize import PlainAdapter, SummarizeConversation
+from arf_programs.text.student_prompt import student_messages, user_text
 from signatures.summarize import Summarize
 
 INSTRUCTION = """

@@ -2,16 +2,14 @@
 
 import pytest
 
-from arf_programs.config.plant import PlantConfig
+from arf_programs.config.commands import PlantConfig
 from arf_programs.config.schema import ColumnsConfig, LabeledConfig
-from arf_programs.jsonl import write_jsonl_atomic
-from arf_programs.labeled import read_labeled
+from arf_programs.corpus.labeled import read_labeled
 from arf_programs.planting.choose import RightSummary, choose_items
-from arf_programs.planting.items import make_item
-from arf_programs.planting.naturalize import marked, reworded
-from arf_programs.planting.records import plant_text
-from arf_programs.planting.tally import by_category, short_of
-from arf_programs.quotes import find_quote
+from arf_programs.planting.items import make_item, marked, reworded
+from arf_programs.planting.records import by_category, plant_text, short_of
+from arf_programs.runs.jsonl import write_jsonl_atomic
+from arf_programs.text.quotes import find_quote
 from signatures.records import Conversation, Turn
 
 _NAMES = ("Carla", "Boris", "Hannah", "Nora", "Felix", "Oscar")

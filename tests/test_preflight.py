@@ -5,9 +5,9 @@ import scripted_team
 from conftest import write_corpus
 from served_team import serving
 
+from arf_programs.cli.check import preflight
 from arf_programs.models import scripted
-from arf_programs.preflight import preflight
-from arf_programs.run_lock import run_lock
+from arf_programs.runs.run import run_lock
 
 
 @pytest.fixture(autouse=True)
@@ -95,7 +95,7 @@ def test_a_folder_of_another_run_is_a_problem(make_run):
 
 
 def test_a_calibration_is_read_and_one_for_another_model_is_a_warning(make_run, tmp_path):
-    from arf_programs.calibration import fit_calibration, write_calibration
+    from arf_programs.programs.calibration import fit_calibration, write_calibration
 
     scripted_team.join()
     made = fit_calibration([0.1, 0.9], [False, True], model="scripted/other", prompt="p")

@@ -2,9 +2,9 @@ import io
 
 from rich.console import Console
 
-from arf_programs import progress
-from arf_programs.progress import Progress
-from arf_programs.running import status
+from arf_programs.runs import progress
+from arf_programs.runs import progress as status
+from arf_programs.runs.progress import Progress
 
 
 def told(*, terminal=False, quiet=False) -> tuple[Progress, io.StringIO]:

@@ -8,8 +8,8 @@ import pytest
 from dspy.signatures.signature import SignatureMeta
 
 import signatures
-from arf_programs.programs.plain_adapter import PlainAdapter
-from arf_programs.programs.support_adapter import SupportAdapter
+from arf_programs.programs.summarize import PlainAdapter
+from arf_programs.programs.support import SupportAdapter
 
 ADAPTERS = {"Summarize": PlainAdapter, "SupportSentence": SupportAdapter}
 FIELDS = {

@@ -1,9 +1,9 @@
 import pytest
 import scripted_team
 
-from arf_programs.error_lines import describe_errors
+from arf_programs.corpus.taxonomy import seed_taxonomy
 from arf_programs.programs.propose import EditSummary, Rewrite, RewriteByTaxonomy, to_edits
-from arf_programs.taxonomy.seed import seed_taxonomy
+from arf_programs.text.error_notes import describe_errors
 from signatures.propose_edits import ProposedEdit
 from signatures.records import EditOp, ErrorNote
 

@@ -1,6 +1,6 @@
 import pytest
 
-from arf_programs.quotes import error_id, find_quote, locate_error
+from arf_programs.text.quotes import error_id, find_quote, locate_error
 from signatures.exceptions import QuoteError
 from signatures.records import Conversation, Turn
 

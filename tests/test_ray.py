@@ -19,8 +19,8 @@ from served_team import serving, write_project
 from typer.testing import CliRunner
 
 from arf_programs.cli.app import app
-from arf_programs.models.spent import read_ledger
-from arf_programs.running.cluster import run as cluster_run
+from arf_programs.runner.cluster import run as cluster_run
+from arf_programs.runs.ledger import read_ledger
 
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 ray = pytest.importorskip("ray")

@@ -1,7 +1,7 @@
 import pytest
 
-from arf_programs.edits import apply_edits
-from arf_programs.repair import deletions, verified_edits
+from arf_programs.programs.revise import deletions, verified_edits
+from arf_programs.text.edits import apply_edits
 from signatures.records import Edit, EditOp, ErrorNote
 
 TEXT = "The kettle leaked. The agent refunded 39.90 on Friday. It arrives soon."

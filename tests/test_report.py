@@ -9,14 +9,14 @@ from xml.etree import ElementTree
 import pytest
 
 from arf_programs.metrics.comparisons import Comparison
-from arf_programs.models.spent import Call
-from arf_programs.probing.tables import Table
-from arf_programs.report import ReportData, RevisionCase, RunSummary, render_report, sample_revisions
-from arf_programs.report.costs import revision_costs
-from arf_programs.report.diff import mark_errors, word_diff
+from arf_programs.report.cases import mark_errors, word_diff
+from arf_programs.report.data import ReportData, RevisionCase, RunSummary, revision_costs, sample_revisions
 from arf_programs.report.headline import headline, outcome
+from arf_programs.report.probe import Table
+from arf_programs.report.render import render_report
 from arf_programs.report.svg import loss_curve, smoothed, thinned, ticks
 from arf_programs.report.text import clean, dollars, duration, figure, system_label
+from arf_programs.runs.ledger import Call
 from signatures.records import Category, Conversation, Edit, ErrorNote, Failure, RefusedEdit, Revision, Taxonomy, Turn
 
 HOSTILE = (

@@ -1,12 +1,12 @@
 import pytest
 import scripted_team
 
-from arf_programs.edits import apply_edits
+from arf_programs.corpus.taxonomy import seed_taxonomy
 from arf_programs.programs.propose import EditSummary, Rewrite, RewriteByTaxonomy
 from arf_programs.programs.revise import ReviseDraft
 from arf_programs.programs.verify import VerifyRevision
-from arf_programs.quotes import locate_error
-from arf_programs.taxonomy.seed import seed_taxonomy
+from arf_programs.text.edits import apply_edits
+from arf_programs.text.quotes import locate_error
 from signatures.exceptions import ModelError
 from signatures.records import ErrorNote, Summary, Verdict
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from arf_programs.metrics.rouge import ROUGE_METRICS, rouge
+from arf_programs.metrics.similarity import ROUGE_METRICS, rouge
 
 ALL = [*ROUGE_METRICS, *(f"{metric}_mean" for metric in ROUGE_METRICS)]
 

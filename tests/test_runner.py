@@ -4,13 +4,13 @@ import io
 import pytest
 from rich.console import Console
 
-from arf_programs.asking import ask_rows
 from arf_programs.config.models import ModelConfig
 from arf_programs.models import scripted
 from arf_programs.models.lm import build_lm
 from arf_programs.models.scripted import ScriptedAnswer
-from arf_programs.progress import Progress
-from arf_programs.running.rows import RowKey, run_rows
+from arf_programs.runner.context import ask_rows
+from arf_programs.runner.rows import RowKey, run_rows
+from arf_programs.runs.progress import Progress
 from signatures.exceptions import ModelError, QuoteError, StageError
 from signatures.records import Failure
 

@@ -13,14 +13,14 @@ from served_team import serving, write_project
 from typer.testing import CliRunner
 
 from arf_programs.cli.app import app
-from arf_programs.jsonl import read_jsonl
 from arf_programs.models import scripted
-from arf_programs.models.call_budget import BudgetSpent, CallBudget, Need
-from arf_programs.models.spent import read_ledger
-from arf_programs.models.keyed_cache import KeyedCache
+from arf_programs.models.budget import BudgetSpent, CallBudget, Need
 from arf_programs.models.scripted import ScriptedAnswer
 from arf_programs.models.sending import need_of
-from arf_programs.run_folder import RunFolder
+from arf_programs.models.store import KeyedCache
+from arf_programs.runs.folder import RunFolder
+from arf_programs.runs.jsonl import read_jsonl
+from arf_programs.runs.ledger import read_ledger
 from signatures.records import Failure, Summary
 
 
@@ -155,8 +155,8 @@ def test_drafts_that_are_cut_off_are_kept_and_counted(tmp_path):
 
 
 def test_an_endpoint_that_refuses_every_call_for_a_while_costs_no_row(tmp_path, monkeypatch):
-    monkeypatch.setattr("arf_programs.models.pacing.endpoint.retry_delay", lambda *_: 0.01)
-    monkeypatch.setattr("arf_programs.models.pacing.breaker._FIRST_PAUSE", 0.05)
+    monkeypatch.setattr("arf_programs.models.pacing.retry_delay", lambda *_: 0.01)
+    monkeypatch.setattr("arf_programs.models.pacing._FIRST_PAUSE", 0.05)
     with serving(Faults(outage_429=0.5)) as server:
         config = write_project(tmp_path, server.base_url, 40, model=", retries: 1")
         told = arf("draft", config).stderr
@@ -227,7 +227,7 @@ def test_further_arms_and_samples_are_made_alike_by_several_workers(tmp_path):
 
 
 def test_rows_that_failed_before_a_stop_are_not_tried_again(tmp_path, monkeypatch):
-    monkeypatch.setattr("arf_programs.models.pacing.endpoint.retry_delay", lambda *_: 0)
+    monkeypatch.setattr("arf_programs.models.pacing.retry_delay", lambda *_: 0)
     plain = served_team.answer
 
     def failing(body):

@@ -4,8 +4,7 @@ import json
 import pytest
 
 from arf_programs.models import scripted
-from arf_programs.models._litellm import import_litellm
-from arf_programs.models.providers import declare_model, register_providers
+from arf_programs.models.providers import declare_model, import_litellm, register_providers
 from arf_programs.models.scripted import ScriptedAnswer
 from signatures.exceptions import DataError
 

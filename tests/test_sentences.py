@@ -1,6 +1,6 @@
 import pytest
 
-from arf_programs.sentences import sentence_spans, split_sentences
+from arf_programs.text.sentences import sentence_spans, split_sentences
 
 
 @pytest.mark.parametrize(

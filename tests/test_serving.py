@@ -16,13 +16,20 @@ from conftest import open_project
 from typer.testing import CliRunner
 
 from arf_programs.cli.app import app
-from arf_programs.cli.serve import model_entry
+from arf_programs.cli.publish import model_entry
 from arf_programs.config.models import ModelConfig
-from arf_programs.fingerprint import file_digest
-from arf_programs.jsonl import read_jsonl
-from arf_programs.serving import engine as engines
-from arf_programs.serving.engine import Engine, find_engine, serve_command
-from arf_programs.serving.server import refuse_taken_port, running, wait_for_end, wait_until_ready
+from arf_programs.runs.fingerprint import file_digest
+from arf_programs.runs.jsonl import read_jsonl
+from arf_programs.serving import server as engines
+from arf_programs.serving.server import (
+    Engine,
+    find_engine,
+    refuse_taken_port,
+    running,
+    serve_command,
+    wait_for_end,
+    wait_until_ready,
+)
 from arf_programs.serving.student import merged_student
 from signatures.exceptions import ConfigError, MissingExtra, StageError
 from signatures.records import Summary

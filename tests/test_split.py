@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from arf_programs.corpus.split import split
+from arf_programs.corpus.split import split_conversations
 from signatures.exceptions import DataError
 from signatures.records import Conversation, Turn
 
@@ -27,7 +27,7 @@ def corpus(rng, size, channels=("bot", "chat", "email", "form"), copies=0.2):
 
 
 def halves(conversations, share=0.2, seed=SEED, **options):
-    return split(conversations, holdout=share, seed=seed, threshold=0.8, **options)
+    return split_conversations(conversations, holdout=share, seed=seed, threshold=0.8, **options)
 
 
 @pytest.mark.parametrize("trial", range(20))

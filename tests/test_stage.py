@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from arf_programs.run_folder import read_manifest
+from arf_programs.runs.folder import read_manifest
 from arf_programs.stages.stage import Stage, StageState, read_seconds, run_stage, state_of
 from signatures.exceptions import StageError
 from signatures.records import Failure

@@ -6,11 +6,9 @@ import sqlite3
 import diskcache
 import pytest
 
-from arf_programs.jsonl import write_jsonl_atomic
-from arf_programs.jsonl_index import JsonlIndex
-from arf_programs.models.network_folder import file_system, refuse_network_folder
-from arf_programs.models.text_disk import TextDisk
-from arf_programs.running.checkpoint import Checkpoint, remove_checkpoints
+from arf_programs.models.answer_files import TextDisk, file_system, refuse_network_folder
+from arf_programs.runner.steps import Checkpoint, remove_checkpoints
+from arf_programs.runs.jsonl import JsonlIndex, write_jsonl_atomic
 from signatures.exceptions import ConfigError, DataError
 from signatures.records import Failure, Summary
 

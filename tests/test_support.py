@@ -4,9 +4,9 @@ import dspy
 import pytest
 import scripted_team
 
-from arf_programs.calibration import Calibration
 from arf_programs.models import scripted
-from arf_programs.models.call_store import call_store
+from arf_programs.models.store import call_store
+from arf_programs.programs.calibration import Calibration
 from arf_programs.programs.support import SentenceSupport, support_of
 from signatures.exceptions import ModelError
 from signatures.records import SentenceScore

@@ -1,10 +1,9 @@
 import pytest
 import scripted_team
 
-from arf_programs.labeled import LabeledExample
-from arf_programs.programs.support import SentenceSupport
-from arf_programs.programs.support_scores import calibration_of, summary_score, support_rows
-from arf_programs.quotes import locate_error
+from arf_programs.corpus.labeled import LabeledExample
+from arf_programs.programs.support import SentenceSupport, calibration_of, summary_score, support_rows
+from arf_programs.text.quotes import locate_error
 from signatures.exceptions import DataError
 
 SUMMARY = "The customer's kettle leaked. The agent refunded 39.90. It arrives by Thursday."

@@ -1,7 +1,6 @@
 import pytest
 
-from arf_programs.taxonomy import read_taxonomy, seed_taxonomy, write_taxonomy
-from arf_programs.taxonomy.seed import FORM_CATEGORIES
+from arf_programs.corpus.taxonomy import FORM_CATEGORIES, read_taxonomy, seed_taxonomy, write_taxonomy
 from signatures.exceptions import ConfigError
 from signatures.records import Category, Taxonomy
 

@@ -1,5 +1,4 @@
-from training.checkpoints import Checkpoints
-from training.tally import Tally
+from training.loop.checkpoints import Checkpoints, Tally
 
 
 def make(checkpoints, step):

@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from arf_programs.student_prompt import student_messages
+from arf_programs.text.student_prompt import student_messages
 from signatures.exceptions import DataError
 from signatures.records import Conversation, ErrorNote, Revision, Summary, Turn, Verdict
 from training.dataset import build_arm, build_pairs, prompt_sha256
@@ -155,7 +155,7 @@ def test_two_drafts_of_a_conversation_are_refused():
 
 def test_neither_the_builder_nor_the_help_of_the_commands_loads_torch():
     script = (
-        "import sys, training.dataset, training.length_audit, training.loss_weights\n"
+        "import sys, training.dataset, training.loop.lengths, training.loop.lengths\n"
         "import training.sft, training.preference, training.export\n"
         "loaded = {'torch', 'transformers', 'trl', 'dspy', 'litellm'} & set(sys.modules)\n"
         "assert not loaded, loaded"

@@ -11,15 +11,13 @@ from tiny_model import save_tiny_model
 from typer.testing import CliRunner
 
 from arf_programs.cli.app import app
-from arf_programs.jsonl import write_jsonl_atomic
-from training import dry_run as module
+from arf_programs.runs.jsonl import write_jsonl_atomic
 from training import preference, sft
-from training.dry_run import dry_run
-from training.hardware import Hardware
-from training.memory import GIB, How
-from training.pace import operations
+from training.loop.hardware import Hardware
 from training.settings import TrainSettings
-from training.shape import measure_shape
+from training.sizing import dry_run as module
+from training.sizing.dry_run import dry_run, operations
+from training.sizing.memory import GIB, How, measure_shape
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +133,7 @@ def test_memory_of_the_machine_that_is_unknown_stops_nothing(base, monkeypatch):
 
 def test_operations_by_hand(base):
     """Forwards two a weight, backwards two for activations and two for weights that learn."""
-    from training.architectures import saved_architecture, without_weights
+    from training.loop.base_model import saved_architecture, without_weights
 
     def counted(**options):
         settings = TrainSettings(base=base, **options)

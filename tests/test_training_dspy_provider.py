@@ -11,14 +11,14 @@ from tiny_model import save_tiny_model
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from arf_programs.config.models import ModelConfig
-from arf_programs.jsonl import read_jsonl
 from arf_programs.models import scripted
-from arf_programs.models.call_store import call_store
 from arf_programs.models.lm import build_lm
+from arf_programs.models.store import call_store
 from arf_programs.models.weights import is_adapter
 from arf_programs.programs.judge import JudgeSummary
 from arf_programs.programs.summarize import SummarizeConversation
-from arf_programs.student_prompt import student_messages
+from arf_programs.runs.jsonl import read_jsonl
+from arf_programs.text.student_prompt import student_messages
 from signatures.exceptions import ConfigError, DataError
 from signatures.records import Conversation, TrainingExample, Turn
 from training.dspy_provider import SummaryAdapter, TrlProvider, TypedAdapter, examples_from, trainable_lm

@@ -4,7 +4,7 @@ from transformers import AutoTokenizer
 
 from signatures.exceptions import DataError
 from signatures.records import Message, TrainingExample
-from training.length_audit import RowLength, measure, rows_that_fit
+from training.loop.lengths import RowLength, measure, rows_that_fit
 
 
 @pytest.fixture(scope="module")

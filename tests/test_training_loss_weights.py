@@ -8,18 +8,17 @@ from tiny_model import save_tiny_model
 from transformers import AutoTokenizer
 from trl.trainer.sft_config import SFTConfig
 
-from arf_programs.jsonl import write_jsonl_atomic
+from arf_programs.runs.jsonl import write_jsonl_atomic
 from signatures.exceptions import ConfigError
 from signatures.records import Message, TrainingExample
 from training import sft
-from training.assemble import assemble
-from training.base_model import load_base
-from training.hardware import find_hardware
-from training.loss_weights import COLUMN, are_weighted, token_weights, weights_of
+from training.loop.assemble import assemble
+from training.loop.base_model import load_base
+from training.loop.checkpoints import Tally
+from training.loop.hardware import find_hardware
+from training.loop.lengths import COLUMN, are_weighted, token_weights, weights_of
+from training.loop.trainer import StudentTrainer, WeightedTrainer
 from training.settings import TrainSettings
-from training.tally import Tally
-from training.trainer import StudentTrainer
-from training.weighted_loss import WeightedTrainer
 
 TEXT = "It came on Monday."
 MONDAY = (11, 17)

@@ -13,17 +13,17 @@ from tiny_model import save_tiny_model
 
 from arf_programs.config.models import ModelConfig
 from arf_programs.config.train import Scheduler, TrainConfig
-from arf_programs.jsonl import write_jsonl_atomic
 from arf_programs.models.lm import EMBEDDED, build_lm
 from arf_programs.models.weights import is_adapter, load_model
+from arf_programs.runs.jsonl import write_jsonl_atomic
 from signatures.exceptions import ConfigError, DataError, MissingExtra
 from training import sft
-from training.assemble import assemble
-from training.base_model import load_base
 from training.export import export
-from training.hardware import Hardware, base_dtype, check_hardware, find_hardware, is_bf16, is_checkpointed
+from training.loop.assemble import assemble
+from training.loop.base_model import load_base
+from training.loop.checkpoints import Tally
+from training.loop.hardware import Hardware, base_dtype, check_hardware, find_hardware, is_bf16, is_checkpointed
 from training.settings import TrainSettings
-from training.tally import Tally
 
 GPU = Hardware("cuda", "some GPU", 24 * 2**30, bf16=True)
 OLD_GPU = Hardware("cuda", "an old GPU", 16 * 2**30, bf16=False)

@@ -7,9 +7,8 @@ import yaml
 from conftest import open_project
 from huggingface_hub import ModelCard
 
-from arf_programs.fingerprint import file_digest
-from training.card_facts import base_of, gather, shown_model
-from training.model_card import ADAPTER, Card, RoleNote, escape, render_card
+from arf_programs.runs.fingerprint import file_digest
+from training.model_card import ADAPTER, Card, RoleNote, base_of, escape, gather, render_card, shown_model
 
 HOSTILE = "</td><script>alert(1)</script> | **bold** [x](javascript:1)\n---\n# Heading\u202e"
 

@@ -9,11 +9,10 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from training import plan
-from training.adapter import with_adapter
-from training.architectures import architecture, without_weights
-from training.memory import GIB, Batch, How, layer_bytes, memory, tokens_that_fit
+from training.loop.adapter import with_adapter
+from training.loop.base_model import architecture, without_weights
 from training.settings import TrainSettings
-from training.shape import measure_shape
+from training.sizing.memory import GIB, Batch, How, layer_bytes, measure_shape, memory, tokens_that_fit
 
 PAGE = Path(__file__).parent.parent / "docs" / "training.md"
 SEVEN = ("down_proj", "gate_proj", "k_proj", "o_proj", "q_proj", "up_proj", "v_proj")

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from tiny_model import save_tiny_model
 from trl.data_utils import is_conversational
 
-from arf_programs.jsonl import read_jsonl, write_jsonl_atomic
+from arf_programs.runs.jsonl import read_jsonl, write_jsonl_atomic
 from signatures.records import Message, PreferencePair, TrainingExample
 from training import preference, sft
 from training.settings import TrainSettings
@@ -81,7 +81,7 @@ def read_log(folder):
 def log_probability(base, adapter, completion):
     from peft import PeftModel
 
-    from training.base_model import load_base
+    from training.loop.base_model import load_base
 
     model, tokenizer = load_base(base, torch.float32)
     model = PeftModel.from_pretrained(model, adapter).eval()

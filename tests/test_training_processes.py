@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from test_training_sft import make_rows, read_log
 from tiny_model import save_tiny_model
 
-from arf_programs.jsonl import write_jsonl_atomic
+from arf_programs.runs.jsonl import write_jsonl_atomic
 from training import sft
 
 # Without MPI, accelerate starts one process for `--cpu`. `--multi_gpu` starts two by torchrun, which talk by gloo where

@@ -16,9 +16,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from typer.testing import CliRunner
 
 from arf_programs.cli.app import app
-from arf_programs.cli.push import is_repository
+from arf_programs.cli.publish import is_repository
 from arf_programs.models.weights import load_model
-from arf_programs.run_folder import RunFolder
+from arf_programs.runs.folder import RunFolder
 from arf_programs.serving.student import merged_student
 from signatures.exceptions import DataError
 from training.export import export_student

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from arf_programs.config.schema import TrainConfig
+from arf_programs.config.train import TrainConfig
 from signatures.exceptions import ConfigError
 from training.settings import TrainSettings, load_settings
 

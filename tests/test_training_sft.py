@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from tiny_model import save_tiny_model
 from transformers import AutoTokenizer
 
-from arf_programs.jsonl import write_jsonl_atomic
+from arf_programs.runs.jsonl import write_jsonl_atomic
 from signatures.records import Message, TrainingExample
 from training import sft
 from training.settings import TrainSettings

@@ -5,16 +5,16 @@ import torch
 from tiny_model import save_tiny_model
 from trl.trainer.sft_trainer import SFTTrainer
 
-from arf_programs.programs.plain_adapter import PlainAdapter
-from arf_programs.student_prompt import student_messages
+from arf_programs.programs.summarize import PlainAdapter
+from arf_programs.text.student_prompt import student_messages
 from signatures.records import Conversation, TrainingExample, Turn
 from signatures.summarize import Summarize
-from training.assemble import assemble
-from training.base_model import load_base, stop_ids
-from training.frozen_layers import FrozenLayers, may_be_remembered
-from training.hardware import find_hardware
+from training.loop.adapter import FrozenLayers, may_be_remembered
+from training.loop.assemble import assemble
+from training.loop.base_model import load_base, stop_ids
+from training.loop.checkpoints import Tally
+from training.loop.hardware import find_hardware
 from training.settings import TrainSettings
-from training.tally import Tally
 
 INSTRUCTION = "\n  Summarize.\n"
 CONVERSATIONS = [

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from arf_programs.yes_no import read_word, yes_probability
+from arf_programs.programs.support import read_word, yes_probability
 
 
 def token(text, probability, *others):

@@ -8,15 +8,11 @@ import sys
 from pathlib import Path
 from typing import TextIO
 
-from arf_programs.config.load import load_config
-from arf_programs.config.preference import Arm
-from arf_programs.config.schema import Config
-from arf_programs.jsonl import read_jsonl, write_jsonl_atomic
-from arf_programs.run import SplitConversation
-from arf_programs.run_folder import RunFolder
+from arf_programs.config import Arm, Config, load_config
+from arf_programs.runs import RunFolder, SplitConversation, read_jsonl, write_jsonl_atomic
 from signatures.records import Conversation, Revision, Summary
-from training.command import run_command
 from training.dataset import build_arm, build_pairs
+from training.settings import run_command
 
 
 def main(argv: list[str] | None = None) -> int:

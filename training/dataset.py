@@ -15,9 +15,8 @@ from typing import Literal, TypeVar
 
 from pydantic import JsonValue
 
-from arf_programs.config.preference import Arm
-from arf_programs.edits import changed_places
-from arf_programs.student_prompt import student_messages
+from arf_programs.config import Arm
+from arf_programs.text import changed_places, student_messages
 from signatures.exceptions import DataError
 from signatures.records import Conversation, Message, PreferencePair, Revision, Summary, TrainingExample, Verdict
 

@@ -16,14 +16,11 @@ import dspy
 from dspy.clients.provider import Provider, TrainingJob
 from dspy.clients.utils_finetune import TrainDataFormat
 
-from arf_programs.config.models import ModelConfig
-from arf_programs.fingerprint import file_digest
-from arf_programs.jsonl import write_jsonl_atomic, write_text_atomic
-from arf_programs.models.lm import EMBEDDED, build_lm
-from arf_programs.models.providers import declare_model
-from arf_programs.models.weights import is_adapter, resolve_weights
-from arf_programs.programs.plain_adapter import PlainAdapter
-from arf_programs.training_process import run_training_module
+from arf_programs.config import ModelConfig
+from arf_programs.models import EMBEDDED, build_lm, declare_model, is_adapter, resolve_weights
+from arf_programs.programs import PlainAdapter
+from arf_programs.runs import file_digest, write_jsonl_atomic, write_text_atomic
+from arf_programs.serving import run_training_module
 from signatures.exceptions import ConfigError, DataError
 from signatures.records import Message, TrainingExample
 from training.dataset import prompt_sha256

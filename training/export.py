@@ -18,16 +18,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from arf_programs.jsonl import write_text_atomic
-from arf_programs.models.weights import is_adapter
-from arf_programs.run_folder import RunFolder
-from arf_programs.serving.student import find_student
+from arf_programs.models import is_adapter
+from arf_programs.runs import RunFolder, write_text_atomic
+from arf_programs.serving import find_student
 from signatures.exceptions import DataError
-from training.base_model import load_base
-from training.card_facts import base_of, gather
-from training.command import quiet_libraries, run_command
-from training.model_card import ADAPTER, MARK, render_card
-from training.training_log import LOG
+from training.loop.base_model import load_base
+from training.loop.checkpoints import LOG
+from training.model_card import ADAPTER, MARK, base_of, gather, render_card
+from training.settings import quiet_libraries, run_command
 
 CARD = "README.md"
 _PUBLISHED = (".safetensors", ".json", ".jinja", ".txt", ".model")  # weights, tokenizer; no pickle, nothing of training
@@ -70,7 +68,7 @@ def export_student(folder: RunFolder, arm: str, output: Path, *, merged: bool, l
     """Write the student of an arm with its model card to the folder `output`, whole or not at all.
 
     An earlier export there is replaced. Raises DataError for an arm without a student and for a folder that holds
-    anything else, and what `training.card_facts.gather` raises.
+    anything else, and what `training.model_card.gather` raises.
     """
     student = find_student(folder, arm)
     refuse_to_overwrite(output)

@@ -1,23 +1,185 @@
-"""The model card of a student, in the form of the Hugging Face Hub: YAML metadata, then Markdown. No torch.
+"""Gathers what a model card says from the files of a run.
+
+The model card of a student, in the form of the Hugging Face Hub: YAML metadata, then Markdown. No torch.
 
 A card is public, and the run is not: it holds counts, scores and settings, and no conversation, id, path or endpoint.
 """
 
 from __future__ import annotations
 
+import json
 import re
+from collections import Counter
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 from markupsafe import Markup
 from pydantic import Field
 
-from arf_programs.report.text import clean
-from arf_programs.student_prompt import user_text
-from signatures.records import Record
+from arf_programs.config import PREFERENCE_STUDENTS, Config, Role, load_config
+from arf_programs.metrics import METRICS, Comparison, Interval, in_order
+from arf_programs.models import SMOLLM2
+from arf_programs.report import RunSummary, clean, figure
+from arf_programs.runs import RunFolder, file_digest, read_jsonl, read_manifest
+from arf_programs.stages import student_name, training_log
+from arf_programs.text import user_text
+from signatures.records import PreferencePair, Record, TrainingExample
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+
+_KNOWN_BASES = {SMOLLM2: ("HuggingFaceTB/SmolLM2-135M-Instruct", "apache-2.0")}
+_HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
+_DATA_ROLES: tuple[Role, ...] = ("teacher", "analyst", "editor")
+_COMPARED = ("error_rate", "errors_per_summary", "rating", "rougeL")  # the others stand in the table of systems
+_WITHOUT = {"base", "arm", "lora"}  # said elsewhere, or spelled out
+
+
+def gather(folder: RunFolder, arm: str, *, form: str, license: str | None = None) -> Card:
+    """The facts about the student of `arm`, as exported in `form`; `license` overrides that of the base.
+
+    Scores are taken only from a report that is about these very students. Raises ConfigError, DataError or StageError
+    when a file of the run is missing or broken.
+    """
+    config, log = load_config(folder.config), training_log(folder, arm)
+    hub_base, known_license = base_of(log["base"])
+    summary = _summary(folder)
+    return Card(
+        name=config.name,
+        arm=arm,
+        form=form,
+        base=hub_base or Path(log["base"]).name,
+        hub_base=hub_base,
+        base_license=license or known_license,
+        instruction=config.summarize.instruction,
+        examples=log["examples"],
+        roles=_roles(config, arm),
+        training=_training(log),
+        lineage=_lineage(folder, arm, log),
+        **_data(folder, arm),
+        **(_scores(summary, config, arm) if summary else {}),
+        arf_version=_arf_version(),
+    )
+
+
+def base_of(name: str) -> tuple[str | None, str]:
+    """The Hub id of a base model, None for a folder, and its licence as far as it is known."""
+    if name in _KNOWN_BASES:
+        return _KNOWN_BASES[name]
+    is_id = bool(_HUB_ID.fullmatch(name)) and not Path(name).exists()
+    return (name if is_id else None), UNKNOWN_LICENSE
+
+
+def shown_model(model: str) -> str:
+    """A model string without the folders of the machine: of `embedded/PATH`, the last name of the path."""
+    provider, _, path = model.partition("/")
+    is_folder = provider == "embedded" and (path.startswith((".", "~", "/")) or Path(path).exists())
+    return f"{provider}/{Path(path).name}" if is_folder else model
+
+
+def _arf_version() -> str:
+    from arf_programs import __version__
+
+    return __version__
+
+
+def _summary(folder: RunFolder) -> RunSummary | None:
+    """The figures of the run; None where there are none, or where they are about students trained earlier."""
+    manifest = read_manifest(folder.manifest("report"))
+    if manifest is None or manifest.fingerprint.get(folder.student.name) != file_digest(folder.student):
+        return None
+    return RunSummary.model_validate_json(folder.summary.read_bytes())
+
+
+def _data_file(folder: RunFolder, arm: str) -> Path:
+    """What the student of an arm, or of the preference stage, was trained on."""
+    return folder.train / ("preference.jsonl" if _is_preference(arm) else f"{arm}.jsonl")
+
+
+def _is_preference(arm: str) -> bool:
+    return arm in PREFERENCE_STUDENTS.values()
+
+
+def _data(folder: RunFolder, arm: str) -> dict[str, Any]:
+    kind: type[PreferencePair | TrainingExample] = PreferencePair if _is_preference(arm) else TrainingExample
+    provenances = [row.provenance for row in read_jsonl(_data_file(folder, arm), kind)]
+    verdicts = Counter(str(made.get("verdict", "draft as it was written")) for made in provenances)
+    left_out: dict[str, int] = json.loads((folder.train / "left_out.json").read_bytes()).get(arm, {})
+    sides = Counter(json.loads(line)["split"] for line in folder.conversations.read_bytes().splitlines() if line)
+    return {
+        "conversations": sides.total(),
+        "holdout": sides["holdout"],
+        "made_of": tuple((name if arm == "teacher" else f"revision {name}", n) for name, n in verdicts.most_common()),
+        "left_out": tuple(left_out.items()),
+    }
+
+
+def _roles(config: Config, arm: str) -> tuple[RoleNote, ...]:
+    roles: tuple[Role, ...] = ("teacher",) if arm == "teacher" else _DATA_ROLES
+    return tuple(
+        RoleNote(name=role, model=shown_model(config.models.of(role).model), license=config.models.of(role).license)
+        for role in roles
+    )
+
+
+def _scores(summary: RunSummary, config: Config, arm: str) -> dict[str, Any]:
+    systems = summary.evaluate.systems
+    metrics = [name for name in METRICS if any(name in figures for figures in systems.values())]
+    own = student_name(arm)
+    return {
+        "confidence": f"{config.evaluate.confidence:.0%}",
+        "judged": config.evaluate.analyst or config.evaluate.judge,
+        "metrics": tuple(METRICS[name].label for name in metrics),
+        "systems": tuple(_system_row(name, systems[name], metrics) for name in in_order(systems)),
+        "differences": tuple(_difference_row(row) for row in summary.compared() if _is_shown(row, own)),
+    }
+
+
+def _system_row(name: str, figures: dict[str, Interval], metrics: list[str]) -> SystemRow:
+    n = max((interval.n for interval in figures.values()), default=0)
+    return SystemRow(name=name, n=n, cells=tuple(_cell(metric, figures.get(metric)) for metric in metrics))
+
+
+def _cell(metric: str, interval: Interval | None) -> str:
+    if interval is None:
+        return "-"
+    value, low, high = (figure(number, metric) for number in (interval.value, interval.low, interval.high))
+    return f"{value} ({low} to {high})"
+
+
+def _is_shown(row: Comparison, own: str) -> bool:
+    return row.a == own and row.metric in _COMPARED
+
+
+def _difference_row(row: Comparison) -> DifferenceRow:
+    value, low, high = (figure(number, row.metric, signed=True) for number in (row.difference, row.low, row.high))
+    return DifferenceRow(
+        other=row.b, metric=METRICS[row.metric].label, difference=f"{value} ({low} to {high})", n=row.n
+    )
+
+
+def _training(log: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    settings = {key: value for key, value in log["settings"].items() if key not in _WITHOUT}
+    preference = settings.pop("preference", None) or {}
+    settings.update({f"preference.{key}": value for key, value in preference.items()})
+    settings.update({f"lora.{key}": value for key, value in (log["settings"].get("lora") or {}).items()})
+    figures = {
+        "steps": log["steps"],
+        "tokens": log["tokens"],
+        "trainable parameters": log["trainable_parameters"],
+        "loss, first and last tenth of the steps (nats a token)": f"{log['loss_first']} and {log['loss_last']}",
+        "device": log["device"],
+    }
+    return tuple((name, str(value)) for name, value in {**figures, **settings}.items() if value is not None)
+
+
+def _lineage(folder: RunFolder, arm: str, log: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    files = (folder.config, folder.drafts, folder.taxonomy, folder.revisions, _data_file(folder, arm))
+    digests = {f"SHA-256 of {path.name}, first 16 digits": file_digest(path) for path in files}
+    versions = {f"version of {name}": value for name, value in log["versions"].items()}
+    return tuple({"training fingerprint": log["fingerprint"], **digests, **versions}.items())
+
 
 MARK: Final = "made by arf export"
 ADAPTER: Final = "LoRA adapter"

@@ -8,12 +8,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, TextIO, get_args
 
-from arf_programs.config.train import Method
-from training.architectures import ARCHITECTURES, architecture, without_weights
-from training.command import quiet_libraries, run_command
-from training.memory import GIB, Batch, How, Memory, memory, tokens_that_fit
-from training.settings import TrainSettings
-from training.shape import Shape, measure_shape
+from arf_programs.config import Method
+from training.loop.base_model import ARCHITECTURES, architecture, without_weights
+from training.settings import TrainSettings, quiet_libraries, run_command
+from training.sizing.memory import GIB, Batch, How, Memory, Shape, measure_shape, memory, tokens_that_fit
 
 GPUS = (24, 48, 80)
 

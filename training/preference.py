@@ -15,24 +15,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from arf_programs.fingerprint import file_digest
-from arf_programs.jsonl import read_jsonl, write_text_atomic
-from arf_programs.models.weights import is_adapter
+from arf_programs.models import is_adapter
+from arf_programs.runs import file_digest, read_jsonl, write_text_atomic
 from signatures.exceptions import ConfigError, DataError
 from signatures.records import PreferencePair, TrainingExample
-from training.base_model import load_base, stop_ids
-from training.checkpoints import Checkpoints
-from training.command import quiet_libraries, run_command
-from training.dry_run_text import tell
-from training.hardware import base_dtype, check_hardware, find_hardware
-from training.length_audit import longer, measure, rows_that_fit, token_limit
-from training.settings import TrainSettings, load_settings
+from training.loop.base_model import load_base, stop_ids
+from training.loop.checkpoints import LOG, Checkpoints, Tally
+from training.loop.hardware import base_dtype, check_hardware, find_hardware
+from training.loop.lengths import longer, measure, rows_that_fit, token_limit
+from training.settings import TrainSettings, load_settings, quiet_libraries, run_command
 from training.sft import made_from, make_log, mend_saved, run_training
-from training.tally import Tally
-from training.training_log import LOG
+from training.sizing.dry_run import tell
 
 if TYPE_CHECKING:
-    from training.dry_run import DryRun
+    from training.sizing.dry_run import DryRun
 
 REFERENCE = "ref"  # what TRL calls the adapter that holds the student as it was before
 
@@ -59,7 +55,7 @@ def look_ahead(data: Path | None, config: Path, *, as_json: bool) -> int:
         settings = _of_preference(load_settings(config, {}))
         pairs = _read_pairs(data) if data and data.exists() else None
         quiet_libraries()
-        from training.dry_run import dry_run_of_pairs
+        from training.sizing.dry_run import dry_run_of_pairs
 
         return dry_run_of_pairs(settings, None if pairs is None else _sides(pairs, settings))
 
@@ -87,8 +83,8 @@ def train(data: Path, output: Path, settings: TrainSettings, machine: TextIO, *,
     quiet_libraries()
     hardware = find_hardware()
     check_hardware(settings, hardware)
-    from training.assemble_preference import assemble
-    from training.progress import Progress
+    from training.loop.assemble import assemble_preference
+    from training.loop.progress import Progress
 
     dtype = base_dtype(settings, hardware)
     start = str(adapter) if adapter and settings.method == "full" else settings.base
@@ -100,7 +96,7 @@ def train(data: Path, output: Path, settings: TrainSettings, machine: TextIO, *,
     fitting = rows_that_fit(lengths, token_limit(settings.max_length, model.config), settings.on_overflow)
     tally = Tally()
     progress = Progress(tally, checkpoints, started=started, machine=machine, person=sys.stderr)
-    trainer = assemble(
+    trainer = assemble_preference(
         settings,
         [pairs[index] for index in fitting],
         model,

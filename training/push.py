@@ -10,11 +10,11 @@ import os
 import tempfile
 from pathlib import Path
 
-from arf_programs.run_folder import RunFolder
-from arf_programs.serving.student import find_student
+from arf_programs.runs import RunFolder
+from arf_programs.serving import find_student
 from signatures.exceptions import ConfigError, StageError
-from training.command import quiet_libraries, run_command
 from training.export import export_student
+from training.settings import quiet_libraries, run_command
 
 TOKEN = "HF_TOKEN"  # noqa: S105 - the name of the variable
 

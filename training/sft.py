@@ -15,23 +15,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, get_args
 
-from arf_programs.config.train import Method
-from arf_programs.jsonl import read_jsonl, write_text_atomic
+from arf_programs.config import Method
+from arf_programs.runs import read_jsonl, write_text_atomic
 from signatures.exceptions import DataError, StageError
 from signatures.records import TrainingExample
-from training.base_model import load_base, stop_ids
-from training.checkpoints import Checkpoints
-from training.command import quiet_libraries, run_command
-from training.dry_run_text import tell
-from training.hardware import base_dtype, check_hardware, find_hardware
-from training.length_audit import RowLength, measure, rows_that_fit, token_limit
-from training.settings import TrainSettings, load_settings
-from training.tally import Tally
-from training.training_log import LOG, TrainingLog, first_and_last, step_losses, versions
+from training.loop.base_model import load_base, stop_ids
+from training.loop.checkpoints import LOG, Checkpoints, Tally, TrainingLog, first_and_last, step_losses, versions
+from training.loop.hardware import base_dtype, check_hardware, find_hardware
+from training.loop.lengths import RowLength, measure, rows_that_fit, token_limit
+from training.settings import TrainSettings, load_settings, quiet_libraries, run_command
+from training.sizing.dry_run import tell
 
 if TYPE_CHECKING:
-    from training.dry_run import DryRun
-    from training.trainer import StudentTrainer
+    from training.loop.trainer import StudentTrainer
+    from training.sizing.dry_run import DryRun
 
 _LORA_FLAGS = {"lora_r": "r", "lora_alpha": "alpha", "lora_dropout": "dropout", "last_layers": "last_layers"}
 
@@ -62,7 +59,7 @@ def look_ahead(data: Path | None, config: Path | None, overrides: dict[str, Any]
         settings = load_settings(config, overrides)
         examples = _read_examples(data, settings) if data and data.exists() else None
         quiet_libraries()
-        from training.dry_run import dry_run
+        from training.sizing.dry_run import dry_run
 
         return dry_run(settings, examples)
 
@@ -84,8 +81,8 @@ def train(data: Path, output: Path, settings: TrainSettings, machine: TextIO) ->
     quiet_libraries()
     hardware = find_hardware()
     check_hardware(settings, hardware)
-    from training.assemble import assemble
-    from training.progress import Progress
+    from training.loop.assemble import assemble
+    from training.loop.progress import Progress
 
     dtype = base_dtype(settings, hardware)
     model, tokenizer = load_base(settings.base, dtype, four_bit=settings.method == "qlora")

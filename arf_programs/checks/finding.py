@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from arf_programs.sentences import sentence_spans
+from arf_programs.text import sentence_spans
 from signatures.records import Conversation, Severity
 
 WORD: Final = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")

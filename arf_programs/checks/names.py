@@ -1,15 +1,48 @@
-"""The check of names: capitalised words of the summary that the conversation does not contain."""
+"""Common given names, to tell a name at the beginning of a sentence from any other word.
+
+Names that are also frequent first words of a sentence ("Will", "Grace", "Mark", "May") are left out.
+
+
+The check of names: capitalised words of the summary that the conversation does not contain.
+"""
 
 from __future__ import annotations
 
 import re
 from typing import Final, NamedTuple
 
-from arf_programs.checks.codes import squeeze
+from arf_programs.checks.dates import find_dates, times
 from arf_programs.checks.finding import Finding, Material
-from arf_programs.checks.given_names import GIVEN_NAMES
-from arf_programs.checks.moments import dates, times
-from arf_programs.sentences import sentence_spans, word_set
+from arf_programs.checks.identifiers import squeeze
+from arf_programs.text import sentence_spans, word_set
+
+GIVEN_NAMES: Final = word_set("""
+aaron abigail adam adrian ahmed aisha alan albert alejandro alex alexander alexandra alexis alice alicia alison amanda
+amber amelia amina amy ana andrea andreas andrew angela anil anita anjali anna anne annette anthony antonio arjun arthur
+ashley audrey barbara beatrice ben benjamin bernard beth betty beverly boris bradley brandon brenda brian bruce bryan
+caleb cameron camila carl carla carlos carmen carol caroline carolyn catherine cecilia charles charlotte cheryl chloe
+chris christian christina christine christopher cindy claire clara claudia colin connor craig cynthia daniel daniela
+danielle david deborah debra denise dennis derek deepak diana diane diego dmitri donald donna doris dorothy douglas
+dylan edgar eduardo edward eileen elaine elena eli elijah elizabeth ella ellen emily emma eric erica erik ethan eugene
+eva evan evelyn fatima felix fernando fiona frances francesca francis francisco frank fred frederick gabriel gabriela
+gary george gerald giovanni gloria gordon gregory guillermo hannah hans harold harry hassan heather hector helen helena
+henry howard hugo ian ibrahim imran ingrid irene isaac isabel isabella ivan jack jackie jacob jacqueline jade jake james
+jamie jane janet janice jasmine jason javier jean jeff jeffrey jennifer jenny jeremy jerry jesse jessica jill jim joan
+joanna joe joel john johnny jonathan jordan jorge jose joseph joshua juan judith judy julia julian julie justin karen
+karl karim kate katherine kathleen kathryn katie keith kelly kenneth kevin kim kimberly kyle lara larry laura lauren
+lawrence leah leo leon leonard leslie liam lillian linda lisa logan lois lorenzo louis louise lucas lucia lucy luis luke
+luna lydia lynn madison manuel marcia marco marcus margaret maria marie marilyn mario marion marisa marjorie martha
+martin marvin mary mateo matteo matthew maureen maurice max megan mei melanie melissa mia michael michelle miguel mike
+mildred mohammed monica mohamed muhammad nancy naomi natalia natalie natasha nathan neil nicholas nicole nina noah nora
+norma norman oliver olivia omar oscar pablo pamela patricia patrick paul paula pauline pedro peggy peter philip phillip
+phyllis pierre priya rachel rafael raj rajesh ralph ramon raymond rebecca renee ricardo richard rita robert roberto
+robin rodney roger ronald rosa rosemary roy russell ruth ryan sally samantha samuel sandra sanjay sara sarah scott sean
+sebastian sergio shannon sharon shawn sheila shirley simon sofia sonia sophia sophie stanley stephanie stephen steve
+steven stuart sue susan suzanne sylvia tamara tanya tara teresa terry thelma theodore theresa thomas tiffany timothy
+tina todd tom tomas tony tracy travis tyler valerie vanessa vera veronica victor victoria vincent viktor vivian walter
+wanda wayne wendy wesley william xavier yasmin yolanda yuki yusuf yvonne zachary zainab zoe
+""")
+
 
 _CAPITALISED: Final = re.compile(r"(?<![\w@#'’/.-])[^\W\d_a-z][^\W_]*(?:(?:[-'’.]|&(?!amp))[^\W_]+)*")
 TITLES: Final = word_set("mr mrs ms mx dr prof professor miss sir madam madame herr frau captain sergeant")
@@ -113,7 +146,7 @@ def name_spans(text: str) -> list[tuple[int, int]]:
 
 def _names(text: str) -> list[_Name]:
     """Capitalised words, without those that are part of a date or a time."""
-    taken = [(date.start, date.end) for date in dates(text)] + [(time.start, time.end) for time in times(text)]
+    taken = [(date.start, date.end) for date in find_dates(text)] + [(time.start, time.end) for time in times(text)]
     found = []
     for match in _CAPITALISED.finditer(text):
         word = re.sub(r"['’]s?$", "", match.group())

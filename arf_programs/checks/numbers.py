@@ -7,18 +7,18 @@ from collections import defaultdict
 from functools import lru_cache
 from typing import Final
 
-from arf_programs.checks.codes import codes
+from arf_programs.checks.dates import find_dates, times
 from arf_programs.checks.finding import Finding, Material, words
-from arf_programs.checks.moments import dates, times
+from arf_programs.checks.identifiers import codes
 from arf_programs.checks.quantities import (
     TIME_UNITS,
     Quantity,
     duration_in_days,
+    find_quantities,
     indefinite_durations,
-    quantities,
     readings,
 )
-from arf_programs.sentences import word_set
+from arf_programs.text import word_set
 
 _KINDS: Final = {"money": "amount", "percent": "percentage", "time": "duration", "plain": "number"}
 _DIGITS: Final = re.compile(r"\d+(?:[.,]\d+)*")
@@ -57,7 +57,7 @@ class KnownNumbers:
 
     def _read(self, turn: int, text: str) -> None:
         taken = _taken(text)
-        for quantity in quantities(text):
+        for quantity in find_quantities(text):
             self._add_duration(quantity.value, quantity.unit)
             if not _inside(quantity, taken):
                 for value in (quantity.value, *quantity.also):
@@ -116,7 +116,7 @@ def check_numbers(material: Material) -> list[Finding]:
     known = known_numbers(material.texts)
     taken = _taken(material.summary)
     findings = []
-    for quantity in quantities(material.summary):
+    for quantity in find_quantities(material.summary):
         if _inside(quantity, taken) or _generic(quantity) or known.support(quantity):
             continue
         if not (_derived(quantity, known, material) or _dictated(quantity, material)):
@@ -126,7 +126,7 @@ def check_numbers(material: Material) -> list[Finding]:
 
 def check_rates(material: Material) -> list[Finding]:
     """Rates ("per year", "monthly", "$9 a week") whose unit of time the conversation never mentions."""
-    ends = {item.end for item in quantities(material.summary) if item.kind == "money"}
+    ends = {item.end for item in find_quantities(material.summary) if item.kind == "money"}
     findings = []
     for match in _RATE.finditer(material.summary):
         every = (match["every"] or "").lower()
@@ -142,7 +142,7 @@ def check_rates(material: Material) -> list[Finding]:
 
 def _taken(text: str) -> list[tuple[int, int]]:
     """Spans that other checks read."""
-    spans = [(date.start, date.end) for date in dates(text)]
+    spans = [(date.start, date.end) for date in find_dates(text)]
     spans += [(time.start, time.end) for time in times(text)]
     return [*spans, *((code.start, code.end) for code in codes(text))]
 

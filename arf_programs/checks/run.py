@@ -7,18 +7,14 @@ from collections.abc import Iterable, Sequence
 from types import MappingProxyType
 from typing import Final
 
-from arf_programs.checks.calendar import check_dates, check_times
-from arf_programs.checks.codes import check_codes
-from arf_programs.checks.copying import check_copying
+from arf_programs.checks.dates import check_dates, check_times
 from arf_programs.checks.finding import Check, Finding, Material
-from arf_programs.checks.leftovers import check_leftovers
-from arf_programs.checks.length import check_length
+from arf_programs.checks.form import check_copying, check_leftovers, check_length, check_repetition
+from arf_programs.checks.identifiers import check_codes, check_private_data
 from arf_programs.checks.names import check_names
 from arf_programs.checks.numbers import check_numbers, check_rates
-from arf_programs.checks.private_data import check_private_data
-from arf_programs.checks.repetition import check_repetition
 from arf_programs.checks.speakers import check_speakers
-from arf_programs.quotes import find_quote, locate_error
+from arf_programs.text import find_quote, locate_error
 from signatures.records import Conversation, ErrorNote
 
 CHECKS: Final[MappingProxyType[str, Check]] = MappingProxyType(

@@ -8,7 +8,7 @@ from itertools import zip_longest
 from typing import Final
 
 from arf_programs.checks.finding import Finding, Material, words
-from arf_programs.sentences import word_set
+from arf_programs.text import word_set
 
 LEAST_WORDS: Final = 3
 """Words of a statement that the other side alone must have said before it is an error."""

@@ -1,1 +1,1 @@
-"""The `arf` command: thin, and lazy, so that `arf --help` answers at once."""
+"""The `arf` command, one file for each group of commands."""

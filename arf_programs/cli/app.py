@@ -7,12 +7,23 @@ from typing import Annotated
 
 import typer
 
-from arf_programs.cli import calibrate, plant, push, serve, train
+from arf_programs.cli import calibrate, plant, publish, train
 from arf_programs.cli.compare import compare
 from arf_programs.cli.compile import compile_command
 from arf_programs.cli.estimate import estimate
-from arf_programs.cli.options import ConfigPath, Json, Limit, RetryFailed, RunDir, Set, Verbose
-from arf_programs.cli.session import WRONG_INPUT, open_run, print_json, reporting
+from arf_programs.cli.session import (
+    WRONG_INPUT,
+    ConfigPath,
+    Json,
+    Limit,
+    RetryFailed,
+    RunDir,
+    Set,
+    Verbose,
+    open_run,
+    print_json,
+    reporting,
+)
 
 app = typer.Typer(
     name="arf",
@@ -66,7 +77,7 @@ def check(
     """Validate all that can be known before spending: config, files, keys, and one tiny call per role."""
     with reporting(as_json=as_json, verbose=verbose):
         run = open_run(config, run_dir=run_dir, overrides=overrides or (), limit=limit, as_json=as_json)
-        from arf_programs.preflight import preflight
+        from arf_programs.cli.check import preflight
 
         findings = preflight(run)
         if as_json:
@@ -116,7 +127,7 @@ def _add_stage(command: str, last: str, help_text: str) -> None:
             run = open_run(config, run_dir=run_dir, overrides=overrides or (), limit=limit, as_json=as_json)
             from arf_programs import pipeline
             from arf_programs.cli.output import result_json, show_result
-            from arf_programs.run_lock import run_lock
+            from arf_programs.runs import run_lock
 
             with run_lock(run):
                 pipeline.run_until(run, last, retry_failed=retry_failed)
@@ -138,9 +149,9 @@ app.command("estimate")(estimate)
 app.command("plant")(plant.plant)
 app.command("probe")(plant.probe)
 app.command("compare")(compare)
-app.command("export")(push.export)
-app.command("push")(push.push)
-app.command("serve")(serve.serve)
+app.command("export")(publish.export)
+app.command("push")(publish.push)
+app.command("serve")(publish.serve)
 app.command("calibrate")(calibrate.calibrate)
 app.command("compile", help="Optimise the prompts of one program by DSPy against the labelled set.")(compile_command)
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from arf_programs.cli.options import ConfigPath, Json, Limit, RunDir, Set, Verbose
-from arf_programs.cli.session import open_run, print_json, reporting
+from arf_programs.cli.session import ConfigPath, Json, Limit, RunDir, Set, Verbose, open_run, print_json, reporting
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from arf_programs.metrics.bootstrap import Interval
-    from arf_programs.metrics.judge_bias import JudgeCalibration
+    from arf_programs.metrics import Interval, JudgeCalibration
 
 
 def calibrate(
@@ -25,9 +23,9 @@ def calibrate(
     """Compare the judge's ratings with those of people in the labelled set."""
     with reporting(as_json=as_json, verbose=verbose):
         run = open_run(config, run_dir=run_dir, overrides=overrides or (), limit=limit, as_json=as_json)
-        from arf_programs.judge_check import check_judge
-        from arf_programs.models.family import judge_notes
-        from arf_programs.run_lock import run_lock
+        from arf_programs.models import judge_notes
+        from arf_programs.probing import check_judge
+        from arf_programs.runs import run_lock
 
         with run_lock(run):
             found = check_judge(run)

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from arf_programs.cli.options import Json, Verbose
-from arf_programs.cli.session import print_json, reporting
+from arf_programs.cli.session import Json, Verbose, print_json, reporting
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from arf_programs.report.runs import ComparedRuns, RunDifference
+    from arf_programs.report import ComparedRuns, RunDifference
 
 Runs = Annotated[list[Path], typer.Argument(metavar="RUN RUN...", help="Folders of finished runs, or their arf.yaml.")]
 
@@ -23,7 +22,7 @@ Runs = Annotated[list[Path], typer.Argument(metavar="RUN RUN...", help="Folders 
 def compare(runs: Runs, as_json: Json = False, verbose: Verbose = False) -> None:
     """Show several runs side by side: the systems that share a name, on the same holdout."""
     with reporting(as_json=as_json, verbose=verbose):
-        from arf_programs.report.runs import compare_runs
+        from arf_programs.report import compare_runs
 
         result = compare_runs(runs)
         if as_json:
@@ -55,7 +54,7 @@ def differences_table(rows: Sequence[RunDifference], confidence: float) -> Table
     from rich.table import Table
     from rich.text import Text
 
-    from arf_programs.report.text import figure, metric_label, probability, signed_bounds
+    from arf_programs.report import figure, metric_label, probability, signed_bounds
 
     title = Text(f"{rows[0].a} less {rows[0].b}, paired by conversation, {confidence:.0%} intervals")
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from arf_programs.cli.options import ConfigPath, Json, Limit, RunDir, Set, Verbose
-from arf_programs.cli.session import open_run, print_json, reporting
-from arf_programs.config.names import OPTIMIZERS, OptimizerName
+from arf_programs.cli.session import ConfigPath, Json, Limit, RunDir, Set, Verbose, open_run, print_json, reporting
+from arf_programs.config import OPTIMIZERS, OptimizerName
 from signatures.exceptions import ConfigError
 
 if TYPE_CHECKING:
-    from arf_programs.compiling.card import Card
-    from arf_programs.run import Run
+    from arf_programs.programs import Card
+    from arf_programs.runs import Run
 
 
 class Target(StrEnum):
@@ -49,8 +48,8 @@ def compile_command(
     """Compile one program, or show its prompts."""
     with reporting(as_json=as_json, verbose=verbose):
         run = open_run(config, run_dir=run_dir, overrides=overrides or (), limit=limit, as_json=as_json)
-        from arf_programs.compiling.compile import show_prompts
-        from arf_programs.run_lock import run_lock
+        from arf_programs.compiling import show_prompts
+        from arf_programs.runs import run_lock
 
         name = None if show else _optimizer(optimizer)
         with run_lock(run):
@@ -71,7 +70,7 @@ def _optimizer(name: str | None) -> OptimizerName:
 def _compile(
     run: Run, target: Target, optimizer: OptimizerName, budget_calls: int | None, *, force: bool, as_json: bool
 ) -> None:
-    from arf_programs.compiling.compile import compile_program
+    from arf_programs.compiling import compile_program
 
     card, path = compile_program(run, target.value, optimizer, budget_calls=budget_calls, force=force)
     if as_json:
@@ -92,7 +91,7 @@ def _show_card(card: Card, path: Path, run: Run) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from arf_programs.compiling.card import interval_text
+    from arf_programs.programs import interval_text
 
     table = Table(title=f"{card.target}, {card.optimizer}", title_justify="left")
     for column in ("side", "cases", "before", "after", "difference"):

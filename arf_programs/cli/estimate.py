@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from arf_programs.cli.options import ConfigPath, Json, Limit, RunDir, Set, Verbose
-from arf_programs.cli.session import open_run, print_json, reporting
+from arf_programs.cli.session import ConfigPath, Json, Limit, RunDir, Set, Verbose, open_run, print_json, reporting
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from arf_programs.estimating.figures import Estimate, Line, Range
+    from arf_programs.estimating import Estimate, Line, Range
 
 Sample = Annotated[
     int, typer.Option("--sample", min=2, help="Try N conversations of each side of the split (default 10).")
@@ -38,8 +37,8 @@ def estimate(
     """Say what a run would ask and cost, stage by stage, before anything is spent."""
     with reporting(as_json=as_json, verbose=verbose):
         run = open_run(config, run_dir=run_dir, overrides=overrides or (), limit=limit, as_json=as_json)
-        from arf_programs.estimating.estimate import estimate_run
-        from arf_programs.run_folder import RunFolder
+        from arf_programs.estimating import estimate_run
+        from arf_programs.runs import RunFolder
 
         made = estimate_run(run, sample=sample, history=[RunFolder(path) for path in history or ()])
         if as_json:
@@ -105,7 +104,7 @@ def _usd(item: Range) -> str:
 
 
 def _time(item: Range | None, *, at_least: bool) -> str:
-    from arf_programs.report.text import duration
+    from arf_programs.report import duration
 
     if item is None:
         return "unknown"

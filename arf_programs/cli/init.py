@@ -1,4 +1,4 @@
-"""What `arf init` writes."""
+"""The command `arf init`: writes a configuration and sample files to start from."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def write_templates(directory: Path) -> list[Path]:
     if there:
         raise ConfigError(f"{', '.join(there)}: already there, and not overwritten: choose another folder.")
     directory.mkdir(parents=True, exist_ok=True)
-    templates = files("arf_programs") / "templates" / "init"
+    templates = files("arf_programs.cli") / "templates" / "init"
     for name, target in zip(_NAMES, targets, strict=True):
         target.write_text((templates / name).read_text(encoding="utf-8"), encoding="utf-8")
     return targets

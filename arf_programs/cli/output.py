@@ -1,19 +1,25 @@
-"""What the commands print: tables for people, objects for scripts."""
+"""What the commands print: tables for people, objects for scripts.
+
+What `arf plant` and `arf probe` print.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from arf_programs.metrics.definitions import METRICS
-from arf_programs.preflight import Findings
-from arf_programs.run import Run
-from arf_programs.run_folder import read_manifest
+from arf_programs.cli.check import Findings
+from arf_programs.metrics import METRICS
+from arf_programs.planting import PlantedItem, by_category, by_kind, short_of
+from arf_programs.report import Probe, tables
+from arf_programs.report import Table as Figures
+from arf_programs.report import as_markdown as markdown
+from arf_programs.runs import Run, read_manifest
 
 # What the table of the systems shows, and the headings that let it fit into 80 columns.
 _HEADINGS = {
@@ -91,3 +97,53 @@ def _figure(metric: str, value: float) -> str:
     if METRICS[metric].unit == "share":
         return f"{value:.0%}"
     return f"{value:.0f}" if METRICS[metric].unit == "words" else f"{value:.2f}"
+
+
+def planted_json(run: Run, items: Sequence[PlantedItem]) -> dict[str, Any]:
+    """What was planted, in numbers; `short` holds what the texts did not allow enough errors of."""
+    return {
+        "ok": True,
+        "run_dir": str(run.folder.path),
+        "planted": str(run.folder.planted),
+        "items": len(items),
+        "clean": sum(not item.errors for item in items),
+        "errors": sum(len(item.errors) for item in items),
+        "naturalized": sum(item.naturalized for item in items),
+        "by_category": by_category(items),
+        "by_kind": by_kind(items),
+        "short": short_of(items, run.config.plant),
+    }
+
+
+def show_planted(run: Run, items: Sequence[PlantedItem]) -> None:
+    """A line for each kind of error, and where they are."""
+    console = Console()
+    clean = sum(not item.errors for item in items)
+    table = Table("kind", title=f"{len(items)} summaries, {clean} of them clean", title_justify="left")
+    table.add_column("planted", justify="right")
+    for kind, count in by_kind(items).items():
+        table.add_row(kind, str(count))
+    console.print(table)
+    for kind, count in short_of(items, run.config.plant).items():
+        console.print(f"The texts allow only {count} of {run.config.plant.per_kind} errors of: {kind}", highlight=False)
+    console.print(f"Planted: {run.folder.planted}", markup=False, highlight=False, soft_wrap=True)
+
+
+def show_probe(run: Run, probe: Probe, *, as_markdown: bool = False) -> None:
+    """The tables of a probe."""
+    console = Console()
+    if as_markdown:
+        console.print(markdown(probe), markup=False, highlight=False, soft_wrap=True)
+        return
+    for table in tables(probe):
+        console.print(_rich(table))
+    console.print(f"Figures: {run.folder.probe}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _rich(figures: Figures) -> Table:
+    table = Table(title=figures.title, title_justify="left", caption=figures.note or None, caption_justify="left")
+    for place, name in enumerate(figures.header):
+        table.add_column(name, justify="right" if place else "left", overflow="fold")
+    for row in figures.rows:
+        table.add_row(*row)
+    return table

@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from arf_programs.cli.options import ConfigPath, Json, Limit, RunDir, Set, Verbose
-from arf_programs.cli.session import open_run, print_json, reporting
+from arf_programs.cli.session import ConfigPath, Json, Limit, RunDir, Set, Verbose, open_run, print_json, reporting
 
 ChecksOnly = Annotated[
     bool, typer.Option("--checks-only", help="Measure the deterministic checks alone: no model, no key.")
@@ -26,9 +25,9 @@ def plant(
     """Plant known errors in summaries believed right: a labelled set where there is none."""
     with reporting(as_json=as_json, verbose=verbose):
         run = open_run(config, run_dir=run_dir, overrides=overrides or (), limit=limit, as_json=as_json)
-        from arf_programs.cli.probe_output import planted_json, show_planted
-        from arf_programs.run_lock import run_lock
-        from arf_programs.stages.plant import ensure_planted
+        from arf_programs.cli.output import planted_json, show_planted
+        from arf_programs.probing import ensure_planted
+        from arf_programs.runs import run_lock
 
         with run_lock(run):
             items = ensure_planted(run)
@@ -51,9 +50,9 @@ def probe(
     """Measure what analyst and editor see and mend of planted errors, before you spend on a corpus."""
     with reporting(as_json=as_json, verbose=verbose):
         run = open_run(config, run_dir=run_dir, overrides=overrides or (), limit=limit, as_json=as_json)
-        from arf_programs.cli.probe_output import show_probe
-        from arf_programs.probing.measure import probe as measure
-        from arf_programs.run_lock import run_lock
+        from arf_programs.cli.output import show_probe
+        from arf_programs.probing import probe as measure
+        from arf_programs.runs import run_lock
 
         with run_lock(run):
             result = measure(run, checks_only=checks_only)

@@ -1,4 +1,9 @@
-"""From command-line options to a Run, and from exceptions to messages and exit codes."""
+"""Arguments and options that the commands share.
+
+From command-line options to a Run, and from exceptions to messages and exit codes.
+
+What the commands that need a finished training share: a run named by its configuration or by its folder.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +16,27 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
-from signatures.exceptions import ArfError, BudgetError, UserError
+from signatures.exceptions import ArfError, BudgetError, DataError, UserError
 
 if TYPE_CHECKING:
-    from arf_programs.run import Run
+    from arf_programs.runs import Run, RunFolder
+
+ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="An arf.yaml; `arf init DIR` writes one.")]
+RunDir = Annotated[Path | None, typer.Option("--run-dir", help="Folder of the run, instead of run_dir.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override any key, e.g. --set models.editor=openai/gpt-4o."),
+]
+Limit = Annotated[int | None, typer.Option("--limit", min=2, help="Read at most N conversations.")]
+RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try the rows that failed again, and only those.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, and nothing else there.")]
+Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Show the libraries' log, and tracebacks.")]
+
 
 DONE, FAILED, WRONG_INPUT, OVER_BUDGET, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -44,10 +61,8 @@ def open_run(
     as_json: bool = False,
 ) -> Run:
     """Load the configuration and make its Run. Raises ConfigError with all problems at once."""
-    from arf_programs.config.load import load_config
-    from arf_programs.progress import Progress
-    from arf_programs.run import Run
-    from arf_programs.run_folder import RunFolder
+    from arf_programs.config import load_config
+    from arf_programs.runs import Progress, Run, RunFolder
 
     extra = [f"corpus.limit={limit}"] if limit is not None else []
     if run_dir is not None:
@@ -114,3 +129,22 @@ def _quiet_libraries(verbose: bool) -> None:
     os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
     for name in _CHATTY:
         logging.getLogger(name).setLevel(logging.ERROR)
+
+
+RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="An arf.yaml, or the folder of a run.")]
+Arm = Annotated[str, typer.Option("--arm", help="Which student of the run: arf (the default) or another arm.")]
+
+
+def finished_folder(
+    path: Path, *, run_dir: Path | None, overrides: Sequence[str] | None, as_json: bool = False
+) -> RunFolder:
+    """The folder of the run. Raises ConfigError for a wrong configuration, DataError where no run was begun."""
+    if path.is_dir():
+        from arf_programs.runs import RunFolder
+
+        folder = RunFolder(path)
+    else:
+        folder = open_run(path, run_dir=run_dir, overrides=overrides or (), as_json=as_json).folder
+    if not folder.config.is_file():
+        raise DataError(f"{folder.path} is no run: it has no {folder.config.name}. `arf run CONFIG` makes one.")
+    return folder

@@ -9,11 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from arf_programs.models.spent import iter_ledger
-from arf_programs.models.spent import Spent
-from arf_programs.run import Run
-from arf_programs.running.status import RunStatus, read_status
-from arf_programs.stages.stage import StageState
+from arf_programs.runs import Run, RunStatus, Spent, iter_ledger, read_status
+from arf_programs.stages import StageState
 
 _COLOURS = {"whole": "green", "stale": "yellow", "missing": "red"}
 

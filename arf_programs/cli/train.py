@@ -6,8 +6,19 @@ from typing import Annotated
 
 import typer
 
-from arf_programs.cli.options import ConfigPath, Json, Limit, RetryFailed, RunDir, Set, Verbose
-from arf_programs.cli.session import WRONG_INPUT, open_run, print_json, reporting
+from arf_programs.cli.session import (
+    WRONG_INPUT,
+    ConfigPath,
+    Json,
+    Limit,
+    RetryFailed,
+    RunDir,
+    Set,
+    Verbose,
+    open_run,
+    print_json,
+    reporting,
+)
 
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Say what training would do and take, and what would not fit; do nothing.")
@@ -30,7 +41,7 @@ def train(
         if not dry_run:
             from arf_programs import pipeline
             from arf_programs.cli.output import result_json, show_result
-            from arf_programs.run_lock import run_lock
+            from arf_programs.runs import run_lock
 
             with run_lock(run):
                 pipeline.run_until(run, "train", retry_failed=retry_failed)
@@ -39,7 +50,8 @@ def train(
             else:
                 show_result(run, "train")
             return
-        from arf_programs.training_outlook import outlook_of
+
+        from arf_programs.stages import outlook_of
 
         outlooks = {student: outlook_of(run, student) for student in run.config.train.students()}
         if as_json:

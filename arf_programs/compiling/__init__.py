@@ -1,1 +1,8 @@
-"""Compiling: a program's prompts optimised by DSPy against the labelled set, and proof of what it buys."""
+"""`arf compile`: optimises the prompts of one program with a DSPy optimizer, and scores it on held-out labels."""
+
+from arf_programs.compiling.compile import compile_program, show_prompts
+
+__all__ = [
+    "compile_program",
+    "show_prompts",
+]

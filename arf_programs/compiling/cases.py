@@ -7,8 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from arf_programs.corpus.near_duplicates import duplicate_groups
-from arf_programs.labeled import LabeledExample
+from arf_programs.corpus import LabeledExample, duplicate_groups
 from signatures.exceptions import DataError
 
 SIDES = ("train", "dev", "test")

@@ -1,31 +1,73 @@
-"""One compilation at work: scoring, the optimizer within its budget, and the fitted decision."""
+"""Keeps DSPy's optimizers off standard output, which belongs to the command's result.
+
+One compilation at work: scoring, the optimizer within its budget, and the fitted decision.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import io
+import logging
 import time
+from collections.abc import Iterator
 
 import dspy
+from rich.console import Console
 
-from arf_programs.calibration import Calibration
 from arf_programs.compiling.cases import Case
 from arf_programs.compiling.optimizers import Workshop, optimize
 from arf_programs.compiling.prepare import Prepared, refuse_leaks
-from arf_programs.compiling.quiet import quietly
-from arf_programs.compiling.recorder import Recorder
-from arf_programs.compiling.saved import apply_state, use_calibration
 from arf_programs.compiling.scoring import Scored, score_cases
-from arf_programs.compiling.state import ProgramState, program_state
 from arf_programs.compiling.targets import LabeledSet
-from arf_programs.compiling.task import Bench, Hopeless, Task
-from arf_programs.config.names import OptimizerName
-from arf_programs.models.call_budget import BudgetSpent, CallBudget
-from arf_programs.models.lm import build_lm
-from arf_programs.programs.support import SentenceSupport
-from arf_programs.programs.support_scores import calibration_of, support_rows
-from arf_programs.run import Run
-from arf_programs.sentences import split_sentences
+from arf_programs.compiling.task import Bench, Hopeless, Recorder, Task
+from arf_programs.config import OptimizerName
+from arf_programs.models import BudgetSpent, CallBudget, build_lm
+from arf_programs.programs import (
+    Calibration,
+    ProgramState,
+    SentenceSupport,
+    apply_state,
+    calibration_of,
+    program_state,
+    support_rows,
+    use_calibration,
+)
+from arf_programs.runs import Run
+from arf_programs.text import split_sentences
 from signatures.exceptions import DataError, ModelError
+
+
+@contextlib.contextmanager
+def quietly(console: Console) -> Iterator[None]:
+    """Within this context prints and progress bars go to the log `arf_programs.compiling`, seen with `-v`.
+
+    `console` goes on writing where it did.
+    """
+    console.file = console.file  # bound to the stream itself: otherwise it would look for the redirected one
+    log = logging.getLogger("arf_programs.compiling")
+    lines = _LogLines(log)
+    with contextlib.redirect_stdout(lines), contextlib.redirect_stderr(lines):
+        yield
+
+
+class _LogLines(io.TextIOBase):
+    """A text stream each line of which is one entry of a log."""
+
+    def __init__(self, log: logging.Logger) -> None:
+        self._log = log
+        self._rest = ""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        *lines, self._rest = (self._rest + text).replace("\r", "\n").split("\n")
+        for line in lines:
+            if line.strip():
+                self._log.info(line)
+        return len(text)
+
 
 _SECONDS_BETWEEN_LINES = 10.0
 

@@ -9,9 +9,8 @@ from typing import Any
 
 import dspy
 
-from arf_programs.config.names import OptimizerName
-from arf_programs.config.schema import Config
-from arf_programs.programs.nearest import text_vectorizer
+from arf_programs.config import Config, OptimizerName
+from arf_programs.programs import text_vectorizer
 from signatures.exceptions import DataError, MissingExtra
 
 Examples = Sequence[dspy.Example]

@@ -1,20 +1,23 @@
-"""What is known before any call: the labelled set by side, the target, and the taxonomy."""
+"""What is known before any call: the labelled set by side, the target, and the taxonomy.
+
+The prompt that a model would really see, as text. Nothing is asked.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import dspy
 
 from arf_programs.compiling.cases import Case, Cases, split_cases
-from arf_programs.compiling.state import plain_demos
 from arf_programs.compiling.targets import LabeledSet, Target, make_target
-from arf_programs.config.names import TargetName
-from arf_programs.labeled import labeled_of_corpus
-from arf_programs.run import Run
-from arf_programs.taxonomy.files import read_taxonomy
-from arf_programs.taxonomy.seed import seed_taxonomy
+from arf_programs.config import TargetName
+from arf_programs.corpus import labeled_of_corpus, read_taxonomy, seed_taxonomy
+from arf_programs.programs import PlainAdapter, SupportAdapter, demos_for, plain_demos
+from arf_programs.runs import Run
 from signatures.exceptions import DataError
 from signatures.records import Taxonomy
 
@@ -83,3 +86,23 @@ def refuse_leaks(program: dspy.Module, cases: Cases) -> None:
                 f"{name} is shown a labelled conversation that it would be scored on: compile the programs under the "
                 "same seed and compile.split, or set programs.* to null"
             )
+
+
+def rendered_prompts(program: dspy.Module, values: Mapping[str, Any]) -> dict[str, str]:
+    """For each predictor that can be compiled the messages of one call, by the adapter that sends them.
+
+    `values` holds inputs by field name; a field that it lacks is shown as `<name>`.
+    """
+    return {name: _rendered(_adapter(name), predictor, values) for name, predictor in program.named_predictors()}
+
+
+def _adapter(name: str) -> Any:
+    """The adapter of a predictor: two programs bring one of their own."""
+    own = {"summarize": PlainAdapter, "ask_support": SupportAdapter}
+    return own.get(name.rpartition(".")[2], dspy.JSONAdapter)()
+
+
+def _rendered(adapter: Any, predictor: dspy.Predict, values: Mapping[str, Any]) -> str:
+    inputs = {name: values.get(name, f"<{name}>") for name in predictor.signature.input_fields}
+    messages = adapter.format(predictor.signature, demos_for(predictor, inputs), inputs)
+    return "\n\n".join(f"--- {message['role']} ---\n{message['content']}" for message in messages)

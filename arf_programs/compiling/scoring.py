@@ -10,17 +10,15 @@ from statistics import fmean
 
 import dspy
 
-from arf_programs.compiling.card import SideScores
 from arf_programs.compiling.cases import Case
 from arf_programs.compiling.targets import Target
 from arf_programs.compiling.task import Outcome
-from arf_programs.config.schema import Config
-from arf_programs.metrics.agreement import rating_agreement
-from arf_programs.metrics.bootstrap import mean_interval, paired_difference
-from arf_programs.metrics.detection import balanced_accuracy
-from arf_programs.models.call_budget import BudgetSpent
-from arf_programs.progress import Progress
-from arf_programs.running.rows import RowKey, run_rows
+from arf_programs.config import Config
+from arf_programs.metrics import balanced_accuracy, mean_interval, paired_difference, rating_agreement
+from arf_programs.models import BudgetSpent
+from arf_programs.programs import SideScores
+from arf_programs.runner import RowKey, run_rows
+from arf_programs.runs import Progress
 from signatures.exceptions import ModelError
 
 FAILED = "failed"

@@ -9,21 +9,13 @@ from typing import Any
 import dspy
 
 from arf_programs.checks import run_checks
-from arf_programs.compiling.state import plain
 from arf_programs.compiling.task import Answers, Outcome
-from arf_programs.config.models import Role
-from arf_programs.config.names import TargetName
-from arf_programs.demos import analysis_examples, revision_examples
-from arf_programs.error_notes import same_error
-from arf_programs.labeled import LabeledExample
-from arf_programs.metrics.detection import detection
-from arf_programs.metrics.repair import repair
-from arf_programs.metrics.rouge import rouge
-from arf_programs.run import Run
-from arf_programs.stages.analyzer import build_analyzer
-from arf_programs.stages.draft import build_teacher
-from arf_programs.stages.reviser import build_reviser
-from arf_programs.stages.scoring import build_judge
+from arf_programs.config import Role, TargetName
+from arf_programs.corpus import LabeledExample
+from arf_programs.metrics import rouge, score_detection, score_repair
+from arf_programs.programs import analysis_examples, plain, revision_examples, same_error
+from arf_programs.runs import Run
+from arf_programs.stages import build_analyzer, build_judge, build_reviser, build_teacher
 from signatures.records import Conversation, ErrorNote, Rating, Summary, Taxonomy
 
 LabeledSet = tuple[LabeledExample, ...]
@@ -64,7 +56,7 @@ def _analyze(run: Run, taxonomy: Taxonomy, _: LabeledSet) -> Target:
 
     async def answer(program: dspy.Module, labeled: LabeledExample) -> Outcome:
         found = await program.acall(conversation=labeled.conversation, summary=labeled.summary)
-        told = detection(found.errors, labeled.errors)
+        told = score_detection(found.errors, labeled.errors)
         measured = {"found": bool(found.errors), "labeled": bool(labeled.errors)}
         return Outcome(told.score, told.feedback, {"errors": plain(found.errors)}, measured)
 
@@ -92,7 +84,7 @@ def _revise(run: Run, taxonomy: Taxonomy, train: LabeledSet) -> Target:
         given = await program.acall(conversation=labeled.conversation, draft=draft, errors=labeled.errors)
         after = given.revision.after
         new = new_check_errors(labeled.conversation, labeled.summary, after)
-        told = repair(labeled.summary, labeled.revised or "", after, new_errors=len(new))
+        told = score_repair(labeled.summary, labeled.revised or "", after, new_errors=len(new))
         return Outcome(told.score, told.feedback, {"revised": after}, {"mended": told.mended, "kept": told.kept})
 
     def fields(examples: LabeledSet) -> list[dict[str, Any]]:

@@ -1,13 +1,18 @@
-"""One labelled case as DSPy's optimizers see it: the program answers, and the answer is scored."""
+"""What candidates scored while an optimizer was at work, so that one that ends early leaves its best.
+
+One labelled case as DSPy's optimizers see it: the program answers, and the answer is scored.
+"""
 
 from __future__ import annotations
 
 import json
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from statistics import fmean
+from threading import Lock
 from typing import Any, Protocol
 
 import dspy
@@ -15,11 +20,46 @@ from dspy.utils.exceptions import LMAuthError, LMBillingError, LMConfigurationEr
 from dspy.utils.syncify import run_async
 
 from arf_programs.compiling.cases import Case
-from arf_programs.compiling.recorder import Recorder
-from arf_programs.compiling.state import plain, program_state
-from arf_programs.fingerprint import digest
-from arf_programs.labeled import LabeledExample
-from arf_programs.models.call_store import calls_of
+from arf_programs.corpus import LabeledExample
+from arf_programs.models import calls_of
+from arf_programs.programs import plain, program_state
+from arf_programs.runs import digest
+
+
+class Recorder:
+    """Scores by the hash of a candidate's state and by case; safe to call from several threads."""
+
+    def __init__(self) -> None:
+        self._states: dict[str, dict[str, Any]] = {}
+        self._scores: defaultdict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+        self._lock = Lock()
+
+    def record(self, name: str, state: dict[str, Any], case: Case, score: float) -> None:
+        """Note what a candidate scored on a case."""
+        with self._lock:
+            self._states.setdefault(name, state)
+            self._scores[name][case.key].append(score)
+
+    def best(self, dev: Sequence[Case], train: Sequence[Case]) -> dict[str, Any] | None:
+        """The state of the best candidate so far; None if none was scored.
+
+        Of those scored on all of dev, the one of the highest mean. Where there is none, train decides: of those scored
+        on most of its cases the best. The earlier of equals.
+        """
+        with self._lock:
+            whole = [name for name in self._states if self._seen(name, dev) == len(dev)]
+            if whole:
+                return self._states[max(whole, key=lambda name: self._mean(name, dev))]
+            most = max((self._seen(name, train) for name in self._states), default=0)
+            seen = [name for name in self._states if most and self._seen(name, train) == most]
+            return self._states[max(seen, key=lambda name: self._mean(name, train))] if seen else None
+
+    def _seen(self, name: str, cases: Sequence[Case]) -> int:
+        return sum(case.key in self._scores[name] for case in cases)
+
+    def _mean(self, name: str, cases: Sequence[Case]) -> float:
+        return fmean(fmean(self._scores[name][case.key]) for case in cases if case.key in self._scores[name])
+
 
 _FATAL = (LMAuthError, LMBillingError, LMConfigurationError)
 

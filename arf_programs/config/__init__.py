@@ -1,1 +1,58 @@
-"""Configuration: what arf.yaml may say (`schema`) and how it is read (`load`)."""
+"""What `arf.yaml` may say: one pydantic model for each section, and how the file is read.
+
+All problems of a file are reported at once, each with its line and how to mend it.
+"""
+
+from arf_programs.config.commands import Kind, PlantConfig
+from arf_programs.config.evaluate import AUTO
+from arf_programs.config.load import dump_config, load_config
+from arf_programs.config.models import PIPELINE_ROLES, ROLES, BatchConfig, ModelConfig, Role
+from arf_programs.config.schema import (
+    ColumnsConfig,
+    Config,
+    CorpusConfig,
+    CorpusFormat,
+    LabeledConfig,
+    RayConfig,
+    Strategy,
+)
+from arf_programs.config.train import (
+    ARMS,
+    OPTIMIZERS,
+    PREFERENCE_STUDENTS,
+    Arm,
+    Method,
+    OptimizerName,
+    TargetName,
+    TermsName,
+    TrainConfig,
+)
+
+__all__ = [
+    "ARMS",
+    "AUTO",
+    "OPTIMIZERS",
+    "PIPELINE_ROLES",
+    "PREFERENCE_STUDENTS",
+    "ROLES",
+    "Arm",
+    "BatchConfig",
+    "ColumnsConfig",
+    "Config",
+    "CorpusConfig",
+    "CorpusFormat",
+    "Kind",
+    "LabeledConfig",
+    "Method",
+    "ModelConfig",
+    "OptimizerName",
+    "PlantConfig",
+    "RayConfig",
+    "Role",
+    "Strategy",
+    "TargetName",
+    "TermsName",
+    "TrainConfig",
+    "dump_config",
+    "load_config",
+]

@@ -7,9 +7,8 @@ from typing import Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from arf_programs.config.models import ModelConfig
-from arf_programs.config.preference import STUDENTS
-from arf_programs.config.section import Section
+from arf_programs.config.models import ModelConfig, Section
+from arf_programs.config.train import STUDENTS
 
 AUTO = "auto"
 _SERVED = ("base", *(f"student_{name}" for name in STUDENTS))

@@ -1,4 +1,9 @@
-"""Everything that arf.yaml may say, section by section. Every default is a good one."""
+"""The `budget` section: caps on what a run may send and spend.
+
+The `ray` section: the cluster that `engine: ray` asks models from.
+
+Everything that arf.yaml may say, section by section. Every default is a good one.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +12,36 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from arf_programs.config.budget import BudgetConfig
-from arf_programs.config.compile import CompileConfig, ProgramsConfig
+from arf_programs.config.commands import CompileConfig, PlantConfig, ProgramsConfig
 from arf_programs.config.evaluate import EvaluateConfig
-from arf_programs.config.models import PIPELINE_ROLES, ModelsConfig
-from arf_programs.config.plant import PlantConfig
-from arf_programs.config.ray import Engine, RayConfig
-from arf_programs.config.section import Section
+from arf_programs.config.models import PIPELINE_ROLES, ModelsConfig, Section
 from arf_programs.config.train import TrainConfig
+
+
+class BudgetConfig(Section):
+    """Caps over all of a run, earlier commands included; null is no cap. Stored answers are free."""
+
+    calls: int | None = Field(default=None, ge=0, description="calls sent, retries included")
+    tokens: int | None = Field(default=None, ge=0, description="tokens of prompts and answers")
+    usd: float | None = Field(default=None, ge=0, description="US dollars, where the prices are known")
+
+
+Engine = Literal["local", "ray"]
+
+
+class RayConfig(Section):
+    """Where the cluster is, and how much of it a run takes. Nothing here changes a record."""
+
+    address: str = Field(
+        default="auto", min_length=1, description="of the cluster; auto: the one that this machine is in"
+    )
+    workers: int = Field(default=2, ge=1, le=1000, description="actors of each stage")
+    cpus: float = Field(default=1.0, gt=0, le=64, description="CPUs that each actor takes")
+    batch: int = Field(
+        default=500, ge=1, le=10_000, description="rows at most that go to an actor and come back together"
+    )
+    format: Literal["parquet", "jsonl"] = Field(default="parquet", description="of the files that rows are read from")
+
 
 CorpusFormat = Literal["auto", "jsonl", "csv", "parquet", "dataset"]
 Strategy = Literal["edits", "rewrite", "taxonomy"]

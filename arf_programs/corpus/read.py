@@ -1,24 +1,78 @@
-"""Reads the corpus: every problem of the file at once, and nothing dropped without being counted."""
+"""Conversations too long for the models: skipped and counted, or cut at a turn border.
+
+Reads the corpus: every problem of the file at once, and nothing dropped without being counted.
+
+The corpus as it was read, in a file, so that its size is not bounded by the memory.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import JsonValue
 
-from arf_programs.config.schema import ColumnsConfig, CorpusConfig
-from arf_programs.corpus.clean import clean_text, clean_values
-from arf_programs.corpus.length import within_length
-from arf_programs.corpus.problems import Problems
-from arf_programs.corpus.rows import Row, find_source, read_rows
-from arf_programs.corpus.turns import decode_list, read_turns
+from arf_programs.config import ColumnsConfig, CorpusConfig
+from arf_programs.corpus.rows import Problems, Row, find_source, read_rows
+from arf_programs.corpus.turns import clean_text, clean_values, decode_list, read_turns
+from arf_programs.runs import JsonlIndex, write_jsonl_atomic
 from signatures.exceptions import DataError
 from signatures.records import Conversation, Failure, Turn
+
+CHARACTERS_PER_TOKEN = 4
+CUT_TURNS = "cut_turns"
+_STAGE = "corpus"
+
+
+def estimate_tokens(characters: int) -> int:
+    """Tokens of a text of that many characters: a quarter, rounded up.
+
+    The rule of thumb that OpenAI gives for English (help.openai.com, "What are tokens and how to count them?"); a
+    tokenizer would tie the corpus to one of the models.
+    """
+    return math.ceil(characters / CHARACTERS_PER_TOKEN)
+
+
+def within_length(conversation: Conversation, config: CorpusConfig) -> Conversation | Failure:
+    """The conversation, if it has at most `config.max_tokens` tokens; else as much of it as has, or a record of why it
+    is left out.
+
+    One that was cut says in its metadata how many turns it lost (`cut_turns`).
+    """
+    tokens = estimate_tokens(len(conversation.as_text()))
+    if tokens <= config.max_tokens:
+        return conversation
+    if config.too_long == "cut" and (fitting := _fitting_turns(conversation, config.max_tokens)):
+        return _cut(conversation, fitting)
+    return _too_long(conversation, tokens, config)
+
+
+def _fitting_turns(conversation: Conversation, max_tokens: int) -> int:
+    """How many of the first turns fit, counted as `Conversation.as_text` shows them."""
+    characters = 0
+    for number, turn in enumerate(conversation.turns):
+        characters += len(f"{turn.speaker}: {turn.text}") + min(number, 1)
+        if estimate_tokens(characters) > max_tokens:
+            return number
+    return len(conversation.turns)
+
+
+def _cut(conversation: Conversation, turns: int) -> Conversation:
+    metadata = {**conversation.metadata, CUT_TURNS: len(conversation.turns) - turns}
+    return conversation.model_copy(update={"turns": conversation.turns[:turns], "metadata": metadata})
+
+
+def _too_long(conversation: Conversation, tokens: int, config: CorpusConfig) -> Failure:
+    mend = "its first turn alone is too long" if config.too_long == "cut" else "raise it, or set corpus.too_long to cut"
+    size = f"about {tokens} tokens in {len(conversation.turns)} turns"
+    reason = f"{size}, more than corpus.max_tokens {config.max_tokens}: {mend}"
+    return Failure(conversation_id=conversation.id, stage=_STAGE, reason=reason)
+
 
 _METADATA = "metadata"
 
@@ -194,3 +248,19 @@ class _Ids:
             clash = f"id {conversation.id!r} is taken by {self._problems.unit} {first}"
             self._problems.add(f"{clash}: make the ids unique, or set corpus.columns.id to null", at=item.number)
         return conversation
+
+
+@dataclass(frozen=True)
+class StoredCorpus:
+    """Conversations by id, in the order of the file, each read when asked for; and those left out."""
+
+    conversations: Mapping[str, Conversation]
+    skipped: tuple[Failure, ...]
+
+
+def store_corpus(config: CorpusConfig, *, base_dir: Path, path: Path) -> StoredCorpus:
+    """Read the corpus into a file of Conversation records at `path`. Raises what `CorpusReader` raises."""
+    reader = CorpusReader(config, base_dir=base_dir)
+    write_jsonl_atomic(path, reader.conversations())
+    index = JsonlIndex(path, Conversation, key=lambda row: row["id"], value=lambda conversation: conversation)
+    return StoredCorpus(index, tuple(reader.skipped))

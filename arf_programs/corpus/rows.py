@@ -1,4 +1,6 @@
-"""Rows of a corpus with the line or row where each stands, from JSONL, CSV, Parquet and Hugging Face data sets.
+"""Every problem of a data file, gathered while it is read and told at once.
+
+Rows of a corpus with the line or row where each stands, from JSONL, CSV, Parquet and Hugging Face data sets.
 
 CSV, Parquet, folders and hub ids go through `datasets`, streamed: no copy of a customer's words is left in its cache.
 JSONL goes through `json` instead: Arrow refuses rows whose `metadata` differ in type, and cannot name a broken line.
@@ -11,14 +13,45 @@ import csv
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from arf_programs.config.schema import CorpusFormat
-from arf_programs.corpus.problems import Problems
+from arf_programs.config import CorpusFormat
 from signatures.exceptions import DataError
+
+MOST_SHOWN = 20
+
+
+@dataclass
+class Problems:
+    """Collects problems of one file, each with the place it was met; `unit` is what the file counts by."""
+
+    file: str
+    unit: str = "line"
+    _found: list[tuple[int, str]] = field(default_factory=list)
+
+    def add(self, text: str, *, at: int | None = None) -> None:
+        """Note a problem at a line or row number from 1, or of the file as a whole."""
+        self._found.append((at or 0, text))
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def raise_any(self) -> None:
+        """Raise DataError with the problems in the order of the file, at most MOST_SHOWN and how many more."""
+        if not self._found:
+            return
+        ordered = sorted(self._found, key=lambda problem: problem[0])
+        lines = [f"{self._place(number)}: {text}" for number, text in ordered[:MOST_SHOWN]]
+        if len(ordered) > MOST_SHOWN:
+            lines.append(f"and {len(ordered) - MOST_SHOWN} more")
+        raise DataError("\n".join(lines))
+
+    def _place(self, number: int) -> str:
+        return f"{self.file} {self.unit} {number}" if number else self.file
+
 
 Kind = Literal["jsonl", "csv", "parquet", "dataset"]
 _SUFFIXES: dict[str, Kind] = {

@@ -40,7 +40,7 @@ class _Group:
     ids: tuple[str, ...]
 
 
-def split(
+def split_conversations(
     conversations: Collection[Conversation],
     *,
     holdout: float,

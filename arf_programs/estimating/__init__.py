@@ -1,1 +1,11 @@
-"""`arf estimate`: what a run would ask, and what that would cost, before anything is spent."""
+"""`arf estimate`: calls, tokens, money and time of a run, before it is started."""
+
+from arf_programs.estimating.estimate import estimate_run
+from arf_programs.estimating.figures import Estimate, Line, Range
+
+__all__ = [
+    "Estimate",
+    "Line",
+    "Range",
+    "estimate_run",
+]

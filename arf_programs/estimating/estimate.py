@@ -1,24 +1,90 @@
-"""From calls about sampled rows to an estimate of a run."""
+"""A run beside the run: the same configuration and what is whole of its files, in a folder that goes away.
+
+From calls about sampled rows to an estimate of a run.
+"""
 
 from __future__ import annotations
 
+import os
 import statistics
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import reduce
-from typing import NamedTuple
+from pathlib import Path
+from typing import Final, NamedTuple
 
 from arf_programs import pipeline
-from arf_programs.config.models import ModelConfig, Role
-from arf_programs.estimating.figures import Estimate, Line, Range, larger, ordered, summed, total
+from arf_programs.config import Config, ModelConfig, Role
+from arf_programs.corpus import read_taxonomy, seed_taxonomy, write_taxonomy
+from arf_programs.estimating.figures import Estimate, Line, Range, larger, ordered, price_of, summed, total
 from arf_programs.estimating.history import ROLE_OF, History, Known, read_history
 from arf_programs.estimating.recorder import Asked, recording
-from arf_programs.estimating.rows import ASKING, Asking, Scenes
-from arf_programs.estimating.sample import draw
-from arf_programs.estimating.scratch import scratch_run
-from arf_programs.estimating.tokens import price_of
-from arf_programs.run import Run
-from arf_programs.run_folder import RunFolder
-from arf_programs.stages import systems
+from arf_programs.estimating.rows import ASKING, Asking, Scenes, draw
+from arf_programs.models import is_local
+from arf_programs.runs import Run, RunFolder
+from arf_programs.stages import StageState, models_of_systems, store_conversations
+from signatures.records import Taxonomy
+
+NO_KEY: Final = "ARF_ESTIMATE_NO_KEY"
+
+
+@contextmanager
+def scratch_run(run: Run, states: dict[str, StageState]) -> Iterator[Run]:
+    """A run over the same corpus that leaves `run`'s folder alone, and needs no keys: nothing is sent.
+
+    Files of whole stages are linked; a corpus that is not is read, and a taxonomy that is missing is the configured
+    one, else the seed. Raises DataError for a corpus that cannot be read.
+    """
+    with tempfile.TemporaryDirectory(prefix="arf-estimate-") as folder, _variable(NO_KEY, "none"):
+        config = run.config.model_copy(update={"run_dir": Path(folder), **_without_keys(run.config)})
+        scratch = Run(config, run.base_dir, RunFolder(Path(folder)), run.progress)
+        _link_whole(run, scratch, states)
+        if not scratch.folder.conversations.exists():
+            store_conversations(scratch)
+        if not scratch.folder.taxonomy.exists():
+            write_taxonomy(scratch.folder.taxonomy, _taxonomy(run))
+        yield scratch
+
+
+@contextmanager
+def _variable(name: str, value: str) -> Iterator[None]:
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        del os.environ[name]
+
+
+def _link_whole(run: Run, scratch: Run, states: dict[str, StageState]) -> None:
+    """Make what whole stages wrote readable in the scratch folder; students are not needed."""
+    for stage in pipeline.STAGES:
+        if states[stage.name].state != "whole" or stage.name in ("train", "report"):
+            continue
+        for path in stage.outputs(run):
+            (scratch.folder.path / path.name).symlink_to(path.resolve())
+
+
+def _taxonomy(run: Run) -> Taxonomy:
+    given = run.config.analyze.taxonomy
+    if not given:
+        return seed_taxonomy()
+    beside = run.base_dir / given
+    return read_taxonomy(beside if beside.exists() else Path(given))
+
+
+def _without_keys(config: Config) -> dict[str, object]:
+    """`models` and `evaluate` in which every key is taken from a variable that holds none."""
+    models = config.models.model_copy(
+        update={role: _without_key(model) for role, model in config.models if isinstance(model, ModelConfig)}
+    )
+    serve = {system: _without_key(model) for system, model in config.evaluate.serve.items()}
+    return {"models": models, "evaluate": config.evaluate.model_copy(update={"serve": serve})}
+
+
+def _without_key(model: ModelConfig) -> ModelConfig:
+    return model if is_local(model.model) else model.model_copy(update={"api_key_env": NO_KEY})
+
 
 _MINUTE = 60.0
 SAMPLE = 10
@@ -56,7 +122,7 @@ def _models(run: Run, stage: str) -> dict[str, ModelConfig]:
     roles: dict[str, tuple[Role, ...]] = {"draft": ("teacher",), "revise": ("editor", "analyst")}
     asked = [run.config.models.of(role) for role in roles.get(stage, ("analyst", "judge"))]
     if stage == "evaluate":
-        asked += [*systems.models(run).values(), run.config.models.editor]
+        asked += [*models_of_systems(run).values(), run.config.models.editor]
     return {model.model: model for model in reversed(asked)}
 
 

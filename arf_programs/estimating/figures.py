@@ -1,12 +1,18 @@
-"""What an estimate says: ranges by stage and model."""
+"""What an estimate says: ranges by stage and model.
+
+Tokens and prices of a model, by LiteLLM's tables, without a request to anyone.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from typing import Any, Final, Literal
 
 from pydantic import Field
 
+from arf_programs.config import ModelConfig
+from arf_programs.models import SCRIPTED, import_litellm, is_local, known_model, listed_price
 from signatures.records import Record
 
 Source = Literal["sample", "history", "done"]
@@ -102,3 +108,44 @@ def summed(run_dir: str, conversations: int, sample: int, lines: Sequence[Line],
         unpriced=tuple(dict.fromkeys(line.model for line in lines if line.usd is None)),
         notes=tuple(notes),
     )
+
+
+_PER_MILLION: Final = 1e-6
+# Characters a token: 4 is OpenAI's rule of thumb for English; numbers and JSON have fewer, plain prose has more.
+_CHARACTERS: Final = (5, 4, 3)
+
+
+def count_tokens(model: str, texts: Sequence[str]) -> Range:
+    """Tokens of a message list's texts: by LiteLLM's tokenizer for a model in its table, else by their characters.
+
+    Scripted models count words. By characters it is a range, of 5, 4 and 3 characters a token.
+    """
+    if model.startswith(SCRIPTED):
+        return _exactly(sum(len(text.split()) for text in texts))
+    if not is_local(model) and known_model(model) is not None:
+        litellm: Any = import_litellm()
+        litellm.disable_hf_tokenizer_download = True  # no request, whatever the model
+        messages = [{"role": "user", "content": text} for text in texts]
+        return _exactly(litellm.token_counter(model=model, messages=messages))
+    characters = sum(map(len, texts))
+    low, mid, high = (math.ceil(characters / size) for size in _CHARACTERS)
+    return Range(low=low, mid=mid, high=high)
+
+
+def price_of(config: ModelConfig) -> tuple[float, float] | None:
+    """US dollars a token of prompt and of answer: as configured, else of LiteLLM's table; None where nobody knows.
+
+    What runs in this process is free. What a provider takes less for a prompt that it has cached is left out.
+    """
+    if config.input_price is not None and config.output_price is not None:
+        return config.input_price * _PER_MILLION, config.output_price * _PER_MILLION
+    return (0.0, 0.0) if is_local(config.model) else listed_price(config.model)
+
+
+def reasons(model: str) -> bool:
+    """Whether LiteLLM's table says that a model thinks before it answers: up to its max_tokens, all of it paid."""
+    return not is_local(model) and bool((known_model(model) or {}).get("supports_reasoning"))
+
+
+def _exactly(count: int) -> Range:
+    return Range(low=count, mid=count, high=count)

@@ -13,10 +13,8 @@ from typing import Final, TypeVar
 import yaml
 from pydantic import BaseModel
 
-from arf_programs.config.models import Role
-from arf_programs.jsonl import read_jsonl
-from arf_programs.models.spent import Call
-from arf_programs.run_folder import RunFolder, read_manifest
+from arf_programs.config import Role
+from arf_programs.runs import Call, RunFolder, read_jsonl, read_manifest
 from signatures.exceptions import DataError
 from signatures.records import DraftErrors, Revision, Score, Summary
 

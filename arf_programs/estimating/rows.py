@@ -1,31 +1,69 @@
-"""The stages' own programs over sampled rows: which calls each of them would make, in the three scenes."""
+"""The conversations that an estimate is made from.
+
+The stages' own programs over sampled rows: which calls each of them would make, in the three scenes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
-from arf_programs.config.models import ModelConfig
-from arf_programs.estimating.recorder import Asked, Recorder
-from arf_programs.estimating.sample import Sample
-from arf_programs.estimating.stand_in import KINDS, Kind, Scene
-from arf_programs.jsonl import read_jsonl
-from arf_programs.models.lm import build_lm
-from arf_programs.programs.analyze import AnalyzeSummary
-from arf_programs.programs.induce_taxonomy import MergeNotes
-from arf_programs.programs.judge import ComparePair
-from arf_programs.programs.open_notes import TakeNotes
-from arf_programs.programs.revise import ReviseDraft
-from arf_programs.programs.summarize import SummarizeConversation
-from arf_programs.run import Run
-from arf_programs.stages import draft, scoring, systems
-from arf_programs.stages.analyzer import build_analyzer
-from arf_programs.stages.further import further_programs
-from arf_programs.stages.reviser import build_reviser
-from arf_programs.taxonomy.seed import seed_taxonomy
+from arf_programs.config import ModelConfig
+from arf_programs.corpus import seed_taxonomy
+from arf_programs.estimating.recorder import KINDS, Asked, Kind, Recorder, Scene, stand_in_draft
+from arf_programs.models import build_lm
+from arf_programs.programs import AnalyzeSummary, ComparePair, MergeNotes, ReviseDraft, SummarizeConversation, TakeNotes
+from arf_programs.runs import Run, read_jsonl
+from arf_programs.stages import (
+    TEACHER,
+    build_analyzer,
+    build_judge,
+    build_reviser,
+    build_teacher,
+    further_programs,
+    models_of_systems,
+    pairs_to_compare,
+)
 from signatures.records import Conversation, DraftErrors, ErrorNote, Summary
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Sampled conversations of both sides, with the number of those that there are, and drafts by id and kind."""
+
+    train: Sequence[Conversation]
+    holdout: Sequence[Conversation]
+    train_size: int
+    holdout_size: int
+    drafts: Mapping[str, Mapping[Kind, str]]
+
+
+def draw(run: Run, size: int) -> Sample:
+    """At most `size` conversations of each side, by a hash of seed and id, so that a larger sample holds a smaller one.
+
+    A draft is the teacher's where its stage is whole.
+    """
+    sides = run.conversations("train"), run.conversations("holdout")
+    train, holdout = (_first(side.values(), size, run.config.seed) for side in sides)
+    known: dict[str, str] = {}
+    if run.folder.drafts.exists():
+        known = {item.conversation_id: item.text for side in ("train", "holdout") for item in run.drafts(side)}
+    drafts = {
+        item.id: {kind: known.get(item.id) or stand_in_draft(item, kind) for kind in KINDS}
+        for item in (*train, *holdout)
+    }
+    return Sample(train, holdout, len(sides[0]), len(sides[1]), drafts)
+
+
+def _first(conversations: Iterable[Conversation], size: int, seed: int) -> list[Conversation]:
+    def rank(item: Conversation) -> bytes:
+        return hashlib.sha256(f"{seed}/{item.id}".encode()).digest()
+
+    return sorted(conversations, key=rank)[:size]
+
 
 Scenes = dict[Kind, list[Asked]]
 """The calls about one row, scene by scene."""
@@ -46,7 +84,7 @@ class Asking:
 
 def ask_draft(run: Run, sample: Sample, recorder: Recorder) -> Asking:
     """One call a conversation."""
-    teacher = draft.build_teacher(run)
+    teacher = build_teacher(run)
     return Asking(
         sample.train_size + sample.holdout_size,
         [_summarised(teacher, item, sample, recorder) for item in _both(sample)],
@@ -112,7 +150,7 @@ def ask_revise(run: Run, sample: Sample, recorder: Recorder) -> Asking:
                 errors = recorder.ask(scene, partial(analyzer.acall, conversation=item, summary=text))[0].errors
             else:
                 errors = found[item.id]
-            given = Summary(conversation_id=item.id, text=text, system=draft.TEACHER, model="")
+            given = Summary(conversation_id=item.id, text=text, system=TEACHER, model="")
             told = {"conversation": item, "draft": given, "errors": errors}
             made = [recorder.ask(scene, partial(reviser.acall, **told)) for reviser in revisers]
             scenes[kind] = [call for _, calls in made for call in calls]
@@ -131,7 +169,7 @@ def ask_evaluate(run: Run, sample: Sample, recorder: Recorder) -> Asking:
     config = run.config.evaluate
     analyzer = build_analyzer(run, model=config.analyst)
     analyzer.checks = False
-    programs = [_system(run, model) for model in systems.models(run).values()]
+    programs = [_system(run, model) for model in models_of_systems(run).values()]
     reviser = build_reviser(run) if config.reviser else None
     if reviser is not None:
         reviser.verify.analyze.checks = False
@@ -141,14 +179,14 @@ def ask_evaluate(run: Run, sample: Sample, recorder: Recorder) -> Asking:
         about += [_rated(run, item, sample, recorder)] if config.judge else []
         made = [_summarised(program, item, sample, recorder) for program in programs]
         made += [_revised(run, reviser, item, sample, recorder)] if reviser is not None else []
-        judged = len(systems.pairs(run)) if config.judge and config.pairwise else 0
+        judged = len(pairs_to_compare(run)) if config.judge and config.pairwise else 0
         compared = [_compared(run, item, sample, recorder)] * judged if judged else []
         asking.sampled.append(_joined([*about * (1 + len(made)), *made, *compared]))
     return asking
 
 
 def _rated(run: Run, item: Conversation, sample: Sample, recorder: Recorder) -> Scenes:
-    judge = scoring.build_judge(run)
+    judge = build_judge(run)
     return {
         kind: recorder.ask(Scene(kind, text), partial(judge.acall, conversation=item, summary=text))[1]
         for kind, text in sample.drafts[item.id].items()
@@ -163,7 +201,7 @@ def _revised(run: Run, reviser: ReviseDraft, item: Conversation, sample: Sample,
     for kind, text in sample.drafts[item.id].items():
         scene = Scene(kind, text)
         found, asked = recorder.ask(scene, partial(analyzer.acall, conversation=item, summary=text))
-        given = Summary(conversation_id=item.id, text=text, system=draft.TEACHER, model="")
+        given = Summary(conversation_id=item.id, text=text, system=TEACHER, model="")
         work = partial(reviser.acall, conversation=item, draft=given, errors=found.errors)
         scenes[kind] = [*asked, *recorder.ask(scene, work)[1]]
     return scenes

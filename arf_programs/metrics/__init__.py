@@ -1,1 +1,67 @@
-"""Metrics: pure functions from texts and scores to figures with intervals."""
+"""Scores, statistics, detection and repair of errors, agreement with people, and win rates. Pure functions."""
+
+from arf_programs.metrics.aggregate import (
+    Figures,
+    by_channel,
+    by_stratum,
+    by_system,
+    clusters,
+    errors_by_category,
+    length_bands,
+    system_metrics,
+)
+from arf_programs.metrics.agreement import JudgeCalibration, RatedPair, calibrate_judge, rating_agreement
+from arf_programs.metrics.bootstrap import Interval, Resampling, cluster_ratio, mean_interval, paired_difference
+from arf_programs.metrics.causal import ANY, CausalRow, causal_table
+from arf_programs.metrics.comparisons import TEACHER, Comparison, Effect, compare, compare_systems, with_holm
+from arf_programs.metrics.definitions import METRICS, Unit, in_order
+from arf_programs.metrics.detection import balanced_accuracy, score_detection
+from arf_programs.metrics.repair import Place, Untouched, exact_fixes, score_repair, untouched
+from arf_programs.metrics.similarity import Embed, find_model, load_embedder, rouge, similarities
+from arf_programs.metrics.win_rate import WinRate, win_rates
+
+__all__ = [
+    "ANY",
+    "METRICS",
+    "TEACHER",
+    "CausalRow",
+    "Comparison",
+    "Effect",
+    "Embed",
+    "Figures",
+    "Interval",
+    "JudgeCalibration",
+    "Place",
+    "RatedPair",
+    "Resampling",
+    "Unit",
+    "Untouched",
+    "WinRate",
+    "balanced_accuracy",
+    "by_channel",
+    "by_stratum",
+    "by_system",
+    "calibrate_judge",
+    "causal_table",
+    "cluster_ratio",
+    "clusters",
+    "compare",
+    "compare_systems",
+    "errors_by_category",
+    "exact_fixes",
+    "find_model",
+    "in_order",
+    "length_bands",
+    "load_embedder",
+    "mean_interval",
+    "paired_difference",
+    "rating_agreement",
+    "rouge",
+    "score_detection",
+    "score_repair",
+    "similarities",
+    "system_metrics",
+    "untouched",
+    "win_rates",
+    "with_holm",
+]

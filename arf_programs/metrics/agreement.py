@@ -1,10 +1,15 @@
-"""How far a judge's ratings agree with those of people."""
+"""How far a judge's ratings agree with those of people.
+
+Where a judge departs from people: in all, by length, and by the system that wrote the summary. Pure functions.
+"""
 
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Sequence
 
+from arf_programs.metrics.bootstrap import Interval, mean_interval
 from signatures.records import Record
 
 
@@ -61,3 +66,106 @@ def spearman(a: Sequence[float], b: Sequence[float]) -> float | None:
 def _same_length(a: Sequence[float], b: Sequence[float]) -> None:
     if len(a) != len(b):
         raise ValueError(f"{len(a)} ratings against {len(b)}")
+
+
+BANDS = ("short", "middle", "long")
+
+
+class RatedPair(Record):
+    """One labelled summary, rated by both; `system` is empty where the labelled set does not say who wrote it."""
+
+    conversation_id: str
+    words: int
+    judge: int
+    human: int
+    system: str = ""
+
+
+class Bias(Record):
+    """Mean of judge less human over a group of summaries, in points of the scale; above 0 the judge is too kind."""
+
+    group: str
+    judge: float
+    human: float
+    bias: Interval
+
+
+class JudgeCalibration(Record):
+    """How far a judge can stand for people.
+
+    `length_bias` is Spearman's correlation of (judge - human) with the number of words: above 0, long summaries are
+    rated higher than people rate them. `by_length` are thirds of the summaries by words, `by_system` those of one
+    writer each. `prompt` and `model` name the judge that this is about.
+    """
+
+    model: str
+    prompt: str
+    agreement: RatingAgreement
+    bias: Interval
+    length_bias: float | None
+    by_length: tuple[Bias, ...]
+    by_system: tuple[Bias, ...]
+    failed: int = 0
+
+
+def calibrate_judge(
+    rows: Sequence[RatedPair],
+    *,
+    model: str = "",
+    prompt: str = "",
+    failed: int = 0,
+    samples: int = 2000,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> JudgeCalibration:
+    """Compare the judge's ratings with those of people. Raises ValueError without rows."""
+    if not rows:
+        raise ValueError("no summary was rated by both")
+
+    def bias(group: str, part: Sequence[RatedPair]) -> Bias:
+        interval = mean_interval(_clustered(part), samples=samples, confidence=confidence, seed=seed)
+        assert interval is not None  # noqa: S101 - no group is empty
+        size = len(part)
+        judge, human = sum(row.judge for row in part) / size, sum(row.human for row in part) / size
+        return Bias(group=group, judge=judge, human=human, bias=interval)
+
+    return JudgeCalibration(
+        model=model,
+        prompt=prompt,
+        agreement=rating_agreement([row.judge for row in rows], [row.human for row in rows]),
+        bias=bias("all", rows).bias,
+        length_bias=spearman([row.judge - row.human for row in rows], [row.words for row in rows]),
+        by_length=tuple(bias(name, part) for name, part in length_bands(rows)),
+        by_system=tuple(bias(name, part) for name, part in _by_system(rows)),
+        failed=failed,
+    )
+
+
+def length_bands(rows: Sequence[RatedPair]) -> list[tuple[str, list[RatedPair]]]:
+    """Thirds by words, as `short (8-20 words)`; equal lengths stay together, and a band that is empty is left out."""
+    ordered = sorted(row.words for row in rows)
+    cuts = [ordered[len(ordered) * third // 3] for third in (1, 2)]
+    bands: dict[str, list[RatedPair]] = {name: [] for name in BANDS}
+    for row in rows:
+        bands[BANDS[sum(row.words >= cut for cut in cuts)]].append(row)
+    return [(f"{name} ({_range(part)})", part) for name, part in bands.items() if part]
+
+
+def _range(part: Sequence[RatedPair]) -> str:
+    low, high = min(row.words for row in part), max(row.words for row in part)
+    return f"{low} words" if low == high else f"{low}-{high} words"
+
+
+def _by_system(rows: Sequence[RatedPair]) -> list[tuple[str, list[RatedPair]]]:
+    systems: defaultdict[str, list[RatedPair]] = defaultdict(list)
+    for row in rows:
+        systems[row.system].append(row)
+    return sorted((name, part) for name, part in systems.items() if name)
+
+
+def _clustered(part: Sequence[RatedPair]) -> list[float]:
+    """The mean of judge - human for each conversation: its summaries are alike, so they are one observation."""
+    groups: defaultdict[str, list[int]] = defaultdict(list)
+    for row in part:
+        groups[row.conversation_id].append(row.judge - row.human)
+    return [sum(values) / len(values) for values in groups.values()]

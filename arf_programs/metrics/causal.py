@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from pydantic import Field
 
 from arf_programs.metrics.aggregate import by_system
-from arf_programs.metrics.bootstrap import Interval
+from arf_programs.metrics.bootstrap import Interval, Resampling
 from arf_programs.metrics.comparisons import TEACHER
 from arf_programs.metrics.definitions import in_order
-from arf_programs.metrics.resampling import Resampling
 from signatures.records import ErrorNote, Record, Revision, Score
 
 ANY = ""

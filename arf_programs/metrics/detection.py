@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from arf_programs.metrics.matching import match_errors
+from arf_programs.text import match_errors
 from signatures.records import ErrorNote, Record
 
 _SHOWN = 120
@@ -27,7 +27,7 @@ class Detection(Record):
     feedback: str
 
 
-def detection(found: Sequence[ErrorNote], labeled: Sequence[ErrorNote]) -> Detection:
+def score_detection(found: Sequence[ErrorNote], labeled: Sequence[ErrorNote]) -> Detection:
     """Compare found with labelled errors: a true positive is a pair of `match_errors`, category included."""
     pairs = match_errors(found, labeled)
     precision, recall, f1 = rates(len(pairs), len(found), len(labeled))

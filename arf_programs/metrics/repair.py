@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Final, NamedTuple
 
-from arf_programs.metrics.tokens import Token, alignment, keys, tokens
+from arf_programs.text import Token, alignment, keys, tokens
 from signatures.records import Record
 
 OVER_EDIT_WEIGHT: Final = 1.0
@@ -85,7 +85,7 @@ class _Aligned:
         return self.correct[gap.first : gap.last]
 
 
-def repair(before: str, correct: str, after: str, *, new_errors: int = 0) -> Repair:
+def score_repair(before: str, correct: str, after: str, *, new_errors: int = 0) -> Repair:
     """Measure how `after` mends `before`, given the labelled correction `correct`.
 
     Places are where `before` and `correct` differ (difflib on lower-case tokens). A place's credit is the share of its

@@ -1,4 +1,7 @@
-"""The one place that builds a language model: always dspy.LM over LiteLLM."""
+"""The one place that builds a language model: always dspy.LM over LiteLLM.
+
+Which models give log-probabilities of their answers.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,19 @@ from typing import Any
 
 import dspy
 
-from arf_programs.config.models import ModelConfig
-from arf_programs.models._litellm import import_litellm
-from arf_programs.models.cache_marks import CACHE_MARKS, check_cache_marks, marks_before_the_question
-from arf_programs.models.keyed_cache import KeyedCache
-from arf_programs.models.pacing.endpoint import Pace
-from arf_programs.models.providers import declare_model, declare_name, register_providers
+from arf_programs.config import ModelConfig
+from arf_programs.models.pacing import Pace
+from arf_programs.models.providers import (
+    CACHE_MARKS,
+    check_cache_marks,
+    declare_model,
+    declare_name,
+    import_litellm,
+    marks_before_the_question,
+    register_providers,
+)
 from arf_programs.models.sending import answer, current_answer
+from arf_programs.models.store import KeyedCache
 from signatures.exceptions import ConfigError
 
 EMBEDDED = "embedded/"
@@ -189,3 +198,23 @@ def _per_token(per_million: float | None, model: str) -> float | None:
     if per_million is None:
         return 0.0 if is_local(model) else None
     return per_million * _PER_MILLION
+
+
+_PARAMETERS = {"logprobs", "top_logprobs"}
+
+
+def gives_logprobs(config: ModelConfig) -> bool:
+    """Whether to ask a model for log-probabilities: as configured, else as LiteLLM's table says of its provider.
+
+    Embedded models give them; scripted ones give them with the answers that carry some, so both are asked.
+    """
+    if config.logprobs is not None:
+        return config.logprobs
+    if is_local(config.model):
+        return True
+    litellm = import_litellm()
+    try:
+        name, provider, _, _ = litellm.get_llm_provider(config.model, api_base=config.api_base)
+    except litellm.BadRequestError:
+        return False
+    return set(litellm.get_supported_openai_params(model=name, custom_llm_provider=provider) or ()) >= _PARAMETERS

@@ -12,13 +12,10 @@ from typing import Any
 
 from dspy.utils.exceptions import LMError, is_retryable_lm_error
 
-from arf_programs.models._litellm import import_litellm, skip_litellms_logging
-from arf_programs.models.cache_marks import CACHE_MARKS, CACHE_WRITE
-from arf_programs.models.call_budget import Need
-from arf_programs.models.call_store import lost_of
-from arf_programs.models.keyed_cache import KeyedCache
-from arf_programs.models.pacing.endpoint import Endpoint, Pace
-from arf_programs.models.prices import listed_price
+from arf_programs.models.budget import Need
+from arf_programs.models.pacing import Endpoint, Pace
+from arf_programs.models.providers import CACHE_MARKS, CACHE_WRITE, import_litellm, listed_price, skip_litellms_logging
+from arf_programs.models.store import KeyedCache, lost_of
 
 Request = dict[str, Any]
 # Of a request, its key in the store, and whether it is asked anew.
@@ -76,7 +73,7 @@ _last: ContextVar[LastAnswer | None] = ContextVar("arf_last_answer", default=Non
 
 
 @contextmanager
-def sending(session: Session) -> Iterator[Session]:
+def use_session(session: Session) -> Iterator[Session]:
     """Within this context, calls go through the gates of `session`."""
     token = _session.set(session)
     try:

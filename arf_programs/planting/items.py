@@ -1,16 +1,26 @@
-"""From chosen changes to items with error notes."""
+"""From chosen changes to items with error notes.
+
+Planted errors in a model's words: what is asked, and what of the answer is accepted. Pure functions.
+
+Naturalise: a model words planted errors; what it may not change decides whether its words are taken.
+"""
 
 from __future__ import annotations
 
-from arf_programs.checks.run import unmistakable
-from arf_programs.fingerprint import digest
-from arf_programs.metrics.repair import Place
-from arf_programs.planting.change import Change
-from arf_programs.planting.choose import Chosen
-from arf_programs.planting.records import Plant, PlantedItem, plant_text, planted_spans
-from arf_programs.quotes import locate_error
-from arf_programs.sentences import sentence_spans
+import re
+from typing import Final
+
+import dspy
+
+from arf_programs.checks import unmistakable
+from arf_programs.metrics import Place
+from arf_programs.planting.choose import FACT_KINDS, Chosen
+from arf_programs.planting.records import Change, Plant, PlantedItem, plant_text, planted_spans
+from arf_programs.programs import ask
+from arf_programs.runs import digest
+from arf_programs.text import locate_error, sentence_spans
 from signatures.exceptions import QuoteError
+from signatures.naturalize_error import NaturalizeError
 from signatures.records import Conversation, ErrorNote
 
 _SHOWN = 10
@@ -81,3 +91,89 @@ def _plant(right: str, change: Change, note: ErrorNote) -> Plant:
         right=right[change.start : change.end],
         wrong=change.wrong,
     )
+
+
+_WORDIER: Final = 6
+"""Words by which an error may grow: more would be an error of another kind."""
+
+
+def marked(item: PlantedItem) -> str:
+    """The planted summary with the wrong words between << and >>; what was left out has no mark."""
+    places = [plant.place() for plant in item.plants]
+    shown = [Place(p.start, p.end, f"<<{p.wrong}>>" if p.wrong.strip() else p.wrong) for p in places]
+    return plant_text(item.revised, shown)
+
+
+def reworded(item: PlantedItem, answer: str) -> PlantedItem | None:
+    """The item with the answer as its summary; None where the answer is not acceptable.
+
+    It has to be byte for byte the right summary outside the planted places. Within them something wrong has to stand
+    still: not the right words, the planted detail itself where it is a detail, and hardly more words than before.
+    """
+    wrongs = _wrongs(item, answer.strip())
+    if wrongs is None or wrongs == [plant.wrong for plant in item.plants]:
+        return None
+    pairs = zip(item.plants, wrongs, strict=True)
+    if not all(wrong == plant.wrong or _still_wrong(plant, wrong) for plant, wrong in pairs):
+        return None
+    return _with_wrongs(item, wrongs)
+
+
+def _wrongs(item: PlantedItem, answer: str) -> list[str] | None:
+    """What stands in the answer at each planted place; None if the text around them is not the same."""
+    pieces, last = [], 0
+    for plant in item.plants:
+        pieces.append(re.escape(item.revised[last : plant.start]))
+        pieces.append("(.+?)" if plant.wrong.strip() else f"({re.escape(plant.wrong)})")
+        last = plant.start + len(plant.right)
+    found = re.fullmatch("".join([*pieces, re.escape(item.revised[last:])]), answer, re.DOTALL)
+    return list(found.groups()) if found else None
+
+
+def _still_wrong(plant: Plant, wrong: str) -> bool:
+    if len(wrong.split()) > len(plant.wrong.split()) + _WORDIER or "<<" in wrong or ">>" in wrong:
+        return False
+    if plant.kind in FACT_KINDS:
+        return plant.wrong.strip().lower() in wrong.lower()
+    return wrong.strip().lower() != plant.right.strip().lower() and bool(wrong.strip())
+
+
+def _with_wrongs(item: PlantedItem, wrongs: list[str]) -> PlantedItem:
+    changed = [plant.model_copy(update={"wrong": wrong}) for plant, wrong in zip(item.plants, wrongs, strict=True)]
+    places = [plant.place() for plant in changed]
+    summary = plant_text(item.revised, places)
+    notes, plants = [], []
+    for plant, old, span in zip(changed, item.errors, planted_spans(places), strict=True):
+        # A quote longer than the planted words was that of a whole sentence, or widened to be found.
+        note = _note_of(item, summary, old, quote_at(summary, span, sentence=plant.kind in ("speaker", "unsupported")))
+        notes.append(note)
+        plants.append(plant.model_copy(update={"error_id": note.id}))
+    changes = {"summary": summary, "errors": tuple(notes), "plants": tuple(plants), "naturalized": True}
+    return item.model_copy(update=changes)
+
+
+def _note_of(item: PlantedItem, summary: str, old: ErrorNote, quote: str) -> ErrorNote:
+    return locate_error(
+        summary,
+        item.talk(),
+        category=old.category,
+        quote=quote,
+        evidence=old.evidence,
+        explanation=old.explanation,
+        severity=old.severity,
+        source="planted",
+    )
+
+
+class NaturalizeErrors(dspy.Module):
+    """One planted item to the same item in a model's words, or as it is."""
+
+    def __init__(self, *, retries: int) -> None:
+        super().__init__()
+        self.retries = retries
+        self.naturalize = dspy.Predict(NaturalizeError)
+
+    async def aforward(self, item: PlantedItem) -> dspy.Prediction:
+        """Prediction(item: PlantedItem). Raises ModelError when the answers cannot be parsed."""
+        answer = await ask(self.naturalize, retries=self.retries, marked_summary=marked(item))
+        return dspy.Prediction(item=reworded(item, str(answer.summary)) or item)

@@ -6,12 +6,19 @@ import re
 from random import Random
 from typing import Final, NamedTuple
 
-from arf_programs.checks.codes import codes, squeeze
-from arf_programs.checks.finding import Material
-from arf_programs.checks.moments import dates, times
-from arf_programs.checks.quantities import Quantity, duration_in_days, quantities, readings
-from arf_programs.config.plant import Kind
-from arf_programs.planting.change import Change, swapped
+from arf_programs.checks import (
+    Material,
+    Quantity,
+    codes,
+    duration_in_days,
+    find_dates,
+    find_quantities,
+    readings,
+    squeeze,
+    times,
+)
+from arf_programs.config import Kind
+from arf_programs.planting.records import Change, swapped
 
 _DIGITS: Final = re.compile(r"\d{1,3}(?:[,.]\d{3})+(?:[.,]\d{1,2})?|\d+(?:[.,]\d+)?")
 _CENTS: Final = re.compile(r"\d+[.,]\d\d")
@@ -67,10 +74,10 @@ def write_like(old: str, value: float) -> str | None:
 
 def _numbers(text: str) -> list[_Number]:
     """The numbers that can be changed: not "one" or "first", and not inside a date, a time or a code."""
-    taken = [(date.start, date.end) for date in dates(text)] + [(time.start, time.end) for time in times(text)]
+    taken = [(date.start, date.end) for date in find_dates(text)] + [(time.start, time.end) for time in times(text)]
     taken += [(code.start, code.end) for code in codes(text)]
     found = []
-    for item in quantities(text):
+    for item in find_quantities(text):
         if not item.counts or item.value in (0, 1) or any(a < item.end and item.start < b for a, b in taken):
             continue
         if item.spelled:
@@ -154,7 +161,7 @@ def _near(rng: Random, quantity: Quantity, old: str) -> float:
 
 
 def _said(material: Material) -> list[Quantity]:
-    return [item for text in material.texts for item in quantities(text)]
+    return [item for text in material.texts for item in find_quantities(text)]
 
 
 def _values(material: Material) -> set[float]:

@@ -1,15 +1,25 @@
-"""What is planted: a line of `planted.jsonl`."""
+"""What is planted: a line of `planted.jsonl`.
+
+A change that would make a right summary wrong, and what the kinds of change share.
+
+What was planted, in numbers.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Final, Literal
 
 from pydantic import Field, JsonValue
 
-from arf_programs.config.plant import Kind
-from arf_programs.metrics.repair import Place
-from signatures.records import Conversation, ErrorNote, Record, Turn
+from arf_programs.checks import Material
+from arf_programs.config import Kind, PlantConfig
+from arf_programs.metrics import Place
+from signatures.records import Conversation, ErrorNote, Record, Severity, Turn
 
 Origin = Literal["conversation", "invented", "none"]
 """Where the wrong words come from: another place of the conversation, nowhere, or neither (a negation, a deletion)."""
@@ -79,3 +89,111 @@ def planted_spans(places: Sequence[Place]) -> list[tuple[int, int]]:
         spans.append((start, start + len(place.wrong)))
         shift += len(place.wrong) - (place.end - place.start)
     return spans
+
+
+_ARTICLE: Final = re.compile(r"\b([Aa])(n?) ([$€£#]?)$")
+_SILENT: Final = ("hour", "honest", "honour", "heir")
+_LIKE_YOU: Final = ("uni", "use", "usu", "uti", "eu", "one", "once")
+
+
+@dataclass(frozen=True)
+class Change:
+    """`start:end` of the right summary (the material's) is to read `wrong`.
+
+    An empty `wrong` leaves something out. `sentence` says that the whole sentence is to be quoted, since a word alone
+    ("agent") would not show what is wrong.
+    """
+
+    kind: Kind
+    category: str
+    origin: Origin
+    start: int
+    end: int
+    wrong: str
+    explanation: str
+    evidence: tuple[int, ...] = ()
+    severity: Severity = "major"
+    sentence: bool = False
+
+
+Planter = Callable[[Material, Random], list[Change]]
+"""All places where a summary can be changed in one way, each with one random change (of each origin)."""
+
+
+def swapped(
+    material: Material, kind: Kind, span: tuple[int, int], wrong: str, origin: Origin, *, category: str = "wrong_fact"
+) -> Change:
+    """A detail replaced by another of its sort."""
+    right = material.summary[slice(*span)]
+    start, end, wrong = with_article(material.summary, *span, wrong)
+    where = "elsewhere" if origin == "conversation" else "nowhere"
+    return Change(
+        kind=kind,
+        category=category,
+        origin=origin,
+        start=start,
+        end=end,
+        wrong=wrong,
+        explanation=f'The conversation says "{right}" here; "{wrong}" stands {where}.',
+        evidence=turns_with(material, right, span[0]),
+    )
+
+
+def with_article(text: str, start: int, end: int, wrong: str) -> tuple[int, int, str]:
+    """The change, widened by an indefinite article before it where that has to become "a" or "an"."""
+    before = _ARTICLE.search(text, 0, start)
+    if before is None:
+        return start, end, wrong
+    article = before[1] + ("n" if _opens_with_vowel(wrong) else "")
+    if article == before[1] + before[2]:
+        return start, end, wrong
+    return before.start(), end, f"{article} {before[3]}{wrong}"
+
+
+def _opens_with_vowel(words: str) -> bool:
+    """Whether "an" goes before the words, by how they sound: "an hour", "a unit", "an 80", "an 11"."""
+    word = words.lstrip("$€£#").lower()
+    if word[:1].isdigit():
+        return word[0] == "8" or word.split(".")[0] in ("11", "18")
+    return word.startswith(_SILENT) or (word[:1] in tuple("aeiou") and not word.startswith(_LIKE_YOU))
+
+
+def turns_with(material: Material, words: str, start: int) -> tuple[int, ...]:
+    """At most two turns (from 1) that have the words, else those nearest to the sentence at `start`."""
+    wanted = words.lower()
+    having = {turn for turn, text in enumerate(material.texts, start=1) if wanted in text.lower()}
+    return material.nearest_turns(having or set(range(1, len(material.texts) + 1)), start)
+
+
+def last_sentence(material: Material) -> tuple[int, int] | None:
+    """The sentence that tells the outcome: the last of at least two; None if there is one only."""
+    return material.sentences[-1] if len(material.sentences) > 1 else None
+
+
+def outcome_or_fact(material: Material, start: int) -> str:
+    """The category of a statement turned round: of the last sentence, the outcome, it contradicts that."""
+    last = last_sentence(material)
+    return "contradicts_outcome" if last and start >= last[0] else "wrong_fact"
+
+
+def by_category(items: Iterable[PlantedItem]) -> dict[str, int]:
+    """{category: planted errors}, by name."""
+    return dict(sorted(Counter(note.category for item in items for note in item.errors).items()))
+
+
+def by_kind(items: Iterable[PlantedItem]) -> dict[str, int]:
+    """{kind, with its origin and category: planted errors}, such as "name, invented, as fabricated"."""
+    counts: Counter[str] = Counter()
+    for item in items:
+        for plant, note in zip(item.plants, item.errors, strict=True):
+            origin = "" if plant.origin == "none" else f", {plant.origin}"
+            counts[f"{plant.kind}{origin}, as {note.category}"] += 1
+    return dict(sorted(counts.items()))
+
+
+def short_of(items: Sequence[PlantedItem], config: PlantConfig) -> dict[str, int]:
+    """What the texts did not allow `per_kind` errors of: {kind: planted}, kinds of which there is none included."""
+    counts = by_kind(items)
+    short = {name: count for name, count in counts.items() if count < config.per_kind}
+    there = {plant.kind for item in items for plant in item.plants}
+    return {**short, **{kind: 0 for kind in config.kinds if kind not in there}}

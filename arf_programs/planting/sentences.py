@@ -6,8 +6,8 @@ import re
 from random import Random
 from typing import Final
 
-from arf_programs.checks.finding import Material
-from arf_programs.planting.change import Change, last_sentence, turns_with, with_article
+from arf_programs.checks import Material
+from arf_programs.planting.records import Change, last_sentence, turns_with, with_article
 
 _CUSTOMERS: Final = "customer|client|caller|user"
 _AGENTS: Final = "sales agent|agent|representative|advisor|assistant|bot|operator"

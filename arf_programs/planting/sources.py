@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from arf_programs.jsonl import read_jsonl
+from arf_programs.corpus import labeled_of
 from arf_programs.planting.choose import RightSummary
 from arf_programs.planting.records import Source
-from arf_programs.labeled import labeled_of
-from arf_programs.run import Run
+from arf_programs.runs import Run, read_jsonl
 from signatures.exceptions import ConfigError, DataError
 from signatures.records import Conversation, Revision, Verdict
 

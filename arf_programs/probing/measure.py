@@ -7,24 +7,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from arf_programs.asking import ask_rows
 from arf_programs.checks import run_checks
-from arf_programs.jsonl import write_text_atomic
-from arf_programs.models.spent import Call
-from arf_programs.models.spent import iter_ledger
-from arf_programs.models.lm import check_providers
-from arf_programs.planting.records import PlantedItem
-from arf_programs.probing.analysis import Resampling, analysis_figures
-from arf_programs.probing.figures import Cost, Probe
-from arf_programs.probing.revision import clean_untouched, revision_figures
-from arf_programs.run import Run
-from arf_programs.run_folder import RunFolder
-from arf_programs.running.rows import RowKey
-from arf_programs.stages.analyzer import build_analyzer
-from arf_programs.stages.plant import ensure_planted
-from arf_programs.stages.reviser import build_reviser
-from arf_programs.taxonomy.files import read_taxonomy, write_taxonomy
-from arf_programs.taxonomy.seed import seed_taxonomy
+from arf_programs.corpus import read_taxonomy, seed_taxonomy, write_taxonomy
+from arf_programs.models import check_providers
+from arf_programs.planting import PlantedItem
+from arf_programs.probing.analysis import Resampling, analysis_figures, clean_untouched, revision_figures
+from arf_programs.probing.plant import ensure_planted
+from arf_programs.report import Cost, Probe
+from arf_programs.runner import RowKey, ask_rows
+from arf_programs.runs import Call, Run, RunFolder, iter_ledger, write_text_atomic
+from arf_programs.stages import build_analyzer, build_reviser
 from signatures.records import ErrorNote, Summary
 
 ANALYZE, REVISE, END_TO_END = "probe-analyze", "probe-revise", "probe-end-to-end"

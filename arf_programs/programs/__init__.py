@@ -1,1 +1,112 @@
-"""DSPy modules: one file for each thing that ARF does with a language model."""
+"""The DSPy modules: each asks models typed questions, and returns records."""
+
+from arf_programs.programs.analyze import AnalyzeSummary, HolisticAnalysis, SentencewiseAnalysis
+from arf_programs.programs.asking import ask, demos_for, text_vectorizer
+from arf_programs.programs.calibration import Calibration, mismatches, read_calibration, write_calibration
+from arf_programs.programs.demos import analysis_examples, revision_examples, show, usable_examples
+from arf_programs.programs.edit_sentences import EditSentences
+from arf_programs.programs.judge import ComparePair, JudgeSummary, prompt_name
+from arf_programs.programs.propose import EditSummary, Propose, Rewrite, RewriteByTaxonomy
+from arf_programs.programs.reported_errors import omission_ids, same_error, statement_ids
+from arf_programs.programs.revise import ReviseDraft
+from arf_programs.programs.saved import (
+    CALIBRATION,
+    CANDIDATE,
+    CANDIDATE_CALIBRATION,
+    CANDIDATE_CARD,
+    CANDIDATE_TEXT,
+    CARD,
+    CARD_TEXT,
+    PROGRAM,
+    TARGET_ROLES,
+    Card,
+    ProgramState,
+    SideScores,
+    Spent,
+    apply_state,
+    as_markdown,
+    interval_text,
+    plain,
+    plain_demos,
+    predictor_fields,
+    program_fingerprint,
+    program_folder,
+    program_notes,
+    program_state,
+    read_card,
+    save_state,
+    strategy_of,
+    use_calibration,
+    use_compiled,
+)
+from arf_programs.programs.summarize import PlainAdapter, SummarizeConversation
+from arf_programs.programs.support import SentenceSupport, SupportAdapter, calibration_of, support_rows
+from arf_programs.programs.taxonomy import MergeNotes, TakeNotes, count_errors
+from arf_programs.programs.verify import VerifyRevision
+
+__all__ = [
+    "CALIBRATION",
+    "CANDIDATE",
+    "CANDIDATE_CALIBRATION",
+    "CANDIDATE_CARD",
+    "CANDIDATE_TEXT",
+    "CARD",
+    "CARD_TEXT",
+    "PROGRAM",
+    "TARGET_ROLES",
+    "AnalyzeSummary",
+    "Calibration",
+    "Card",
+    "ComparePair",
+    "EditSentences",
+    "EditSummary",
+    "HolisticAnalysis",
+    "JudgeSummary",
+    "MergeNotes",
+    "PlainAdapter",
+    "ProgramState",
+    "Propose",
+    "ReviseDraft",
+    "Rewrite",
+    "RewriteByTaxonomy",
+    "SentenceSupport",
+    "SentencewiseAnalysis",
+    "SideScores",
+    "Spent",
+    "SummarizeConversation",
+    "SupportAdapter",
+    "TakeNotes",
+    "VerifyRevision",
+    "analysis_examples",
+    "apply_state",
+    "as_markdown",
+    "ask",
+    "calibration_of",
+    "count_errors",
+    "demos_for",
+    "interval_text",
+    "mismatches",
+    "omission_ids",
+    "plain",
+    "plain_demos",
+    "predictor_fields",
+    "program_fingerprint",
+    "program_folder",
+    "program_notes",
+    "program_state",
+    "prompt_name",
+    "read_calibration",
+    "read_card",
+    "revision_examples",
+    "same_error",
+    "save_state",
+    "show",
+    "statement_ids",
+    "strategy_of",
+    "support_rows",
+    "text_vectorizer",
+    "usable_examples",
+    "use_calibration",
+    "use_compiled",
+    "write_calibration",
+]

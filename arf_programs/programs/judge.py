@@ -8,8 +8,8 @@ from typing import Any
 
 import dspy
 
-from arf_programs.fingerprint import digest, prompts_digest
-from arf_programs.programs.ask import ask
+from arf_programs.programs.asking import ask
+from arf_programs.runs import digest, prompts_digest
 from signatures.compare_summaries import PAIRWISE_VERSION, Better, CompareSummaries
 from signatures.rate_summary import RUBRIC_VERSION, RateSummary
 from signatures.records import Conversation, PairVerdict, Preference, Rating, Summary

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 
 import dspy
 
-from arf_programs.edits import apply_edits
-from arf_programs.error_lines import describe_errors
-from arf_programs.programs.ask import ask
+from arf_programs.programs.asking import ask
 from arf_programs.programs.support import SentenceSupport
+from arf_programs.text import apply_edits, describe_errors
 from signatures.propose_edits import ProposedEdit, ProposeEdits
 from signatures.records import Conversation, Edit, ErrorNote, Record, RefusedEdit, Taxonomy
 from signatures.rewrite_summary import ReviseByTaxonomy, RewriteSummary

@@ -1,4 +1,7 @@
-"""Revise: mends a draft's errors, verifies the result, and tries again with what was wrong as feedback."""
+"""Which edits of a rejected revision can be kept, and what is deleted instead. Pure functions.
+
+Revise: mends a draft's errors, verifies the result, and tries again with what was wrong as feedback.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,39 @@ from typing import Literal
 
 import dspy
 
-from arf_programs.edits import AppliedEdits, apply_edits
 from arf_programs.programs.propose import Proposal, Propose
 from arf_programs.programs.verify import Verification, VerifyRevision
-from arf_programs.repair import deletions, verified_edits
+from arf_programs.text import AppliedEdits, apply_edits, notes_by_sentence, sentence_edit
 from signatures.records import Conversation, Edit, ErrorNote, Revision, Summary, Verdict
+
+
+def verified_edits(applied: Sequence[Edit], remaining: Sequence[ErrorNote], new: Sequence[ErrorNote]) -> list[Edit]:
+    """The edits whose errors are gone and whose new words hold no new error.
+
+    A new error without a quote cannot be laid at one edit's door, so then no edit is kept.
+    """
+    if any(not note.quote for note in new):
+        return []
+    still_there = {note.id for note in remaining}
+    kept = []
+    for edit in applied:
+        brings_error = any(_overlap(edit.replacement, note.quote) for note in new)
+        if edit.mends and not still_there.intersection(edit.mends) and not brings_error:
+            kept.append(edit)
+    return kept
+
+
+def deletions(before: str, errors: Sequence[ErrorNote]) -> list[Edit]:
+    """One deletion for each sentence of `before` that holds the quote of one of `errors`.
+
+    Deleting the sentence is the one mend that needs no model and cannot bring in a new fact.
+    """
+    return [sentence_edit(before, index, "", notes) for index, notes in notes_by_sentence(before, errors).items()]
+
+
+def _overlap(replacement: str, quote: str) -> bool:
+    return bool(replacement.strip()) and (quote in replacement or replacement.strip() in quote)
+
 
 OnReject = Literal["drop", "keep_draft", "keep_partial"]
 

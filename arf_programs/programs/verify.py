@@ -7,12 +7,10 @@ from difflib import SequenceMatcher
 
 import dspy
 
-from arf_programs.edits import change_share
-from arf_programs.error_notes import holds_words, is_omission, same_error
-from arf_programs.flagged import notes_by_sentence
 from arf_programs.programs.analyze import AnalyzeSummary
+from arf_programs.programs.reported_errors import holds_words, is_omission, same_error
 from arf_programs.programs.support import SentenceSupport
-from arf_programs.sentences import split_sentences
+from arf_programs.text import change_share, notes_by_sentence, split_sentences
 from signatures.records import Conversation, ErrorNote, Record, SentenceScore
 
 _NEW = "the revision brought in a new error"

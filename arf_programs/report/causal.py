@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from arf_programs.metrics.bootstrap import Interval
-from arf_programs.metrics.causal import ANY, CausalRow
-from arf_programs.metrics.comparisons import TEACHER
-from arf_programs.metrics.definitions import in_order
+from arf_programs.metrics import ANY, TEACHER, CausalRow, Interval, in_order
 from arf_programs.report.data import ReportData
 from arf_programs.report.figures import Cell, bounds, category_name
 from arf_programs.report.text import figure, signed_bounds

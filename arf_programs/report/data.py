@@ -1,18 +1,35 @@
-"""What a report is made of: the figures of summary.json, and a sample of the records behind them."""
+"""What a report is made of: the figures of summary.json, and a sample of the records behind them.
+
+The figures of the evaluation, from scores and revisions. Pure functions.
+
+What a verified revision cost: the calls of analysis and revision, divided by what stood up to verification.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from arf_programs.metrics.aggregate import Figures
-from arf_programs.metrics.bootstrap import Interval
-from arf_programs.metrics.causal import CausalRow
-from arf_programs.metrics.comparisons import Comparison
-from arf_programs.metrics.win_rate import WinRate
-from arf_programs.probing.tables import Table
-from signatures.records import Conversation, Failure, Record, Revision, Taxonomy, Verdict
+from arf_programs.metrics import (
+    CausalRow,
+    Comparison,
+    Figures,
+    Interval,
+    Resampling,
+    WinRate,
+    by_channel,
+    by_stratum,
+    causal_table,
+    compare_systems,
+    length_bands,
+    system_metrics,
+)
+from arf_programs.report.probe import Table
+from arf_programs.runs import Call, Spent
+from signatures.records import Conversation, Failure, Record, Revision, Score, Taxonomy, Verdict
 
 SAMPLE = 60
 _SHARES = {Verdict.VERIFIED: 0.6, Verdict.REJECTED: 0.25, Verdict.UNCHANGED: 0.15}
@@ -173,3 +190,67 @@ def sample_revisions(
     for verdict, group in groups.items():
         places[verdict] += min(len(group) - places[verdict], limit - sum(places.values()))
     return tuple(case for verdict, group in groups.items() for case in group[: places[verdict]])
+
+
+def evaluation_figures(
+    *,
+    scores: Sequence[Score],
+    revisions: Iterable[Revision],
+    holdout: Mapping[str, Conversation],
+    resampling: Resampling,
+    choices: Sequence[WinRate] = (),
+) -> EvaluateFigures:
+    """All figures of summary.json's `evaluate`; `holdout` are the conversations that were scored, by id, `choices` the
+    judge's win rates.
+    """
+    bands = length_bands(holdout)
+    return EvaluateFigures(
+        systems=system_metrics(scores, resampling),
+        comparisons=tuple(compare_systems(scores, resampling=resampling)),
+        causal=tuple(causal_table(revisions, scores, resampling)),
+        win_rates=tuple(choices),
+        by_channel=by_channel(scores),
+        by_length=by_stratum([score for score in scores if score.conversation_id in bands], bands),
+    )
+
+
+ANALYSIS: Final = "analyze"
+REVISION: Final = "revise"
+
+
+def revision_costs(calls: Iterable[Call], revisions: Iterable[Revision], main: str) -> dict[str, CostFigures]:
+    """{strategy: its cost}, of all calls that were paid for; empty where nothing was revised.
+
+    A revision's calls are booked to its strategy, those that are not to `main`. The analysis is counted for each: every
+    strategy is verified by the errors that it finds, and would need it alone. Both iterables are read once.
+    """
+    made, verified = Counter[str](), Counter[str]()
+    for revision in revisions:
+        made[revision.strategy] += 1
+        verified[revision.strategy] += revision.verdict is Verdict.VERIFIED
+    analysis, spent = Spent(), defaultdict[str, Spent](Spent)
+    for call in calls:
+        if call.paid and call.stage == ANALYSIS:
+            analysis.add(call)
+        elif call.paid and call.stage == REVISION:
+            spent[call.strategy or main].add(call)
+    return {name: _figures(made[name], verified[name], analysis, spent[name]) for name in sorted(made)}
+
+
+def _figures(made: int, verified: int, analysis: Spent, revision: Spent) -> CostFigures:
+    """Both together and, where there is a verified revision, what one came to."""
+    calls = analysis.calls + revision.calls
+    prompt = analysis.prompt_tokens + revision.prompt_tokens
+    completion = analysis.completion_tokens + revision.completion_tokens
+    usd = round(analysis.usd + revision.usd, 6)
+    return CostFigures(
+        revisions=made,
+        verified=verified,
+        calls=calls,
+        prompt_tokens=prompt,
+        completion_tokens=completion,
+        usd=usd,
+        calls_per_verified=round(calls / verified, 3) if verified else None,
+        tokens_per_verified=round((prompt + completion) / verified, 1) if verified else None,
+        usd_per_verified=round(usd / verified, 6) if verified else None,
+    )

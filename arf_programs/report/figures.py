@@ -8,9 +8,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from arf_programs.metrics.aggregate import Figures
-from arf_programs.metrics.bootstrap import Interval
-from arf_programs.metrics.definitions import METRICS, in_order
+from arf_programs.metrics import METRICS, Figures, Interval, in_order
 from arf_programs.report import svg
 from arf_programs.report.data import ReportData, RunSummary
 from arf_programs.report.text import figure, metric_label, readable

@@ -10,13 +10,12 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from arf_programs.metrics.comparisons import Comparison
+from arf_programs.metrics import Comparison
 from arf_programs.report import figures, svg, text
 from arf_programs.report.cases import browser
 from arf_programs.report.causal import causal_view
 from arf_programs.report.data import ReportData
-from arf_programs.report.differences import Difference, difference, differences
-from arf_programs.report.headline import headline
+from arf_programs.report.headline import Difference, difference, differences, headline
 
 
 def render_report(data: ReportData) -> str:

@@ -14,7 +14,7 @@ from typing import Final
 
 from markupsafe import Markup
 
-from arf_programs.metrics.bootstrap import Interval
+from arf_programs.metrics import Interval
 from arf_programs.report.text import clean, system_label
 
 WIDTH: Final = 300

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 from markupsafe import Markup
 
-from arf_programs.metrics.definitions import METRICS, Unit
+from arf_programs.metrics import METRICS, Unit
 
 SYSTEM_LABELS: Final = {
     "base": "Base model",

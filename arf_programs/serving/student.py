@@ -1,16 +1,38 @@
-"""The student as an ordinary model, merged into its base, in the folder of its run."""
+"""Runs a module of `training/` as a process of its own, for commands that wait for it without a progress bar.
+
+The student as an ordinary model, merged into its base, in the folder of its run.
+"""
 
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
-from arf_programs.fingerprint import file_digest
-from arf_programs.jsonl import write_text_atomic
-from arf_programs.run_folder import RunFolder
-from arf_programs.stages.train import student_name
-from arf_programs.training_process import run_training_module
-from signatures.exceptions import DataError
+from arf_programs.runs import RunFolder, file_digest, write_text_atomic
+from arf_programs.stages import student_name
+from signatures.exceptions import DataError, StageError
+
+_LAST_LINES = 12
+_WRONG_INPUT = 2  # the exit code of `training.settings` for what the user can mend
+
+
+def run_training_module(module: str, *arguments: str) -> None:
+    """Run `python -m module`. Raises DataError for what the user can mend, else StageError, with its last words."""
+    command = [sys.executable, "-m", module, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    if done.returncode == _WRONG_INPUT:
+        raise DataError(_last_words(done.stderr))
+    if done.returncode != 0:
+        raise StageError(f"`python -m {module}` failed (exit code {done.returncode}):\n{_last_words(done.stderr)}")
+
+
+def _last_words(stderr: str) -> str:
+    """What follows the last `error:`; without one, the last lines."""
+    _, marker, message = stderr.rpartition("error: ")
+    return (message if marker else "\n".join(stderr.splitlines()[-_LAST_LINES:])).strip()
+
 
 _MADE_FROM = "made_from.json"
 _LOG = "training_log.json"  # written last: where it is, a student is whole

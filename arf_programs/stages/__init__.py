@@ -1,1 +1,51 @@
-"""The stages of a run: one file each, with what it depends on (`fingerprint`) and what it does (`work`)."""
+"""The stages of the pipeline, one file each: what a stage depends on, its program, and what it does to a row."""
+
+from arf_programs.stages.analyze import STAGE as ANALYZE
+from arf_programs.stages.analyze import build_analyzer, build_support, calibration_warnings
+from arf_programs.stages.corpus import STAGE as CORPUS
+from arf_programs.stages.corpus import split_corpus, store_conversations
+from arf_programs.stages.draft import STAGE as DRAFT
+from arf_programs.stages.draft import TEACHER, build_teacher
+from arf_programs.stages.evaluate import STAGE as EVALUATE
+from arf_programs.stages.report import STAGE as REPORT
+from arf_programs.stages.revise import STAGE as REVISE
+from arf_programs.stages.revise import analyze_and_revise, build_reviser, further_programs
+from arf_programs.stages.scoring import build_judge
+from arf_programs.stages.stage import Stage, StageState, run_stage, run_together, state_of
+from arf_programs.stages.systems import models_of_systems, pairs_to_compare
+from arf_programs.stages.taxonomy import STAGE as TAXONOMY
+from arf_programs.stages.train import STAGE as TRAIN
+from arf_programs.stages.train import outlook_of, settings_of, student_name, training_log
+
+__all__ = [
+    "ANALYZE",
+    "CORPUS",
+    "DRAFT",
+    "EVALUATE",
+    "REPORT",
+    "REVISE",
+    "TAXONOMY",
+    "TEACHER",
+    "TRAIN",
+    "Stage",
+    "StageState",
+    "analyze_and_revise",
+    "build_analyzer",
+    "build_judge",
+    "build_reviser",
+    "build_support",
+    "build_teacher",
+    "calibration_warnings",
+    "further_programs",
+    "models_of_systems",
+    "outlook_of",
+    "pairs_to_compare",
+    "run_stage",
+    "run_together",
+    "settings_of",
+    "split_corpus",
+    "state_of",
+    "store_conversations",
+    "student_name",
+    "training_log",
+]

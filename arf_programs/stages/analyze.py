@@ -1,25 +1,132 @@
-"""Stage `analyze`: typed errors for every training draft."""
+"""Analyst of a run, put together as configured, and what its answers depend on.
+
+Stage `analyze`: typed errors for every training draft.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
-from arf_programs.config.models import ModelConfig
-from arf_programs.fingerprint import file_digest, without
-from arf_programs.jsonl import read_jsonl
-from arf_programs.programs.sentencewise import SentencewiseAnalysis
-from arf_programs.run import Run
-from arf_programs.run_folder import RunFolder
-from arf_programs.running import collect
-from arf_programs.running.collect import StepOutcome
-from arf_programs.running.rows import RowKey
-from arf_programs.running.step import Step
-from arf_programs.running.stream import stream
-from arf_programs.stages.analyzer import analyst_fingerprint, build_analyzer, calibration_warnings
+from arf_programs.config import ModelConfig
+from arf_programs.corpus import LabeledExample, labeled_of, read_taxonomy
+from arf_programs.models import build_lm, gives_logprobs
+from arf_programs.programs import (
+    AnalyzeSummary,
+    Calibration,
+    HolisticAnalysis,
+    SentenceSupport,
+    SentencewiseAnalysis,
+    analysis_examples,
+    mismatches,
+    program_fingerprint,
+    read_calibration,
+    show,
+    usable_examples,
+    use_compiled,
+)
+from arf_programs.runner import RowKey, Step, StepOutcome, reopen_step, run_steps
+from arf_programs.runs import Run, RunFolder, digest, file_digest, model_digest, prompts_digest, read_jsonl, without
 from arf_programs.stages.stage import Stage
-from signatures.records import DraftErrors, Summary
+from signatures.describe_error import DescribeError
+from signatures.find_errors import FindErrors
+from signatures.find_omissions import FindOmissions
+from signatures.records import DraftErrors, Summary, Taxonomy
+from signatures.support_sentence import SupportSentence
+
+ANALYSIS_SIGNATURES = (FindErrors, SupportSentence, DescribeError, FindOmissions)
+
+
+def analyst_fingerprint(run: Run) -> dict[str, str]:
+    """What the analyst's answers depend on, wherever it is asked."""
+    config = run.config
+    return {
+        "taxonomy.yaml": file_digest(run.folder.taxonomy),
+        "models.analyst": model_digest(config.models.analyst),
+        "analyze.strategy": digest(config.analyze.strategy),
+        "analyze.checks": digest(config.analyze.checks),
+        "analyze.samples": digest(config.analyze.samples),
+        "analyze.calibration": run.content_digest(config.analyze.calibration or ""),
+        "analysis prompts": prompts_digest(ANALYSIS_SIGNATURES),
+        "labeled.demos": demos_digest(run),
+        "seed": digest(config.seed),
+        **program_fingerprint(run, "analyze"),
+    }
+
+
+def demos_digest(run: Run) -> str:
+    """Hash of the demonstrations that analyst and editor are shown."""
+    labeled = run.config.labeled
+    return digest([labeled.demos, run.content_digest(labeled.path or "") if labeled.demos else ""])
+
+
+def build_analyzer(
+    run: Run,
+    *,
+    model: bool = True,
+    taxonomy: Taxonomy | None = None,
+    labeled: Sequence[LabeledExample] | None = None,
+    compiled: bool = True,
+) -> AnalyzeSummary:
+    """The analyser as configured; without `model`, its deterministic checks alone.
+
+    `taxonomy` and `labeled`, of which demonstrations are taken, are those of the run unless they are given. Without
+    `compiled`, a compiled program is left aside.
+    """
+    config = run.config
+    if not model:
+        return AnalyzeSummary(None, checks=True)
+    taxonomy = taxonomy or read_taxonomy(run.folder.taxonomy)
+    program = AnalyzeSummary(_strategy(run, taxonomy), checks=config.analyze.checks)
+    if not (compiled and use_compiled(run, "analyze", program)) and config.labeled.demos:
+        known = labeled_of(run) if labeled is None else labeled
+        examples = usable_examples(known, taxonomy, config.labeled.demos)
+        show(program, analysis_examples(examples, taxonomy, config.analyze.strategy))
+    program.set_lm(build_lm(config.models.analyst, seed=config.seed))
+    return program
+
+
+def build_support(run: Run) -> SentenceSupport:
+    """The support question to the analyst, as configured, without a language model yet."""
+    config = run.config
+    return SentenceSupport(
+        retries=config.analyze.parse_retries,
+        logprobs=gives_logprobs(config.models.analyst),
+        samples=config.analyze.samples,
+        calibration=read_run_calibration(run),
+    )
+
+
+def read_run_calibration(run: Run) -> Calibration | None:
+    """The configured calibration, None where none is. Raises DataError for a file that is missing or is none."""
+    given = run.config.analyze.calibration
+    if not given:
+        return None
+    beside = run.base_dir / given
+    return read_calibration(beside if beside.exists() else Path(given))
+
+
+def calibration_warnings(run: Run, support: SentenceSupport, *, prompt: bool = True) -> list[str]:
+    """Why the configured calibration may not fit what the analyst is asked; empty if it does, or there is none.
+
+    Without `prompt`, only the model is compared.
+    """
+    known = support.calibration
+    if known is None:
+        return []
+    asked = support.prompt_digest() if prompt else known.prompt
+    told = mismatches(known, model=run.config.models.analyst.model, prompt=asked)
+    return [f"{run.config.analyze.calibration}: {problem}" for problem in told]
+
+
+def _strategy(run: Run, taxonomy: Taxonomy) -> HolisticAnalysis | SentencewiseAnalysis:
+    retries = run.config.analyze.parse_retries
+    match run.config.analyze.strategy:
+        case "holistic":
+            return HolisticAnalysis(taxonomy, retries=retries)
+        case "sentencewise":
+            return SentencewiseAnalysis(taxonomy, build_support(run), retries=retries)
 
 
 def outputs(run: Run) -> tuple[Path, ...]:
@@ -82,7 +189,7 @@ STEP = Step(
 
 def work(run: Run) -> dict[str, int]:
     warn(run)
-    (outcome,) = stream(run, [STEP], run.drafts("train"), total=len(run.conversations("train")))
+    (outcome,) = run_steps(run, [STEP], run.drafts("train"), total=len(run.conversations("train")))
     return finish(run, outcome)
 
 
@@ -107,7 +214,7 @@ def finish(run: Run, outcome: StepOutcome) -> dict[str, int]:
 
 
 def reopen(run: Run) -> None:
-    collect.reopen(run, STEP, run.drafts("train"))
+    reopen_step(run, STEP, run.drafts("train"))
 
 
 STAGE = Stage(

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from arf_programs.corpus.split import Split, split
-from arf_programs.corpus.stored import StoredCorpus, store_corpus
-from arf_programs.fingerprint import digest
-from arf_programs.jsonl import write_jsonl_atomic
-from arf_programs.labeled import LabeledExample, read_labeled
-from arf_programs.metrics.strata import clusters
-from arf_programs.run import Run, SplitConversation
+from arf_programs.corpus import LabeledExample, Split, StoredCorpus, read_labeled, split_conversations, store_corpus
+from arf_programs.metrics import clusters
+from arf_programs.runs import Run, SplitConversation, digest, write_jsonl_atomic
 from arf_programs.stages.stage import Stage
 
 
@@ -28,7 +24,7 @@ def fingerprint(run: Run) -> dict[str, str]:
     }
 
 
-def work(run: Run) -> dict[str, int]:
+def store_conversations(run: Run) -> dict[str, int]:
     read = run.folder.parts / f"{STAGE.name}-read.jsonl"
     corpus = store_corpus(run.config.corpus, base_dir=run.base_dir, path=read)
     sides, _ = split_corpus(run, corpus)
@@ -51,7 +47,7 @@ def split_corpus(run: Run, corpus: StoredCorpus) -> tuple[Split, tuple[LabeledEx
     config = run.config.corpus
     clusters(corpus.conversations, run.config.evaluate.cluster)
     labeled = read_labeled(run.config.labeled, corpus.conversations, config.columns, run.base_dir)
-    sides = split(
+    sides = split_conversations(
         corpus.conversations.values(),
         holdout=config.holdout,
         seed=run.config.seed,
@@ -63,4 +59,4 @@ def split_corpus(run: Run, corpus: StoredCorpus) -> tuple[Split, tuple[LabeledEx
     return sides, labeled
 
 
-STAGE = Stage("corpus", "read and split the conversations", outputs, fingerprint, work)
+STAGE = Stage("corpus", "read and split the conversations", outputs, fingerprint, store_conversations)

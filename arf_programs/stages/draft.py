@@ -5,18 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 
-from arf_programs.compiling.saved import program_fingerprint, use_compiled
-from arf_programs.config.models import ModelConfig
-from arf_programs.fingerprint import digest, file_digest, model_digest, without
-from arf_programs.jsonl import read_jsonl
-from arf_programs.models.lm import build_lm
-from arf_programs.programs.summarize import SummarizeConversation
-from arf_programs.run import Run
-from arf_programs.run_folder import RunFolder
-from arf_programs.running import collect
-from arf_programs.running.rows import RowKey
-from arf_programs.running.step import Step
-from arf_programs.running.stream import stream
+from arf_programs.config import ModelConfig
+from arf_programs.models import build_lm
+from arf_programs.programs import SummarizeConversation, program_fingerprint, use_compiled
+from arf_programs.runner import RowKey, Step, reopen_step, run_steps
+from arf_programs.runs import Run, RunFolder, digest, file_digest, model_digest, read_jsonl, without
 from arf_programs.stages.stage import Stage
 from signatures.records import Conversation, Summary
 
@@ -91,7 +84,7 @@ STEP = Step(
 
 def work(run: Run) -> dict[str, int]:
     conversations = run.conversations()
-    (outcome,) = stream(run, [STEP], conversations.values(), total=len(conversations))
+    (outcome,) = run_steps(run, [STEP], conversations.values(), total=len(conversations))
     run.folder.replace_failures(STAGE.name, outcome.failures)
     return {"drafts": outcome.done, **cut_off(read_jsonl(run.folder.drafts, Summary)), "failed": outcome.failed}
 
@@ -103,7 +96,7 @@ def cut_off(summaries: Iterable[Summary]) -> dict[str, int]:
 
 
 def reopen(run: Run) -> None:
-    collect.reopen(run, STEP, run.conversations().values())
+    reopen_step(run, STEP, run.conversations().values())
 
 
 STAGE = Stage(

@@ -5,22 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from arf_programs.compiling.saved import program_fingerprint
-from arf_programs.config.models import ModelConfig
-from arf_programs.config.schema import Config
-from arf_programs.fingerprint import digest, file_digest, model_digest, prompts_digest
-from arf_programs.jsonl import read_jsonl, write_jsonl_atomic
-from arf_programs.run import Run
-from arf_programs.running.collect import StepOutcome
-from arf_programs.running.step import Step
-from arf_programs.running.stream import stream
+from arf_programs.config import Config, ModelConfig
+from arf_programs.programs import program_fingerprint
+from arf_programs.runner import Step, StepOutcome, run_steps
+from arf_programs.runs import Run, digest, file_digest, model_digest, prompts_digest, read_jsonl, write_jsonl_atomic
 from arf_programs.stages import systems
-from arf_programs.stages.analyzer import analyst_fingerprint
+from arf_programs.stages.analyze import analyst_fingerprint
 from arf_programs.stages.draft import cut_off
-from arf_programs.stages.reference_similarity import embedding_digest, with_similarity
-from arf_programs.stages.scoring import COMPARE, SCORE
+from arf_programs.stages.scoring import COMPARE, SCORE, Told, embedding_digest, with_similarity
 from arf_programs.stages.stage import Stage
-from arf_programs.stages.told import Told
 from signatures.compare_summaries import CompareSummaries
 from signatures.rate_summary import RateSummary
 from signatures.records import Summary
@@ -66,13 +59,13 @@ def _answer(run: Run) -> list[StepOutcome]:
     outcomes: list[StepOutcome] = []
     steps: list[Step[Any, Summary]] = []
     conversations = run.conversations("holdout")
-    for system in systems.models(run):
+    for system in systems.models_of_systems(run):
         steps.append(systems.answer_step(run, system))
-        outcomes += stream(run, steps[-1:], conversations.values(), total=len(conversations))
+        outcomes += run_steps(run, steps[-1:], conversations.values(), total=len(conversations))
     if run.config.evaluate.reviser:
         steps.append(systems.reviser_step())
         total = sum(1 for _ in run.drafts("holdout"))
-        outcomes += stream(run, steps[-1:], run.drafts("holdout"), total=total)
+        outcomes += run_steps(run, steps[-1:], run.drafts("holdout"), total=total)
     made = (row for step in steps for row in read_jsonl(step.output(run.folder), Summary))
     write_jsonl_atomic(run.folder.predictions, made)
     return outcomes
@@ -81,7 +74,7 @@ def _answer(run: Run) -> list[StepOutcome]:
 def _score(run: Run) -> StepOutcome:
     """Write the scores of all summaries."""
     told = Told(run)
-    (outcome,) = stream(run, [SCORE], told.summaries(), total=sum(1 for _ in told.summaries()))
+    (outcome,) = run_steps(run, [SCORE], told.summaries(), total=sum(1 for _ in told.summaries()))
     write_jsonl_atomic(run.folder.scores, with_similarity(run, SCORE.output(run.folder)))
     return outcome
 
@@ -92,8 +85,8 @@ def _compare(run: Run) -> list[StepOutcome]:
         write_jsonl_atomic(run.folder.comparisons, ())
         return []
     told = Told(run)
-    pairs = systems.pairs(run)
-    return stream(run, [COMPARE], told.pairs(pairs), total=sum(1 for _ in told.pairs(pairs)))
+    pairs = systems.pairs_to_compare(run)
+    return run_steps(run, [COMPARE], told.pairs(pairs), total=sum(1 for _ in told.pairs(pairs)))
 
 
 def asks(config: Config) -> tuple[ModelConfig, ...]:

@@ -10,39 +10,43 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from arf_programs import __version__
-from arf_programs.compiling.saved import program_notes
-from arf_programs.fingerprint import digest, file_digest
-from arf_programs.jsonl import read_jsonl, read_lines, write_text_atomic
-from arf_programs.metrics.aggregate import errors_by_category
-from arf_programs.metrics.resampling import Resampling
-from arf_programs.metrics.strata import clusters
-from arf_programs.metrics.win_rate import WinRate, win_rates
-from arf_programs.models.spent import iter_ledger
-from arf_programs.models.family import judge_notes
-from arf_programs.models.spent import Spent
-from arf_programs.probing.figures import Probe
-from arf_programs.probing.tables import Table, tables
-from arf_programs.report.costs import revision_costs
-from arf_programs.report.data import (
+from arf_programs.corpus import read_taxonomy
+from arf_programs.metrics import Resampling, WinRate, clusters, errors_by_category, win_rates
+from arf_programs.models import judge_notes
+from arf_programs.programs import program_notes
+from arf_programs.report import (
     AnalyzeFigures,
     ArmFigures,
     CorpusFigures,
     EvaluateFigures,
+    Probe,
     ReportData,
     ReviseFigures,
     RunSummary,
     SpendFigures,
+    Table,
+    evaluation_figures,
+    render_report,
+    revision_costs,
     sample_revisions,
+    tables,
 )
-from arf_programs.report.evaluation import evaluation_figures
-from arf_programs.report.render import render_report
-from arf_programs.run import Run
-from arf_programs.run_folder import RunFolder, read_manifest
+from arf_programs.runs import (
+    Run,
+    RunFolder,
+    Spent,
+    digest,
+    file_digest,
+    iter_ledger,
+    read_jsonl,
+    read_lines,
+    read_manifest,
+    write_text_atomic,
+)
 from arf_programs.stages import systems
-from arf_programs.stages.further import further_outputs
+from arf_programs.stages.revise import further_outputs
 from arf_programs.stages.stage import Stage
 from arf_programs.stages.train import training_log
-from arf_programs.taxonomy.files import read_taxonomy
 from signatures.exceptions import DataError
 from signatures.records import DraftErrors, PairVerdict, Revision, Score
 
@@ -146,7 +150,7 @@ def _win_rates(run: Run) -> list[WinRate]:
         return []
     return win_rates(
         list(read_jsonl(run.folder.comparisons, PairVerdict)),
-        systems.pairs(run),
+        systems.pairs_to_compare(run),
         conversations=len(run.conversations("holdout")),
         samples=config.samples,
         confidence=config.confidence,

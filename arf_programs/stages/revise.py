@@ -1,27 +1,320 @@
-"""Stage `revise`: the editor mends each training draft, and each revision is verified."""
+"""Which revisions a configuration wants beside the main ones, and where they stand. Needs no model.
+
+Editor and verifier of a run, put together as configured.
+
+What stage `revise` does to one draft: by the configured strategy or another, once or as one of several samples.
+
+Revisions beside the main ones: by the strategies of further arms, and sampled ones (rejection sampling).
+
+Stage `revise`: the editor mends each training draft, and each revision is verified.
+"""
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
-from arf_programs.config.models import ModelConfig
-from arf_programs.config.schema import Config
-from arf_programs.fingerprint import file_digest
-from arf_programs.jsonl import read_jsonl, read_lines
-from arf_programs.jsonl_index import JsonlIndex
-from arf_programs.run import Run
-from arf_programs.running import collect
-from arf_programs.running.collect import StepOutcome
-from arf_programs.running.stream import stream
+import dspy
+
+from arf_programs.config import Config, ModelConfig, Strategy
+from arf_programs.corpus import LabeledExample, labeled_of, read_taxonomy
+from arf_programs.models import build_lm, calls_by
+from arf_programs.programs import (
+    AnalyzeSummary,
+    EditSentences,
+    EditSummary,
+    Propose,
+    ReviseDraft,
+    Rewrite,
+    RewriteByTaxonomy,
+    SentenceSupport,
+    SentencewiseAnalysis,
+    VerifyRevision,
+    program_fingerprint,
+    revision_examples,
+    show,
+    usable_examples,
+    use_compiled,
+)
+from arf_programs.runner import RowKey, Step, StepOutcome, reopen_step, run_steps
+from arf_programs.runs import (
+    JsonlIndex,
+    Run,
+    RunFolder,
+    digest,
+    file_digest,
+    model_digest,
+    prompts_digest,
+    read_jsonl,
+    read_lines,
+    write_jsonl_atomic,
+)
 from arf_programs.stages import analyze
-from arf_programs.stages.further import further_fingerprint, further_outputs
-from arf_programs.stages.revise_further import revise_further
-from arf_programs.stages.revision_step import STAGE_NAME, STEP, DraftToMend, depends
+from arf_programs.stages.analyze import analyst_fingerprint, build_analyzer, build_support
 from arf_programs.stages.stage import Stage
-from signatures.records import DraftErrors, Revision, Summary, Verdict
+from signatures.propose_edits import ProposeEdits
+from signatures.records import DraftErrors, Failure, Record, Revision, Summary, Taxonomy, Verdict
+from signatures.rewrite_sentence import RewriteSentence
+from signatures.rewrite_summary import ReviseByTaxonomy, RewriteSummary
+from signatures.write_missing import WriteMissing
+
+
+def further_strategies(config: Config) -> tuple[Strategy, ...]:
+    """The strategies by which drafts are revised for an arm of their own, beside the one that is configured."""
+    wanted: tuple[Strategy, ...] = ("rewrite", "taxonomy")
+    return tuple(name for name in wanted if name in config.train.arms and name != config.revise.strategy)
+
+
+def further_programs(config: Config) -> list[tuple[Strategy, int]]:
+    """The strategies and samples by which drafts are revised beside the main ones; the first sample has number 1."""
+    further, numbers = further_strategies(config), range(2, config.revise.samples + 1)
+    sampled = [(name, number) for name in (config.revise.strategy, *further) for number in numbers]
+    return [*((name, 1) for name in further), *sampled]
+
+
+def further_outputs(run: Run) -> tuple[Path, ...]:
+    """The files that `revise_further` writes under this configuration."""
+    samples = (run.folder.revision_samples,) if run.config.revise.samples > 1 else ()
+    return (*(run.folder.revisions_by(name) for name in further_strategies(run.config)), *samples)
+
+
+def further_fingerprint(run: Run) -> dict[str, str]:
+    """What the further revisions depend on beside what the main ones do; nothing where there are none."""
+    strategies = further_strategies(run.config)
+    return {"further strategies": digest(strategies)} if strategies else {}
+
+
+_SAMPLING_TEMPERATURE = 0.7
+_APART = 10_000  # keeps the answers of a sample apart from the further tries and candidates of another
+REVISION_SIGNATURES = (RewriteSentence, WriteMissing, ProposeEdits, RewriteSummary, ReviseByTaxonomy)
+
+
+def build_reviser(
+    run: Run,
+    *,
+    taxonomy: Taxonomy | None = None,
+    labeled: Sequence[LabeledExample] | None = None,
+    compiled: bool = True,
+    strategy: Strategy | None = None,
+    sample: int = 1,
+) -> ReviseDraft:
+    """Editor and verifier as configured; the arguments are those of `build_analyzer`.
+
+    `compiled` is about the editor: the verifier is the analyser in use. Another `strategy` than the configured one is
+    never compiled. Each `sample` beyond the first is another answer of the editor.
+    """
+    config = run.config.revise
+    taxonomy = taxonomy or read_taxonomy(run.folder.taxonomy)
+    strategy = strategy or config.strategy
+    propose = _strategy(run, taxonomy, strategy)
+    analyzer = build_analyzer(run, model=config.verify_with_analyst, taxonomy=taxonomy, labeled=labeled)
+    verify = VerifyRevision(
+        analyzer,
+        max_change=config.max_change,
+        min_words=config.min_words,
+        support=_support(run, analyzer),
+    )
+    program = ReviseDraft(propose, verify, attempts=config.attempts, on_reject=config.on_reject)
+    compiled = compiled and strategy == config.strategy
+    if not (compiled and use_compiled(run, "revise", program)) and run.config.labeled.demos:
+        known = labeled_of(run) if labeled is None else labeled
+        examples = usable_examples(known, taxonomy, run.config.labeled.demos)
+        show(propose, revision_examples(examples, strategy, config.edits))
+    propose.use(_editor(run, sample))
+    return program
+
+
+def _editor(run: Run, sample: int) -> dspy.LM:
+    """The editor's model; for a further sample, one that answers otherwise and whose answers are stored apart."""
+    lm = build_lm(run.config.models.editor, seed=run.config.seed)
+    if sample == 1:
+        return lm
+    temperature = max(run.config.models.editor.temperature, _SAMPLING_TEMPERATURE)
+    return lm.copy(rollout_id=sample * _APART, temperature=temperature)
+
+
+def _strategy(run: Run, taxonomy: Taxonomy, strategy: Strategy) -> Propose:
+    retries, config = run.config.analyze.parse_retries, run.config.revise
+    match strategy:
+        case "edits" if config.edits == "one_by_one":
+            return EditSentences(retries=retries, candidates=config.candidates, min_words=config.min_words)
+        case "edits":
+            return EditSummary(retries=retries)
+        case "rewrite":
+            return Rewrite(retries=retries)
+        case "taxonomy":
+            return RewriteByTaxonomy(taxonomy, retries=retries)
+
+
+def _support(run: Run, analyzer: AnalyzeSummary) -> SentenceSupport | None:
+    """The question by which candidates are scored: the analyst's own, else asked of the same model."""
+    if isinstance(analyzer.analysis, SentencewiseAnalysis):
+        return analyzer.analysis.support
+    if analyzer.analysis is None:
+        return None
+    support = build_support(run)
+    support.set_lm(build_lm(run.config.models.analyst, seed=run.config.seed))
+    return support
+
+
+STAGE_NAME = "revise"
+
+
+class DraftToMend(Record):
+    """A draft and the errors found in it."""
+
+    draft: Summary
+    errors: DraftErrors
+
+
+def depends(run: Run) -> dict[str, str]:
+    """What a revision depends on beside its row."""
+    return {
+        "conversations.jsonl": file_digest(run.folder.conversations),
+        "models.editor": model_digest(run.config.models.editor),
+        "revise": digest(run.config.revise.model_dump(mode="json")),
+        "revision prompts": prompts_digest(REVISION_SIGNATURES),
+        **analyst_fingerprint(run),
+        **program_fingerprint(run, "revise"),
+    }
+
+
+def open_work(
+    run: Run, *, strategy: Strategy | None = None, sample: int = 1
+) -> Callable[[DraftToMend], Awaitable[Revision]]:
+    """What editor and verifier do to a draft."""
+    conversations = run.conversations("train")
+    program = build_reviser(run, strategy=strategy, sample=sample)
+
+    async def revise(row: DraftToMend) -> Revision:
+        with calls_by(strategy or run.config.revise.strategy):
+            answer = await program.acall(
+                conversation=conversations[row.draft.conversation_id], draft=row.draft, errors=row.errors.errors
+            )
+        revision: Revision = answer.revision
+        return revision
+
+    return revise
+
+
+def row_key(row: DraftToMend, system: str = "") -> RowKey:
+    return RowKey(row.draft.conversation_id, system)
+
+
+def output(folder: RunFolder) -> Path:
+    return folder.revisions
+
+
+def output_by(folder: RunFolder, *, strategy: Strategy, sample: int) -> Path:
+    """Where the revisions by a strategy are written; those of a sample until the stage is whole."""
+    return folder.revisions_by(strategy) if sample == 1 else folder.parts / f"revise-sampled-{strategy}-{sample}.jsonl"
+
+
+def models(run: Run) -> tuple[ModelConfig, ...]:
+    return (run.config.models.editor, run.config.models.analyst)
+
+
+STEP = Step(
+    stage=STAGE_NAME,
+    row=DraftToMend,
+    result=Revision,
+    open=open_work,
+    key=row_key,
+    output=output,
+    depends=depends,
+    models=models,
+)
+
+
+def further_step(strategy: Strategy, sample: int) -> Step[DraftToMend, Revision]:
+    """The step of an arm's own strategy, or of a sample beyond the first."""
+    system = strategy if sample == 1 else f"{strategy} sample {sample}"
+    return Step(
+        stage=STAGE_NAME,
+        name=system,
+        row=DraftToMend,
+        result=Revision,
+        open=partial(open_work, strategy=strategy, sample=sample),
+        key=partial(row_key, system=system),
+        output=partial(output_by, strategy=strategy, sample=sample),
+        depends=depends,
+        models=models,
+    )
+
+
+Rows = Callable[[], Iterator[DraftToMend]]
+
+
+@dataclass
+class Further:
+    """What was counted, and what failed."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    failures: list[Failure] = field(default_factory=list)
+
+
+def revise_further(run: Run, rows: Rows) -> Further:
+    """Write the files of `further_outputs`, where there are any, from the drafts that `rows` gives.
+
+    Sampled are `revise.samples` - 1 further revisions of each draft and strategy; of these the verified ones are kept,
+    once each, that say something else than those before them. Raises what `stream` raises.
+    """
+    further = Further()
+    if not further_outputs(run):
+        return further
+    written: dict[Strategy, Path] = {run.config.revise.strategy: run.folder.revisions}
+    for strategy in further_strategies(run.config):
+        written[strategy] = _revise(run, strategy, 1, rows, further)
+        further.counts[f"verified by {strategy}"] = sum(
+            row.verdict is Verdict.VERIFIED for row in read_jsonl(written[strategy], Revision)
+        )
+    if run.config.revise.samples > 1:
+        made = {strategy: _sampled(run, strategy, rows, further) for strategy in written}
+        kept = (row for name, main in written.items() for row in distinct_verified(_all(made[name]), _all([main])))
+        write_jsonl_atomic(run.folder.revision_samples, kept)
+        further.counts["further samples verified"] = sum(1 for _ in _all([run.folder.revision_samples]))
+    return further
+
+
+def _sampled(run: Run, strategy: Strategy, rows: Rows, further: Further) -> list[Path]:
+    """The files of the samples beyond the first, of drafts about which the strategy asks."""
+    everything = not build_reviser(run, strategy=strategy).propose.needs_errors
+
+    def asked_about() -> Iterator[DraftToMend]:
+        return (row for row in rows() if everything or row.errors.errors)
+
+    numbers = range(2, run.config.revise.samples + 1)
+    return [_revise(run, strategy, number, asked_about, further) for number in numbers]
+
+
+def _revise(run: Run, strategy: Strategy, sample: int, rows: Rows, further: Further) -> Path:
+    step = further_step(strategy, sample)
+    (outcome,) = run_steps(run, [step], rows(), total=sum(1 for _ in rows()))
+    further.failures += outcome.failures
+    return step.output(run.folder)
+
+
+def _all(paths: Iterable[Path]) -> Iterator[Revision]:
+    return (row for path in paths for row in read_jsonl(path, Revision))
+
+
+def distinct_verified(made: Iterable[Revision], known: Iterable[Revision]) -> Iterator[Revision]:
+    """The verified of `made`, without those whose text a verified one in `known` or before them already has."""
+    seen = {_text(row) for row in known if row.verdict is not Verdict.REJECTED}
+    for row in made:
+        text = _text(row)
+        if row.verdict is Verdict.VERIFIED and text not in seen:
+            seen.add(text)
+            yield row
+
+
+def _text(row: Revision) -> bytes:
+    """What tells texts apart, in 16 bytes."""
+    return hashlib.blake2b(f"{row.conversation_id}\n{row.after.strip()}".encode(), digest_size=16).digest()
 
 
 def outputs(run: Run) -> tuple[Path, ...]:
@@ -56,7 +349,7 @@ def rows(run: Run) -> Iterator[DraftToMend]:
 
 
 def work(run: Run) -> dict[str, int]:
-    (outcome,) = stream(run, [STEP], rows(run), total=sum(1 for _ in read_lines(run.folder.errors)))
+    (outcome,) = run_steps(run, [STEP], rows(run), total=sum(1 for _ in read_lines(run.folder.errors)))
     return _finish(run, outcome)
 
 
@@ -64,7 +357,7 @@ def analyze_and_revise(run: Run) -> tuple[dict[str, int], dict[str, int]]:
     """Both stages in one stream: a draft is revised as soon as it is analysed. What the stages tell the user."""
     analyze.warn(run)
     total = len(run.conversations("train"))
-    analyzed, revised = stream(run, [ANALYZE_THEN, STEP], run.drafts("train"), total=total)
+    analyzed, revised = run_steps(run, [ANALYZE_THEN, STEP], run.drafts("train"), total=total)
     return analyze.finish(run, analyzed), _finish(run, revised)
 
 
@@ -79,7 +372,7 @@ def _finish(run: Run, outcome: StepOutcome) -> dict[str, int]:
 
 
 def reopen(run: Run) -> None:
-    collect.reopen(run, STEP, rows(run))
+    reopen_step(run, STEP, rows(run))
 
 
 def asks(config: Config) -> tuple[ModelConfig, ...]:

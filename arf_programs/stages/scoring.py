@@ -1,27 +1,120 @@
-"""How stage `evaluate` scores one summary, and has the judge compare two."""
+"""What all systems told of the holdout, conversation by conversation.
+
+Similarity of the summaries to the references of their conversations, as configured.
+
+How stage `evaluate` scores one summary, and has the judge compare two.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
-from arf_programs.compiling.saved import program_fingerprint, use_compiled
-from arf_programs.config.models import ModelConfig
-from arf_programs.fingerprint import digest, file_digest, model_digest, prompts_digest
-from arf_programs.metrics.rouge import rouge
-from arf_programs.models.lm import build_lm
-from arf_programs.programs.judge import ComparePair, JudgeSummary
-from arf_programs.run import Run
-from arf_programs.run_folder import RunFolder
-from arf_programs.running.rows import RowKey
-from arf_programs.running.step import Step
-from arf_programs.stages.analyzer import analyst_fingerprint, build_analyzer
+from arf_programs.config import ModelConfig
+from arf_programs.metrics import Embed, find_model, load_embedder, rouge, similarities
+from arf_programs.models import build_lm
+from arf_programs.programs import ComparePair, JudgeSummary, program_fingerprint, use_compiled
+from arf_programs.runner import RowKey, Step
+from arf_programs.runs import JsonlIndex, Run, RunFolder, digest, file_digest, model_digest, prompts_digest, read_jsonl
+from arf_programs.stages.analyze import analyst_fingerprint, build_analyzer
+from arf_programs.stages.draft import TEACHER
 from arf_programs.stages.systems import STAGE_NAME
-from arf_programs.stages.told import Pair
 from signatures.compare_summaries import CompareSummaries
+from signatures.exceptions import MissingExtra
 from signatures.rate_summary import RateSummary
-from signatures.records import Conversation, PairVerdict, Rating, Score, Summary
+from signatures.records import Conversation, PairVerdict, Rating, Record, Score, Summary
+
+
+class Pair(Record):
+    """Two systems' summaries of one conversation."""
+
+    a: Summary
+    b: Summary
+
+    @property
+    def name(self) -> str:
+        """How the pair is called."""
+        return f"{self.a.system} against {self.b.system}"
+
+
+class Told:
+    """The teacher's drafts and the predictions of the others, read when asked for."""
+
+    def __init__(self, run: Run) -> None:
+        self._names = run.conversations("holdout")
+        self._systems: dict[str, None] = {TEACHER: None}
+        self._drafts = JsonlIndex(run.folder.drafts, Summary, key=lambda row: row["conversation_id"], value=_itself)
+        self._made = JsonlIndex(run.folder.predictions, Summary, key=self._key, value=_itself)
+
+    def summaries(self) -> Iterator[Summary]:
+        """Systems side by side for each conversation: what models are asked about it shares its prefix."""
+        for name in self._names:
+            for system in self._systems:
+                if (summary := self.by(system, name)) is not None:
+                    yield summary
+
+    def pairs(self, systems: Sequence[tuple[str, str]]) -> Iterator[Pair]:
+        """Each pair of systems for each conversation; one of which a system has no summary is left out, and counted by
+        `win_rates`.
+        """
+        for name in self._names:
+            for a, b in systems:
+                first, second = self.by(a, name), self.by(b, name)
+                if first is not None and second is not None:
+                    yield Pair(a=first, b=second)
+
+    def by(self, system: str, name: str) -> Summary | None:
+        """A system's summary of a conversation; None where it has none."""
+        return self._drafts.get(name) if system == TEACHER else self._made.get(f"{system}/{name}")
+
+    def _key(self, row: dict[str, str]) -> str:
+        self._systems.setdefault(row["system"])
+        return f"{row['system']}/{row['conversation_id']}"
+
+
+def _itself(summary: Summary) -> Summary:
+    return summary
+
+
+_AT_ONCE = 1024
+
+
+def with_similarity(run: Run, scored: Path) -> Iterator[Score]:
+    """The scores of that file with the embedding similarity, where it is wanted, there are references, and a model is
+    installed.
+    """
+    scores = read_jsonl(scored, Score)
+    name = run.config.evaluate.similarity
+    conversations = run.conversations("holdout")
+    if name is None or not any(item.references for item in conversations.values()):
+        return scores
+    try:
+        embed = load_embedder(find_model(name, run.base_dir))
+    except MissingExtra as missing:
+        run.progress.say(f"  embedding similarity is left out: {missing}")
+        return scores
+    return _measured(embed, scores, run)
+
+
+def _measured(embed: Embed, scores: Iterator[Score], run: Run) -> Iterator[Score]:
+    conversations, told = run.conversations("holdout"), Told(run)
+    while some := list(islice(scores, _AT_ONCE)):
+        summaries = (told.by(score.system, score.conversation_id) for score in some)
+        texts = [summary.text if summary else "" for summary in summaries]
+        values = similarities(embed, texts, [conversations[score.conversation_id].references for score in some])
+        for score, value in zip(some, values, strict=True):
+            yield score.model_copy(update={"similarity": value})
+
+
+def embedding_digest(run: Run) -> str:
+    """Hash of the embedding model, so that one that is installed later is used; empty where there is none."""
+    name = run.config.evaluate.similarity
+    try:
+        return "" if name is None else file_digest(find_model(name, run.base_dir))
+    except MissingExtra:
+        return ""
 
 
 def build_judge(run: Run, *, compiled: bool = True) -> JudgeSummary:

@@ -9,12 +9,9 @@ from pathlib import Path
 from typing import Literal
 
 from arf_programs import __version__
-from arf_programs.config.models import ModelConfig
-from arf_programs.config.schema import Config
-from arf_programs.fingerprint import file_digest
-from arf_programs.run import Run
-from arf_programs.run_folder import Manifest, RunFolder, read_manifest, write_manifest
-from arf_programs.running.checkpoint import remove_checkpoints
+from arf_programs.config import Config, ModelConfig
+from arf_programs.runner import remove_checkpoints
+from arf_programs.runs import Manifest, Run, RunFolder, file_digest, read_manifest, write_manifest
 
 State = Literal["whole", "stale", "missing"]
 

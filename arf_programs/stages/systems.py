@@ -6,19 +6,14 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
-from arf_programs.compiling.saved import program_fingerprint
-from arf_programs.config.models import ModelConfig
-from arf_programs.fingerprint import digest, file_digest, model_digest, prompts_digest
-from arf_programs.models.lm import EMBEDDED, build_lm
-from arf_programs.models.weights_digest import weights_digest
-from arf_programs.programs.summarize import SummarizeConversation
-from arf_programs.run import Run
-from arf_programs.run_folder import RunFolder
-from arf_programs.running.rows import RowKey
-from arf_programs.running.step import Step
-from arf_programs.stages.analyzer import analyst_fingerprint, build_analyzer
+from arf_programs.config import ModelConfig
+from arf_programs.models import EMBEDDED, build_lm, weights_digest
+from arf_programs.programs import SummarizeConversation, program_fingerprint
+from arf_programs.runner import RowKey, Step
+from arf_programs.runs import Run, RunFolder, digest, file_digest, model_digest, prompts_digest
+from arf_programs.stages.analyze import analyst_fingerprint, build_analyzer
 from arf_programs.stages.draft import TEACHER
-from arf_programs.stages.reviser import REVISION_SIGNATURES, build_reviser
+from arf_programs.stages.revise import REVISION_SIGNATURES, build_reviser
 from arf_programs.stages.train import student_name
 from signatures.exceptions import ModelError
 from signatures.records import Conversation, Revision, Summary
@@ -29,7 +24,7 @@ STAGE_NAME = "evaluate"
 _BATCH = 32  # rows in flight towards a model in this process: its largest batch
 
 
-def models(run: Run) -> dict[str, ModelConfig]:
+def models_of_systems(run: Run) -> dict[str, ModelConfig]:
     """What answers by itself: base model, students, and `evaluate.systems`.
 
     Base model and students answer in this process, greedily, or where `evaluate.serve` says.
@@ -44,7 +39,7 @@ def models(run: Run) -> dict[str, ModelConfig]:
     return served | run.config.evaluate.systems
 
 
-def pairs(run: Run) -> list[tuple[str, str]]:
+def pairs_to_compare(run: Run) -> list[tuple[str, str]]:
     """What the judge compares: each student with the teacher, then `evaluate.pairs`; each pair once."""
     found = [(student_name(arm), TEACHER) for arm in run.config.train.students()]
     for a, b in run.config.evaluate.pairs:
@@ -69,13 +64,13 @@ def answer_step(run: Run, system: str) -> Step[Conversation, Summary]:
         depends=partial(_answers_depend, system=system),
         models=partial(_answering, system=system),
         content=Conversation.as_text,
-        here=models(run)[system].model.startswith(EMBEDDED),
+        here=models_of_systems(run)[system].model.startswith(EMBEDDED),
     )
 
 
 def open_answers(run: Run, *, system: str) -> Callable[[Conversation], Awaitable[Summary]]:
     """What a system's model does to a conversation."""
-    model = models(run)[system]
+    model = models_of_systems(run)[system]
     program = SummarizeConversation(run.config.summarize.instruction, retries=0)
     program.set_lm(build_lm(model, seed=run.config.seed))
 
@@ -92,11 +87,11 @@ def open_answers(run: Run, *, system: str) -> Callable[[Conversation], Awaitable
 
 
 def _answering(run: Run, *, system: str) -> tuple[ModelConfig, ...]:
-    return (models(run)[system],)
+    return (models_of_systems(run)[system],)
 
 
 def _answers_depend(run: Run, *, system: str) -> dict[str, str]:
-    model = models(run)[system]
+    model = models_of_systems(run)[system]
     return {
         "model": model_digest(model),
         "weights": weights_digest(model.model),

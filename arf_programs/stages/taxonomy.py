@@ -7,19 +7,14 @@ import heapq
 from collections.abc import Iterable
 from pathlib import Path
 
-from arf_programs.asking import ask_rows
 from arf_programs.checks import run_checks
-from arf_programs.config.models import ModelConfig
-from arf_programs.config.schema import Config
-from arf_programs.fingerprint import digest, file_digest, model_digest, prompts_digest
-from arf_programs.models.lm import build_lm
-from arf_programs.programs.induce_taxonomy import MergeNotes, count_errors
-from arf_programs.programs.open_notes import TakeNotes
-from arf_programs.run import Run
-from arf_programs.running.rows import RowKey
+from arf_programs.config import Config, ModelConfig
+from arf_programs.corpus import read_taxonomy, seed_taxonomy, write_taxonomy
+from arf_programs.models import build_lm
+from arf_programs.programs import MergeNotes, TakeNotes, count_errors
+from arf_programs.runner import RowKey, ask_rows
+from arf_programs.runs import Run, digest, file_digest, model_digest, prompts_digest
 from arf_programs.stages.stage import Stage
-from arf_programs.taxonomy.files import read_taxonomy, write_taxonomy
-from arf_programs.taxonomy.seed import seed_taxonomy
 from signatures.exceptions import StageError
 from signatures.induce_taxonomy import InduceTaxonomy
 from signatures.note_problems import NoteProblems

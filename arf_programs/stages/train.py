@@ -8,20 +8,19 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from arf_programs.config.preference import ARMS, PREFERENCE_STUDENTS
-from arf_programs.fingerprint import digest, file_digest
-from arf_programs.jsonl import write_text_atomic
-from arf_programs.run import Run
-from arf_programs.run_folder import RunFolder
-from arf_programs.stages.further import further_outputs
+from arf_programs.config import ARMS, PREFERENCE_STUDENTS
+from arf_programs.runs import Run, RunFolder, digest, file_digest, write_text_atomic
+from arf_programs.stages.revise import further_outputs
 from arf_programs.stages.stage import Stage
 from signatures.exceptions import DataError, StageError
 
 _LAST_LINES = 12
-_WRONG_INPUT = 2  # the exit code of `training.command` for what the user can mend
+_WRONG_INPUT = 2  # the exit code of `training.settings` for what the user can mend
 
 
 def outputs(run: Run) -> tuple[Path, ...]:
@@ -135,6 +134,34 @@ def _follow(run: Run, process: subprocess.Popen[str], label: str) -> None:
         run.progress.advance(note=f"loss {step['loss']:.2f}")
         for line in lines:
             run.progress.advance(note=f"loss {json.loads(line)['loss']:.2f}")
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """The figures of a dry run, those of `training.sizing.dry_run.DryRun`, and the same in words."""
+
+    figures: dict[str, Any]
+    text: str
+
+
+def outlook_of(run: Run, student: str) -> Outlook:
+    """The outlook for the student of an arm, or of the preference stage, on its rows in the run folder where they are
+    there already.
+
+    Raises StageError when the process fails otherwise than by finding problems.
+    """
+    with tempfile.TemporaryDirectory(prefix="arf-") as folder:
+        settings = Path(folder) / "train.json"
+        settings.write_text(json.dumps(settings_of(run, student)), encoding="utf-8")
+        module, rows = ("sft", student) if student in ARMS else ("preference", "preference")
+        command = [sys.executable, "-m", f"training.{module}", "--dry-run", "--json", "--config", str(settings)]
+        data = run.folder.train / f"{rows}.jsonl"
+        done = subprocess.run([*command, "--data", str(data)], capture_output=True, text=True, check=False)  # noqa: S603
+    try:
+        said = json.loads(done.stdout)
+    except ValueError:
+        raise StageError(f"`python -m training.{module} --dry-run` failed:\n{done.stderr.strip()}") from None
+    return Outlook(said["figures"], said["text"])
 
 
 STAGE = Stage("train", "fine-tune one student per arm", outputs, fingerprint, work)

@@ -1,1 +1,1 @@
-"""Batch mode: calls as jobs of the provider's batch API, at its price for them. `sender.py` tells the story."""
+"""Sends calls through the batch API of a provider that is compatible with OpenAI's."""

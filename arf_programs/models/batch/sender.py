@@ -2,19 +2,36 @@
 
 To a program nothing differs from a live call, but that the answer takes longer. Chained calls go as waves: while one
 call of each row waits, the rows come to rest, and what they wait for becomes the next batch.
+
+
+The senders of the models whose configuration says `mode: batch`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from arf_programs.config.batch import BatchConfig
+from arf_programs.config import BatchConfig, ModelConfig
 from arf_programs.models.batch.client import ENDED, BatchClient, is_transient, why_failed
-from arf_programs.models.batch.journal import BatchJournal, Job
-from arf_programs.models.batch.lines import Body, Outcome, as_litellm, chunk, error_of, key_of, line_of, response_of
+from arf_programs.models.batch.lines import (
+    BatchJournal,
+    Body,
+    Job,
+    Outcome,
+    as_litellm,
+    chunk,
+    error_of,
+    key_of_line,
+    line_of,
+    response_of,
+)
+from arf_programs.models.lm import endpoint_name, key_of
+from arf_programs.models.sending import Sender
+from arf_programs.runs import RunFolder
 
 _MEGABYTE = 1_000_000
 _PATIENCE = 20
@@ -61,7 +78,7 @@ class BatchSender:
         `anew` asks for another answer than that of a job that is done. Raises LiteLLM's errors, as a live call does.
         """
         body = self.client.body_of(request)
-        key = key or key_of(self.client.api_base, body)
+        key = key or key_of_line(self.client.api_base, body)
         call = self._calls.get(key) or self._enter(key, body, anew)
         call.waiters += 1
         try:
@@ -232,3 +249,26 @@ class BatchSender:
             call = self._calls.get(key)
             if call is not None and not call.answer.done():
                 call.answer.set_exception(as_litellm(error, self.client.model, self.client.provider))
+
+
+@contextmanager
+def batch_senders(models: Iterable[ModelConfig], folder: RunFolder) -> Iterator[dict[str, Sender]]:
+    """A sender for each endpoint in batch mode, by the endpoint's name; they share the run's journal of jobs.
+
+    Raises ConfigError for a provider whose batch API is not known, or a key that is not set.
+    """
+    wanted = {endpoint_name(model.model, model.api_base): model for model in models if model.mode == "batch"}
+    if not wanted:
+        yield {}
+        return
+    journal = BatchJournal(folder.batches)
+    try:
+        yield {name: _sender(model, journal).send for name, model in wanted.items()}
+    finally:
+        journal.close()
+
+
+def _sender(model: ModelConfig, journal: BatchJournal) -> BatchSender:
+    key = key_of(model) if model.api_key_env else None
+    client = BatchClient(model.model, api_base=model.api_base, api_key=key)
+    return BatchSender(client, journal, settings=model.batch)

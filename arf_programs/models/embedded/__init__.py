@@ -1,1 +1,1 @@
-"""A causal LM in this process, on the CPU: batches, a prefix cache and JSON schemas enforced while decoding."""
+"""Runs a causal language model in this process, in batches, with JSON schemas enforced while decoding."""

@@ -12,9 +12,7 @@ from concurrent.futures import CancelledError
 import torch
 from transformers import PreTrainedTokenizerFast
 
-from arf_programs.models.embedded.attention import use_grouped_attention
-from arf_programs.models.embedded.kv import KVShape, slot_cache
-from arf_programs.models.embedded.packed_linear import pack_linears
+from arf_programs.models.embedded.layers import KVShape, pack_linears, slot_cache, use_grouped_attention
 from arf_programs.models.embedded.prefix_cache import PrefixCache
 from arf_programs.models.embedded.row import Row
 from arf_programs.models.weights import load_model

@@ -14,8 +14,7 @@ import torch
 
 from arf_programs.models.embedded.decode import Batch, LanguageModel
 from arf_programs.models.embedded.grammar import Grammars
-from arf_programs.models.embedded.request import Completion, Request
-from arf_programs.models.embedded.row import Row
+from arf_programs.models.embedded.row import Completion, Request, Row
 from arf_programs.models.weights import resolve_weights
 
 MAX_ROWS = 32

@@ -1,15 +1,90 @@
-"""One generation in progress: what it has written, and what happens when the model has spoken."""
+"""What the engine is asked for and what it answers, in tokens and text: nothing of LiteLLM here.
+
+Choosing a token from logits of shape (vocabulary,).
+
+One generation in progress: what it has written, and what happens when the model has spoken.
+"""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import torch
 
 from arf_programs.models.embedded.grammar import Grammars
-from arf_programs.models.embedded.request import Completion, FinishReason, Request, TokenLogprob
-from arf_programs.models.embedded.sampling import choose_token, token_logprob
+
+FinishReason = Literal["stop", "length"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """One generation. `schema` is a JSON schema (`{}`: any JSON object), `None` for plain text.
+
+    `temperature` 0 is greedy. A sample follows from `seed` alone, whatever else is in the batch.
+    `top_logprobs` is the number of alternatives wanted beside each token; `None` for no log-probabilities at all.
+    """
+
+    prompt: tuple[int, ...]
+    max_tokens: int
+    temperature: float = 0.0
+    top_p: float = 1.0
+    seed: int = 0
+    stop: tuple[str, ...] = ()
+    schema: dict[str, Any] | None = None
+    top_logprobs: int | None = None
+
+
+@dataclass(frozen=True)
+class TokenLogprob:
+    """A token with its natural log-probability, and the most probable tokens in its place.
+
+    The probabilities are those at temperature 1 among the tokens that the schema allows there (all, without a
+    schema), so that a token which the schema forces has 0.0.
+    """
+
+    token: int
+    logprob: float
+    top: tuple[tuple[int, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class Completion:
+    """A finished generation; `completion_tokens` counts a closing end-of-turn token that `text` does not show."""
+
+    text: str
+    finish_reason: FinishReason
+    prompt_tokens: int
+    cached_tokens: int
+    completion_tokens: int
+    logprobs: tuple[TokenLogprob, ...] | None = field(default=None)
+
+
+def choose_token(logits: torch.Tensor, temperature: float, top_p: float, generator: random.Random) -> int:
+    """The most probable token at temperature 0, else a sample from the nucleus that holds `top_p` of the mass.
+
+    One number is drawn from `generator`, and tokens are lined up by probability, so that the small differences in
+    logits between batches do not change what is drawn.
+    """
+    if temperature == 0:
+        return int(logits.argmax())
+    probabilities, tokens = torch.softmax(logits / temperature, dim=-1).sort(descending=True, stable=True)
+    mass = probabilities.cumsum(-1)
+    kept = int((mass < top_p).sum()) + 1
+    drawn = generator.random() * float(mass[min(kept, len(mass)) - 1])
+    place = int(torch.searchsorted(mass, torch.tensor(drawn, dtype=mass.dtype), right=True))
+    return int(tokens[min(place, kept - 1, len(tokens) - 1)])
+
+
+def token_logprob(logits: torch.Tensor, token: int, top: int) -> TokenLogprob:
+    """The log-probability of `token`, and the `top` most probable tokens; forbidden ones (-inf) are left out."""
+    logprobs = torch.log_softmax(logits, dim=-1)
+    values, tokens = logprobs.topk(top)
+    best = tuple((int(t), float(v)) for t, v in zip(tokens, values, strict=True) if v > float("-inf"))
+    return TokenLogprob(token=token, logprob=float(logprobs[token]), top=best)
+
 
 _NEAR_THE_END = 128  # tokens left from which on each step makes sure that the JSON can still be closed
 

@@ -1,0 +1,178 @@
+"""The check of form: long passages copied from the conversation, and a dialogue instead of a summary.
+
+The check of form: prompt text, markup and talk about the task that a model left in its summary.
+
+The check of form: empty, over-long and cut-off summaries.
+
+The check of form: sentences that come twice, and phrases repeated in a loop.
+"""
+
+from __future__ import annotations
+
+import re
+from difflib import SequenceMatcher
+from typing import Final
+
+from arf_programs.checks.finding import WORD, Finding, Material, words
+
+LONGEST_COPY: Final = 20
+"""Words in a row that a summary may share with a turn: fewer than 1 in 100 human references of threads share more."""
+
+_LINE: Final = re.compile(r"^[ \t>*_-]*(?P<speaker>[A-Za-z][\w .'-]{0,30}?)[*_]*:[*_]*\s+\S.*$", re.MULTILINE)
+_SPEAKERS: Final = frozenset(("customer", "agent", "client", "bot", "representative", "user", "assistant", "caller"))
+_LEAST_LINES: Final = 2
+
+
+def check_copying(material: Material) -> list[Finding]:
+    """Passages of more than `LONGEST_COPY` words that a turn contains word for word, and `Speaker: ...` lines."""
+    return [*_dialogue(material), *_copies(material)]
+
+
+def _dialogue(material: Material) -> list[Finding]:
+    """The stretch from the first to the last `Speaker: ...` line, where there are at least two of them."""
+    speakers = _SPEAKERS | {turn.speaker.lower() for turn in material.conversation.turns}
+    lines = [line for line in _LINE.finditer(material.summary) if line["speaker"].lower() in speakers]
+    if len(lines) < _LEAST_LINES:
+        return []
+    reason = "The summary retells the conversation as a dialogue instead of summarising it."
+    return [Finding("verbatim_copy", lines[0].start(), lines[-1].end(), reason, "major")]
+
+
+def _copies(material: Material) -> list[Finding]:
+    told = list(WORD.finditer(material.summary))
+    plain = words(material.summary)
+    found: list[Finding] = []
+    for turn, said in enumerate(material.conversation.turns, start=1):
+        other = words(said.text)
+        if len(other) <= LONGEST_COPY:
+            continue
+        for block in SequenceMatcher(None, plain, other, autojunk=False).get_matching_blocks():
+            if block.size > LONGEST_COPY:
+                start, end = told[block.a].start(), told[block.a + block.size - 1].end()
+                reason = f"{block.size} words in a row are copied from turn {turn}."
+                found.append(Finding("verbatim_copy", start, end, reason, "minor", (turn,)))
+    return found
+
+
+_MARKUP: Final = re.compile(
+    r"\[\[\s*##.*?(?:##\s*\]\]|$)|<\|[^|>]*\|>|</?(?:s|summary|think|assistant|user|system)>|```\w*|"
+    r"\{\s*\"\w+\"\s*:|\[/?INST\]|^#{1,6} .*$|^\s*#{2,}.*$|\*\*[^*\n]{1,40}\*\*:?|"
+    r"\{\w{1,30}\}|\[(?:name|insert|your|customer|agent|company|date|link|number)[^\]\n]{0,30}\]",
+    re.IGNORECASE | re.MULTILINE,
+)
+_PREAMBLE: Final = re.compile(
+    r"^\s*(?:(?:sure|certainly|of course|okay|ok|absolutely)[,!.:]\s*)?(?:"
+    r"here(?:'s|’s| is| are)\s[^.\n:]{0,60}(?:summary|summarization|overview|rewritten|revised)[^.\n:]{0,60}[:.\n]"
+    r"|(?:final |brief |short |concise |conversation |revised |corrected )*(?:summary|summarization|answer|output)\s*:"
+    r"|(?:the following is|below is|this is)\s[^.\n:]{0,40}summary[^.\n:]{0,60}[:.\n]"
+    r"|(?:sure|certainly|of course)[,!]\s[^\n:]{0,80}:"
+    r")",
+    re.IGNORECASE,
+)
+_CHAT: Final = re.compile(
+    r"\b(?:as an ai(?: language)? (?:model|assistant)\b|i hope this helps\b|let me know if you\b|i (?:cannot|can't|am "
+    r"unable to) summari[sz]e\b|(?:i'm|i am) an ai\b|please provide the (?:conversation|transcript)\b)[^.!?\n]*[.!?]?",
+    re.IGNORECASE,
+)
+_KINDS: Final = (
+    (_MARKUP, "Markup or prompt text was left in the summary."),
+    (_PREAMBLE, "The summary announces itself instead of beginning."),
+    (_CHAT, "The model talks about its task instead of the conversation."),
+)
+
+
+def check_leftovers(material: Material) -> list[Finding]:
+    """Field markers, chat-template tokens, code fences, JSON, headings, placeholders, preambles and assistant talk."""
+    findings = []
+    for pattern, reason in _KINDS:
+        for match in pattern.finditer(material.summary):
+            text = match.group()
+            start = match.start() + len(text) - len(text.lstrip())
+            findings.append(Finding("irrelevant", start, match.start() + len(text.rstrip()), reason, "minor"))
+    return findings
+
+
+MOST_WORDS: Final = 120
+"""A summary of at most this many words is never too long."""
+
+MOST_SHARE: Final = 0.6
+"""A longer one is too long if it has more than this share of the conversation's words."""
+
+HARD_LIMIT: Final = 300
+"""Words beyond which no summary of a conversation is one."""
+
+_CLOSING: Final = ".!?…\"'”’)]*"
+_LEAST_WORDS: Final = 3
+
+
+def check_length(material: Material) -> list[Finding]:
+    """A summary without words, with too many of them, or whose last sentence is cut off."""
+    count = len(words(material.summary))
+    if count < _LEAST_WORDS:
+        return [Finding("length", 0, len(material.summary.rstrip()), "The summary is empty.", "critical")]
+    findings = []
+    said = sum(len(words(turn.text)) for turn in material.conversation.turns)
+    if count > min(HARD_LIMIT, max(MOST_WORDS, MOST_SHARE * said)):
+        start = _beyond(material)
+        reason = f"The summary is too long: {count} words."
+        findings.append(Finding("length", start, len(material.summary.rstrip()), reason, "major"))
+    start, end = material.sentences[-1]
+    last = material.summary[start:end]
+    if last[-1] not in _CLOSING:
+        findings.append(Finding("length", start, end, "The last sentence is cut off or has no full stop.", "minor"))
+    return findings
+
+
+def _beyond(material: Material) -> int:
+    """Where the first sentence beyond `MOST_WORDS` begins: what has to go."""
+    for start, end in material.sentences:
+        if len(words(material.summary[:end])) > MOST_WORDS:
+            return start
+    return material.sentences[-1][0]
+
+
+SAME_SHARE: Final = 0.9
+"""Sentences whose words agree to this share (difflib ratio) are the same."""
+
+_LEAST_REPEATED_WORDS: Final = 4
+_LOOP: Final = re.compile(
+    r"\b(?P<unit>(?:[\w$€£'’.-]+[,;]?\s+){0,7}[\w$€£'’.-]+)(?:[,;]?\s+(?:and\s+)?(?P=unit)\b){2,}", re.IGNORECASE
+)
+
+
+def check_repetition(material: Material) -> list[Finding]:
+    """Sentences that say the same as an earlier one in nearly the same words, and phrases three times in a row."""
+    return [*_sentences(material), *_loops(material)]
+
+
+def _sentences(material: Material) -> list[Finding]:
+    found = []
+    earlier: list[list[str]] = []
+    for start, end in material.sentences:
+        said = words(material.summary[start:end])
+        if len(said) >= _LEAST_REPEATED_WORDS and any(_same(said, other) for other in earlier):
+            reason = "The sentence repeats an earlier one."
+            found.append(Finding("repetition", start, end, reason, "minor"))
+        earlier.append(said)
+    return found
+
+
+def _same(one: list[str], other: list[str]) -> bool:
+    """Whether two sentences have the same words, numbers included, up to `SAME_SHARE`."""
+    if _digits(one) != _digits(other):
+        return False
+    matcher = SequenceMatcher(None, one, other, autojunk=False)
+    return matcher.real_quick_ratio() >= SAME_SHARE and matcher.ratio() >= SAME_SHARE
+
+
+def _digits(said: list[str]) -> list[str]:
+    return [word for word in said if any(char.isdigit() for char in word)]
+
+
+def _loops(material: Material) -> list[Finding]:
+    reason = "The same words are repeated in a loop."
+    return [
+        Finding("repetition", match.start(), match.end(), reason, "major")
+        for match in _LOOP.finditer(material.summary)
+        if not match["unit"].isdecimal()
+    ]

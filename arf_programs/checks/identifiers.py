@@ -1,0 +1,142 @@
+"""Reading codes: order numbers, references, models, versions; and the check that the conversation has them.
+
+The check of personal data: e-mail addresses, phone, card and account numbers, street addresses.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NamedTuple
+
+from arf_programs.checks.finding import Finding, Material
+
+_CODE: Final = re.compile(
+    r"(?<![\w@#/.])#?(?=[\w./_-]*\d)(?:[A-Za-z]+[-_/.]?\d|\d+[-_/.]?[A-Za-z]|\d+[-_]\d|\d+\.\d+\.\d)[\w]*(?:[-_/.]\w+)*"
+)
+_UNIT: Final = re.compile(
+    r"\d+(?:[.,]\d+)?-?(?:st|nd|rd|th|s|am|pm|a\.m|p\.m|h|hr|hrs|hours?|min|mins|minutes?|sec|secs|days?|weeks?|months?|"
+    r"years?|k|m|mm|cm|km|g|kg|mg|lb|lbs|oz|l|ml|kb|mb|gb|tb|mbps|gbps|ft|in|inch|x|w|kw|kwh|v|p|c|f|eur|usd|gbp|euros?|"
+    r"dollars?|pounds?|way|star|year-old|minutes?-\w+|hours?-\w+|days?-\w+)\.?",
+    re.IGNORECASE,
+)
+_RANGE: Final = re.compile(r"\d{1,3}(?:\.\d+)?-\d{1,3}(?:\.\d+)?|\d+(?:\.\d+)?-?(?:to-)?\d*-?[a-z]+", re.IGNORECASE)
+_GROUPS: Final = re.compile(r"(?<![\w.,])\+?\(?\d{2,}\)?(?:[ -]\(?\d{2,}\)?)+(?![\w])")
+_LONG: Final = 7
+
+
+class Code(NamedTuple):
+    """A code at `start:end`; `key` is it in lower case without punctuation."""
+
+    key: str
+    start: int
+    end: int
+
+
+def codes(text: str) -> list[Code]:
+    """The codes in `text`: letters and digits mixed, versions, and digits in groups; no plain numbers or measures."""
+    found = []
+    for match in _CODE.finditer(text):
+        code = match.group().rstrip(".-_/")
+        measure = _UNIT.fullmatch(code) or _RANGE.fullmatch(code) or "/" in code
+        if len(squeeze(code)) > 2 and not measure:
+            found.append(Code(squeeze(code), match.start(), match.start() + len(code)))
+    for match in _GROUPS.finditer(text):
+        overlaps = any(match.start() < code.end and code.start < match.end() for code in found)
+        if len(squeeze(match.group())) >= _LONG and not overlaps:
+            found.append(Code(squeeze(match.group()), match.start(), match.end()))
+    return sorted(found, key=lambda code: code.start)
+
+
+def squeeze(text: str) -> str:
+    """`text` in lower case with nothing but letters and digits, so that "KD-77 120" equals "kd77120"."""
+    return "".join(char for char in text.lower() if char.isalnum())
+
+
+def check_codes(material: Material) -> list[Finding]:
+    """Codes of the summary that no turn of the conversation contains, however it spaces or hyphenates them."""
+    said = [squeeze(turn.text) for turn in material.conversation.turns]
+    having = {turn for turn, text in enumerate(material.conversation.turns, start=1) if codes(text.text)}
+    findings = []
+    for code in codes(material.summary):
+        if any(code.key in text for text in said):
+            continue
+        quote = material.summary[code.start : code.end]
+        evidence = material.nearest_turns(having, code.start)
+        category = "wrong_fact" if evidence else "fabricated"
+        reason = f'The conversation does not contain the code "{quote}".'
+        findings.append(Finding(category, code.start, code.end, reason, "major", evidence))
+    return findings
+
+
+_EMAIL: Final = re.compile(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+\b")
+_NUMBER: Final = re.compile(r"(?<![\w#.,/$€£-])(?:\+|\()?\d[\d ()./-]{4,24}\d(?![\w%]|[.,]\d)")
+_PHONE: Final = re.compile(
+    r"\b(?:phone|telephone|mobile|cell|landline|whatsapp|tel|fax)\b|\b(?:call(?:ed)?|ring|telephoned?|text|phoned?|dial|reach(?:ed)?)"
+    r"(?: back)?(?: \w+){0,3} (?:on|at|under)\b",
+    re.IGNORECASE,
+)
+_IBAN: Final = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?\b")
+_SECRET: Final = re.compile(
+    r"\b(?:password|passcode|pin|cvv|cvc|social security number|ssn|date of birth|dob|born on)\b"
+    r"(?: (?:is|was|of|number|code))*:? (?P<value>[\"'“]?(?=\S*\d)\S{2,}\w)",
+    re.IGNORECASE,
+)
+_STREET: Final = re.compile(
+    r"\b\d{1,5}[A-Za-z]? (?:[A-Z][\w'’]+ ){1,3}(?:Street|St\.|Avenue|Ave\.?|Road|Rd\.?|Lane|Ln\.?|Drive|Dr\.?|"
+    r"Boulevard|Blvd\.?|Court|Ct\.?|Way|Terrace|Crescent|Close)(?!\w)(?:,? (?:Apt|Flat|Apartment|Unit) \w+)?"
+)
+_BEFORE: Final = 40
+_CARD: Final = range(13, 20)
+_PHONE_DIGITS: Final = range(7, 16)
+
+
+def check_private_data(material: Material) -> list[Finding]:
+    """Personal data that does not belong in a summary, each with the turns that it was copied from.
+
+    A card number has 13 to 19 digits and a right check digit (Luhn). A phone number has 7 to 15 digits, and begins
+    with "+" or "0", is written in groups like one, or stands behind words such as "phone" or "call back on".
+    """
+    text = material.summary
+    findings = [_finding(material, match.start(), match.end(), "e-mail address") for match in _EMAIL.finditer(text)]
+    findings += [_finding(material, match.start(), match.end(), "account number") for match in _IBAN.finditer(text)]
+    findings += [_finding(material, match.start(), match.end(), "street address") for match in _STREET.finditer(text)]
+    findings += [_finding(material, *match.span("value"), "secret") for match in _SECRET.finditer(text)]
+    for match in _NUMBER.finditer(text):
+        kind = _kind(match.group(), text[max(0, match.start() - _BEFORE) : match.start()])
+        if kind:
+            lone = match.group().startswith("(") and ")" not in match.group()
+            findings.append(_finding(material, match.start() + lone, match.end(), kind))
+    return findings
+
+
+def _kind(number: str, before: str) -> str:
+    """What a long number is: a card's, a phone's, or nothing private (empty)."""
+    digits = re.sub(r"\D", "", number)
+    if len(digits) in _CARD and _luhn(digits):
+        return "card number"
+    if len(digits) not in _PHONE_DIGITS or re.fullmatch(r"\d{1,4}[/.-]\d{1,2}[/.-]\d{1,4}", number):
+        return _short_phone(digits, before)
+    grouped = re.fullmatch(r"\(?\d{3}\)?[ .-]\d{3}[ .-]\d{4}", number) or re.fullmatch(r"555[ -]\d{4}", number)
+    international = number[0] in "+(" or (digits[0] == "0" and len(digits) >= 9)
+    return "phone number" if grouped or international or _PHONE.search(before) else ""
+
+
+def _short_phone(digits: str, before: str) -> str:
+    return "phone number" if len(digits) == 6 and _PHONE.search(before) else ""
+
+
+def _luhn(digits: str) -> bool:
+    """The check digit of card numbers (ISO/IEC 7812-1): every second digit from the right doubled, sum modulo 10."""
+    total = 0
+    for place, digit in enumerate(reversed(digits)):
+        value = int(digit) * (1 + place % 2)
+        total += value - 9 if value > 9 else value
+    return total % 10 == 0
+
+
+def _finding(material: Material, start: int, end: int, kind: str) -> Finding:
+    key = re.sub(r"\W", "", material.summary[start:end]).lower()
+    turns = enumerate(material.conversation.turns, start=1)
+    evidence = tuple(number for number, turn in turns if key in re.sub(r"\W", "", turn.text).lower())
+    reason = f"The {kind} is personal data and does not belong in a summary."
+    return Finding("private_data", start, end, reason, "major", evidence[:2])

@@ -1,0 +1,162 @@
+"""The commands `arf export` and `arf push`.
+
+The command `arf serve`.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from arf_programs.cli.session import Arm, Json, RunDir, RunPath, Set, Verbose, finished_folder, print_json, reporting
+
+if TYPE_CHECKING:
+    from arf_programs.serving import Engine
+
+_REPO_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
+To = Annotated[Path, typer.Option("--to", metavar="DIR", help="Folder to make; an earlier export is replaced.")]
+Merged = Annotated[bool, typer.Option("--merged", help="Merge the adapter into its base.")]
+Private = Annotated[bool, typer.Option("--private", help="Make a new repository a private one.")]
+License = Annotated[
+    str | None,
+    typer.Option("--license", metavar="ID", help="Licence of the base as the Hub names it, e.g. apache-2.0."),
+]
+
+
+def export(
+    run: RunPath,
+    to: To,
+    arm: Arm = "arf",
+    merged: Merged = False,
+    license: License = None,
+    run_dir: RunDir = None,
+    overrides: Set = None,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Write a student with its model card to a folder: the adapter, or merged into its base."""
+    with reporting(as_json=as_json, verbose=verbose):
+        folder = finished_folder(run, run_dir=run_dir, overrides=overrides, as_json=as_json)
+        _export(folder.path, arm, to, merged, license)
+        _say_published(to, arm, as_json)
+
+
+def push(
+    run: RunPath,
+    target: Annotated[
+        str, typer.Argument(metavar="TARGET", help="A repository of the Hugging Face Hub (owner/name), or a folder.")
+    ],
+    arm: Arm = "arf",
+    merged: Merged = False,
+    private: Private = False,
+    license: License = None,
+    run_dir: RunDir = None,
+    overrides: Set = None,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Upload a student with its model card to the Hugging Face Hub, or copy it to a folder."""
+    with reporting(as_json=as_json, verbose=verbose):
+        folder = finished_folder(run, run_dir=run_dir, overrides=overrides, as_json=as_json)
+        if is_repository(target):
+            _upload(folder.path, arm, target, merged, private, license)
+        else:
+            _export(folder.path, arm, Path(target), merged, license)
+        _say_published(target, arm, as_json)
+
+
+def is_repository(target: str) -> bool:
+    """Whether a target is a repository of the Hub: `owner/name`, and no folder of that name is here."""
+    return bool(_REPO_ID.fullmatch(target)) and not Path(target).exists()
+
+
+def _export(run_dir: Path, arm: str, to: Path, merged: bool, license: str | None) -> None:
+    from arf_programs.serving import run_training_module
+
+    where = ("--run-dir", str(run_dir), "--arm", arm, "--output", str(to))
+    run_training_module("training.export", *where, *_flags(merged=merged, license=license))
+
+
+def _upload(run_dir: Path, arm: str, repo: str, merged: bool, private: bool, license: str | None) -> None:
+    from arf_programs.serving import run_training_module
+
+    where = ("--run-dir", str(run_dir), "--arm", arm, "--repo", repo, *(["--private"] if private else []))
+    run_training_module("training.push", *where, *_flags(merged=merged, license=license))
+
+
+def _flags(*, merged: bool, license: str | None) -> list[str]:
+    return [*(["--merged"] if merged else []), *(["--license", license] if license else [])]
+
+
+def _say_published(target: str | Path, arm: str, as_json: bool) -> None:
+    if as_json:
+        print_json({"ok": True, "arm": arm, "target": str(target)})
+    else:
+        typer.echo(f"The student of arm {arm} is in {target}; its README.md is the model card.")
+
+
+class EngineChoice(StrEnum):
+    """What can serve a student."""
+
+    VLLM = "vllm"
+    TRANSFORMERS = "transformers"
+
+
+def serve(
+    run: RunPath,
+    arm: Arm = "arf",
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port to listen on.")] = 8000,
+    host: Annotated[str, typer.Option("--host", help="Address to listen on; 0.0.0.0 lets other machines in.")] = (
+        "127.0.0.1"
+    ),
+    engine: Annotated[
+        EngineChoice | None,
+        typer.Option("--engine", help="vllm or transformers; vLLM is taken where it is installed."),
+    ] = None,
+    run_dir: RunDir = None,
+    overrides: Set = None,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Serve a student over the API of OpenAI until Ctrl-C, and print the model string for any arf.yaml."""
+    with reporting(as_json=as_json, verbose=verbose):
+        folder = finished_folder(run, run_dir=run_dir, overrides=overrides, as_json=as_json)
+        from arf_programs.serving import find_engine, merged_student, refuse_taken_port
+
+        found = find_engine(engine.value if engine else None)
+        refuse_taken_port(host, port)
+        _serve(found, merged_student(folder, arm), host, port, as_json)
+
+
+def _serve(engine: Engine, model: Path, host: str, port: int, as_json: bool) -> None:
+    """Start the server, say where it is once it answers, and stay until it ends; Ctrl-C is the way to end it."""
+    from arf_programs.serving import running, serve_command, wait_for_end, wait_until_ready
+
+    try:
+        with running(serve_command(engine, model, host=host, port=port), model.parent) as process:
+            address = f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}"  # noqa: S104
+            wait_until_ready(process, f"{address}/health")
+            _say(model_entry(engine.name, model.name, f"{address}/v1"), engine.name, as_json)
+            wait_for_end(process)
+    except KeyboardInterrupt:
+        typer.echo("The server has ended.", err=True)
+
+
+def model_entry(engine: str, name: str, api_base: str) -> dict[str, Any]:
+    """What a role of an arf.yaml is set to; transformers gives neither log-probabilities nor answers by a schema."""
+    entry: dict[str, Any] = {"model": f"hosted_vllm/{name}", "api_base": api_base}
+    return {**entry, "json_schema": True} if engine == "vllm" else {**entry, "json_schema": False, "logprobs": False}
+
+
+def _say(entry: dict[str, Any], engine: str, as_json: bool) -> None:
+    import yaml
+
+    if as_json:
+        print_json({"ok": True, "engine": engine, **entry})
+    else:
+        flow = yaml.safe_dump(entry, default_flow_style=True, sort_keys=False, width=1000).strip()
+        typer.echo(f"Served by {engine}. In any arf.yaml:\n\nmodels:\n  teacher: {flow}\n\nCtrl-C ends it.")

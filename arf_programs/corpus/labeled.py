@@ -1,0 +1,192 @@
+"""The small labelled set: summaries that people have marked errors in, as examples and as a yardstick."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from arf_programs.config import ColumnsConfig, LabeledConfig
+from arf_programs.corpus.read import content_id, read_corpus, read_id
+from arf_programs.corpus.rows import Problems, Row, find_file, read_jsonl_rows
+from arf_programs.corpus.turns import clean_values, read_turns
+from arf_programs.runs import Run
+from arf_programs.text import locate_error
+from signatures.exceptions import DataError, QuoteError
+from signatures.records import Conversation, ErrorNote, Record, Severity
+
+_ID = "id"
+_CONVERSATION = "conversation"
+_ITS_CONVERSATION = "conversation_id"
+_OWN_COLUMNS = ColumnsConfig()
+
+
+class LabeledExample(Record):
+    """A conversation, a summary of it, its errors (empty: people found none), and where given the mended summary, a
+    person's rating of the summary from 1 to 5, on the scale of `signatures.rate_summary`, and the system that wrote it.
+    """
+
+    conversation: Conversation
+    summary: str = Field(min_length=1)
+    errors: tuple[ErrorNote, ...] = ()
+    revised: str | None = None
+    rating: int | None = Field(default=None, ge=1, le=5)
+    system: str = ""
+
+
+class _Error(BaseModel):
+    """An error as a file writes it; null stands for what was left out."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    category: str = Field(min_length=1)
+    quote: str = ""
+    evidence: tuple[int, ...] = ()
+    explanation: str = ""
+    severity: Severity = "major"
+
+    @field_validator("quote", "explanation", mode="before")
+    @classmethod
+    def _no_text(cls, value: object) -> object:
+        return "" if value is None else value
+
+    @field_validator("evidence", mode="before")
+    @classmethod
+    def _no_turns(cls, value: object) -> object:
+        return () if value is None else value
+
+
+class _Labels(BaseModel):
+    """What people wrote about one summary; `errors` has no default, since a row without it was not checked."""
+
+    model_config = ConfigDict(extra="ignore", str_strip_whitespace=True)
+
+    summary: str = Field(min_length=1)
+    errors: tuple[_Error, ...]
+    revised: str | None = Field(default=None, min_length=1)
+    rating: int | None = Field(default=None, ge=1, le=5)
+    system: str | None = None
+
+
+def read_labeled(
+    config: LabeledConfig, conversations: Mapping[str, Conversation], columns: ColumnsConfig, base_dir: Path
+) -> tuple[LabeledExample, ...]:
+    """The labelled examples in the order of the file; none where no file is configured.
+
+    A row without a conversation of its own is about the one of that id in `conversations`. Raises DataError with every
+    problem of the file, each with its line, also for a quote or a turn that does not exist.
+    """
+    if config.path is None:
+        return ()
+    path = find_file(config.path, base_dir)
+    if path is None:
+        raise DataError(
+            f"{config.path}: no such file, neither in {base_dir} nor in the working directory: set labeled.path"
+        )
+    problems = Problems(config.path)
+    rows = read_jsonl_rows(path, problems)
+    examples = [_example(row, conversations, columns, problems) for row in rows]
+    if not examples and not problems:
+        problems.add("holds no labelled rows: add some, or set labeled.path to null")
+    problems.raise_any()
+    return tuple(example for example in examples if example is not None)
+
+
+def _example(
+    row: Row, conversations: Mapping[str, Conversation], columns: ColumnsConfig, problems: Problems
+) -> LabeledExample | None:
+    """The example of a row, or None after its problems were noted."""
+    labels = _labels(row, problems)
+    try:
+        conversation = _conversation(row.values, conversations, columns)
+    except ValueError as error:
+        problems.add(str(error), at=row.number)
+        return None
+    if labels is None:
+        return None
+    errors = _errors(labels, conversation, row.number, problems)
+    return LabeledExample(
+        conversation=conversation,
+        summary=labels.summary,
+        errors=errors,
+        revised=labels.revised,
+        rating=labels.rating,
+        system=labels.system or "",
+    )
+
+
+def _labels(row: Row, problems: Problems) -> _Labels | None:
+    try:
+        return _Labels.model_validate(clean_values(row.values))
+    except ValidationError as error:
+        for problem in error.errors():
+            field = ".".join(str(part) for part in problem["loc"])
+            hint = ": write [] for a summary without errors" if field == "errors" else ""
+            problems.add(f"{field}: {problem['msg']}{hint}", at=row.number)
+        return None
+
+
+def _conversation(
+    values: Mapping[str, object], conversations: Mapping[str, Conversation], columns: ColumnsConfig
+) -> Conversation:
+    """The row's own conversation, else the one of its id. Raises ValueError where there is neither.
+
+    Several rows about one conversation may have ids of their own, as those of `arf plant` do: `conversation_id` then
+    names the conversation, and the columns have their default names.
+    """
+    if values.get(_ITS_CONVERSATION) is not None:
+        values = {**values, _ID: values[_ITS_CONVERSATION]}
+        columns = _OWN_COLUMNS
+    own_id = read_id(values.get(columns.id or _ID, values.get(_ID)))
+    own = values.get(columns.conversation, values.get(_CONVERSATION))
+    if own is not None:
+        turns = read_turns(own, columns)
+        return Conversation(id=own_id or content_id(turns), turns=turns)
+    if not own_id:
+        raise ValueError("neither an id nor a conversation: give one of them")
+    if own_id not in conversations:
+        raise ValueError(
+            f"no conversation of id {own_id!r} in the corpus (or too long): mend the id or give a conversation"
+        )
+    return conversations[own_id]
+
+
+def _errors(labels: _Labels, conversation: Conversation, line: int, problems: Problems) -> tuple[ErrorNote, ...]:
+    notes: list[ErrorNote] = []
+    for number, error in enumerate(labels.errors, start=1):
+        try:
+            notes.append(
+                locate_error(
+                    labels.summary,
+                    conversation,
+                    category=error.category,
+                    quote=error.quote,
+                    evidence=error.evidence,
+                    explanation=error.explanation,
+                    severity=error.severity,
+                    source="human",
+                )
+            )
+        except QuoteError as problem:
+            problems.add(f"error {number}: {problem}: copy it from the summary or the conversation", at=line)
+    return tuple(notes)
+
+
+def labeled_of(run: Run) -> tuple[LabeledExample, ...]:
+    """Read the labelled set of a run. It is empty if none is configured.
+
+    Raises DataError with every problem of the file.
+    """
+    config = run.config
+    return read_labeled(config.labeled, run.conversations(), config.corpus.columns, run.base_dir)
+
+
+def labeled_of_corpus(run: Run) -> tuple[LabeledExample, ...]:
+    """Read the labelled set against the corpus file, for commands that need no stage; empty if none.
+
+    Raises DataError with every problem of either file.
+    """
+    config = run.config
+    conversations = {item.id: item for item in read_corpus(config.corpus, base_dir=run.base_dir).conversations}
+    return read_labeled(config.labeled, conversations, config.corpus.columns, run.base_dir)

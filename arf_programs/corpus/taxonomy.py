@@ -1,0 +1,146 @@
+"""Reading and writing `taxonomy.yaml`, the file of a run that a person may edit.
+
+The taxonomy to begin with, before a run has induced its own.
+"""
+
+from __future__ import annotations
+
+import re
+from difflib import get_close_matches
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final, get_args
+
+import yaml
+
+from arf_programs.runs import write_text_atomic
+from signatures.exceptions import ConfigError
+from signatures.records import Category, Severity, Taxonomy
+
+_KEYS: Final = tuple(Category.model_fields)
+_NEEDED: Final = ("id", "name", "definition")
+_SEVERITIES: Final[tuple[str, ...]] = get_args(Severity)
+_ID: Final = re.compile(r"[a-z][a-z0-9_]*")
+_HEADER: Final = (
+    "# The kinds of error that this run looks for. Edit definitions, add or remove categories;\n"
+    "# the stages that depend on them run again. severity: minor, major or critical.\n"
+)
+
+
+def read_taxonomy(path: Path) -> Taxonomy:
+    """The taxonomy in a YAML file.
+
+    Raises ConfigError with all problems at once, each naming the file, the category, the key and how to mend it.
+    """
+    try:
+        text = path.read_text("utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); check the path") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: is not UTF-8 text (byte {error.start}); save it as UTF-8") from error
+    return parse_taxonomy(text, str(path))
+
+
+def write_taxonomy(path: Path, taxonomy: Taxonomy) -> None:
+    """Write the taxonomy as YAML, atomically: the file is the old one or the whole new one."""
+    rows = [category.model_dump(mode="json") for category in taxonomy.categories]
+    body = yaml.safe_dump({"categories": rows}, sort_keys=False, allow_unicode=True, width=100)
+    write_text_atomic(path, _HEADER + body)
+
+
+def parse_taxonomy(text: str, source: str) -> Taxonomy:
+    """The taxonomy in a YAML text; `source` names it in messages. Raises ConfigError like `read_taxonomy`."""
+    try:
+        loaded = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f", line {mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "cannot be parsed"
+        raise ConfigError(f"{source}{place}: is not YAML ({problem}); check indentation, colons and quotes") from error
+    problems: list[str] = []
+    rows = _rows(loaded, source, problems)
+    categories = [_category(row, f"{source}: categories[{n}]", problems) for n, row in enumerate(rows)]
+    problems += _repeated([row["id"] for row in rows if isinstance(row, dict) and "id" in row], source)
+    if problems:
+        raise ConfigError(problems)
+    return Taxonomy(categories=tuple(category for category in categories if category is not None))
+
+
+def _rows(loaded: Any, source: str, problems: list[str]) -> list[Any]:
+    """The list under `categories`, the only key of the file."""
+    if not isinstance(loaded, dict):
+        problems.append(f"{source}: must be a mapping with the key `categories`; begin it with `categories:`")
+        return []
+    for key in loaded:
+        if key != "categories":
+            problems.append(f"{source}: unknown key {key!r}; the only key is `categories`")
+    rows = loaded.get("categories")
+    if not isinstance(rows, list) or not rows:
+        problems.append(f"{source}: categories: must be a list of at least one category; begin each with `- id: ...`")
+        return []
+    return rows
+
+
+def _category(row: Any, place: str, problems: list[str]) -> Category | None:
+    """The category of one row, or None when something was wrong with it."""
+    if not isinstance(row, dict):
+        problems.append(f"{place}: must be a mapping with the keys {', '.join(_NEEDED)}")
+        return None
+    label = f"{place} ({row['id']})" if isinstance(row.get("id"), str) else place
+    found = [*_unknown_keys(row, label), *_wrong_values(row, label)]
+    problems += found
+    return None if found else Category(**row)
+
+
+def _unknown_keys(row: dict[Any, Any], label: str) -> list[str]:
+    problems = []
+    for key in row:
+        if key not in _KEYS:
+            near = get_close_matches(str(key), _KEYS, n=1)
+            mend = f"did you mean `{near[0]}`?" if near else f"the keys are {', '.join(_KEYS)}"
+            problems.append(f"{label}: unknown key {key!r}; {mend}")
+    return problems
+
+
+def _wrong_values(row: dict[Any, Any], label: str) -> list[str]:
+    """What is wrong with the values of a row, each with its mend."""
+    problems = []
+    for key in (*_NEEDED, "example"):
+        value = row.get(key)
+        if value is None and key not in _NEEDED and key not in row:
+            continue
+        if not isinstance(value, str):
+            problems.append(
+                f"{label}: {key}: must be text, not {value!r}; put it in quotes"
+                if key in row
+                else f"{label}: {key}: is missing; add `{key}: ...`"
+            )
+        elif key in _NEEDED and not value.strip():
+            problems.append(f"{label}: {key}: is empty; write one")
+    if isinstance(row.get("id"), str) and row["id"].strip() and not _ID.fullmatch(row["id"]):
+        mend = re.sub(r"\W+", "_", row["id"].strip().lower()).strip("_")
+        problems.append(f"{label}: id: must be small letters, digits and underscores; for example {mend!r}")
+    severity = row.get("severity", "major")
+    if severity not in _SEVERITIES:
+        problems.append(f"{label}: severity: must be one of {', '.join(_SEVERITIES)}, not {severity!r}")
+    count = row.get("count", 0)
+    if isinstance(count, bool) or not isinstance(count, int) or count < 0:
+        problems.append(f"{label}: count: must be a whole number from 0, not {count!r}; leave it out if unknown")
+    return problems
+
+
+def _repeated(ids: list[Any], source: str) -> list[str]:
+    twice = sorted({str(name) for name in ids if ids.count(name) > 1})
+    return [f"{source}: the id {name!r} is there more than once; rename or remove one" for name in twice]
+
+
+FORM_CATEGORIES: Final = ("verbatim_copy", "repetition", "length")
+"""Categories that only the deterministic checks report: the form of a summary, not what it says."""
+
+
+@cache
+def seed_taxonomy() -> Taxonomy:
+    """The seed categories: nine kinds of wrong content, then `FORM_CATEGORIES`."""
+    resource = files("arf_programs.corpus") / "seed.yaml"
+    return parse_taxonomy(resource.read_text("utf-8"), "seed.yaml")

@@ -1,1 +1,0 @@
-"""How fast an endpoint is asked: calls in flight, rates a minute, pauses, retries."""

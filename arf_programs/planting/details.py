@@ -1,0 +1,197 @@
+"""Kind `date`: a date, a month or a weekday changed to another, written in the same way.
+
+Kind `name`: the name of a person, place, product or firm changed to another.
+"""
+
+from __future__ import annotations
+
+import re
+from random import Random
+from typing import Final, NamedTuple
+
+from arf_programs.checks import (
+    GIVEN_NAMES,
+    TITLES,
+    Date,
+    KnownMoments,
+    Material,
+    find_dates,
+    known_moments,
+    name_spans,
+    words,
+)
+from arf_programs.planting.records import Change, swapped
+
+_MONTHS: Final = (
+    *("January", "February", "March", "April", "May", "June", "July"),
+    *("August", "September", "October", "November", "December"),
+)
+_WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_NAME: Final = re.compile(rf"\b(?:{'|'.join(f'{n[:3]}[a-z]*' for n in (*_MONTHS, *_WEEKDAYS))})\b", re.IGNORECASE)
+_DAY: Final = re.compile(r"\b(\d\d?)(st|nd|rd|th)?\b")
+_SHORTEST: Final = {2: 28, 4: 30, 6: 30, 9: 30, 11: 30}
+_TRIES: Final = 40
+
+
+def plant_dates(material: Material, rng: Random) -> list[Change]:
+    """Each date of the summary changed to another of the conversation and to one that is not in it."""
+    known = known_moments(material.texts)
+    found = []
+    for date in find_dates(material.summary):
+        span = (date.start, date.end)
+        old = material.summary[slice(*span)]
+        other = _from_conversation(date, old, known, rng)
+        if other:
+            found.append(swapped(material, "date", span, other, "conversation"))
+        invented = _invent_date(date, old, known, rng)
+        if invented:
+            found.append(swapped(material, "date", span, invented, "invented"))
+    return found
+
+
+def write_date(old: str, *, day: int | None = None, month: int | None = None, weekday: int | None = None) -> str | None:
+    """`old` with another day (1 to 31), month (1 to 12) or weekday (0 is Monday), in its own form.
+
+    None where the form is not one that can be changed so: only named dates, and ISO dates for the day.
+    """
+    new = old
+    if weekday is not None:
+        new = _NAME.sub(lambda name: _in_form(_WEEKDAYS[weekday], name.group()), new, count=1)
+    if month is not None:
+        if not _NAME.search(new):
+            return None
+        new = _NAME.sub(lambda name: _in_form(_MONTHS[month - 1], name.group()), new, count=1)
+    if day is not None:
+        if re.match(r"\d{4}-\d\d?-\d\d?$", new):
+            return f"{new.rpartition('-')[0]}-{day:02d}"
+        if not _NAME.search(new):
+            return None
+        new = _DAY.sub(lambda number: f"{day}{_ordinal(day) if number[2] else ''}", new, count=1)
+    return None if new == old else new
+
+
+def _in_form(name: str, old: str) -> str:
+    """`name` in full or short, and in capitals or not, as `old` is."""
+    full = len(old) > 4 or old.lower() in ("may", "june", "july")
+    new = name if full else name[:3]
+    return new if old[0].isupper() else new.lower()
+
+
+def _ordinal(day: int) -> str:
+    return {1: "st", 2: "nd", 3: "rd"}.get(day % 10 if day not in (11, 12, 13) else 0, "th")
+
+
+def _from_conversation(date: Date, old: str, known: KnownMoments, rng: Random) -> str | None:
+    if date.weekday is not None:
+        weekdays = sorted(known.weekdays - {date.weekday})
+        return write_date(old, weekday=rng.choice(weekdays)) if weekdays else None
+    with_day = all(day for day, _ in date.days)
+    pairs = sorted(pair for pair in known.pairs - date.days if bool(pair[0]) == with_day)
+    if not pairs or date.numeric:
+        return None
+    day, month = rng.choice(pairs)
+    return write_date(old, day=day or None, month=month)
+
+
+def _invent_date(date: Date, old: str, known: KnownMoments, rng: Random) -> str | None:
+    """A date whose day and month (or weekday) the conversation does not name together."""
+    if date.weekday is not None:
+        weekdays = sorted(set(range(7)) - known.weekdays - {date.weekday})
+        return write_date(old, weekday=rng.choice(weekdays)) if weekdays else None
+    day, month = min(date.days)
+    if not day:
+        months = sorted(set(range(1, 13)) - known.months - {month})
+        return write_date(old, month=rng.choice(months)) if months else None
+    for _ in range(_TRIES):
+        change_day = date.numeric or rng.random() < 0.6
+        pair = (rng.randint(1, 28), month) if change_day else (day, rng.randint(1, 12))
+        if pair in known.pairs | date.days or pair[0] > _SHORTEST.get(pair[1], 31):
+            continue
+        return write_date(old, day=pair[0]) if change_day else write_date(old, month=pair[1])
+    return None
+
+
+_GIVEN: Final = (
+    *("Aurelia", "Bertram", "Corinne", "Dominik", "Esther", "Florian", "Greta", "Hamish", "Ines", "Jerome", "Kasimir"),
+    *("Leonora", "Milan", "Nadine", "Orlando", "Petra", "Quentin", "Rosalind", "Stefan", "Tabitha", "Ulrike", "Vivek"),
+)
+_FAMILY: Final = (
+    *("Abernathy", "Bellamy", "Castellan", "Drummond", "Eriksen", "Fairweather", "Galbraith", "Hathaway", "Ivanov"),
+    *("Jankowski", "Kettering", "Lindqvist", "Moreau", "Nakamura", "Okonkwo", "Pemberton", "Quispe", "Rasmussen"),
+)
+_OTHER: Final = (
+    *("Aberdale", "Brightwater", "Cordova", "Dunmore", "Elmshorn", "Fenwick", "Glasbury", "Hartwell", "Kestrelline"),
+    *("Larkspur", "Monterra", "Northbeam", "Oakhurst", "Pinnova", "Quillford", "Ravenna", "Solvantis", "Tamworth"),
+)
+_FOLLOWS_TITLE: Final = re.compile(rf"\b(?:{'|'.join(TITLES)})\.?\s+$", re.IGNORECASE)
+
+
+class _Name(NamedTuple):
+    start: int
+    end: int
+    person: bool
+    titled: bool
+
+
+def plant_names(material: Material, rng: Random) -> list[Change]:
+    """Each name that the conversation has, changed to another of its names and to an invented one.
+
+    An invented name is `fabricated`: it brings in somebody or something that does not exist in the conversation.
+    """
+    speakers = {word for turn in material.conversation.turns for word in words(turn.speaker)}
+    found = []
+    others = _names_said(material)
+    for name in _names(material.summary, speakers):
+        span, old = (name.start, name.end), material.summary[name.start : name.end]
+        if not set(words(old)) <= material.known_words:
+            continue
+        known = [text for text, person in others.items() if person == name.person and not _shares(text, old)]
+        if known:
+            found.append(swapped(material, "name", span, rng.choice(known), "conversation"))
+        invented = _invent_name(name, old, material, rng)
+        if invented:
+            found.append(swapped(material, "name", span, invented, "invented", category="fabricated"))
+    return found
+
+
+def _names(text: str, speakers: set[str]) -> list[_Name]:
+    """The names in a text; acronyms, which nobody would mix up with a name, are left out."""
+    found = []
+    for start, end in name_spans(text):
+        spelled = text[start:end]
+        told = words(spelled)
+        titled = bool(_FOLLOWS_TITLE.search(text, 0, start))
+        if spelled.isupper() or any(char.isdigit() for char in spelled) or len(told) > 2:
+            continue
+        person = titled or told[0] in GIVEN_NAMES or told[0] in speakers
+        found.append(_Name(start, end, person, titled))
+    return found
+
+
+def _names_said(material: Material) -> dict[str, bool]:
+    """{name: whether it is a person's} of the turns, in the order of the alphabet."""
+    speakers = {word for turn in material.conversation.turns for word in words(turn.speaker)}
+    said = {text[n.start : n.end]: n.person for text in material.texts for n in _names(text, speakers)}
+    return dict(sorted(said.items()))
+
+
+def _shares(a: str, b: str) -> bool:
+    return bool(set(words(a)) & set(words(b)))
+
+
+def _invent_name(name: _Name, old: str, material: Material, rng: Random) -> str | None:
+    """A name of the same sort, none of whose words the conversation has."""
+    count = len(words(old))
+    if not name.person:
+        pools: list[tuple[str, ...]] = [_OTHER] * count
+    elif count == 2:
+        pools = [_GIVEN, _FAMILY]
+    else:
+        pools = [_FAMILY if name.titled else _GIVEN]
+    chosen: list[str] = []
+    for pool in pools:
+        free = [word for word in pool if word.lower() not in material.known_words and word not in chosen]
+        if not free:
+            return None
+        chosen.append(rng.choice(free))
+    return " ".join(chosen)

@@ -1,0 +1,145 @@
+"""Demonstrations chosen for each call: of a pool, those whose inputs are most like the question's.
+
+Asks a typed question and tries again when the answer is malformed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from typing import Any
+
+import dspy
+from dspy.utils.exceptions import AdapterParseError
+from pydantic import BaseModel
+
+from arf_programs.corpus import clean_text
+from arf_programs.models import LastAnswer, asking_anew, last_answer, may_be_asked_anew
+from signatures.exceptions import ModelError
+
+_FEATURES = 2**14
+
+
+def show_nearest(predict: dspy.Predict, pool: Sequence[Any], k: int) -> None:
+    """Let `predict` be shown, at each call through `ask`, the `k` nearest of `pool`: labelled examples as mappings.
+
+    The pool also becomes `predict.demos`, by which DSPy saves it.
+    """
+    inputs = list(predict.signature.input_fields)
+    examples = [dspy.Example(**item).with_inputs(*inputs) for item in pool]
+    predict.demos = examples
+    predict.nearest = dspy.KNN(k=k, trainset=examples, vectorizer=text_vectorizer()) if len(examples) > 1 else None
+
+
+def demos_for(predict: dspy.Predict, inputs: Mapping[str, Any]) -> list[Any]:
+    """The demonstrations of one call, the nearest last, where a model heeds them most."""
+    nearest = getattr(predict, "nearest", None)
+    if nearest is None:
+        demos: list[Any] = predict.demos
+        return demos
+    known = {name: inputs[name] for name in predict.signature.input_fields if name in inputs}
+    return list(reversed(nearest(**known)))
+
+
+def text_vectorizer() -> dspy.Embedder:
+    """Hashed words as vectors of length 1 (scikit-learn's HashingVectorizer): no model, no network, no vocabulary."""
+    from sklearn.feature_extraction.text import HashingVectorizer
+
+    hashing = HashingVectorizer(n_features=_FEATURES, alternate_sign=False, stop_words="english")
+    return dspy.Embedder(lambda texts: hashing.transform(texts).toarray(), caching=False)
+
+
+_SAMPLING_TEMPERATURE = 0.7
+_TRIES = 100  # more than a question is ever tried, so that no two samples share a try
+_APART = 1_000_000  # keeps further tries of one sample of an optimizer apart from its other samples
+
+
+async def ask(
+    predict: dspy.Predict, *, retries: int, sample: int = 0, may_be_cut: bool = False, **inputs: Any
+) -> dspy.Prediction:
+    """Call `predict` with `inputs`; a malformed answer is asked for again up to `retries` times.
+
+    One that the content filter withheld is malformed, and so is one cut off at max_tokens, however well the rest can be
+    parsed, unless it `may_be_cut`: then the prediction's `cut_off` says whether it is.
+
+    `sample` 0 is the answer under the model's own settings; each other number is one of several sampled answers to
+    the same question. These, and further tries (a greedy model would only repeat itself), are sampled at a temperature
+    of at least 0.7, and each is another entry of the call store. Raises ModelError when no answer could be parsed.
+    """
+    lm = predict.lm or dspy.settings.lm
+    asked = _defused(inputs)
+    demos = demos_for(predict, asked)
+    problem: Exception | None = None
+    with last_answer() as last:
+        for attempt in range(retries + 1):
+            config = _sampling(lm, sample * _TRIES + attempt)
+            for anew in (False, True):
+                try:
+                    with asking_anew(anew):
+                        answer = await predict.acall(config=config, demos=demos, **asked)
+                    return _finished(answer, last, may_be_cut=may_be_cut)
+                except (AdapterParseError, _UnfinishedError) as error:
+                    problem = error
+                if not may_be_asked_anew():
+                    break
+    raise ModelError(
+        f"{lm.model}: no usable answer in {retries + 1} tries ({_reason(problem, last)}). "
+        "If the endpoint can enforce a JSON schema, set `json_schema: true` on the model."
+    )
+
+
+class _UnfinishedError(Exception):
+    """The answer could be parsed, but is not whole."""
+
+
+_UNFINISHED = {
+    "length": "the answer was cut off at max_tokens",
+    "content_filter": "the provider's content filter withheld the answer",
+}
+
+
+def _finished(answer: dspy.Prediction, last: LastAnswer, *, may_be_cut: bool) -> dspy.Prediction:
+    cut_off = last.finish_reason == "length"
+    if last.finish_reason in _UNFINISHED and not (cut_off and may_be_cut):
+        raise _UnfinishedError
+    fields = {name: _cleaned(value) for name, value in answer.items()}
+    return dspy.Prediction(**fields, **({"cut_off": cut_off} if may_be_cut else {}))
+
+
+def _reason(problem: Exception | None, last: LastAnswer) -> str:
+    """Why the last answer is no use, in one line."""
+    parts = (_UNFINISHED.get(last.finish_reason, ""), " ".join(str(problem).split())[:300])
+    return ": ".join(part for part in parts if part)
+
+
+def _defused(inputs: dict[str, Any]) -> dict[str, Any]:
+    """Inputs in which a text cannot pass for a field of its own: `[[ ## name ## ]]` is how DSPy marks fields."""
+    return {name: value.replace("[[ ##", "[ ##") if isinstance(value, str) else value for name, value in inputs.items()}
+
+
+def _cleaned(value: Any) -> Any:
+    """The value with texts that can be stored and sent on: a model may well answer with half a surrogate pair."""
+    if isinstance(value, BaseModel):
+        return value.model_copy(update={name: _cleaned(item) for name, item in value})
+    if isinstance(value, list):
+        return [_cleaned(item) for item in value]
+    return clean_text(value) if isinstance(value, str) and not isinstance(value, Enum) else value
+
+
+def typed(signature: type[dspy.Signature], field: str, annotation: object) -> type[dspy.Signature]:
+    """The signature with the type of a field narrowed, so that the schema that is sent says so."""
+    narrowed: type[dspy.Signature] = signature.with_updated_fields(field, type_=annotation)
+    return narrowed
+
+
+def _sampling(lm: dspy.LM, number: int) -> dict[str, Any]:
+    if number == 0:
+        return {}
+    sampled = lm.kwargs.get("rollout_id")
+    step = number if sampled is None else number * _APART
+    config: dict[str, Any] = {"rollout_id": (sampled or 0) + step}
+    if lm.kwargs.get("temperature") is not None:
+        config["temperature"] = max(lm.kwargs["temperature"], _SAMPLING_TEMPERATURE)
+    if lm.kwargs.get("seed") is not None:
+        config["seed"] = lm.kwargs["seed"] + step
+    return config

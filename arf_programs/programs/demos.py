@@ -1,0 +1,258 @@
+"""Demonstrations for the editor that mends one sentence at a time, from labelled corrections. Pure functions.
+
+Labelled examples as demonstrations for the analyst and the editor. Pure functions.
+
+`analysis_examples` and `revision_examples` give one `dspy.Example` for each labelled case that can be shown, with the
+fields of every predictor of the program under the predictors' own names. So any of DSPy's optimizers can put any of
+them into any predictor; `show` does the same by hand.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from difflib import SequenceMatcher
+from typing import Literal
+
+import dspy
+
+from arf_programs.checks import Material
+from arf_programs.corpus import LabeledExample
+from arf_programs.programs.edit_sentences import (
+    blanked,
+    problem_in_words,
+    question_for,
+    turns_for_omission,
+    turns_for_sentence,
+    turns_text,
+)
+from arf_programs.programs.reported_errors import is_omission
+from arf_programs.text import apply_edits, describe_errors, notes_by_sentence, sentence_spans, split_sentences
+from signatures.describe_error import SentenceError
+from signatures.find_errors import FoundError
+from signatures.find_omissions import Omission
+from signatures.propose_edits import ProposedEdit
+from signatures.records import Edit, EditOp, ErrorNote, Taxonomy
+
+
+def rewritten_sentence(example: LabeledExample, revised: str) -> dspy.Example | None:
+    """The first flawed sentence for which the correction has another in its place; None where there is none."""
+    wrong = notes_by_sentence(example.summary, example.errors)
+    pairs = _pairs(example.summary, revised)
+    index = next((index for index in wrong if index in pairs), None)
+    if index is None:
+        return None
+    material, notes = Material(example.conversation, example.summary), wrong[index]
+    turns = turns_for_sentence(material, sentence_spans(example.summary)[index][0], notes)
+    return dspy.Example(
+        turns=turns_text(example.conversation, turns),
+        before=_shown(example, index - 1, wrong),
+        sentence=blanked(example.summary, index, notes),
+        after=_shown(example, index + 1, wrong),
+        problem=problem_in_words(notes),
+        feedback="",
+        corrected=pairs[index],
+    ).with_inputs("turns", "before", "sentence", "after", "problem", "feedback")
+
+
+def added_sentence(example: LabeledExample, revised: str) -> dspy.Example | None:
+    """The first omission, with the sentence that the correction adds; None unless there is an omission and just one."""
+    omission = next((note for note in example.errors if not note.quote), None)
+    old = split_sentences(example.summary)
+    added = [text for text in split_sentences(revised) if text not in old]
+    if omission is None or len(added) != 1:
+        return None
+    return dspy.Example(
+        turns=turns_text(example.conversation, turns_for_omission(example.conversation, omission)),
+        summary=example.summary,
+        question=question_for(omission),
+        feedback="",
+        missing=added[0],
+    ).with_inputs("turns", "summary", "question", "feedback")
+
+
+def _shown(example: LabeledExample, index: int, wrong: dict[int, list[ErrorNote]]) -> str:
+    """A neighbouring sentence as the editor would see it; empty beyond the ends."""
+    if index in wrong:
+        return blanked(example.summary, index, wrong[index])
+    old = split_sentences(example.summary)
+    return old[index] if 0 <= index < len(old) else ""
+
+
+def _pairs(before: str, after: str) -> dict[int, str]:
+    """Each sentence of `before`, by its index, with the one that stands in its place in `after`, if it is another."""
+    old, new = split_sentences(before), split_sentences(after)
+    pairs: dict[int, str] = {}
+    for tag, a, b, c, d in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        if tag == "replace" and b - a == d - c:
+            pairs.update(zip(range(a, b), new[c:d], strict=True))
+    return pairs
+
+
+AnalysisStrategy = Literal["holistic", "sentencewise"]
+RevisionStrategy = Literal["edits", "rewrite", "taxonomy"]
+EditsForm = Literal["one_by_one", "together"]
+
+
+def usable_examples(examples: Sequence[LabeledExample], taxonomy: Taxonomy, limit: int) -> list[LabeledExample]:
+    """The `limit` examples with the shortest conversations, of those whose categories the taxonomy has.
+
+    Short ones, because every call pays for its demonstrations.
+    """
+    known = set(taxonomy.ids())
+    fitting = [example for example in examples if all(note.category in known for note in example.errors)]
+    return sorted(fitting, key=lambda example: len(example.conversation.as_text()))[:limit]
+
+
+def show(program: dspy.Module, examples: Sequence[dspy.Example]) -> None:
+    """Give each predictor of `program` those of the examples that have all its fields, and of them its fields alone."""
+    for predictor in program.predictors():
+        names = list(predictor.signature.fields)
+        predictor.demos = [
+            dspy.Example({name: example[name] for name in names}).with_inputs(*predictor.signature.input_fields)
+            for example in examples
+            if all(name in example for name in names)
+        ]
+
+
+def analysis_examples(
+    labeled: Sequence[LabeledExample], taxonomy: Taxonomy, strategy: AnalysisStrategy
+) -> list[dspy.Example]:
+    """One example for each labelled case, in their order, for the predictors of the analyst's strategy.
+
+    `holistic`: categories, conversation, summary, errors (for `find_errors`). `sentencewise`: categories, conversation,
+    summary, omissions (for `omissions`), and one sentence of the summary with supported (for `ask_support`) and, where
+    it is not supported, its error (for `describe`). The sentence is one with an error where there is one, but in as
+    many cases as it takes for as many yes as no, chosen by a hash, it is a right one.
+    """
+    if strategy == "holistic":
+        return [_holistic(example, taxonomy) for example in labeled]
+    right = _show_right(labeled)
+    return [_sentencewise(example, taxonomy, right=number in right) for number, example in enumerate(labeled)]
+
+
+def revision_examples(
+    labeled: Sequence[LabeledExample], strategy: RevisionStrategy, edits: EditsForm = "one_by_one"
+) -> list[dspy.Example]:
+    """One example for each labelled case that has errors and a correction, in their order, for the editor's predictors.
+
+    `edits` `together` and `rewrite`: conversation, summary, errors, feedback, with edits (for `edit`) and revised (for
+    `rewrite`). `edits` `one_by_one`: turns, before, sentence, after, problem, feedback, corrected (for its `rewrite`)
+    where a sentence was rewritten, or else turns, summary, question, feedback, missing (for `write`) where one was
+    added; a case with neither gives none. `taxonomy` sees no errors and gets no examples.
+    """
+    if strategy == "taxonomy":
+        return []
+    mended = [(example, example.revised) for example in labeled if example.errors and example.revised]
+    if strategy == "edits" and edits == "one_by_one":
+        shown = [
+            rewritten_sentence(example, revised) or added_sentence(example, revised) for example, revised in mended
+        ]
+        return [example for example in shown if example is not None]
+    return [_whole_revision(example, revised) for example, revised in mended]
+
+
+def _whole_revision(example: LabeledExample, revised: str) -> dspy.Example:
+    return dspy.Example(
+        conversation=example.conversation.as_numbered_text(),
+        summary=example.summary,
+        errors=describe_errors(example.errors),
+        feedback="",
+        edits=edits_between(example.summary, revised, example.errors),
+        revised=revised,
+    ).with_inputs("conversation", "summary", "errors", "feedback")
+
+
+def _holistic(example: LabeledExample, taxonomy: Taxonomy) -> dspy.Example:
+    return dspy.Example(
+        categories=taxonomy.as_text(),
+        conversation=example.conversation.as_numbered_text(),
+        summary=example.summary,
+        errors=[FoundError(quote=note.quote, **_told(note)) for note in example.errors],
+    ).with_inputs("categories", "conversation", "summary")
+
+
+def _sentencewise(example: LabeledExample, taxonomy: Taxonomy, *, right: bool) -> dspy.Example:
+    shown = dspy.Example(
+        categories=taxonomy.as_text(),
+        conversation=example.conversation.as_numbered_text(),
+        summary=example.summary,
+        omissions=[Omission(**_told(note)) for note in example.errors if is_omission(note.category)],
+        **_one_sentence(example, right=right),
+    )
+    return shown.with_inputs("categories", "conversation", "summary", "sentence")
+
+
+def _one_sentence(example: LabeledExample, *, right: bool) -> dict[str, object]:
+    """The fields of one sentence: a right one, if so wanted and there is one, else one with an error."""
+    sentences, wrong = split_sentences(example.summary), notes_by_sentence(example.summary, example.errors)
+    good = [index for index in range(len(sentences)) if index not in wrong]
+    choice = good if good and (right or not wrong) else list(wrong)
+    index = choice[_hash(example) % len(choice)]
+    if index not in wrong:
+        return {"sentence": sentences[index], "supported": "yes"}
+    note = wrong[index][0]
+    return {
+        "sentence": sentences[index],
+        "supported": "no",
+        "error": SentenceError(quote=note.quote, **_told(note)),
+    }
+
+
+def _show_right(labeled: Sequence[LabeledExample]) -> set[int]:
+    """The places of the flawed cases of which a right sentence is shown, so that yes and no come to the same number."""
+    flawed, clean = [], 0
+    for number, example in enumerate(labeled):
+        wrong = notes_by_sentence(example.summary, example.errors)
+        clean += not wrong
+        if wrong and len(wrong) < len(split_sentences(example.summary)):
+            flawed.append(number)
+    wanted = max(0, (len(labeled) - 2 * clean) // 2)
+    return set(sorted(flawed, key=lambda number: _hash(labeled[number]))[:wanted])
+
+
+def _hash(example: LabeledExample) -> int:
+    """A number that follows from the case alone, whatever stands before it."""
+    told = f"{example.conversation.id}\n{example.summary}"
+    return int.from_bytes(hashlib.sha256(told.encode()).digest()[:8])
+
+
+def _told(note: ErrorNote) -> dict[str, object]:
+    return {
+        "evidence": list(note.evidence),
+        "explanation": note.explanation,
+        "category": note.category,
+        "severity": note.severity,
+    }
+
+
+def edits_between(before: str, after: str, errors: Sequence[ErrorNote]) -> list[ProposedEdit]:
+    """Edits that turn `before` into `after`, word by word, each with the errors whose quotes it touches.
+
+    A word's edit quotes the run of changed words; where that run stands more than once, or the edits would not give
+    `after` again, it is one edit of the whole text.
+    """
+    old, new = before.split(" "), after.split(" ")
+    edits = []
+    for tag, a, b, c, d in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        if tag == "equal":
+            continue
+        # An insertion is written as a replacement of the word before it, which makes its place certain.
+        start = a - 1 if a == b and a > 0 else a
+        quote, replacement = " ".join(old[start:b]), " ".join(old[start:a] + new[c:d])
+        op = EditOp.REPLACE if replacement else EditOp.DELETE
+        edits.append(_proposed(op, quote, replacement, errors))
+    again = apply_edits(before, [Edit(op=e.op, quote=e.quote, replacement=e.replacement) for e in edits]).after
+    return edits if again == after else [_proposed(EditOp.REPLACE, before, after, errors)]
+
+
+def _proposed(op: EditOp, quote: str, replacement: str, errors: Sequence[ErrorNote]) -> ProposedEdit:
+    touched = [(f"e{n}", note) for n, note in enumerate(errors, start=1) if _touches(note.quote, quote)]
+    evidence = sorted({turn for _, note in touched for turn in note.evidence})
+    return ProposedEdit(
+        mends=[name for name, _ in touched], op=op, quote=quote, replacement=replacement, evidence=evidence
+    )
+
+
+def _touches(error_quote: str, edit_quote: str) -> bool:
+    return not error_quote or error_quote in edit_quote or edit_quote in error_quote

@@ -1,0 +1,184 @@
+"""Several runs side by side: the systems that share a name, compared on one and the same holdout."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from arf_programs.config import load_config
+from arf_programs.metrics import (
+    Comparison,
+    Interval,
+    Resampling,
+    by_system,
+    clusters,
+    compare,
+    in_order,
+    system_metrics,
+    with_holm,
+)
+from arf_programs.runs import RunFolder, SplitConversation, file_digest, read_jsonl
+from signatures.exceptions import ConfigError, DataError
+from signatures.records import Conversation, Record, Score
+
+_NAMED = 3  # ids that a message names
+# What measures: where two runs differ in it, so may their scores, whatever the systems do.
+_MEASURES = (
+    ("models", "analyst", "model"),
+    ("models", "judge", "model"),
+    *(("analyze", key) for key in ("strategy", "checks", "samples", "calibration")),
+    *(("evaluate", key) for key in ("analyst", "judge")),
+)
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """A run that was evaluated: what the comparison needs of its folder."""
+
+    label: str
+    folder: RunFolder
+    holdout: Mapping[str, Conversation]
+    scores: Sequence[Score]
+
+
+class RunDifference(Comparison):
+    """A comparison of one system's scores in two runs; `a` and `b` are the labels of the runs."""
+
+    system: str
+
+
+class ComparedRun(Record):
+    """A run with its figures: {system: {metric: interval}}."""
+
+    label: str
+    run_dir: str
+    systems: dict[str, dict[str, Interval]]
+
+
+class ComparedRuns(Record):
+    """What `arf compare` gives; every run but the first is compared with the first.
+
+    `notes` say what keeps the runs from being measured alike.
+    """
+
+    holdout: int
+    confidence: float
+    runs: tuple[ComparedRun, ...]
+    differences: tuple[RunDifference, ...]
+    notes: tuple[str, ...] = ()
+
+
+def compare_runs(paths: Sequence[Path]) -> ComparedRuns:
+    """Compare runs, given as their folders or configurations.
+
+    Samples, confidence, seed and cluster are those of the first run's configuration. Raises ConfigError when there are
+    fewer than two runs or their holdouts differ, and DataError when a run was not evaluated.
+    """
+    runs = read_runs(paths)
+    problems = [text for other in runs[1:] if (text := holdout_problem(runs[0], other))]
+    if problems:
+        raise ConfigError(problems)
+    tool = _resampling(runs[0])
+    return ComparedRuns(
+        holdout=len(runs[0].holdout),
+        confidence=tool.confidence,
+        runs=tuple(
+            ComparedRun(label=run.label, run_dir=str(run.folder.path), systems=system_metrics(run.scores, tool))
+            for run in runs
+        ),
+        differences=tuple(with_holm(_differences(runs, tool))),
+        notes=tuple(note for other in runs[1:] for note in _notes(runs[0], other)),
+    )
+
+
+def read_runs(paths: Sequence[Path]) -> list[FinishedRun]:
+    """The runs, labelled by the names of their folders or, where those are the same, by their paths."""
+    unknown = [f"{path}: no such run: give the folder of a run, or its arf.yaml" for path in paths if not path.exists()]
+    if unknown:
+        raise ConfigError(unknown)
+    folders = [RunFolder(path if path.is_dir() else load_config(path).run_dir) for path in paths]
+    if len({folder.path.resolve() for folder in folders}) < max(2, len(folders)):
+        raise ConfigError("arf compare: name two different runs or more, by their folders or configurations")
+    names = [folder.path.resolve().name for folder in folders]
+    labels = names if len(set(names)) == len(names) else [str(folder.path) for folder in folders]
+    return [_read(label, folder) for label, folder in zip(labels, folders, strict=True)]
+
+
+def holdout_problem(first: FinishedRun, other: FinishedRun) -> str:
+    """How the holdout of another run differs from the first's, in words; empty if it does not."""
+    ours, theirs = first.holdout, other.holdout
+    changed = [name for name in ours if name in theirs and ours[name].as_text() != theirs[name].as_text()]
+    kinds = (
+        (f"only in {first.label}", [name for name in ours if name not in theirs]),
+        (f"only in {other.label}", [name for name in theirs if name not in ours]),
+        ("in both, with different texts", changed),
+    )
+    found = [f"{len(names)} {where} ({_some(names)})" for where, names in kinds if names]
+    if not found:
+        return ""
+    return (
+        f"{first.label} and {other.label} were not scored on the same holdout: {'; '.join(found)}. Give both the same "
+        "corpus.path, corpus.holdout, corpus.limit, labeled.path and seed"
+    )
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
+
+
+def _read(label: str, folder: RunFolder) -> FinishedRun:
+    if not folder.scores.exists():
+        raise DataError(f"{folder.path}: not a run that was evaluated (no scores.jsonl): finish it with `arf run`")
+    rows = read_jsonl(folder.conversations, SplitConversation)
+    holdout = {row.conversation.id: row.conversation for row in rows if row.split == "holdout"}
+    return FinishedRun(label, folder, holdout, list(read_jsonl(folder.scores, Score)))
+
+
+def _resampling(run: FinishedRun) -> Resampling:
+    config = load_config(run.folder.config)
+    settings = config.evaluate
+    return Resampling(
+        samples=settings.samples,
+        confidence=settings.confidence,
+        seed=config.seed,
+        clusters=clusters(run.holdout, settings.cluster),
+    )
+
+
+def _differences(runs: Sequence[FinishedRun], tool: Resampling) -> list[RunDifference]:
+    systems = [by_system(run.scores) for run in runs]
+    return [
+        RunDifference.model_validate({**dict(found), "system": system})
+        for other in range(1, len(runs))
+        for system in in_order(systems[0].keys() & systems[other].keys())
+        for found in compare(runs[other].label, systems[other][system], runs[0].label, systems[0][system], tool)
+    ]
+
+
+def _notes(first: FinishedRun, other: FinishedRun) -> Iterable[str]:
+    ours, theirs = (_config(run.folder.config) for run in (first, other))
+    for keys in _MEASURES:
+        left, right = _value(ours, keys), _value(theirs, keys)
+        if left != right:
+            yield f"{'.'.join(keys)} is {left} in {first.label} and {right} in {other.label}: scores may differ by it"
+    if file_digest(first.folder.taxonomy) != file_digest(other.folder.taxonomy):
+        yield f"taxonomy.yaml differs between {first.label} and {other.label}: the analyst looked for other errors"
+    if any(first.holdout[name].references != other.holdout[name].references for name in first.holdout):
+        yield f"references differ between {first.label} and {other.label}: so do the yardsticks of ROUGE"
+
+
+def _config(path: Path) -> Any:
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise DataError(f"{path}: cannot be read ({error}): run `arf run` there again") from error
+
+
+def _value(document: Any, keys: Sequence[str]) -> Any:
+    for key in keys:
+        document = document.get(key) if isinstance(document, dict) else None
+    return document

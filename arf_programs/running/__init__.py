@@ -1,1 +1,0 @@
-"""Pushes rows of a corpus through programs: streamed, kept as they are done, in one process or several."""

@@ -1,1 +1,0 @@
-"""Rows through the steps of a stage on a Ray cluster."""

@@ -1,0 +1,207 @@
+"""Applying edits to a summary: a pure function that leaves every untouched character as it was."""
+
+from __future__ import annotations
+
+import re
+from difflib import SequenceMatcher
+from typing import Final, NamedTuple
+
+from arf_programs.text.quotes import find_quote
+from arf_programs.text.sentences import sentence_spans
+from signatures.records import Edit, EditOp, Record, RefusedEdit
+
+_STOPS: Final = ".!?"
+_PUNCTUATION: Final = ".!?,;:"
+_PAIRS: Final = {"(": ")", "[": "]", '"': '"', "“": "”"}
+_LEADING: Final = re.compile(r"[.!?,;:]+\s*")
+
+
+class AppliedEdits(Record):
+    """What came of a list of edits; `applied` carries exact quotes, so it yields the same `after` again."""
+
+    after: str
+    applied: tuple[Edit, ...] = ()
+    refused: tuple[RefusedEdit, ...] = ()
+
+
+class _Placed(NamedTuple):
+    """An edit with the span that it really changes, and what comes there."""
+
+    start: int
+    end: int
+    order: int
+    edit: Edit
+    quote: str = ""
+    replacement: str = ""
+
+    @property
+    def deletes(self) -> bool:
+        return self.edit.op is not EditOp.INSERT and not self.replacement
+
+
+def apply_edits(before: str, edits: list[Edit] | tuple[Edit, ...]) -> AppliedEdits:
+    """Apply `edits` to `before`; each is located in `before` itself, so their order does not matter.
+
+    A quote stands for its first occurrence (`find_quote`). An `insert` puts its replacement right
+    after its quote (at the end of `before` if the quote is empty) and, when it inserts whole sentences, after the
+    punctuation that closes the quote's sentence. Of overlapping edits the first in the list wins; words that a quote
+    and its replacement begin with alike only say where the edit belongs, and overlap nothing.
+
+    Text outside the quotes stays byte-identical, but for the seam of an edit: a deletion takes one adjoining space and
+    punctuation that would be left without a phrase, a replacement neither doubles nor loses the full stop of its
+    sentence, and an insertion is set off by one space. Letters outside the quotes never change.
+    """
+    placed: list[_Placed] = []
+    refused: list[tuple[int, RefusedEdit]] = []
+    for order, edit in enumerate(edits):
+        found = _place(before, edit, order)
+        reason = found if isinstance(found, str) else _conflict(found, placed)
+        if isinstance(found, str) or reason:
+            refused.append((order, RefusedEdit(edit=edit, reason=reason)))
+        else:
+            placed.append(found)
+    after = _apply(before, placed)
+    while placed and not _has_words(after):
+        last = placed.pop()
+        reason = "nothing would be left of the summary"
+        refused.append((last.order, RefusedEdit(edit=last.edit, reason=reason)))
+        after = _apply(before, placed)
+    return AppliedEdits(
+        after=after,
+        applied=tuple(item.edit for item in placed),
+        refused=tuple(item for _, item in sorted(refused, key=lambda pair: pair[0])),
+    )
+
+
+def change_share(before: str, after: str) -> float:
+    """The share of words that differ, from 0 (the same words) to 1 (none in common).
+
+    `1 - 2 M / (A + B)`: A and B are the numbers of words (split at white space) of the two texts, and M the number of
+    words in the matching blocks that difflib.SequenceMatcher finds between them, in order. Two empty texts differ by 0.
+    """
+    matcher = SequenceMatcher(None, before.split(), after.split(), autojunk=False)
+    return 1.0 - matcher.ratio()
+
+
+def changed_places(before: str, after: str) -> tuple[tuple[int, int], ...]:
+    """The places (start, end) of `after`, in characters, whose words `before` does not have there.
+
+    By the blocks that difflib.SequenceMatcher finds between the words of the two (split at white space), so that a
+    deletion, which leaves no word, has no place. For edits these are the words of the replacements.
+    """
+    words = [(match.group(), *match.span()) for match in re.finditer(r"\S+", after)]
+    matcher = SequenceMatcher(None, before.split(), [word for word, _, _ in words], autojunk=False)
+    runs = [(c, d) for tag, _, _, c, d in matcher.get_opcodes() if tag in ("insert", "replace")]
+    return tuple((words[c][1], words[d - 1][2]) for c, d in runs)
+
+
+def _place(before: str, edit: Edit, order: int) -> _Placed | str:
+    """Where the edit applies, with its quote made exact, or why it cannot be applied."""
+    replacement = edit.replacement.strip()
+    if edit.op is EditOp.INSERT and not edit.quote.strip():
+        end = len(before.rstrip())
+        return _Placed(end, end, order, edit, "", replacement) if replacement else "there is no text to insert"
+    if not edit.quote.strip():
+        return f"a {edit.op.value} needs a quote"
+    span = find_quote(edit.quote, before)
+    if span is None:
+        return f"the summary does not contain the quote {edit.quote!r}"
+    exact = before[slice(*span)]
+    op = EditOp.DELETE if edit.op is EditOp.REPLACE and not replacement else edit.op
+    if op is EditOp.REPLACE and replacement == exact:
+        return "the replacement equals the quote"
+    edit = edit.model_copy(update={"quote": exact, "op": op})
+    if op is not EditOp.INSERT:
+        changed = replacement if op is EditOp.REPLACE else ""
+        shared = _shared_words(exact, changed)
+        return _Placed(span[0] + shared, span[1], order, edit, exact[shared:], changed[shared:].strip())
+    if not replacement:
+        return "there is no text to insert"
+    point = _insertion_point(before, span[1], replacement)
+    return _Placed(point, point, order, edit, exact, replacement)
+
+
+def _shared_words(quote: str, replacement: str) -> int:
+    """The characters of the whole words that both begin with."""
+    pairs = enumerate(zip(quote, replacement, strict=False))
+    shared = next((place for place, (old, new) in pairs if old != new), min(len(quote), len(replacement)))
+    if shared == len(replacement) and quote[shared : shared + 1].isspace():
+        return shared
+    return max(quote.rfind(space, 0, shared) for space in (" ", "\n")) + 1
+
+
+def _insertion_point(before: str, end: int, replacement: str) -> int:
+    """`end`, or behind the punctuation there when a whole sentence is inserted."""
+    if replacement[-1] not in _STOPS:
+        return end
+    closing = re.match(r"[.!?]+[\"'”’)\]]*(?=\s|$)", before[end:])
+    return end + closing.end() if closing else end
+
+
+def _conflict(found: _Placed, placed: list[_Placed]) -> str:
+    """Why the edit cannot stand beside those already placed; empty if it can. Insertions at one point can."""
+    for other in placed:
+        same_text = found.start < other.end and other.start < found.end
+        if same_text:
+            return f"it overlaps another edit, of {other.edit.quote!r}"
+    return ""
+
+
+def _apply(before: str, placed: list[_Placed]) -> str:
+    """`before` with the edits applied from the right, so that the places of the others stay valid."""
+    after = before
+    ends = {end for _, end in sentence_spans(before)}
+    for item in sorted(placed, key=lambda item: (item.start, item.end, item.order), reverse=True):
+        floor = max((other.end for other in placed if other is not item and other.end <= item.start), default=0)
+        left, right = after[: item.start], after[item.end :]
+        if item.deletes:
+            after = _close_gap(left, right, floor)
+        elif item.edit.op is EditOp.INSERT:
+            after = left + _set_off(left, item.replacement, right) + right
+        else:
+            after = left + _fit(item.quote, item.replacement, right, item.end in ends) + right
+    return after
+
+
+def _close_gap(left: str, right: str, floor: int) -> str:
+    """`left` and `right` joined where a deletion was; nothing of `left` before `floor` is touched."""
+    kept, tail = left[:floor], left[floor:]
+    if tail[-1:] in _PAIRS and right[:1] == _PAIRS[tail[-1]]:
+        tail, right = tail[:-1], right[1:]
+    bare, rest = tail.rstrip(), right.lstrip()
+    opens = not (kept + bare) or (kept + bare)[-1] in _STOPS + "\n"
+    if rest[:1] in tuple(_PUNCTUATION) and (opens or bare[-1:] == rest[:1]):
+        rest = _LEADING.sub("", rest, count=1)
+        return kept + tail + rest if rest else kept + bare
+    if rest[:1] in tuple(_PUNCTUATION + ")]"):
+        return kept + (bare.rstrip(",;:") if rest[0] in _PUNCTUATION else bare) + rest
+    if not rest:
+        return kept + bare + ("" if bare or kept else right)
+    return kept + bare + _wider(tail[len(bare) :], right[: len(right) - len(rest)], bool(kept + bare)) + rest
+
+
+def _wider(left: str, right: str, inside: bool) -> str:
+    """The white space to keep of two runs that a deletion brings together: a line break before a space."""
+    if not inside:
+        return ""
+    return right if right.count("\n") > left.count("\n") else left or right
+
+
+def _set_off(left: str, text: str, right: str) -> str:
+    """`text` with the spaces that part it from its neighbours."""
+    before = "" if not left or left[-1].isspace() or text[0] in _PUNCTUATION else " "
+    after = "" if not right or right[0].isspace() or right[0] in _PUNCTUATION + ")]\"'" else " "
+    return before + text + after
+
+
+def _fit(quote: str, replacement: str, right: str, ends_sentence: bool) -> str:
+    """The replacement, with the final punctuation that its sentence needs and no more."""
+    if right[:1] and right[0] in _PUNCTUATION:
+        return replacement.rstrip(_PUNCTUATION) or replacement
+    if ends_sentence and quote[-1] in _STOPS and replacement[-1].isalnum():
+        return replacement + quote[-1]
+    return replacement
+
+
+def _has_words(text: str) -> bool:
+    return any(char.isalnum() for char in text)

@@ -1,0 +1,153 @@
+"""Tokens of a summary and how two lists of them line up: what the metrics of errors and of repairs count.
+
+Splitting a summary into sentences: exact substrings, without a model or a word list to download.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from difflib import SequenceMatcher
+from typing import Final, NamedTuple
+
+_TOKEN: Final = re.compile(r"\w+(?:['’.,:/-]\w+)*|[^\w\s]")
+
+
+class Token(NamedTuple):
+    """A token at `start:end` of its text; `key` is it in lower case, with a plain apostrophe."""
+
+    key: str
+    start: int
+    end: int
+
+
+def tokens(text: str) -> list[Token]:
+    """Words, numbers with their decimals ("18.90"), and each punctuation mark or sign on its own."""
+    return [Token(m.group().lower().replace("’", "'"), m.start(), m.end()) for m in _TOKEN.finditer(text)]
+
+
+def keys(text: str) -> list[str]:
+    """The tokens of `text` without their places."""
+    return [token.key for token in tokens(text)]
+
+
+def words_of(text: str) -> list[str]:
+    """The tokens of `text` that are words or numbers."""
+    return [key for key in keys(text) if key[0].isalnum()]
+
+
+def alignment(correct: Sequence[str], other: Sequence[str]) -> dict[int, int]:
+    """{index in `correct`: index in `other`} of the tokens that both have in the same order.
+
+    The matching blocks of difflib.SequenceMatcher (Ratcliff and Obershelp's "gestalt" pattern matching). It is always
+    asked in the same direction, so that the same text lines up in the same way.
+    """
+    matcher = SequenceMatcher(None, other, correct, autojunk=False)
+    return {block.b + step: block.a + step for block in matcher.get_matching_blocks() for step in range(block.size)}
+
+
+def word_set(words: str) -> frozenset[str]:
+    """The words of a string as a set: how word lists are written down here."""
+    return frozenset(words.split())
+
+
+_END: Final = re.compile(r"(?P<stop>[.!?…]+)(?P<closers>[\"'”’)\]]*)(?=\s|$)")
+_BREAK: Final = re.compile(r"\s*\n\s*")
+_MARKER: Final = re.compile(r"(?:[-*•–]|\(?\d{1,2}[.)]|\(?[a-z]\))\s")
+_NUMBERED: Final = re.compile(r"\s*\(?(?:\d{1,2}|[A-Za-z])\.")
+_LAST_WORD: Final = re.compile(r"[\w.'’&-]+$")
+
+_NEVER_LAST: Final = word_set(
+    "mr mrs ms mx dr prof rev hon capt lt sgt gen col messrs e.g eg i.e ie vs cf viz approx incl excl esp resp fig "
+    "tel ext nr art sec vol pp ca"
+)
+"""Abbreviations after which a sentence goes on, whatever follows."""
+
+_BEFORE_NUMBER: Final = word_set("no nos num p op ch min max jan feb mar apr jun jul aug sep sept oct nov dec")
+"""Abbreviations after which a sentence goes on when a number follows."""
+
+_SELDOM_LAST: Final = word_set(
+    "st ave rd blvd ln inc ltd co corp llc plc gmbh jr sr dept bldg apt u.s u.k u.s.a e.u d.c ph.d m.d b.a"
+)
+"""Abbreviations that end a sentence only before a word that usually opens one."""
+
+_ANY_CASE: Final = frozenset(("a.m", "p.m", "etc", "hrs", "mins", "no", "min", "max"))
+"""Abbreviations that end a sentence before a capital letter, not before a small one."""
+
+_OPENERS: Final = word_set(
+    "the this that these those he she it they we you his her its their there then when while after before as because "
+    "since although though if however customer agent bot both no in on at for finally also later meanwhile afterwards "
+    "an client representative caller user"
+)
+
+
+def sentence_spans(text: str) -> list[tuple[int, int]]:
+    """The `(start, end)` span of each sentence of `text`, in order, without the white space around it.
+
+    A line break ends a sentence, unless the line before has no final punctuation and the next one goes on in lower
+    case (a wrapped line). Abbreviations, initials, decimals, addresses and list markers ("2. ") do not.
+    """
+    spans: list[tuple[int, int]] = []
+    for start, end in _lines(text):
+        begin = start
+        for match in _END.finditer(text, start, end):
+            if _ends_sentence(text[begin:end], match.start() - begin, match.end() - begin, match):
+                spans.append((begin, match.end()))
+                begin = match.end()
+        spans.append((begin, end))
+    trimmed = (_trim(text, *span) for span in spans)
+    return [(start, end) for start, end in trimmed if start < end]
+
+
+def split_sentences(text: str) -> list[str]:
+    """The sentences of `text` in order, each an exact substring of it."""
+    return [text[start:end] for start, end in sentence_spans(text)]
+
+
+def _lines(text: str) -> list[tuple[int, int]]:
+    """Spans of the lines of `text`, wrapped lines joined."""
+    cuts = [0]
+    for match in _BREAK.finditer(text):
+        before, after = text[: match.start()], text[match.end() :]
+        wrapped = before[-1:] not in ("", *".!?…:;") and after[:1].islower() and not _MARKER.match(after)
+        if match.group().count("\n") > 1 or not wrapped:
+            cuts.append(match.end())
+    return list(zip(cuts, [*cuts[1:], len(text)], strict=True))
+
+
+def _ends_sentence(line: str, stop: int, end: int, match: re.Match[str]) -> bool:
+    """Whether the punctuation at `stop:end` of `line`, which begins with the sentence, ends that sentence."""
+    following = line[end:].lstrip()
+    if not following:
+        return True
+    goes_on = following[0].islower()
+    if goes_on and (match["closers"] or len(match["stop"]) > 1 or "…" in match["stop"]):
+        return False
+    if match["stop"] != ".":
+        return True
+    if _NUMBERED.fullmatch(line[: stop + 1]):
+        return False
+    return not _is_abbreviation(line[:stop], following)
+
+
+def _is_abbreviation(before: str, following: str) -> bool:
+    """Whether the full stop between `before` and `following` belongs to an abbreviation or an initial."""
+    found = _LAST_WORD.search(before)
+    word = found.group() if found else ""
+    short = word.lower()
+    opener = re.match(r"\w+", following)
+    opens = opener is not None and following[0].isupper() and opener.group().lower() in _OPENERS
+    if short in _NEVER_LAST:
+        return True
+    if short in _BEFORE_NUMBER and (following[0].isdigit() or following[0] == "#"):
+        return True
+    if short in _ANY_CASE:
+        return following[0].islower() and short not in ("no", "min", "max")
+    initial = len(word) == 1 and word.isupper()
+    return (initial or short in _SELDOM_LAST) and not opens
+
+
+def _trim(text: str, start: int, end: int) -> tuple[int, int]:
+    """The span without white space at its ends."""
+    part = text[start:end]
+    return start + len(part) - len(part.lstrip()), start + len(part.rstrip())

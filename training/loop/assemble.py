@@ -1,0 +1,215 @@
+"""The training arguments that every method has in common: batches, rates, precision, checkpoints.
+
+Puts a trainer together from settings. Importing this module costs seconds: do it where it is needed.
+
+On CUDA training computes in bfloat16 (the adapter is held in float32) with gradient checkpointing, rows of like length
+share a batch, and TRL's fused head computes the loss. On a CPU everything is float32; see `training.loop.trainer`.
+
+
+Puts a trainer of preference pairs together. Importing this module costs seconds: do it where it is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from datasets import Dataset
+from peft import PeftModel
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, PrinterCallback, TrainerCallback
+from trl.trainer.dpo_config import DPOConfig
+from trl.trainer.dpo_trainer import DPOTrainer
+from trl.trainer.sft_config import SFTConfig
+
+from signatures.records import PreferencePair, TrainingExample
+from training.loop.adapter import FrozenLayers, adapted_layers, may_be_remembered, with_adapter
+from training.loop.checkpoints import Tally
+from training.loop.hardware import Hardware, is_bf16, is_checkpointed
+from training.loop.lengths import COLUMN, are_weighted, chat_messages, token_weights
+from training.loop.trainer import StudentTrainer, WeightedTrainer, is_cpu_alone
+from training.settings import TrainSettings
+
+_KEPT_CHECKPOINTS = 2
+# What two schedules of transformers cannot do without: the rate at the end as a share of the peak (a tenth, as in
+# Hoffmann et al. 2022, arXiv 2203.15556), and the share of decaying steps (10-20% in Haegele et al. 2024, arXiv
+# 2405.18392).
+_FINAL_SHARE = 0.1
+_DECAY_SHARE = 0.2
+
+
+def training_arguments(settings: TrainSettings, hardware: Hardware, folder: Path, *, rows: int) -> dict[str, Any]:
+    """Arguments of transformers' TrainingArguments for `rows` rows, with the checkpoints in `folder`.
+
+    On a CPU a batch is made of single rows, none of which is padded.
+    """
+    cuda = hardware.is_gpu
+    batch = settings.batch_size * settings.gradient_accumulation
+    return {
+        "output_dir": str(folder),
+        "seed": settings.seed,
+        "num_train_epochs": settings.epochs,
+        "per_device_train_batch_size": settings.batch_size if cuda else 1,
+        "gradient_accumulation_steps": settings.gradient_accumulation if cuda else batch,
+        "learning_rate": settings.learning_rate,
+        "lr_scheduler_type": settings.scheduler,
+        "lr_scheduler_kwargs": scheduler_arguments(settings, rows),
+        "warmup_steps": settings.warmup_ratio,
+        "weight_decay": settings.weight_decay,
+        "max_grad_norm": settings.max_grad_norm,
+        "neftune_noise_alpha": settings.neftune_alpha,
+        "use_cpu": not cuda,
+        "bf16": is_bf16(settings, hardware),
+        "gradient_checkpointing": is_checkpointed(settings, hardware),
+        "dataloader_pin_memory": cuda,
+        "save_strategy": "steps",
+        "save_steps": settings.save_steps,
+        "save_total_limit": _KEPT_CHECKPOINTS,
+        "logging_steps": 1,
+        "logging_nan_inf_filter": False,
+        "report_to": "none",
+        "disable_tqdm": True,
+    }
+
+
+def scheduler_arguments(settings: TrainSettings, rows: int) -> dict[str, float]:
+    """What the schedule needs to be told, for `rows` rows."""
+    if settings.scheduler == "cosine_with_min_lr":
+        return {"min_lr_rate": _FINAL_SHARE}
+    if settings.scheduler == "warmup_stable_decay":
+        batch = settings.batch_size * settings.gradient_accumulation
+        steps = max(1, round(settings.epochs * -(-rows // batch)))
+        return {"num_decay_steps": max(1, round(_DECAY_SHARE * steps))}
+    return {}
+
+
+_MEMORY = 2**30  # bytes for the outputs of frozen layers
+
+
+def assemble(
+    settings: TrainSettings,
+    examples: Sequence[TrainingExample],
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    hardware: Hardware,
+    folder: Path,
+    tally: Tally,
+    callbacks: list[TrainerCallback],
+) -> StudentTrainer:
+    """A trainer of `model`, or of an adapter on it, that is ready to train, with its checkpoints in `folder`.
+
+    Raises ConfigError for targets that the model does not have.
+    """
+    weighted = are_weighted(examples, settings.edit_weight)
+    kind = WeightedTrainer if weighted else StudentTrainer
+    trainer = kind(
+        model=model if settings.method == "full" else with_adapter(model, settings),
+        args=_sft_config(settings, hardware, folder, rows=len(examples)),
+        train_dataset=_weighted_dataset(examples, tokenizer, settings) if weighted else _dataset(examples),
+        processing_class=tokenizer,
+        callbacks=callbacks,
+    )
+    trainer.remove_callback(PrinterCallback)
+    trainer.tally = tally
+    # Noise on the embeddings makes every pass through the frozen layers a new one.
+    if is_cpu_alone(trainer.accelerator) and not trainer.args.gradient_checkpointing and not settings.neftune_alpha:
+        _spare_frozen_layers(model, settings)
+    return trainer
+
+
+def _dataset(examples: Sequence[TrainingExample]) -> Dataset:
+    pairs = [chat_messages(example) for example in examples]
+    return Dataset.from_list([{"prompt": prompt, "completion": completion} for prompt, completion in pairs])
+
+
+def _weighted_dataset(
+    examples: Sequence[TrainingExample], tokenizer: PreTrainedTokenizerBase, settings: TrainSettings
+) -> Dataset:
+    weights = [token_weights(tokenizer, example, settings.edit_weight) for example in examples]
+    return _dataset(examples).add_column(COLUMN, weights)
+
+
+def _sft_config(settings: TrainSettings, hardware: Hardware, folder: Path, *, rows: int) -> SFTConfig:
+    return SFTConfig(
+        train_sampling_strategy="group_by_length" if hardware.is_gpu and not settings.packing else "random",
+        packing=settings.packing,
+        max_length=settings.max_length,
+        completion_only_loss=True,
+        **training_arguments(settings, hardware, folder, rows=rows),
+    )
+
+
+def _spare_frozen_layers(model: PreTrainedModel, settings: TrainSettings) -> None:
+    layers = getattr(model.base_model, "layers", None)
+    adapted = adapted_layers(model, settings)
+    if layers is None or adapted is None or settings.method == "full":
+        return
+    frozen = layers[: adapted[0]]
+    if may_be_remembered(frozen):
+        FrozenLayers(frozen, limit=_MEMORY)
+
+
+class PreferenceTrainer(DPOTrainer):
+    """TRL's DPOTrainer, which counts tokens and padding of both sides of the pairs."""
+
+    tally: Tally  # set before training
+
+    def compute_loss(self, model: torch.nn.Module, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """The loss of the base class."""
+        mask = inputs["attention_mask"]
+        counts = torch.tensor([[int(mask.sum()), mask.numel()]], device=self.args.device)
+        tokens, positions = self.accelerator.gather(counts).sum(dim=0).tolist()
+        self.tally.tokens += tokens
+        self.tally.padding += positions - tokens
+        return super().compute_loss(model, inputs, *args, **kwargs)
+
+
+def assemble_preference(
+    settings: TrainSettings,
+    pairs: Sequence[PreferencePair],
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    hardware: Hardware,
+    adapter: Path | None,
+    folder: Path,
+    tally: Tally,
+    callbacks: list[TrainerCallback],
+) -> PreferenceTrainer:
+    """A trainer that is ready to train, with its checkpoints in `folder`.
+
+    It goes on from `adapter`, of which TRL keeps a frozen copy as the reference; a new adapter changes nothing at
+    first, so copying it makes the base the reference. With method `full` every weight of `model` is trained, and TRL
+    loads it a second time as the reference. Raises ConfigError for targets that the model does not have.
+    """
+    trainer = PreferenceTrainer(
+        model=_student(model, settings, adapter),
+        args=_dpo_config(settings, hardware, folder, rows=len(pairs)),
+        train_dataset=_preference_dataset(pairs),
+        processing_class=tokenizer,
+        callbacks=callbacks,
+    )
+    trainer.remove_callback(PrinterCallback)
+    trainer.tally = tally
+    return trainer
+
+
+def _student(model: PreTrainedModel, settings: TrainSettings, adapter: Path | None) -> PreTrainedModel | PeftModel:
+    if adapter is not None:
+        return PeftModel.from_pretrained(model, adapter, is_trainable=True)
+    return model if settings.method == "full" else with_adapter(model, settings)
+
+
+def _preference_dataset(pairs: Sequence[PreferencePair]) -> Dataset:
+    return Dataset.from_list([pair.model_dump(include={"prompt", "chosen", "rejected"}) for pair in pairs])
+
+
+def _dpo_config(settings: TrainSettings, hardware: Hardware, folder: Path, *, rows: int) -> DPOConfig:
+    return DPOConfig(
+        loss_type=[settings.preference.method],
+        beta=settings.preference.beta,
+        max_length=None,  # the pairs were measured before: nothing is cut
+        **training_arguments(settings, hardware, folder, rows=rows),
+    )

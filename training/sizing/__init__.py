@@ -1,0 +1,1 @@
+"""How much memory and time training takes, before it is started."""
