@@ -1,0 +1,50 @@
+"""The folder of one run: its files, manifests, fingerprints, lock, ledger and progress.
+
+Everything that ARF writes for a run is named here, and every file is plain and readable.
+"""
+
+from arf_programs.runs.fingerprint import digest, file_digest, model_digest, prompts_digest, without
+from arf_programs.runs.folder import Manifest, RunFolder, read_manifest, write_manifest
+from arf_programs.runs.jsonl import (
+    JsonlAppender,
+    JsonlIndex,
+    read_jsonl,
+    read_lines,
+    write_jsonl_atomic,
+    write_lines_atomic,
+    write_text_atomic,
+)
+from arf_programs.runs.ledger import Call, Spent, iter_ledger, read_ledger
+from arf_programs.runs.progress import Progress, RunStatus, StatusFile, read_status
+from arf_programs.runs.run import Run, SplitConversation, refuse_foreign_folder, run_lock
+
+__all__ = [
+    "Call",
+    "JsonlAppender",
+    "JsonlIndex",
+    "Manifest",
+    "Progress",
+    "Run",
+    "RunFolder",
+    "RunStatus",
+    "Spent",
+    "SplitConversation",
+    "StatusFile",
+    "digest",
+    "file_digest",
+    "iter_ledger",
+    "model_digest",
+    "prompts_digest",
+    "read_jsonl",
+    "read_ledger",
+    "read_lines",
+    "read_manifest",
+    "read_status",
+    "refuse_foreign_folder",
+    "run_lock",
+    "without",
+    "write_jsonl_atomic",
+    "write_lines_atomic",
+    "write_manifest",
+    "write_text_atomic",
+]

@@ -1,0 +1,110 @@
+"""What every stage is given: the configuration, the run's folder, and a way to ask models.
+
+Guards a run's folder: one process at a time, and one configuration.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import yaml
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TextIO
+from arf_programs.config import Config
+from arf_programs.runs.fingerprint import digest, file_digest
+from arf_programs.runs.jsonl import read_jsonl, JsonlIndex
+from arf_programs.runs.progress import Progress
+from arf_programs.runs.folder import RunFolder
+from signatures.records import Conversation, Record, Summary
+from contextlib import contextmanager
+from signatures.exceptions import ConfigError
+
+class SplitConversation(Record):
+    """A row of `conversations.jsonl`."""
+
+    split: Literal["train", "holdout"]
+    conversation: Conversation
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run. `base_dir` is the folder of arf.yaml, to which its paths are relative.
+
+    With `again`, rows that failed are tried again, and stored answers that were no use are asked for anew.
+    """
+
+    config: Config
+    base_dir: Path
+    folder: RunFolder
+    progress: Progress
+    again: bool = False
+
+    def conversations(self, split: Literal["train", "holdout"] | None = None) -> Mapping[str, Conversation]:
+        """The conversations by id, in the corpus's order; of one side of the split, or of both. Each is read when asked
+        for.
+        """
+        return JsonlIndex(
+            self.folder.conversations,
+            SplitConversation,
+            key=lambda row: row["conversation"]["id"] if split in (None, row["split"]) else None,
+            value=lambda row: row.conversation,
+        )
+
+    def drafts(self, split: Literal["train", "holdout"]) -> Iterator[Summary]:
+        """The teacher's drafts on one side of the split, one at a time."""
+        known = self.conversations(split)
+        return (draft for draft in read_jsonl(self.folder.drafts, Summary) if draft.conversation_id in known)
+
+    @property
+    def calls(self) -> Path:
+        """Where answers are stored: in the run's folder, or in `calls_dir`."""
+        given = self.config.calls_dir
+        return self.folder.calls if given is None else self.base_dir / given
+
+    def content_digest(self, path: str) -> str:
+        """Hash of a configured file or folder, beside arf.yaml or in the working directory; a hub id is its own."""
+        for place in (self.base_dir / path, Path(path)):
+            if path and place.exists():
+                return file_digest(place)
+        return digest(path)
+
+
+@contextmanager
+def run_lock(run: Run) -> Iterator[None]:
+    """Hold the run's folder. Raises ConfigError when another process holds it or it belongs to another run."""
+    refuse_foreign_folder(run)
+    with _lock_file(run.folder) as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigError(
+                f"{run.folder.path}: another arf is at work here: wait for it, or give another --run-dir."
+            ) from None
+        yield
+
+
+def _lock_file(folder: RunFolder) -> TextIO:
+    try:
+        folder.path.mkdir(parents=True, exist_ok=True)
+        return (folder / ".lock").open("w", encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{folder.path}: cannot be written to ({error.strerror}): give another --run-dir.") from None
+
+
+def refuse_foreign_folder(run: Run) -> None:
+    """Raise ConfigError when the folder holds a run of another name or another corpus, which would be overwritten."""
+    if not run.folder.config.exists():
+        return
+    try:
+        other = yaml.safe_load(run.folder.config.read_text(encoding="utf-8"))
+        theirs = {"name": other["name"], "corpus.path": Path(other["corpus"]["path"]).name}
+    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError):
+        raise ConfigError(f"{run.folder.config}: not a configuration that arf wrote: give another --run-dir.") from None
+    ours = {"name": run.config.name, "corpus.path": Path(run.config.corpus.path).name}
+    for key in ours:
+        if ours[key] != theirs[key]:
+            raise ConfigError(
+                f"{run.folder.path} holds another run ({key} is {theirs[key]}, here {ours[key]}): "
+                "give another --run-dir or name, or remove that folder."
+            )
