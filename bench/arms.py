@@ -17,12 +17,12 @@ from arf_programs.config.models import ModelConfig
 from arf_programs.corpus.taxonomy import seed_taxonomy
 from arf_programs.models.lm import build_lm, gives_logprobs
 from arf_programs.models.store import call_store, calls_of
-from arf_programs.programs.analyze import AnalyzeSummary, HolisticAnalysis, SentencewiseAnalysis
+from arf_programs.programs.analyze import Analyze, HolisticAnalysis, SentencewiseAnalysis
 from arf_programs.programs.calibration import Calibration, fit_calibration
 from arf_programs.programs.edit_sentences import EditSentences
 from arf_programs.programs.propose import EditSummary, Propose
 from arf_programs.programs.reported_errors import is_omission, merge_errors
-from arf_programs.programs.revise import ReviseDraft
+from arf_programs.programs.revise import Revise
 from arf_programs.programs.support import SentenceSupport, summary_score, support_of
 from arf_programs.programs.verify import VerifyRevision
 from arf_programs.runner.rows import RowKey, run_rows
@@ -91,18 +91,18 @@ class Bench:
 
     def analyzer(
         self, strategy: Strategy | None, calibration: Calibration | None = None, *, checks: bool = False
-    ) -> AnalyzeSummary:
+    ) -> Analyze:
         """An analyser of a strategy; without one, of checks alone."""
         if strategy is None:
-            return AnalyzeSummary(None, checks=True)
+            return Analyze(None, checks=True)
         analysis: HolisticAnalysis | SentencewiseAnalysis = HolisticAnalysis(self.taxonomy, retries=RETRIES)
         if strategy == "sentencewise":
             analysis = SentencewiseAnalysis(self.taxonomy, self.support(calibration), retries=RETRIES)
-        program = AnalyzeSummary(analysis, checks=checks)
+        program = Analyze(analysis, checks=checks)
         program.set_lm(self.lm)
         return program
 
-    def reviser(self, arm: Arm, call: str, form: str) -> ReviseDraft:
+    def reviser(self, arm: Arm, call: str, form: str) -> Revise:
         """A reviser whose verifier is the arm's analyst, with checks, as it is for the conversation `call`."""
         calibration = arm.calibrations.get(call)
         propose: Propose = EditSentences(retries=RETRIES, min_words=MIN_WORDS)
@@ -111,7 +111,7 @@ class Bench:
         propose.use(self.lm)
         analyze = self.analyzer(arm.strategy, calibration, checks=True)
         verify = VerifyRevision(analyze, max_change=0.6, min_words=MIN_WORDS, support=self.support(calibration))
-        return ReviseDraft(propose, verify, attempts=2, on_reject="keep_partial")
+        return Revise(propose, verify, attempts=2, on_reject="keep_partial")
 
     def usage(self, stages: Sequence[str], summaries: int) -> tuple[float, float]:
         """(calls, tokens) for one of so many summaries, by the answers that were not replayed."""

@@ -99,9 +99,9 @@ def yes(probability: float) -> scripted.ScriptedAnswer:
 
 
 def analyzer_of(lm, taxonomy=None, strategy="holistic", *, checks=False, retries=0, **support):
-    """An AnalyzeSummary with a model; further settings are those of the support question."""
+    """An Analyze with a model; further settings are those of the support question."""
     from arf_programs.corpus.taxonomy import seed_taxonomy
-    from arf_programs.programs.analyze import AnalyzeSummary, HolisticAnalysis, SentencewiseAnalysis
+    from arf_programs.programs.analyze import Analyze, HolisticAnalysis, SentencewiseAnalysis
     from arf_programs.programs.support import SentenceSupport
 
     taxonomy = taxonomy or seed_taxonomy()
@@ -109,7 +109,7 @@ def analyzer_of(lm, taxonomy=None, strategy="holistic", *, checks=False, retries
         analysis = HolisticAnalysis(taxonomy, retries=retries)
     else:
         analysis = SentencewiseAnalysis(taxonomy, SentenceSupport(retries=retries, **support), retries=retries)
-    program = AnalyzeSummary(analysis, checks=checks)
+    program = Analyze(analysis, checks=checks)
     program.set_lm(lm)
     return program
 

@@ -5,7 +5,7 @@ import scripted_team
 
 from arf_programs.corpus.taxonomy import seed_taxonomy
 from arf_programs.models import scripted
-from arf_programs.programs.analyze import AnalyzeSummary
+from arf_programs.programs.analyze import Analyze
 from signatures.exceptions import ModelError
 from signatures.records import Category, Taxonomy, Turn
 
@@ -83,7 +83,7 @@ def test_checks_and_analyst_are_merged(call, lm, conversation):
 
 
 def test_without_a_strategy_no_model_is_asked(call, conversation):
-    program = AnalyzeSummary(None, checks=True)
+    program = Analyze(None, checks=True)
     answer = call(program, conversation=conversation, summary="The agent refunded 77.50 to the customer at once.")
     assert {note.source for note in answer.errors} == {"check"}
 

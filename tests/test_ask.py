@@ -6,7 +6,7 @@ from arf_programs.models import scripted
 from arf_programs.models.lm import build_lm
 from arf_programs.models.scripted import ScriptedAnswer
 from arf_programs.programs.asking import ask
-from arf_programs.programs.summarize import SummarizeConversation
+from arf_programs.programs.summarize import Summarize
 from arf_programs.programs.taxonomy import TakeNotes
 from signatures.exceptions import ModelError
 from signatures.note_problems import NoteProblems
@@ -81,7 +81,7 @@ def test_a_text_cannot_open_a_field_of_its_own(call):
 
 
 def test_blank_summaries_are_asked_for_again_and_then_fail(call, lm, conversation):
-    program = SummarizeConversation("Summarize it, please.", retries=1)
+    program = Summarize("Summarize it, please.", retries=1)
     program.set_lm(lm)
     scripted.register("model", ["  \n", "A summary. "])
     assert call(program, conversation=conversation).summary == "A summary."
@@ -102,7 +102,7 @@ def test_an_answer_that_is_not_whole_is_asked_for_again_even_if_it_can_be_parsed
 
 
 def test_a_summary_may_be_cut_off_and_says_so_but_not_be_withheld(call, lm, conversation):
-    program = SummarizeConversation("Summarize it, please.", retries=0)
+    program = Summarize("Summarize it, please.", retries=0)
     program.set_lm(lm)
     scripted.register("model", [ScriptedAnswer(error="length", answer="The customer wanted"), "It is whole."])
     cut = call(program, conversation=conversation)

@@ -12,7 +12,7 @@ from arf_programs.cli.app import app
 from arf_programs.config.models import ModelConfig
 from arf_programs.models.lm import build_lm, check_provider
 from arf_programs.models.sending import need_of
-from arf_programs.programs.summarize import SummarizeConversation
+from arf_programs.programs.summarize import Summarize
 from signatures.exceptions import ConfigError
 
 MODEL = "anthropic/claude-sonnet-4-5"
@@ -26,7 +26,7 @@ def key(monkeypatch):
 
 def asked(call, conversation, base_url, *, demos=(), **settings):
     """Ask for a summary through the sending path of a run."""
-    program = SummarizeConversation("Summarize it.", retries=0)
+    program = Summarize("Summarize it.", retries=0)
     program.set_lm(build_lm(ModelConfig(model=MODEL, api_base=base_url, **settings), seed=1))
     program.summarize.demos = list(demos)
     with dspy.context(disable_history=True):

@@ -2,7 +2,7 @@ import pytest
 from scripted_team import rating
 
 from arf_programs.models import scripted
-from arf_programs.programs.judge import ComparePair, JudgeSummary, prompt_name, settled
+from arf_programs.programs.judge import ComparePair, Judge, prompt_name, settled
 from arf_programs.runs.fingerprint import digest
 from signatures.compare_summaries import PAIRWISE_VERSION, CompareSummaries
 from signatures.exceptions import ModelError
@@ -10,8 +10,8 @@ from signatures.rate_summary import RUBRIC_VERSION, RateSummary
 from signatures.records import Summary
 
 
-def judge(lm, retries: int = 1) -> JudgeSummary:
-    program = JudgeSummary(retries=retries)
+def judge(lm, retries: int = 1) -> Judge:
+    program = Judge(retries=retries)
     program.set_lm(lm)
     return program
 

@@ -3,9 +3,9 @@ import pytest
 from dspy.utils.exceptions import AdapterParseError
 
 from arf_programs.models import scripted
-from arf_programs.programs.summarize import PlainAdapter, SummarizeConversation
+from arf_programs.programs.summarize import PlainAdapter, Summarize
 from arf_programs.text.student_prompt import student_messages, user_text
-from signatures.summarize import Summarize
+from signatures.summarize import Summarize as SummarizeSignature
 
 INSTRUCTION = """
     Summarize this conversation.
@@ -15,7 +15,7 @@ INSTRUCTION = """
 
 def test_a_teacher_is_asked_with_the_very_prompt_that_a_student_is_trained_on(call, lm, conversation):
     scripted.register("model", ["A summary."])
-    program = SummarizeConversation(INSTRUCTION, retries=0)
+    program = Summarize(INSTRUCTION, retries=0)
     program.set_lm(lm)
     call(program, conversation=conversation)
     (asked,) = scripted.calls("model")
@@ -26,7 +26,7 @@ def test_a_teacher_is_asked_with_the_very_prompt_that_a_student_is_trained_on(ca
 
 def test_demonstrations_are_earlier_turns():
     demos = [{"conversation": "A: hi", "summary": "A greeting."}]
-    messages = PlainAdapter().format(Summarize, demos, {"conversation": "B: ho"})
+    messages = PlainAdapter().format(SummarizeSignature, demos, {"conversation": "B: ho"})
     assert [message["role"] for message in messages] == ["system", "user", "assistant", "user"]
     assert messages[1]["content"] == user_text("A: hi")
     assert messages[2]["content"] == "A greeting."
@@ -35,13 +35,13 @@ def test_demonstrations_are_earlier_turns():
 
 def test_the_whole_answer_is_the_summary():
     text = '{"not": "parsed"} [[ ## summary ## ]] as it is'
-    assert PlainAdapter().parse(Summarize, f"\n {text} \n") == {"summary": text}
+    assert PlainAdapter().parse(SummarizeSignature, f"\n {text} \n") == {"summary": text}
 
 
 @pytest.mark.parametrize("blank", ["", " \n\t"])
 def test_a_blank_answer_is_malformed(blank):
     with pytest.raises(AdapterParseError, match="blank"):
-        PlainAdapter().parse(Summarize, blank)
+        PlainAdapter().parse(SummarizeSignature, blank)
 
 
 def test_other_calls_keep_their_adapter(call, lm, conversation):
@@ -55,7 +55,7 @@ def test_other_calls_keep_their_adapter(call, lm, conversation):
             seen.append(dspy.settings.adapter is before)
 
     scripted.register("model", ["A summary."])
-    program = SummarizeConversation(INSTRUCTION, retries=0)
+    program = Summarize(INSTRUCTION, retries=0)
     program.set_lm(lm)
     call(Both(), conversation=conversation)
     assert seen == [True]

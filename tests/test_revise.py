@@ -3,7 +3,7 @@ import scripted_team
 
 from arf_programs.corpus.taxonomy import seed_taxonomy
 from arf_programs.programs.propose import EditSummary, Rewrite, RewriteByTaxonomy
-from arf_programs.programs.revise import ReviseDraft
+from arf_programs.programs.revise import Revise
 from arf_programs.programs.verify import VerifyRevision
 from arf_programs.text.edits import apply_edits
 from arf_programs.text.quotes import locate_error
@@ -45,7 +45,7 @@ def revise(call, lm, conversation):
         }[strategy]
         propose.use(lm)
         verify = VerifyRevision(analyze, max_change=max_change, min_words=5)
-        program = ReviseDraft(propose, verify, attempts=attempts, on_reject=on_reject)
+        program = Revise(propose, verify, attempts=attempts, on_reject=on_reject)
         summary = Summary(conversation_id=conversation.id, text=draft, system="teacher", model="scripted/model")
         return call(program, conversation=conversation, draft=summary, errors=tuple(errors)).revision
 

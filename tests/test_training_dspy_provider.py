@@ -15,8 +15,8 @@ from arf_programs.models import scripted
 from arf_programs.models.lm import build_lm
 from arf_programs.models.store import call_store
 from arf_programs.models.weights import is_adapter
-from arf_programs.programs.judge import JudgeSummary
-from arf_programs.programs.summarize import SummarizeConversation
+from arf_programs.programs.judge import Judge
+from arf_programs.programs.summarize import Summarize
 from arf_programs.runs.jsonl import read_jsonl
 from arf_programs.text.student_prompt import student_messages
 from signatures.exceptions import ConfigError, DataError
@@ -61,7 +61,7 @@ def stored_calls(tmp_path):
 
 
 def program(lm):
-    made = dspy.syncify(SummarizeConversation(INSTRUCTION, retries=0), in_place=False)
+    made = dspy.syncify(Summarize(INSTRUCTION, retries=0), in_place=False)
     made.set_lm(lm)
     return made
 
@@ -147,7 +147,7 @@ def test_only_models_of_this_process_are_trained(tmp_path):
 
 
 def test_typed_answers_are_trained_on_as_the_json_that_is_asked_for():
-    (predict,) = JudgeSummary(retries=0).predictors()
+    (predict,) = Judge(retries=0).predictors()
     inputs = {"conversation": "[1] Customer: Hi.", "summary": SUMMARY}
     given = {"reasons": "Nothing is wrong.", "faithful": 5, "complete": 5, "concise": 5, "rating": 5}
     data = TypedAdapter().format_finetune_data(predict.signature, [], inputs, given)

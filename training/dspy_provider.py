@@ -43,7 +43,7 @@ def trainable_lm(config: ModelConfig, folder: Path, *, seed: int) -> dspy.LM:
 
 
 class SummaryAdapter(PlainAdapter, dspy.ChatAdapter):  # type: ignore[name-defined, unused-ignore]
-    """For `BootstrapFinetune(adapter=...)` on `SummarizeConversation`: rows in the very form in which it asks."""
+    """For `BootstrapFinetune(adapter=...)` on `Summarize`: rows in the very form in which it asks."""
 
     def format_assistant_message_content(
         self, signature: type[dspy.Signature], outputs: dict[str, Any], missing_field_message: str | None = None

@@ -15,7 +15,7 @@ from arf_programs.config import ModelConfig
 from arf_programs.corpus import seed_taxonomy
 from arf_programs.estimating.recorder import KINDS, Asked, Kind, Recorder, Scene, stand_in_draft
 from arf_programs.models import build_lm
-from arf_programs.programs import AnalyzeSummary, ComparePair, MergeNotes, ReviseDraft, SummarizeConversation, TakeNotes
+from arf_programs.programs import Analyze, ComparePair, MergeNotes, Revise, Summarize, TakeNotes
 from arf_programs.runs import Run, read_jsonl
 from arf_programs.stages import (
     TEACHER,
@@ -193,7 +193,7 @@ def _rated(run: Run, item: Conversation, sample: Sample, recorder: Recorder) -> 
     }
 
 
-def _revised(run: Run, reviser: ReviseDraft, item: Conversation, sample: Sample, recorder: Recorder) -> Scenes:
+def _revised(run: Run, reviser: Revise, item: Conversation, sample: Sample, recorder: Recorder) -> Scenes:
     """The reviser over a holdout draft: analysed as in training, then revised and verified."""
     analyzer = build_analyzer(run)
     analyzer.checks = False
@@ -217,20 +217,20 @@ def _compared(run: Run, item: Conversation, sample: Sample, recorder: Recorder) 
     return scenes
 
 
-def _system(run: Run, model: ModelConfig) -> SummarizeConversation:
-    program = SummarizeConversation(run.config.summarize.instruction, retries=0)
+def _system(run: Run, model: ModelConfig) -> Summarize:
+    program = Summarize(run.config.summarize.instruction, retries=0)
     program.set_lm(build_lm(model, seed=run.config.seed))
     return program
 
 
-def _analysed(analyzer: AnalyzeSummary, item: Conversation, sample: Sample, recorder: Recorder) -> Scenes:
+def _analysed(analyzer: Analyze, item: Conversation, sample: Sample, recorder: Recorder) -> Scenes:
     return {
         kind: recorder.ask(Scene(kind, text), partial(analyzer.acall, conversation=item, summary=text))[1]
         for kind, text in sample.drafts[item.id].items()
     }
 
 
-def _summarised(program: SummarizeConversation, item: Conversation, sample: Sample, recorder: Recorder) -> Scenes:
+def _summarised(program: Summarize, item: Conversation, sample: Sample, recorder: Recorder) -> Scenes:
     return {
         kind: recorder.ask(Scene(kind, text), partial(program.acall, conversation=item))[1]
         for kind, text in sample.drafts[item.id].items()

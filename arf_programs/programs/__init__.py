@@ -1,14 +1,14 @@
 """The DSPy modules: each asks models typed questions, and returns records."""
 
-from arf_programs.programs.analyze import AnalyzeSummary, HolisticAnalysis, SentencewiseAnalysis
+from arf_programs.programs.analyze import Analyze, HolisticAnalysis, SentencewiseAnalysis
 from arf_programs.programs.asking import ask, demos_for, text_vectorizer
 from arf_programs.programs.calibration import Calibration, mismatches, read_calibration, write_calibration
 from arf_programs.programs.demos import analysis_examples, revision_examples, show, usable_examples
 from arf_programs.programs.edit_sentences import EditSentences
-from arf_programs.programs.judge import ComparePair, JudgeSummary, prompt_name
+from arf_programs.programs.judge import ComparePair, Judge, prompt_name
 from arf_programs.programs.propose import EditSummary, Propose, Rewrite, RewriteByTaxonomy
 from arf_programs.programs.reported_errors import omission_ids, same_error, statement_ids
-from arf_programs.programs.revise import ReviseDraft
+from arf_programs.programs.revise import Revise
 from arf_programs.programs.saved import (
     CALIBRATION,
     CANDIDATE,
@@ -39,7 +39,7 @@ from arf_programs.programs.saved import (
     use_calibration,
     use_compiled,
 )
-from arf_programs.programs.summarize import PlainAdapter, SummarizeConversation
+from arf_programs.programs.summarize import PlainAdapter, Summarize
 from arf_programs.programs.support import SentenceSupport, SupportAdapter, calibration_of, support_rows
 from arf_programs.programs.taxonomy import MergeNotes, TakeNotes, count_errors
 from arf_programs.programs.verify import VerifyRevision
@@ -54,26 +54,26 @@ __all__ = [
     "CARD_TEXT",
     "PROGRAM",
     "TARGET_ROLES",
-    "AnalyzeSummary",
+    "Analyze",
     "Calibration",
     "Card",
     "ComparePair",
     "EditSentences",
     "EditSummary",
     "HolisticAnalysis",
-    "JudgeSummary",
+    "Judge",
     "MergeNotes",
     "PlainAdapter",
     "ProgramState",
     "Propose",
-    "ReviseDraft",
+    "Revise",
     "Rewrite",
     "RewriteByTaxonomy",
     "SentenceSupport",
     "SentencewiseAnalysis",
     "SideScores",
     "Spent",
-    "SummarizeConversation",
+    "Summarize",
     "SupportAdapter",
     "TakeNotes",
     "VerifyRevision",

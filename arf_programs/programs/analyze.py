@@ -131,7 +131,7 @@ def _inside(error: SentenceError, summary: str, start: int, sentence: str) -> Se
     return error.model_copy(update={"quote": sentence})
 
 
-class AnalyzeSummary(dspy.Module):
+class Analyze(dspy.Module):
     """Finds the errors of a summary.
 
     `analysis` is the analyst's strategy, with the predictors that it uses and no others; None asks no model at all.

@@ -18,7 +18,7 @@ _A_FIRST: Mapping[Better, Preference] = {"first": "a", "second": "b", "tie": "ti
 _B_FIRST: Mapping[Better, Preference] = {"first": "b", "second": "a", "tie": "tie"}
 
 
-class JudgeSummary(dspy.Module):
+class Judge(dspy.Module):
     """Rates one summary by its conversation."""
 
     def __init__(self, *, retries: int) -> None:

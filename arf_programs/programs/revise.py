@@ -47,7 +47,7 @@ def _overlap(replacement: str, quote: str) -> bool:
 OnReject = Literal["drop", "keep_draft", "keep_partial"]
 
 
-class ReviseDraft(dspy.Module):
+class Revise(dspy.Module):
     """One draft and its errors to one Revision.
 
     `propose` asks the editor (one of the strategies of `arf_programs.programs.propose`), `verify` decides. After the

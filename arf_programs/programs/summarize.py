@@ -13,7 +13,7 @@ from dspy.utils.exceptions import AdapterParseError
 from arf_programs.programs.asking import ask
 from arf_programs.text import user_text
 from signatures.records import Conversation
-from signatures.summarize import Summarize
+from signatures.summarize import Summarize as SummarizeSignature
 
 
 class PlainAdapter(dspy.Adapter):  # type: ignore[name-defined, unused-ignore]
@@ -51,12 +51,12 @@ def _only_fields(signature: type[dspy.Signature]) -> tuple[str, str]:
     return source, target
 
 
-class SummarizeConversation(dspy.Module):
+class Summarize(dspy.Module):
     """One conversation to one summary, under the run's own instruction."""
 
     def __init__(self, instruction: str, *, retries: int) -> None:
         super().__init__()
-        self.summarize = dspy.Predict(Summarize.with_instructions(instruction))
+        self.summarize = dspy.Predict(SummarizeSignature.with_instructions(instruction))
         self.retries = retries
 
     async def aforward(self, conversation: Conversation) -> dspy.Prediction:

@@ -7,7 +7,7 @@ from difflib import SequenceMatcher
 
 import dspy
 
-from arf_programs.programs.analyze import AnalyzeSummary
+from arf_programs.programs.analyze import Analyze
 from arf_programs.programs.reported_errors import holds_words, is_omission, same_error
 from arf_programs.programs.support import SentenceSupport
 from arf_programs.text import change_share, notes_by_sentence, split_sentences
@@ -43,7 +43,7 @@ class VerifyRevision(dspy.Module):
 
     def __init__(
         self,
-        analyze: AnalyzeSummary,
+        analyze: Analyze,
         *,
         max_change: float,
         min_words: int,

@@ -13,7 +13,7 @@ from arf_programs.config import ModelConfig
 from arf_programs.corpus import LabeledExample, labeled_of, read_taxonomy
 from arf_programs.models import build_lm, gives_logprobs
 from arf_programs.programs import (
-    AnalyzeSummary,
+    Analyze,
     Calibration,
     HolisticAnalysis,
     SentenceSupport,
@@ -68,7 +68,7 @@ def build_analyzer(
     taxonomy: Taxonomy | None = None,
     labeled: Sequence[LabeledExample] | None = None,
     compiled: bool = True,
-) -> AnalyzeSummary:
+) -> Analyze:
     """The analyser as configured; without `model`, its deterministic checks alone.
 
     `taxonomy` and `labeled`, of which demonstrations are taken, are those of the run unless they are given. Without
@@ -76,9 +76,9 @@ def build_analyzer(
     """
     config = run.config
     if not model:
-        return AnalyzeSummary(None, checks=True)
+        return Analyze(None, checks=True)
     taxonomy = taxonomy or read_taxonomy(run.folder.taxonomy)
-    program = AnalyzeSummary(_strategy(run, taxonomy), checks=config.analyze.checks)
+    program = Analyze(_strategy(run, taxonomy), checks=config.analyze.checks)
     if not (compiled and use_compiled(run, "analyze", program)) and config.labeled.demos:
         known = labeled_of(run) if labeled is None else labeled
         examples = usable_examples(known, taxonomy, config.labeled.demos)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from arf_programs.config import ModelConfig
 from arf_programs.models import build_lm
-from arf_programs.programs import SummarizeConversation, program_fingerprint, use_compiled
+from arf_programs.programs import Summarize, program_fingerprint, use_compiled
 from arf_programs.runner import RowKey, Step, reopen_step, run_steps
 from arf_programs.runs import Run, RunFolder, digest, file_digest, model_digest, read_jsonl, without
 from arf_programs.stages.stage import Stage
@@ -30,9 +30,9 @@ def fingerprint(run: Run) -> dict[str, str]:
     }
 
 
-def build_teacher(run: Run, *, compiled: bool = True) -> SummarizeConversation:
+def build_teacher(run: Run, *, compiled: bool = True) -> Summarize:
     """The teacher as configured; without `compiled`, a compiled program is left aside."""
-    program = SummarizeConversation(run.config.summarize.instruction, retries=run.config.analyze.parse_retries)
+    program = Summarize(run.config.summarize.instruction, retries=run.config.analyze.parse_retries)
     if compiled:
         use_compiled(run, "summarize", program)
     program.set_lm(build_lm(run.config.models.teacher, seed=run.config.seed))

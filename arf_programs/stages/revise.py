@@ -24,11 +24,11 @@ from arf_programs.config import Config, ModelConfig, Strategy
 from arf_programs.corpus import LabeledExample, labeled_of, read_taxonomy
 from arf_programs.models import build_lm, calls_by
 from arf_programs.programs import (
-    AnalyzeSummary,
+    Analyze,
     EditSentences,
     EditSummary,
     Propose,
-    ReviseDraft,
+    Revise,
     Rewrite,
     RewriteByTaxonomy,
     SentenceSupport,
@@ -101,7 +101,7 @@ def build_reviser(
     compiled: bool = True,
     strategy: Strategy | None = None,
     sample: int = 1,
-) -> ReviseDraft:
+) -> Revise:
     """Editor and verifier as configured; the arguments are those of `build_analyzer`.
 
     `compiled` is about the editor: the verifier is the analyser in use. Another `strategy` than the configured one is
@@ -118,7 +118,7 @@ def build_reviser(
         min_words=config.min_words,
         support=_support(run, analyzer),
     )
-    program = ReviseDraft(propose, verify, attempts=config.attempts, on_reject=config.on_reject)
+    program = Revise(propose, verify, attempts=config.attempts, on_reject=config.on_reject)
     compiled = compiled and strategy == config.strategy
     if not (compiled and use_compiled(run, "revise", program)) and run.config.labeled.demos:
         known = labeled_of(run) if labeled is None else labeled
@@ -150,7 +150,7 @@ def _strategy(run: Run, taxonomy: Taxonomy, strategy: Strategy) -> Propose:
             return RewriteByTaxonomy(taxonomy, retries=retries)
 
 
-def _support(run: Run, analyzer: AnalyzeSummary) -> SentenceSupport | None:
+def _support(run: Run, analyzer: Analyze) -> SentenceSupport | None:
     """The question by which candidates are scored: the analyst's own, else asked of the same model."""
     if isinstance(analyzer.analysis, SentencewiseAnalysis):
         return analyzer.analysis.support

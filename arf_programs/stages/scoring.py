@@ -15,7 +15,7 @@ from pathlib import Path
 from arf_programs.config import ModelConfig
 from arf_programs.metrics import Embed, find_model, load_embedder, rouge, similarities
 from arf_programs.models import build_lm
-from arf_programs.programs import ComparePair, JudgeSummary, program_fingerprint, use_compiled
+from arf_programs.programs import ComparePair, Judge, program_fingerprint, use_compiled
 from arf_programs.runner import RowKey, Step
 from arf_programs.runs import JsonlIndex, Run, RunFolder, digest, file_digest, model_digest, prompts_digest, read_jsonl
 from arf_programs.stages.analyze import analyst_fingerprint, build_analyzer
@@ -117,9 +117,9 @@ def embedding_digest(run: Run) -> str:
         return ""
 
 
-def build_judge(run: Run, *, compiled: bool = True) -> JudgeSummary:
+def build_judge(run: Run, *, compiled: bool = True) -> Judge:
     """The judge as configured; without `compiled`, a compiled program is left aside."""
-    judge = JudgeSummary(retries=run.config.analyze.parse_retries)
+    judge = Judge(retries=run.config.analyze.parse_retries)
     if compiled:
         use_compiled(run, "judge", judge)
     judge.set_lm(build_lm(run.config.models.judge, seed=run.config.seed))

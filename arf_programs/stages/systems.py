@@ -8,7 +8,7 @@ from pathlib import Path
 
 from arf_programs.config import ModelConfig
 from arf_programs.models import EMBEDDED, build_lm, weights_digest
-from arf_programs.programs import SummarizeConversation, program_fingerprint
+from arf_programs.programs import Summarize, program_fingerprint
 from arf_programs.runner import RowKey, Step
 from arf_programs.runs import Run, RunFolder, digest, file_digest, model_digest, prompts_digest
 from arf_programs.stages.analyze import analyst_fingerprint, build_analyzer
@@ -71,7 +71,7 @@ def answer_step(run: Run, system: str) -> Step[Conversation, Summary]:
 def open_answers(run: Run, *, system: str) -> Callable[[Conversation], Awaitable[Summary]]:
     """What a system's model does to a conversation."""
     model = models_of_systems(run)[system]
-    program = SummarizeConversation(run.config.summarize.instruction, retries=0)
+    program = Summarize(run.config.summarize.instruction, retries=0)
     program.set_lm(build_lm(model, seed=run.config.seed))
 
     async def answer(conversation: Conversation) -> Summary:
