@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
 from arf_programs.config import ModelConfig
 
 # What makes no difference to an answer: money, speed, and where the key comes from.

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
 from arf_programs.runs.jsonl import read_jsonl, write_jsonl_atomic, write_text_atomic
 from signatures.records import Failure
+
 
 @dataclass(frozen=True)
 class RunFolder:

@@ -9,18 +9,20 @@ A JSONL file as a mapping from key to record: 24 bytes a row are in memory, a re
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-import hashlib
-import numpy as np
-from collections.abc import Iterable, Iterator, Callable, Collection, Mapping
+from array import array
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
-from typing import BinaryIO, Self, TypeVar, Any, Generic
+from typing import Any, BinaryIO, Generic, Self, TypeVar
+
+import numpy as np
 from pydantic import BaseModel, ValidationError
+
 from signatures.exceptions import DataError
-from array import array
 
 Model = TypeVar("Model", bound=BaseModel)
 _BLOCK = 1 << 16

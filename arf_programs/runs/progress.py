@@ -8,6 +8,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from threading import Event, Thread
+
+from pydantic import BaseModel, ConfigDict, ValidationError
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -15,13 +19,13 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
+)
+from rich.progress import (
     Progress as RichProgress,
 )
-from pathlib import Path
-from threading import Event, Thread
-from pydantic import BaseModel, ConfigDict, ValidationError
-from arf_programs.runs.jsonl import write_text_atomic
+
 from arf_programs.runs.folder import RunFolder
+from arf_programs.runs.jsonl import write_text_atomic
 
 _SECONDS_BETWEEN_LINES = 10.0
 _SECONDS_OF_SILENCE = 60.0

@@ -6,19 +6,22 @@ Guards a run's folder: one process at a time, and one configuration.
 from __future__ import annotations
 
 import fcntl
-import yaml
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TextIO
+
+import yaml
+
 from arf_programs.config import Config
 from arf_programs.runs.fingerprint import digest, file_digest
-from arf_programs.runs.jsonl import read_jsonl, JsonlIndex
-from arf_programs.runs.progress import Progress
 from arf_programs.runs.folder import RunFolder
-from signatures.records import Conversation, Record, Summary
-from contextlib import contextmanager
+from arf_programs.runs.jsonl import JsonlIndex, read_jsonl
+from arf_programs.runs.progress import Progress
 from signatures.exceptions import ConfigError
+from signatures.records import Conversation, Record, Summary
+
 
 class SplitConversation(Record):
     """A row of `conversations.jsonl`."""
