@@ -164,6 +164,16 @@ def test_what_the_store_holds_costs_nothing(tmp_path: Path, team: CompileTeam):
     assert again["dev"] == first["dev"] and again["prompts"] == first["prompts"]
 
 
+def test_answers_are_kept_in_calls_dir_where_there_is_one(tmp_path: Path, team: CompileTeam):
+    shared = str(tmp_path / "shared")
+    config = make_project(tmp_path / "first", calls_dir=shared)
+    compiled(config, "judge", "labeled_fewshot")
+    assert not (tmp_path / "first" / "run" / "calls").exists()
+    team.forget()
+    again = compiled(make_project(tmp_path / "second", calls_dir=shared), "judge", "labeled_fewshot")
+    assert again["spent"]["sent"] == 0 == sum(team.asked.values())
+
+
 def use(config: Path, *targets: str) -> list[str]:
     return [f"programs.{target}={config.parent / 'compiled' / target}" for target in targets]
 

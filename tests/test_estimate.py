@@ -1,6 +1,7 @@
 """`arf estimate`: what it foretells is what a run then asks, and it asks nothing itself."""
 
 import json
+import os
 import shutil
 from collections import defaultdict
 
@@ -16,6 +17,7 @@ from arf_programs.estimating.estimate import estimate_run
 from arf_programs.estimating.figures import Range, count_tokens, ordered, price_of, total
 from arf_programs.estimating.history import read_history
 from arf_programs.models import scripted
+from arf_programs.models.lm import ArfLM
 from arf_programs.models.providers import declare_model, listed_price
 from arf_programs.runs.folder import RunFolder
 from arf_programs.runs.ledger import Call, read_ledger
@@ -140,6 +142,37 @@ def test_a_model_that_cannot_be_reached_is_estimated_without_key(large, monkeypa
     assert line.tokens_in.low > 30 * 50
     assert 0 < line.usd.low < line.usd.mid < line.usd.high < 1
     assert made.unpriced == ()
+
+
+def test_systems_that_are_only_evaluated_need_no_key_and_the_environment_stays_as_it_is(large, monkeypatch):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    before = dict(os.environ)
+    seen = []
+    monkeypatch.setattr(
+        "arf_programs.models.lm.ArfLM.__init__", _spy_on(ArfLM.__init__, lambda: seen.append(dict(os.environ)))
+    )
+    run = large("evaluate.systems={mini: {model: openai/gpt-4o-mini, api_key_env: NOT_SET_HERE}}")
+    made = estimate_run(run, sample=4)
+    assert line_of(made, "evaluate", "openai/gpt-4o-mini").usd.mid > 0
+    assert seen and all(environment == before for environment in seen)
+
+
+def _spy_on(method, look):
+    def spied(self, *args, **kwargs):
+        look()
+        method(self, *args, **kwargs)
+
+    return spied
+
+
+def test_answers_in_calls_dir_are_free(large, tmp_path):
+    scripted_team.join()
+    shared = f"calls_dir={tmp_path / 'shared'}"
+    first = large(shared, f"run_dir={tmp_path / 'first'}")
+    pipeline.run_until(first, "draft")
+    assert not first.folder.calls.exists()
+    line = line_of(estimate_run(large(shared), sample=9), "draft")
+    assert (line.stored, line.calls) == (1.0, Range())
 
 
 def test_a_price_that_nobody_knows_is_said(large):

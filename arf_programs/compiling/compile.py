@@ -202,7 +202,7 @@ def _asking(run: Run, job: Job) -> Iterator[None]:
     lm = build_lm(job.model, seed=run.config.seed)
     with (
         warnings.catch_warnings(),
-        call_store(run.folder.calls, run.folder.ledger, job.budget),
+        call_store(run.calls, run.folder.ledger, job.budget),
         calls_of(job.stage),
         dspy.context(lm=lm, adapter=dspy.JSONAdapter(), disable_history=True, max_errors=_NO_LIMIT),
     ):

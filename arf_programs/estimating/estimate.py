@@ -5,14 +5,13 @@ From calls about sampled rows to an estimate of a run.
 
 from __future__ import annotations
 
-import os
 import statistics
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import reduce
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from arf_programs import pipeline
 from arf_programs.config import Config, ModelConfig, Role
@@ -26,8 +25,6 @@ from arf_programs.runs import Run, RunFolder
 from arf_programs.stages import StageState, models_of_systems, store_conversations
 from signatures.records import Taxonomy
 
-NO_KEY: Final = "ARF_ESTIMATE_NO_KEY"
-
 
 @contextmanager
 def scratch_run(run: Run, states: dict[str, StageState]) -> Iterator[Run]:
@@ -36,7 +33,7 @@ def scratch_run(run: Run, states: dict[str, StageState]) -> Iterator[Run]:
     Files of whole stages are linked; a corpus that is not is read, and a taxonomy that is missing is the configured
     one, else the seed. Raises DataError for a corpus that cannot be read.
     """
-    with tempfile.TemporaryDirectory(prefix="arf-estimate-") as folder, _variable(NO_KEY, "none"):
+    with tempfile.TemporaryDirectory(prefix="arf-estimate-") as folder:
         config = run.config.model_copy(update={"run_dir": Path(folder), **_without_keys(run.config)})
         scratch = Run(config, run.base_dir, RunFolder(Path(folder)), run.progress)
         _link_whole(run, scratch, states)
@@ -45,15 +42,6 @@ def scratch_run(run: Run, states: dict[str, StageState]) -> Iterator[Run]:
         if not scratch.folder.taxonomy.exists():
             write_taxonomy(scratch.folder.taxonomy, _taxonomy(run))
         yield scratch
-
-
-@contextmanager
-def _variable(name: str, value: str) -> Iterator[None]:
-    os.environ[name] = value
-    try:
-        yield
-    finally:
-        del os.environ[name]
 
 
 def _link_whole(run: Run, scratch: Run, states: dict[str, StageState]) -> None:
@@ -74,16 +62,23 @@ def _taxonomy(run: Run) -> Taxonomy:
 
 
 def _without_keys(config: Config) -> dict[str, object]:
-    """`models` and `evaluate` in which every key is taken from a variable that holds none."""
-    models = config.models.model_copy(
-        update={role: _without_key(model) for role, model in config.models if isinstance(model, ModelConfig)}
-    )
-    serve = {system: _without_key(model) for system, model in config.evaluate.serve.items()}
-    return {"models": models, "evaluate": config.evaluate.model_copy(update={"serve": serve})}
+    """The parts of a configuration that name models, with a key in the place of each variable that holds one."""
+    models = {role: _with_any_key(model) for role, model in config.models if isinstance(model, ModelConfig)}
+    evaluate = {
+        "serve": {name: _with_any_key(model) for name, model in config.evaluate.serve.items()},
+        "systems": {name: _with_any_key(model) for name, model in config.evaluate.systems.items()},
+    }
+    return {
+        "models": config.models.model_copy(update=models),
+        "evaluate": config.evaluate.model_copy(update=evaluate),
+    }
 
 
-def _without_key(model: ModelConfig) -> ModelConfig:
-    return model if is_local(model.model) else model.model_copy(update={"api_key_env": NO_KEY})
+def _with_any_key(model: ModelConfig) -> ModelConfig:
+    """The model with a key that opens nothing. Nothing is sent, and stored answers are kept without their key."""
+    if is_local(model.model):
+        return model
+    return model.model_copy(update={"api_key_env": None, "parameters": {**model.parameters, "api_key": "none"}})
 
 
 _MINUTE = 60.0
@@ -101,7 +96,7 @@ def estimate_run(run: Run, *, sample: int = SAMPLE, history: Sequence[RunFolder]
     known = read_history([run.folder, *history])
     states = pipeline.status(run)
     lines: list[Line] = []
-    with scratch_run(run, states) as scratch, recording(run.folder) as recorder:
+    with scratch_run(run, states) as scratch, recording(run) as recorder:
         drawn = draw(scratch, sample)
         for stage, ask in ASKING.items():
             if states[stage].state == "whole":

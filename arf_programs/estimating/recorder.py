@@ -27,7 +27,7 @@ from pydantic import BaseModel
 from arf_programs.estimating.figures import Range, count_tokens, ordered, reasons
 from arf_programs.models import CallStore, import_litellm
 from arf_programs.programs import omission_ids, statement_ids
-from arf_programs.runs import RunFolder
+from arf_programs.runs import Run
 from arf_programs.text import split_sentences
 from signatures.records import Conversation
 
@@ -241,13 +241,13 @@ async def _awaited(work: Callable[[], Awaitable[Any]]) -> Any:
 
 
 @contextmanager
-def recording(folder: RunFolder) -> Iterator[Recorder]:
-    """A Recorder in the place of DSPy's cache; answers that the run in `folder` holds are taken from its store."""
+def recording(run: Run) -> Iterator[Recorder]:
+    """Put a Recorder in the place of DSPy's cache; answers that are stored for `run` are taken from there."""
     question = _Question()
     with tempfile.TemporaryDirectory(prefix="arf-estimate-") as temporary, warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Pydantic serializer warnings", category=UserWarning)
         # The store books what it replays: here into a ledger that goes away.
-        calls = folder.calls if folder.calls.is_dir() else Path(temporary) / "calls"
+        calls = run.calls if run.calls.is_dir() else Path(temporary) / "calls"
         store = CallStore(calls, Path(temporary) / "calls.jsonl")
         recorder = Recorder(question, store)
         before, dspy.cache = dspy.cache, recorder

@@ -154,6 +154,8 @@ def check_provider(config: ModelConfig) -> None:
     if config.api_key_env:
         key_of(config)
         return
+    if "api_key" in config.parameters:  # given by code: a configuration may not hold a key
+        return
     missing = litellm.validate_environment(config.model)["missing_keys"]
     # Of several variables (a cloud's credentials) not all are needed, and some have other sources.
     if len(missing) == 1 and missing[0].endswith("_API_KEY"):
