@@ -135,7 +135,7 @@ def test_an_answer_to_a_schema_with_references_is_found_again(call, lm, conversa
     """LiteLLM resolves some references of a schema in place while it sends it."""
     team = scripted_team.join()
     program = EditSummary(retries=0)
-    program.use(lm)
+    program.set_lm(lm)
     errors = [locate_error(scripted_team.FLAW, conversation, category="fabricated", quote="95 euros")]
 
     class Once:

@@ -18,7 +18,7 @@ class Once:
     """One attempt, as a program."""
 
     def __init__(self, strategy, lm, support):
-        strategy.use(lm)
+        strategy.set_lm(lm)
         self.strategy, self.support = strategy, support
 
     async def acall(self, **inputs):

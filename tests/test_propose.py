@@ -16,7 +16,7 @@ class Once:
     """One attempt of a strategy, as a program."""
 
     def __init__(self, strategy, lm):
-        strategy.use(lm)
+        strategy.set_lm(lm)
         self.strategy = strategy
 
     async def acall(self, **inputs):
@@ -89,5 +89,5 @@ def test_malformed_edits_are_asked_for_again(call, lm, conversation, answer):
 
 def test_the_model_is_named_for_the_record(lm):
     strategy = Rewrite(retries=0)
-    strategy.use(lm)
+    strategy.set_lm(lm)
     assert strategy.model == "scripted/model"

@@ -43,7 +43,7 @@ def revise(call, lm, conversation):
             "rewrite": Rewrite(retries=0),
             "taxonomy": RewriteByTaxonomy(seed_taxonomy(), retries=0),
         }[strategy]
-        propose.use(lm)
+        propose.set_lm(lm)
         verify = VerifyRevision(analyze, max_change=max_change, min_words=5)
         program = Revise(propose, verify, attempts=attempts, on_reject=on_reject)
         summary = Summary(conversation_id=conversation.id, text=draft, system="teacher", model="scripted/model")

@@ -8,6 +8,7 @@ from arf_programs.config.evaluate import AUTO
 from arf_programs.config.load import dump_config, load_config
 from arf_programs.config.models import PIPELINE_ROLES, ROLES, BatchConfig, ModelConfig, Role
 from arf_programs.config.schema import (
+    DEFAULT_INSTRUCTION,
     ColumnsConfig,
     Config,
     CorpusConfig,
@@ -31,6 +32,7 @@ from arf_programs.config.train import (
 __all__ = [
     "ARMS",
     "AUTO",
+    "DEFAULT_INSTRUCTION",
     "OPTIMIZERS",
     "PIPELINE_ROLES",
     "PREFERENCE_STUDENTS",

@@ -4,6 +4,7 @@ LiteLLM reaches every provider. `embedded/...` and `scripted/...` are providers 
 """
 
 from arf_programs.models.answer_files import AnswerFiles
+from arf_programs.models.background import run_sync
 from arf_programs.models.batch.sender import batch_senders
 from arf_programs.models.budget import BudgetSpent, CallBudget, Need
 from arf_programs.models.lm import EMBEDDED, SCRIPTED, build_lm, check_providers, gives_logprobs, is_local
@@ -68,6 +69,7 @@ __all__ = [
     "metered",
     "replay_of",
     "resolve_weights",
+    "run_sync",
     "terms_warnings",
     "text_of",
     "use_session",

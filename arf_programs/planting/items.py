@@ -16,7 +16,7 @@ from arf_programs.checks import unmistakable
 from arf_programs.metrics import Place
 from arf_programs.planting.choose import FACT_KINDS, Chosen
 from arf_programs.planting.records import Change, Plant, PlantedItem, plant_text, planted_spans
-from arf_programs.programs import ask
+from arf_programs.programs import Program, ask
 from arf_programs.runs import digest
 from arf_programs.text import locate_error, sentence_spans
 from signatures.exceptions import QuoteError
@@ -165,7 +165,7 @@ def _note_of(item: PlantedItem, summary: str, old: ErrorNote, quote: str) -> Err
     )
 
 
-class NaturalizeErrors(dspy.Module):
+class NaturalizeErrors(Program):
     """One planted item to the same item in a model's words, or as it is."""
 
     def __init__(self, *, retries: int) -> None:

@@ -1,4 +1,8 @@
-"""The DSPy modules: each asks models typed questions, and returns records."""
+"""The DSPy programs: summarise, analyse, revise, verify, judge.
+
+Each program asks models typed questions and returns records. `Program` is their base: they are called with or without
+`await`. `ask` is the one way to put a question.
+"""
 
 from arf_programs.programs.analyze import Analyze, HolisticAnalysis, SentencewiseAnalysis
 from arf_programs.programs.asking import ask, demos_for, text_vectorizer
@@ -6,6 +10,7 @@ from arf_programs.programs.calibration import Calibration, mismatches, read_cali
 from arf_programs.programs.demos import analysis_examples, revision_examples, show, usable_examples
 from arf_programs.programs.edit_sentences import EditSentences
 from arf_programs.programs.judge import ComparePair, Judge, prompt_name
+from arf_programs.programs.program import Program
 from arf_programs.programs.propose import EditSummary, Propose, Rewrite, RewriteByTaxonomy
 from arf_programs.programs.reported_errors import omission_ids, same_error, statement_ids
 from arf_programs.programs.revise import Revise
@@ -64,6 +69,7 @@ __all__ = [
     "Judge",
     "MergeNotes",
     "PlainAdapter",
+    "Program",
     "ProgramState",
     "Propose",
     "Revise",

@@ -1,16 +1,19 @@
-"""The holistic analysis: one question about the whole summary.
+"""Analyze: find the typed errors of a summary, by an analyst model and by deterministic checks.
 
-The sentencewise analysis: one sentence at a time, and then what is missing.
-
-Analyse: typed errors for a summary, by the analyst and by deterministic checks.
+The analyst is asked about the whole summary at once (`HolisticAnalysis`), or about one sentence after another and then
+about what is missing (`SentencewiseAnalysis`).
 """
 
 from __future__ import annotations
 
+from typing import Literal
+
 import dspy
 
 from arf_programs.checks import run_checks
-from arf_programs.programs.asking import ask, typed
+from arf_programs.corpus import seed_taxonomy
+from arf_programs.programs.asking import RETRIES, ask, typed
+from arf_programs.programs.program import Program
 from arf_programs.programs.reported_errors import (
     Rejections,
     merge_errors,
@@ -28,18 +31,21 @@ from signatures.find_omissions import FindOmissions, Omission
 from signatures.records import Conversation, ErrorNote, SentenceScore, Taxonomy
 
 
-class HolisticAnalysis(dspy.Module):
-    """All errors of a summary in one answer. The taxonomy's ids are part of its type."""
+class HolisticAnalysis(Program):
+    """Ask for all errors of a summary in one answer. The answer's type names the categories of the taxonomy.
 
-    def __init__(self, taxonomy: Taxonomy, *, retries: int) -> None:
+    The seed taxonomy is used where none is given.
+    """
+
+    def __init__(self, taxonomy: Taxonomy | None = None, *, retries: int = RETRIES) -> None:
         super().__init__()
-        self.taxonomy = taxonomy
+        self.taxonomy = taxonomy or seed_taxonomy()
         self.retries = retries
-        found = list[narrow_categories(FoundError, taxonomy.ids())]  # type: ignore[misc, valid-type]
-        self.find_errors = dspy.Predict(typed(FindErrors, "errors", found))
+        errors = list[narrow_categories(FoundError, self.taxonomy.ids())]  # type: ignore[misc, valid-type]
+        self.find_errors = dspy.Predict(typed(FindErrors, "errors", errors))
 
     async def aforward(self, conversation: Conversation, summary: str) -> dspy.Prediction:
-        """Prediction(errors: list[ErrorNote], rejected: list[str], sentences: list, empty: nothing is scored)."""
+        """Return Prediction(errors: list[ErrorNote], rejected: list[str], sentences: list). No sentence is scored."""
         answer = await ask(
             self.find_errors,
             retries=self.retries,
@@ -56,15 +62,20 @@ _FALLBACK = "fabricated"
 _UNDESCRIBED = "The conversation does not support this sentence. Only that was asked: no usable description was given."
 
 
-class SentencewiseAnalysis(dspy.Module):
-    """Asks whether each sentence is supported, what is wrong with those that are not, and what is missing."""
+class SentencewiseAnalysis(Program):
+    """Ask whether each sentence is supported, what is wrong with each unsupported one, and what is missing.
 
-    def __init__(self, taxonomy: Taxonomy, support: SentenceSupport, *, retries: int) -> None:
+    The seed taxonomy, and a support question without log-probabilities, are used where none is given.
+    """
+
+    def __init__(
+        self, taxonomy: Taxonomy | None = None, support: SentenceSupport | None = None, *, retries: int = RETRIES
+    ) -> None:
         super().__init__()
-        self.taxonomy = taxonomy
+        self.taxonomy = taxonomy or seed_taxonomy()
         self.retries = retries
-        ids = taxonomy.ids()
-        self.support = support
+        ids = self.taxonomy.ids()
+        self.support = support or SentenceSupport()
         self.describe = dspy.Predict(
             typed(DescribeError, "error", narrow_categories(SentenceError, statement_ids(ids)))
         )
@@ -72,22 +83,22 @@ class SentencewiseAnalysis(dspy.Module):
         self.omissions = dspy.Predict(typed(FindOmissions, "omissions", missing))
 
     async def aforward(self, conversation: Conversation, summary: str) -> dspy.Prediction:
-        """Prediction(errors: list[ErrorNote], rejected: list[str], sentences: list[SentenceScore])."""
+        """Return Prediction(errors: list[ErrorNote], rejected: list[str], sentences: list[SentenceScore])."""
         rejections: Rejections = []
-        found: list[ErrorNote] = []
+        errors: list[ErrorNote] = []
         sentences: list[SentenceScore] = []
         for start, end in sentence_spans(summary):
             answer = await self.support.acall(conversation=conversation, sentence=summary[start:end])
             sentences.append(answer.score)
             if answer.score.flagged:
-                found += await self._describe(conversation, summary, start, answer.score, rejections)
-        found += await self._missing(conversation, summary, rejections)
-        return dspy.Prediction(errors=found, rejected=rejections, sentences=sentences)
+                errors += await self._describe(conversation, summary, start, answer.score, rejections)
+        errors += await self._find_omissions(conversation, summary, rejections)
+        return dspy.Prediction(errors=errors, rejected=rejections, sentences=sentences)
 
     async def _describe(
         self, conversation: Conversation, summary: str, start: int, score: SentenceScore, rejections: Rejections
     ) -> list[ErrorNote]:
-        """The error of a sentence. Described or not, it stands: that the sentence is unsupported was answered."""
+        """Return the error of an unsupported sentence. Without a usable description the whole sentence is the error."""
         try:
             answer = await ask(
                 self.describe,
@@ -99,11 +110,10 @@ class SentencewiseAnalysis(dspy.Module):
             reported = [_inside(answer.error, summary, start, score.sentence)]
         except ModelError:
             reported = []
-        # An error without a usable quote still concerns this sentence.
-        found = note_errors(
+        notes = note_errors(
             conversation, summary, reported, rejections, fallback_quote=score.sentence, score=score.score
         )
-        return found or note_errors(
+        return notes or note_errors(
             conversation, summary, [self._undescribed(score.sentence)], rejections, score=score.score
         )
 
@@ -112,7 +122,9 @@ class SentencewiseAnalysis(dspy.Module):
         category = _FALLBACK if _FALLBACK in ids else ids[0]
         return SentenceError(quote=sentence, evidence=[], explanation=_UNDESCRIBED, category=category, severity="major")
 
-    async def _missing(self, conversation: Conversation, summary: str, rejections: Rejections) -> list[ErrorNote]:
+    async def _find_omissions(
+        self, conversation: Conversation, summary: str, rejections: Rejections
+    ) -> list[ErrorNote]:
         answer = await ask(
             self.omissions,
             retries=self.retries,
@@ -124,38 +136,47 @@ class SentencewiseAnalysis(dspy.Module):
 
 
 def _inside(error: SentenceError, summary: str, start: int, sentence: str) -> SentenceError:
-    """The error with its quote, or with the whole sentence where the quote is not found at this place."""
+    """Return the error, with the whole sentence as its quote where its own quote is not inside the sentence."""
     span = find_quote(error.quote, summary)
     if span and start <= span[0] and span[1] <= start + len(sentence):
         return error
     return error.model_copy(update={"quote": sentence})
 
 
-class Analyze(dspy.Module):
-    """Finds the errors of a summary.
+class Analyze(Program):
+    """Find the errors of a summary.
 
-    `analysis` is the analyst's strategy, with the predictors that it uses and no others; None asks no model at all.
-    `checks` adds the errors that need no model.
+    Args:
+        analysis: how the analyst is asked: `"holistic"` or `"sentencewise"` with the seed taxonomy and default
+            settings, or one of those programs made by hand. None asks no model.
+        checks: whether to add the errors that need no model.
     """
 
-    def __init__(self, analysis: HolisticAnalysis | SentencewiseAnalysis | None, *, checks: bool) -> None:
+    def __init__(
+        self,
+        analysis: HolisticAnalysis | SentencewiseAnalysis | Literal["holistic", "sentencewise"] | None = "holistic",
+        *,
+        checks: bool = True,
+    ) -> None:
         super().__init__()
+        if isinstance(analysis, str):
+            analysis = HolisticAnalysis() if analysis == "holistic" else SentencewiseAnalysis()
         self.analysis = analysis
         self.checks = checks
 
     async def aforward(self, conversation: Conversation, summary: str) -> dspy.Prediction:
-        """Prediction(errors: tuple[ErrorNote, ...], rejected: tuple[str, ...], sentences: tuple[SentenceScore, ...]).
+        """Return Prediction(errors, rejected, sentences).
 
-        `rejected` gives the reason for each note of the model that quotes or cites what does not exist; `sentences`
-        says how a sentencewise analyst sees each sentence, in order, and is empty without one.
-        Raises ModelError when the model's answers cannot be parsed.
+        `errors` is a tuple of ErrorNote. `rejected` is a tuple of reasons, one for each note of the model that quotes
+        words or cites turns that do not exist. `sentences` is a tuple of SentenceScore, one for each sentence in order;
+        it is empty if the analysis is not sentencewise. Raises ModelError when no answer of the model can be parsed.
         """
         checked = run_checks(conversation, summary) if self.checks else []
         if self.analysis is None or not summary.strip():
             return dspy.Prediction(errors=tuple(checked), rejected=(), sentences=())
-        found = await self.analysis.acall(conversation=conversation, summary=summary)
+        reported = await self.analysis.acall(conversation=conversation, summary=summary)
         return dspy.Prediction(
-            errors=merge_errors(checked, found.errors, summary),
-            rejected=tuple(found.rejected),
-            sentences=tuple(found.sentences),
+            errors=merge_errors(checked, reported.errors, summary),
+            rejected=tuple(reported.rejected),
+            sentences=tuple(reported.sentences),
         )

@@ -1,7 +1,4 @@
-"""Demonstrations chosen for each call: of a pool, those whose inputs are most like the question's.
-
-Asks a typed question and tries again when the answer is malformed.
-"""
+"""Ask a typed question, with the nearest demonstrations, and ask again when the answer is malformed."""
 
 from __future__ import annotations
 
@@ -21,9 +18,9 @@ _FEATURES = 2**14
 
 
 def show_nearest(predict: dspy.Predict, pool: Sequence[Any], k: int) -> None:
-    """Let `predict` be shown, at each call through `ask`, the `k` nearest of `pool`: labelled examples as mappings.
+    """Make `ask` show `predict`, at each call, the `k` examples of `pool` that are nearest to its inputs.
 
-    The pool also becomes `predict.demos`, by which DSPy saves it.
+    The pool also becomes `predict.demos`, so DSPy saves it with the program.
     """
     inputs = list(predict.signature.input_fields)
     examples = [dspy.Example(**item).with_inputs(*inputs) for item in pool]
@@ -32,17 +29,17 @@ def show_nearest(predict: dspy.Predict, pool: Sequence[Any], k: int) -> None:
 
 
 def demos_for(predict: dspy.Predict, inputs: Mapping[str, Any]) -> list[Any]:
-    """The demonstrations of one call, the nearest last, where a model heeds them most."""
+    """Return the demonstrations of one call. The nearest comes last, where a model heeds it most."""
     nearest = getattr(predict, "nearest", None)
     if nearest is None:
         demos: list[Any] = predict.demos
         return demos
-    known = {name: inputs[name] for name in predict.signature.input_fields if name in inputs}
-    return list(reversed(nearest(**known)))
+    fields = {name: inputs[name] for name in predict.signature.input_fields if name in inputs}
+    return list(reversed(nearest(**fields)))
 
 
 def text_vectorizer() -> dspy.Embedder:
-    """Hashed words as vectors of length 1 (scikit-learn's HashingVectorizer): no model, no network, no vocabulary."""
+    """Return an embedder of hashed words (scikit-learn's HashingVectorizer). It needs no model and no network."""
     from sklearn.feature_extraction.text import HashingVectorizer
 
     hashing = HashingVectorizer(n_features=_FEATURES, alternate_sign=False, stop_words="english")
@@ -50,21 +47,23 @@ def text_vectorizer() -> dspy.Embedder:
 
 
 _SAMPLING_TEMPERATURE = 0.7
-_TRIES = 100  # more than a question is ever tried, so that no two samples share a try
-_APART = 1_000_000  # keeps further tries of one sample of an optimizer apart from its other samples
+_TRIES = 100  # more than a question is ever tried, so no two samples share a try
+_APART = 1_000_000  # separates the further tries of one sample of an optimizer from its other samples
+RETRIES = 2
+"""Further tries after a malformed answer, where nothing else is configured."""
 
 
 async def ask(
     predict: dspy.Predict, *, retries: int, sample: int = 0, may_be_cut: bool = False, **inputs: Any
 ) -> dspy.Prediction:
-    """Call `predict` with `inputs`; a malformed answer is asked for again up to `retries` times.
+    """Call `predict` with `inputs`, and ask again, up to `retries` times, while the answer is malformed.
 
-    One that the content filter withheld is malformed, and so is one cut off at max_tokens, however well the rest can be
-    parsed, unless it `may_be_cut`: then the prediction's `cut_off` says whether it is.
+    An answer that the content filter withheld is malformed. An answer that is cut off at max_tokens is malformed too,
+    even if it can be parsed. With `may_be_cut` it is accepted, and the prediction's `cut_off` says whether it was cut.
 
-    `sample` 0 is the answer under the model's own settings; each other number is one of several sampled answers to
-    the same question. These, and further tries (a greedy model would only repeat itself), are sampled at a temperature
-    of at least 0.7, and each is another entry of the call store. Raises ModelError when no answer could be parsed.
+    `sample` 0 is the answer under the model's own settings. Each other number is one of several sampled answers to the
+    same question. Samples and further tries have a temperature of at least 0.7, since a greedy model would repeat
+    itself, and each is an entry of its own in the call store. Raises ModelError when no answer can be parsed.
     """
     lm = predict.lm or dspy.settings.lm
     asked = _defused(inputs)
@@ -89,7 +88,7 @@ async def ask(
 
 
 class _UnfinishedError(Exception):
-    """The answer could be parsed, but is not whole."""
+    """The answer is not whole, although it can be parsed."""
 
 
 _UNFINISHED = {
@@ -107,18 +106,18 @@ def _finished(answer: dspy.Prediction, last: LastAnswer, *, may_be_cut: bool) ->
 
 
 def _reason(problem: Exception | None, last: LastAnswer) -> str:
-    """Why the last answer is no use, in one line."""
+    """Say in one line why the last answer cannot be used."""
     parts = (_UNFINISHED.get(last.finish_reason, ""), " ".join(str(problem).split())[:300])
     return ": ".join(part for part in parts if part)
 
 
 def _defused(inputs: dict[str, Any]) -> dict[str, Any]:
-    """Inputs in which a text cannot pass for a field of its own: `[[ ## name ## ]]` is how DSPy marks fields."""
+    """Return the inputs without DSPy's field marks (`[[ ## name ## ]]`), so no text passes for a field."""
     return {name: value.replace("[[ ##", "[ ##") if isinstance(value, str) else value for name, value in inputs.items()}
 
 
 def _cleaned(value: Any) -> Any:
-    """The value with texts that can be stored and sent on: a model may well answer with half a surrogate pair."""
+    """Return the value with clean texts: a model may answer with half a surrogate pair, which cannot be stored."""
     if isinstance(value, BaseModel):
         return value.model_copy(update={name: _cleaned(item) for name, item in value})
     if isinstance(value, list):
@@ -127,7 +126,7 @@ def _cleaned(value: Any) -> Any:
 
 
 def typed(signature: type[dspy.Signature], field: str, annotation: object) -> type[dspy.Signature]:
-    """The signature with the type of a field narrowed, so that the schema that is sent says so."""
+    """Return the signature with another type of one field, so the JSON schema that is sent says so."""
     narrowed: type[dspy.Signature] = signature.with_updated_fields(field, type_=annotation)
     return narrowed
 
@@ -143,3 +142,8 @@ def _sampling(lm: dspy.LM, number: int) -> dict[str, Any]:
     if lm.kwargs.get("seed") is not None:
         config["seed"] = lm.kwargs["seed"] + step
     return config
+
+
+def lm_name(predict: dspy.Predict) -> str:
+    """Return the name of the model that `predict` asks."""
+    return str((predict.lm or dspy.settings.lm).model)

@@ -1,7 +1,4 @@
-"""From an analyst's raw score of a sentence to a probability and a decision, fitted on labelled sentences.
-
-Pure functions and one record; reading and writing its file is all that touches a disk.
-"""
+"""The calibration of an analyst: from its raw score of a sentence to a probability and a decision."""
 
 from __future__ import annotations
 
@@ -41,16 +38,16 @@ class Calibration(Record):
     balanced_accuracy: float = Field(ge=0, le=1)
 
     def apply(self, score: float) -> float:
-        """The probability, 0 to 1, that a sentence of this raw score is unsupported."""
+        """Return the probability, 0 to 1, that a sentence with this raw score is unsupported."""
         return _sigmoid(self.a * _logit(score) + self.b)
 
 
 def fit_calibration(scores: Sequence[float], labels: Sequence[bool], *, model: str, prompt: str) -> Calibration:
-    """Fit on raw scores (0 to 1) and labels (True: unsupported) of the same sentences.
+    """Fit a calibration on raw scores (0 to 1) and labels (True: unsupported) of the same sentences.
 
-    `a` and `b` are scikit-learn's LogisticRegression with its default penalty (C = 1) on the logit of the score. The
-    threshold is the one with the best balanced accuracy on all these sentences (not cross-validated), the middle one of
-    several that are equally good. Raises DataError unless both classes are there.
+    `a` and `b` are from scikit-learn's LogisticRegression with its default penalty (C = 1) on the logit of the score.
+    The threshold has the best balanced accuracy on these same sentences (it is not cross-validated); of several equally
+    good ones it is the middle one. Raises DataError unless both classes are there.
     """
     if len(scores) != len(labels):
         raise ValueError(f"{len(scores)} scores and {len(labels)} labels: one label a score is needed")
@@ -78,15 +75,15 @@ def fit_calibration(scores: Sequence[float], labels: Sequence[bool], *, model: s
 
 
 def best_threshold(scores: Sequence[float], labels: Sequence[bool]) -> tuple[float, float]:
-    """(threshold, balanced accuracy): from which score on a sentence is best called unsupported.
+    """Return (threshold, balanced accuracy) of the best threshold; both classes have to be there.
 
-    Tried are the middles between neighbouring scores, where the decision changes; of equally good ones it is the
-    middle one. Both classes have to be there.
+    A sentence with this score or a higher one counts as unsupported. The candidates are the middles between
+    neighbouring scores. Of several equally good ones it is the middle one.
     """
     from sklearn.metrics import balanced_accuracy_score
 
-    known = sorted(set(scores))
-    cuts = [known[0], *((a + b) / 2 for a, b in pairwise(known))]
+    values = sorted(set(scores))
+    cuts = [values[0], *((a + b) / 2 for a, b in pairwise(values))]
     accuracies = [float(balanced_accuracy_score(list(labels), [s >= cut for s in scores])) for cut in cuts]
     best = max(accuracies)
     good = [cut for cut, accuracy in zip(cuts, accuracies, strict=True) if math.isclose(accuracy, best)]
@@ -94,7 +91,7 @@ def best_threshold(scores: Sequence[float], labels: Sequence[bool]) -> tuple[flo
 
 
 def read_calibration(path: Path) -> Calibration:
-    """The calibration of a file. Raises DataError when it is missing or is none."""
+    """Read a calibration file. Raises DataError when it is missing or is not a calibration."""
     try:
         return Calibration.model_validate_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -107,18 +104,18 @@ def read_calibration(path: Path) -> Calibration:
 
 
 def write_calibration(path: Path, calibration: Calibration) -> None:
-    """Write the file, whole or not at all."""
+    """Write a calibration file atomically."""
     write_text_atomic(path, calibration.model_dump_json(indent=2) + "\n")
 
 
 def mismatches(calibration: Calibration, *, model: str, prompt: str) -> list[str]:
-    """In words, how what is asked now differs from what was calibrated; empty if it does not."""
-    told = []
+    """Say how the present question differs from the calibrated one; empty if it does not."""
+    differences = []
     if calibration.model != model:
-        told.append(f"it was fitted for {calibration.model}, and {model} is asked")
+        differences.append(f"it was fitted for {calibration.model}, and {model} is asked")
     if calibration.prompt != prompt:
-        told.append("it was fitted for another wording or other demonstrations of the support question")
-    return told
+        differences.append("it was fitted for another wording or other demonstrations of the support question")
+    return differences
 
 
 def _logit(score: float) -> float:

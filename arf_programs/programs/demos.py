@@ -1,10 +1,8 @@
-"""Demonstrations for the editor that mends one sentence at a time, from labelled corrections. Pure functions.
+"""Demonstrations for analyst and editor, made from the labelled set. Pure functions.
 
-Labelled examples as demonstrations for the analyst and the editor. Pure functions.
-
-`analysis_examples` and `revision_examples` give one `dspy.Example` for each labelled case that can be shown, with the
-fields of every predictor of the program under the predictors' own names. So any of DSPy's optimizers can put any of
-them into any predictor; `show` does the same by hand.
+`analysis_examples` and `revision_examples` return a `dspy.Example` for each labelled case that can be shown. It has the
+fields of all predictors of the program under their own names, so any optimizer of DSPy can give it to any predictor.
+`show` does the same by hand.
 """
 
 from __future__ import annotations
@@ -36,7 +34,7 @@ from signatures.records import Edit, EditOp, ErrorNote, Taxonomy
 
 
 def rewritten_sentence(example: LabeledExample, revised: str) -> dspy.Example | None:
-    """The first flawed sentence for which the correction has another in its place; None where there is none."""
+    """Return the first flawed sentence with the one that replaces it in the correction; None if there is none."""
     wrong = notes_by_sentence(example.summary, example.errors)
     pairs = _pairs(example.summary, revised)
     index = next((index for index in wrong if index in pairs), None)
@@ -56,7 +54,7 @@ def rewritten_sentence(example: LabeledExample, revised: str) -> dspy.Example | 
 
 
 def added_sentence(example: LabeledExample, revised: str) -> dspy.Example | None:
-    """The first omission, with the sentence that the correction adds; None unless there is an omission and just one."""
+    """Return the first omission with the sentence that the correction adds; None unless exactly one is added."""
     omission = next((note for note in example.errors if not note.quote), None)
     old = split_sentences(example.summary)
     added = [text for text in split_sentences(revised) if text not in old]
@@ -72,7 +70,7 @@ def added_sentence(example: LabeledExample, revised: str) -> dspy.Example | None
 
 
 def _shown(example: LabeledExample, index: int, wrong: dict[int, list[ErrorNote]]) -> str:
-    """A neighbouring sentence as the editor would see it; empty beyond the ends."""
+    """Return a neighbouring sentence as the editor would see it, empty beyond the ends."""
     if index in wrong:
         return blanked(example.summary, index, wrong[index])
     old = split_sentences(example.summary)
@@ -80,7 +78,7 @@ def _shown(example: LabeledExample, index: int, wrong: dict[int, list[ErrorNote]
 
 
 def _pairs(before: str, after: str) -> dict[int, str]:
-    """Each sentence of `before`, by its index, with the one that stands in its place in `after`, if it is another."""
+    """Map the index of each replaced sentence of `before` to the sentence of `after` that replaces it."""
     old, new = split_sentences(before), split_sentences(after)
     pairs: dict[int, str] = {}
     for tag, a, b, c, d in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
@@ -95,17 +93,17 @@ EditsForm = Literal["one_by_one", "together"]
 
 
 def usable_examples(examples: Sequence[LabeledExample], taxonomy: Taxonomy, limit: int) -> list[LabeledExample]:
-    """The `limit` examples with the shortest conversations, of those whose categories the taxonomy has.
+    """Return the `limit` examples with the shortest conversations whose categories are all in the taxonomy.
 
-    Short ones, because every call pays for its demonstrations.
+    They are short because every call pays for its demonstrations.
     """
-    known = set(taxonomy.ids())
-    fitting = [example for example in examples if all(note.category in known for note in example.errors)]
+    ids = set(taxonomy.ids())
+    fitting = [example for example in examples if all(note.category in ids for note in example.errors)]
     return sorted(fitting, key=lambda example: len(example.conversation.as_text()))[:limit]
 
 
 def show(program: dspy.Module, examples: Sequence[dspy.Example]) -> None:
-    """Give each predictor of `program` those of the examples that have all its fields, and of them its fields alone."""
+    """Give each predictor of `program` the examples that have all its fields, cut down to these fields."""
     for predictor in program.predictors():
         names = list(predictor.signature.fields)
         predictor.demos = [
@@ -118,12 +116,12 @@ def show(program: dspy.Module, examples: Sequence[dspy.Example]) -> None:
 def analysis_examples(
     labeled: Sequence[LabeledExample], taxonomy: Taxonomy, strategy: AnalysisStrategy
 ) -> list[dspy.Example]:
-    """One example for each labelled case, in their order, for the predictors of the analyst's strategy.
+    """Return one example for each labelled case, in order, for the predictors of the analyst's strategy.
 
-    `holistic`: categories, conversation, summary, errors (for `find_errors`). `sentencewise`: categories, conversation,
-    summary, omissions (for `omissions`), and one sentence of the summary with supported (for `ask_support`) and, where
-    it is not supported, its error (for `describe`). The sentence is one with an error where there is one, but in as
-    many cases as it takes for as many yes as no, chosen by a hash, it is a right one.
+    `holistic` has categories, conversation, summary, errors (for `find_errors`). `sentencewise` has categories,
+    conversation, summary, omissions (for `omissions`), and one sentence with `supported` (for `ask_support`) and, if it
+    is not supported, its error (for `describe`). The sentence has an error if the case has one. In some flawed cases,
+    chosen by a hash, a right sentence is shown instead, so that "yes" and "no" are equally frequent.
     """
     if strategy == "holistic":
         return [_holistic(example, taxonomy) for example in labeled]
@@ -134,12 +132,12 @@ def analysis_examples(
 def revision_examples(
     labeled: Sequence[LabeledExample], strategy: RevisionStrategy, edits: EditsForm = "one_by_one"
 ) -> list[dspy.Example]:
-    """One example for each labelled case that has errors and a correction, in their order, for the editor's predictors.
+    """Return one example for each labelled case with errors and a correction, in order, for the editor's predictors.
 
-    `edits` `together` and `rewrite`: conversation, summary, errors, feedback, with edits (for `edit`) and revised (for
-    `rewrite`). `edits` `one_by_one`: turns, before, sentence, after, problem, feedback, corrected (for its `rewrite`)
-    where a sentence was rewritten, or else turns, summary, question, feedback, missing (for `write`) where one was
-    added; a case with neither gives none. `taxonomy` sees no errors and gets no examples.
+    `edits` `together` and `rewrite` have conversation, summary, errors, feedback, and edits (for `edit`) or revised
+    (for `rewrite`). `edits` `one_by_one` has turns, before, sentence, after, problem, feedback, corrected (for its
+    `rewrite`) if a sentence was rewritten, else turns, summary, question, feedback, missing (for `write`) if one was
+    added, else no example. `taxonomy` gets no examples, since its editor sees no errors.
     """
     if strategy == "taxonomy":
         return []
@@ -168,7 +166,7 @@ def _holistic(example: LabeledExample, taxonomy: Taxonomy) -> dspy.Example:
         categories=taxonomy.as_text(),
         conversation=example.conversation.as_numbered_text(),
         summary=example.summary,
-        errors=[FoundError(quote=note.quote, **_told(note)) for note in example.errors],
+        errors=[FoundError(quote=note.quote, **_error_fields(note)) for note in example.errors],
     ).with_inputs("categories", "conversation", "summary")
 
 
@@ -177,14 +175,14 @@ def _sentencewise(example: LabeledExample, taxonomy: Taxonomy, *, right: bool) -
         categories=taxonomy.as_text(),
         conversation=example.conversation.as_numbered_text(),
         summary=example.summary,
-        omissions=[Omission(**_told(note)) for note in example.errors if is_omission(note.category)],
+        omissions=[Omission(**_error_fields(note)) for note in example.errors if is_omission(note.category)],
         **_one_sentence(example, right=right),
     )
     return shown.with_inputs("categories", "conversation", "summary", "sentence")
 
 
 def _one_sentence(example: LabeledExample, *, right: bool) -> dict[str, object]:
-    """The fields of one sentence: a right one, if so wanted and there is one, else one with an error."""
+    """Return the fields of one sentence: a right one if `right` and the case has one, else one with an error."""
     sentences, wrong = split_sentences(example.summary), notes_by_sentence(example.summary, example.errors)
     good = [index for index in range(len(sentences)) if index not in wrong]
     choice = good if good and (right or not wrong) else list(wrong)
@@ -195,12 +193,12 @@ def _one_sentence(example: LabeledExample, *, right: bool) -> dict[str, object]:
     return {
         "sentence": sentences[index],
         "supported": "no",
-        "error": SentenceError(quote=note.quote, **_told(note)),
+        "error": SentenceError(quote=note.quote, **_error_fields(note)),
     }
 
 
 def _show_right(labeled: Sequence[LabeledExample]) -> set[int]:
-    """The places of the flawed cases of which a right sentence is shown, so that yes and no come to the same number."""
+    """Return the positions of the flawed cases that show a right sentence, so yes and no are equally frequent."""
     flawed, clean = [], 0
     for number, example in enumerate(labeled):
         wrong = notes_by_sentence(example.summary, example.errors)
@@ -212,12 +210,12 @@ def _show_right(labeled: Sequence[LabeledExample]) -> set[int]:
 
 
 def _hash(example: LabeledExample) -> int:
-    """A number that follows from the case alone, whatever stands before it."""
-    told = f"{example.conversation.id}\n{example.summary}"
-    return int.from_bytes(hashlib.sha256(told.encode()).digest()[:8])
+    """Return a number that depends on the case alone, not on its position."""
+    text = f"{example.conversation.id}\n{example.summary}"
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8])
 
 
-def _told(note: ErrorNote) -> dict[str, object]:
+def _error_fields(note: ErrorNote) -> dict[str, object]:
     return {
         "evidence": list(note.evidence),
         "explanation": note.explanation,
@@ -227,10 +225,10 @@ def _told(note: ErrorNote) -> dict[str, object]:
 
 
 def edits_between(before: str, after: str, errors: Sequence[ErrorNote]) -> list[ProposedEdit]:
-    """Edits that turn `before` into `after`, word by word, each with the errors whose quotes it touches.
+    """Return edits that turn `before` into `after`, word by word, each with the errors whose quotes it touches.
 
-    A word's edit quotes the run of changed words; where that run stands more than once, or the edits would not give
-    `after` again, it is one edit of the whole text.
+    An edit quotes a run of changed words. If the edits would not give `after` again, since such a run stands more than
+    once, the result is one edit of the whole text.
     """
     old, new = before.split(" "), after.split(" ")
     edits = []

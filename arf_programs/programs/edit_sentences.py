@@ -1,6 +1,6 @@
-"""What an editor that mends one sentence at a time is shown, and which of its answers can be used. Pure functions.
+"""The strategy `edits` for one sentence at a time: the editor writes candidates, and the verifier's score chooses.
 
-The `edits` strategy one sentence at a time: candidates are written, and the verifier's score chooses.
+The functions at the top are pure: what the editor is shown, and which of its answers can be used.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, Final
 import dspy
 
 from arf_programs.checks import Material, run_checks, words
-from arf_programs.programs.asking import ask
+from arf_programs.programs.asking import RETRIES, ask
 from arf_programs.programs.propose import Proposal, Propose
 from arf_programs.programs.reported_errors import is_omission, same_error
 from arf_programs.programs.support import SentenceSupport, support_of
@@ -41,20 +41,20 @@ _QUESTIONS: Final = {
 
 
 def turns_text(conversation: Conversation, turns: Iterable[int]) -> str:
-    """These turns (numbered from 1), as `[n] Speaker: text` lines in order."""
+    """Return these turns (numbered from 1) as lines `[n] Speaker: text`, in order."""
     shown = ((turn, conversation.turns[turn - 1]) for turn in sorted(set(turns)))
     return "\n".join(f"[{number}] {turn.speaker}: {turn.text}" for number, turn in shown)
 
 
 def turns_for_sentence(material: Material, place: int, notes: Sequence[ErrorNote]) -> tuple[int, ...]:
-    """The turns (from 1) that the errors cite, and those that share most words with the sentence at `place`."""
+    """Return the turns (from 1) that the errors cite, and those that share most words with the sentence at `place`."""
     everything = set(range(1, len(material.conversation.turns) + 1))
     nearest = material.nearest_turns(everything, place, most=_NEAREST)
     return tuple(sorted({*evidence_of(notes), *nearest}))
 
 
 def turns_for_omission(conversation: Conversation, note: ErrorNote) -> tuple[int, ...]:
-    """The turns (from 1) that an omission cites and those where such a thing is said: at the start, or at the end."""
+    """Return the turns (from 1) that an omission cites, and those at the start or the end where its kind is said."""
     count = len(conversation.turns)
     usual = {
         "missing_reason": range(1, min(_NEAREST, count) + 1),
@@ -64,12 +64,12 @@ def turns_for_omission(conversation: Conversation, note: ErrorNote) -> tuple[int
 
 
 def question_for(note: ErrorNote) -> str:
-    """What an editor is asked for an omission."""
+    """Return the question that the editor is asked about an omission."""
     return _QUESTIONS.get(note.category) or note.explanation or f"What is missing: {_in_words(note.category)}?"
 
 
 def blanked(summary: str, index: int, notes: Sequence[ErrorNote]) -> str:
-    """The sentence at `index` with the quoted words as blanks; one blank where hardly a word would be left."""
+    """Return the sentence at `index` with blanks for the quoted words, or one blank if hardly a word remains."""
     start, end = sentence_spans(summary)[index]
     spans = (find_quote(note.quote, summary) for note in notes)
     shown, last = "", start
@@ -82,32 +82,32 @@ def blanked(summary: str, index: int, notes: Sequence[ErrorNote]) -> str:
 
 
 def problem_in_words(notes: Sequence[ErrorNote]) -> str:
-    """The kinds of error, and what is said of each where that does not give the wrong words away."""
-    told = []
+    """Return the kinds of error, each with its explanation unless that repeats the wrong words."""
+    problems = []
     for note in notes:
         gives_away = not note.explanation or find_quote(note.quote, note.explanation) is not None
-        told.append(_in_words(note.category) + ("" if gives_away else f": {note.explanation}"))
-    return "; ".join(dict.fromkeys(told))
+        problems.append(_in_words(note.category) + ("" if gives_away else f": {note.explanation}"))
+    return "; ".join(dict.fromkeys(problems))
 
 
 def usable_sentences(written: Iterable[str], summary: str, notes: Sequence[ErrorNote]) -> list[str]:
-    """The first sentence of each answer, each once, that says something new.
+    """Return the first sentence of each answer, each once, if it can replace the wrong one.
 
-    Out are sentences with a blank, copies of a sentence of `summary` (the wrong one above all), and those that still
-    hold the wrong words of an error that the analyst quoted.
+    A sentence is left out if it has a blank, copies a sentence of `summary`, or still holds the wrong words of an error
+    that the analyst quoted.
     """
-    standing = [words(text) for text in split_sentences(summary)]
-    found: dict[str, str] = {}
+    existing = [words(text) for text in split_sentences(summary)]
+    usable: dict[str, str] = {}
     for text in written:
         first = (split_sentences(" ".join(text.split())) or [""])[0]
         copied = any(find_quote(note.quote, first) for note in notes if note.source == "lm" and note.quote)
-        if words(first) and BLANK not in first and words(first) not in standing and not copied:
-            found.setdefault(" ".join(words(first)), first)
-    return list(found.values())
+        if words(first) and BLANK not in first and words(first) not in existing and not copied:
+            usable.setdefault(" ".join(words(first)), first)
+    return list(usable.values())
 
 
 def brings_error(conversation: Conversation, summary: str, edit: Edit, sentence: str) -> bool:
-    """Whether the deterministic checks object to a sentence where the edit puts it."""
+    """Say whether the deterministic checks object to a sentence in the place where the edit puts it."""
     before = run_checks(conversation, summary)
     after = run_checks(conversation, apply_edits(summary, [edit]).after)
     quoted = [note for note in after if note.quote]
@@ -115,15 +115,15 @@ def brings_error(conversation: Conversation, summary: str, edit: Edit, sentence:
 
 
 def leaves_enough(summary: str, edits: Sequence[Edit], min_words: int) -> bool:
-    """Whether the edits leave at least `min_words` words, or as many as there were."""
+    """Say whether the edits leave at least `min_words` words, or as many as there were."""
     left = len(apply_edits(summary, list(edits)).after.split())
     return left >= min(min_words, len(summary.split()))
 
 
 def insertion(summary: str, sentence: str, note: ErrorNote, edited: Iterable[Edit]) -> Edit:
-    """Puts a sentence where its kind belongs: a reason first, an action before the last sentence, all else last.
+    """Insert a sentence where its kind belongs: a reason first, an action before the last sentence, others last.
 
-    What is already edited is not touched: a reason then comes second.
+    A reason comes second if the first sentence is already edited.
     """
     spans = sentence_spans(summary)
     first = summary[slice(*spans[0])] if spans else ""
@@ -144,7 +144,7 @@ def _in_words(category: str) -> str:
 
 @dataclass
 class _Draft:
-    """A draft while it is being mended, with the edits chosen so far."""
+    """A draft at work, with the edits chosen so far."""
 
     material: Material
     feedback: str
@@ -161,27 +161,27 @@ class _Draft:
         return self.material.summary
 
     def sentence(self, index: int) -> str:
-        """The sentence at `index`; empty beyond the ends."""
+        """Return the sentence at `index`, empty beyond the ends."""
         spans = self.material.sentences
         return self.summary[slice(*spans[index])] if 0 <= index < len(spans) else ""
 
     def shown(self, index: int) -> str:
-        """The sentence at `index`, its own wrong words blanked out too."""
+        """Return the sentence at `index`, with blanks for its own wrong words."""
         return blanked(self.summary, index, self.flagged[index]) if index in self.flagged else self.sentence(index)
 
 
 class EditSentences(Propose):
-    """Mends each flagged sentence, and each omission, by the best of `candidates` answers.
+    """Mend each flagged sentence, and each omission, by the best of several candidates.
 
-    The editor sees the turns that matter and the sentence with the wrong words blanked out, so it cannot copy them. Out
-    is a candidate to which the checks object or which the support question flags; of the others the best supported one
-    is taken. Where none is left the sentence is deleted, if the support question flags it or a check refutes it and
-    enough is left without it. Without a support question the first candidate that passes the checks is taken.
+    The editor sees the turns that matter, and the sentence with blanks for the wrong words, so it cannot copy them. A
+    candidate is refused if the checks object to it or the support question flags it. The best supported of the others
+    is taken; without a support question, the first. If none is left, the sentence is deleted, provided that the support
+    question flags it or a check refutes it, and that enough words remain.
     """
 
     name = "edits"
 
-    def __init__(self, *, retries: int, candidates: int = 3, min_words: int = 1) -> None:
+    def __init__(self, *, retries: int = RETRIES, candidates: int = 3, min_words: int = 1) -> None:
         super().__init__(retries=retries)
         self.candidates = candidates
         self.min_words = min_words
@@ -198,17 +198,17 @@ class EditSentences(Propose):
     ) -> Proposal:
         draft = _Draft(Material(conversation, summary), feedback, support, notes_by_sentence(summary, errors))
         for index, notes in draft.flagged.items():
-            draft.edits += await self._mended(draft, index, notes)
+            draft.edits += await self._mend_sentence(draft, index, notes)
         for note in errors:
             if is_omission(note.category):
-                draft.edits += await self._completed(draft, note)
+                draft.edits += await self._mend_omission(draft, note)
         result = apply_edits(summary, draft.edits)
         return Proposal(after=result.after, applied=result.applied, refused=result.refused)
 
-    async def _mended(self, draft: _Draft, index: int, notes: Sequence[ErrorNote]) -> list[Edit]:
-        """The edit of a flagged sentence; none where nothing is better than what stands there."""
+    async def _mend_sentence(self, draft: _Draft, index: int, notes: Sequence[ErrorNote]) -> list[Edit]:
+        """Return the edit of a flagged sentence; none if nothing is better than the sentence."""
         place = draft.material.sentences[index][0]
-        written = await self._written(
+        written = await self._write_candidates(
             self.rewrite,
             "corrected",
             turns=turns_text(draft.conversation, turns_for_sentence(draft.material, place, notes)),
@@ -223,18 +223,18 @@ class EditSentences(Propose):
             text: sentence_edit(draft.summary, index, text, notes)
             for text in usable_sentences(written, draft.summary, notes)
         }
-        before, flagged = await _standing(draft, wrong, notes)
+        before, flagged = await _support_of_draft(draft, wrong, notes)
         best, value = await _best(draft, edits)
         if best is not None:
-            return [_gaining(best, before, value)]
+            return [_with_gain(best, before, value)]
         deletion = sentence_edit(draft.summary, index, "", notes)
         neutral = draft.support.neutral if draft.support else None
         enough = leaves_enough(draft.summary, [*draft.edits, deletion], self.min_words)
-        return [_gaining(deletion, before, neutral)] if flagged and enough else []
+        return [_with_gain(deletion, before, neutral)] if flagged and enough else []
 
-    async def _completed(self, draft: _Draft, note: ErrorNote) -> list[Edit]:
-        """The insertion that mends an omission; none where no candidate is good enough."""
-        written = await self._written(
+    async def _mend_omission(self, draft: _Draft, note: ErrorNote) -> list[Edit]:
+        """Return the insertion that mends an omission; none if no candidate is good enough."""
+        written = await self._write_candidates(
             self.write,
             "missing",
             turns=turns_text(draft.conversation, turns_for_omission(draft.conversation, note)),
@@ -248,12 +248,12 @@ class EditSentences(Propose):
         }
         best, value = await _best(draft, edits)
         neutral = draft.support.neutral if draft.support else None
-        return [] if best is None else [_gaining(best, neutral, value)]
+        return [] if best is None else [_with_gain(best, neutral, value)]
 
-    async def _written(self, predict: dspy.Predict, answer: str, **inputs: Any) -> list[str]:
-        """The editor's candidates, the first under its own settings and the others sampled.
+    async def _write_candidates(self, predict: dspy.Predict, answer: str, **inputs: Any) -> list[str]:
+        """Return the editor's candidates: the first under its own settings, the others sampled.
 
-        Raises ModelError when none can be parsed.
+        Raises ModelError when no answer can be parsed.
         """
         written, failed = [], []
         for number in range(self.candidates):
@@ -267,7 +267,7 @@ class EditSentences(Propose):
 
 
 async def _best(draft: _Draft, edits: dict[str, Edit]) -> tuple[Edit | None, float | None]:
-    """(edit, support): of the candidates that pass, the best supported one; the earlier one of two that are equal."""
+    """Return (edit, support) of the best supported candidate that passes. Of two equal ones, the earlier is taken."""
     passing = {
         text: edit for text, edit in edits.items() if not brings_error(draft.conversation, draft.summary, edit, text)
     }
@@ -281,8 +281,8 @@ async def _best(draft: _Draft, edits: dict[str, Edit]) -> tuple[Edit | None, flo
     return passing[best.sentence], support_of(best)
 
 
-async def _standing(draft: _Draft, sentence: str, notes: Sequence[ErrorNote]) -> tuple[float | None, bool]:
-    """(support, refuted): what the sentence counts as it stands, and whether support question or a check refutes it."""
+async def _support_of_draft(draft: _Draft, sentence: str, notes: Sequence[ErrorNote]) -> tuple[float | None, bool]:
+    """Return the support of the draft's sentence, and whether the support question or a check refutes it."""
     checked = any(note.source != "lm" for note in notes)
     if draft.support is None:
         return None, checked
@@ -293,6 +293,6 @@ async def _standing(draft: _Draft, sentence: str, notes: Sequence[ErrorNote]) ->
     return support_of(score), checked or score.flagged
 
 
-def _gaining(edit: Edit, before: float | None, after: float | None) -> Edit:
-    """The edit with its gain, where both sides of it are known."""
+def _with_gain(edit: Edit, before: float | None, after: float | None) -> Edit:
+    """Return the edit with its gain of support, if both values are known."""
     return edit if before is None or after is None else edit.model_copy(update={"gain": after - before})

@@ -1,4 +1,4 @@
-"""The judge: ratings from 1 to 5 by a rubric, and which of two summaries is better."""
+"""Judge: rate a summary from 1 to 5 by a rubric, or say which of two summaries is better."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any
 
 import dspy
 
-from arf_programs.programs.asking import ask
+from arf_programs.programs.asking import RETRIES, ask, lm_name
+from arf_programs.programs.program import Program
 from arf_programs.runs import digest, prompts_digest
 from signatures.compare_summaries import PAIRWISE_VERSION, Better, CompareSummaries
 from signatures.rate_summary import RUBRIC_VERSION, RateSummary
@@ -18,16 +19,16 @@ _A_FIRST: Mapping[Better, Preference] = {"first": "a", "second": "b", "tie": "ti
 _B_FIRST: Mapping[Better, Preference] = {"first": "b", "second": "a", "tie": "tie"}
 
 
-class Judge(dspy.Module):
-    """Rates one summary by its conversation."""
+class Judge(Program):
+    """Rate one summary against its conversation."""
 
-    def __init__(self, *, retries: int) -> None:
+    def __init__(self, *, retries: int = RETRIES) -> None:
         super().__init__()
         self.rate = dspy.Predict(RateSummary)
         self.retries = retries
 
     async def aforward(self, conversation: Conversation, summary: str) -> dspy.Prediction:
-        """Prediction(rating: Rating). Raises ModelError when the answers cannot be parsed."""
+        """Return Prediction(rating: Rating). Raises ModelError when no answer can be parsed."""
         answer = await ask(
             self.rate, retries=self.retries, conversation=conversation.as_numbered_text(), summary=summary
         )
@@ -37,24 +38,24 @@ class Judge(dspy.Module):
             complete=int(answer.complete),
             concise=int(answer.concise),
             reasons=" ".join(answer.reasons.split()),
-            model=_model(self.rate),
+            model=lm_name(self.rate),
             prompt=prompt_name(RUBRIC_VERSION, self.rate),
         )
         return dspy.Prediction(rating=rating)
 
 
-class ComparePair(dspy.Module):
-    """Compares two summaries of one conversation in both orders."""
+class ComparePair(Program):
+    """Compare two summaries of one conversation, shown in both orders."""
 
-    def __init__(self, *, retries: int) -> None:
+    def __init__(self, *, retries: int = RETRIES) -> None:
         super().__init__()
         self.compare = dspy.Predict(CompareSummaries)
         self.retries = retries
 
     async def aforward(self, conversation: Conversation, a: Summary, b: Summary) -> dspy.Prediction:
-        """Prediction(verdict: PairVerdict). The same text twice is a tie, and nobody is asked.
+        """Return Prediction(verdict: PairVerdict). The same text twice is a tie without a call.
 
-        Raises ModelError when one of the two answers cannot be parsed.
+        Raises ModelError when no answer to one of the two questions can be parsed.
         """
         facts: dict[str, Any] = {
             "conversation_id": conversation.id,
@@ -63,7 +64,7 @@ class ComparePair(dspy.Module):
             "b": b.system,
             "words_a": len(a.text.split()),
             "words_b": len(b.text.split()),
-            "model": _model(self.compare),
+            "model": lm_name(self.compare),
             "prompt": prompt_name(PAIRWISE_VERSION, self.compare),
         }
         if a.text.split() == b.text.split():
@@ -92,16 +93,11 @@ class ComparePair(dspy.Module):
 
 
 def settled(a_first: Preference, b_first: Preference) -> Preference:
-    """The winner of a pair that was shown in both orders: a tie where the two answers disagree."""
+    """Return the winner of a pair that was shown in both orders. It is a tie where the two answers disagree."""
     return a_first if a_first == b_first else "tie"
 
 
 def prompt_name(version: int, predict: dspy.Predict) -> str:
-    """`<version>-<hash>`: the hash covers instructions, fields and demonstrations, so that of a compiled judge too."""
+    """Return `<version>-<hash>`. The hash covers instructions, fields and demonstrations, also of a compiled judge."""
     shown = [dict(demo) for demo in predict.demos]
     return f"{version}-{digest([prompts_digest([predict.signature]), shown])}"
-
-
-def _model(predict: dspy.Predict) -> str:
-    lm = predict.lm or dspy.settings.lm
-    return str(lm.model)

@@ -1,4 +1,4 @@
-"""The strategies by which an editor mends a draft in one answer: edits together, rewrite, taxonomy."""
+"""The strategies that mend a draft in one answer of the editor: all edits, a rewrite, or the paper's rewrite."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import dspy
 
-from arf_programs.programs.asking import ask
+from arf_programs.programs.asking import RETRIES, ask, lm_name
+from arf_programs.programs.program import Program
 from arf_programs.programs.support import SentenceSupport
 from arf_programs.text import apply_edits, describe_errors
 from signatures.propose_edits import ProposedEdit, ProposeEdits
@@ -15,28 +16,30 @@ from signatures.rewrite_summary import ReviseByTaxonomy, RewriteSummary
 
 
 class Proposal(Record):
-    """A revision as the editor proposes it, before verification."""
+    """A revision as the editor proposes it. It is not verified yet."""
 
     after: str
     applied: tuple[Edit, ...] = ()
     refused: tuple[RefusedEdit, ...] = ()
 
 
-class Propose(dspy.Module):
-    """Base of the strategies: `name` is the strategy in records, `needs_errors` whether clean drafts are left alone."""
+class Propose(Program):
+    """The base of the strategies.
+
+    `name` is the strategy's name in records. With `needs_errors` a draft without errors is left as it is.
+    """
 
     name: str
     needs_errors = True
 
-    def __init__(self, *, retries: int) -> None:
+    def __init__(self, *, retries: int = RETRIES) -> None:
         super().__init__()
         self.retries = retries
-        self.model = ""
 
-    def use(self, lm: dspy.LM) -> None:
-        """Let `lm` be the editor."""
-        self.set_lm(lm)
-        self.model = lm.model
+    @property
+    def model(self) -> str:
+        """The name of the editor's model."""
+        return lm_name(self.predictors()[0])
 
     async def propose(
         self,
@@ -46,19 +49,19 @@ class Propose(dspy.Module):
         feedback: str,
         support: SentenceSupport | None = None,
     ) -> Proposal:
-        """One attempt; `support` is the verifier's question, for strategies that choose among candidates by it.
+        """Make one attempt. Strategies that write several candidates choose among them by `support`.
 
-        Raises ModelError when the editor's answers cannot be parsed.
+        Raises ModelError when no answer of the editor can be parsed.
         """
         raise NotImplementedError
 
 
 class EditSummary(Propose):
-    """All errors in one answer of structured edits, applied by a pure function: untouched text stays byte-identical."""
+    """Mend all errors by one list of edits. A pure function applies them, so untouched text stays byte-identical."""
 
     name = "edits"
 
-    def __init__(self, *, retries: int) -> None:
+    def __init__(self, *, retries: int = RETRIES) -> None:
         super().__init__(retries=retries)
         self.edit = dspy.Predict(ProposeEdits)
 
@@ -83,11 +86,11 @@ class EditSummary(Propose):
 
 
 class Rewrite(Propose):
-    """A full rewrite, given the errors."""
+    """Rewrite the draft, given its errors."""
 
     name = "rewrite"
 
-    def __init__(self, *, retries: int) -> None:
+    def __init__(self, *, retries: int = RETRIES) -> None:
         super().__init__(retries=retries)
         self.rewrite = dspy.Predict(RewriteSummary)
 
@@ -111,12 +114,12 @@ class Rewrite(Propose):
 
 
 class RewriteByTaxonomy(Propose):
-    """The paper's form (arXiv 2511.03005): a rewrite given only the common errors, for every draft."""
+    """Rewrite every draft, given only the common errors of the teacher. This is the form of arXiv 2511.03005."""
 
     name = "taxonomy"
     needs_errors = False
 
-    def __init__(self, taxonomy: Taxonomy, *, retries: int) -> None:
+    def __init__(self, taxonomy: Taxonomy, *, retries: int = RETRIES) -> None:
         super().__init__(retries=retries)
         self.common_errors = taxonomy.as_text()
         self.revise = dspy.Predict(ReviseByTaxonomy)
@@ -141,7 +144,7 @@ class RewriteByTaxonomy(Propose):
 
 
 def to_edits(proposed: Sequence[ProposedEdit], errors: Sequence[ErrorNote]) -> list[Edit]:
-    """Edits with the short ids resolved; an id that no error has is left out, an edit without any keeps none."""
+    """Return edits with the short ids (`e1`) replaced by those of the errors. Unknown ids are left out."""
     ids = {f"e{number}": note.id for number, note in enumerate(errors, start=1)}
     return [
         Edit(

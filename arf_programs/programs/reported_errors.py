@@ -1,4 +1,4 @@
-"""Turns what an analyst reports into error records, and merges records. Pure functions."""
+"""Turn the errors that an analyst reports into records, and merge records. Pure functions."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ OMISSION_PREFIX = "missing_"
 
 
 def is_omission(category: str) -> bool:
-    """Whether errors of this category have no quote: by convention its id starts with `missing_`."""
+    """Say whether errors of this category have no quote: by convention its id starts with `missing_`."""
     return category.startswith(OMISSION_PREFIX)
 
 
 def omission_ids(ids: Sequence[str]) -> tuple[str, ...]:
-    """The omission categories among `ids`; all of them where there is none."""
+    """Return the omission categories among `ids`, or all of `ids` if there is none."""
     return tuple(name for name in ids if is_omission(name)) or tuple(ids)
 
 
 def statement_ids(ids: Sequence[str]) -> tuple[str, ...]:
-    """The categories among `ids` of what a summary says; all of them where there is none."""
+    """Return the other categories among `ids`, or all of `ids` if there is none."""
     return tuple(name for name in ids if not is_omission(name)) or tuple(ids)
 
 
 def narrow_categories(model: type[ReportedModel], ids: Sequence[str]) -> type[ReportedModel]:
-    """`model` with its `category` narrowed to `ids`, so that the schema sent to a model names them."""
+    """Return `model` with its `category` narrowed to `ids`, so the JSON schema that is sent names them."""
     field = model.model_fields["category"]
     return create_model(model.__name__, __base__=model, category=(Literal[tuple(ids)], field))  # type: ignore[arg-type]
 
@@ -51,10 +51,10 @@ def note_errors(
     fallback_quote: str = "",
     score: float | None = None,
 ) -> list[ErrorNote]:
-    """Records for the reported errors; what quotes or cites something that does not exist goes to `rejections`.
+    """Return records of the reported errors. A report whose quote or turn does not exist adds a reason to `rejections`.
 
-    `fallback_quote` stands in for a quote that cannot be found (the sentence that was asked about), whose `score` the
-    records carry.
+    `fallback_quote`, the sentence that was asked about, takes the place of a quote that does not exist. `score` is the
+    score of that sentence; the records carry it.
     """
     notes: list[ErrorNote] = []
     for error in reported:
@@ -72,24 +72,24 @@ def note_errors(
     return [note.model_copy(update={"score": score}) for note in notes]
 
 
-def merge_errors(checked: Sequence[ErrorNote], found: Sequence[ErrorNote], summary: str) -> tuple[ErrorNote, ...]:
-    """Checks first, then what the analyst found beyond them in `summary`; an error counts once.
+def merge_errors(checked: Sequence[ErrorNote], reported: Sequence[ErrorNote], summary: str) -> tuple[ErrorNote, ...]:
+    """Return the errors of the checks, then those of the analyst that are not among them. An error counts once.
 
-    A note is no other error than one before it where the category is the same, and wherever its quote stands, the other
-    quote stands too: they share at least half of the words of the shorter one (the same share as in
-    `metrics.matching`). So a short quote that stands at a further place ("9", where "9 April" is wrong) is not lost.
+    Two notes are one error if the category is the same and the quotes overlap at every place of the second one: they
+    share at least half of the words of the shorter quote (`LEAST_OVERLAP`). So a short quote that also stands elsewhere
+    ("9", where "9 April" is wrong) is kept.
     """
     merged = list(checked)
-    for note in found:
+    for note in reported:
         if not any(_covered(note, other, summary) for other in merged):
             merged.append(note)
     return tuple(merged)
 
 
 def same_error(a: ErrorNote, b: ErrorNote) -> bool:
-    """Whether notes on two texts are one error: the same category, and the words of one quote are in the other.
+    """Say whether notes on two texts are one error: the same category, and the words of one quote are in the other.
 
-    For two notes on one text, `merge_errors` decides by place. Two omissions of a category are the same.
+    Two omissions of one category are the same error. For two notes on one text `merge_errors` decides by place.
     """
     if a.category != b.category or bool(a.quote) != bool(b.quote):
         return False
@@ -97,27 +97,27 @@ def same_error(a: ErrorNote, b: ErrorNote) -> bool:
 
 
 def holds_words(text: str, part: str) -> bool:
-    """Whether the words of `part` stand in `text`, one after the other: "9" is in "9 April" and not in "39".
+    """Say whether the words of `part` stand in `text`, one after the other: "9" is in "9 April" and not in "39".
 
-    Case and punctuation do not count. Of a `part` without words ("!") the characters have to be there.
+    Case and punctuation do not count. If `part` has no words ("!"), its characters have to be there.
     """
     words = words_of(part)
     return f" {' '.join(words)} " in f" {' '.join(words_of(text))} " if words else part in text
 
 
 def _covered(note: ErrorNote, other: ErrorNote, summary: str) -> bool:
-    """Whether at every place of `note` stands `other` as well, of the same category."""
+    """Say whether `other` has the same category and stands at every place of `note`."""
     if note.category != other.category or bool(note.quote) != bool(other.quote):
         return False
     places, others = quote_spans(note.quote, summary), quote_spans(other.quote, summary)
-    return all(any(_overlap(summary, place, known) for known in others) for place in places)
+    return all(any(_overlap(summary, place, other) for other in others) for place in places)
 
 
 def _overlap(text: str, a: Span, b: Span) -> bool:
-    """Whether two spans share at least `LEAST_OVERLAP` of the words of the shorter one."""
+    """Say whether two spans share at least `LEAST_OVERLAP` of the words of the shorter one."""
     shared = words_of(text[max(a[0], b[0]) : min(a[1], b[1])])
     shorter = min(len(words_of(text[slice(*span)])) for span in (a, b))
-    # Of a quote without words ("!") the characters count.
+    # A quote without words ("!") overlaps by its characters.
     return len(shared) >= LEAST_OVERLAP * shorter if shorter else a[0] < b[1] and b[0] < a[1]
 
 

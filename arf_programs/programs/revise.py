@@ -1,7 +1,4 @@
-"""Which edits of a rejected revision can be kept, and what is deleted instead. Pure functions.
-
-Revise: mends a draft's errors, verifies the result, and tries again with what was wrong as feedback.
-"""
+"""Revise: mend the errors of a draft, verify the result, and try again with the problems as feedback."""
 
 from __future__ import annotations
 
@@ -10,6 +7,8 @@ from typing import Literal
 
 import dspy
 
+from arf_programs.programs.edit_sentences import EditSentences
+from arf_programs.programs.program import Program
 from arf_programs.programs.propose import Proposal, Propose
 from arf_programs.programs.verify import Verification, VerifyRevision
 from arf_programs.text import AppliedEdits, apply_edits, notes_by_sentence, sentence_edit
@@ -17,9 +16,9 @@ from signatures.records import Conversation, Edit, ErrorNote, Revision, Summary,
 
 
 def verified_edits(applied: Sequence[Edit], remaining: Sequence[ErrorNote], new: Sequence[ErrorNote]) -> list[Edit]:
-    """The edits whose errors are gone and whose new words hold no new error.
+    """Return the edits whose errors are gone and whose new words hold no new error.
 
-    A new error without a quote cannot be laid at one edit's door, so then no edit is kept.
+    A new error without a quote could come from any edit, so then no edit is kept.
     """
     if any(not note.quote for note in new):
         return []
@@ -33,9 +32,9 @@ def verified_edits(applied: Sequence[Edit], remaining: Sequence[ErrorNote], new:
 
 
 def deletions(before: str, errors: Sequence[ErrorNote]) -> list[Edit]:
-    """One deletion for each sentence of `before` that holds the quote of one of `errors`.
+    """Return a deletion for each sentence of `before` that holds the quote of one of `errors`.
 
-    Deleting the sentence is the one mend that needs no model and cannot bring in a new fact.
+    A deletion needs no model and cannot bring in a new fact.
     """
     return [sentence_edit(before, index, "", notes) for index, notes in notes_by_sentence(before, errors).items()]
 
@@ -47,25 +46,42 @@ def _overlap(replacement: str, quote: str) -> bool:
 OnReject = Literal["drop", "keep_draft", "keep_partial"]
 
 
-class Revise(dspy.Module):
-    """One draft and its errors to one Revision.
+class Revise(Program):
+    """Revise one draft.
 
-    `propose` asks the editor (one of the strategies of `arf_programs.programs.propose`), `verify` decides. After the
-    last attempt a rejected revision keeps the edits that verify when `on_reject` is `keep_partial`; sentences that a
-    deterministic check refutes are then deleted where the editor could not mend them.
+    Args:
+        propose: the strategy that asks the editor; one flagged sentence at a time by default.
+        verify: decides whether the revision is accepted.
+        attempts: how often the editor is asked.
+        on_reject: what is left of a revision that is rejected at the last attempt. `keep_partial` keeps the edits that
+            verify, and deletes sentences that a deterministic check refutes and no edit mends.
     """
 
-    def __init__(self, propose: Propose, verify: VerifyRevision, *, attempts: int, on_reject: OnReject) -> None:
+    def __init__(
+        self,
+        propose: Propose | None = None,
+        verify: VerifyRevision | None = None,
+        *,
+        attempts: int = 2,
+        on_reject: OnReject = "keep_partial",
+    ) -> None:
         super().__init__()
-        self.propose = propose
-        self.verify = verify
+        self.propose = propose or EditSentences()
+        self.verify = verify or VerifyRevision()
         self.attempts = attempts
         self.on_reject = on_reject
 
     async def aforward(
-        self, conversation: Conversation, draft: Summary, errors: Sequence[ErrorNote]
+        self, conversation: Conversation, draft: Summary | str, errors: Sequence[ErrorNote] | None = None
     ) -> dspy.Prediction:
-        """Prediction(revision: Revision). Raises ModelError when editor or analyst give no usable answer."""
+        """Return Prediction(revision: Revision). Without `errors`, the verifier's analyst finds them first.
+
+        Raises ModelError when the editor or the analyst gives no usable answer.
+        """
+        if isinstance(draft, str):
+            draft = Summary(conversation_id=conversation.id, text=draft, system="teacher", model="")
+        if errors is None:
+            errors = (await self.verify.analyze.acall(conversation=conversation, summary=draft.text)).errors
         if not errors and self.propose.needs_errors:
             return dspy.Prediction(revision=self._revision(draft, errors, verdict=Verdict.UNCHANGED, attempts=0))
         feedback: list[str] = []
@@ -166,7 +182,7 @@ class Revise(dspy.Module):
 def partial_edits(
     before: str, errors: Sequence[ErrorNote], applied: Sequence[Edit], verification: Verification
 ) -> AppliedEdits:
-    """The edits that verify, and deletions for what the checks refute and no kept edit mends."""
+    """Apply the edits that verify, and delete the sentences that the checks refute and no kept edit mends."""
     kept = verified_edits(applied, verification.remaining, verification.new)
     mended = {name for edit in kept for name in edit.mends}
     open_errors = [note for note in errors if note.source == "check" and note.id not in mended]

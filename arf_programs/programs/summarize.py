@@ -1,7 +1,4 @@
-"""The adapter for summaries: one text in, one text out, no field markers, no JSON.
-
-Summarise: how the teacher drafts, and how base model and students answer on the holdout.
-"""
+"""Summarize: one conversation to one summary. The teacher, the base model and the students are all asked this way."""
 
 from __future__ import annotations
 
@@ -10,23 +7,25 @@ from typing import Any
 import dspy
 from dspy.utils.exceptions import AdapterParseError
 
-from arf_programs.programs.asking import ask
+from arf_programs.config import DEFAULT_INSTRUCTION
+from arf_programs.programs.asking import RETRIES, ask
+from arf_programs.programs.program import Program
 from arf_programs.text import user_text
 from signatures.records import Conversation
 from signatures.summarize import Summarize as SummarizeSignature
 
 
 class PlainAdapter(dspy.Adapter):  # type: ignore[name-defined, unused-ignore]
-    """System message: the signature's instructions; user message: `user_text`; answer: the output, stripped.
+    """An adapter without field markers and JSON: one text in, one text out.
 
-    Teacher, base model and students are all asked in this form, so a student's training prompt
-    (`arf_programs.text.student_prompt`) is the very prompt that it is served with.
+    The system message has the signature's instructions, the user message is `user_text`, and the answer without outer
+    space is the output. So a student is trained on the same prompt that it is served with.
     """
 
     def format(
         self, signature: type[dspy.Signature], demos: list[dict[str, Any]], inputs: dict[str, Any]
     ) -> list[dict[str, Any]]:
-        """Messages with the demos as earlier turns."""
+        """Return the messages, with the demonstrations as earlier turns."""
         source, target = _only_fields(signature)
         messages = [{"role": "system", "content": signature.instructions}]
         for demo in demos:
@@ -35,7 +34,7 @@ class PlainAdapter(dspy.Adapter):  # type: ignore[name-defined, unused-ignore]
         return [*messages, {"role": "user", "content": user_text(inputs[source])}]
 
     def parse(self, signature: type[dspy.Signature], completion: str) -> dict[str, Any]:
-        """The whole completion is the output; a blank one is malformed."""
+        """Take the whole completion as the output. Raises AdapterParseError for a blank one."""
         _, target = _only_fields(signature)
         text = completion.strip()
         if not text:
@@ -51,17 +50,19 @@ def _only_fields(signature: type[dspy.Signature]) -> tuple[str, str]:
     return source, target
 
 
-class Summarize(dspy.Module):
-    """One conversation to one summary, under the run's own instruction."""
+class Summarize(Program):
+    """Summarise a conversation, by the given instruction."""
 
-    def __init__(self, instruction: str, *, retries: int) -> None:
+    def __init__(self, instruction: str = DEFAULT_INSTRUCTION, *, retries: int = RETRIES) -> None:
         super().__init__()
         self.summarize = dspy.Predict(SummarizeSignature.with_instructions(instruction))
         self.retries = retries
 
     async def aforward(self, conversation: Conversation) -> dspy.Prediction:
-        """Prediction(summary: str, cut_off: bool); one cut off at max_tokens is a summary with an error, not a failure.
-        Raises ModelError when the model only gives blank answers, or its provider withholds them.
+        """Return Prediction(summary: str, cut_off: bool).
+
+        A summary that ends at max_tokens is `cut_off`; it is an answer, not a failure. Raises ModelError when all
+        answers are blank or withheld by the provider.
         """
         with dspy.context(adapter=PlainAdapter()):
             return await ask(self.summarize, retries=self.retries, may_be_cut=True, conversation=conversation.as_text())

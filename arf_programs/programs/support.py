@@ -1,11 +1,4 @@
-"""Reading a yes-or-no answer: by its word, and by the log-probabilities of its tokens. Pure functions.
-
-The adapter of the support question: plain text, a one-word answer, and the probability of that word.
-
-Whether a conversation supports a sentence: a word, and a score where the model gives one.
-
-The support question over a labelled set: rows of sentence, score and label, and the calibration fitted on them.
-"""
+"""The support question: does the conversation support a sentence? The answer is a word and, where possible, a score."""
 
 from __future__ import annotations
 
@@ -17,8 +10,9 @@ import dspy
 from dspy.utils.exceptions import AdapterParseError
 
 from arf_programs.corpus import LabeledExample
-from arf_programs.programs.asking import ask
+from arf_programs.programs.asking import RETRIES, ask
 from arf_programs.programs.calibration import Calibration, fit_calibration
+from arf_programs.programs.program import Program
 from arf_programs.runs import digest
 from arf_programs.text import notes_by_sentence, split_sentences
 from signatures.exceptions import DataError
@@ -26,23 +20,23 @@ from signatures.records import Conversation, Record, SentenceScore
 from signatures.support_sentence import SupportSentence, Word
 
 _AROUND: Final = " \t\r\n\"'`*_.,:;!?()[]{}#->“”‘’Ġ▁Ċ"
-"""What may stand around the word: space, quotes, Markdown, and tokenizers' own signs for a space."""
+"""Characters that may stand around the word: space, quotes, Markdown, and the signs of tokenizers for a space."""
 
 
 def read_word(text: str) -> Word | None:
-    """The word that an answer begins with, if it is yes or no."""
+    """Return the first word of an answer if it is yes or no, else None."""
     first = text.strip(_AROUND).split(maxsplit=1)
     word = first[0].strip(_AROUND).lower() if first else ""
     return "yes" if word == "yes" else "no" if word == "no" else None
 
 
 def yes_probability(logprobs: Any) -> float | None:
-    """The probability of "yes" against "no" where the answer begins, from 0 to 1; None without any mass for either.
+    """Return the probability of "yes" against "no", 0 to 1, at the token where the answer begins.
 
-    `logprobs` is what OpenAI calls a choice's log-probabilities: `content`, a list of tokens with `top_logprobs`; as an
-    object or as the mapping that it is stored as. Counted is each token that is, without what may stand around it and
-    in any case, a beginning of yes or of no: p = mass(yes) / (mass(yes) + mass(no)). Where a token is nothing but
-    quotes, space or Markdown, the answer begins behind it.
+    It is p = mass(yes) / (mass(yes) + mass(no)). A token counts for a word if the word begins with it, in upper or
+    lower case, without the characters of `_AROUND`. Tokens of such characters alone come before the answer. `logprobs`
+    are the log-probabilities of a choice as OpenAI gives them: `content`, a list of tokens with `top_logprobs`, as an
+    object or as a mapping. Returns None if there is no mass for either word.
     """
     for position in _get(logprobs, "content") or ():
         if _bare(position):
@@ -53,7 +47,7 @@ def yes_probability(logprobs: Any) -> float | None:
 
 
 def _masses(tokens: Iterable[Any]) -> dict[Word, float]:
-    """The summed probability of the tokens that begin each word; a token that is listed twice counts once."""
+    """Return for each word the summed probability of the tokens that begin it. Each token counts once."""
     once = {str(_get(token, "token")): float(_get(token, "logprob")) for token in tokens}
     mass: dict[Word, float] = {"yes": 0.0, "no": 0.0}
     for text, logprob in once.items():
@@ -73,17 +67,17 @@ def _get(value: Any, name: str) -> Any:
 
 
 class SupportAdapter(dspy.Adapter):  # type: ignore[name-defined, unused-ignore]
-    """System message: the instructions; user message: conversation, sentence, request, in this order.
+    """An adapter without field markers: the system message has the instructions, the user message is `support_text`.
 
-    The conversation comes first, so that the sentences of a summary share the longest prefix and a model reads it once;
-    the request comes last, since small models otherwise go on with the conversation. Demos are earlier turns. An answer
-    is `supported` and `probability`: that of "yes" against "no", None where the model gives no log-probabilities.
+    The conversation comes first, so the sentences of one summary share a long prefix that a server can cache. The
+    request comes last, since small models otherwise go on with the conversation. Demonstrations are earlier turns. An
+    answer has `supported`, the word, and `probability`, that of "yes" against "no", or None without log-probabilities.
     """
 
     def format(
         self, signature: type[dspy.Signature], demos: list[dict[str, Any]], inputs: dict[str, Any]
     ) -> list[dict[str, Any]]:
-        """The messages; a demo that lacks a field of the question is not shown."""
+        """Return the messages. A demonstration that lacks a field of the question is left out."""
         messages = [{"role": "system", "content": signature.instructions}]
         for demo in demos:
             if all(name in demo for name in signature.fields):
@@ -92,7 +86,7 @@ class SupportAdapter(dspy.Adapter):  # type: ignore[name-defined, unused-ignore]
         return [*messages, {"role": "user", "content": support_text(inputs["conversation"], inputs["sentence"])}]
 
     def parse(self, signature: type[dspy.Signature], completion: str) -> dict[str, Any]:
-        """The word of an answer, None for another word: its log-probabilities may still tell."""
+        """Return the word of an answer. It is None for another word, since the log-probabilities may still decide."""
         return {"supported": read_word(completion)}
 
     def __call__(
@@ -103,7 +97,7 @@ class SupportAdapter(dspy.Adapter):  # type: ignore[name-defined, unused-ignore]
         demos: list[dict[str, Any]],
         inputs: dict[str, Any],
     ) -> list[dict[str, Any]]:
-        """As `acall`."""
+        """Do the same as `acall`."""
         values = super().__call__(lm, lm_kwargs, signature, demos, inputs)
         return [_with_probability(signature, value) for value in values]
 
@@ -115,13 +109,13 @@ class SupportAdapter(dspy.Adapter):  # type: ignore[name-defined, unused-ignore]
         demos: list[dict[str, Any]],
         inputs: dict[str, Any],
     ) -> list[dict[str, Any]]:
-        """The answers. Raises AdapterParseError for one with neither the word nor its probability."""
+        """Return the answers. Raises AdapterParseError for an answer with neither a word nor a probability."""
         values = await super().acall(lm, lm_kwargs, signature, demos, inputs)
         return [_with_probability(signature, value) for value in values]
 
 
 def support_text(conversation: str, sentence: str) -> str:
-    """The user's message."""
+    """Return the user message."""
     return (
         f"Conversation:\n{conversation}\n\nSentence of the summary:\n{sentence}\n\n"
         "Does the conversation support everything in this sentence? Answer with one word, yes or no."
@@ -141,22 +135,30 @@ def _with_probability(signature: type[dspy.Signature], value: dict[str, Any]) ->
 
 
 NEUTRAL = 0.5
-"""The score from which a sentence is flagged where there is no calibration: the model's own word."""
+"""From this score on a sentence is flagged, where there is no calibration."""
 
 _TOP = 20  # OpenAI's limit
 _TOKENS = 3  # the word, and a quotation mark before it
 
 
-class SentenceSupport(dspy.Module):
-    """Asks the support question.
+class SentenceSupport(Program):
+    """Ask whether the conversation supports a sentence.
 
-    With `logprobs` the answer's log-probabilities are asked for, and the score is 1 - p(yes). Where the model gives
-    none, the score is the share of "no" among `samples` answers, and with one sample there is no score but the word.
-    `calibration` turns scores into probabilities and brings the threshold of the decision.
+    Args:
+        retries: further tries after a malformed answer.
+        logprobs: whether to ask for log-probabilities; the score is then 1 - p(yes).
+        samples: answers to ask for where the model gives no log-probabilities; the score is then the share of "no".
+            With one sample there is no score.
+        calibration: turns scores into probabilities, and has the threshold of the decision.
     """
 
     def __init__(
-        self, *, retries: int, logprobs: bool = False, samples: int = 1, calibration: Calibration | None = None
+        self,
+        *,
+        retries: int = RETRIES,
+        logprobs: bool = False,
+        samples: int = 1,
+        calibration: Calibration | None = None,
     ) -> None:
         super().__init__()
         self.retries = retries
@@ -168,21 +170,21 @@ class SentenceSupport(dspy.Module):
 
     @property
     def threshold(self) -> float:
-        """The score from which a sentence is flagged."""
+        """From this score on a sentence is flagged."""
         return NEUTRAL if self.calibration is None else self.calibration.threshold
 
     @property
     def neutral(self) -> float:
-        """What a sentence that is not there counts as: the probability of support at which the decision turns."""
+        """The probability of support at which the decision turns. A deleted sentence counts as this."""
         return 1 - self.threshold
 
     def prompt_digest(self) -> str:
-        """Hash of what the question looks like: instructions and demonstrations."""
+        """Return a hash of the instructions and demonstrations of the question."""
         demos = [{name: str(demo[name]) for name in sorted(dict(demo))} for demo in self.ask_support.demos]
         return digest([self.ask_support.signature.instructions, demos])
 
     async def aforward(self, conversation: Conversation, sentence: str) -> dspy.Prediction:
-        """Prediction(score: SentenceScore, raw: float | None); `raw` is the score before calibration.
+        """Return Prediction(score: SentenceScore, raw: float | None). `raw` is the score before calibration.
 
         Raises ModelError when the model answers neither yes nor no.
         """
@@ -194,7 +196,7 @@ class SentenceSupport(dspy.Module):
         return dspy.Prediction(score=SentenceScore(sentence=sentence, flagged=flagged, score=score), raw=raw)
 
     async def _raw(self, conversation: Conversation, sentence: str) -> tuple[float | None, str]:
-        """(score, word): the score from log-probabilities, or from samples; None with neither."""
+        """Return (score, word). The score is from log-probabilities or from samples, and None without both."""
         if self.logprobs or self.samples == 1:
             answer = await self._ask(conversation, sentence)
             if answer.probability is not None or self.samples == 1:
@@ -215,14 +217,14 @@ class SentenceSupport(dspy.Module):
 
 
 def support_of(score: SentenceScore) -> float:
-    """The probability that the conversation supports the sentence; without a score that of the word, 1 or 0."""
+    """Return the probability that the conversation supports the sentence. Without a score it is 1 or 0, by the word."""
     return float(not score.flagged) if score.score is None else 1 - score.score
 
 
 class SupportRow(Record):
-    """A sentence of a labelled summary: its raw score, None where the model gives none, and whether it is wrong.
+    """A sentence of a labelled summary, with its raw score (None where the model gives none).
 
-    `wrong` means that the quote of a labelled error overlaps the sentence.
+    It is `wrong` if the quote of a labelled error overlaps it.
     """
 
     conversation_id: str
@@ -232,7 +234,7 @@ class SupportRow(Record):
 
 
 async def support_rows(support: SentenceSupport, examples: Iterable[LabeledExample]) -> list[SupportRow]:
-    """A row for each sentence of each labelled summary, in order. Raises ModelError for an answer of no use."""
+    """Return a row for each sentence of each labelled summary, in order. Raises what `SentenceSupport` raises."""
     rows = []
     for example in examples:
         wrong = notes_by_sentence(example.summary, example.errors)
@@ -247,9 +249,9 @@ async def support_rows(support: SentenceSupport, examples: Iterable[LabeledExamp
 
 
 def calibration_of(rows: Sequence[SupportRow], support: SentenceSupport) -> Calibration:
-    """The calibration that these rows give for the model and the wording of the support question.
+    """Fit a calibration on these rows, for the model and the wording of the support question.
 
-    Raises DataError without scores, or without both kinds of sentence.
+    Raises DataError if no row has a score, or if not both kinds of sentence are there.
     """
     model = support.ask_support.lm.model
     scored = [(row.score, row.wrong) for row in rows if row.score is not None]
@@ -263,5 +265,5 @@ def calibration_of(rows: Sequence[SupportRow], support: SentenceSupport) -> Cali
 
 
 def summary_score(scores: Iterable[float | None]) -> float | None:
-    """The score of a whole summary: that of its worst sentence, 1 - min p(yes); None where no sentence has one."""
+    """Return the score of a whole summary, which is that of its worst sentence; None if no sentence has a score."""
     return max((score for score in scores if score is not None), default=None)

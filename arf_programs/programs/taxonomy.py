@@ -1,7 +1,4 @@
-"""Open notes on a draft, before there is a taxonomy.
-
-Merges open notes into a taxonomy that starts from a seed.
-"""
+"""Take open notes on drafts, and merge them into a taxonomy that starts from a seed."""
 
 from __future__ import annotations
 
@@ -10,22 +7,23 @@ from collections.abc import Sequence
 
 import dspy
 
-from arf_programs.programs.asking import ask
+from arf_programs.programs.asking import RETRIES, ask
+from arf_programs.programs.program import Program
 from signatures.induce_taxonomy import InduceTaxonomy, ProposedCategory
 from signatures.note_problems import NoteProblems
 from signatures.records import Category, Conversation, ErrorNote, Taxonomy
 
 
-class TakeNotes(dspy.Module):
-    """What is wrong with a summary, in the analyst's own words."""
+class TakeNotes(Program):
+    """Say what is wrong with a summary, in the analyst's own words."""
 
-    def __init__(self, *, retries: int) -> None:
+    def __init__(self, *, retries: int = RETRIES) -> None:
         super().__init__()
         self.note = dspy.Predict(NoteProblems)
         self.retries = retries
 
     async def aforward(self, conversation: Conversation, summary: str) -> dspy.Prediction:
-        """Prediction(notes: list[str]), blank and repeated notes left out."""
+        """Return Prediction(notes: list[str]) without blank and repeated notes."""
         answer = await ask(
             self.note, retries=self.retries, conversation=conversation.as_numbered_text(), summary=summary
         )
@@ -36,17 +34,17 @@ class TakeNotes(dspy.Module):
 _NOTES_PER_CALL = 50
 
 
-class MergeNotes(dspy.Module):
-    """Sorts notes into the categories known so far, chunk by chunk, adding categories where none fits."""
+class MergeNotes(Program):
+    """Sort notes into categories, 50 notes a call. Where no category fits, a new one is added."""
 
-    def __init__(self, *, max_categories: int, retries: int) -> None:
+    def __init__(self, *, max_categories: int, retries: int = RETRIES) -> None:
         super().__init__()
         self.induce = dspy.Predict(InduceTaxonomy)
         self.max_categories = max_categories
         self.retries = retries
 
     async def aforward(self, notes: Sequence[str], seed: Taxonomy) -> dspy.Prediction:
-        """Prediction(taxonomy: Taxonomy); the seed's categories stay, with their counts of notes."""
+        """Return Prediction(taxonomy: Taxonomy). The seed's categories stay, with their counts of notes."""
         taxonomy = seed
         for start in range(0, len(notes), _NOTES_PER_CALL):
             chunk = notes[start : start + _NOTES_PER_CALL]
@@ -62,9 +60,10 @@ class MergeNotes(dspy.Module):
 
 
 def merge_proposals(taxonomy: Taxonomy, proposals: Sequence[ProposedCategory], *, notes: int, limit: int) -> Taxonomy:
-    """Add the proposals' counts to the taxonomy, and the new categories that have notes, up to `limit` in all.
+    """Add the proposals' counts and new categories to the taxonomy, which never has more than `limit` categories.
 
-    A note counts once, for the first category that claims it; numbers outside 1..`notes` are ignored.
+    A note counts once, for the first category that claims it. Numbers outside 1 to `notes` are ignored. A new category
+    without a note is left out.
     """
     categories = {category.id: category for category in taxonomy.categories}
     free = set(range(1, notes + 1))
@@ -74,31 +73,31 @@ def merge_proposals(taxonomy: Taxonomy, proposals: Sequence[ProposedCategory], *
         if not claimed or not name or (name not in categories and len(categories) >= limit):
             continue
         free -= claimed
-        known = categories.get(name) or Category(
+        category = categories.get(name) or Category(
             id=name,
             name=proposal.name.strip() or name.replace("_", " "),
             definition=" ".join(proposal.definition.split()),
             severity=proposal.severity,
             example=" ".join(proposal.example.split()),
         )
-        categories[name] = known.model_copy(update={"count": known.count + len(claimed)})
+        categories[name] = category.model_copy(update={"count": category.count + len(claimed)})
     return Taxonomy(categories=tuple(categories.values()))
 
 
 def count_errors(taxonomy: Taxonomy, errors: Sequence[ErrorNote]) -> Taxonomy:
-    """Add errors that have their category already to its count; a category without an example gets one."""
-    found: dict[str, list[ErrorNote]] = {}
+    """Add typed errors to the counts of their categories. A category without an example gets one."""
+    by_category: dict[str, list[ErrorNote]] = {}
     for note in errors:
-        found.setdefault(note.category, []).append(note)
+        by_category.setdefault(note.category, []).append(note)
     return Taxonomy(
         categories=tuple(
             category.model_copy(
                 update={
-                    "count": category.count + len(found[category.id]),
-                    "example": category.example or found[category.id][0].explanation,
+                    "count": category.count + len(by_category[category.id]),
+                    "example": category.example or by_category[category.id][0].explanation,
                 }
             )
-            if category.id in found
+            if category.id in by_category
             else category
             for category in taxonomy.categories
         )

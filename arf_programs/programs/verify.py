@@ -1,4 +1,4 @@
-"""Verify: a revision is analysed again and compared with the draft that it mends."""
+"""Verify: analyse a revision again, and compare its errors with those of the draft."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from difflib import SequenceMatcher
 import dspy
 
 from arf_programs.programs.analyze import Analyze
+from arf_programs.programs.program import Program
 from arf_programs.programs.reported_errors import holds_words, is_omission, same_error
 from arf_programs.programs.support import SentenceSupport
 from arf_programs.text import change_share, notes_by_sentence, split_sentences
@@ -19,7 +20,7 @@ _NO_GAIN = "what replaced this sentence is no better supported by the conversati
 
 
 class Verification(Record):
-    """What a second analysis says of a revision. `problems` is in words, as feedback for the next attempt."""
+    """The result of the second analysis. `problems` says in words what is wrong, as feedback for the next attempt."""
 
     remaining: tuple[ErrorNote, ...] = ()
     new: tuple[ErrorNote, ...] = ()
@@ -34,23 +35,28 @@ class Verification(Record):
         return self.remaining + self.new
 
 
-class VerifyRevision(dspy.Module):
-    """Keeps a revision only if the errors are gone, none is new, and the change stays within its budget.
+class VerifyRevision(Program):
+    """Accept a revision only if the errors are gone, none is new, and the change is small enough.
 
-    Where the analyst scores sentences, what became of a flagged one must also be better supported than it was.
-    `support` is the question by which an editor's candidates are scored; None where no model is asked.
+    Where the analyst scores sentences, the text in the place of a flagged sentence must also have better support.
+
+    Args:
+        analyze: finds the errors of the revision.
+        max_change: largest share of words, 0 to 1, that a revision may change.
+        min_words: a revision with fewer words is refused.
+        support: the question that scores an editor's candidates; None where no model is asked.
     """
 
     def __init__(
         self,
-        analyze: Analyze,
+        analyze: Analyze | None = None,
         *,
-        max_change: float,
-        min_words: int,
+        max_change: float = 0.6,
+        min_words: int = 8,
         support: SentenceSupport | None = None,
     ) -> None:
         super().__init__()
-        self.analyze = analyze
+        self.analyze = analyze or Analyze()
         self.support = support
         self.max_change = max_change
         self.min_words = min_words
@@ -58,10 +64,10 @@ class VerifyRevision(dspy.Module):
     async def aforward(
         self, conversation: Conversation, before: str, after: str, errors: Sequence[ErrorNote]
     ) -> dspy.Prediction:
-        """Prediction(verification: Verification)."""
+        """Return Prediction(verification: Verification). Raises ModelError when no answer can be parsed."""
         analysis = await self.analyze.acall(conversation=conversation, summary=after)
         remaining, new = compare_errors(errors, analysis.errors, after)
-        problems = [_say(_LEFT, note) for note in remaining] + [_say(_NEW, note) for note in new]
+        problems = [_describe(_LEFT, note) for note in remaining] + [_describe(_NEW, note) for note in new]
         problems += ungained(before, after, errors, analysis.sentences)
         problems += budget_problems(before, after, max_change=self.max_change, min_words=self.min_words)
         return dspy.Prediction(verification=Verification(remaining=remaining, new=new, problems=tuple(problems)))
@@ -70,11 +76,10 @@ class VerifyRevision(dspy.Module):
 def compare_errors(
     before: Sequence[ErrorNote], after: Sequence[ErrorNote], text: str
 ) -> tuple[tuple[ErrorNote, ...], tuple[ErrorNote, ...]]:
-    """(remaining, new): the errors of the revision `text`, parted by whether the draft had them.
+    """Return (remaining, new): the errors of the revision `text`, divided by whether the draft had them.
 
-    An error of the draft remains if the analysis of the revision finds it again, or, for one that a model found, if
-    the words that it quoted are all still there, as words and in the same spelling (a model that overlooks the same
-    words once is no proof).
+    An error of the draft remains if the second analysis reports it again. An error that a model found also remains
+    while all the words that it quoted are still there, since a model may overlook the same words the second time.
     """
     again = [note for note in after if any(same_error(note, old) for old in before)]
     new = [note for note in after if note not in again]
@@ -94,10 +99,10 @@ def _still_there(quote: str, text: str) -> bool:
 
 
 def ungained(before: str, after: str, errors: Sequence[ErrorNote], sentences: Sequence[SentenceScore]) -> list[str]:
-    """In words, each flagged sentence of `before` that is not better supported in `after`; `sentences` are its scores.
+    """Return a problem for each flagged sentence of `before` that is not better supported in `after`.
 
-    What became of a sentence is the run of sentences that stands in its place (difflib.SequenceMatcher over sentences):
-    it has gained when all of them have a lower score, or when none is left.
+    `sentences` are the scores of `after`. difflib.SequenceMatcher over sentences says which sentences stand in the
+    place of another. A flagged sentence has gained when all of those have a lower score, or when it was deleted.
     """
     old, new = split_sentences(before), split_sentences(after)
     scores = {
@@ -105,17 +110,18 @@ def ungained(before: str, after: str, errors: Sequence[ErrorNote], sentences: Se
         for index, notes in notes_by_sentence(before, errors).items()
         if any(note.score is not None for note in notes)
     }
-    now = {item.sentence: item.score for item in sentences if item.score is not None}
+    score_after = {item.sentence: item.score for item in sentences if item.score is not None}
     problems = []
     for _, a, b, c, d in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
-        known = [now[text] for text in new[c:d] if text in now]
-        worse = [old[index] for index in range(a, b) if index in scores and known and scores[index] <= max(known)]
+        after_scores = [score_after[text] for text in new[c:d] if text in score_after]
+        worst = max(after_scores, default=None)
+        worse = [old[i] for i in range(a, b) if i in scores and worst is not None and scores[i] <= worst]
         problems += [f'{_NO_GAIN}: "{text}"' for text in worse]
     return problems
 
 
 def budget_problems(before: str, after: str, *, max_change: float, min_words: int) -> list[str]:
-    """What is wrong with the size of the change: too many words changed, or too few left."""
+    """Return a problem if too many words were changed, and one if too few are left."""
     problems = []
     share = change_share(before, after)
     if share > max_change:
@@ -126,6 +132,6 @@ def budget_problems(before: str, after: str, *, max_change: float, min_words: in
     return problems
 
 
-def _say(what: str, note: ErrorNote) -> str:
+def _describe(what: str, note: ErrorNote) -> str:
     quote = f' at "{note.quote}"' if note.quote else ""
     return f"{what}: {note.category}{quote}. {note.explanation}".strip()

@@ -124,7 +124,7 @@ def build_reviser(
         known = labeled_of(run) if labeled is None else labeled
         examples = usable_examples(known, taxonomy, run.config.labeled.demos)
         show(propose, revision_examples(examples, strategy, config.edits))
-    propose.use(_editor(run, sample))
+    propose.set_lm(_editor(run, sample))
     return program
 
 
