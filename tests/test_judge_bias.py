@@ -2,7 +2,7 @@
 
 import pytest
 
-from arf_programs.metrics.agreement import RatedPair, calibrate_judge, length_bands
+from arf_programs.metrics.agreement import RatedPair, calibrate_judge, split_by_length
 
 
 def pair(number: int, words: int, judge: int, human: int, system: str = "") -> RatedPair:
@@ -37,7 +37,7 @@ def test_summaries_of_one_conversation_are_one_observation():
 
 
 def test_equal_lengths_stay_together():
-    (band,) = length_bands([pair(n, 8, 3, 3) for n in range(5)])
+    (band,) = split_by_length([pair(n, 8, 3, 3) for n in range(5)])
     assert band[0] == "long (8 words)" and len(band[1]) == 5
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from arf_programs.metrics.aggregate import by_channel, by_stratum, clusters, length_bands
-from arf_programs.metrics.bootstrap import Resampling
+from arf_programs.metrics.aggregate import by_channel, by_stratum, length_bands
+from arf_programs.metrics.bootstrap import Resampling, read_clusters
 from arf_programs.metrics.causal import ANY, causal_table
 from signatures.exceptions import ConfigError
 from signatures.records import Conversation, ErrorNote, Revision, Score, Turn
@@ -147,7 +147,7 @@ def test_clusters_are_values_of_a_metadata_column() -> None:
         "c": talk("c", 3),
         "d": talk("d", 3, agent=None),
     }
-    assert clusters(talks, "agent") == {"a": "kim", "b": "7"}
-    assert clusters(talks, None) == {}
+    assert read_clusters(talks, "agent") == {"a": "kim", "b": "7"}
+    assert read_clusters(talks, None) == {}
     with pytest.raises(ConfigError, match="'team' in its metadata"):
-        clusters(talks, "team")
+        read_clusters(talks, "team")

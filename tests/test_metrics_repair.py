@@ -2,7 +2,7 @@
 
 import pytest
 
-from arf_programs.metrics.repair import Place, exact_fixes, score_repair, untouched
+from arf_programs.metrics.repair import Place, count_untouched, find_exact_fixes, score_repair
 
 CORRECT = "The customer paid 40 euros on Monday. The agent refunded it."
 DRAFT = "The customer paid 50 euros on Friday. The agent refunded it."
@@ -83,26 +83,26 @@ def place(wrong, right):
 
 def test_exact_fixes_tell_for_each_place():
     places = [place("50", "40"), place("Friday", "Monday")]
-    assert exact_fixes(CORRECT, places, CORRECT) == [True, True]
-    assert exact_fixes(CORRECT, places, DRAFT) == [False, False]
-    assert exact_fixes(CORRECT, places, DRAFT.replace("50", "40")) == [True, False]
-    assert exact_fixes(CORRECT, places, "They paid 40 euros on Monday, and got it back.") == [True, True]
-    assert exact_fixes(CORRECT, places, DRAFT.replace("50", "40 (not 50)")) == [False, False]
+    assert find_exact_fixes(CORRECT, places, CORRECT) == [True, True]
+    assert find_exact_fixes(CORRECT, places, DRAFT) == [False, False]
+    assert find_exact_fixes(CORRECT, places, DRAFT.replace("50", "40")) == [True, False]
+    assert find_exact_fixes(CORRECT, places, "They paid 40 euros on Monday, and got it back.") == [True, True]
+    assert find_exact_fixes(CORRECT, places, DRAFT.replace("50", "40 (not 50)")) == [False, False]
 
 
 def test_exact_fix_of_what_was_added_or_left_out():
     added = [Place(len(CORRECT), len(CORRECT), " A voucher was sent.")]
-    assert exact_fixes(CORRECT, added, CORRECT) == [True]
-    assert exact_fixes(CORRECT, added, CORRECT + " A voucher was sent.") == [False]
+    assert find_exact_fixes(CORRECT, added, CORRECT) == [True]
+    assert find_exact_fixes(CORRECT, added, CORRECT + " A voucher was sent.") == [False]
     left_out = [place("", " The agent refunded it.")]
-    assert exact_fixes(CORRECT, left_out, CORRECT) == [True]
-    assert exact_fixes(CORRECT, left_out, "The customer paid 40 euros on Monday.") == [False]
+    assert find_exact_fixes(CORRECT, left_out, CORRECT) == [True]
+    assert find_exact_fixes(CORRECT, left_out, "The customer paid 40 euros on Monday.") == [False]
 
 
 def test_untouched_counts_the_text_outside_the_places():
     places = [place("50", "40"), place("Friday", "Monday")]
-    assert untouched(CORRECT, places, CORRECT) == (11, 11, True)
-    assert untouched(CORRECT, places, DRAFT) == (11, 11, True)
-    assert untouched(CORRECT, places, CORRECT.replace("refunded", "returned")) == (10, 11, False)
-    assert untouched(CORRECT, places, CORRECT + " Fine.") == (11, 11, False)
-    assert untouched(CORRECT, [], CORRECT) == (13, 13, True)
+    assert count_untouched(CORRECT, places, CORRECT) == (11, 11, True)
+    assert count_untouched(CORRECT, places, DRAFT) == (11, 11, True)
+    assert count_untouched(CORRECT, places, CORRECT.replace("refunded", "returned")) == (10, 11, False)
+    assert count_untouched(CORRECT, places, CORRECT + " Fine.") == (11, 11, False)
+    assert count_untouched(CORRECT, [], CORRECT) == (13, 13, True)

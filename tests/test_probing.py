@@ -2,9 +2,9 @@
 
 import pytest
 
-from arf_programs.metrics.bootstrap import cluster_ratio
+from arf_programs.metrics.bootstrap import Resampling, cluster_ratio
 from arf_programs.planting.records import Plant, PlantedItem
-from arf_programs.probing.analysis import Resampling, analysis_figures, clean_untouched, revision_figures
+from arf_programs.probing.analysis import analysis_figures, clean_untouched, revision_figures
 from arf_programs.report.probe import Cost, Probe, as_markdown, tables
 from signatures.records import ErrorNote, Turn
 

@@ -5,18 +5,26 @@ from arf_programs.metrics.aggregate import (
     by_channel,
     by_stratum,
     by_system,
-    clusters,
     errors_by_category,
     length_bands,
     system_metrics,
 )
 from arf_programs.metrics.agreement import JudgeCalibration, RatedPair, calibrate_judge, rating_agreement
-from arf_programs.metrics.bootstrap import Interval, Resampling, cluster_ratio, mean_interval, paired_difference
+from arf_programs.metrics.bootstrap import (
+    Interval,
+    Resampling,
+    cluster_ratio,
+    configured_resampling,
+    mean_interval,
+    paired_difference,
+    read_clusters,
+)
 from arf_programs.metrics.causal import ANY, CausalRow, causal_table
-from arf_programs.metrics.comparisons import TEACHER, Comparison, Effect, compare, compare_systems, with_holm
+from arf_programs.metrics.comparisons import TEACHER, Comparison, compare, compare_systems, with_holm
 from arf_programs.metrics.definitions import METRICS, Unit, in_order
 from arf_programs.metrics.detection import balanced_accuracy, score_detection
-from arf_programs.metrics.repair import Place, Untouched, exact_fixes, score_repair, untouched
+from arf_programs.metrics.paired import Effect
+from arf_programs.metrics.repair import Place, Untouched, count_untouched, find_exact_fixes, score_repair
 from arf_programs.metrics.similarity import Embed, find_model, load_embedder, rouge, similarities
 from arf_programs.metrics.win_rate import WinRate, win_rates
 
@@ -44,11 +52,12 @@ __all__ = [
     "calibrate_judge",
     "causal_table",
     "cluster_ratio",
-    "clusters",
     "compare",
     "compare_systems",
+    "configured_resampling",
+    "count_untouched",
     "errors_by_category",
-    "exact_fixes",
+    "find_exact_fixes",
     "find_model",
     "in_order",
     "length_bands",
@@ -56,12 +65,12 @@ __all__ = [
     "mean_interval",
     "paired_difference",
     "rating_agreement",
+    "read_clusters",
     "rouge",
     "score_detection",
     "score_repair",
     "similarities",
     "system_metrics",
-    "untouched",
     "win_rates",
     "with_holm",
 ]

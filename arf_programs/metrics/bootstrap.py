@@ -1,19 +1,19 @@
-"""Bootstrap intervals over conversations.
+"""Bootstrap intervals over conversations, or over clusters of conversations.
 
 Sources: Efron & Tibshirani (1993), "An Introduction to the Bootstrap", chapter 13 (percentile intervals); Koehn (2004),
-"Statistical Significance Tests for Machine Translation Evaluation" (two systems compared on the same resampled items).
-
-
-How intervals and tests are computed, said once for all figures of a report.
+"Statistical Significance Tests for Machine Translation Evaluation" (two systems compared on the same resampled items);
+Field and Welsh (2007), "Bootstrapping clustered data".
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from signatures.records import Record
+from arf_programs.config import Config
+from signatures.exceptions import ConfigError
+from signatures.records import Conversation, Record
 
 _CELLS = 2_000_000  # resampled values held at once: 16 MB however many conversations there are
 
@@ -27,6 +27,58 @@ class Interval(Record):
     n: int = 0
 
 
+@dataclass(frozen=True)
+class Resampling:
+    """The settings of all intervals and tests of a report.
+
+    `clusters` names the cluster of each conversation. A conversation without a name there is a cluster of its own.
+    """
+
+    samples: int = 2000
+    confidence: float = 0.95
+    seed: int = 0
+    clusters: Mapping[str, str] = field(default_factory=dict)
+
+    def names(self, conversations: Sequence[str]) -> list[str] | None:
+        """The cluster of each conversation; None if there are no clusters, so that conversations are drawn."""
+        if not self.clusters:
+            return None
+        return [self.clusters.get(name, f"\0{name}") for name in conversations]
+
+    def mean(self, values: Mapping[str, float]) -> Interval | None:
+        """The mean of one value per conversation, with its interval; None without values."""
+        names = self.names(list(values))
+        return mean_interval(
+            list(values.values()), names, samples=self.samples, confidence=self.confidence, seed=self.seed
+        )
+
+    def ratio(self, tops: Sequence[float], bottoms: Sequence[float], clusters: Sequence[str]) -> Interval | None:
+        """`cluster_ratio` with these settings and the given clusters, one name per row."""
+        return cluster_ratio(tops, bottoms, clusters, samples=self.samples, confidence=self.confidence, seed=self.seed)
+
+
+def configured_resampling(config: Config, conversations: Mapping[str, Conversation] | None = None) -> Resampling:
+    """The settings of `evaluate` and the seed; with the clusters of `evaluate.cluster` if `conversations` are given."""
+    settings = config.evaluate
+    clusters = read_clusters(conversations, settings.cluster) if conversations is not None else {}
+    return Resampling(settings.samples, settings.confidence, config.seed, clusters)
+
+
+def read_clusters(conversations: Mapping[str, Conversation], column: str | None) -> dict[str, str]:
+    """{conversation id: its value of a metadata column}, without the conversations that lack the column or have null.
+
+    Empty without a column: each conversation then stands for itself. Raises ConfigError when none has the column.
+    """
+    if column is None:
+        return {}
+    columns = sorted({key for conversation in conversations.values() for key in conversation.metadata})
+    if column not in columns:
+        others = f"it has {', '.join(columns)}" if columns else "there is no metadata"
+        raise ConfigError(f"evaluate.cluster: no conversation has {column!r} in its metadata ({others}): mend the key")
+    values = {name: conversation.metadata.get(column) for name, conversation in conversations.items()}
+    return {name: str(value) for name, value in values.items() if value is not None}
+
+
 def mean_interval(
     values: Sequence[float | None],
     clusters: Sequence[str] | None = None,
@@ -35,38 +87,27 @@ def mean_interval(
     confidence: float = 0.95,
     seed: int = 0,
 ) -> Interval | None:
-    """The mean of `values`, one a conversation, with its percentile bootstrap interval.
+    """Compute the mean of `values`, one per conversation, with its percentile bootstrap interval.
 
-    What is drawn are conversations or, with `clusters` (one name a value), whole clusters of them.
+    The bootstrap draws conversations or, with `clusters` (one name per value), whole clusters of them.
 
-    `None` values were not measured and are left out; if nothing is left the answer is None. Where resampling cannot
-    vary (one value, or all equal) low, high and value are the same: read `n` before trusting such an interval.
+    A `None` value was not measured and does not count; without any other value the result is None. Where resampling
+    cannot vary (one value, or all equal) low, high and value are the same: read `n` before you trust such an interval.
     """
-    known = [float(value) for value in values if value is not None]
-    if not known:
+    measured = [float(value) for value in values if value is not None]
+    if not measured:
         return None
     if clusters is not None:
         names = [name for name, value in zip(clusters, values, strict=True) if value is not None]
-        ones = [1.0] * len(known)
-        drawn = cluster_ratio(known, ones, names, samples=samples, confidence=confidence, seed=seed)
-        return drawn and drawn.model_copy(update={"n": len(known)})
-    if min(known) == max(known):
-        return Interval(value=known[0], low=known[0], high=known[0], n=len(known))
-    # Imported here because scipy.stats takes most of a second, which `arf --help` should not.
+        ones = [1.0] * len(measured)
+        interval = cluster_ratio(measured, ones, names, samples=samples, confidence=confidence, seed=seed)
+        return interval and interval.model_copy(update={"n": len(measured)})
+    if min(measured) == max(measured):
+        return Interval(value=measured[0], low=measured[0], high=measured[0], n=len(measured))
     import numpy as np
-    from scipy.stats import bootstrap
 
-    result = bootstrap(
-        (np.array(known),),
-        np.mean,
-        n_resamples=samples,
-        batch=max(1, _CELLS // len(known)),
-        confidence_level=confidence,
-        method="percentile",
-        rng=np.random.default_rng(seed),
-    )
-    low, high = result.confidence_interval
-    return Interval(value=float(np.mean(known)), low=float(low), high=float(high), n=len(known))
+    low, high = _bounds((measured,), np.mean, samples, confidence, seed)
+    return Interval(value=float(np.mean(measured)), low=low, high=high, n=len(measured))
 
 
 def paired_difference(
@@ -78,10 +119,11 @@ def paired_difference(
     confidence: float = 0.95,
     seed: int = 0,
 ) -> Interval | None:
-    """The mean of `a - b` over the same conversations, in the same order, with its interval as in `mean_interval`.
+    """Compute the mean of `a - b` over the same conversations, in the same order, as `mean_interval` does.
 
     Resampling the differences keeps each conversation's pair together, so that hard conversations are hard for both.
-    A pair with a missing value is left out; None if no pair is left. Raises ValueError if the lengths differ.
+    A pair with a missing value does not count; without any pair the result is None. Raises ValueError if the lengths
+    differ.
     """
     differences = [None if left is None or right is None else left - right for left, right in zip(a, b, strict=True)]
     return mean_interval(differences, clusters, samples=samples, confidence=confidence, seed=seed)
@@ -96,62 +138,47 @@ def cluster_ratio(
     confidence: float = 0.95,
     seed: int = 0,
 ) -> Interval | None:
-    """`sum(tops) / sum(bottoms)` with its percentile bootstrap interval; what is drawn are whole clusters.
+    """Compute `sum(tops) / sum(bottoms)` with its percentile bootstrap interval, which draws whole clusters.
 
-    One value a row, and the row's cluster, such as its conversation: rows of one conversation are alike, so drawing
-    rows would make the interval too narrow (Field and Welsh 2007, "Bootstrapping clustered data"). Clusters
-    with nothing to divide by say nothing and are left out; `n` is the number of the others. None where there is none.
-    Raises ValueError if the lengths differ.
+    Each row has one value in each list, and a cluster such as its conversation. Rows of one conversation are alike, so
+    drawing rows would make the interval too narrow. A cluster whose bottoms add up to 0 does not count; `n` is the
+    number of the others. None if there is no other. Raises ValueError if the lengths differ.
     """
     sums: dict[str, tuple[float, float]] = {}
     for top, bottom, cluster in zip(tops, bottoms, clusters, strict=True):
-        known = sums.get(cluster, (0.0, 0.0))
-        sums[cluster] = (known[0] + top, known[1] + bottom)
+        earlier = sums.get(cluster, (0.0, 0.0))
+        sums[cluster] = (earlier[0] + top, earlier[1] + bottom)
     counted = [pair for pair in sums.values() if pair[1]]
     if not counted:
         return None
     value = sum(top for top, _ in counted) / sum(bottom for _, bottom in counted)
     if len(counted) == 1:
         return Interval(value=value, low=value, high=value, n=1)
+    low, high = _bounds(tuple(zip(*counted, strict=True)), _ratio, samples, confidence, seed)
+    return Interval(value=value, low=low, high=high, n=len(counted))
+
+
+def _ratio(tops: Any, bottoms: Any, axis: int = -1) -> Any:
+    return tops.sum(axis=axis) / bottoms.sum(axis=axis)
+
+
+def _bounds(
+    columns: tuple[Sequence[float], ...], statistic: Callable[..., Any], samples: int, confidence: float, seed: int
+) -> tuple[float, float]:
+    """The bounds of the percentile interval; a draw takes the same rows of each column."""
+    # Imported here because scipy.stats takes most of a second, which `arf --help` should not.
     import numpy as np
+    from scipy.stats import bootstrap
 
-    pairs, random = np.array(counted), np.random.default_rng(seed)
-    ratios = np.concatenate([
-        _ratios(pairs, random.integers(len(pairs), size=(size, len(pairs)))) for size in _batches(samples, len(pairs))
-    ])  # fmt: skip
-    low, high = np.quantile(ratios, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return Interval(value=value, low=float(low), high=float(high), n=len(counted))
-
-
-def _ratios(pairs: Any, drawn: Any) -> Any:
-    return pairs[drawn, 0].sum(axis=1) / pairs[drawn, 1].sum(axis=1)
-
-
-def _batches(samples: int, width: int) -> list[int]:
-    """Sizes that add up to `samples`, each of which draws at most `_CELLS` values at once."""
-    size = max(1, _CELLS // width)
-    return [min(size, samples - start) for start in range(0, samples, size)]
-
-
-@dataclass(frozen=True)
-class Resampling:
-    """How intervals and tests are computed. `clusters` names the cluster of each conversation; one that it does not
-    name, and all where it is empty, is a cluster of its own."""
-
-    samples: int = 2000
-    confidence: float = 0.95
-    seed: int = 0
-    clusters: Mapping[str, str] = field(default_factory=dict)
-
-    def names(self, conversations: Sequence[str]) -> list[str] | None:
-        """The cluster of each conversation; None where none is shared, so that conversations are drawn."""
-        if not self.clusters:
-            return None
-        return [self.clusters.get(name, f"\0{name}") for name in conversations]
-
-    def mean(self, values: Mapping[str, float]) -> Interval | None:
-        """The mean of a value a conversation, with its interval; None where there are none."""
-        names = self.names(list(values))
-        return mean_interval(
-            list(values.values()), names, samples=self.samples, confidence=self.confidence, seed=self.seed
-        )
+    interval = bootstrap(
+        tuple(np.array(column) for column in columns),
+        statistic,
+        paired=len(columns) > 1,
+        vectorized=True,
+        n_resamples=samples,
+        batch=max(1, _CELLS // len(columns[0])),
+        confidence_level=confidence,
+        method="percentile",
+        rng=np.random.default_rng(seed),
+    ).confidence_interval
+    return float(interval.low), float(interval.high)

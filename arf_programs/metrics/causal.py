@@ -1,8 +1,8 @@
 """The causal table: what becomes of each kind of error on its way from the drafts to the student.
 
-On the training side every draft is paired with its revision; on the holdout every system with the teacher. A category
-counts once a summary in a prevalence, and as often as it occurs in a gain, so that the gains add up to the difference
-in errors per summary.
+On the training side each draft is paired with its revision. On the holdout each system is paired with the teacher. A
+share counts a category once per summary. A gain counts it as often as it occurs, so that the gains add up to the
+difference in errors per summary.
 """
 
 from __future__ import annotations
@@ -26,12 +26,16 @@ Counts = Counter[str]
 class CausalRow(Record):
     """One category of error (`""`: any error), in shares from 0 to 1 with their intervals.
 
-    `drafts` and `revisions` are the shares with it on the training side, `change` their paired difference; `fixed` is
-    the share of the drafts with it whose revision is without it, `added` that of the drafts without it whose revision
-    has it (of any error: of all drafts, those whose revision has a category that the draft had not). `holdout` is the
-    share of each system's summaries with it, `against_teacher` its paired difference from the teacher's. `gain` is
-    the system's number of such errors a summary less the teacher's, and `part` its part of the whole difference; None
-    where there is no difference to divide. Parts of opposite sign say that the category grew.
+    Training side:
+        `drafts` and `revisions` are the shares of texts with the error, `change` their paired difference.
+        `fixed` is the share of the drafts with the error whose revision is without it.
+        `added` is the share of the drafts without the error whose revision has it. For any error it is the share of all
+        drafts whose revision has a category that the draft did not have.
+    Holdout, by system:
+        `holdout` is the share of summaries with the error, `against_teacher` its paired difference from the teacher.
+        `gain` is the number of such errors per summary minus that of the teacher.
+        `part` is the gain's part of the whole difference, None if there is no difference. A negative part means that
+        the category moved against the whole.
     """
 
     category: str
@@ -55,7 +59,7 @@ class _Material:
     systems: dict[str, dict[str, Counts]]
 
     def categories(self) -> list[str]:
-        """All that occur, the commonest in drafts and teacher first."""
+        """All categories, the most frequent in the drafts and the teacher's summaries first."""
         every = [*self.before.values(), *self.after.values()]
         every += [counts for rows in self.systems.values() for counts in rows.values()]
         first = sum([*self.before.values(), *self.systems.get(TEACHER, {}).values()], Counter())
@@ -65,9 +69,9 @@ class _Material:
 def causal_table(
     revisions: Iterable[Revision], scores: Sequence[Score], resampling: Resampling | None = None
 ) -> list[CausalRow]:
-    """A row for any error, then one for each category; empty where nothing was revised or scored.
+    """A row for any error, then one for each category; empty if nothing was revised or scored.
 
-    Drafts are those that were revised, whatever the verdict: what is left in a rejected revision counts as left.
+    Revisions of every verdict count: the errors that remain in a rejected revision count as remaining.
     """
     counted = {row.conversation_id: (_counts(row.errors), _counts(row.remaining)) for row in revisions}
     material = _Material(
@@ -129,20 +133,20 @@ def _training(material: _Material, category: str, tool: Resampling) -> dict[str,
 def _against_teacher(
     systems: Mapping[str, Mapping[str, Counts]], read: Callable[[Counts], float], tool: Resampling
 ) -> dict[str, Interval]:
-    """The paired mean difference of each other system from the teacher in what `read` reads."""
+    """The paired mean difference of `read` between each other system and the teacher."""
     teacher = systems.get(TEACHER, {})
-    found = {}
+    differences = {}
     for system in in_order(systems):
         both = [name for name in systems[system] if name in teacher]
         if system == TEACHER or not both:
             continue
         interval = tool.mean({name: float(read(systems[system][name]) - read(teacher[name])) for name in both})
         if interval is not None:
-            found[system] = interval
-    return found
+            differences[system] = interval
+    return differences
 
 
 def _total_difference(system: Mapping[str, Counts], teacher: Mapping[str, Counts]) -> float:
-    """Errors per summary of a system less those of the teacher, over the conversations of both."""
+    """Errors per summary of a system minus those of the teacher, over the conversations of both."""
     both = [name for name in system if name in teacher]
     return sum(system[name].total() - teacher[name].total() for name in both) / len(both)

@@ -1,4 +1,4 @@
-"""What is measured about a summary: each metric's name, direction and reading of a Score."""
+"""The metrics of a summary: the name and direction of each, and how it is read from a Score."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ SYSTEMS: tuple[str, ...] = (
 
 @dataclass(frozen=True)
 class Metric:
-    """One metric: `read` gives its value for one summary, None where it was not measured.
+    """One metric: `read` gives its value for one summary, None if it was not measured.
 
-    One that is not `compared` stands in the tables of systems alone: another reading of a metric that is compared.
-    One that is `part_of` another tells nothing, and is not compared, where it equals that other on every summary.
+    A metric with `compared=False` is another reading of a compared metric; only the tables of systems show it. A metric
+    that is `part_of` another is not compared if both are equal on every summary.
     """
 
     name: str
@@ -91,6 +91,6 @@ METRICS: dict[str, Metric] = {
 
 
 def in_order(systems: Iterable[str]) -> list[str]:
-    """The systems, each once: those of SYSTEMS in its order, then others by name."""
-    known = set(systems)
-    return [name for name in SYSTEMS if name in known] + sorted(known.difference(SYSTEMS))
+    """Each system once: those of SYSTEMS in its order, then the others by name."""
+    names = set(systems)
+    return [name for name in SYSTEMS if name in names] + sorted(names.difference(SYSTEMS))

@@ -1,4 +1,4 @@
-"""How well errors are found: F1 over matched errors, and the yes-or-no question whether there is one."""
+"""How well errors are found: F1 over matched errors, and whether a summary has any error at all."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from arf_programs.text import match_errors
 from signatures.records import ErrorNote, Record
 
-_SHOWN = 120
+_QUOTE_LENGTH = 120
 
 
 class Detection(Record):
     """The errors found in one summary against those labelled in it; rates and `score` (the F1) are from 0 to 1.
 
-    `true_positives`, `found` and `labeled` are counts, to be added up over summaries and read by `rates`. `feedback`
-    says in words what was missed, invented and misnamed.
+    `true_positives`, `found` and `labeled` are counts: add them up over summaries and give the sums to `rates`.
+    `feedback` says in words what was missed, invented and misnamed.
     """
 
     true_positives: int
@@ -46,8 +46,8 @@ def score_detection(found: Sequence[ErrorNote], labeled: Sequence[ErrorNote]) ->
 def rates(true_positives: int, found: int, labeled: int) -> tuple[float, float, float]:
     """(precision, recall, F1): `TP / found`, `TP / labeled` and `2 TP / (found + labeled)`.
 
-    Source: van Rijsbergen (1979), "Information Retrieval", chapter 7. With nothing labelled and nothing found all are
-    1; else a rate with nothing to divide by is 0.
+    Source: van Rijsbergen (1979), "Information Retrieval", chapter 7. All are 1 if nothing is labelled and nothing is
+    found. Otherwise a rate with nothing to divide by is 0.
     """
     if not found and not labeled:
         return 1.0, 1.0, 1.0
@@ -57,10 +57,10 @@ def rates(true_positives: int, found: int, labeled: int) -> tuple[float, float, 
 
 
 def balanced_accuracy(predicted: Sequence[bool], actual: Sequence[bool]) -> float | None:
-    """The mean of the shares of positives and of negatives that are told right; chance is 0.5.
+    """The mean of the shares of positives and of negatives that are predicted right; chance is 0.5.
 
     Computed by scikit-learn (Brodersen et al. 2010, "The balanced accuracy and its posterior distribution"). None
-    where `actual` has one class only. Raises ValueError if the lengths differ.
+    if `actual` has one class only. Raises ValueError if the lengths differ.
     """
     if len(predicted) != len(actual):
         raise ValueError(f"{len(predicted)} predictions for {len(actual)} labels")
@@ -72,9 +72,9 @@ def balanced_accuracy(predicted: Sequence[bool], actual: Sequence[bool]) -> floa
 
 
 def auc(scores: Sequence[float], labels: Sequence[bool]) -> float | None:
-    """Area under the ROC curve: how often a positive scores higher than a negative, ties counting half.
+    """Area under the ROC curve: how often a positive scores higher than a negative; a tie counts half.
 
-    Computed by scikit-learn (Hanley and McNeil 1982). None where `labels` has one class only. Raises ValueError if the
+    Computed by scikit-learn (Hanley and McNeil 1982). None if `labels` has one class only. Raises ValueError if the
     lengths differ.
     """
     if len(scores) != len(labels):
@@ -89,15 +89,15 @@ def auc(scores: Sequence[float], labels: Sequence[bool]) -> float | None:
 def _feedback(
     found: Sequence[ErrorNote], labeled: Sequence[ErrorNote], pairs: Sequence[tuple[ErrorNote, ErrorNote]]
 ) -> str:
-    """The comparison in words, a line each, for an optimiser that rewrites instructions."""
+    """The comparison in words, one error per line, for an optimizer that rewrites instructions."""
     extra = _without(found, [pair[0] for pair in pairs])
     missed = _without(labeled, [pair[1] for pair in pairs])
     misnamed = match_errors(extra, missed, same_category=False)
     extra = _without(extra, [pair[0] for pair in misnamed])
     missed = _without(missed, [pair[1] for pair in misnamed])
-    lines = [f"Missed: {_told(note)}" for note in missed]
-    lines += [f"Invented, since people see no error there: {_told(note)}" for note in extra]
-    lines += [f"Found, but called {wrong.category}: {_told(right)}" for wrong, right in misnamed]
+    lines = [f"Missed: {_describe(note)}" for note in missed]
+    lines += [f"Invented, since people see no error there: {_describe(note)}" for note in extra]
+    lines += [f"Found, but called {wrong.category}: {_describe(right)}" for wrong, right in misnamed]
     if not lines:
         return "All errors were found, and none was invented." if labeled else "Right: the summary has no error."
     correct = f"{len(pairs)} of {len(labeled)} errors were found under the right category."
@@ -105,12 +105,12 @@ def _feedback(
 
 
 def _without(notes: Sequence[ErrorNote], gone: Sequence[ErrorNote]) -> list[ErrorNote]:
-    """`notes` less those in `gone`, by identity: two equal notes are two."""
-    known = {id(note) for note in gone}
-    return [note for note in notes if id(note) not in known]
+    """`notes` without those in `gone`, by identity: two equal notes are two."""
+    ids = {id(note) for note in gone}
+    return [note for note in notes if id(note) not in ids]
 
 
-def _told(note: ErrorNote) -> str:
-    quote = note.quote if len(note.quote) <= _SHOWN else note.quote[: _SHOWN - 3] + "..."
+def _describe(note: ErrorNote) -> str:
+    quote = note.quote if len(note.quote) <= _QUOTE_LENGTH else note.quote[: _QUOTE_LENGTH - 3] + "..."
     place = f'at "{quote}"' if quote else "(something is missing)"
     return f"{note.category} {place}. {note.explanation}".strip()

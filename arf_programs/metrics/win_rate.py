@@ -1,4 +1,4 @@
-"""How often the judge prefers one system to another, with raw counts, and with length controlled for. Pure functions.
+"""How often the judge prefers one system to another: raw counts, and the rate with length controlled for.
 
 Sources: Zheng et al. (2023), "Judging LLM-as-a-Judge with MT-Bench and Chatbot Arena", arXiv 2306.05685 (both orders, a
 tie where they disagree); Dubois et al. (2024), "Length-Controlled AlpacaEval", arXiv 2404.04475.
@@ -7,6 +7,7 @@ tie where they disagree); Dubois et al. (2024), "Length-Controlled AlpacaEval", 
 from __future__ import annotations
 
 import math
+import statistics
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
@@ -15,15 +16,15 @@ from signatures.records import PairVerdict, Preference, Record
 
 _POINTS: Mapping[Preference, float] = {"a": 1.0, "tie": 0.5, "b": 0.0}
 # Inverse of the ridge penalty on the coefficients: a normal prior of standard deviation 10, in log-odds.
-_WEAK = 100.0
+_WEAK_PENALTY = 100.0
 
 
 class WinRate(Record):
     """System `a` against `b`: wins, ties, losses and failures add up to the conversations.
 
-    `ties` holds `disagreed`, where the two orders gave different answers, and `same`, where the texts are equal.
-    `win_rate` is from 0 to 1, ties counting half; `length_controlled` the same for summaries of equal length.
-    `first_share` is the share of the judge's decided answers (one an order) that name the summary shown first: 0.5 for
+    `ties` includes `disagreed` (the two orders gave different answers) and `same` (the texts are equal).
+    `win_rate` is from 0 to 1; a tie counts half. `length_controlled` is the rate for summaries of equal length.
+    `first_share` is the share of the judge's decided answers (one per order) that name the summary shown first: 0.5 for
     a judge without a favourite place.
     """
 
@@ -49,16 +50,17 @@ def win_rates(
     confidence: float = 0.95,
     seed: int = 0,
 ) -> list[WinRate]:
-    """A WinRate for each pair, in their order; `conversations` is how many each was to be compared on.
+    """Compute a WinRate for each pair, in their order.
 
-    What is missing to it is a failure: of the judge, or of a system that gave no summary.
+    `conversations` is the number on which each pair was to be compared. A conversation without a verdict is a failure,
+    of the judge or of a system that gave no summary.
     """
-    found: dict[tuple[str, str], dict[str, PairVerdict]] = defaultdict(dict)
+    by_pair: dict[tuple[str, str], dict[str, PairVerdict]] = defaultdict(dict)
     for verdict in verdicts:
-        found[verdict.a, verdict.b][verdict.conversation_id] = verdict
+        by_pair[verdict.a, verdict.b][verdict.conversation_id] = verdict
     rates = []
     for pair in pairs:
-        rows = list(found[pair].values())
+        rows = list(by_pair[pair].values())
         points = [_POINTS[row.winner] for row in rows]
         interval = mean_interval(points, samples=samples, confidence=confidence, seed=seed)
         rates.append(_rate(pair, rows, interval, conversations))
@@ -83,9 +85,9 @@ def _rate(pair: tuple[str, str], rows: Sequence[PairVerdict], interval: Interval
 
 
 def first_share(rows: Sequence[PairVerdict]) -> float | None:
-    """Share of the decided answers that name the summary shown first; None where no answer decides."""
-    decided = [(row.a_first, "a") for row in rows if row.a_first in ("a", "b")]
-    decided += [(row.b_first, "b") for row in rows if row.b_first in ("a", "b")]
+    """Share of the decided answers that name the summary shown first; None if no answer decides."""
+    answers = [*((row.a_first, "a") for row in rows), *((row.b_first, "b") for row in rows)]
+    decided = [(answer, first) for answer, first in answers if answer in ("a", "b")]
     if not decided:
         return None
     return sum(answer == first for answer, first in decided) / len(decided)
@@ -94,38 +96,35 @@ def first_share(rows: Sequence[PairVerdict]) -> float | None:
 def length_controlled(rows: Sequence[PairVerdict]) -> float | None:
     """The win rate of `a`, 0 to 1, if both summaries were equally long; None without rows.
 
-    Dubois et al. 2024: logistic regression of `a wins` on `theta + phi * tanh(d / sd(d))`, with d the words of `a` less
-    those of `b`; the length term is then set to zero, so that the rate is `sigmoid(theta)`. A tie is half a win and
-    half a loss. Fitted by scikit-learn. Simpler than the original: one pair at a time, hence no term for the difficulty
-    of the item, which is estimated over many systems; length in words; a weak ridge penalty on both coefficients
-    instead of cross-validated regularisation, which a small holdout does not bear. Where no length differs, it is the
-    plain win rate.
+    Dubois et al. 2024: logistic regression of `a wins` on `theta + phi * tanh(d / sd(d))`, with d the words of `a`
+    minus those of `b`. The length term is then set to zero, so that the rate is `sigmoid(theta)`. A tie is half a win
+    and half a loss. If no length differs, the result is the plain win rate. Fitted by scikit-learn.
+
+    Simpler than the original: there is no term for the difficulty of the item, since that needs many systems and this
+    sees one pair; length is in words; a weak ridge penalty on both coefficients takes the place of cross-validated
+    regularisation, for which a small holdout is too small.
     """
     if not rows:
         return None
     points = [_POINTS[row.winner] for row in rows]
     plain = sum(points) / len(points)
     differences = [row.words_a - row.words_b for row in rows]
-    centre = sum(differences) / len(differences)
-    spread = math.sqrt(sum((value - centre) ** 2 for value in differences) / len(differences))
+    spread = statistics.pstdev(differences)
     if plain in (0.0, 1.0) or not any(differences):
         return plain
-    # All differ alike: the deviation is zero, and length cannot be told from the systems. Scale by the difference.
+    # If all differ alike, the deviation is zero, and length cannot be told from the systems: scale by the difference.
     scale = spread or abs(differences[0])
-    return _sigmoid(_intercept([math.tanh(value / scale) for value in differences], points))
+    theta = _intercept([math.tanh(value / scale) for value in differences], points)
+    return 1 / (1 + math.exp(-theta))
 
 
 def _intercept(lengths: Sequence[float], points: Sequence[float]) -> float:
-    """The fitted theta; each row is a win weighted by its points, and a loss weighted by the rest."""
+    """The fitted theta. Each row is a win weighted by its points, and a loss weighted by the rest."""
     from sklearn.linear_model import LogisticRegression
 
     inputs = [[1.0, length] for length in lengths]
     # The column of ones stands for the intercept, so that it is penalised too and stays finite.
-    model = LogisticRegression(C=_WEAK, fit_intercept=False)
+    model = LogisticRegression(C=_WEAK_PENALTY, fit_intercept=False)
     weights = [*points, *(1 - value for value in points)]
     model.fit([*inputs, *inputs], [1] * len(points) + [0] * len(points), sample_weight=weights)
     return float(model.coef_[0][0])
-
-
-def _sigmoid(value: float) -> float:
-    return 1 / (1 + math.exp(-value))

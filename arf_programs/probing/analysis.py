@@ -7,38 +7,21 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from arf_programs.metrics import (
     Interval,
+    Resampling,
     Untouched,
     balanced_accuracy,
-    cluster_ratio,
-    exact_fixes,
+    count_untouched,
+    find_exact_fixes,
     score_repair,
-    untouched,
 )
 from arf_programs.planting import FACT_KINDS, Plant, PlantedItem
 from arf_programs.report import AnalyzeProbe, Cost, Detected, Overall, Recall, ReviseProbe
 from arf_programs.text import match_errors
 from signatures.records import ErrorNote
-
-Bootstrap = Callable[[Sequence[float], Sequence[float], Sequence[str]], Interval | None]
-"""(tops, bottoms, clusters) to the ratio of the sums with its interval."""
-
-
-@dataclass(frozen=True)
-class Resampling:
-    """How intervals are made: the settings of `evaluate`."""
-
-    samples: int
-    confidence: float
-    seed: int
-
-    def ratio(self, tops: Sequence[float], bottoms: Sequence[float], clusters: Sequence[str]) -> Interval | None:
-        """The ratio of the sums; clusters are drawn."""
-        return cluster_ratio(tops, bottoms, clusters, samples=self.samples, confidence=self.confidence, seed=self.seed)
 
 
 class _Label(NamedTuple):
@@ -215,8 +198,8 @@ def _mended(item: PlantedItem, after: str) -> _Mended:
     places = [plant.place() for plant in item.plants]
     return _Mended(
         item=item,
-        fixed=exact_fixes(item.revised, places, after),
-        rest=untouched(item.revised, places, after),
+        fixed=find_exact_fixes(item.revised, places, after),
+        rest=count_untouched(item.revised, places, after),
         score=score_repair(item.summary, item.revised, after).score,
     )
 

@@ -9,9 +9,10 @@ from typing import TypeVar
 
 from arf_programs.checks import run_checks
 from arf_programs.corpus import read_taxonomy, seed_taxonomy, write_taxonomy
+from arf_programs.metrics import configured_resampling
 from arf_programs.models import check_providers
 from arf_programs.planting import PlantedItem
-from arf_programs.probing.analysis import Resampling, analysis_figures, clean_untouched, revision_figures
+from arf_programs.probing.analysis import analysis_figures, clean_untouched, revision_figures
 from arf_programs.probing.plant import ensure_planted
 from arf_programs.report import Cost, Probe
 from arf_programs.runner import RowKey, ask_rows
@@ -51,12 +52,12 @@ def probe(run: Run, *, checks_only: bool = False) -> Probe:
 
 def _probe_checks(run: Run, items: Sequence[PlantedItem]) -> Probe:
     found = {item.id: run_checks(item.talk(), item.summary) for item in items}
-    figures = analysis_figures(items, found, _resampling(run), Cost(summaries=len(items)))
+    figures = analysis_figures(items, found, configured_resampling(run.config), Cost(summaries=len(items)))
     return _frame(run, items, checks_only=True).model_copy(update={"analyze": figures})
 
 
 def _probe_models(run: Run, items: Sequence[PlantedItem]) -> Probe:
-    resampling, models = _resampling(run), run.config.models
+    resampling, models = configured_resampling(run.config), run.config.models
     found, cost = _analyse(run, items)
     planted = [item for item in items if item.errors]
     given, given_cost = _revise(run, REVISE, planted, {item.id: item.errors for item in planted})
@@ -80,7 +81,7 @@ def _frame(run: Run, items: Sequence[PlantedItem], *, checks_only: bool) -> Prob
         items=len(items),
         clean=sum(not item.errors for item in items),
         confidence=run.config.evaluate.confidence,
-        analyze=analysis_figures((), {}, _resampling(run), Cost()),
+        analyze=analysis_figures((), {}, configured_resampling(run.config), Cost()),
     )
 
 
@@ -149,11 +150,6 @@ def _spent(calls: Sequence[Call], earlier: int, summaries: int) -> dict[str, flo
 
 def _tokens(call: Call) -> int:
     return call.prompt_tokens + call.completion_tokens
-
-
-def _resampling(run: Run) -> Resampling:
-    evaluate = run.config.evaluate
-    return Resampling(evaluate.samples, evaluate.confidence, run.config.seed)
 
 
 def _with_taxonomy(run: Run) -> Run:

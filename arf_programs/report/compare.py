@@ -15,8 +15,8 @@ from arf_programs.metrics import (
     Interval,
     Resampling,
     by_system,
-    clusters,
     compare,
+    configured_resampling,
     in_order,
     system_metrics,
     with_holm,
@@ -139,14 +139,7 @@ def _read(label: str, folder: RunFolder) -> FinishedRun:
 
 
 def _resampling(run: FinishedRun) -> Resampling:
-    config = load_config(run.folder.config)
-    settings = config.evaluate
-    return Resampling(
-        samples=settings.samples,
-        confidence=settings.confidence,
-        seed=config.seed,
-        clusters=clusters(run.holdout, settings.cluster),
-    )
+    return configured_resampling(load_config(run.folder.config), run.holdout)
 
 
 def _differences(runs: Sequence[FinishedRun], tool: Resampling) -> list[RunDifference]:

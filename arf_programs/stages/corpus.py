@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from arf_programs.corpus import LabeledExample, Split, StoredCorpus, read_labeled, split_conversations, store_corpus
-from arf_programs.metrics import clusters
+from arf_programs.metrics import read_clusters
 from arf_programs.runs import Run, SplitConversation, digest, write_jsonl_atomic
 from arf_programs.stages.stage import Stage
 
@@ -45,7 +45,7 @@ def split_corpus(run: Run, corpus: StoredCorpus) -> tuple[Split, tuple[LabeledEx
     `evaluate.cluster`: it is told now, not when all is done.
     """
     config = run.config.corpus
-    clusters(corpus.conversations, run.config.evaluate.cluster)
+    read_clusters(corpus.conversations, run.config.evaluate.cluster)
     labeled = read_labeled(run.config.labeled, corpus.conversations, config.columns, run.base_dir)
     sides = split_conversations(
         corpus.conversations.values(),

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from arf_programs import __version__
 from arf_programs.corpus import read_taxonomy
-from arf_programs.metrics import Resampling, WinRate, clusters, errors_by_category, win_rates
+from arf_programs.metrics import WinRate, configured_resampling, errors_by_category, win_rates
 from arf_programs.models import judge_notes
 from arf_programs.programs import program_notes
 from arf_programs.report import (
@@ -159,18 +159,12 @@ def _win_rates(run: Run) -> list[WinRate]:
 
 
 def _evaluate(run: Run) -> EvaluateFigures:
-    config = run.config.evaluate
     return evaluation_figures(
         choices=_win_rates(run),
         scores=list(read_jsonl(run.folder.scores, Score)),
         revisions=read_jsonl(run.folder.revisions, Revision),
         holdout=run.conversations("holdout"),
-        resampling=Resampling(
-            samples=config.samples,
-            confidence=config.confidence,
-            seed=run.config.seed,
-            clusters=clusters(run.conversations(), config.cluster),
-        ),
+        resampling=configured_resampling(run.config, run.conversations()),
     )
 
 
