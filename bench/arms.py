@@ -14,7 +14,7 @@ from rich.console import Console
 
 from arf_programs.checks.run import run_checks
 from arf_programs.config.models import ModelConfig
-from arf_programs.corpus.taxonomy import seed_taxonomy
+from arf_programs.corpus.taxonomy import load_seed_taxonomy
 from arf_programs.models.lm import build_lm, gives_logprobs
 from arf_programs.models.store import call_store, calls_of
 from arf_programs.programs.analyze import Analyze, HolisticAnalysis, SentencewiseAnalysis
@@ -28,7 +28,7 @@ from arf_programs.programs.verify import VerifyRevision
 from arf_programs.runner.rows import RowKey, run_rows
 from arf_programs.runs.ledger import read_ledger
 from arf_programs.runs.progress import Progress
-from arf_programs.text.error_notes import notes_by_sentence
+from arf_programs.text.error_notes import group_by_sentence
 from arf_programs.text.sentences import split_sentences
 from signatures.records import ErrorNote, Summary
 
@@ -59,7 +59,7 @@ class Bench:
     def __init__(self, config: ModelConfig, cases: list[Case], folder: Path) -> None:
         self.config, self.cases, self.folder = config, cases, folder
         self.lm = build_lm(config, seed=17)
-        self.taxonomy = seed_taxonomy()
+        self.taxonomy = load_seed_taxonomy()
         self.progress = Progress(Console(stderr=True))
 
     def ask(self, stage: str, work: Callable[[Case], Awaitable[Any]], cases: Sequence[Case]) -> dict[str, Any]:
@@ -220,7 +220,7 @@ def _sentence_rows(case: Case, scores: Mapping[str, list[float]]) -> list[tuple[
     """(score, wrong) of each sentence; none for a flawed summary of which nobody knows where."""
     if case.name not in scores or (case.flawed and not case.places):
         return []
-    wrong = notes_by_sentence(case.summary, labelled_notes(case))
+    wrong = group_by_sentence(case.summary, labelled_notes(case))
     return [(score, index in wrong) for index, score in enumerate(scores[case.name])]
 
 

@@ -10,7 +10,7 @@ from difflib import SequenceMatcher
 from pathlib import Path
 
 from arf_programs.config.schema import ColumnsConfig
-from arf_programs.corpus.read import content_id
+from arf_programs.corpus.read import hash_turns
 from arf_programs.corpus.turns import read_turns
 from signatures.records import Conversation, ErrorNote
 
@@ -68,7 +68,7 @@ def _case(row: dict, number: int) -> Case:
     turns = read_turns(row["conversation"], ColumnsConfig())
     return Case(
         name=str(row.get("id") or number),
-        conversation=Conversation(id=content_id(turns), turns=turns),
+        conversation=Conversation(id=hash_turns(turns), turns=turns),
         summary=row["summary"],
         flawed=bool(row["errors"]),
         revised=row.get("revised") or None,

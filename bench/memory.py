@@ -49,7 +49,7 @@ def write(path: Path, records: Iterator[BaseModel]) -> None:
 
 def prepare(run: Run, stage: str, rows: int) -> None:
     """Write what the stage reads."""
-    from arf_programs.corpus.taxonomy import seed_taxonomy, write_taxonomy
+    from arf_programs.corpus.taxonomy import load_seed_taxonomy, write_taxonomy
     from arf_programs.runs.run import SplitConversation
     from signatures.records import DraftErrors, ErrorNote, Summary
 
@@ -67,7 +67,7 @@ def prepare(run: Run, stage: str, rows: int) -> None:
     write(run.folder.drafts, drafts)
     errors = (DraftErrors(conversation_id=name, system="teacher", errors=(note,)) for name in names)
     write(run.folder.errors, errors)
-    write_taxonomy(run.folder.taxonomy, seed_taxonomy())
+    write_taxonomy(run.folder.taxonomy, load_seed_taxonomy())
 
 
 def answer(messages: list[dict], params: dict) -> str | dict:

@@ -25,7 +25,7 @@ from typing import Any
 from arf_programs.config.load import load_config
 from arf_programs.corpus.read import read_corpus
 from arf_programs.runs.jsonl import read_jsonl, write_jsonl_atomic
-from arf_programs.text.student_prompt import student_messages
+from arf_programs.text.student_prompt import build_messages
 from signatures.records import TrainingExample
 
 CONFIG = Path(__file__).parent.parent / "examples" / "quickstart" / "arf.yaml"
@@ -69,7 +69,7 @@ def quickstart_rows(limit: int | None) -> list[TrainingExample]:
     return [
         TrainingExample(
             conversation_id=item.id,
-            messages=student_messages(config.summarize.instruction, item),
+            messages=build_messages(config.summarize.instruction, item),
             completion=item.references[0],
             arm="arf",
         )

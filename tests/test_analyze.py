@@ -3,7 +3,7 @@ import json
 import pytest
 import scripted_team
 
-from arf_programs.corpus.taxonomy import seed_taxonomy
+from arf_programs.corpus.taxonomy import load_seed_taxonomy
 from arf_programs.models import scripted
 from arf_programs.programs.analyze import Analyze
 from signatures.exceptions import ModelError
@@ -74,7 +74,7 @@ def test_an_analyst_that_never_answers_in_form_fails(call, lm, conversation):
 def test_checks_and_analyst_are_merged(call, lm, conversation):
     summary = "The customer reported that a kettle leaked. The agent refunded 77.50."
     scripted.register("model", [{"errors": [error(quote="refunded 77.50"), error(quote="leaked")]}])
-    answer = call(analyzer(lm, checks=True, taxonomy=seed_taxonomy()), conversation=conversation, summary=summary)
+    answer = call(analyzer(lm, checks=True, taxonomy=load_seed_taxonomy()), conversation=conversation, summary=summary)
     assert answer.errors[0].source == "check"
     assert "77.50" in answer.errors[0].quote
     by_model = [note.quote for note in answer.errors if note.source == "lm"]
@@ -160,7 +160,7 @@ def test_a_flagged_sentence_stands_without_a_usable_description(call, lm, conver
 
 def test_an_undescribed_sentence_is_called_fabricated_where_that_is_a_category(call, lm, conversation):
     scripted_team.join(support=refused, describe=lambda _: "no")
-    program = analyzer(lm, "sentencewise", taxonomy=seed_taxonomy(), retries=0)
+    program = analyzer(lm, "sentencewise", taxonomy=load_seed_taxonomy(), retries=0)
     assert [note.category for note in call(program, conversation=conversation, summary=WRONG).errors] == ["fabricated"]
 
 

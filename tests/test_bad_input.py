@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from arf_programs.cli.app import app
 from arf_programs.models.scripted import ScriptedAnswer
 from arf_programs.runs.jsonl import read_jsonl
-from arf_programs.runs.run import SplitConversation, run_lock
+from arf_programs.runs.run import SplitConversation, lock_run
 from signatures.records import DraftErrors, Failure, Summary
 
 TALK = {"conversation": "Customer: My lamp is broken.\nAgent: A new one is on its way."}
@@ -288,7 +288,7 @@ def test_a_run_folder_that_is_a_file(folder, team):
 
 
 def test_a_folder_where_another_arf_is_at_work(folder):
-    with run_lock(open_project(folder)):
+    with lock_run(open_project(folder)):
         assert "another arf is at work here" in refused(folder)
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from arf_programs.checks.run import ALL, run_checks
-from arf_programs.corpus.taxonomy import seed_taxonomy
+from arf_programs.corpus.taxonomy import load_seed_taxonomy
 from signatures.records import Conversation, Turn
 
 TALK = Conversation(
@@ -130,5 +130,5 @@ def test_every_category_is_in_the_seed_taxonomy():
     talked = run_checks(TALK, f"{odd} 0958. Bernard paid $5. {TALK.turns[1].text} And so", enabled=ALL)
     categories = {note.category for note in talked}
     assert categories >= {"irrelevant", "repetition", "wrong_speaker", "private_data", "fabricated", "verbatim_copy"}
-    assert categories <= set(seed_taxonomy().ids())
+    assert categories <= set(load_seed_taxonomy().ids())
     assert len({note.id for note in talked}) == len(talked)

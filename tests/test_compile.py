@@ -190,9 +190,9 @@ def test_a_run_uses_a_compiled_program_and_its_hash_counts(tmp_path: Path, team:
         compiled(config, target, "gepa", "--force")
     run = open_run(config, overrides=use(config, *builders))
     scripted_team.join()
-    from arf_programs.corpus.taxonomy import seed_taxonomy, write_taxonomy
+    from arf_programs.corpus.taxonomy import load_seed_taxonomy, write_taxonomy
 
-    write_taxonomy(run.folder.taxonomy, seed_taxonomy())
+    write_taxonomy(run.folder.taxonomy, load_seed_taxonomy())
     for target, build in builders.items():
         program = build(run)
         assert any(LESSON in predictor.signature.instructions for predictor in program.predictors()), target

@@ -8,7 +8,7 @@ import scripted_team
 
 from arf_programs.config.schema import ColumnsConfig, LabeledConfig
 from arf_programs.corpus.labeled import LabeledExample, read_labeled
-from arf_programs.corpus.taxonomy import seed_taxonomy
+from arf_programs.corpus.taxonomy import load_seed_taxonomy
 from arf_programs.models import scripted
 from arf_programs.programs.demos import analysis_examples, edits_between, revision_examples, show, usable_examples
 from arf_programs.text.edits import apply_edits
@@ -57,7 +57,7 @@ def test_an_edit_names_the_error_that_it_mends(conversation: Conversation):
 
 
 def test_only_examples_whose_categories_the_taxonomy_has_are_shown(sample):
-    seed = seed_taxonomy()
+    seed = load_seed_taxonomy()
     assert len(usable_examples(sample, seed, 16)) == 16
     narrow = Taxonomy(categories=tuple(c for c in seed.categories if c.id == "wrong_fact"))
     shown = usable_examples(sample, narrow, 16)
@@ -70,14 +70,14 @@ def program_of(strategy):
     from arf_programs.programs.support import SentenceSupport
 
     if strategy == "holistic":
-        return HolisticAnalysis(seed_taxonomy(), retries=0)
-    return SentencewiseAnalysis(seed_taxonomy(), SentenceSupport(retries=0), retries=0)
+        return HolisticAnalysis(load_seed_taxonomy(), retries=0)
+    return SentencewiseAnalysis(load_seed_taxonomy(), SentenceSupport(retries=0), retries=0)
 
 
 @pytest.mark.parametrize("strategy", ["holistic", "sentencewise"])
 def test_an_example_of_each_case_fits_every_predictor_of_the_analyst(sample, strategy):
-    chosen = usable_examples(sample, seed_taxonomy(), 30)
-    examples = analysis_examples(chosen, seed_taxonomy(), strategy)
+    chosen = usable_examples(sample, load_seed_taxonomy(), 30)
+    examples = analysis_examples(chosen, load_seed_taxonomy(), strategy)
     assert [example.summary for example in examples] == [case.summary for case in chosen]
     program = program_of(strategy)
     show(program, examples)
@@ -87,8 +87,8 @@ def test_an_example_of_each_case_fits_every_predictor_of_the_analyst(sample, str
 
 
 def test_sentences_are_shown_with_yes_and_no_in_balance_and_as_they_are(sample):
-    chosen = usable_examples(sample, seed_taxonomy(), 30)
-    examples = analysis_examples(chosen, seed_taxonomy(), "sentencewise")
+    chosen = usable_examples(sample, load_seed_taxonomy(), 30)
+    examples = analysis_examples(chosen, load_seed_taxonomy(), "sentencewise")
     words = [example.supported for example in examples]
     assert abs(words.count("yes") - words.count("no")) <= 3
     for case, example in zip(chosen, examples, strict=True):
@@ -98,7 +98,7 @@ def test_sentences_are_shown_with_yes_and_no_in_balance_and_as_they_are(sample):
 
 
 def test_an_editor_is_shown_what_it_will_be_asked(sample):
-    chosen = usable_examples(sample, seed_taxonomy(), 30)
+    chosen = usable_examples(sample, load_seed_taxonomy(), 30)
     one = revision_examples(chosen, "edits")
     rewritten = [example for example in one if "corrected" in example]
     added = [example for example in one if "missing" in example]
@@ -118,8 +118,8 @@ def test_dspys_own_few_shot_shows_the_examples_and_its_state_can_be_read_again(
     sample, strategy, call, lm, conversation, tmp_path
 ):
     team = scripted_team.join()
-    chosen = usable_examples(sample, seed_taxonomy(), 6)
-    examples = analysis_examples(chosen, seed_taxonomy(), strategy)
+    chosen = usable_examples(sample, load_seed_taxonomy(), 6)
+    examples = analysis_examples(chosen, load_seed_taxonomy(), strategy)
     compiled = dspy.LabeledFewShot(k=3).compile(
         scripted_team.analyzer_of(lm, strategy=strategy), trainset=examples, sample=False
     )

@@ -26,7 +26,7 @@ from arf_programs.config.commands import KINDS
 from arf_programs.config.load import load_config, validate
 from arf_programs.config.models import ROLES, ModelConfig, ModelsConfig
 from arf_programs.config.schema import DEFAULT_INSTRUCTION, Config
-from arf_programs.corpus.taxonomy import seed_taxonomy
+from arf_programs.corpus.taxonomy import load_seed_taxonomy
 from arf_programs.metrics.definitions import METRICS, SYSTEMS
 from arf_programs.models.terms import TERMS
 from arf_programs.pipeline import STAGES
@@ -361,7 +361,7 @@ def test_method_names_every_metric_system_check_and_category():
     metrics = [name for row in table(METHOD, "metric", "value for one summary") for name in code(row[0])]
     assert metrics == list(METRICS)
     assert [code(row[0])[0] for row in table(METHOD, "check", "finds", "category")] == list(CHECKS)
-    assert [code(row[0])[0] for row in table(METHOD, "seed category", "what it is")] == list(seed_taxonomy().ids())
+    assert [code(row[0])[0] for row in table(METHOD, "seed category", "what it is")] == list(load_seed_taxonomy().ids())
     assert all(f"`{system}`" in text_of(METHOD) for system in SYSTEMS)
     verdicts = [code(row[0])[0] for row in table(METHOD, "verdict", "meaning", "trained on (arm `arf`)")]
     assert verdicts == [verdict.value for verdict in records.Verdict]

@@ -14,7 +14,7 @@ from arf_programs.programs.edit_sentences import (
     usable_sentences,
 )
 from arf_programs.text.edits import apply_edits
-from arf_programs.text.error_notes import sentence_edit
+from arf_programs.text.error_notes import edit_sentence
 from signatures.records import Conversation, Edit, EditOp, ErrorNote, Turn
 
 SUMMARY = "The kettle leaked. The agent refunded 39.90 to the customer. It arrives by Thursday."
@@ -102,12 +102,12 @@ def test_the_checks_object_to_what_the_conversation_does_not_say(conversation):
         ("The agent sent a replacement.", False),
         ("The agent gave back 77.50.", True),
     ]:
-        edit = sentence_edit(SUMMARY, 1, sentence, [note()])
+        edit = edit_sentence(SUMMARY, 1, sentence, [note()])
         assert brings_error(conversation, SUMMARY, edit, sentence) is bad, sentence
 
 
 def test_a_deletion_has_to_leave_enough():
-    edits = [sentence_edit(SUMMARY, 1, "", [note()])]
+    edits = [edit_sentence(SUMMARY, 1, "", [note()])]
     assert leaves_enough(SUMMARY, edits, 7)
     assert not leaves_enough(SUMMARY, edits, 8)
     assert leaves_enough(SUMMARY, [], 100)  # a short draft may stay short
@@ -136,7 +136,7 @@ def test_what_was_missing_is_put_where_it_belongs(category, after):
 
 
 def test_a_reason_comes_second_where_the_first_sentence_is_mended():
-    mended = sentence_edit(SUMMARY, 0, "The kettle dripped.", [note("leaked")])
+    mended = edit_sentence(SUMMARY, 0, "The kettle dripped.", [note("leaked")])
     edit = insertion(SUMMARY, "New one.", note("", "missing_reason"), [mended])
     result = apply_edits(SUMMARY, [mended, edit])
     assert result.after.startswith("The kettle dripped. New one. The agent")
@@ -145,7 +145,7 @@ def test_a_reason_comes_second_where_the_first_sentence_is_mended():
 
 def test_a_sentence_that_stands_twice_is_mended_where_it_was_meant():
     text = "It broke. It came. It broke."
-    edit = sentence_edit(text, 2, "It works.", [note("It broke.")])
+    edit = edit_sentence(text, 2, "It works.", [note("It broke.")])
     assert apply_edits(text, [edit]).after == "It broke. It came. It works."
     assert isinstance(edit, Edit)
     assert edit.op is EditOp.REPLACE

@@ -3,7 +3,7 @@ import random
 
 import pytest
 
-from arf_programs.text.edits import apply_edits, change_share, changed_places
+from arf_programs.text.edits import apply_edits, find_changes, measure_change
 from signatures.records import Edit, EditOp
 
 TEXT = "The customer, Mary, paid $45. The agent (Tom) said sorry, and left. He left!"
@@ -138,11 +138,11 @@ def test_random_deletions_leave_no_double_space_or_orphan():
 
 
 def test_change_share():
-    assert change_share("a b c", "a b c") == 0
-    assert change_share("a b", "c d") == 1
-    assert change_share("a b c d", "a b c e") == pytest.approx(0.25)
-    assert change_share("", "") == 0
-    assert change_share("a b", "") == 1
+    assert measure_change("a b c", "a b c") == 0
+    assert measure_change("a b", "c d") == 1
+    assert measure_change("a b c d", "a b c e") == pytest.approx(0.25)
+    assert measure_change("", "") == 0
+    assert measure_change("a b", "") == 1
 
 
 def test_words_that_only_say_where_an_edit_belongs_overlap_nothing():
@@ -170,4 +170,4 @@ def test_words_that_only_say_where_an_edit_belongs_overlap_nothing():
     ],
 )
 def test_changed_places_are_the_words_that_were_not_there(before, after, words):
-    assert [after[slice(*place)] for place in changed_places(before, after)] == words
+    assert [after[slice(*place)] for place in find_changes(before, after)] == words

@@ -1,7 +1,7 @@
 import pytest
 
 from arf_programs.config.models import ModelConfig
-from arf_programs.runs.fingerprint import digest, file_digest, model_digest, prompts_digest
+from arf_programs.runs.fingerprint import digest, digest_file, digest_model, digest_prompts
 from signatures.find_errors import FindErrors
 from signatures.summarize import Summarize
 
@@ -15,29 +15,29 @@ def test_a_digest_depends_on_the_value_alone():
 
 def test_a_file_counts_by_its_bytes(tmp_path):
     path = tmp_path / "a"
-    assert file_digest(path) == "missing"
+    assert digest_file(path) == "missing"
     path.write_bytes(b"one")
-    first = file_digest(path)
+    first = digest_file(path)
     path.write_bytes(b"two")
-    assert file_digest(path) != first
+    assert digest_file(path) != first
     path.write_bytes(b"one")
-    assert file_digest(path) == first
+    assert digest_file(path) == first
 
 
 def test_a_folder_counts_by_names_and_bytes(tmp_path):
     (tmp_path / "f" / "sub").mkdir(parents=True)
     (tmp_path / "f" / "a").write_text("one")
     (tmp_path / "f" / "sub" / "b").write_text("two")
-    first = file_digest(tmp_path / "f")
+    first = digest_file(tmp_path / "f")
     (tmp_path / "f" / "sub" / "b").write_text("three")
-    changed = file_digest(tmp_path / "f")
+    changed = digest_file(tmp_path / "f")
     (tmp_path / "f" / "sub" / "b").write_text("two")
     (tmp_path / "f" / "sub" / "b").rename(tmp_path / "f" / "sub" / "c")
-    assert len({first, changed, file_digest(tmp_path / "f")}) == 3
+    assert len({first, changed, digest_file(tmp_path / "f")}) == 3
 
 
 def model(**values) -> str:
-    return model_digest(ModelConfig(**{"model": "a/b", **values}))
+    return digest_model(ModelConfig(**{"model": "a/b", **values}))
 
 
 @pytest.mark.parametrize(
@@ -87,8 +87,8 @@ def test_every_setting_of_a_model_is_decided_on():
 
 
 def test_prompts_count_by_words_and_types():
-    first = prompts_digest([Summarize])
-    assert first == prompts_digest([Summarize])
-    assert prompts_digest([Summarize.with_instructions("Otherwise.")]) != first
-    assert prompts_digest([Summarize.with_updated_fields("summary", desc="in one line")]) != first
-    assert prompts_digest([FindErrors]) != prompts_digest([FindErrors.with_updated_fields("errors", type_=list[str])])
+    first = digest_prompts([Summarize])
+    assert first == digest_prompts([Summarize])
+    assert digest_prompts([Summarize.with_instructions("Otherwise.")]) != first
+    assert digest_prompts([Summarize.with_updated_fields("summary", desc="in one line")]) != first
+    assert digest_prompts([FindErrors]) != digest_prompts([FindErrors.with_updated_fields("errors", type_=list[str])])

@@ -1,6 +1,6 @@
 import scripted_team
 
-from arf_programs.corpus.taxonomy import seed_taxonomy
+from arf_programs.corpus.taxonomy import load_seed_taxonomy
 from arf_programs.programs.taxonomy import MergeNotes, merge_proposals
 from signatures.induce_taxonomy import ProposedCategory
 from signatures.records import Category, Taxonomy
@@ -67,7 +67,7 @@ def test_many_notes_are_merged_in_chunks_that_know_of_each_other(call, lm):
     )
     program = MergeNotes(max_categories=14, retries=0)
     program.set_lm(lm)
-    answer = call(program, notes=[f"note {n}" for n in range(120)], seed=seed_taxonomy())
+    answer = call(program, notes=[f"note {n}" for n in range(120)], seed=load_seed_taxonomy())
     first, second, third = team.fields["induce"]
     assert first["notes"].startswith("1. note 0\n2. note 1")
     assert second["notes"].startswith("1. note 50")
@@ -76,4 +76,4 @@ def test_many_notes_are_merged_in_chunks_that_know_of_each_other(call, lm):
     assert "- late_answer: By the model." in second["known_categories"]
     (made,) = [category for category in answer.taxonomy.categories if category.id == "late_answer"]
     assert made.count == 120
-    assert answer.taxonomy.ids()[: len(seed_taxonomy().ids())] == seed_taxonomy().ids()
+    assert answer.taxonomy.ids()[: len(load_seed_taxonomy().ids())] == load_seed_taxonomy().ids()

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from arf_programs.corpus.near_duplicates import duplicate_groups
+from arf_programs.corpus.near_duplicates import group_duplicates
 from signatures.records import Conversation, Turn
 
 
@@ -14,7 +14,7 @@ def conversation(text, speaker="Customer"):
 
 
 def groups(*texts, threshold=0.8):
-    return duplicate_groups([conversation(text) for text in texts], threshold=threshold)
+    return group_duplicates([conversation(text) for text in texts], threshold=threshold)
 
 
 def by_all_pairs(texts, threshold):
@@ -65,7 +65,7 @@ def test_case_punctuation_and_speakers_do_not_count():
         conversation("Where is my parcel, please? It is late."),
         conversation("where is my parcel please it is LATE", speaker="Client"),
     ]
-    assert duplicate_groups(same, threshold=1.0) == [0, 0]
+    assert group_duplicates(same, threshold=1.0) == [0, 0]
 
 
 def test_short_conversations_are_alike_only_when_equal():
@@ -73,7 +73,7 @@ def test_short_conversations_are_alike_only_when_equal():
 
 
 def test_no_conversations_make_no_groups():
-    assert duplicate_groups([], threshold=0.8) == []
+    assert group_duplicates([], threshold=0.8) == []
 
 
 def test_a_form_letter_shared_by_all_is_not_compared_pair_by_pair(monkeypatch):

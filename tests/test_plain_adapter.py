@@ -4,7 +4,7 @@ from dspy.utils.exceptions import AdapterParseError
 
 from arf_programs.models import scripted
 from arf_programs.programs.summarize import PlainAdapter, Summarize
-from arf_programs.text.student_prompt import student_messages, user_text
+from arf_programs.text.student_prompt import build_messages, build_user_text
 from signatures.summarize import Summarize as SummarizeSignature
 
 INSTRUCTION = """
@@ -19,7 +19,7 @@ def test_a_teacher_is_asked_with_the_very_prompt_that_a_student_is_trained_on(ca
     program.set_lm(lm)
     call(program, conversation=conversation)
     (asked,) = scripted.calls("model")
-    assert asked.messages == [message.model_dump() for message in student_messages(INSTRUCTION, conversation)]
+    assert asked.messages == [message.model_dump() for message in build_messages(INSTRUCTION, conversation)]
     assert asked.messages[0] == {"role": "system", "content": "Summarize this conversation.\n  Be brief."}
     assert "response_format" not in asked.params
 
@@ -28,9 +28,9 @@ def test_demonstrations_are_earlier_turns():
     demos = [{"conversation": "A: hi", "summary": "A greeting."}]
     messages = PlainAdapter().format(SummarizeSignature, demos, {"conversation": "B: ho"})
     assert [message["role"] for message in messages] == ["system", "user", "assistant", "user"]
-    assert messages[1]["content"] == user_text("A: hi")
+    assert messages[1]["content"] == build_user_text("A: hi")
     assert messages[2]["content"] == "A greeting."
-    assert messages[3]["content"] == user_text("B: ho")
+    assert messages[3]["content"] == build_user_text("B: ho")
 
 
 def test_the_whole_answer_is_the_summary():

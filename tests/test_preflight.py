@@ -7,7 +7,7 @@ from served_team import serving
 
 from arf_programs.cli.check import preflight
 from arf_programs.models import scripted
-from arf_programs.runs.run import run_lock
+from arf_programs.runs.run import lock_run
 
 
 @pytest.fixture(autouse=True)
@@ -89,7 +89,7 @@ def test_skipped_conversations_and_labelled_ones_are_told(make_run, tmp_path):
 def test_a_folder_of_another_run_is_a_problem(make_run):
     scripted_team.join()
     run = make_run()
-    with run_lock(run):
+    with lock_run(run):
         (run.folder.config).write_text("name: other\ncorpus: {path: x}\n")
     assert any("holds another run (name is other" in problem for problem in preflight(run).problems)
 

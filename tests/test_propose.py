@@ -1,7 +1,7 @@
 import pytest
 import scripted_team
 
-from arf_programs.corpus.taxonomy import seed_taxonomy
+from arf_programs.corpus.taxonomy import load_seed_taxonomy
 from arf_programs.programs.propose import EditSummary, Rewrite, RewriteByTaxonomy, to_edits
 from arf_programs.text.error_notes import describe_errors
 from signatures.propose_edits import ProposedEdit
@@ -71,11 +71,11 @@ def test_a_rewrite_is_given_the_errors(call, lm, conversation):
 
 def test_the_papers_form_is_given_the_taxonomy_alone(call, lm, conversation):
     team = scripted_team.join(by_taxonomy=lambda _: {"revised": "Mended."})
-    strategy = RewriteByTaxonomy(seed_taxonomy(), retries=0)
+    strategy = RewriteByTaxonomy(load_seed_taxonomy(), retries=0)
     assert propose(call, strategy, lm, conversation).after == "Mended."
     (fields,) = team.fields["by_taxonomy"]
     assert set(fields) == {"common_errors", "conversation", "summary", "feedback"}
-    assert fields["common_errors"] == seed_taxonomy().as_text()
+    assert fields["common_errors"] == load_seed_taxonomy().as_text()
     assert not strategy.needs_errors
 
 

@@ -1,7 +1,7 @@
 import pytest
 import scripted_team
 
-from arf_programs.corpus.taxonomy import seed_taxonomy
+from arf_programs.corpus.taxonomy import load_seed_taxonomy
 from arf_programs.programs.propose import EditSummary, Rewrite, RewriteByTaxonomy
 from arf_programs.programs.revise import Revise
 from arf_programs.programs.verify import VerifyRevision
@@ -41,7 +41,7 @@ def revise(call, lm, conversation):
         propose = {
             "edits": EditSummary(retries=0),
             "rewrite": Rewrite(retries=0),
-            "taxonomy": RewriteByTaxonomy(seed_taxonomy(), retries=0),
+            "taxonomy": RewriteByTaxonomy(load_seed_taxonomy(), retries=0),
         }[strategy]
         propose.set_lm(lm)
         verify = VerifyRevision(analyze, max_change=max_change, min_words=5)

@@ -1,6 +1,6 @@
 import pytest
 
-from arf_programs.text.sentences import sentence_spans, split_sentences
+from arf_programs.text.sentences import find_sentences, split_sentences
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_a_wrapped_line_goes_on_and_a_blank_line_does_not():
 
 def test_spans_are_exact_ordered_and_hold_all_words():
     text = "  One. Two?\n\n- three\n- four! Five  "
-    spans = sentence_spans(text)
+    spans = find_sentences(text)
     assert [text[start:end] for start, end in spans] == split_sentences(text)
     assert spans == sorted(spans)
     assert "".join("".join(split_sentences(text)).split()) == "".join(text.split())

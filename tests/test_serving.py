@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from arf_programs.cli.app import app
 from arf_programs.cli.publish import model_entry
 from arf_programs.config.models import ModelConfig
-from arf_programs.runs.fingerprint import file_digest
+from arf_programs.runs.fingerprint import digest_file
 from arf_programs.runs.jsonl import read_jsonl
 from arf_programs.serving import server as engines
 from arf_programs.serving.server import (
@@ -145,14 +145,14 @@ def test_a_student_is_merged_again_only_when_it_was_trained_anew(project):
     student, merged = folder.student / "arf", folder.merged / "student_arf"
     merged.mkdir(parents=True)
     (merged / "README.md").write_text("made by arf export")
-    (merged / "made_from.json").write_text(json.dumps({"student": file_digest(student)}))
+    (merged / "made_from.json").write_text(json.dumps({"student": digest_file(student)}))
     assert merged_student(folder, "arf") == merged
     assert not (merged / "model.safetensors").exists()
     config = student / "adapter_config.json"
     config.write_text(config.read_text() + "\n")
     assert merged_student(folder, "arf") == merged
     assert (merged / "model.safetensors").is_file()
-    assert json.loads((merged / "made_from.json").read_text()) == {"student": file_digest(student)}
+    assert json.loads((merged / "made_from.json").read_text()) == {"student": digest_file(student)}
 
 
 def test_an_arm_without_a_student_is_named_before_any_server_starts(project, monkeypatch):

@@ -1,6 +1,6 @@
 import pytest
 
-from arf_programs.corpus.taxonomy import FORM_CATEGORIES, read_taxonomy, seed_taxonomy, write_taxonomy
+from arf_programs.corpus.taxonomy import FORM_CATEGORIES, load_seed_taxonomy, read_taxonomy, write_taxonomy
 from signatures.exceptions import ConfigError
 from signatures.records import Category, Taxonomy
 
@@ -17,7 +17,7 @@ def problems(tmp_path, text):
 
 
 def test_the_seed_is_whole():
-    seed = seed_taxonomy()
+    seed = load_seed_taxonomy()
     assert seed.ids()[:3] == ("wrong_fact", "fabricated", "wrong_speaker")
     assert seed.ids()[-3:] == FORM_CATEGORIES
     assert all(category.definition and category.example for category in seed.categories)
@@ -25,7 +25,7 @@ def test_the_seed_is_whole():
 
 def test_what_is_written_is_read_again(tmp_path):
     odd = Category(id="tone", name="Tone: rude", definition='Says "no" – 3 #times', example="yes", count=4)
-    taxonomy = Taxonomy(categories=(*seed_taxonomy().categories, odd))
+    taxonomy = Taxonomy(categories=(*load_seed_taxonomy().categories, odd))
     path = tmp_path / "taxonomy.yaml"
     write_taxonomy(path, taxonomy)
     write_taxonomy(path, taxonomy)

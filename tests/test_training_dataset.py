@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from arf_programs.text.student_prompt import student_messages
+from arf_programs.text.student_prompt import build_messages
 from signatures.exceptions import DataError
 from signatures.records import Conversation, ErrorNote, Revision, Summary, Turn, Verdict
 from training.dataset import build_arm, build_pairs, prompt_sha256
@@ -108,7 +108,7 @@ def test_a_pair_is_a_verified_revision_that_changed_its_draft():
         ("A better one.", "A draft."),
         ("Another.", "A draft."),
     ]
-    assert pairs[0].prompt == student_messages(INSTRUCTION, conversations("a")["a"])
+    assert pairs[0].prompt == build_messages(INSTRUCTION, conversations("a")["a"])
     assert {message.role for pair in pairs for message in (*pair.chosen, *pair.rejected)} == {"assistant"}
     assert pairs[0].provenance["errors"] == ["a-1"]
 
@@ -132,7 +132,7 @@ def test_nothing_of_the_holdout_slips_in():
 
 def test_an_example_carries_the_prompt_of_serving_and_what_produced_it():
     (example,) = build("arf", [draft("a")], [revision("a", Verdict.REJECTED)], on_reject="keep_partial").examples
-    assert example.messages == student_messages(INSTRUCTION, conversations("a")["a"])
+    assert example.messages == build_messages(INSTRUCTION, conversations("a")["a"])
     assert example.provenance == {
         "draft_model": "openai/big", "draft_system": "teacher", "revision_model": "openai/editor", "strategy": "edits",
         "verdict": "rejected", "kept": "after", "errors": ["a-1"], "remaining": ["a-1"],
@@ -142,7 +142,7 @@ def test_an_example_carries_the_prompt_of_serving_and_what_produced_it():
 
 def test_the_prompt_hash_tells_prompts_apart_and_nothing_else():
     of = conversations("a", "b")
-    first, second = student_messages(INSTRUCTION, of["a"]), student_messages(INSTRUCTION, of["b"])
+    first, second = build_messages(INSTRUCTION, of["a"]), build_messages(INSTRUCTION, of["b"])
     assert prompt_sha256(first) == prompt_sha256(list(first))
     assert prompt_sha256(first) != prompt_sha256(second)
     assert len(prompt_sha256(first)) == 64

@@ -18,7 +18,7 @@ from arf_programs.models.weights import is_adapter
 from arf_programs.programs.judge import Judge
 from arf_programs.programs.summarize import Summarize
 from arf_programs.runs.jsonl import read_jsonl
-from arf_programs.text.student_prompt import student_messages
+from arf_programs.text.student_prompt import build_messages
 from signatures.exceptions import ConfigError, DataError
 from signatures.records import Conversation, TrainingExample, Turn
 from training.dspy_provider import SummaryAdapter, TrlProvider, TypedAdapter, examples_from, trainable_lm
@@ -90,7 +90,7 @@ def test_bootstrap_finetune_trains_on_the_teachers_answers_and_its_model_answers
     assert student.is_relative_to(trained)
     rows = list(read_jsonl(student.parent / "train.jsonl", TrainingExample))
     assert [row.completion for row in rows] == [SUMMARY, SUMMARY]
-    assert {row.messages for row in rows} == {student_messages(INSTRUCTION, CONVERSATIONS[n]) for n in (0, 2)}
+    assert {row.messages for row in rows} == {build_messages(INSTRUCTION, CONVERSATIONS[n]) for n in (0, 2)}
     assert compiled(conversation=CONVERSATIONS[1]).summary
     log = json.loads((student / "training_log.json").read_text())
     assert (log["epochs"], log["settings"]["lora"]["r"]) == (1, 2)

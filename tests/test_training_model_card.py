@@ -7,7 +7,7 @@ import yaml
 from conftest import open_project
 from huggingface_hub import ModelCard
 
-from arf_programs.runs.fingerprint import file_digest
+from arf_programs.runs.fingerprint import digest_file
 from training.model_card import ADAPTER, Card, RoleNote, base_of, escape, gather, render_card, shown_model
 
 HOSTILE = "</td><script>alert(1)</script> | **bold** [x](javascript:1)\n---\n# Heading\u202e"
@@ -99,7 +99,7 @@ def test_the_figures_are_those_of_the_run(project):
         assert f"{figures['rougeL']['value']:.3f}" in row
         assert f"{figures['rougeL']['low']:.3f} to {figures['rougeL']['high']:.3f}" in row
     assert "| teacher | Summaries with an error |" in text
-    assert file_digest(folder.config) in rows["SHA-256 of config.yaml, first 16 digits"]
+    assert digest_file(folder.config) in rows["SHA-256 of config.yaml, first 16 digits"]
     assert log["versions"]["trl"] in rows["version of trl"]
     assert str(project) not in text
     assert "None" not in text

@@ -6,7 +6,7 @@ from tiny_model import save_tiny_model
 from trl.trainer.sft_trainer import SFTTrainer
 
 from arf_programs.programs.summarize import PlainAdapter
-from arf_programs.text.student_prompt import student_messages
+from arf_programs.text.student_prompt import build_messages
 from signatures.records import Conversation, TrainingExample, Turn
 from signatures.summarize import Summarize
 from training.loop.adapter import FrozenLayers, may_be_remembered
@@ -39,7 +39,7 @@ def make_trainer(base, tmp_path, **lora):
     rows = [
         TrainingExample(
             conversation_id=item.id,
-            messages=student_messages(INSTRUCTION, item),
+            messages=build_messages(INSTRUCTION, item),
             completion=f"{item.id} is late.",
             arm="arf",
         )

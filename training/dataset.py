@@ -16,7 +16,7 @@ from typing import Literal, TypeVar
 from pydantic import JsonValue
 
 from arf_programs.config import Arm
-from arf_programs.text import changed_places, student_messages
+from arf_programs.text import build_messages, find_changes
 from signatures.exceptions import DataError
 from signatures.records import Conversation, Message, PreferencePair, Revision, Summary, TrainingExample, Verdict
 
@@ -67,7 +67,7 @@ def build_arm(
         if isinstance(targets, str):
             left_out[targets] += 1
             continue
-        messages = student_messages(instruction, conversation)
+        messages = build_messages(instruction, conversation)
         examples += [_example(arm, conversation, messages, target) for target in targets]
     return ArmData(tuple(examples), dict(left_out))
 
@@ -85,7 +85,7 @@ def build_pairs(
         known = conversations.get(row.conversation_id)
         if known is None or row.verdict is not Verdict.VERIFIED or not chosen or not rejected or chosen == rejected:
             continue
-        messages = student_messages(instruction, known)
+        messages = build_messages(instruction, known)
         pairs.append(
             PreferencePair(
                 conversation_id=row.conversation_id,
@@ -160,7 +160,7 @@ def _target(arm: Arm, draft: Summary | None, revision: Revision | None, on_rejec
 def _revised(draft: Summary, revision: Revision, kept: Literal["before", "after"]) -> _Target:
     text = (revision.before if kept == "before" else revision.after).strip()
     provenance = {**_draft_provenance(draft), **_revision_provenance(revision), "kept": kept}
-    return _Target(text, provenance, changed_places(revision.before, text))
+    return _Target(text, provenance, find_changes(revision.before, text))
 
 
 def _is_dropped(revision: Revision, on_reject: OnReject) -> bool:

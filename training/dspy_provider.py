@@ -19,7 +19,7 @@ from dspy.clients.utils_finetune import TrainDataFormat
 from arf_programs.config import ModelConfig
 from arf_programs.models import EMBEDDED, build_lm, declare_model, is_adapter, resolve_weights
 from arf_programs.programs import PlainAdapter
-from arf_programs.runs import file_digest, write_jsonl_atomic, write_text_atomic
+from arf_programs.runs import digest_file, write_jsonl_atomic, write_text_atomic
 from arf_programs.serving import run_training_module
 from signatures.exceptions import ConfigError, DataError
 from signatures.records import Message, TrainingExample
@@ -113,7 +113,7 @@ class TrlProvider(Provider):
         weights = resolve_weights(name)
         if not (isinstance(weights, Path) and is_adapter(weights)):
             return name
-        merged = self.folder / f"base-{file_digest(weights)}"
+        merged = self.folder / f"base-{digest_file(weights)}"
         if not merged.exists():
             run_training_module("training.export", "--adapter", str(weights), "--output", str(merged))
         return str(merged)

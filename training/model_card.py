@@ -21,9 +21,9 @@ from arf_programs.config import PREFERENCE_STUDENTS, Config, Role, load_config
 from arf_programs.metrics import METRICS, Comparison, Interval, in_order
 from arf_programs.models import SMOLLM2
 from arf_programs.report import RunSummary, clean, figure
-from arf_programs.runs import RunFolder, file_digest, read_jsonl, read_manifest
+from arf_programs.runs import RunFolder, digest_file, read_jsonl, read_manifest
 from arf_programs.stages import student_name, training_log
-from arf_programs.text import user_text
+from arf_programs.text import build_user_text
 from signatures.records import PreferencePair, Record, TrainingExample
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def _arf_version() -> str:
 def _summary(folder: RunFolder) -> RunSummary | None:
     """The figures of the run; None where there are none, or where they are about students trained earlier."""
     manifest = read_manifest(folder.manifest("report"))
-    if manifest is None or manifest.fingerprint.get(folder.student.name) != file_digest(folder.student):
+    if manifest is None or manifest.fingerprint.get(folder.student.name) != digest_file(folder.student):
         return None
     return RunSummary.model_validate_json(folder.summary.read_bytes())
 
@@ -176,7 +176,7 @@ def _training(log: dict[str, Any]) -> tuple[tuple[str, str], ...]:
 
 def _lineage(folder: RunFolder, arm: str, log: dict[str, Any]) -> tuple[tuple[str, str], ...]:
     files = (folder.config, folder.drafts, folder.taxonomy, folder.revisions, _data_file(folder, arm))
-    digests = {f"SHA-256 of {path.name}, first 16 digits": file_digest(path) for path in files}
+    digests = {f"SHA-256 of {path.name}, first 16 digits": digest_file(path) for path in files}
     versions = {f"version of {name}": value for name, value in log["versions"].items()}
     return tuple({"training fingerprint": log["fingerprint"], **digests, **versions}.items())
 
@@ -246,7 +246,7 @@ def render_card(card: Card) -> str:
         card=card,
         mark=Markup(MARK),  # noqa: S704 - a constant
         metadata=Markup(_metadata(card)),  # noqa: S704 - YAML from the safe dumper of huggingface_hub
-        user_message=user_text("Customer: ...\nAgent: ..."),
+        user_message=build_user_text("Customer: ...\nAgent: ..."),
     )
     return re.sub(r"\n{3,}", "\n\n", text)
 

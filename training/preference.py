@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from arf_programs.models import is_adapter
-from arf_programs.runs import file_digest, read_jsonl, write_text_atomic
+from arf_programs.runs import digest_file, read_jsonl, write_text_atomic
 from signatures.exceptions import ConfigError, DataError
 from signatures.records import PreferencePair, TrainingExample
 from training.loop.base_model import load_base, stop_ids
@@ -140,7 +140,7 @@ def _check_start(settings: TrainSettings, adapter: Path) -> None:
 
 
 def _fingerprint(settings: TrainSettings, data: Path, adapter: Path | None) -> str:
-    start = file_digest(adapter) if adapter else ""
+    start = digest_file(adapter) if adapter else ""
     return settings.fingerprint(
         b"\0".join((settings.preference.model_dump_json().encode(), start.encode(), data.read_bytes()))
     )

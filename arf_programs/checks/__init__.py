@@ -1,29 +1,31 @@
 """Errors in a summary that are found without a model, by comparing it with its conversation."""
 
-from arf_programs.checks.dates import Date, KnownMoments, find_dates, known_moments, times
-from arf_programs.checks.finding import Material, words
-from arf_programs.checks.identifiers import codes, squeeze
-from arf_programs.checks.names import GIVEN_NAMES, TITLES, name_spans
-from arf_programs.checks.quantities import Quantity, duration_in_days, find_quantities, readings
-from arf_programs.checks.run import run_checks, unmistakable
+from arf_programs.checks.dates import Date, Moments, find_dates, find_times, read_moments
+from arf_programs.checks.finding import Material, find_words
+from arf_programs.checks.identifiers import find_codes, squeeze
+from arf_programs.checks.names import GIVEN_NAMES, TITLES, find_names
+from arf_programs.checks.numbers import find_taken_spans
+from arf_programs.checks.quantities import Quantity, convert_to_days, find_quantities, read_number
+from arf_programs.checks.run import run_checks, widen_quote
 
 __all__ = [
     "GIVEN_NAMES",
     "TITLES",
     "Date",
-    "KnownMoments",
     "Material",
+    "Moments",
     "Quantity",
-    "codes",
-    "duration_in_days",
+    "convert_to_days",
+    "find_codes",
     "find_dates",
+    "find_names",
     "find_quantities",
-    "known_moments",
-    "name_spans",
-    "readings",
+    "find_taken_spans",
+    "find_times",
+    "find_words",
+    "read_moments",
+    "read_number",
     "run_checks",
     "squeeze",
-    "times",
-    "unmistakable",
-    "words",
+    "widen_quote",
 ]

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Final
 
 from arf_programs.checks.finding import Finding, Material
-from arf_programs.checks.quantities import number_words
+from arf_programs.checks.quantities import find_number_words
 
 _MONTHS: Final = (
     *("january", "february", "march", "april", "may", "june"),
@@ -113,7 +113,7 @@ def find_dates(text: str, *, lenient: bool = False) -> list[Date]:
     return sorted(found, key=lambda date: date.start)
 
 
-def times(text: str) -> list[Time]:
+def find_times(text: str) -> list[Time]:
     """The times of day in `text` that are clearly times, in order."""
     found: list[Time] = []
     for read in (_ranges, _clock, _spoken):
@@ -123,7 +123,13 @@ def times(text: str) -> list[Time]:
     return sorted(found, key=lambda time: time.start)
 
 
-def loose_times(text: str) -> set[int]:
+def find_moments(text: str) -> list[tuple[int, int]]:
+    """Find the `(start, end)` spans of the dates and the times of day in `text`."""
+    moments: list[Date | Time] = [*find_dates(text), *find_times(text)]
+    return [(moment.start, moment.end) for moment in moments]
+
+
+def find_loose_times(text: str) -> set[int]:
     """Minutes after midnight that numbers in `text` may stand for: "at 9", "between 4 and 6", "1817", "18.50"."""
     minutes: set[int] = set()
     for match in _MILITARY.finditer(text):
@@ -240,7 +246,7 @@ def _spoken(text: str) -> list[Time]:
 def _hour(word: str) -> int | None:
     if word.isdecimal():
         return int(word) if int(word) <= 24 else None
-    spelled = number_words(word)
+    spelled = find_number_words(word)
     return int(spelled[0].value) if spelled and spelled[0].counts and spelled[0].value <= 12 else None
 
 
@@ -261,7 +267,7 @@ def _both_halves(minutes: int) -> frozenset[int]:
 _DAY_NUMBER: Final = re.compile(r"(?<![\d.,])([0-3]?\d)(?:st|nd|rd|th)?(?![\d])")
 
 
-class KnownMoments:
+class Moments:
     """The dates and times that a conversation contains, under each of their readings."""
 
     def __init__(self, texts: tuple[str, ...]) -> None:
@@ -272,10 +278,10 @@ class KnownMoments:
         self.days = {int(day) for text in texts for day in _DAY_NUMBER.findall(text)}
         self.years = {int(year) for text in texts for year in re.findall(r"\b(?:19|20)\d\d\b", text)}
         self.short_years = {date.year for _, date in found if date.year is not None and date.year < 100}
-        self.minutes = {minute for text in texts for time in times(text) for minute in time.minutes}
-        self.loose_minutes = {minute for text in texts for minute in loose_times(text)}
+        self.minutes = {minute for text in texts for time in find_times(text) for minute in time.minutes}
+        self.loose_minutes = {minute for text in texts for minute in find_loose_times(text)}
         self.date_turns = {turn for turn, _ in found}
-        self.time_turns = {turn for turn, text in enumerate(texts, start=1) if times(text)}
+        self.time_turns = {turn for turn, text in enumerate(texts, start=1) if find_times(text)}
 
     def support(self, wanted: Date) -> bool:
         """Whether the conversation has the date: as a whole, or its day and its month apart."""
@@ -295,23 +301,23 @@ class KnownMoments:
 
 
 @lru_cache(maxsize=64)
-def known_moments(texts: tuple[str, ...]) -> KnownMoments:
+def read_moments(texts: tuple[str, ...]) -> Moments:
     """The dates and times of a conversation, kept while several summaries of it are checked."""
-    return KnownMoments(texts)
+    return Moments(texts)
 
 
 def check_dates(material: Material) -> list[Finding]:
     """Dates, months and weekdays of the summary that the conversation does not contain in any way of writing."""
-    known = known_moments(material.texts)
+    known = read_moments(material.texts)
     wrong = [date for date in find_dates(material.summary) if not known.support(date)]
     return [_finding(material, date.start, date.end, "date", known.date_turns) for date in wrong]
 
 
 def check_times(material: Material) -> list[Finding]:
     """Times of day of the summary that the conversation does not contain; "3pm" is "15:00", and may be "at 3"."""
-    known = known_moments(material.texts)
+    known = read_moments(material.texts)
     findings = []
-    for time in times(material.summary):
+    for time in find_times(material.summary):
         if not time.minutes & (known.minutes | known.loose_minutes):
             findings.append(_finding(material, time.start, time.end, "time", known.time_turns))
     return findings

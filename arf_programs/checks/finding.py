@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from arf_programs.text import sentence_spans
+from arf_programs.text import find_sentences
 from signatures.records import Conversation, Severity
 
 WORD: Final = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
@@ -42,19 +42,19 @@ class Material:
     @cached_property
     def sentences(self) -> list[tuple[int, int]]:
         """Spans of the summary's sentences."""
-        return sentence_spans(self.summary)
+        return find_sentences(self.summary)
 
     @cached_property
     def turn_words(self) -> list[frozenset[str]]:
         """The lower-case words of each turn's text."""
-        return [frozenset(words(turn.text)) for turn in self.conversation.turns]
+        return [frozenset(find_words(turn.text)) for turn in self.conversation.turns]
 
     @cached_property
     def known_words(self) -> frozenset[str]:
         """Lower-case words of the whole conversation, speakers, channel and metadata included."""
         said = [turn.speaker for turn in self.conversation.turns]
         told = [value for value in self.conversation.metadata.values() if isinstance(value, str)]
-        known = frozenset(words(" ".join([*said, *told, self.conversation.channel]))).union(*self.turn_words)
+        known = frozenset(find_words(" ".join([*said, *told, self.conversation.channel]))).union(*self.turn_words)
         return known | {word.removesuffix("'s") for word in known}
 
     @cached_property
@@ -69,7 +69,7 @@ class Material:
 
     def nearest_turns(self, candidates: set[int], place: int, most: int = 2) -> tuple[int, ...]:
         """The `most` of the candidate turns (from 1) that share most words with the sentence at `place`, in order."""
-        said = {word for word in words(self.sentence_at(place)) if len(word) >= _COMMON_LENGTH}
+        said = {word for word in find_words(self.sentence_at(place)) if len(word) >= _COMMON_LENGTH}
         ranked = sorted(candidates, key=lambda turn: (-len(said & self.turn_words[turn - 1]), turn))
         return tuple(sorted(ranked[:most]))
 
@@ -77,6 +77,6 @@ class Material:
 Check = Callable[[Material], list[Finding]]
 
 
-def words(text: str) -> list[str]:
+def find_words(text: str) -> list[str]:
     """The lower-case words of `text`; an apostrophe inside a word belongs to it."""
     return [match.group().lower().replace("’", "'") for match in WORD.finditer(text)]

@@ -13,7 +13,7 @@ import re
 from difflib import SequenceMatcher
 from typing import Final
 
-from arf_programs.checks.finding import WORD, Finding, Material, words
+from arf_programs.checks.finding import WORD, Finding, Material, find_words
 
 LONGEST_COPY: Final = 20
 """Words in a row that a summary may share with a turn: fewer than 1 in 100 human references of threads share more."""
@@ -40,10 +40,10 @@ def _dialogue(material: Material) -> list[Finding]:
 
 def _copies(material: Material) -> list[Finding]:
     told = list(WORD.finditer(material.summary))
-    plain = words(material.summary)
+    plain = find_words(material.summary)
     found: list[Finding] = []
     for turn, said in enumerate(material.conversation.turns, start=1):
-        other = words(said.text)
+        other = find_words(said.text)
         if len(other) <= LONGEST_COPY:
             continue
         for block in SequenceMatcher(None, plain, other, autojunk=False).get_matching_blocks():
@@ -107,11 +107,11 @@ _LEAST_WORDS: Final = 3
 
 def check_length(material: Material) -> list[Finding]:
     """A summary without words, with too many of them, or whose last sentence is cut off."""
-    count = len(words(material.summary))
+    count = len(find_words(material.summary))
     if count < _LEAST_WORDS:
         return [Finding("length", 0, len(material.summary.rstrip()), "The summary is empty.", "critical")]
     findings = []
-    said = sum(len(words(turn.text)) for turn in material.conversation.turns)
+    said = sum(len(find_words(turn.text)) for turn in material.conversation.turns)
     if count > min(HARD_LIMIT, max(MOST_WORDS, MOST_SHARE * said)):
         start = _beyond(material)
         reason = f"The summary is too long: {count} words."
@@ -126,7 +126,7 @@ def check_length(material: Material) -> list[Finding]:
 def _beyond(material: Material) -> int:
     """Where the first sentence beyond `MOST_WORDS` begins: what has to go."""
     for start, end in material.sentences:
-        if len(words(material.summary[:end])) > MOST_WORDS:
+        if len(find_words(material.summary[:end])) > MOST_WORDS:
             return start
     return material.sentences[-1][0]
 
@@ -149,7 +149,7 @@ def _sentences(material: Material) -> list[Finding]:
     found = []
     earlier: list[list[str]] = []
     for start, end in material.sentences:
-        said = words(material.summary[start:end])
+        said = find_words(material.summary[start:end])
         if len(said) >= _LEAST_REPEATED_WORDS and any(_same(said, other) for other in earlier):
             reason = "The sentence repeats an earlier one."
             found.append(Finding("repetition", start, end, reason, "minor"))

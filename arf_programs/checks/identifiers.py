@@ -32,7 +32,7 @@ class Code(NamedTuple):
     end: int
 
 
-def codes(text: str) -> list[Code]:
+def find_codes(text: str) -> list[Code]:
     """The codes in `text`: letters and digits mixed, versions, and digits in groups; no plain numbers or measures."""
     found = []
     for match in _CODE.finditer(text):
@@ -55,9 +55,9 @@ def squeeze(text: str) -> str:
 def check_codes(material: Material) -> list[Finding]:
     """Codes of the summary that no turn of the conversation contains, however it spaces or hyphenates them."""
     said = [squeeze(turn.text) for turn in material.conversation.turns]
-    having = {turn for turn, text in enumerate(material.conversation.turns, start=1) if codes(text.text)}
+    having = {turn for turn, text in enumerate(material.conversation.turns, start=1) if find_codes(text.text)}
     findings = []
-    for code in codes(material.summary):
+    for code in find_codes(material.summary):
         if any(code.key in text for text in said):
             continue
         quote = material.summary[code.start : code.end]

@@ -11,10 +11,10 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-from arf_programs.checks.dates import find_dates, times
+from arf_programs.checks.dates import find_moments
 from arf_programs.checks.finding import Finding, Material
 from arf_programs.checks.identifiers import squeeze
-from arf_programs.text import sentence_spans, word_set
+from arf_programs.text import find_sentences, word_set
 
 GIVEN_NAMES: Final = word_set("""
 aaron abigail adam adrian ahmed aisha alan albert alejandro alex alexander alexandra alexis alice alicia alison amanda
@@ -128,12 +128,12 @@ def check_names(material: Material) -> list[Finding]:
     return [_finding(material, start, end) for start, end in _joined(kept, material.summary)]
 
 
-def name_spans(text: str) -> list[tuple[int, int]]:
+def find_names(text: str) -> list[tuple[int, int]]:
     """Where `text` has names, as `(start, end)`, neighbours as one; roles, titles and common words are no names.
 
     The first word of a sentence counts only if it is a common given name or follows a title.
     """
-    openers = _openers(text, sentence_spans(text))
+    openers = _openers(text, find_sentences(text))
     kept = []
     for name in _names(text):
         word = text[name.start : name.end].lower()
@@ -146,7 +146,7 @@ def name_spans(text: str) -> list[tuple[int, int]]:
 
 def _names(text: str) -> list[_Name]:
     """Capitalised words, without those that are part of a date or a time."""
-    taken = [(date.start, date.end) for date in find_dates(text)] + [(time.start, time.end) for time in times(text)]
+    taken = find_moments(text)
     found = []
     for match in _CAPITALISED.finditer(text):
         word = re.sub(r"['’]s?$", "", match.group())

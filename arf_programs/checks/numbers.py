@@ -7,16 +7,16 @@ from collections import defaultdict
 from functools import lru_cache
 from typing import Final
 
-from arf_programs.checks.dates import find_dates, times
-from arf_programs.checks.finding import Finding, Material, words
-from arf_programs.checks.identifiers import codes
+from arf_programs.checks.dates import find_moments
+from arf_programs.checks.finding import Finding, Material, find_words
+from arf_programs.checks.identifiers import find_codes
 from arf_programs.checks.quantities import (
     TIME_UNITS,
     Quantity,
-    duration_in_days,
+    convert_to_days,
+    find_indefinite_durations,
     find_quantities,
-    indefinite_durations,
-    readings,
+    read_number,
 )
 from arf_programs.text import word_set
 
@@ -44,7 +44,7 @@ _HALF_WORDS: Final = word_set("half halves halved halfway")
 _WHOLE_WORDS: Final = word_set("full fully whole entire all free complete completely totally")
 
 
-class KnownNumbers:
+class Numbers:
     """Every number that a conversation contains, under each of its possible readings, and the turns that hold it."""
 
     def __init__(self, texts: tuple[str, ...]) -> None:
@@ -56,7 +56,7 @@ class KnownNumbers:
             self._read(turn, text)
 
     def _read(self, turn: int, text: str) -> None:
-        taken = _taken(text)
+        taken = find_taken_spans(text)
         for quantity in find_quantities(text):
             self._add_duration(quantity.value, quantity.unit)
             if not _inside(quantity, taken):
@@ -64,21 +64,21 @@ class KnownNumbers:
                     self.by_value[value].append((turn, quantity))
                 self.turns[quantity.kind].add(turn)
         for match in _DIGITS.finditer(text):
-            self.loose |= readings(match.group())
+            self.loose |= read_number(match.group())
             self.loose |= {float(part) for part in re.split("[.,]", match.group())}
-        for value, unit in indefinite_durations(text):
+        for value, unit in find_indefinite_durations(text):
             self._add_duration(value, unit)
-        for word in words(text):
+        for word in find_words(text):
             self._add_duration(1.0, TIME_UNITS.get(word, ""))
 
     def _add_duration(self, value: float, unit: str) -> None:
-        days = duration_in_days(value, unit)
+        days = convert_to_days(value, unit)
         if days is not None:
             self.durations.add(days)
 
     def support(self, wanted: Quantity) -> bool:
         """Whether the conversation has the number, in a unit that can be the same."""
-        days = duration_in_days(wanted.value, wanted.unit)
+        days = convert_to_days(wanted.value, wanted.unit)
         if days is not None and any(abs(days - known) < _ROUNDING for known in self.durations):
             return True
         for value in (wanted.value, *wanted.also):
@@ -101,9 +101,9 @@ class KnownNumbers:
 
 
 @lru_cache(maxsize=64)
-def known_numbers(texts: tuple[str, ...]) -> KnownNumbers:
+def read_numbers(texts: tuple[str, ...]) -> Numbers:
     """The numbers of a conversation, kept while several summaries of it are checked."""
-    return KnownNumbers(texts)
+    return Numbers(texts)
 
 
 def check_numbers(material: Material) -> list[Finding]:
@@ -113,8 +113,8 @@ def check_numbers(material: Material) -> list[Finding]:
     small counts in words ("two options"), which may come from counting, and numbers inside dates, times and codes.
     A sum or difference of two of the conversation's amounts passes where the sentence says that it is one.
     """
-    known = known_numbers(material.texts)
-    taken = _taken(material.summary)
+    known = read_numbers(material.texts)
+    taken = find_taken_spans(material.summary)
     findings = []
     for quantity in find_quantities(material.summary):
         if _inside(quantity, taken) or _generic(quantity) or known.support(quantity):
@@ -140,11 +140,9 @@ def check_rates(material: Material) -> list[Finding]:
     return findings
 
 
-def _taken(text: str) -> list[tuple[int, int]]:
-    """Spans that other checks read."""
-    spans = [(date.start, date.end) for date in find_dates(text)]
-    spans += [(time.start, time.end) for time in times(text)]
-    return [*spans, *((code.start, code.end) for code in codes(text))]
+def find_taken_spans(text: str) -> list[tuple[int, int]]:
+    """Find the spans that other checks read: dates, times and codes."""
+    return [*find_moments(text), *((code.start, code.end) for code in find_codes(text))]
 
 
 def _inside(quantity: Quantity, spans: list[tuple[int, int]]) -> bool:
@@ -165,7 +163,7 @@ def _generic(quantity: Quantity) -> bool:
     return quantity.spelled and quantity.kind == "plain" and quantity.value <= _SMALL
 
 
-def _derived(quantity: Quantity, known: KnownNumbers, material: Material) -> bool:
+def _derived(quantity: Quantity, known: Numbers, material: Material) -> bool:
     """Whether the number says in other words what the conversation says: "50 %" for half, a total."""
     said = material.known_words
     if quantity.kind == "percent" and quantity.value in (50.0, 100.0):
@@ -184,7 +182,7 @@ def _dictated(quantity: Quantity, material: Material) -> bool:
     return any(spaced.search(text) for text in material.texts)
 
 
-def _finding(quantity: Quantity, known: KnownNumbers, material: Material) -> Finding:
+def _finding(quantity: Quantity, known: Numbers, material: Material) -> Finding:
     quote = material.summary[quantity.start : quantity.end]
     other = known.in_another_unit(quantity)
     evidence = material.nearest_turns(other or known.turns[quantity.kind], quantity.start)

@@ -41,7 +41,7 @@ class NumberWord(NamedTuple):
     counts: bool
 
 
-def number_words(text: str) -> list[NumberWord]:
+def find_number_words(text: str) -> list[NumberWord]:
     """The numbers that `text` spells out. A list of digits ("one two five") is several numbers."""
     found: list[NumberWord] = []
     for run in _RUN.finditer(text):
@@ -147,19 +147,19 @@ def find_quantities(text: str) -> list[Quantity]:
     """The numbers in `text`, in digits or in words, in order; their spans include sign and unit."""
     found = [_from_digits(match, text) for match in _DIGITS.finditer(text)]
     taken = [(item.start, item.end) for item in found]
-    for word in number_words(text):
+    for word in find_number_words(text):
         if not any(start < word.end and word.start < end for start, end in taken):
             bare = Quantity(word.value, "", "plain", word.start, word.end, spelled=True, counts=word.counts)
             found.append(_with_unit(text, bare))
     return sorted(found, key=lambda item: item.start)
 
 
-def indefinite_durations(text: str) -> list[tuple[float, str]]:
+def find_indefinite_durations(text: str) -> list[tuple[float, str]]:
     """Durations without a number, as `(value, unit)`: "an hour", "half a day", "per month"."""
     return [(0.5 if match["half"] else 1.0, match["unit"].lower()) for match in _ARTICLE.finditer(text)]
 
 
-def readings(digits: str) -> set[float]:
+def read_number(digits: str) -> set[float]:
     """What a number in digits may mean: a comma or a point parts thousands, or decimals ("1.200", "18,90")."""
     plain = re.sub(r"[\u00a0\u202f]", "", digits)
     values = {float(plain.replace(",", ""))} if re.fullmatch(r"[\d,]*\.?\d*", plain) else set()
@@ -172,7 +172,7 @@ def readings(digits: str) -> set[float]:
     return values
 
 
-def duration_in_days(value: float, unit: str) -> float | None:
+def convert_to_days(value: float, unit: str) -> float | None:
     """A duration in days, for comparing "24 hours" with "a day" and "30 days" with "a month"; None for other units.
 
     A night counts as a day, and a month as 30 days, so that a year is 360.
@@ -182,7 +182,7 @@ def duration_in_days(value: float, unit: str) -> float | None:
 
 def _from_digits(match: re.Match[str], text: str) -> Quantity:
     scale = {"k": 1e3, "m": 1e6, "bn": 1e9}.get((match["scale"] or "").lower(), 1.0)
-    value, *also = (reading * scale for reading in sorted(readings(match["digits"])))
+    value, *also = (reading * scale for reading in sorted(read_number(match["digits"])))
     end = max(match.end("digits"), match.end("scale"), match.end("ordinal"))
     if match["ordinal"]:
         return Quantity(value, "", "plain", match.start("digits"), end, counts=False)

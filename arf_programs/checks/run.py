@@ -60,7 +60,7 @@ def _distinct(findings: list[Finding]) -> list[Finding]:
     return kept
 
 
-def unmistakable(text: str, sentences: Sequence[tuple[int, int]], start: int, end: int) -> str:
+def widen_quote(text: str, sentences: Sequence[tuple[int, int]], start: int, end: int) -> str:
     """The quote `start:end` of `text`, with as many words of its sentence as let it be found there and not before."""
     first, last = next((span for span in sentences if span[0] <= start and end <= span[1]), (start, end))
     wide = (start, end)
@@ -80,7 +80,7 @@ def _note(material: Material, finding: Finding) -> ErrorNote:
         material.summary,
         material.conversation,
         category=finding.category,
-        quote=unmistakable(material.summary, material.sentences, finding.start, finding.end),
+        quote=widen_quote(material.summary, material.sentences, finding.start, finding.end),
         evidence=finding.evidence,
         explanation=finding.explanation,
         severity=finding.severity,

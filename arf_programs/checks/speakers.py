@@ -7,7 +7,7 @@ from collections import Counter
 from itertools import zip_longest
 from typing import Final
 
-from arf_programs.checks.finding import Finding, Material, words
+from arf_programs.checks.finding import Finding, Material, find_words
 from arf_programs.text import word_set
 
 LEAST_WORDS: Final = 3
@@ -100,7 +100,7 @@ def _statements(text: str, start: int, end: int) -> list[tuple[str, int, int]]:
 
 def _content(text: str) -> set[str]:
     """The stems of the words of `text` that carry content."""
-    return {_stem(word) for word in words(text) if (len(word) > 3 or word.isdecimal()) and word not in _HOLLOW}
+    return {_stem(word) for word in find_words(text) if (len(word) > 3 or word.isdecimal()) and word not in _HOLLOW}
 
 
 def _stem(word: str) -> str:

@@ -127,9 +127,9 @@ def _add_stage(command: str, last: str, help_text: str) -> None:
             run = open_run(config, run_dir=run_dir, overrides=overrides or (), limit=limit, as_json=as_json)
             from arf_programs import pipeline
             from arf_programs.cli.output import result_json, show_result
-            from arf_programs.runs import run_lock
+            from arf_programs.runs import lock_run
 
-            with run_lock(run):
+            with lock_run(run):
                 pipeline.run_until(run, last, retry_failed=retry_failed)
             if as_json:
                 print_json(result_json(run, last))

@@ -25,9 +25,9 @@ def calibrate(
         run = open_run(config, run_dir=run_dir, overrides=overrides or (), limit=limit, as_json=as_json)
         from arf_programs.models import judge_notes
         from arf_programs.probing import check_judge
-        from arf_programs.runs import run_lock
+        from arf_programs.runs import lock_run
 
-        with run_lock(run):
+        with lock_run(run):
             found = check_judge(run)
         notes = judge_notes(run.config)
         if as_json:

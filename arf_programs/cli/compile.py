@@ -49,10 +49,10 @@ def compile_command(
     with reporting(as_json=as_json, verbose=verbose):
         run = open_run(config, run_dir=run_dir, overrides=overrides or (), limit=limit, as_json=as_json)
         from arf_programs.compiling import show_prompts
-        from arf_programs.runs import run_lock
+        from arf_programs.runs import lock_run
 
         name = None if show else _optimizer(optimizer)
-        with run_lock(run):
+        with lock_run(run):
             if name is None:
                 _print_prompts(show_prompts(run, target.value), as_json)
             else:

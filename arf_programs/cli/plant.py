@@ -27,9 +27,9 @@ def plant(
         run = open_run(config, run_dir=run_dir, overrides=overrides or (), limit=limit, as_json=as_json)
         from arf_programs.cli.output import planted_json, show_planted
         from arf_programs.probing import ensure_planted
-        from arf_programs.runs import run_lock
+        from arf_programs.runs import lock_run
 
-        with run_lock(run):
+        with lock_run(run):
             items = ensure_planted(run)
         if as_json:
             print_json(planted_json(run, items))
@@ -52,9 +52,9 @@ def probe(
         run = open_run(config, run_dir=run_dir, overrides=overrides or (), limit=limit, as_json=as_json)
         from arf_programs.cli.output import show_probe
         from arf_programs.probing import probe as measure
-        from arf_programs.runs import run_lock
+        from arf_programs.runs import lock_run
 
-        with run_lock(run):
+        with lock_run(run):
             result = measure(run, checks_only=checks_only)
         if as_json:
             print_json(result.model_dump(mode="json"))

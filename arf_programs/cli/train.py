@@ -41,9 +41,9 @@ def train(
         if not dry_run:
             from arf_programs import pipeline
             from arf_programs.cli.output import result_json, show_result
-            from arf_programs.runs import run_lock
+            from arf_programs.runs import lock_run
 
-            with run_lock(run):
+            with lock_run(run):
                 pipeline.run_until(run, "train", retry_failed=retry_failed)
             if as_json:
                 print_json(result_json(run, "train"))

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from arf_programs.corpus import LabeledExample, duplicate_groups
+from arf_programs.corpus import LabeledExample, group_duplicates
 from signatures.exceptions import DataError
 
 SIDES = ("train", "dev", "test")
@@ -73,7 +73,7 @@ def split_cases(
     Sides are filled test first, then dev, each up to its share of the examples, and at least with one group; the rest
     is train. So an example more moves few others. Raises DataError where there are fewer than three groups.
     """
-    numbers = duplicate_groups([example.conversation for example in examples], threshold=near_duplicate)
+    numbers = group_duplicates([example.conversation for example in examples], threshold=near_duplicate)
     groups: defaultdict[int, list[Case]] = defaultdict(list)
     for number, example in zip(numbers, examples, strict=True):
         groups[number].append(Case(example, number))

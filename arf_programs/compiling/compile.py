@@ -44,7 +44,7 @@ from arf_programs.programs import (
     use_compiled,
     write_calibration,
 )
-from arf_programs.runs import Run, digest, model_digest, read_ledger, write_text_atomic
+from arf_programs.runs import Run, digest, digest_model, read_ledger, write_text_atomic
 
 if TYPE_CHECKING:
     from arf_programs.compiling.prepare import Prepared
@@ -78,7 +78,7 @@ def make_card(
         nearest=nearest,
         calibration=calibration,
         model=model.model,
-        model_digest=model_digest(model),
+        model_digest=digest_model(model),
         prompt_model=config.models.prompt.model,
         reflection_model=config.models.reflection.model,
         optimizer=optimizer,

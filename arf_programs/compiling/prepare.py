@@ -15,7 +15,7 @@ import dspy
 from arf_programs.compiling.cases import Case, Cases, split_cases
 from arf_programs.compiling.targets import LabeledSet, Target, make_target
 from arf_programs.config import TargetName
-from arf_programs.corpus import labeled_of_corpus, read_taxonomy, seed_taxonomy
+from arf_programs.corpus import load_labeled_of_corpus, load_seed_taxonomy, read_taxonomy
 from arf_programs.programs import PlainAdapter, SupportAdapter, demos_for, plain_demos
 from arf_programs.runs import Run
 from signatures.exceptions import DataError
@@ -44,7 +44,7 @@ class Prepared:
 def prepare(run: Run, name: TargetName) -> Prepared:
     """Split the labelled set and make the target. Raises UserError for what the user can mend."""
     # Unlike a run, compiling needs no holdout, so the whole corpus may be labelled.
-    labeled = labeled_of_corpus(run)
+    labeled = load_labeled_of_corpus(run)
     if not labeled:
         raise DataError("labeled.path: `arf compile` needs a labelled set: `arf init DIR` writes a template of one")
     config = run.config
@@ -70,7 +70,7 @@ def run_taxonomy(run: Run) -> Taxonomy:
     if given:
         beside = run.base_dir / given
         return read_taxonomy(beside if beside.exists() else Path(given))
-    return seed_taxonomy()
+    return load_seed_taxonomy()
 
 
 def refuse_leaks(program: dspy.Module, cases: Cases) -> None:

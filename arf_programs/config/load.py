@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from arf_programs.config.models import with_fallbacks
+from arf_programs.config.models import fill_roles
 from arf_programs.config.schema import Config
 from signatures.exceptions import ConfigError
 
@@ -109,7 +109,7 @@ def _apply_override(document: dict[str, Any], places: dict[Key, str], override: 
 def _spell_out_role(document: dict[str, Any], role: str) -> None:
     """Let a role that the file leaves out, or gives as a bare string, be a mapping of which one key can be set."""
     models = document.get("models")
-    filled = with_fallbacks(models) if isinstance(models, dict) else {}
+    filled = fill_roles(models) if isinstance(models, dict) else {}
     if isinstance(models, dict) and isinstance(filled.get(role), dict):
         models[role] = deepcopy(filled[role])
 

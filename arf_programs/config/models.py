@@ -127,7 +127,7 @@ class ModelsConfig(Section):
     def _expand(cls, value: Any) -> Any:
         if not isinstance(value, dict):
             return value
-        return with_fallbacks(value)
+        return fill_roles(value)
 
     def of(self, role: Role) -> ModelConfig:
         """The model of a role."""
@@ -135,7 +135,7 @@ class ModelsConfig(Section):
         return model
 
 
-def with_fallbacks(models: dict[str, Any]) -> dict[str, Any]:
+def fill_roles(models: dict[str, Any]) -> dict[str, Any]:
     """The `models` section with every role that is left out filled in, and each as a mapping."""
     filled = {key: {"model": model} if isinstance(model, str) else model for key, model in models.items()}
     for role, fallback in FALLBACKS:

@@ -1,10 +1,10 @@
 """What people give: conversations, the labelled set and the taxonomy, read and checked; and the split."""
 
-from arf_programs.corpus.labeled import LabeledExample, labeled_of, labeled_of_corpus, read_labeled
-from arf_programs.corpus.near_duplicates import duplicate_groups
+from arf_programs.corpus.labeled import LabeledExample, load_labeled, load_labeled_of_corpus, read_labeled
+from arf_programs.corpus.near_duplicates import group_duplicates
 from arf_programs.corpus.read import StoredCorpus, store_corpus
 from arf_programs.corpus.split import Split, split_conversations
-from arf_programs.corpus.taxonomy import read_taxonomy, seed_taxonomy, write_taxonomy
+from arf_programs.corpus.taxonomy import load_seed_taxonomy, read_taxonomy, write_taxonomy
 from arf_programs.corpus.turns import clean_text
 
 __all__ = [
@@ -12,12 +12,12 @@ __all__ = [
     "Split",
     "StoredCorpus",
     "clean_text",
-    "duplicate_groups",
-    "labeled_of",
-    "labeled_of_corpus",
+    "group_duplicates",
+    "load_labeled",
+    "load_labeled_of_corpus",
+    "load_seed_taxonomy",
     "read_labeled",
     "read_taxonomy",
-    "seed_taxonomy",
     "split_conversations",
     "store_corpus",
     "write_taxonomy",

@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from arf_programs.config import ColumnsConfig, LabeledConfig
-from arf_programs.corpus.read import content_id, read_corpus, read_id
+from arf_programs.corpus.read import hash_turns, read_corpus, read_id
 from arf_programs.corpus.rows import Problems, Row, find_file, read_jsonl_rows
 from arf_programs.corpus.turns import clean_values, read_turns
 from arf_programs.runs import Run
@@ -142,7 +142,7 @@ def _conversation(
     own = values.get(columns.conversation, values.get(_CONVERSATION))
     if own is not None:
         turns = read_turns(own, columns)
-        return Conversation(id=own_id or content_id(turns), turns=turns)
+        return Conversation(id=own_id or hash_turns(turns), turns=turns)
     if not own_id:
         raise ValueError("neither an id nor a conversation: give one of them")
     if own_id not in conversations:
@@ -173,7 +173,7 @@ def _errors(labels: _Labels, conversation: Conversation, line: int, problems: Pr
     return tuple(notes)
 
 
-def labeled_of(run: Run) -> tuple[LabeledExample, ...]:
+def load_labeled(run: Run) -> tuple[LabeledExample, ...]:
     """Read the labelled set of a run. It is empty if none is configured.
 
     Raises DataError with every problem of the file.
@@ -182,7 +182,7 @@ def labeled_of(run: Run) -> tuple[LabeledExample, ...]:
     return read_labeled(config.labeled, run.conversations(), config.corpus.columns, run.base_dir)
 
 
-def labeled_of_corpus(run: Run) -> tuple[LabeledExample, ...]:
+def load_labeled_of_corpus(run: Run) -> tuple[LabeledExample, ...]:
     """Read the labelled set against the corpus file, for commands that need no stage; empty if none.
 
     Raises DataError with every problem of either file.

@@ -49,7 +49,7 @@ class Shingles(NamedTuple):
         return self.size - len(self.shared)
 
 
-def duplicate_groups(*parts: Collection[Conversation], threshold: float) -> list[int]:
+def group_duplicates(*parts: Collection[Conversation], threshold: float) -> list[int]:
     """The group of each conversation of all parts, numbered from 0 in order of first appearance; alike is transitive.
 
     `threshold` is above 0 and at most 1. A conversation of fewer than five words is alike only to one of equal text.

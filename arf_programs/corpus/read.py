@@ -38,7 +38,7 @@ def estimate_tokens(characters: int) -> int:
     return math.ceil(characters / CHARACTERS_PER_TOKEN)
 
 
-def within_length(conversation: Conversation, config: CorpusConfig) -> Conversation | Failure:
+def fit_length(conversation: Conversation, config: CorpusConfig) -> Conversation | Failure:
     """The conversation, if it has at most `config.max_tokens` tokens; else as much of it as has, or a record of why it
     is left out.
 
@@ -136,7 +136,7 @@ class CorpusReader:
             if config.columns.conversation not in row.values:
                 lacking.append(_Lacking(row.number, tuple(row.values)))
             elif (item := _read_row(row, config.columns, problems)) is not None:
-                fitting = within_length(ids.named(item), config)
+                fitting = fit_length(ids.named(item), config)
                 if isinstance(fitting, Conversation):
                     kept += 1
                     yield fitting
@@ -148,7 +148,7 @@ class CorpusReader:
             raise DataError(f"{config.path}: no conversation is short enough; the first: {self.skipped[0].reason}")
 
 
-def content_id(turns: Iterable[Turn]) -> str:
+def hash_turns(turns: Iterable[Turn]) -> str:
     """An id made of what is said: 16 hexadecimal digits of a SHA-256 over speakers and texts."""
     said = json.dumps([[turn.speaker, turn.text] for turn in turns], ensure_ascii=False)
     return hashlib.sha256(said.encode()).hexdigest()[:16]
@@ -170,7 +170,7 @@ def _read_row(row: Row, columns: ColumnsConfig, problems: Problems) -> _Found | 
         turns = read_turns(row.values[columns.conversation], columns)
         own_id = read_id(values.get(columns.id or ""))
         conversation = Conversation(
-            id=own_id or content_id(turns),
+            id=own_id or hash_turns(turns),
             channel=_channel(values.get(columns.channel or "")),
             turns=turns,
             references=_references(values.get(columns.references or "")),

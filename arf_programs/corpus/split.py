@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import NamedTuple
 
-from arf_programs.corpus.near_duplicates import duplicate_groups
+from arf_programs.corpus.near_duplicates import group_duplicates
 from signatures.exceptions import DataError
 from signatures.records import Conversation
 
@@ -49,13 +49,13 @@ def split_conversations(
     keep_in_train: Collection[str] = (),
     keep_with: Sequence[Conversation] = (),
 ) -> Split:
-    """Split by channel, near-duplicates (see `duplicate_groups`) on one side, and the holdout a share of all.
+    """Split by channel, near-duplicates (see `group_duplicates`) on one side, and the holdout a share of all.
 
     Conversations of the ids `keep_in_train` and whatever is nearly a duplicate of them, or of the `keep_with` from
     outside the corpus, are trained on. Groups are ordered by a hash of seed and ids, so adding a conversation moves few
     others. Conversations are gone through several times, and not kept. Raises DataError when one side would be empty.
     """
-    numbers = duplicate_groups(conversations, keep_with, threshold=threshold)
+    numbers = group_duplicates(conversations, keep_with, threshold=threshold)
     items = [_Member(item.id, sys.intern(item.channel)) for item in conversations]
     kept = set(numbers[len(items) :])
     kept |= {number for number, item in zip(numbers, items, strict=False) if item.id in keep_in_train}

@@ -140,7 +140,7 @@ FORM_CATEGORIES: Final = ("verbatim_copy", "repetition", "length")
 
 
 @cache
-def seed_taxonomy() -> Taxonomy:
+def load_seed_taxonomy() -> Taxonomy:
     """The seed categories: nine kinds of wrong content, then `FORM_CATEGORIES`."""
     resource = files("arf_programs.corpus") / "seed.yaml"
     return parse_taxonomy(resource.read_text("utf-8"), "seed.yaml")

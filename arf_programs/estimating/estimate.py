@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from arf_programs import pipeline
 from arf_programs.config import Config, ModelConfig, Role
-from arf_programs.corpus import read_taxonomy, seed_taxonomy, write_taxonomy
+from arf_programs.corpus import load_seed_taxonomy, read_taxonomy, write_taxonomy
 from arf_programs.estimating.figures import Estimate, Line, Range, larger, ordered, price_of, summed, total
 from arf_programs.estimating.history import ROLE_OF, History, Known, read_history
 from arf_programs.estimating.recorder import Asked, recording
@@ -56,7 +56,7 @@ def _link_whole(run: Run, scratch: Run, states: dict[str, StageState]) -> None:
 def _taxonomy(run: Run) -> Taxonomy:
     given = run.config.analyze.taxonomy
     if not given:
-        return seed_taxonomy()
+        return load_seed_taxonomy()
     beside = run.base_dir / given
     return read_taxonomy(beside if beside.exists() else Path(given))
 

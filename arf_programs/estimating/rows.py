@@ -12,7 +12,7 @@ from functools import partial
 from typing import Final
 
 from arf_programs.config import ModelConfig
-from arf_programs.corpus import seed_taxonomy
+from arf_programs.corpus import load_seed_taxonomy
 from arf_programs.estimating.recorder import KINDS, Asked, Kind, Recorder, Scene, stand_in_draft
 from arf_programs.models import build_lm
 from arf_programs.programs import Analyze, ComparePair, MergeNotes, Revise, Summarize, TakeNotes
@@ -117,7 +117,7 @@ def _induction(merge: MergeNotes, notes: dict[Kind, int], recorder: Recorder) ->
     """The calls that sort so many notes; none is needed for none."""
     text = "The summary says this, but the conversation says something else, and the customer was told otherwise."
     return {
-        kind: recorder.ask(Scene(kind, ""), partial(merge.acall, notes=[text] * count, seed=seed_taxonomy()))[1]
+        kind: recorder.ask(Scene(kind, ""), partial(merge.acall, notes=[text] * count, seed=load_seed_taxonomy()))[1]
         if count
         else []
         for kind, count in notes.items()

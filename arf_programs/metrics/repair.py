@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Final, NamedTuple
 
-from arf_programs.text import Token, alignment, keys, tokens
+from arf_programs.text import Token, align_tokens, split_tokens, tokenize
 from signatures.records import Record
 
 _OVER_EDIT_WEIGHT: Final = 1.0  # changing all right text costs as much as mending everything gives
@@ -69,7 +69,7 @@ class _Aligned:
     def __init__(self, correct: Sequence[str], after: Sequence[str]) -> None:
         self.correct = list(correct)
         self.after = list(after)
-        self.same = alignment(correct, after)
+        self.same = align_tokens(correct, after)
         taken = set(self.same.values())
         self.added = [token for place, token in enumerate(self.after) if place not in taken]
 
@@ -90,10 +90,10 @@ def score_repair(before: str, correct: str, after: str, *, new_errors: int = 0) 
     its correct tokens that `after` has there, times the share of its wrong tokens that are gone. `mended` is the mean
     credit. So an exact copy of `correct` scores 1. An unchanged draft scores 0 if it has errors, and 1 if it has none.
     """
-    was, wanted = keys(before), keys(correct)
+    was, wanted = split_tokens(before), split_tokens(correct)
     gaps = _gaps(was, wanted)
-    text = _Aligned(wanted, keys(after))
-    right = set(alignment(wanted, was))
+    text = _Aligned(wanted, split_tokens(after))
+    right = set(align_tokens(wanted, was))
     lost = [wanted[place] for place in sorted(right) if place not in text.same]
     added = _unasked(text.added, gaps, wanted)
     mended = sum(_credit(text, gap) for gap in gaps) / len(gaps) if gaps else 1.0
@@ -126,8 +126,8 @@ def count_untouched(correct: str, places: Sequence[Place], after: str) -> Untouc
 
 
 def _aligned_places(correct: str, places: Sequence[Place], after: str) -> tuple[_Aligned, list[_Gap]]:
-    spans = tokens(correct)
-    return _Aligned(keys(correct), keys(after)), [_gap(spans, place) for place in places]
+    spans = tokenize(correct)
+    return _Aligned(split_tokens(correct), split_tokens(after)), [_gap(spans, place) for place in places]
 
 
 def _gaps(was: Sequence[str], wanted: Sequence[str]) -> list[_Gap]:
@@ -140,7 +140,7 @@ def _gap(correct: Sequence[Token], place: Place) -> _Gap:
     """A place as a gap in tokens: every token that it touches."""
     first = next((i for i, token in enumerate(correct) if token.end > place.start), len(correct))
     last = next((i for i, token in enumerate(correct) if token.start >= place.end), len(correct))
-    return _Gap(first, max(first, last), tuple(keys(place.wrong)))
+    return _Gap(first, max(first, last), tuple(split_tokens(place.wrong)))
 
 
 def _credit(text: _Aligned, gap: _Gap) -> float:

@@ -13,12 +13,12 @@ from arf_programs.checks import (
     GIVEN_NAMES,
     TITLES,
     Date,
-    KnownMoments,
     Material,
+    Moments,
     find_dates,
-    known_moments,
-    name_spans,
-    words,
+    find_names,
+    find_words,
+    read_moments,
 )
 from arf_programs.planting.records import Change, swapped
 
@@ -35,7 +35,7 @@ _TRIES: Final = 40
 
 def plant_dates(material: Material, rng: Random) -> list[Change]:
     """Each date of the summary changed to another of the conversation and to one that is not in it."""
-    known = known_moments(material.texts)
+    known = read_moments(material.texts)
     found = []
     for date in find_dates(material.summary):
         span = (date.start, date.end)
@@ -81,7 +81,7 @@ def _ordinal(day: int) -> str:
     return {1: "st", 2: "nd", 3: "rd"}.get(day % 10 if day not in (11, 12, 13) else 0, "th")
 
 
-def _from_conversation(date: Date, old: str, known: KnownMoments, rng: Random) -> str | None:
+def _from_conversation(date: Date, old: str, known: Moments, rng: Random) -> str | None:
     if date.weekday is not None:
         weekdays = sorted(known.weekdays - {date.weekday})
         return write_date(old, weekday=rng.choice(weekdays)) if weekdays else None
@@ -93,7 +93,7 @@ def _from_conversation(date: Date, old: str, known: KnownMoments, rng: Random) -
     return write_date(old, day=day or None, month=month)
 
 
-def _invent_date(date: Date, old: str, known: KnownMoments, rng: Random) -> str | None:
+def _invent_date(date: Date, old: str, known: Moments, rng: Random) -> str | None:
     """A date whose day and month (or weekday) the conversation does not name together."""
     if date.weekday is not None:
         weekdays = sorted(set(range(7)) - known.weekdays - {date.weekday})
@@ -138,12 +138,12 @@ def plant_names(material: Material, rng: Random) -> list[Change]:
 
     An invented name is `fabricated`: it brings in somebody or something that does not exist in the conversation.
     """
-    speakers = {word for turn in material.conversation.turns for word in words(turn.speaker)}
+    speakers = {word for turn in material.conversation.turns for word in find_words(turn.speaker)}
     found = []
     others = _names_said(material)
     for name in _names(material.summary, speakers):
         span, old = (name.start, name.end), material.summary[name.start : name.end]
-        if not set(words(old)) <= material.known_words:
+        if not set(find_words(old)) <= material.known_words:
             continue
         known = [text for text, person in others.items() if person == name.person and not _shares(text, old)]
         if known:
@@ -157,9 +157,9 @@ def plant_names(material: Material, rng: Random) -> list[Change]:
 def _names(text: str, speakers: set[str]) -> list[_Name]:
     """The names in a text; acronyms, which nobody would mix up with a name, are left out."""
     found = []
-    for start, end in name_spans(text):
+    for start, end in find_names(text):
         spelled = text[start:end]
-        told = words(spelled)
+        told = find_words(spelled)
         titled = bool(_FOLLOWS_TITLE.search(text, 0, start))
         if spelled.isupper() or any(char.isdigit() for char in spelled) or len(told) > 2:
             continue
@@ -170,18 +170,18 @@ def _names(text: str, speakers: set[str]) -> list[_Name]:
 
 def _names_said(material: Material) -> dict[str, bool]:
     """{name: whether it is a person's} of the turns, in the order of the alphabet."""
-    speakers = {word for turn in material.conversation.turns for word in words(turn.speaker)}
+    speakers = {word for turn in material.conversation.turns for word in find_words(turn.speaker)}
     said = {text[n.start : n.end]: n.person for text in material.texts for n in _names(text, speakers)}
     return dict(sorted(said.items()))
 
 
 def _shares(a: str, b: str) -> bool:
-    return bool(set(words(a)) & set(words(b)))
+    return bool(set(find_words(a)) & set(find_words(b)))
 
 
 def _invent_name(name: _Name, old: str, material: Material, rng: Random) -> str | None:
     """A name of the same sort, none of whose words the conversation has."""
-    count = len(words(old))
+    count = len(find_words(old))
     if not name.person:
         pools: list[tuple[str, ...]] = [_OTHER] * count
     elif count == 2:

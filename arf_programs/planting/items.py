@@ -12,13 +12,13 @@ from typing import Final
 
 import dspy
 
-from arf_programs.checks import unmistakable
+from arf_programs.checks import widen_quote
 from arf_programs.metrics import Place
 from arf_programs.planting.choose import FACT_KINDS, Chosen
 from arf_programs.planting.records import Change, Plant, PlantedItem, plant_text, planted_spans
 from arf_programs.programs import Program, ask
 from arf_programs.runs import digest
-from arf_programs.text import locate_error, sentence_spans
+from arf_programs.text import find_sentences, locate_error
 from signatures.exceptions import QuoteError
 from signatures.naturalize_error import NaturalizeError
 from signatures.records import Conversation, ErrorNote
@@ -60,10 +60,10 @@ def quote_at(summary: str, span: tuple[int, int], *, sentence: bool) -> str:
         return ""
     end -= len(summary[start:end]) - len(summary[start:end].rstrip())
     start += len(summary[start:end]) - len(summary[start:end].lstrip())
-    sentences = sentence_spans(summary)
+    sentences = find_sentences(summary)
     if sentence:
         start, end = next(((a, b) for a, b in sentences if a <= start < b), (start, end))
-    return unmistakable(summary, sentences, start, end)
+    return widen_quote(summary, sentences, start, end)
 
 
 def _note(talk: Conversation, summary: str, change: Change, span: tuple[int, int]) -> ErrorNote:

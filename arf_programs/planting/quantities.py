@@ -9,13 +9,12 @@ from typing import Final, NamedTuple
 from arf_programs.checks import (
     Material,
     Quantity,
-    codes,
-    duration_in_days,
-    find_dates,
+    convert_to_days,
+    find_codes,
     find_quantities,
-    readings,
+    find_taken_spans,
+    read_number,
     squeeze,
-    times,
 )
 from arf_programs.config import Kind
 from arf_programs.planting.records import Change, swapped
@@ -74,8 +73,7 @@ def write_like(old: str, value: float) -> str | None:
 
 def _numbers(text: str) -> list[_Number]:
     """The numbers that can be changed: not "one" or "first", and not inside a date, a time or a code."""
-    taken = [(date.start, date.end) for date in find_dates(text)] + [(time.start, time.end) for time in times(text)]
-    taken += [(code.start, code.end) for code in codes(text)]
+    taken = find_taken_spans(text)
     found = []
     for item in find_quantities(text):
         if not item.counts or item.value in (0, 1) or any(a < item.end and item.start < b for a, b in taken):
@@ -132,11 +130,11 @@ def _others(material: Material, kind: Kind, number: _Number) -> set[tuple[float,
 def _invent(material: Material, rng: Random, number: _Number, old: str) -> str | None:
     """A number of like size that the conversation contains in no reading, in digits or in words."""
     known = _values(material)
-    days = {d for d in (duration_in_days(item.value, item.unit) for item in _said(material)) if d is not None}
+    days = {d for d in (convert_to_days(item.value, item.unit) for item in _said(material)) if d is not None}
     for _ in range(_TRIES):
         value = _near(rng, number.read, old)
         new = write_like(old, value)
-        same_time = duration_in_days(value, number.read.unit) in days if number.read.kind == "time" else False
+        same_time = convert_to_days(value, number.read.unit) in days if number.read.kind == "time" else False
         if new is None or new == old or value in known or value == number.read.value or same_time:
             continue
         if len(new) < _LONG or squeeze(new) not in material.squeezed:
@@ -169,15 +167,15 @@ def _values(material: Material) -> set[float]:
     values = {value for item in _said(material) for value in (item.value, *item.also)}
     for text in material.texts:
         for match in re.finditer(r"\d+(?:[.,]\d+)*", text):
-            values |= readings(match.group()) | {float(part) for part in re.split("[.,]", match.group())}
+            values |= read_number(match.group()) | {float(part) for part in re.split("[.,]", match.group())}
     return values
 
 
 def _codes(material: Material, rng: Random) -> list[Change]:
     """Order numbers, references and models: another one of the conversation, and one with other digits."""
-    said = sorted({text[code.start : code.end] for text in material.texts for code in codes(text)})
+    said = sorted({text[code.start : code.end] for text in material.texts for code in find_codes(text)})
     found = []
-    for code in codes(material.summary):
+    for code in find_codes(material.summary):
         span = (code.start, code.end)
         others = [other for other in said if code.key not in squeeze(other) and squeeze(other) not in code.key]
         if others:

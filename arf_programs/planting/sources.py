@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from arf_programs.corpus import labeled_of
+from arf_programs.corpus import load_labeled
 from arf_programs.planting.choose import RightSummary
 from arf_programs.planting.records import Source
 from arf_programs.runs import Run, read_jsonl
@@ -62,7 +62,7 @@ def _references(run: Run) -> list[RightSummary]:
 def _labeled(run: Run) -> list[RightSummary]:
     held_out = run.conversations("holdout")
     found = []
-    for example in labeled_of(run):
+    for example in load_labeled(run):
         text = example.revised or ("" if example.errors else example.summary)
         if text.strip() and example.conversation.id not in held_out:
             found.append(_right(example.conversation, text, "labeled"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from arf_programs.corpus import LabeledExample, labeled_of_corpus
+from arf_programs.corpus import LabeledExample, load_labeled_of_corpus
 from arf_programs.metrics import JudgeCalibration, RatedPair, calibrate_judge
 from arf_programs.models import check_providers
 from arf_programs.programs import prompt_name
@@ -22,7 +22,7 @@ def check_judge(run: Run) -> JudgeCalibration:
     Raises DataError where there is none, ConfigError for a judge that nobody serves, StageError where no summary was
     rated.
     """
-    rated = [example for example in labeled_of_corpus(run) if example.rating is not None]
+    rated = [example for example in load_labeled_of_corpus(run) if example.rating is not None]
     if not rated:
         raise DataError(
             "labeled.path: `arf calibrate` needs labelled summaries with a `rating` from 1 to 5: add it to the rows"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from arf_programs.checks import run_checks
-from arf_programs.corpus import read_taxonomy, seed_taxonomy, write_taxonomy
+from arf_programs.corpus import load_seed_taxonomy, read_taxonomy, write_taxonomy
 from arf_programs.metrics import configured_resampling
 from arf_programs.models import check_providers
 from arf_programs.planting import PlantedItem
@@ -159,6 +159,6 @@ def _with_taxonomy(run: Run) -> Run:
     probing = replace(run, folder=_OwnTaxonomy(run.folder.path))
     given = run.config.analyze.taxonomy
     beside = run.base_dir / (given or "")
-    taxonomy = read_taxonomy(beside if beside.exists() else Path(given)) if given else seed_taxonomy()
+    taxonomy = read_taxonomy(beside if beside.exists() else Path(given)) if given else load_seed_taxonomy()
     write_taxonomy(probing.folder.taxonomy, taxonomy)
     return probing

@@ -19,7 +19,7 @@ from arf_programs.planting import (
     short_of,
 )
 from arf_programs.runner import RowKey, ask_rows
-from arf_programs.runs import Run, digest, file_digest, model_digest, prompts_digest, read_jsonl, write_jsonl_atomic
+from arf_programs.runs import Run, digest, digest_file, digest_model, digest_prompts, read_jsonl, write_jsonl_atomic
 from arf_programs.stages import Stage, run_stage, state_of
 from signatures.naturalize_error import NaturalizeError
 
@@ -33,17 +33,17 @@ def fingerprint(run: Run) -> dict[str, str]:
     # A labelled set that is the planted one would otherwise change what it is made from.
     labeled = "" if labels_are_planted(run) else run.content_digest(config.labeled.path or "")
     parts = {
-        "conversations.jsonl": file_digest(run.folder.conversations),
+        "conversations.jsonl": digest_file(run.folder.conversations),
         "labelled set": labeled,
         "plant": digest(config.plant.model_dump(mode="json")),
         "seed": digest(config.seed),
         "arf_version": __version__,
     }
     if run.folder.conversations.exists() and needs_revisions(run):
-        parts["revisions.jsonl"] = file_digest(run.folder.revisions)
+        parts["revisions.jsonl"] = digest_file(run.folder.revisions)
     if config.plant.naturalize:
-        parts["models.editor"] = model_digest(config.models.editor)
-        parts["naturalize prompt"] = prompts_digest([NaturalizeError])
+        parts["models.editor"] = digest_model(config.models.editor)
+        parts["naturalize prompt"] = digest_prompts([NaturalizeError])
     return parts
 
 

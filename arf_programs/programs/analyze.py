@@ -11,7 +11,7 @@ from typing import Literal
 import dspy
 
 from arf_programs.checks import run_checks
-from arf_programs.corpus import seed_taxonomy
+from arf_programs.corpus import load_seed_taxonomy
 from arf_programs.programs.asking import RETRIES, ask, typed
 from arf_programs.programs.program import Program
 from arf_programs.programs.reported_errors import (
@@ -23,7 +23,7 @@ from arf_programs.programs.reported_errors import (
     statement_ids,
 )
 from arf_programs.programs.support import SentenceSupport
-from arf_programs.text import find_quote, sentence_spans
+from arf_programs.text import find_quote, find_sentences
 from signatures.describe_error import DescribeError, SentenceError
 from signatures.exceptions import ModelError
 from signatures.find_errors import FindErrors, FoundError
@@ -39,7 +39,7 @@ class HolisticAnalysis(Program):
 
     def __init__(self, taxonomy: Taxonomy | None = None, *, retries: int = RETRIES) -> None:
         super().__init__()
-        self.taxonomy = taxonomy or seed_taxonomy()
+        self.taxonomy = taxonomy or load_seed_taxonomy()
         self.retries = retries
         errors = list[narrow_categories(FoundError, self.taxonomy.ids())]  # type: ignore[misc, valid-type]
         self.find_errors = dspy.Predict(typed(FindErrors, "errors", errors))
@@ -72,7 +72,7 @@ class SentencewiseAnalysis(Program):
         self, taxonomy: Taxonomy | None = None, support: SentenceSupport | None = None, *, retries: int = RETRIES
     ) -> None:
         super().__init__()
-        self.taxonomy = taxonomy or seed_taxonomy()
+        self.taxonomy = taxonomy or load_seed_taxonomy()
         self.retries = retries
         ids = self.taxonomy.ids()
         self.support = support or SentenceSupport()
@@ -87,7 +87,7 @@ class SentencewiseAnalysis(Program):
         rejections: Rejections = []
         errors: list[ErrorNote] = []
         sentences: list[SentenceScore] = []
-        for start, end in sentence_spans(summary):
+        for start, end in find_sentences(summary):
             answer = await self.support.acall(conversation=conversation, sentence=summary[start:end])
             sentences.append(answer.score)
             if answer.score.flagged:

@@ -25,7 +25,7 @@ from arf_programs.programs.edit_sentences import (
     turns_text,
 )
 from arf_programs.programs.reported_errors import is_omission
-from arf_programs.text import apply_edits, describe_errors, notes_by_sentence, sentence_spans, split_sentences
+from arf_programs.text import apply_edits, describe_errors, find_sentences, group_by_sentence, split_sentences
 from signatures.describe_error import SentenceError
 from signatures.find_errors import FoundError
 from signatures.find_omissions import Omission
@@ -35,13 +35,13 @@ from signatures.records import Edit, EditOp, ErrorNote, Taxonomy
 
 def rewritten_sentence(example: LabeledExample, revised: str) -> dspy.Example | None:
     """Return the first flawed sentence with the one that replaces it in the correction; None if there is none."""
-    wrong = notes_by_sentence(example.summary, example.errors)
+    wrong = group_by_sentence(example.summary, example.errors)
     pairs = _pairs(example.summary, revised)
     index = next((index for index in wrong if index in pairs), None)
     if index is None:
         return None
     material, notes = Material(example.conversation, example.summary), wrong[index]
-    turns = turns_for_sentence(material, sentence_spans(example.summary)[index][0], notes)
+    turns = turns_for_sentence(material, find_sentences(example.summary)[index][0], notes)
     return dspy.Example(
         turns=turns_text(example.conversation, turns),
         before=_shown(example, index - 1, wrong),
@@ -183,7 +183,7 @@ def _sentencewise(example: LabeledExample, taxonomy: Taxonomy, *, right: bool) -
 
 def _one_sentence(example: LabeledExample, *, right: bool) -> dict[str, object]:
     """Return the fields of one sentence: a right one if `right` and the case has one, else one with an error."""
-    sentences, wrong = split_sentences(example.summary), notes_by_sentence(example.summary, example.errors)
+    sentences, wrong = split_sentences(example.summary), group_by_sentence(example.summary, example.errors)
     good = [index for index in range(len(sentences)) if index not in wrong]
     choice = good if good and (right or not wrong) else list(wrong)
     index = choice[_hash(example) % len(choice)]
@@ -201,7 +201,7 @@ def _show_right(labeled: Sequence[LabeledExample]) -> set[int]:
     """Return the positions of the flawed cases that show a right sentence, so yes and no are equally frequent."""
     flawed, clean = [], 0
     for number, example in enumerate(labeled):
-        wrong = notes_by_sentence(example.summary, example.errors)
+        wrong = group_by_sentence(example.summary, example.errors)
         clean += not wrong
         if wrong and len(wrong) < len(split_sentences(example.summary)):
             flawed.append(number)

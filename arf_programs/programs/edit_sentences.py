@@ -11,18 +11,18 @@ from typing import Any, Final
 
 import dspy
 
-from arf_programs.checks import Material, run_checks, words
+from arf_programs.checks import Material, find_words, run_checks
 from arf_programs.programs.asking import RETRIES, ask
 from arf_programs.programs.propose import Proposal, Propose
 from arf_programs.programs.reported_errors import is_omission, same_error
 from arf_programs.programs.support import SentenceSupport, support_of
 from arf_programs.text import (
     apply_edits,
-    evidence_of,
+    collect_evidence,
+    edit_sentence,
     find_quote,
-    notes_by_sentence,
-    sentence_edit,
-    sentence_spans,
+    find_sentences,
+    group_by_sentence,
     split_sentences,
 )
 from signatures.exceptions import ModelError
@@ -50,7 +50,7 @@ def turns_for_sentence(material: Material, place: int, notes: Sequence[ErrorNote
     """Return the turns (from 1) that the errors cite, and those that share most words with the sentence at `place`."""
     everything = set(range(1, len(material.conversation.turns) + 1))
     nearest = material.nearest_turns(everything, place, most=_NEAREST)
-    return tuple(sorted({*evidence_of(notes), *nearest}))
+    return tuple(sorted({*collect_evidence(notes), *nearest}))
 
 
 def turns_for_omission(conversation: Conversation, note: ErrorNote) -> tuple[int, ...]:
@@ -70,7 +70,7 @@ def question_for(note: ErrorNote) -> str:
 
 def blanked(summary: str, index: int, notes: Sequence[ErrorNote]) -> str:
     """Return the sentence at `index` with blanks for the quoted words, or one blank if hardly a word remains."""
-    start, end = sentence_spans(summary)[index]
+    start, end = find_sentences(summary)[index]
     spans = (find_quote(note.quote, summary) for note in notes)
     shown, last = "", start
     for first, stop in sorted((max(a, start), min(b, end)) for a, b in filter(None, spans)):
@@ -78,7 +78,7 @@ def blanked(summary: str, index: int, notes: Sequence[ErrorNote]) -> str:
             shown += summary[last : max(first, last)] + ("" if shown.endswith(BLANK) and first <= last else BLANK)
             last = stop
     shown += summary[last:end]
-    return shown if len(words(shown.replace(BLANK, " "))) >= _LEAST_LEFT else BLANK
+    return shown if len(find_words(shown.replace(BLANK, " "))) >= _LEAST_LEFT else BLANK
 
 
 def problem_in_words(notes: Sequence[ErrorNote]) -> str:
@@ -96,13 +96,13 @@ def usable_sentences(written: Iterable[str], summary: str, notes: Sequence[Error
     A sentence is left out if it has a blank, copies a sentence of `summary`, or still holds the wrong words of an error
     that the analyst quoted.
     """
-    existing = [words(text) for text in split_sentences(summary)]
+    existing = [find_words(text) for text in split_sentences(summary)]
     usable: dict[str, str] = {}
     for text in written:
         first = (split_sentences(" ".join(text.split())) or [""])[0]
         copied = any(find_quote(note.quote, first) for note in notes if note.source == "lm" and note.quote)
-        if words(first) and BLANK not in first and words(first) not in existing and not copied:
-            usable.setdefault(" ".join(words(first)), first)
+        if find_words(first) and BLANK not in first and find_words(first) not in existing and not copied:
+            usable.setdefault(" ".join(find_words(first)), first)
     return list(usable.values())
 
 
@@ -125,11 +125,11 @@ def insertion(summary: str, sentence: str, note: ErrorNote, edited: Iterable[Edi
 
     A reason comes second if the first sentence is already edited.
     """
-    spans = sentence_spans(summary)
+    spans = find_sentences(summary)
     first = summary[slice(*spans[0])] if spans else ""
     touched = any(edit.op is not EditOp.INSERT and first in edit.quote for edit in edited)
     if note.category == "missing_reason" and first and not touched:
-        return sentence_edit(summary, 0, f"{sentence} {first}", [note])
+        return edit_sentence(summary, 0, f"{sentence} {first}", [note])
     quote = ""
     if note.category == "missing_reason":
         quote = first
@@ -196,7 +196,7 @@ class EditSentences(Propose):
         feedback: str,
         support: SentenceSupport | None = None,
     ) -> Proposal:
-        draft = _Draft(Material(conversation, summary), feedback, support, notes_by_sentence(summary, errors))
+        draft = _Draft(Material(conversation, summary), feedback, support, group_by_sentence(summary, errors))
         for index, notes in draft.flagged.items():
             draft.edits += await self._mend_sentence(draft, index, notes)
         for note in errors:
@@ -220,14 +220,14 @@ class EditSentences(Propose):
         )
         wrong = draft.sentence(index)
         edits = {
-            text: sentence_edit(draft.summary, index, text, notes)
+            text: edit_sentence(draft.summary, index, text, notes)
             for text in usable_sentences(written, draft.summary, notes)
         }
         before, flagged = await _support_of_draft(draft, wrong, notes)
         best, value = await _best(draft, edits)
         if best is not None:
             return [_with_gain(best, before, value)]
-        deletion = sentence_edit(draft.summary, index, "", notes)
+        deletion = edit_sentence(draft.summary, index, "", notes)
         neutral = draft.support.neutral if draft.support else None
         enough = leaves_enough(draft.summary, [*draft.edits, deletion], self.min_words)
         return [_with_gain(deletion, before, neutral)] if flagged and enough else []

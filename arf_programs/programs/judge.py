@@ -10,7 +10,7 @@ import dspy
 
 from arf_programs.programs.asking import RETRIES, ask, lm_name
 from arf_programs.programs.program import Program
-from arf_programs.runs import digest, prompts_digest
+from arf_programs.runs import digest, digest_prompts
 from signatures.compare_summaries import PAIRWISE_VERSION, Better, CompareSummaries
 from signatures.rate_summary import RUBRIC_VERSION, RateSummary
 from signatures.records import Conversation, PairVerdict, Preference, Rating, Summary
@@ -100,4 +100,4 @@ def settled(a_first: Preference, b_first: Preference) -> Preference:
 def prompt_name(version: int, predict: dspy.Predict) -> str:
     """Return `<version>-<hash>`. The hash covers instructions, fields and demonstrations, also of a compiled judge."""
     shown = [dict(demo) for demo in predict.demos]
-    return f"{version}-{digest([prompts_digest([predict.signature]), shown])}"
+    return f"{version}-{digest([digest_prompts([predict.signature]), shown])}"

@@ -7,7 +7,7 @@ from typing import Literal, TypeVar
 
 from pydantic import BaseModel, create_model
 
-from arf_programs.text import LEAST_OVERLAP, Span, locate_error, quote_spans, words_of
+from arf_programs.text import LEAST_OVERLAP, Span, find_quotes, locate_error, split_words
 from signatures.describe_error import SentenceError
 from signatures.exceptions import QuoteError
 from signatures.find_errors import FoundError
@@ -101,22 +101,22 @@ def holds_words(text: str, part: str) -> bool:
 
     Case and punctuation do not count. If `part` has no words ("!"), its characters have to be there.
     """
-    words = words_of(part)
-    return f" {' '.join(words)} " in f" {' '.join(words_of(text))} " if words else part in text
+    words = split_words(part)
+    return f" {' '.join(words)} " in f" {' '.join(split_words(text))} " if words else part in text
 
 
 def _covered(note: ErrorNote, other: ErrorNote, summary: str) -> bool:
     """Say whether `other` has the same category and stands at every place of `note`."""
     if note.category != other.category or bool(note.quote) != bool(other.quote):
         return False
-    places, others = quote_spans(note.quote, summary), quote_spans(other.quote, summary)
+    places, others = find_quotes(note.quote, summary), find_quotes(other.quote, summary)
     return all(any(_overlap(summary, place, other) for other in others) for place in places)
 
 
 def _overlap(text: str, a: Span, b: Span) -> bool:
     """Say whether two spans share at least `LEAST_OVERLAP` of the words of the shorter one."""
-    shared = words_of(text[max(a[0], b[0]) : min(a[1], b[1])])
-    shorter = min(len(words_of(text[slice(*span)])) for span in (a, b))
+    shared = split_words(text[max(a[0], b[0]) : min(a[1], b[1])])
+    shorter = min(len(split_words(text[slice(*span)])) for span in (a, b))
     # A quote without words ("!") overlaps by its characters.
     return len(shared) >= LEAST_OVERLAP * shorter if shorter else a[0] < b[1] and b[0] < a[1]
 

@@ -11,7 +11,7 @@ from arf_programs.programs.edit_sentences import EditSentences
 from arf_programs.programs.program import Program
 from arf_programs.programs.propose import Proposal, Propose
 from arf_programs.programs.verify import Verification, VerifyRevision
-from arf_programs.text import AppliedEdits, apply_edits, notes_by_sentence, sentence_edit
+from arf_programs.text import AppliedEdits, apply_edits, edit_sentence, group_by_sentence
 from signatures.records import Conversation, Edit, ErrorNote, Revision, Summary, Verdict
 
 
@@ -36,7 +36,7 @@ def deletions(before: str, errors: Sequence[ErrorNote]) -> list[Edit]:
 
     A deletion needs no model and cannot bring in a new fact.
     """
-    return [sentence_edit(before, index, "", notes) for index, notes in notes_by_sentence(before, errors).items()]
+    return [edit_sentence(before, index, "", notes) for index, notes in group_by_sentence(before, errors).items()]
 
 
 def _overlap(replacement: str, quote: str) -> bool:

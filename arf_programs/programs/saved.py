@@ -19,7 +19,7 @@ from arf_programs.metrics import Interval
 from arf_programs.programs.asking import show_nearest
 from arf_programs.programs.calibration import Calibration
 from arf_programs.programs.support import SentenceSupport
-from arf_programs.runs import Run, digest, file_digest, model_digest
+from arf_programs.runs import Run, digest, digest_file, digest_model
 from signatures.exceptions import ConfigError
 from signatures.records import Record
 
@@ -261,7 +261,7 @@ def program_fingerprint(run: Run, *targets: str) -> dict[str, str]:
     for target in targets:
         folder = program_folder(run, target)
         if folder is not None:
-            found[f"programs.{target}"] = digest([file_digest(folder / PROGRAM), _used_of_card(folder, target)])
+            found[f"programs.{target}"] = digest([digest_file(folder / PROGRAM), _used_of_card(folder, target)])
     return found
 
 
@@ -307,7 +307,7 @@ def program_notes(run: Run) -> list[str]:
         if folder is None or not (folder / CARD).exists():
             continue
         card, model = read_card(folder, target), run.config.models.of(role)
-        if card.model_digest != model_digest(model):
+        if card.model_digest != digest_model(model):
             other = card.model if card.model != model.model else f"other parameters of {card.model}"
             notes.append(
                 f"programs.{target}: compiled with {other}, used with {model.model}: what the card proves is about the "

@@ -10,7 +10,7 @@ from dspy.utils.exceptions import AdapterParseError
 from arf_programs.config import DEFAULT_INSTRUCTION
 from arf_programs.programs.asking import RETRIES, ask
 from arf_programs.programs.program import Program
-from arf_programs.text import user_text
+from arf_programs.text import build_user_text
 from signatures.records import Conversation
 from signatures.summarize import Summarize as SummarizeSignature
 
@@ -18,8 +18,8 @@ from signatures.summarize import Summarize as SummarizeSignature
 class PlainAdapter(dspy.Adapter):  # type: ignore[name-defined, unused-ignore]
     """An adapter without field markers and JSON: one text in, one text out.
 
-    The system message has the signature's instructions, the user message is `user_text`, and the answer without outer
-    space is the output. So a student is trained on the same prompt that it is served with.
+    The system message has the signature's instructions, the user message is `build_user_text`, and the answer without
+    outer space is the output. So a student is trained on the same prompt that it is served with.
     """
 
     def format(
@@ -29,9 +29,9 @@ class PlainAdapter(dspy.Adapter):  # type: ignore[name-defined, unused-ignore]
         source, target = _only_fields(signature)
         messages = [{"role": "system", "content": signature.instructions}]
         for demo in demos:
-            messages.append({"role": "user", "content": user_text(demo[source])})
+            messages.append({"role": "user", "content": build_user_text(demo[source])})
             messages.append({"role": "assistant", "content": str(demo[target])})
-        return [*messages, {"role": "user", "content": user_text(inputs[source])}]
+        return [*messages, {"role": "user", "content": build_user_text(inputs[source])}]
 
     def parse(self, signature: type[dspy.Signature], completion: str) -> dict[str, Any]:
         """Take the whole completion as the output. Raises AdapterParseError for a blank one."""

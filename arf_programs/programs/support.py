@@ -14,7 +14,7 @@ from arf_programs.programs.asking import RETRIES, ask
 from arf_programs.programs.calibration import Calibration, fit_calibration
 from arf_programs.programs.program import Program
 from arf_programs.runs import digest
-from arf_programs.text import notes_by_sentence, split_sentences
+from arf_programs.text import group_by_sentence, split_sentences
 from signatures.exceptions import DataError
 from signatures.records import Conversation, Record, SentenceScore
 from signatures.support_sentence import SupportSentence, Word
@@ -237,7 +237,7 @@ async def support_rows(support: SentenceSupport, examples: Iterable[LabeledExamp
     """Return a row for each sentence of each labelled summary, in order. Raises what `SentenceSupport` raises."""
     rows = []
     for example in examples:
-        wrong = notes_by_sentence(example.summary, example.errors)
+        wrong = group_by_sentence(example.summary, example.errors)
         for index, sentence in enumerate(split_sentences(example.summary)):
             answer = await support.acall(conversation=example.conversation, sentence=sentence)
             rows.append(

@@ -11,7 +11,7 @@ from arf_programs.programs.analyze import Analyze
 from arf_programs.programs.program import Program
 from arf_programs.programs.reported_errors import holds_words, is_omission, same_error
 from arf_programs.programs.support import SentenceSupport
-from arf_programs.text import change_share, notes_by_sentence, split_sentences
+from arf_programs.text import group_by_sentence, measure_change, split_sentences
 from signatures.records import Conversation, ErrorNote, Record, SentenceScore
 
 _NEW = "the revision brought in a new error"
@@ -107,7 +107,7 @@ def ungained(before: str, after: str, errors: Sequence[ErrorNote], sentences: Se
     old, new = split_sentences(before), split_sentences(after)
     scores = {
         index: max(note.score for note in notes if note.score is not None)
-        for index, notes in notes_by_sentence(before, errors).items()
+        for index, notes in group_by_sentence(before, errors).items()
         if any(note.score is not None for note in notes)
     }
     score_after = {item.sentence: item.score for item in sentences if item.score is not None}
@@ -123,7 +123,7 @@ def ungained(before: str, after: str, errors: Sequence[ErrorNote], sentences: Se
 def budget_problems(before: str, after: str, *, max_change: float, min_words: int) -> list[str]:
     """Return a problem if too many words were changed, and one if too few are left."""
     problems = []
-    share = change_share(before, after)
+    share = measure_change(before, after)
     if share > max_change:
         problems.append(f"too much was changed: {share:.0%} of the words, at most {max_change:.0%} may change")
     words = len(after.split())

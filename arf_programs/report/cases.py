@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 
 from arf_programs.report.data import ReportData, RevisionCase
 from arf_programs.report.figures import category_name
-from arf_programs.text import change_share
+from arf_programs.text import measure_change
 from signatures.records import Conversation, ErrorNote, Revision, Turn
 
 _WORD = re.compile(r"(?:\w+(?:[-'’.,:/]\w+)*|[^\w\s])\s*|\s+")
@@ -149,7 +149,7 @@ def _case(data: ReportData, case: RevisionCase, channels: Sequence[str], categor
         remaining=tuple(_shown(data, note, conversation) for note in revision.remaining),
         draft=tuple(mark_errors(revision.before, revision.errors)),
         diff=tuple(word_diff(revision.before, revision.after)),
-        changed=change_share(revision.before, revision.after),
+        changed=measure_change(revision.before, revision.after),
         channel=channels.index(conversation.channel),
         filters=tuple(dict.fromkeys(categories.index(note.category) for note in revision.errors)),
     )

@@ -21,7 +21,7 @@ from arf_programs.metrics import (
     system_metrics,
     with_holm,
 )
-from arf_programs.runs import RunFolder, SplitConversation, file_digest, read_jsonl
+from arf_programs.runs import RunFolder, SplitConversation, digest_file, read_jsonl
 from signatures.exceptions import ConfigError, DataError
 from signatures.records import Conversation, Record, Score
 
@@ -158,7 +158,7 @@ def _notes(first: FinishedRun, other: FinishedRun) -> Iterable[str]:
         left, right = _value(ours, keys), _value(theirs, keys)
         if left != right:
             yield f"{'.'.join(keys)} is {left} in {first.label} and {right} in {other.label}: scores may differ by it"
-    if file_digest(first.folder.taxonomy) != file_digest(other.folder.taxonomy):
+    if digest_file(first.folder.taxonomy) != digest_file(other.folder.taxonomy):
         yield f"taxonomy.yaml differs between {first.label} and {other.label}: the analyst looked for other errors"
     if any(first.holdout[name].references != other.holdout[name].references for name in first.holdout):
         yield f"references differ between {first.label} and {other.label}: so do the yardsticks of ROUGE"

@@ -3,7 +3,7 @@
 Everything that ARF writes for a run is named here, and every file is plain and readable.
 """
 
-from arf_programs.runs.fingerprint import digest, file_digest, model_digest, prompts_digest, without
+from arf_programs.runs.fingerprint import digest, digest_file, digest_model, digest_prompts, drop_parts
 from arf_programs.runs.folder import Manifest, RunFolder, read_manifest, write_manifest
 from arf_programs.runs.jsonl import (
     JsonlAppender,
@@ -16,7 +16,7 @@ from arf_programs.runs.jsonl import (
 )
 from arf_programs.runs.ledger import Call, Spent, iter_ledger, read_ledger
 from arf_programs.runs.progress import Progress, RunStatus, StatusFile, read_status
-from arf_programs.runs.run import Run, SplitConversation, refuse_foreign_folder, run_lock
+from arf_programs.runs.run import Run, SplitConversation, lock_run, refuse_foreign_folder
 
 __all__ = [
     "Call",
@@ -31,18 +31,18 @@ __all__ = [
     "SplitConversation",
     "StatusFile",
     "digest",
-    "file_digest",
+    "digest_file",
+    "digest_model",
+    "digest_prompts",
+    "drop_parts",
     "iter_ledger",
-    "model_digest",
-    "prompts_digest",
+    "lock_run",
     "read_jsonl",
     "read_ledger",
     "read_lines",
     "read_manifest",
     "read_status",
     "refuse_foreign_folder",
-    "run_lock",
-    "without",
     "write_jsonl_atomic",
     "write_lines_atomic",
     "write_manifest",

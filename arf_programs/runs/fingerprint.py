@@ -33,27 +33,27 @@ def digest(value: Any) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
-def without(fingerprint: dict[str, str], *names: str) -> dict[str, str]:
+def drop_parts(fingerprint: dict[str, str], *names: str) -> dict[str, str]:
     """A fingerprint less some of its parts."""
     return {name: value for name, value in fingerprint.items() if name not in names}
 
 
-def file_digest(path: Path) -> str:
+def digest_file(path: Path) -> str:
     """SHA-256, 16 hexadecimal digits, of a file's bytes, or of all files of a folder; `missing` if there is none."""
     if path.is_dir():
         files = sorted(item for item in path.rglob("*") if item.is_file())
-        return digest([[str(item.relative_to(path)), file_digest(item)] for item in files])
+        return digest([[str(item.relative_to(path)), digest_file(item)] for item in files])
     if not path.is_file():
         return "missing"
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()[:16]
 
 
-def model_digest(config: ModelConfig) -> str:
+def digest_model(config: ModelConfig) -> str:
     """Hash of all that determines a model's answers."""
     return digest(config.model_dump(mode="json", exclude=_WITHOUT_EFFECT))
 
 
-def prompts_digest(signatures: Iterable[Any]) -> str:
+def digest_prompts(signatures: Iterable[Any]) -> str:
     """Hash of the questions that a stage asks: instructions, fields and their types."""
     return digest([[item.instructions, item.model_json_schema()] for item in signatures])

@@ -15,7 +15,7 @@ from typing import Literal, TextIO
 import yaml
 
 from arf_programs.config import Config
-from arf_programs.runs.fingerprint import digest, file_digest
+from arf_programs.runs.fingerprint import digest, digest_file
 from arf_programs.runs.folder import RunFolder
 from arf_programs.runs.jsonl import JsonlIndex, read_jsonl
 from arf_programs.runs.progress import Progress
@@ -69,12 +69,12 @@ class Run:
         """Hash of a configured file or folder, beside arf.yaml or in the working directory; a hub id is its own."""
         for place in (self.base_dir / path, Path(path)):
             if path and place.exists():
-                return file_digest(place)
+                return digest_file(place)
         return digest(path)
 
 
 @contextmanager
-def run_lock(run: Run) -> Iterator[None]:
+def lock_run(run: Run) -> Iterator[None]:
     """Hold the run's folder. Raises ConfigError when another process holds it or it belongs to another run."""
     refuse_foreign_folder(run)
     with _lock_file(run.folder) as handle:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from arf_programs.runs import RunFolder, file_digest, write_text_atomic
+from arf_programs.runs import RunFolder, digest_file, write_text_atomic
 from arf_programs.stages import student_name
 from signatures.exceptions import DataError, StageError
 
@@ -52,7 +52,7 @@ def merged_student(folder: RunFolder, arm: str) -> Path:
 
     Raises DataError for an arm without a student, StageError when merging fails.
     """
-    digest = file_digest(find_student(folder, arm))
+    digest = digest_file(find_student(folder, arm))
     output = folder.merged / student_name(arm)
     if _made_from(output) != digest:
         where = ("--run-dir", str(folder.path), "--arm", arm, "--output", str(output))

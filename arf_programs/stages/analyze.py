@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from arf_programs.config import ModelConfig
-from arf_programs.corpus import LabeledExample, labeled_of, read_taxonomy
+from arf_programs.corpus import LabeledExample, load_labeled, read_taxonomy
 from arf_programs.models import build_lm, gives_logprobs
 from arf_programs.programs import (
     Analyze,
@@ -27,7 +27,7 @@ from arf_programs.programs import (
     use_compiled,
 )
 from arf_programs.runner import RowKey, Step, StepOutcome, reopen_step, run_steps
-from arf_programs.runs import Run, RunFolder, digest, file_digest, model_digest, prompts_digest, read_jsonl, without
+from arf_programs.runs import Run, RunFolder, digest, digest_file, digest_model, digest_prompts, drop_parts, read_jsonl
 from arf_programs.stages.stage import Stage
 from signatures.describe_error import DescribeError
 from signatures.find_errors import FindErrors
@@ -42,13 +42,13 @@ def analyst_fingerprint(run: Run) -> dict[str, str]:
     """What the analyst's answers depend on, wherever it is asked."""
     config = run.config
     return {
-        "taxonomy.yaml": file_digest(run.folder.taxonomy),
-        "models.analyst": model_digest(config.models.analyst),
+        "taxonomy.yaml": digest_file(run.folder.taxonomy),
+        "models.analyst": digest_model(config.models.analyst),
         "analyze.strategy": digest(config.analyze.strategy),
         "analyze.checks": digest(config.analyze.checks),
         "analyze.samples": digest(config.analyze.samples),
         "analyze.calibration": run.content_digest(config.analyze.calibration or ""),
-        "analysis prompts": prompts_digest(ANALYSIS_SIGNATURES),
+        "analysis prompts": digest_prompts(ANALYSIS_SIGNATURES),
         "labeled.demos": demos_digest(run),
         "seed": digest(config.seed),
         **program_fingerprint(run, "analyze"),
@@ -80,7 +80,7 @@ def build_analyzer(
     taxonomy = taxonomy or read_taxonomy(run.folder.taxonomy)
     program = Analyze(_strategy(run, taxonomy), checks=config.analyze.checks)
     if not (compiled and use_compiled(run, "analyze", program)) and config.labeled.demos:
-        known = labeled_of(run) if labeled is None else labeled
+        known = load_labeled(run) if labeled is None else labeled
         examples = usable_examples(known, taxonomy, config.labeled.demos)
         show(program, analysis_examples(examples, taxonomy, config.analyze.strategy))
     program.set_lm(build_lm(config.models.analyst, seed=config.seed))
@@ -135,8 +135,8 @@ def outputs(run: Run) -> tuple[Path, ...]:
 
 def fingerprint(run: Run) -> dict[str, str]:
     return {
-        "conversations.jsonl": file_digest(run.folder.conversations),
-        "drafts.jsonl": file_digest(run.folder.drafts),
+        "conversations.jsonl": digest_file(run.folder.conversations),
+        "drafts.jsonl": digest_file(run.folder.drafts),
         **analyst_fingerprint(run),
     }
 
@@ -172,7 +172,7 @@ def models(run: Run) -> tuple[ModelConfig, ...]:
 
 
 def step_depends(run: Run) -> dict[str, str]:
-    return without(fingerprint(run), "drafts.jsonl")
+    return drop_parts(fingerprint(run), "drafts.jsonl")
 
 
 STEP = Step(

@@ -9,7 +9,7 @@ from arf_programs.config import ModelConfig
 from arf_programs.models import build_lm
 from arf_programs.programs import Summarize, program_fingerprint, use_compiled
 from arf_programs.runner import RowKey, Step, reopen_step, run_steps
-from arf_programs.runs import Run, RunFolder, digest, file_digest, model_digest, read_jsonl, without
+from arf_programs.runs import Run, RunFolder, digest, digest_file, digest_model, drop_parts, read_jsonl
 from arf_programs.stages.stage import Stage
 from signatures.records import Conversation, Summary
 
@@ -22,8 +22,8 @@ def outputs(run: Run) -> tuple[Path, ...]:
 
 def fingerprint(run: Run) -> dict[str, str]:
     return {
-        "conversations.jsonl": file_digest(run.folder.conversations),
-        "models.teacher": model_digest(run.config.models.teacher),
+        "conversations.jsonl": digest_file(run.folder.conversations),
+        "models.teacher": digest_model(run.config.models.teacher),
         "summarize.instruction": digest(run.config.summarize.instruction),
         "seed": digest(run.config.seed),
         **program_fingerprint(run, "summarize"),
@@ -54,7 +54,7 @@ def open_work(run: Run) -> Callable[[Conversation], Awaitable[Summary]]:
 
 
 def step_depends(run: Run) -> dict[str, str]:
-    return without(fingerprint(run), "conversations.jsonl")
+    return drop_parts(fingerprint(run), "conversations.jsonl")
 
 
 def row_key(row: Conversation) -> RowKey:

@@ -8,7 +8,7 @@ from typing import Any
 from arf_programs.config import Config, ModelConfig
 from arf_programs.programs import program_fingerprint
 from arf_programs.runner import Step, StepOutcome, run_steps
-from arf_programs.runs import Run, digest, file_digest, model_digest, prompts_digest, read_jsonl, write_jsonl_atomic
+from arf_programs.runs import Run, digest, digest_file, digest_model, digest_prompts, read_jsonl, write_jsonl_atomic
 from arf_programs.stages import systems
 from arf_programs.stages.analyze import analyst_fingerprint
 from arf_programs.stages.draft import cut_off
@@ -26,14 +26,14 @@ def outputs(run: Run) -> tuple[Path, ...]:
 def fingerprint(run: Run) -> dict[str, str]:
     config = run.config
     return {
-        "conversations.jsonl": file_digest(run.folder.conversations),
-        "drafts.jsonl": file_digest(run.folder.drafts),
-        "student": file_digest(run.folder.student),
+        "conversations.jsonl": digest_file(run.folder.conversations),
+        "drafts.jsonl": digest_file(run.folder.drafts),
+        "student": digest_file(run.folder.student),
         "train.base": digest(config.train.base),
         "train.arms": digest(config.train.students()),
         "summarize.instruction": digest(config.summarize.instruction),
-        "models.judge": model_digest(config.models.judge),
-        "judge prompts": prompts_digest([RateSummary, CompareSummaries]),
+        "models.judge": digest_model(config.models.judge),
+        "judge prompts": digest_prompts([RateSummary, CompareSummaries]),
         "evaluate": digest(config.evaluate.model_dump(mode="json", exclude={"samples", "confidence", "cluster"})),
         "embedding model": embedding_digest(run),
         **systems.reviser_fingerprint(run),

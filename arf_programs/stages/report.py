@@ -36,7 +36,7 @@ from arf_programs.runs import (
     RunFolder,
     Spent,
     digest,
-    file_digest,
+    digest_file,
     iter_ledger,
     read_jsonl,
     read_lines,
@@ -70,7 +70,7 @@ def fingerprint(run: Run) -> dict[str, str]:
         folder.probe,
     )
     return {
-        **{path.name: file_digest(path) for path in files},
+        **{path.name: digest_file(path) for path in files},
         "name": digest(config.name),
         "evaluate": digest([config.evaluate.samples, config.evaluate.confidence, config.evaluate.cluster]),
         "seed": digest(config.seed),

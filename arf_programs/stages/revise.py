@@ -21,7 +21,7 @@ from pathlib import Path
 import dspy
 
 from arf_programs.config import Config, ModelConfig, Strategy
-from arf_programs.corpus import LabeledExample, labeled_of, read_taxonomy
+from arf_programs.corpus import LabeledExample, load_labeled, read_taxonomy
 from arf_programs.models import build_lm, calls_by
 from arf_programs.programs import (
     Analyze,
@@ -46,9 +46,9 @@ from arf_programs.runs import (
     Run,
     RunFolder,
     digest,
-    file_digest,
-    model_digest,
-    prompts_digest,
+    digest_file,
+    digest_model,
+    digest_prompts,
     read_jsonl,
     read_lines,
     write_jsonl_atomic,
@@ -121,7 +121,7 @@ def build_reviser(
     program = Revise(propose, verify, attempts=config.attempts, on_reject=config.on_reject)
     compiled = compiled and strategy == config.strategy
     if not (compiled and use_compiled(run, "revise", program)) and run.config.labeled.demos:
-        known = labeled_of(run) if labeled is None else labeled
+        known = load_labeled(run) if labeled is None else labeled
         examples = usable_examples(known, taxonomy, run.config.labeled.demos)
         show(propose, revision_examples(examples, strategy, config.edits))
     propose.set_lm(_editor(run, sample))
@@ -174,10 +174,10 @@ class DraftToMend(Record):
 def depends(run: Run) -> dict[str, str]:
     """What a revision depends on beside its row."""
     return {
-        "conversations.jsonl": file_digest(run.folder.conversations),
-        "models.editor": model_digest(run.config.models.editor),
+        "conversations.jsonl": digest_file(run.folder.conversations),
+        "models.editor": digest_model(run.config.models.editor),
         "revise": digest(run.config.revise.model_dump(mode="json")),
-        "revision prompts": prompts_digest(REVISION_SIGNATURES),
+        "revision prompts": digest_prompts(REVISION_SIGNATURES),
         **analyst_fingerprint(run),
         **program_fingerprint(run, "revise"),
     }
@@ -323,8 +323,8 @@ def outputs(run: Run) -> tuple[Path, ...]:
 
 def fingerprint(run: Run) -> dict[str, str]:
     return {
-        "drafts.jsonl": file_digest(run.folder.drafts),
-        "errors.jsonl": file_digest(run.folder.errors),
+        "drafts.jsonl": digest_file(run.folder.drafts),
+        "errors.jsonl": digest_file(run.folder.errors),
         **depends(run),
         **further_fingerprint(run),
     }

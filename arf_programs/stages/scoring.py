@@ -17,7 +17,7 @@ from arf_programs.metrics import Embed, find_model, load_embedder, rouge, simila
 from arf_programs.models import build_lm
 from arf_programs.programs import ComparePair, Judge, program_fingerprint, use_compiled
 from arf_programs.runner import RowKey, Step
-from arf_programs.runs import JsonlIndex, Run, RunFolder, digest, file_digest, model_digest, prompts_digest, read_jsonl
+from arf_programs.runs import JsonlIndex, Run, RunFolder, digest, digest_file, digest_model, digest_prompts, read_jsonl
 from arf_programs.stages.analyze import analyst_fingerprint, build_analyzer
 from arf_programs.stages.draft import TEACHER
 from arf_programs.stages.systems import STAGE_NAME
@@ -112,7 +112,7 @@ def embedding_digest(run: Run) -> str:
     """Hash of the embedding model, so that one that is installed later is used; empty where there is none."""
     name = run.config.evaluate.similarity
     try:
-        return "" if name is None else file_digest(find_model(name, run.base_dir))
+        return "" if name is None else digest_file(find_model(name, run.base_dir))
     except MissingExtra:
         return ""
 
@@ -190,9 +190,9 @@ def _pair_key(row: Pair) -> RowKey:
 
 def _judged(run: Run) -> dict[str, str]:
     return {
-        "conversations.jsonl": file_digest(run.folder.conversations),
-        "models.judge": model_digest(run.config.models.judge),
-        "judge prompts": prompts_digest([RateSummary, CompareSummaries]),
+        "conversations.jsonl": digest_file(run.folder.conversations),
+        "models.judge": digest_model(run.config.models.judge),
+        "judge prompts": digest_prompts([RateSummary, CompareSummaries]),
         "seed": digest(run.config.seed),
         **program_fingerprint(run, "judge"),
     }

@@ -11,7 +11,7 @@ from typing import Literal
 from arf_programs import __version__
 from arf_programs.config import Config, ModelConfig
 from arf_programs.runner import remove_checkpoints
-from arf_programs.runs import Manifest, Run, RunFolder, file_digest, read_manifest, write_manifest
+from arf_programs.runs import Manifest, Run, RunFolder, digest_file, read_manifest, write_manifest
 
 State = Literal["whole", "stale", "missing"]
 
@@ -97,7 +97,7 @@ def _finish(stage: Stage, run: Run, fingerprint: dict[str, str], counts: dict[st
         stage=stage.name,
         arf_version=__version__,
         fingerprint=fingerprint,
-        outputs={_relative(item, run): file_digest(item) for item in stage.outputs(run)},
+        outputs={_relative(item, run): digest_file(item) for item in stage.outputs(run)},
         counts=counts,
         seconds=seconds,
     )
@@ -131,7 +131,7 @@ def read_seconds(path: Path) -> float:
 
 def _edited(stage: Stage, run: Run, manifest: Manifest) -> bool:
     return any(
-        manifest.outputs.get(_relative(path, run)) not in (None, file_digest(path)) for path in stage.outputs(run)
+        manifest.outputs.get(_relative(path, run)) not in (None, digest_file(path)) for path in stage.outputs(run)
     )
 
 

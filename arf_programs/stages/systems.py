@@ -10,7 +10,7 @@ from arf_programs.config import ModelConfig
 from arf_programs.models import EMBEDDED, build_lm, weights_digest
 from arf_programs.programs import Summarize, program_fingerprint
 from arf_programs.runner import RowKey, Step
-from arf_programs.runs import Run, RunFolder, digest, file_digest, model_digest, prompts_digest
+from arf_programs.runs import Run, RunFolder, digest, digest_file, digest_model, digest_prompts
 from arf_programs.stages.analyze import analyst_fingerprint, build_analyzer
 from arf_programs.stages.draft import TEACHER
 from arf_programs.stages.revise import REVISION_SIGNATURES, build_reviser
@@ -93,7 +93,7 @@ def _answering(run: Run, *, system: str) -> tuple[ModelConfig, ...]:
 def _answers_depend(run: Run, *, system: str) -> dict[str, str]:
     model = models_of_systems(run)[system]
     return {
-        "model": model_digest(model),
+        "model": digest_model(model),
         "weights": weights_digest(model.model),
         "summarize.instruction": digest(run.config.summarize.instruction),
         "seed": digest(run.config.seed),
@@ -148,7 +148,7 @@ def _revising(run: Run) -> tuple[ModelConfig, ...]:
 
 def _revisions_depend(run: Run) -> dict[str, str]:
     return {
-        "conversations.jsonl": file_digest(run.folder.conversations),
+        "conversations.jsonl": digest_file(run.folder.conversations),
         **reviser_fingerprint(run),
         **analyst_fingerprint(run),
     }
@@ -163,8 +163,8 @@ def reviser_fingerprint(run: Run) -> dict[str, str]:
     if not run.config.evaluate.reviser:
         return {}
     return {
-        "models.editor": model_digest(run.config.models.editor),
+        "models.editor": digest_model(run.config.models.editor),
         "revise": digest(run.config.revise.model_dump(mode="json", exclude={"samples"})),
-        "revision prompts": prompts_digest(REVISION_SIGNATURES),
+        "revision prompts": digest_prompts(REVISION_SIGNATURES),
         **program_fingerprint(run, "revise"),
     }

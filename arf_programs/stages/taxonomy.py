@@ -9,11 +9,11 @@ from pathlib import Path
 
 from arf_programs.checks import run_checks
 from arf_programs.config import Config, ModelConfig
-from arf_programs.corpus import read_taxonomy, seed_taxonomy, write_taxonomy
+from arf_programs.corpus import load_seed_taxonomy, read_taxonomy, write_taxonomy
 from arf_programs.models import build_lm
 from arf_programs.programs import MergeNotes, TakeNotes, count_errors
 from arf_programs.runner import RowKey, ask_rows
-from arf_programs.runs import Run, digest, file_digest, model_digest, prompts_digest
+from arf_programs.runs import Run, digest, digest_file, digest_model, digest_prompts
 from arf_programs.stages.stage import Stage
 from signatures.exceptions import StageError
 from signatures.induce_taxonomy import InduceTaxonomy
@@ -28,16 +28,16 @@ def outputs(run: Run) -> tuple[Path, ...]:
 def fingerprint(run: Run) -> dict[str, str]:
     config = run.config
     if config.analyze.taxonomy:
-        return {"analyze.taxonomy": file_digest(_given(run))}
+        return {"analyze.taxonomy": digest_file(_given(run))}
     return {
-        "conversations.jsonl": file_digest(run.folder.conversations),
-        "drafts.jsonl": file_digest(run.folder.drafts),
-        "models.analyst": model_digest(config.models.analyst),
+        "conversations.jsonl": digest_file(run.folder.conversations),
+        "drafts.jsonl": digest_file(run.folder.drafts),
+        "models.analyst": digest_model(config.models.analyst),
         "analyze.notes_sample": digest(config.analyze.notes_sample),
         "analyze.checks": digest(config.analyze.checks),
         "analyze.max_categories": digest(config.analyze.max_categories),
-        "seed taxonomy": digest(seed_taxonomy().model_dump(mode="json")),
-        "prompts": prompts_digest([NoteProblems, InduceTaxonomy]),
+        "seed taxonomy": digest(load_seed_taxonomy().model_dump(mode="json")),
+        "prompts": digest_prompts([NoteProblems, InduceTaxonomy]),
         "seed": digest(config.seed),
     }
 
@@ -96,12 +96,12 @@ def _take_notes(run: Run, sample: list[Summary]) -> list[str]:
 def _induce(run: Run, notes: list[str]) -> Taxonomy:
     config = run.config
     if not notes:
-        return seed_taxonomy()
+        return load_seed_taxonomy()
     program = MergeNotes(max_categories=config.analyze.max_categories, retries=config.analyze.parse_retries)
     program.set_lm(build_lm(config.models.analyst, seed=config.seed))
 
     async def induce(collected: list[str]) -> Taxonomy:
-        answer = await program.acall(notes=collected, seed=seed_taxonomy())
+        answer = await program.acall(notes=collected, seed=load_seed_taxonomy())
         taxonomy: Taxonomy = answer.taxonomy
         return taxonomy
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from arf_programs.config import ARMS, PREFERENCE_STUDENTS
-from arf_programs.runs import Run, RunFolder, digest, file_digest, write_text_atomic
+from arf_programs.runs import Run, RunFolder, digest, digest_file, write_text_atomic
 from arf_programs.stages.revise import further_outputs
 from arf_programs.stages.stage import Stage
 from signatures.exceptions import DataError, StageError
@@ -31,15 +31,15 @@ def fingerprint(run: Run) -> dict[str, str]:
     config = run.config
     preference = config.train.preference
     return {
-        "conversations.jsonl": file_digest(run.folder.conversations),
-        "drafts.jsonl": file_digest(run.folder.drafts),
-        "revisions.jsonl": file_digest(run.folder.revisions),
+        "conversations.jsonl": digest_file(run.folder.conversations),
+        "drafts.jsonl": digest_file(run.folder.drafts),
+        "revisions.jsonl": digest_file(run.folder.revisions),
         "summarize.instruction": digest(config.summarize.instruction),
         "revise.on_reject": digest(config.revise.on_reject),
         "train": digest(config.train.model_dump(mode="json", exclude={"preference", "acknowledge_terms"})),
         "seed": digest(config.seed),
         **({"train.preference": digest(preference.model_dump(mode="json"))} if preference.method != "none" else {}),
-        **{path.name: file_digest(path) for path in further_outputs(run)},
+        **{path.name: digest_file(path) for path in further_outputs(run)},
     }
 
 

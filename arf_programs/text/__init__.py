@@ -1,51 +1,51 @@
 """Text and places in it: sentences, words, exact quotes, edits, and where errors stand. Pure functions."""
 
-from arf_programs.text.edits import AppliedEdits, apply_edits, change_share, changed_places
+from arf_programs.text.edits import AppliedEdits, apply_edits, find_changes, measure_change
 from arf_programs.text.error_notes import (
     LEAST_OVERLAP,
     Span,
+    collect_evidence,
     describe_errors,
-    evidence_of,
+    edit_sentence,
+    group_by_sentence,
     match_errors,
-    notes_by_sentence,
-    sentence_edit,
 )
-from arf_programs.text.quotes import find_quote, locate_error, quote_spans
+from arf_programs.text.quotes import find_quote, find_quotes, locate_error
 from arf_programs.text.sentences import (
     Token,
-    alignment,
-    keys,
-    sentence_spans,
+    align_tokens,
+    find_sentences,
     split_sentences,
-    tokens,
+    split_tokens,
+    split_words,
+    tokenize,
     word_set,
-    words_of,
 )
-from arf_programs.text.student_prompt import student_messages, user_text
+from arf_programs.text.student_prompt import build_messages, build_user_text
 
 __all__ = [
     "LEAST_OVERLAP",
     "AppliedEdits",
     "Span",
     "Token",
-    "alignment",
+    "align_tokens",
     "apply_edits",
-    "change_share",
-    "changed_places",
+    "build_messages",
+    "build_user_text",
+    "collect_evidence",
     "describe_errors",
-    "evidence_of",
+    "edit_sentence",
+    "find_changes",
     "find_quote",
-    "keys",
+    "find_quotes",
+    "find_sentences",
+    "group_by_sentence",
     "locate_error",
     "match_errors",
-    "notes_by_sentence",
-    "quote_spans",
-    "sentence_edit",
-    "sentence_spans",
+    "measure_change",
     "split_sentences",
-    "student_messages",
-    "tokens",
-    "user_text",
+    "split_tokens",
+    "split_words",
+    "tokenize",
     "word_set",
-    "words_of",
 ]

@@ -7,7 +7,7 @@ from difflib import SequenceMatcher
 from typing import Final, NamedTuple
 
 from arf_programs.text.quotes import find_quote
-from arf_programs.text.sentences import sentence_spans
+from arf_programs.text.sentences import find_sentences
 from signatures.records import Edit, EditOp, Record, RefusedEdit
 
 _STOPS: Final = ".!?"
@@ -73,7 +73,7 @@ def apply_edits(before: str, edits: list[Edit] | tuple[Edit, ...]) -> AppliedEdi
     )
 
 
-def change_share(before: str, after: str) -> float:
+def measure_change(before: str, after: str) -> float:
     """The share of words that differ, from 0 (the same words) to 1 (none in common).
 
     `1 - 2 M / (A + B)`: A and B are the numbers of words (split at white space) of the two texts, and M the number of
@@ -83,7 +83,7 @@ def change_share(before: str, after: str) -> float:
     return 1.0 - matcher.ratio()
 
 
-def changed_places(before: str, after: str) -> tuple[tuple[int, int], ...]:
+def find_changes(before: str, after: str) -> tuple[tuple[int, int], ...]:
     """The places (start, end) of `after`, in characters, whose words `before` does not have there.
 
     By the blocks that difflib.SequenceMatcher finds between the words of the two (split at white space), so that a
@@ -150,7 +150,7 @@ def _conflict(found: _Placed, placed: list[_Placed]) -> str:
 def _apply(before: str, placed: list[_Placed]) -> str:
     """`before` with the edits applied from the right, so that the places of the others stay valid."""
     after = before
-    ends = {end for _, end in sentence_spans(before)}
+    ends = {end for _, end in find_sentences(before)}
     for item in sorted(placed, key=lambda item: (item.start, item.end, item.order), reverse=True):
         floor = max((other.end for other in placed if other is not item and other.end <= item.start), default=0)
         left, right = after[: item.start], after[item.end :]

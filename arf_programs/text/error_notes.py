@@ -12,18 +12,18 @@ from difflib import SequenceMatcher
 from typing import Final
 
 from arf_programs.text.quotes import find_quote
-from arf_programs.text.sentences import sentence_spans, words_of
+from arf_programs.text.sentences import find_sentences, split_words
 from signatures.records import Edit, EditOp, ErrorNote
 
 Span = tuple[int, int]
 
 
-def notes_by_sentence(text: str, errors: Sequence[ErrorNote]) -> dict[int, list[ErrorNote]]:
+def group_by_sentence(text: str, errors: Sequence[ErrorNote]) -> dict[int, list[ErrorNote]]:
     """The errors by the index of each sentence of `text` that their quotes overlap, in the order of the text.
 
     An error without a quote, or with one that `text` does not hold, belongs to no sentence.
     """
-    spans = sentence_spans(text)
+    spans = find_sentences(text)
     found: dict[int, list[ErrorNote]] = {}
     for note in errors:
         for index in _sentences_of(note.quote, text, spans):
@@ -31,13 +31,13 @@ def notes_by_sentence(text: str, errors: Sequence[ErrorNote]) -> dict[int, list[
     return {index: found[index] for index in sorted(found)}
 
 
-def sentence_edit(text: str, index: int, replacement: str, notes: Sequence[ErrorNote]) -> Edit:
+def edit_sentence(text: str, index: int, replacement: str, notes: Sequence[ErrorNote]) -> Edit:
     """Replaces the sentence at `index` of `text`, or deletes it where `replacement` is empty.
 
     Where the same words stand earlier too, what comes before the sentence is part of the quote and makes the place
     certain.
     """
-    spans = sentence_spans(text)
+    spans = find_sentences(text)
     start, end = spans[index]
     first = index
     while text.find(text[spans[first][0] : end]) < spans[first][0]:
@@ -49,11 +49,11 @@ def sentence_edit(text: str, index: int, replacement: str, notes: Sequence[Error
         quote=text[spans[first][0] : end],
         replacement=written,
         mends=tuple(note.id for note in notes),
-        evidence=evidence_of(notes),
+        evidence=collect_evidence(notes),
     )
 
 
-def evidence_of(notes: Sequence[ErrorNote]) -> tuple[int, ...]:
+def collect_evidence(notes: Sequence[ErrorNote]) -> tuple[int, ...]:
     """All turns that the errors cite, in order."""
     return tuple(sorted({turn for note in notes for turn in note.evidence}))
 
@@ -113,7 +113,7 @@ def quote_overlap(a: str, b: str) -> float:
 
     0 where c is less than `LEAST_OVERLAP` of the shorter quote: a shared "the" is not an overlap.
     """
-    left, right = words_of(a) or [a.strip()], words_of(b) or [b.strip()]
+    left, right = split_words(a) or [a.strip()], split_words(b) or [b.strip()]
     size = SequenceMatcher(None, left, right, autojunk=False).find_longest_match().size
     if size < LEAST_OVERLAP * min(len(left), len(right)):
         return 0.0

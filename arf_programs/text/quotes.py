@@ -47,7 +47,7 @@ def find_quote(quote: str, text: str) -> tuple[int, int] | None:
     return None
 
 
-def quote_spans(quote: str, text: str) -> list[tuple[int, int]]:
+def find_quotes(quote: str, text: str) -> list[tuple[int, int]]:
     """Every place at which `quote`, an exact substring, begins and ends at word boundaries in `text`, in order.
 
     Where none does, every place. A blank quote stands nowhere.

@@ -21,22 +21,22 @@ class Token(NamedTuple):
     end: int
 
 
-def tokens(text: str) -> list[Token]:
+def tokenize(text: str) -> list[Token]:
     """Words, numbers with their decimals ("18.90"), and each punctuation mark or sign on its own."""
     return [Token(m.group().lower().replace("’", "'"), m.start(), m.end()) for m in _TOKEN.finditer(text)]
 
 
-def keys(text: str) -> list[str]:
+def split_tokens(text: str) -> list[str]:
     """The tokens of `text` without their places."""
-    return [token.key for token in tokens(text)]
+    return [token.key for token in tokenize(text)]
 
 
-def words_of(text: str) -> list[str]:
+def split_words(text: str) -> list[str]:
     """The tokens of `text` that are words or numbers."""
-    return [key for key in keys(text) if key[0].isalnum()]
+    return [key for key in split_tokens(text) if key[0].isalnum()]
 
 
-def alignment(correct: Sequence[str], other: Sequence[str]) -> dict[int, int]:
+def align_tokens(correct: Sequence[str], other: Sequence[str]) -> dict[int, int]:
     """{index in `correct`: index in `other`} of the tokens that both have in the same order.
 
     The matching blocks of difflib.SequenceMatcher (Ratcliff and Obershelp's "gestalt" pattern matching). It is always
@@ -81,7 +81,7 @@ _OPENERS: Final = word_set(
 )
 
 
-def sentence_spans(text: str) -> list[tuple[int, int]]:
+def find_sentences(text: str) -> list[tuple[int, int]]:
     """The `(start, end)` span of each sentence of `text`, in order, without the white space around it.
 
     A line break ends a sentence, unless the line before has no final punctuation and the next one goes on in lower
@@ -101,7 +101,7 @@ def sentence_spans(text: str) -> list[tuple[int, int]]:
 
 def split_sentences(text: str) -> list[str]:
     """The sentences of `text` in order, each an exact substring of it."""
-    return [text[start:end] for start, end in sentence_spans(text)]
+    return [text[start:end] for start, end in find_sentences(text)]
 
 
 def _lines(text: str) -> list[tuple[int, int]]:
