@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -24,6 +25,18 @@ from arf_programs.runs.folder import RunFolder
 from arf_programs.runs.progress import Progress
 from arf_programs.runs.run import Run
 from signatures.records import Conversation, Turn
+
+# Property tests try the same examples in every run, and write none down. The fixtures that run for every test (no
+# network, no scripts) have nothing to reset between the examples of one.
+settings.register_profile(
+    "arf",
+    derandomize=True,
+    deadline=None,
+    database=None,
+    max_examples=100,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("arf")
 
 _LOCAL = {"127.0.0.1", "::1", "localhost"}
 

@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import Any, BinaryIO, Generic, Self, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError
 
 from signatures.exceptions import DataError
@@ -200,10 +201,20 @@ class JsonlIndex(Mapping[str, Value], Generic[Model, Value]):
             if name is not None:
                 offsets.append(offset)
                 hashes.append(_hash(name))
-        self._offsets = np.array(offsets, dtype=np.int64)
-        unsorted = np.array(hashes, dtype=np.uint64)
+        every, unsorted = np.array(offsets, dtype=np.int64), np.array(hashes, dtype=np.uint64)
+        last = self._last_of_equal_keys(every, unsorted)
+        self._offsets, unsorted = every[last], unsorted[last]
         self._order = np.argsort(unsorted, kind="stable")
         self._hashes = unsorted[self._order]
+
+    def _last_of_equal_keys(self, offsets: NDArray[np.int64], hashes: NDArray[np.uint64]) -> NDArray[np.bool_]:
+        """Which rows have a key that no later row has. Keys are read only where their hashes are equal."""
+        _, groups, counts = np.unique(hashes, return_inverse=True, return_counts=True)
+        last = counts[groups] == 1
+        repeated = np.flatnonzero(~last)
+        rows = {self._key(json.loads(self._line(int(offsets[place])))): place for place in repeated}
+        last[list(rows.values())] = True
+        return last
 
     def __getitem__(self, name: str) -> Value:
         wanted = np.uint64(_hash(name))

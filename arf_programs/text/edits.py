@@ -64,7 +64,7 @@ def apply_edits(before: str, edits: list[Edit] | tuple[Edit, ...]) -> AppliedEdi
     while placed and not _has_words(after):
         last = placed.pop()
         reason = "nothing would be left of the summary"
-        refused.append((last.order, RefusedEdit(edit=last.edit, reason=reason)))
+        refused.append((last.order, RefusedEdit(edit=edits[last.order], reason=reason)))
         after = _apply(before, placed)
     return AppliedEdits(
         after=after,

@@ -54,7 +54,8 @@ def find_quotes(quote: str, text: str) -> list[tuple[int, int]]:
     """
     if not quote.strip():
         return []
-    spans = [match.span() for match in re.finditer(re.escape(quote), text)]
+    # A lookahead, since places may overlap: "a a" stands twice in "a a a".
+    spans = [(match.start(), match.start() + len(quote)) for match in re.finditer(f"(?={re.escape(quote)})", text)]
     return [span for span in spans if not any(_joined(text, place) for place in span)] or spans
 
 
