@@ -20,7 +20,11 @@ words = st.text("abcdefgh", min_size=1, max_size=6)
 """Plain lower-case words."""
 
 _ENDS = [". ", ". ", "! ", "? ", ".\n", "… ", ".” ", ".\n\n- ", ".\r\n"]
-_PIECES = ["Mr. ", "No. 5 ", "e.g. ", "3 p.m. ", "J. R. ", "(why) ", "$45.50 ", "1. ", "the\n", "“so” ", "a  b ", ", and "]
+# fmt: off
+_PIECES = [
+    "Mr. ", "No. 5 ", "e.g. ", "3 p.m. ", "J. R. ", "(why) ", "$45.50 ", "1. ", "the\n", "“so” ", "a  b ", ", and ",
+]
+# fmt: on
 
 
 @st.composite

@@ -12,7 +12,7 @@ from strategies import hostile_text, summaries, words
 from arf_programs.text import apply_edits, find_quote, quote_spans, sentence_edit, sentence_spans, split_sentences
 from signatures.records import Edit, EditOp
 
-_SEAM = " \t\r\n.!?,;:()[]\"“”"  # what an edit may take or add where it joins text
+_SEAM = ' \t\r\n.!?,;:()[]"“”'  # what an edit may take or add where it joins text
 _PLAIN = str.maketrans({"“": '"', "”": '"', "’": "'", "‘": "'", "–": "-", "\u00a0": " ", "…": "..."})
 
 
@@ -27,7 +27,9 @@ replacements = st.lists(words.map(str.upper), min_size=1, max_size=3).map(" ".jo
 @st.composite
 def texts_with_edits(draw: st.DrawFn) -> tuple[str, list[Edit]]:
     """A text of numbered, so different, words, and edits of parts of it that do not touch one another."""
-    gaps = draw(st.lists(st.sampled_from([" ", "  ", ", ", ". ", "! ", "\n", " (", ") ", " “", "” ", ".\n\n"]), min_size=4))
+    gaps = draw(
+        st.lists(st.sampled_from([" ", "  ", ", ", ". ", "! ", "\n", " (", ") ", " “", "” ", ".\n\n"]), min_size=4)
+    )
     text = "".join(f"w{number}x{gap}" for number, gap in enumerate(gaps[:20])) + "end."
     bounds = sorted(draw(st.sets(st.integers(0, len(gaps[:20])), min_size=2, max_size=8)))
     edits = []
@@ -44,7 +46,10 @@ def any_edits(draw: st.DrawFn) -> tuple[str, list[Edit]]:
     text = draw(summaries())
     part = st.tuples(st.integers(0, len(text)), st.integers(0, 12)).map(lambda at: text[at[0] : at[0] + at[1]])
     edit = st.builds(
-        Edit, op=st.sampled_from(EditOp), quote=part | words, replacement=st.just("") | replacements | part | hostile_text
+        Edit,
+        op=st.sampled_from(EditOp),
+        quote=part | words,
+        replacement=st.just("") | replacements | part | hostile_text,
     )
     return text, draw(st.lists(edit, max_size=6))
 

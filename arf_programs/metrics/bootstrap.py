@@ -97,13 +97,13 @@ def mean_interval(
     measured = [float(value) for value in values if value is not None]
     if not measured:
         return None
+    if min(measured) == max(measured):
+        return Interval(value=measured[0], low=measured[0], high=measured[0], n=len(measured))
     if clusters is not None:
         names = [name for name, value in zip(clusters, values, strict=True) if value is not None]
         ones = [1.0] * len(measured)
         interval = cluster_ratio(measured, ones, names, samples=samples, confidence=confidence, seed=seed)
         return interval and interval.model_copy(update={"n": len(measured)})
-    if min(measured) == max(measured):
-        return Interval(value=measured[0], low=measured[0], high=measured[0], n=len(measured))
     import numpy as np
 
     low, high = _bounds((measured,), np.mean, samples, confidence, seed)

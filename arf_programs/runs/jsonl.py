@@ -210,7 +210,7 @@ class JsonlIndex(Mapping[str, Value], Generic[Model, Value]):
     def _last_of_equal_keys(self, offsets: NDArray[np.int64], hashes: NDArray[np.uint64]) -> NDArray[np.bool_]:
         """Which rows have a key that no later row has. Keys are read only where their hashes are equal."""
         _, groups, counts = np.unique(hashes, return_inverse=True, return_counts=True)
-        last = counts[groups] == 1
+        last: NDArray[np.bool_] = counts[groups] == 1
         repeated = np.flatnonzero(~last)
         rows = {self._key(json.loads(self._line(int(offsets[place])))): place for place in repeated}
         last[list(rows.values())] = True
