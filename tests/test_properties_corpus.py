@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from strategies import conversation, hostile_text, text_with_surrogates, words
 
 from arf_programs.config import ColumnsConfig
-from arf_programs.corpus import Split, clean_text, duplicate_groups, split_conversations
+from arf_programs.corpus import Split, clean_text, group_duplicates, split_conversations
 from arf_programs.corpus.turns import parse_turns, read_turns
 from signatures.records import Conversation, Turn
 
@@ -114,9 +114,9 @@ def test_groups_of_near_duplicates_do_not_depend_on_order_case_and_punctuation(
     texts: list[list[str]], threshold: float, data: st.DataObject
 ) -> None:
     order = data.draw(st.permutations(range(len(texts))))
-    groups = duplicate_groups([conversation("c", " ".join(text)) for text in texts], threshold=threshold)
+    groups = group_duplicates([conversation("c", " ".join(text)) for text in texts], threshold=threshold)
     shown = [conversation("c", ", ".join(texts[place]).upper()) for place in order]
-    shuffled = dict(zip(order, duplicate_groups(shown, threshold=threshold), strict=True))
+    shuffled = dict(zip(order, group_duplicates(shown, threshold=threshold), strict=True))
     for a in range(len(texts)):
         for b in range(a):
             assert (groups[a] == groups[b]) == (shuffled[a] == shuffled[b])
@@ -128,6 +128,6 @@ def test_groups_of_near_duplicates_do_not_depend_on_order_case_and_punctuation(
 def test_two_texts_are_near_duplicates_from_the_threshold_on(size: int, own: int, threshold: float) -> None:
     shared = " ".join(f"w{number}" for number in range(size))
     longer = " ".join([shared, *(f"own{number}" for number in range(own))])
-    groups = duplicate_groups([conversation("a", shared), conversation("b", longer)], threshold=threshold)
+    groups = group_duplicates([conversation("a", shared), conversation("b", longer)], threshold=threshold)
     similar = (size - 4) / (size - 4 + own)
     assert (groups[0] == groups[1]) == (similar >= threshold or math.isclose(similar, threshold))

@@ -9,7 +9,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from strategies import hostile_text, summaries, words
 
-from arf_programs.text import apply_edits, find_quote, quote_spans, sentence_edit, sentence_spans, split_sentences
+from arf_programs.text import apply_edits, edit_sentence, find_quote, find_quotes, find_sentences, split_sentences
 from signatures.records import Edit, EditOp
 
 _SEAM = ' \t\r\n.!?,;:()[]"“”'  # what an edit may take or add where it joins text
@@ -120,7 +120,7 @@ def test_an_edit_inside_another_one_is_refused(case: tuple[str, list[Edit]], dat
 def test_an_edit_of_a_sentence_meets_this_sentence_and_no_equal_one(sentences: list[str], data: st.DataObject) -> None:
     text = " ".join(sentences)
     index = data.draw(st.integers(0, len(sentences) - 1))
-    edit = sentence_edit(text, index, "All is well.", [])
+    edit = edit_sentence(text, index, "All is well.", [])
     assert apply_edits(text, [edit]).after == " ".join([*sentences[:index], "All is well.", *sentences[index + 1 :]])
 
 
@@ -161,7 +161,7 @@ def test_the_places_of_a_quote_are_all_that_stand_at_word_boundaries(parts: list
     text, quote = " ".join(parts), " ".join(quoted)
     places = [start for start in range(len(text)) if text.startswith(quote, start)]
     bounded = [start for start in places if f" {text} ".startswith(f" {quote} ", start)]
-    spans = quote_spans(quote, text)
+    spans = find_quotes(quote, text)
     assert spans == [(start, start + len(quote)) for start in bounded or places]
     assert spans[:1] == ([found] if (found := find_quote(quote, text)) else [])
 
@@ -169,7 +169,7 @@ def test_the_places_of_a_quote_are_all_that_stand_at_word_boundaries(parts: list
 @given(summaries() | hostile_text)
 @example("He said “no.” and left. 1. One\n2. Two")
 def test_sentences_are_in_order_do_not_overlap_and_hold_all_text(text: str) -> None:
-    spans = sentence_spans(text)
+    spans = find_sentences(text)
     assert all(start < end for start, end in spans)
     assert all(end <= start for (_, end), (start, _) in pairwise(spans))
     assert "".join("".join(split_sentences(text)).split()) == "".join(text.split())
