@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import json
+import logging
 import re
 import shlex
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ from typing import Any, Literal, Union, get_args, get_origin
 import pytest
 import typer
 import yaml
+from mkdocs.commands.build import build
+from mkdocs.config import load_config as load_site
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
@@ -35,25 +38,14 @@ from signatures import exceptions, records
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
-CONFIGURATION, METHOD, ARCHITECTURE, COMPILE, PROBE, COST, SERVING, TRAINING, RUNNING = (
-    ROOT / "docs" / f"{n}.md"
-    for n in ("configuration", "method", "architecture", "compile", "probe", "cost", "serving", "training", "running")
+DOCS = ROOT / "docs"
+CONFIGURATION, METHOD, ARCHITECTURE, COMPILE, PROBE, COST, SERVING = (
+    DOCS / f"{n}.md" for n in ("configuration", "method", "architecture", "compile", "probe", "cost", "serving")
 )
-PAGES = [
-    README,
-    CONFIGURATION,
-    METHOD,
-    ARCHITECTURE,
-    COMPILE,
-    PROBE,
-    ROOT / "docs" / "licences.md",
-    COST,
-    SERVING,
-    TRAINING,
-    RUNNING,
-    ROOT / "CHANGELOG.md",
-    ROOT / "CONTRIBUTING.md",
-]
+COMMAND_PAGE, PROVIDERS, RUN_FOLDER, LICENCES = (
+    DOCS / f"{n}.md" for n in ("commands", "providers", "run-folder", "licences")
+)
+PAGES = [README, *sorted(DOCS.glob("*.md")), ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md"]
 COMMANDS = typer.main.get_command(app)
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -199,7 +191,7 @@ def test_python_on_a_page_compiles_and_its_imports_exist(page: Path):
 
 
 def test_the_provider_diff_turns_a_valid_configuration_into_another():
-    (block,) = fences(README, "diff")
+    (block,) = fences(PROVIDERS, "diff")
     for sign in "-+":
         lines = [line[1:] for line in block.splitlines() if line[0] in f" {sign}"]
         document = {"corpus": {"path": "x.jsonl"}, **yaml.safe_load("\n".join(lines))}
@@ -253,7 +245,9 @@ def test_other_commands_on_a_page_exist(page: Path):
 
 
 def test_the_table_of_commands_is_that_of_the_help():
-    documented = {" ".join(code(row[0])[0].split()[1:]): row[1] for row in table(README, "command", "what it does")}
+    documented = {
+        " ".join(code(row[0])[0].split()[1:]): row[1] for row in table(COMMAND_PAGE, "command", "what it does")
+    }
     actual = {}
     for name, command in COMMANDS.commands.items():
         arguments = [item.metavar for item in command.params if item.param_type_name == "argument"]
@@ -262,8 +256,8 @@ def test_the_table_of_commands_is_that_of_the_help():
 
 
 def test_the_table_of_options_is_that_of_the_help():
-    documented = {tuple(sorted(code(row[0]))): row[1] for row in table(README, "option", "what it does")}
-    of_probe = table(README, "option of `arf probe`", "what it does")
+    documented = {tuple(sorted(code(row[0]))): row[1] for row in table(COMMAND_PAGE, "option", "what it does")}
+    of_probe = table(COMMAND_PAGE, "option of `arf probe`", "what it does")
     for name, command in COMMANDS.commands.items():
         options = {
             tuple(sorted(item.opts)): item.help
@@ -278,8 +272,8 @@ def test_the_table_of_options_is_that_of_the_help():
         elif name == "probe":
             assert options == documented | {(code(row[0])[0],): row[1] for row in of_probe}
         elif name in ("run", "train", *(stage.name for stage in STAGES)):
-            more = table(README, "option of a stage", "what it does")
-            more += table(README, "option of `arf train`", "what it does") if name == "train" else []
+            more = table(COMMAND_PAGE, "option of a stage", "what it does")
+            more += table(COMMAND_PAGE, "option of `arf train`", "what it does") if name == "train" else []
             assert options == documented | {(code(row[0])[0],): row[1] for row in more}, name
         else:
             page = {"compile": COMPILE, "estimate": COST}.get(name)
@@ -288,7 +282,7 @@ def test_the_table_of_options_is_that_of_the_help():
 
 
 def test_exit_codes_are_documented():
-    documented = [int(row[0]) for row in table(README, "exit code", "meaning")]
+    documented = [int(row[0]) for row in table(COMMAND_PAGE, "exit code", "meaning")]
     assert documented == [
         session.DONE,
         session.FAILED,
@@ -303,7 +297,7 @@ def test_exit_codes_are_documented():
 
 def tree() -> dict[str, str]:
     """The paths of the README's tree, each with its phrase."""
-    (block,) = [block for block in fences(README, "text") if "pyproject.toml" in block]
+    (block,) = fences(README, "text")
     folders: list[str] = []
     found = {}
     for line in block.splitlines():
@@ -320,26 +314,24 @@ def test_every_path_of_the_tree_exists_and_has_a_phrase():
         assert phrase, path
 
 
-def test_the_tree_names_every_package_and_every_module_of_the_engine():
-    packages = [
-        path.parent
-        for name in ("signatures", "arf_programs", "training")
-        for path in (ROOT / name).rglob("__init__.py")
-    ]
-    assert {f"{path.relative_to(ROOT)}/" for path in packages} <= set(tree())
-    modules = {f"arf_programs/{path.name}" for path in (ROOT / "arf_programs").glob("*.py")} - {
-        "arf_programs/__init__.py"
-    }
-    assert modules <= set(tree())
-    assert {f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")} <= set(tree())
+def test_the_tree_names_every_room_and_every_folder():
+    rooms = {f"{path.parent.relative_to(ROOT)}/" for path in (ROOT / "arf_programs").glob("*/__init__.py")}
+    folders = {"signatures/", "arf_programs/", "training/", "examples/", "docs/", "bench/", "tests/"}
+    assert rooms | folders | {"arf_programs/pipeline.py"} == set(tree())
 
 
-def test_every_example_is_in_the_readme():
-    linked = set(re.findall(r"\]\((examples/[^)]+\.yaml)\)", text_of(README)))
+def test_the_readme_is_short_and_leads_to_every_page():
+    assert len(text_of(README).splitlines()) < 200
+    linked = set(re.findall(r"\]\((docs/[^)#]+\.md)", text_of(README)))
+    assert linked == {f"docs/{path.name}" for path in DOCS.glob("*.md")}
+
+
+def test_every_example_is_on_the_page_of_providers():
+    linked = set(re.findall(r"\]\(\.\./(examples/[^)]+\.yaml)\)", text_of(PROVIDERS)))
     assert linked == {str(path.relative_to(ROOT)) for path in (ROOT / "examples").rglob("*.yaml")}
 
 
-@pytest.mark.parametrize("page", [README, ARCHITECTURE], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [RUN_FOLDER, ARCHITECTURE], ids=lambda page: page.name)
 def test_the_files_of_a_run_are_documented(page: Path):
     folder = RunFolder(Path("run"))
     properties = [name for name, value in vars(RunFolder).items() if isinstance(value, property)]
@@ -384,7 +376,7 @@ def test_architecture_names_every_stage_record_and_error():
 
 def test_every_provider_whose_terms_restrict_training_is_documented():
     rows = table(
-        ROOT / "docs" / "licences.md",
+        LICENCES,
         "provider",
         "name",
         "which models",
@@ -416,9 +408,15 @@ def anchor(heading: str) -> str:
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
+def targets(page: Path) -> list[str]:
+    """Where the links and images of a page lead, outside of code."""
+    prose = re.sub(r"^```.*?^```$|`[^`\n]*`", "", text_of(page), flags=re.MULTILINE | re.DOTALL)
+    return re.findall(r"\]\(([^)\s]+)\)", prose)
+
+
 @every_page
 def test_links_lead_somewhere(page: Path):
-    for target in re.findall(r"\]\(([^)\s]+)\)", text_of(page)):
+    for target in targets(page):
         if target.startswith("https://"):
             continue
         path, _, fragment = target.partition("#")
@@ -429,6 +427,17 @@ def test_links_lead_somewhere(page: Path):
             assert fragment in [anchor(heading) for heading in headings], target
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_the_site_builds_without_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    site = load_site(str(ROOT / "mkdocs.yml"), site_dir=str(tmp_path), strict=True)
+    with caplog.at_level(logging.WARNING, logger="mkdocs"):
+        build(site)
+    assert not caplog.records
+    pages = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.html")}
+    assert {"index.html", "CHANGELOG.html", *(f"{path.stem}.html" for path in DOCS.glob("*.md"))} <= pages
+    assert (tmp_path / "examples" / "paper.yaml").is_file()
+
+
 @every_page
 def test_pages_are_plain(page: Path):
     text = text_of(page)
@@ -436,8 +445,13 @@ def test_pages_are_plain(page: Path):
     assert not re.search("[\U0001f000-\U0001faff\u2600-\u27bf]", text), "an emoji"
 
 
-def test_measured_parts_of_the_readme_are_marked():
-    opened = re.findall(r"<!-- (measured: [^>]+|end) -->", text_of(README))
-    assert opened[1::2] == ["end"] * (len(opened) // 2)
-    assert all(mark.startswith("measured: ") for mark in opened[::2])
-    assert opened[::2]
+@every_page
+def test_measured_parts_are_marked_from_beginning_to_end(page: Path):
+    marks = re.findall(r"<!-- (?:(?:measured|printed): )?(\S[^>]*?) -->", text_of(page))
+    assert marks[1::2] == ["end"] * (len(marks) // 2)
+    assert "end" not in marks[::2]
+    assert len(marks) % 2 == 0
+
+
+def test_the_readme_has_measured_parts():
+    assert len(re.findall("<!-- measured: ", text_of(README))) >= 2
