@@ -1,21 +1,21 @@
-"""The one tree of exceptions.
+"""Every exception that ARF raises on purpose.
 
 ArfError
-├── UserError            the user's input or configuration is wrong: exit code 2
-│   ├── ConfigError      arf.yaml, `--set`, `taxonomy.yaml`
-│   ├── DataError        a corpus, a labelled set, a stage's file
+├── UserError            exit code 2: the user's input or configuration is wrong
+│   ├── ConfigError      arf.yaml, `--set` or taxonomy.yaml is wrong
+│   ├── DataError        a corpus, a labelled set or a file of a run cannot be used
 │   └── MissingExtra     an optional package is not installed
-└── WorkError            something failed at work: exit code 1
-    ├── ModelError       a model that does not answer, or not usefully
-    │   └── EndpointError  an endpoint that only fails: the stage stops, and goes on when it works
-    ├── BudgetError      a cap of the budget is reached: exit code 3
-    ├── QuoteError       a quote or a turn that does not exist
-    └── StageError       a stage that could not be finished
+└── WorkError            exit code 1: something failed at work
+    ├── ModelError       a model gives no answer, or none that can be used
+    │   └── EndpointError  an endpoint answers every call with an error: the stage stops
+    ├── BudgetError      exit code 3: a cap of the budget is reached
+    ├── QuoteError       a quote or a turn does not exist
+    └── StageError       a stage could not be finished
 """
 
 
 class ArfError(Exception):
-    """Base of every error that ARF raises on purpose; its message needs no traceback."""
+    """Base of all errors that ARF raises on purpose. The message says enough, so no traceback is shown."""
 
 
 class UserError(ArfError):
@@ -23,7 +23,7 @@ class UserError(ArfError):
 
 
 class ConfigError(UserError):
-    """Configuration problems, all of them at once, each with its place and its mend."""
+    """The configuration has problems. `problems` holds all of them, each with its place and how to mend it."""
 
     def __init__(self, problems: list[str] | str) -> None:
         self.problems = [problems] if isinstance(problems, str) else list(problems)
@@ -31,11 +31,11 @@ class ConfigError(UserError):
 
 
 class DataError(UserError):
-    """A data file that cannot be used; the message names file, line and mend."""
+    """A data file cannot be used. The message names the file and the line, and says how to mend it."""
 
 
 class MissingExtra(UserError):  # noqa: N818 - named for what is missing
-    """An optional package is not installed; the message gives the pip command."""
+    """An optional package is not installed. The message gives the pip command."""
 
 
 class WorkError(ArfError):
@@ -43,19 +43,19 @@ class WorkError(ArfError):
 
 
 class ModelError(WorkError):
-    """A model did not answer, or not usefully."""
+    """A model gave no answer, or none that can be used."""
 
 
 class EndpointError(ModelError):
-    """An endpoint that only fails, so that every further call would."""
+    """An endpoint answers every call with an error, so the stage stops. A later run continues where it stopped."""
 
 
 class BudgetError(WorkError):
-    """A cap of the budget is reached; nothing is lost, and the run goes on when the cap is raised."""
+    """A cap of the budget is reached. Nothing is lost: the run continues when the cap is raised."""
 
 
 class QuoteError(WorkError):
-    """A quote that the summary does not contain, or a turn that the conversation does not have."""
+    """The summary does not contain a quote, or the conversation does not have a turn."""
 
 
 class StageError(WorkError):

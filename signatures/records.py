@@ -1,4 +1,4 @@
-"""The records that flow through ARF, frozen and strict, each carrying what produced it."""
+"""The records that flow through ARF: what is read, what models write, and what is measured."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ Preference = Literal["a", "b", "tie"]
 
 
 class Record(BaseModel):
-    """Base of all records: frozen, and unknown fields are refused."""
+    """Base of all records. A record cannot be changed, and unknown fields are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Turn(Record):
-    """One utterance."""
+    """What one speaker says at once."""
 
     speaker: str = Field(min_length=1)
     text: str
 
 
 class Conversation(Record):
-    """A conversation; turns are numbered from 1 wherever they are shown or cited."""
+    """A conversation. Turns are numbered from 1 wherever they are shown or cited."""
 
     id: str = Field(min_length=1)
     channel: str = "default"
@@ -35,16 +35,16 @@ class Conversation(Record):
     metadata: dict[str, JsonValue] = Field(default_factory=dict)
 
     def as_text(self) -> str:
-        """The turns as `Speaker: text` lines, the form in which a student is trained and served."""
+        """Write the turns as `Speaker: text` lines. Students are trained and served with this form."""
         return "\n".join(f"{turn.speaker}: {turn.text}" for turn in self.turns)
 
     def as_numbered_text(self) -> str:
-        """The turns as `[n] Speaker: text` lines, for questions whose answer cites turns."""
+        """Write the turns as `[n] Speaker: text` lines, for questions whose answer cites turns."""
         return "\n".join(f"[{n}] {turn.speaker}: {turn.text}" for n, turn in enumerate(self.turns, start=1))
 
 
 class Summary(Record):
-    """A summary of a conversation, by a system (`teacher`, `base`, `student_arf`, ...) and its model."""
+    """A summary of a conversation, with the system (`teacher`, `base`, `student_arf`, ...) and model that wrote it."""
 
     conversation_id: str
     text: str
@@ -54,11 +54,11 @@ class Summary(Record):
 
 
 class ErrorNote(Record):
-    """One error in one summary. Make it with `arf_programs.quotes.locate_error`, which rejects what does not exist.
+    """One error in one summary. Make it with `arf_programs.text.locate_error`, which checks quote and turns.
 
-    `quote` is an exact substring of the summary, empty for an omission; `evidence` holds turn numbers from 1.
-    `score` is the probability, 0 to 1, that the conversation does not support the sentence of the quote, as the analyst
-    gives it; None where it gives none.
+    `quote` is an exact substring of the summary, and empty for an omission. `evidence` holds turn numbers from 1.
+    `score` is the analyst's probability, 0 to 1, that the conversation does not support the quoted sentence. It is None
+    if the analyst gives none.
     """
 
     id: str
@@ -72,7 +72,7 @@ class ErrorNote(Record):
 
 
 class Category(Record):
-    """A kind of error: `id` is its name in records, `count` how many notes it was induced from."""
+    """A kind of error. `id` is its name in records, and `count` the number of notes from which it was induced."""
 
     id: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     name: str
@@ -83,7 +83,7 @@ class Category(Record):
 
 
 class Taxonomy(Record):
-    """The categories of error that a run looks for."""
+    """The kinds of error that a run looks for."""
 
     categories: tuple[Category, ...] = Field(min_length=1)
 
@@ -91,10 +91,11 @@ class Taxonomy(Record):
         return tuple(category.id for category in self.categories)
 
     def as_text(self) -> str:
-        """One line a category, as a model reads it."""
+        """Write one line for each category, as a model reads it."""
         return "\n".join(f"- {c.id}: {c.definition}" for c in self.categories)
 
 
+# This docstring is part of a prompt: it goes into the JSON schema of `propose_edits`.
 class EditOp(StrEnum):
     """What an edit does at its quote; `insert` puts the replacement right after it (empty quote: at the end)."""
 
@@ -104,9 +105,10 @@ class EditOp(StrEnum):
 
 
 class Edit(Record):
-    """One change: `quote` is an exact substring of the summary, `mends` the ids of the errors it removes.
+    """One change. `quote` is an exact substring of the summary, and `mends` holds the ids of the errors it removes.
 
-    `gain` is by how much it raised the probability that the conversation supports the sentence, where that was asked.
+    `gain` says how much the edit raised the probability that the conversation supports the sentence. It is None if this
+    was not measured.
     """
 
     op: EditOp
@@ -118,7 +120,7 @@ class Edit(Record):
 
 
 class RefusedEdit(Record):
-    """An edit that was not applied, and why."""
+    """An edit that was not applied, with the reason."""
 
     edit: Edit
     reason: str
@@ -133,11 +135,11 @@ class Verdict(StrEnum):
 
 
 class Revision(Record):
-    """A draft and what became of it. `after` follows from `before` and `applied` by a pure function
-    (except for the `rewrite` and `taxonomy` strategies, where the model writes it whole).
+    """A draft and its revision.
 
-    `errors` are those found in `before`, `remaining` those found in `after`; `feedback` says, for each attempt
-    that failed, what was wrong with it.
+    `after` is `before` with the edits in `applied`. With the strategies `rewrite` and `taxonomy`, the model writes the
+    whole of `after`. `errors` were seen in `before`, and `remaining` in `after`. `feedback` says what was wrong with
+    each attempt that failed.
     """
 
     conversation_id: str
@@ -155,9 +157,9 @@ class Revision(Record):
 
 
 class SentenceScore(Record):
-    """How the analyst sees one sentence of a summary: flagged or not, and the score on which that rests, if any.
+    """The analyst's answer about one sentence of a summary.
 
-    `score` is the probability, 0 to 1, that the conversation does not support the sentence.
+    `score` is the probability, 0 to 1, that the conversation does not support the sentence; None if there is none.
     """
 
     sentence: str
@@ -166,7 +168,7 @@ class SentenceScore(Record):
 
 
 class DraftErrors(Record):
-    """The errors found in one summary; `rejected` gives the reasons for notes that quote or cite nothing real."""
+    """The errors of one summary. `rejected` says why notes were refused: a quote or a turn does not exist."""
 
     conversation_id: str
     system: str
@@ -175,7 +177,7 @@ class DraftErrors(Record):
 
 
 class Failure(Record):
-    """A row that failed at work: counted and kept, with its reason."""
+    """A row that failed. It is kept with its reason, so that every row is counted."""
 
     conversation_id: str
     stage: str
@@ -193,10 +195,10 @@ class Message(Record):
 
 
 class TrainingExample(Record):
-    """One row of `train/<arm>.jsonl`; `messages` is the prompt that the student will be served with.
+    """One row of `train/<arm>.jsonl`. `messages` is the prompt with which the student will be served.
 
-    `edited` holds the places (start, end) of the completion, in characters, that revision wrote anew; `weight` is that
-    of the whole example in the loss.
+    `edited` holds the places (start, end) of the completion, in characters, that the revision changed. `weight` is the
+    weight of the whole example in the loss.
     """
 
     conversation_id: str
@@ -209,8 +211,9 @@ class TrainingExample(Record):
 
 
 class PreferencePair(Record):
-    """One row of `train/preference.jsonl`, in TRL's conversational preference format: the verified revision is
-    `chosen`, its draft `rejected`, each one message of the assistant. With edits they differ in the edits alone.
+    """One row of `train/preference.jsonl`, in TRL's conversational preference format.
+
+    `chosen` is the verified revision and `rejected` its draft. Each is one message of the assistant.
     """
 
     conversation_id: str
@@ -221,9 +224,9 @@ class PreferencePair(Record):
 
 
 class Rating(Record):
-    """A judge's ratings from 1 to 5, of the whole (`rating`) and by aspect, with its reasons.
+    """A judge's ratings from 1 to 5: of the whole summary (`rating`) and of three aspects, with reasons.
 
-    `model` and `prompt` produced it; `prompt` is the version of the rubric and the hash of all that is asked.
+    `prompt` is the version of the rubric, with a hash of the whole question.
     """
 
     rating: int = Field(ge=1, le=5)
@@ -236,10 +239,10 @@ class Rating(Record):
 
 
 class PairVerdict(Record):
-    """Which of two systems' summaries of a conversation the judge prefers, asked in both orders.
+    """The judge's choice between the summaries of two systems, asked in both orders.
 
-    `a_first` is its answer with the summary of `a` shown first, `b_first` that with the summary of `b` shown first;
-    both are None where nobody was asked, since the texts are the same. `winner` is a tie where the two disagree.
+    `a_first` is the answer when the summary of `a` is shown first, and `b_first` when that of `b` is. `winner` is a tie
+    if the two answers disagree. Both answers are None if the texts are equal, since the judge is then not asked.
     """
 
     conversation_id: str
@@ -257,7 +260,7 @@ class PairVerdict(Record):
 
 
 class Score(Record):
-    """Everything measured about one summary on the holdout; `None` where it was not measured."""
+    """All measurements of one summary of the holdout. None means that something was not measured."""
 
     conversation_id: str
     channel: str

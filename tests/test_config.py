@@ -78,9 +78,9 @@ revise:
     assert any(item.startswith(f"{path} line 10: revise.strategy: ") and "'taxonomy'" in item for item in found)
 
 
-def test_an_unknown_key_without_a_likeness_lists_the_known_ones(tmp_path):
+def test_an_unknown_key_that_is_like_no_other_lists_the_keys_of_its_section(tmp_path):
     (problem,) = problems(tmp_path, FIVE_LINES + "evaluate: {zzz: 1}\n")
-    assert "evaluate.zzz is not a known key: known here are analyst, judge, pairwise, " in problem
+    assert "evaluate.zzz is not a known key: the keys here are analyst, judge, pairwise, " in problem
 
 
 def test_an_unknown_role_is_refused(tmp_path):

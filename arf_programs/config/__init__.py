@@ -1,9 +1,9 @@
-"""What `arf.yaml` may say: one pydantic model for each section, and how the file is read.
+"""The configuration: one pydantic model for each section of `arf.yaml`, and the function that reads the file.
 
 All problems of a file are reported at once, each with its line and how to mend it.
 """
 
-from arf_programs.config.commands import Kind, PlantConfig
+from arf_programs.config.commands import OPTIMIZERS, Kind, OptimizerName, PlantConfig, TargetName
 from arf_programs.config.evaluate import AUTO
 from arf_programs.config.load import dump_config, load_config
 from arf_programs.config.models import PIPELINE_ROLES, ROLES, BatchConfig, ModelConfig, Role
@@ -19,12 +19,9 @@ from arf_programs.config.schema import (
 )
 from arf_programs.config.train import (
     ARMS,
-    OPTIMIZERS,
     PREFERENCE_STUDENTS,
     Arm,
     Method,
-    OptimizerName,
-    TargetName,
     TermsName,
     TrainConfig,
 )

@@ -1,27 +1,22 @@
-"""The section `plant` of arf.yaml: which errors are planted, and into what.
-
-The `compile` and `programs` sections: DSPy's optimizers with their own parameters, and the programs in use.
-"""
+"""The sections for commands beside `arf run`: `plant`, `compile` and `programs`."""
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 from pydantic import Field, field_validator, model_validator
 
 from arf_programs.config.models import Section
 
 Kind = Literal["number", "amount", "date", "name", "speaker", "negation", "outcome", "unsupported", "action"]
-KINDS: tuple[Kind, ...] = (
-    *("number", "amount", "date", "name", "speaker", "negation", "outcome", "unsupported", "action"),
-)
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 class PlantConfig(Section):
-    """A labelled set made by planting known errors in summaries believed right."""
+    """Which errors are planted, and in which summaries. The result is a labelled set."""
 
     source: Literal["auto", "references", "labeled", "revisions"] = Field(
-        default="auto", description="which summaries are believed right"
+        default="auto", description="the summaries that are taken to be right"
     )
     kinds: tuple[Kind, ...] = KINDS
     min_errors: int = Field(default=1, ge=1, le=10, description="fewest errors planted in a summary")
@@ -45,17 +40,22 @@ class PlantConfig(Section):
         return self
 
 
+OptimizerName = Literal[
+    "labeled_fewshot", "bootstrap", "bootstrap_random_search", "knn_fewshot", "mipro", "gepa", "simba"
+]
+OPTIMIZERS: tuple[OptimizerName, ...] = get_args(OptimizerName)
+TargetName = Literal["analyze", "revise", "judge", "summarize"]
 Effort = Literal["light", "medium", "heavy"]
 
 
 class LabeledFewShotConfig(Section):
-    """`dspy.LabeledFewShot`: labelled examples as demonstrations, drawn at random."""
+    """`dspy.LabeledFewShot` draws labelled examples at random and shows them as demonstrations."""
 
     k: int = Field(default=4, ge=1, le=16, description="demonstrations")
 
 
 class BootstrapConfig(Section):
-    """`dspy.BootstrapFewShot`: answers of the model itself that scored well, as demonstrations."""
+    """`dspy.BootstrapFewShot` shows the model's own answers that scored well as demonstrations."""
 
     max_bootstrapped_demos: int = Field(default=2, ge=0, le=16, description="the model's own answers shown at most")
     max_labeled_demos: int = Field(default=2, ge=0, le=16, description="demonstrations in all, at most")
@@ -70,19 +70,19 @@ class BootstrapConfig(Section):
 
 
 class RandomSearchConfig(BootstrapConfig):
-    """`dspy.BootstrapFewShotWithRandomSearch`: several such sets of demonstrations, the best on dev."""
+    """`dspy.BootstrapFewShotWithRandomSearch` tries several such sets and keeps the best on dev."""
 
-    num_candidate_programs: int = Field(default=6, ge=1, le=64, description="sets that are tried")
+    num_candidate_programs: int = Field(default=6, ge=1, le=64, description="sets of demonstrations that are tried")
 
 
 class KnnFewShotConfig(Section):
-    """`dspy.KNNFewShot`: for each call the labelled examples that are most like it."""
+    """`dspy.KNNFewShot` shows each call the labelled examples that are most like it."""
 
     k: int = Field(default=3, ge=1, le=16, description="nearest examples shown")
 
 
 class MiproConfig(Section):
-    """`dspy.MIPROv2`: instructions proposed by the prompt model and demonstrations, searched together."""
+    """`dspy.MIPROv2` searches for instructions, which the prompt model proposes, together with demonstrations."""
 
     auto: Effort | None = Field(default="light", description="size of the search; null: num_candidates and num_trials")
     num_candidates: int | None = Field(default=None, ge=2, le=64, description="instructions and sets of demonstrations")
@@ -100,7 +100,7 @@ class MiproConfig(Section):
 
 
 class GepaConfig(Section):
-    """`dspy.GEPA`: instructions rewritten by the reflection model, which reads what went wrong."""
+    """`dspy.GEPA` lets the reflection model read what went wrong and rewrite the instructions."""
 
     auto: Effort | None = Field(default="light", description="size of the search; null: max_metric_calls")
     max_metric_calls: int | None = Field(default=None, ge=1, description="summaries scored in all")
@@ -115,16 +115,16 @@ class GepaConfig(Section):
 
 
 class SimbaConfig(Section):
-    """`dspy.SIMBA`: rules and demonstrations from examples on which samples of the model differ most."""
+    """`dspy.SIMBA` makes rules and demonstrations from the examples on which the model's samples differ most."""
 
-    bsize: int = Field(default=8, ge=2, le=64, description="examples in a mini-batch; at most all of train are taken")
+    bsize: int = Field(default=8, ge=2, le=64, description="examples in a mini-batch, at most all of train")
     num_candidates: int = Field(default=4, ge=2, le=16, description="programs tried in a step")
     max_steps: int = Field(default=4, ge=1, le=64, description="steps")
     max_demos: int = Field(default=2, ge=0, le=16, description="demonstrations shown at most; 0: rules only")
 
 
 class OptimizersConfig(Section):
-    """Parameters by optimizer, named as in DSPy."""
+    """The parameters of each optimizer, named as in DSPy."""
 
     labeled_fewshot: LabeledFewShotConfig = LabeledFewShotConfig()
     bootstrap: BootstrapConfig = BootstrapConfig()
@@ -136,7 +136,7 @@ class OptimizersConfig(Section):
 
 
 class CompileConfig(Section):
-    """How `arf compile` splits the labelled set, what it runs, and where it writes."""
+    """How `arf compile` splits the labelled set, with which parameters it optimizes, and where it writes."""
 
     dir: str = Field(default="compiled", min_length=1, description="folder of the compiled programs, beside arf.yaml")
     split: tuple[float, ...] = Field(default=(0.5, 0.25, 0.25), description="shares of train, dev and test")
@@ -151,7 +151,7 @@ class CompileConfig(Section):
 
 
 class ProgramsConfig(Section):
-    """Compiled programs in use: the folder that `arf compile` wrote, or null for the program as it is."""
+    """The compiled programs that a run uses. Each is a folder that `arf compile` wrote, or null for none."""
 
     analyze: str | None = Field(default=None, description="folder of a compiled analyser")
     revise: str | None = Field(default=None, description="folder of a compiled editor")

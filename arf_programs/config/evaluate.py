@@ -1,4 +1,4 @@
-"""The section `evaluate` of arf.yaml: which systems are compared on the holdout, and how."""
+"""The section `evaluate`: which systems are compared on the holdout, and how."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from arf_programs.config.models import ModelConfig, Section
+from arf_programs.config.models import ModelConfig, Section, spell_out_models
 from arf_programs.config.train import STUDENTS
 
 AUTO = "auto"
@@ -19,33 +19,32 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*")
 class EvaluateConfig(Section):
     """How the systems are compared on the holdout."""
 
-    analyst: bool = Field(default=True, description="count the analyst's errors beside those of the checks")
+    analyst: bool = Field(default=True, description="count the analyst's errors too, not only those of the checks")
     judge: bool = Field(default=True, description="rate every summary from 1 to 5")
     pairwise: bool = Field(default=True, description="have the judge compare pairs of systems, in both orders")
     pairs: tuple[tuple[str, str], ...] = Field(
-        default=(), description="pairs of systems beside each student with its teacher"
+        default=(), description="further pairs; each student and its teacher always are one"
     )
     reviser: bool = Field(default=True, description="score the editor's revisions of the teacher's holdout drafts")
-    systems: dict[str, ModelConfig] = Field(default_factory=dict, description="further systems: name to model")
+    systems: dict[str, ModelConfig] = Field(default_factory=dict, description="names and models of further systems")
     similarity: str | None = Field(default=AUTO, description="embedding model for the similarity to references")
     max_tokens: int = Field(default=200, ge=16, description="longest summary of base and students, in tokens")
     serve: dict[str, ModelConfig] = Field(
-        default_factory=dict, description="system (base, student_arf, ...) to a model that serves it elsewhere"
+        default_factory=dict,
+        description="models that serve a system (base, student_arf, ...) from another endpoint",
     )
     samples: int = Field(default=2000, ge=100, description="bootstrap resamples")
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
-    cluster: str | None = Field(default=None, description="metadata column whose values are drawn whole")
+    cluster: str | None = Field(default=None, description="metadata column whose equal values are resampled together")
 
     @field_validator("serve", "systems", mode="before")
     @classmethod
     def _strings_are_models(cls, value: Any) -> Any:
-        if not isinstance(value, dict):
-            return value
-        return {system: {"model": model} if isinstance(model, str) else model for system, model in value.items()}
+        return spell_out_models(value) if isinstance(value, dict) else value
 
     @field_validator("serve")
     @classmethod
-    def _systems_are_known(cls, value: dict[str, ModelConfig]) -> dict[str, ModelConfig]:
+    def _served_systems_exist(cls, value: dict[str, ModelConfig]) -> dict[str, ModelConfig]:
         unknown = [system for system in value if system not in _SERVED]
         if unknown:
             raise ValueError(f"no system is called {unknown[0]!r}: name one of {', '.join(_SERVED)}")
@@ -62,12 +61,12 @@ class EvaluateConfig(Section):
         return value
 
     @model_validator(mode="after")
-    def _pairs_are_known(self) -> Self:
-        known = (*_BUILT_IN, *self.systems)
+    def _paired_systems_exist(self) -> Self:
+        systems = (*_BUILT_IN, *self.systems)
         for a, b in self.pairs:
-            unknown = [system for system in (a, b) if system not in known]
+            unknown = [system for system in (a, b) if system not in systems]
             if unknown:
-                raise ValueError(f"pairs: no system is called {unknown[0]!r}: name two of {', '.join(known)}")
+                raise ValueError(f"pairs: no system is called {unknown[0]!r}: name two of {', '.join(systems)}")
             if a == b:
                 raise ValueError(f"pairs: {a!r} cannot be compared with itself")
         return self

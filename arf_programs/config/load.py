@@ -1,4 +1,4 @@
-"""Reads arf.yaml with `--set` overrides and reports all problems at once, each with its place and its mend."""
+"""Read arf.yaml with `--set` overrides. All problems are reported at once, each with its place and how to mend it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Key = tuple[str | int, ...]
 def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     """Read and check a configuration.
 
-    `overrides` are `key.sub=value` strings, the value being YAML. Raises ConfigError listing every problem.
+    `overrides` are `key.sub=value` strings whose value is YAML. Raises ConfigError with every problem.
     """
     document, places = _read_yaml(path)
     for override in overrides:
@@ -30,7 +30,7 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
 
 
 def validate(document: dict[str, Any], places: dict[Key, str], *, source: str) -> Config:
-    """Turn a mapping into a Config; `places` tells where each key stands. Raises ConfigError."""
+    """Turn a mapping into a Config. `places` says where each key was given. Raises ConfigError with every problem."""
     try:
         return Config.model_validate(document)
     except ValidationError as error:
@@ -43,7 +43,7 @@ def validate(document: dict[str, Any], places: dict[Key, str], *, source: str) -
 
 
 def dump_config(config: Config) -> str:
-    """The resolved configuration as YAML; it names the variables that hold keys, never a key."""
+    """Write the resolved configuration as YAML. It names the variables that hold keys, never a key."""
     text: str = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=120)
     return text
 
@@ -107,11 +107,12 @@ def _apply_override(document: dict[str, Any], places: dict[Key, str], override: 
 
 
 def _spell_out_role(document: dict[str, Any], role: str) -> None:
-    """Let a role that the file leaves out, or gives as a bare string, be a mapping of which one key can be set."""
+    """Write a role as a mapping, so that one key of it can be set. The file may leave it out or give a string."""
     models = document.get("models")
-    filled = fill_roles(models) if isinstance(models, dict) else {}
-    if isinstance(models, dict) and isinstance(filled.get(role), dict):
-        models[role] = deepcopy(filled[role])
+    if isinstance(models, dict):
+        filled = fill_roles(models).get(role)
+        if isinstance(filled, dict):
+            models[role] = deepcopy(filled)
 
 
 def _describe(error: Any, places: dict[Key, str], source: str) -> str:
@@ -128,7 +129,7 @@ def _describe(error: Any, places: dict[Key, str], source: str) -> str:
 
 
 def _is_inherited_role(location: Key, places: dict[Key, str]) -> bool:
-    """A role that the file leaves out repeats its fallback's problems; naming them once is enough."""
+    """Say whether the file leaves the role out. It then repeats the problems of its fallback."""
     return location[:1] == ("models",) and len(location) > 2 and location[:2] not in places
 
 
@@ -140,14 +141,14 @@ def _place(location: Key, places: dict[Key, str], source: str) -> str:
 
 
 def _suggestion(location: Key) -> str:
-    known = _known_keys(location[:-1])
-    close = difflib.get_close_matches(str(location[-1]), known, n=1)
+    keys = _keys_of_section(location[:-1])
+    close = difflib.get_close_matches(str(location[-1]), keys, n=1)
     if close:
         return f": did you mean {close[0]}?"
-    return f": known here are {', '.join(known)}" if known else ""
+    return f": the keys here are {', '.join(keys)}" if keys else ""
 
 
-def _known_keys(parents: Key) -> list[str]:
+def _keys_of_section(parents: Key) -> list[str]:
     model: type[BaseModel] = Config
     for parent in parents:
         field = model.model_fields.get(str(parent))

@@ -1,36 +1,31 @@
-"""The base of every section of arf.yaml.
-
-The `batch` section of a model: how requests are gathered for the provider's batch API.
-
-The `models` section: which LiteLLM model plays which role.
-"""
+"""The section `models`: which LiteLLM model plays which role. Also `Section`, the base of all sections."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
 
 
 class Section(BaseModel):
-    """Frozen; unknown keys are refused; defaults are checked like anything else."""
+    """Base of all sections. A section cannot be changed, and unknown keys are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
 
 class BatchConfig(Section):
-    """How `mode: batch` gathers, submits and waits. The limits are OpenAI's (platform.openai.com/docs/guides/batch)."""
+    """How `mode: batch` collects and sends requests. Limits are OpenAI's (platform.openai.com/docs/guides/batch)."""
 
-    max_requests: int = Field(default=50_000, ge=1, le=100_000, description="requests in one batch at most")
-    max_megabytes: int = Field(default=200, ge=1, le=1000, description="size of one batch's file at most")
-    max_batches: int = Field(default=16, ge=1, le=1000, description="batches under way at most")
-    quiet: float = Field(default=5.0, gt=0, description="seconds without a further request before a batch is sent")
-    poll: float = Field(default=60.0, gt=0, description="seconds between looks at a batch under way")
+    max_requests: int = Field(default=50_000, ge=1, le=100_000, description="most requests in one batch")
+    max_megabytes: int = Field(default=200, ge=1, le=1000, description="largest file of one batch")
+    max_batches: int = Field(default=16, ge=1, le=1000, description="most batches at work at once")
+    quiet: float = Field(default=5.0, gt=0, description="seconds without a new request after which a batch is sent")
+    poll: float = Field(default=60.0, gt=0, description="seconds between questions whether a batch is done")
     discount: float = Field(default=0.5, ge=0, le=1, description="price of a batch as a share of the live price")
 
 
 Role = Literal["teacher", "analyst", "editor", "judge", "prompt", "reflection"]
-ROLES: tuple[Role, ...] = ("teacher", "analyst", "editor", "judge", "prompt", "reflection")
+ROLES: tuple[Role, ...] = get_args(Role)
 PIPELINE_ROLES: tuple[Role, ...] = ("teacher", "analyst", "editor", "judge")
 FALLBACKS: tuple[tuple[Role, Role], ...] = (
     ("editor", "teacher"),
@@ -56,20 +51,20 @@ _RESERVED_PARAMETERS = {
 
 
 class ModelConfig(Section):
-    """A LiteLLM model with its parameters; a bare string in the file means `{model: <string>}`."""
+    """A LiteLLM model with its parameters. A string alone means `{model: <string>}`."""
 
     model: str = Field(min_length=1, description="LiteLLM model string, e.g. openai/gpt-4o-mini")
     temperature: float = Field(default=0.0, ge=0, le=2)
-    max_tokens: int = Field(default=1024, ge=1, description="completion tokens at most")
+    max_tokens: int = Field(default=1024, ge=1, description="longest answer, in tokens")
     api_base: str | None = Field(default=None, description="endpoint of an OpenAI-compatible server")
     api_key_env: str | None = Field(
         default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="environment variable that holds the key"
     )
     json_schema: bool | None = Field(
-        default=None, description="whether the endpoint enforces a JSON schema; null asks LiteLLM's table"
+        default=None, description="whether the endpoint enforces a JSON schema; null: see LiteLLM's table"
     )
     logprobs: bool | None = Field(
-        default=None, description="whether the endpoint gives log-probabilities; null asks LiteLLM's table"
+        default=None, description="whether the endpoint gives log-probabilities; null: see LiteLLM's table"
     )
     input_price: float | None = Field(default=None, ge=0, description="USD per million prompt tokens")
     output_price: float | None = Field(default=None, ge=0, description="USD per million completion tokens")
@@ -78,13 +73,13 @@ class ModelConfig(Section):
         default=False, description="mark where the prompt's common part ends, for Claude's prompt caching"
     )
     concurrency: int = Field(
-        default=64, ge=1, le=4096, description="calls in flight at most; how many are, the endpoint's answers decide"
+        default=64, ge=1, le=4096, description="most calls in flight; the endpoint's answers decide how many there are"
     )
     requests_per_minute: float | None = Field(default=None, gt=0, description="null: what the endpoint's headers say")
     tokens_per_minute: float | None = Field(default=None, gt=0, description="null: what the endpoint's headers say")
-    timeout: float = Field(default=120, gt=0, description="seconds for one call")
-    retries: int = Field(default=4, ge=0, le=20, description="retries of a call that fails transiently")
-    mode: Literal["live", "batch"] = Field(default="live", description="batch: by the provider's batch API")
+    timeout: float = Field(default=120, gt=0, description="longest time for one call, in seconds")
+    retries: int = Field(default=4, ge=0, le=20, description="retries of a call whose failure may pass")
+    mode: Literal["live", "batch"] = Field(default="live", description="batch: use the provider's batch API")
     batch: BatchConfig = BatchConfig()
     license: str | None = Field(default=None, description="note on the terms for the model's output, kept in the run")
 
@@ -97,7 +92,7 @@ class ModelConfig(Section):
         return value
 
     @model_validator(mode="after")
-    def _batches_are_a_providers(self) -> ModelConfig:
+    def _batch_mode_needs_a_provider(self) -> ModelConfig:
         if self.mode == "batch" and self.model.startswith(("embedded/", "scripted/")):
             raise ValueError(f"{self.model} runs in this process, which has no batch API: leave out `mode: batch`")
         return self
@@ -110,9 +105,10 @@ class ModelConfig(Section):
 
 
 class ModelsConfig(Section):
-    """One model per role. `editor` falls back on the teacher, `analyst` on the editor, the others on the analyst.
+    """One model for each role. A role that is left out uses the model of another role.
 
-    `prompt` and `reflection` write instructions when a program is compiled; a run never asks them.
+    `editor` uses that of the teacher, `analyst` that of the editor, and the others that of the analyst. `prompt` and
+    `reflection` write instructions when a program is compiled; a run never asks them.
     """
 
     teacher: ModelConfig
@@ -125,19 +121,22 @@ class ModelsConfig(Section):
     @model_validator(mode="before")
     @classmethod
     def _expand(cls, value: Any) -> Any:
-        if not isinstance(value, dict):
-            return value
-        return fill_roles(value)
+        return fill_roles(value) if isinstance(value, dict) else value
 
     def of(self, role: Role) -> ModelConfig:
-        """The model of a role."""
+        """Return the model of a role."""
         model: ModelConfig = getattr(self, role)
         return model
 
 
+def spell_out_models(models: dict[str, Any]) -> dict[str, Any]:
+    """Write each model that is a string alone as a mapping."""
+    return {name: {"model": model} if isinstance(model, str) else model for name, model in models.items()}
+
+
 def fill_roles(models: dict[str, Any]) -> dict[str, Any]:
-    """The `models` section with every role that is left out filled in, and each as a mapping."""
-    filled = {key: {"model": model} if isinstance(model, str) else model for key, model in models.items()}
+    """Fill in the roles that the `models` section leaves out, and write each model as a mapping."""
+    filled = spell_out_models(models)
     for role, fallback in FALLBACKS:
         if filled.get(role) is None and fallback in filled:
             filled[role] = filled[fallback]

@@ -1,9 +1,4 @@
-"""The `budget` section: caps on what a run may send and spend.
-
-The `ray` section: the cluster that `engine: ray` asks models from.
-
-Everything that arf.yaml may say, section by section. Every default is a good one.
-"""
+"""All of arf.yaml, section by section. Larger sections have files of their own."""
 
 from __future__ import annotations
 
@@ -19,28 +14,26 @@ from arf_programs.config.train import TrainConfig
 
 
 class BudgetConfig(Section):
-    """Caps over all of a run, earlier commands included; null is no cap. Stored answers are free."""
+    """Caps on what a run may send and spend. Earlier commands count, stored answers do not. Null: no cap."""
 
     calls: int | None = Field(default=None, ge=0, description="calls sent, retries included")
     tokens: int | None = Field(default=None, ge=0, description="tokens of prompts and answers")
-    usd: float | None = Field(default=None, ge=0, description="US dollars, where the prices are known")
+    usd: float | None = Field(default=None, ge=0, description="US dollars, as far as prices are known")
 
 
 Engine = Literal["local", "ray"]
 
 
 class RayConfig(Section):
-    """Where the cluster is, and how much of it a run takes. Nothing here changes a record."""
+    """The Ray cluster for `engine: ray`, and how much of it a run takes. Nothing here changes a record."""
 
     address: str = Field(
-        default="auto", min_length=1, description="of the cluster; auto: the one that this machine is in"
+        default="auto", min_length=1, description="address of the cluster; auto: the cluster of this machine"
     )
     workers: int = Field(default=2, ge=1, le=1000, description="actors of each stage")
     cpus: float = Field(default=1.0, gt=0, le=64, description="CPUs that each actor takes")
-    batch: int = Field(
-        default=500, ge=1, le=10_000, description="rows at most that go to an actor and come back together"
-    )
-    format: Literal["parquet", "jsonl"] = Field(default="parquet", description="of the files that rows are read from")
+    batch: int = Field(default=500, ge=1, le=10_000, description="most rows that go to an actor together")
+    format: Literal["parquet", "jsonl"] = Field(default="parquet", description="format of the files of rows")
 
 
 CorpusFormat = Literal["auto", "jsonl", "csv", "parquet", "dataset"]
@@ -54,7 +47,7 @@ DEFAULT_INSTRUCTION = (
 
 
 class ColumnsConfig(Section):
-    """Which column of the corpus holds what. A column that is null, or that a row lacks, is left at its default."""
+    """The names of the corpus's columns. An optional column may be null, and a row may lack it."""
 
     id: str | None = "id"
     conversation: str = Field(default="conversation", description="list of turns, or text with `Speaker: ...` lines")
@@ -65,71 +58,71 @@ class ColumnsConfig(Section):
 
 
 class CorpusConfig(Section):
-    """The conversations and how they are split into training and holdout."""
+    """Where the conversations are, and how they are split into training and holdout."""
 
     path: str = Field(min_length=1, description="JSONL, CSV or Parquet file, data set folder, or Hugging Face id")
     format: CorpusFormat = "auto"
-    split: str = Field(default="train", description="which split of a Hugging Face data set to read")
+    split: str = Field(default="train", description="the split of a Hugging Face data set that is read")
     columns: ColumnsConfig = ColumnsConfig()
-    limit: int | None = Field(default=None, ge=2, description="read at most so many conversations")
-    holdout: float = Field(default=0.2, gt=0, lt=1, description="share of conversations nobody trains on")
+    limit: int | None = Field(default=None, ge=2, description="most conversations that are read; null: all")
+    holdout: float = Field(default=0.2, gt=0, lt=1, description="share of conversations that are kept for evaluation")
     near_duplicate: float = Field(
-        default=0.8, gt=0, le=1, description="Jaccard similarity of word 5-grams from which conversations stay together"
+        default=0.8, gt=0, le=1, description="conversations stay together from this Jaccard similarity of word 5-grams"
     )
     max_tokens: int = Field(default=6000, ge=50, description="longest conversation, in tokens of about 4 characters")
     too_long: Literal["skip", "cut"] = Field(
-        default="skip", description="skip and count a longer one, or cut it at a turn border"
+        default="skip", description="a longer one is skipped and counted, or cut at the end of a turn"
     )
 
 
 class LabeledConfig(Section):
-    """A small labelled set: conversation (or the id of one in the corpus), summary, errors, revised, rating."""
+    """A small labelled set: a JSONL file of conversations (or ids), summaries, errors, revisions and ratings."""
 
     path: str | None = None
     demos: int = Field(default=0, ge=0, le=16, description="labelled examples shown to analyst and editor")
 
 
 class SummarizeConfig(Section):
-    """What the teacher, the base model and the students are asked."""
+    """The instruction to the teacher, the base model and the students."""
 
     instruction: str = Field(default=DEFAULT_INSTRUCTION, min_length=10)
 
 
 class AnalyzeConfig(Section):
-    """How errors are found."""
+    """How the errors of a draft are detected."""
 
     strategy: Literal["holistic", "sentencewise"] = "holistic"
-    checks: bool = Field(default=True, description="add the errors that deterministic checks find")
+    checks: bool = Field(default=True, description="also run the checks, which need no model")
     samples: int = Field(
-        default=1, ge=1, le=20, description="answers to the support question from a model without log-probabilities"
+        default=1, ge=1, le=20, description="answers to each support question, for a model without log-probabilities"
     )
-    calibration: str | None = Field(default=None, description="fitted calibration of the support question's score")
-    notes_sample: int = Field(default=40, ge=0, description="drafts on which open notes are taken; 0 keeps the seed")
+    calibration: str | None = Field(default=None, description="file of a calibration that `arf calibrate` fitted")
+    notes_sample: int = Field(default=40, ge=0, description="drafts on which open notes are taken; 0: seed taxonomy")
     max_categories: int = Field(default=14, ge=1, le=40)
-    taxonomy: str | None = Field(default=None, description="a taxonomy.yaml to use instead of inducing one")
+    taxonomy: str | None = Field(default=None, description="taxonomy.yaml to use, so that none is induced")
     parse_retries: int = Field(default=2, ge=0, le=10, description="further tries after a malformed answer")
 
 
 class ReviseConfig(Section):
-    """How drafts are mended, and what counts as mended."""
+    """How drafts are revised, and when a revision is accepted."""
 
     strategy: Strategy = "edits"
     edits: Literal["one_by_one", "together"] = Field(
-        default="one_by_one", description="strategy edits: one flagged sentence at a time, or all in one answer"
+        default="one_by_one", description="strategy edits: ask for one flagged sentence at a time, or for all at once"
     )
     candidates: int = Field(default=3, ge=1, le=10, description="rewrites of a sentence to choose among")
     attempts: int = Field(default=2, ge=1, le=10)
     samples: int = Field(
-        default=1, ge=1, le=16, description="revisions of a draft; distinct verified ones are trained on"
+        default=1, ge=1, le=16, description="revisions of each draft; all verified ones that differ are trained on"
     )
     max_change: float = Field(default=0.6, gt=0, le=1, description="largest share of words that a revision may change")
-    min_words: int = Field(default=8, ge=1, description="a revision shorter than this is no summary")
+    min_words: int = Field(default=8, ge=1, description="fewest words of a revision")
     on_reject: Literal["drop", "keep_draft", "keep_partial"] = "keep_partial"
     verify_with_analyst: bool = Field(default=True, description="analyse each revision again; false: checks only")
 
 
 class Config(Section):
-    """A whole arf.yaml, resolved."""
+    """All of arf.yaml."""
 
     name: str = Field(default="arf", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     run_dir: Path = Field(default=Path(), description="default: runs/<name>")
@@ -138,11 +131,11 @@ class Config(Section):
         default=None,
         ge=1,
         le=64,
-        description="processes, at most `concurrency`; null: one, and as many as cores from 2,000 conversations on",
+        description="processes, at most `concurrency`; null: one, or one for each core from 2,000 conversations",
     )
-    engine: Engine = Field(default="local", description="where rows are asked about: this machine, or a Ray cluster")
+    engine: Engine = Field(default="local", description="where models are asked: on this machine or a Ray cluster")
     ray: RayConfig = RayConfig()
-    calls_dir: Path | None = Field(default=None, description="folder of stored answers; default: calls in run_dir")
+    calls_dir: Path | None = Field(default=None, description="folder of stored answers; default: `calls` in run_dir")
     budget: BudgetConfig = BudgetConfig()
     corpus: CorpusConfig
     models: ModelsConfig

@@ -1,9 +1,4 @@
-"""Names that the command line has to know before anything heavy is imported.
-
-What the `train` section says of what is trained on: arms, preference pairs, edit weights, acknowledged terms.
-
-The `train` section of arf.yaml: what is trained, how, and by which of TRL's and PEFT's methods.
-"""
+"""The section `train`: on which data students are trained, and how, by TRL's and PEFT's methods."""
 
 from __future__ import annotations
 
@@ -13,19 +8,11 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from arf_programs.config.models import Section
 
-OptimizerName = Literal[
-    "labeled_fewshot", "bootstrap", "bootstrap_random_search", "knn_fewshot", "mipro", "gepa", "simba"
-]
-OPTIMIZERS: tuple[OptimizerName, ...] = get_args(OptimizerName)
-TargetName = Literal["analyze", "revise", "judge", "summarize"]
 TermsName = Literal["openai", "anthropic", "google", "xai"]
-
-
 Arm = Literal["arf", "teacher", "rewrite", "taxonomy"]
-ARMS: tuple[Arm, ...] = ("arf", "teacher", "rewrite", "taxonomy")
-DEFAULT_ARMS: tuple[Arm, ...] = ("arf", "teacher")
+ARMS: tuple[Arm, ...] = get_args(Arm)
 PreferenceMethod = Literal["none", "sigmoid", "apo_zero"]
-# How papers and reports call a student by the loss that it was trained with.
+# Papers and reports name a student by the loss of its training.
 PREFERENCE_STUDENTS: dict[PreferenceMethod, str] = {"sigmoid": "arf_dpo", "apo_zero": "arf_apo"}
 STUDENTS: tuple[str, ...] = (*ARMS, *PREFERENCE_STUDENTS.values())
 
@@ -33,25 +20,25 @@ STUDENTS: tuple[str, ...] = (*ARMS, *PREFERENCE_STUDENTS.values())
 class PreferenceConfig(Section):
     """Training on pairs of a verified revision (chosen) and its draft (rejected), by TRL's DPOTrainer.
 
-    `sigmoid` is DPO (Rafailov et al. 2023, arXiv 2305.18290), `apo_zero` APO-zero (D'Oosterlinck et al. 2024, arXiv
-    2408.06266), made for pairs whose chosen side is better than what the model writes itself. `beta` is TRL's default;
-    the learning rate is ten times TRL's 1e-6, as an adapter wants about ten times the rate of full fine-tuning
-    (Schulman et al. 2025, "LoRA Without Regret").
+    `sigmoid` is DPO (Rafailov et al. 2023, arXiv 2305.18290). `apo_zero` is APO-zero (D'Oosterlinck et al. 2024, arXiv
+    2408.06266), for pairs whose chosen side is better than the model's own answers. `beta` is TRL's default. The
+    learning rate is ten times TRL's 1e-6: an adapter needs about ten times the rate of full fine-tuning (Schulman et
+    al. 2025, "LoRA Without Regret").
     """
 
     method: PreferenceMethod = "none"
-    after: Literal["sft", "base"] = Field(default="sft", description="start from the arm's student, or from the base")
-    beta: float = Field(default=0.1, gt=0, description="how strongly the student is held to where it started")
+    after: Literal["sft", "base"] = Field(default="sft", description="start from the student of arm arf, or the base")
+    beta: float = Field(default=0.1, gt=0, description="how strongly the student is kept near its start")
     learning_rate: float = Field(default=1e-5, gt=0)
     epochs: float = Field(default=1, gt=0)
 
 
 class ArmsConfig(Section):
-    """The part of the `train` section that says what is trained on; `TrainConfig` adds how."""
+    """The keys of `train` that choose the training data. `TrainConfig` adds the method."""
 
-    arms: tuple[Arm, ...] = DEFAULT_ARMS
+    arms: tuple[Arm, ...] = ("arf", "teacher")
     preference: PreferenceConfig = PreferenceConfig()
-    edit_weight: float = Field(default=1.0, gt=0, description="weight in the loss of the tokens that an edit changed")
+    edit_weight: float = Field(default=1.0, gt=0, description="weight in the loss of tokens that an edit changed")
     acknowledge_terms: tuple[TermsName, ...] = Field(
         default=(), description="providers whose terms on training with output you have read and follow"
     )
@@ -73,7 +60,7 @@ class ArmsConfig(Section):
         return value
 
     def students(self) -> tuple[str, ...]:
-        """The students that a run trains: one for each arm, then that of the preference stage."""
+        """Name the students that a run trains: one for each arm, then that of the preference stage."""
         extra = PREFERENCE_STUDENTS.get(self.preference.method)
         return (*self.arms, extra) if extra else self.arms
 
@@ -94,7 +81,7 @@ Scheduler = Literal[
 
 
 class LoraConfig(Section):
-    """LoRA as PEFT understands it (Hu et al. 2021, arXiv 2106.09685)."""
+    """Settings of LoRA, as in PEFT (Hu et al. 2021, arXiv 2106.09685)."""
 
     r: int = Field(default=16, ge=1)
     alpha: int = Field(default=32, ge=1)
@@ -102,23 +89,23 @@ class LoraConfig(Section):
     targets: str | tuple[str, ...] = "all-linear"
     last_layers: int | None = Field(default=None, ge=1, description="adapt only the last N layers; null: all")
     rslora: bool = Field(default=False, description="scale by alpha / sqrt(r) (Kalajdzievski 2023, arXiv 2312.03732)")
-    dora: bool = Field(default=False, description="learn magnitudes apart (Liu et al. 2024, arXiv 2402.09353)")
+    dora: bool = Field(default=False, description="learn magnitudes separately (Liu et al. 2024, arXiv 2402.09353)")
 
 
 class TrainConfig(ArmsConfig):
     """Supervised fine-tuning of the student, the same for every arm."""
 
     base: str = Field(default="smollm2-135m", description="smollm2-135m, a local folder, or a Hugging Face id")
-    method: Method = Field(default="lora", description="an adapter, one on a 4-bit base, or every weight")
+    method: Method = Field(default="lora", description="train an adapter, an adapter on a 4-bit base, or every weight")
     epochs: float = Field(default=2, gt=0)
     learning_rate: float = Field(default=2e-4, gt=0)
-    scheduler: Scheduler = Field(default="linear", description="how the rate goes on after its rise, by transformers")
+    scheduler: Scheduler = Field(default="linear", description="transformers' schedule of the rate after its rise")
     warmup_ratio: float = Field(default=0.05, ge=0, lt=1, description="share of the steps in which the rate rises")
     batch_size: int = Field(default=4, ge=1)
     gradient_accumulation: int = Field(default=1, ge=1)
     gradient_checkpointing: bool | None = Field(default=None, description="null: on a GPU only")
-    precision: Precision = Field(default="auto", description="auto: bf16 on a GPU that has it, else fp32")
-    packing: bool = Field(default=False, description="several rows in one of max_length, apart from each other")
+    precision: Precision = Field(default="auto", description="auto: bf16 on a GPU that supports it, else fp32")
+    packing: bool = Field(default=False, description="put several rows, kept separate, into one of max_length")
     neftune_alpha: float | None = Field(
         default=None, gt=0, description="noise on the embeddings (Jain et al. 2023, arXiv 2310.05914); null: none"
     )
