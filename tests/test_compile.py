@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from arf_programs.cli.app import app
 from arf_programs.cli.session import open_run
 from arf_programs.compiling.prepare import prepare
 from arf_programs.models import scripted
+from arf_programs.models.rates import Rate
 from arf_programs.programs.saved import Card
 from arf_programs.stages.analyze import analyst_fingerprint, build_analyzer
 from arf_programs.stages.draft import build_teacher
@@ -172,6 +174,24 @@ def test_answers_are_kept_in_calls_dir_where_there_is_one(tmp_path: Path, team: 
     team.forget()
     again = compiled(make_project(tmp_path / "second", calls_dir=shared), "judge", "labeled_fewshot")
     assert again["spent"]["sent"] == 0 == sum(team.asked.values())
+
+
+def test_the_rate_of_a_model_holds_for_the_optimizers_threads_and_for_scoring_together(
+    tmp_path: Path, team: CompileTeam, monkeypatch: pytest.MonkeyPatch
+):
+    passed: Counter[Rate] = Counter()
+    reserve = Rate.reserve
+
+    def counted(self: Rate, amount: float, now: float) -> float:
+        passed[self] += amount == 1  # a request; tokens come by the hundred
+        return reserve(self, amount, now)
+
+    monkeypatch.setattr(Rate, "reserve", counted)
+    model = {"model": "scripted/model", "concurrency": 2, "requests_per_minute": 1e6}
+    others = {"prompt": "scripted/model", "reflection": "scripted/model"}
+    config = make_project(tmp_path, models={"teacher": model, **others})
+    sent = compiled(config, "analyze", "bootstrap_random_search")["spent"]["sent"]
+    assert +passed and list((+passed).values()) == [sent]
 
 
 def use(config: Path, *targets: str) -> list[str]:

@@ -91,7 +91,7 @@ def _show_card(card: Card, path: Path, run: Run) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from arf_programs.programs import interval_text
+    from arf_programs.compiling import interval_text
 
     table = Table(title=f"{card.target}, {card.optimizer}", title_justify="left")
     for column in ("side", "cases", "before", "after", "difference"):

@@ -1,8 +1,13 @@
-"""`arf compile`: optimises the prompts of one program with a DSPy optimizer, and scores it on held-out labels."""
+"""`arf compile`: a DSPy optimizer improves the prompts of one program, which is scored on labels held out from it.
 
+The program is used only if it is better on dev. Its card says how it was made and what it scored.
+"""
+
+from arf_programs.compiling.card import interval_text
 from arf_programs.compiling.compile import compile_program, show_prompts
 
 __all__ = [
     "compile_program",
+    "interval_text",
     "show_prompts",
 ]

@@ -6,6 +6,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from arf_programs.corpus import LabeledExample, group_duplicates
 from signatures.exceptions import DataError
@@ -15,9 +16,9 @@ SIDES = ("train", "dev", "test")
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """A labelled example as DSPy's optimizers carry it; `group` is shared by near-duplicate conversations.
+    """A labelled example as DSPy's optimizers carry it. Near-duplicate conversations share a `group`.
 
-    Its text is what a model may be shown, so never the labels: optimizers write inputs into prompts.
+    Its text never shows the labels, since optimizers write inputs into prompts.
     """
 
     labeled: LabeledExample
@@ -37,7 +38,7 @@ class Case:
 
     @property
     def key(self) -> str:
-        """What names the case: a conversation may have several labelled summaries."""
+        """The name of the case. A conversation may have several labelled summaries, so the summary is part of it."""
         summary = hashlib.sha256(self.labeled.summary.encode()).hexdigest()[:8]
         return f"{self.labeled.conversation.id}/{summary}"
 
@@ -51,7 +52,7 @@ class Cases:
     test: tuple[Case, ...]
 
     def only(self, wanted: Callable[[LabeledExample], bool], *, what: str) -> Cases:
-        """The cases that `wanted` accepts. Raises DataError where a side would be left empty; `what` names them."""
+        """The cases that `wanted` accepts. Raises DataError, which calls them `what`, if a side would be empty."""
         sides = [tuple(case for case in side if wanted(case.labeled)) for side in (self.train, self.dev, self.test)]
         for name, side in zip(SIDES, sides, strict=True):
             if not side:
@@ -70,8 +71,8 @@ def split_cases(
 ) -> Cases:
     """Split by groups of near-duplicate conversations, ordered by a hash of seed and ids.
 
-    Sides are filled test first, then dev, each up to its share of the examples, and at least with one group; the rest
-    is train. So an example more moves few others. Raises DataError where there are fewer than three groups.
+    Test is filled first, then dev, each up to its share of the examples and with one group at least. The rest is train.
+    An example that is added moves few others. Raises DataError if there are fewer than three groups.
     """
     numbers = group_duplicates([example.conversation for example in examples], threshold=near_duplicate)
     groups: defaultdict[int, list[Case]] = defaultdict(list)
@@ -85,15 +86,13 @@ def split_cases(
     ordered = sorted(groups.values(), key=lambda group: _place(group, seed))
     test = _fill(ordered, shares[2] * len(examples), keep=2)
     dev = _fill(ordered, shares[1] * len(examples), keep=1)
-    sides = [{id(case) for group in side for case in group} for side in (ordered, dev, test)]
-    every = [case for number in groups for case in groups[number]]
     position = {id(example): place for place, example in enumerate(examples)}
-    every.sort(key=lambda case: position[id(case.labeled)])
-    return Cases(*(tuple(case for case in every if id(case) in side) for side in sides))
+    sides = (sorted(chain(*side), key=lambda case: position[id(case.labeled)]) for side in (ordered, dev, test))
+    return Cases(*map(tuple, sides))
 
 
 def _fill(ordered: list[list[Case]], wanted: float, *, keep: int) -> list[list[Case]]:
-    """Take groups from the end until half of the next would be too much; `keep` groups stay."""
+    """Take groups from the end until half of the next would be too much. `keep` groups stay."""
     taken: list[list[Case]] = []
     size = 0
     while len(ordered) > keep and (not taken or size + len(ordered[-1]) / 2 <= wanted):

@@ -1,26 +1,18 @@
-"""Keeps DSPy's optimizers off standard output, which belongs to the command's result.
-
-One compilation at work: scoring, the optimizer within its budget, and the fitted decision.
-"""
+"""One compilation at work: the scores of a side, the optimizer within its budget, and the fitted decision."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import io
-import logging
 import time
-from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
 
 import dspy
-from rich.console import Console
 
-from arf_programs.compiling.cases import Case
-from arf_programs.compiling.optimizers import Workshop, optimize
+from arf_programs.compiling.context import SharedLoop
+from arf_programs.compiling.optimizers import OptimizerInputs, optimize, output_to_log
 from arf_programs.compiling.prepare import Prepared, refuse_leaks
 from arf_programs.compiling.scoring import Scored, score_cases
-from arf_programs.compiling.targets import LabeledSet
-from arf_programs.compiling.task import Bench, Hopeless, Recorder, Task
+from arf_programs.compiling.task import Evaluator, Hopeless, Recorder, Task
 from arf_programs.config import OptimizerName
 from arf_programs.models import BudgetSpent, CallBudget, build_lm
 from arf_programs.programs import (
@@ -37,165 +29,134 @@ from arf_programs.runs import Run
 from arf_programs.text import split_sentences
 from signatures.exceptions import DataError, ModelError
 
-
-@contextlib.contextmanager
-def quietly(console: Console) -> Iterator[None]:
-    """Within this context prints and progress bars go to the log `arf_programs.compiling`, seen with `-v`.
-
-    `console` goes on writing where it did.
-    """
-    console.file = console.file  # bound to the stream itself: otherwise it would look for the redirected one
-    log = logging.getLogger("arf_programs.compiling")
-    lines = _LogLines(log)
-    with contextlib.redirect_stdout(lines), contextlib.redirect_stderr(lines):
-        yield
-
-
-class _LogLines(io.TextIOBase):
-    """A text stream each line of which is one entry of a log."""
-
-    def __init__(self, log: logging.Logger) -> None:
-        self._log = log
-        self._rest = ""
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, text: str) -> int:
-        *lines, self._rest = (self._rest + text).replace("\r", "\n").split("\n")
-        for line in lines:
-            if line.strip():
-                self._log.info(line)
-        return len(text)
-
-
 _SECONDS_BETWEEN_LINES = 10.0
 
 
+@dataclass
 class Job:
     """One compilation at work."""
 
-    def __init__(
-        self, run: Run, prepared: Prepared, optimizer: OptimizerName, budget: CallBudget, limit: int | None
-    ) -> None:
-        self.run = run
-        self.prepared = prepared
-        self.cases = prepared.cases
-        self.optimizer = optimizer
-        self.budget = budget
-        self.limit = limit
-        self.model = run.config.models.of(prepared.target.role)
-        self.nearest = run.config.compile.optimizers.knn_fewshot.k if optimizer == "knn_fewshot" else None
-        self.stage = f"compile {prepared.target.name}"
-        self._calls_a_case = 0.0
-        self._told = time.monotonic()
-        refuse_leaks(self.uncompiled(), prepared.cases)
+    run: Run
+    prepared: Prepared
+    optimizer: OptimizerName
+    budget: CallBudget
+    loop: SharedLoop
+    _calls_a_case: float = 0.0
+    _last_line: float = 0.0
 
-    def uncompiled(self) -> dspy.Module:
-        return self.prepared.target.build(self.prepared.train)
+    def __post_init__(self) -> None:
+        self._limit = self.budget.limit
+        self._last_line = time.monotonic()
+
+    @property
+    def nearest(self) -> int | None:
+        """How many of the program's demonstrations each call is shown; None for all of them."""
+        return self.run.config.compile.optimizers.knn_fewshot.k if self.optimizer == "knn_fewshot" else None
 
     def loaded(self, state: ProgramState) -> dspy.Module:
         """The program as it will be loaded: what is scored is what is saved."""
-        program = self.uncompiled()
+        program = self.prepared.uncompiled()
         apply_state(program, state, self.nearest)
-        refuse_leaks(program, self.cases)
+        refuse_leaks(program, self.prepared.cases)
         return program
 
-    def calibrated(self, program: dspy.Module) -> Calibration | None:
-        """Fit the decision of a sentencewise analyser on train, and let the program use it; None where it cannot be."""
-        supports = [part for _, part in program.named_sub_modules(SentenceSupport)]
-        if self.prepared.target.name != "analyze" or not any(part.logprobs or part.samples > 1 for part in supports):
-            return None
-        self.run.progress.say(f"calibration: {len(self.cases.train)} cases")
-        try:
-            calibration = fitted_calibration(supports[0], self.prepared.train)
-        except (DataError, BudgetSpent) as problem:
-            self.run.progress.say(f"  none fitted: {problem}")
-            return None
-        use_calibration(program, calibration)
-        return calibration
-
-    def score(self, program: dspy.Module, side: str, what: str) -> Scored:
-        cases: tuple[Case, ...] = getattr(self.cases, side)
-        self.run.progress.say(f"{side}, {what}: {len(cases)} cases")
+    def score(self, program: dspy.Module, side: Literal["dev", "test"], what: str) -> Scored:
+        """The scores of a program on a side; `what` names the program in the progress."""
+        cases = getattr(self.prepared.cases, side)
+        label = f"{side}, {what}"
+        self.run.progress.say(f"{label}: {len(cases)} cases")
         asked = self.budget.asked
-        scored = score_cases(
+        work = score_cases(
             self.prepared.target,
             program,
             cases,
-            label=f"{side}, {what}",
-            concurrency=self.model.concurrency,
+            label=label,
+            concurrency=self.prepared.model.concurrency,
             progress=self.run.progress,
         )
+        scored = self.loop.run(work)
         answered = sum(outcome is not None for outcome in scored.outcomes)
         self._calls_a_case = max(self._calls_a_case, (self.budget.asked - asked) / max(1, answered))
         return scored
 
     def optimize(self) -> tuple[ProgramState, str]:
-        """The best state and how the optimizer ended; calls are kept back for scoring what it finds."""
+        """The best state, and how the optimizer ended. Calls are kept back to score that state."""
+        prepared, say = self.prepared, self.run.progress.say
         self.budget.limit = self._limit_of_optimizer()
         recorder = Recorder()
-        bench = Bench(self.prepared.target.answer, recorder, self.stage, self._tell)
-        student = Task(self.uncompiled(), bench)
-        self.run.progress.say(f"{self.optimizer}: {len(self.cases.train)} cases to learn from")
+        evaluator = Evaluator(prepared.target.answer, recorder, self.loop, self._report)
+        say(f"{self.optimizer}: {len(prepared.cases.train)} cases to learn from")
         try:
-            with quietly(self.run.progress.console):
-                compiled = optimize(self.optimizer, student, self._workshop())
+            with output_to_log(self.run.progress.console):
+                compiled = optimize(self.optimizer, Task(prepared.uncompiled(), evaluator), self._inputs())
             return program_state(compiled.program), "it ran to its end"
         except BudgetSpent:
-            bench.stop()
-            best = recorder.best(self.cases.dev, self.cases.train)
-            return best or program_state(
-                self.uncompiled()
-            ), f"ended by --budget-calls {self.limit}, with the best so far"
+            evaluator.stop()
+            best = recorder.best(prepared.cases.dev, prepared.cases.train) or program_state(prepared.uncompiled())
+            return best, f"ended by --budget-calls {self._limit}, with the best so far"
         except Hopeless as error:
-            raise ModelError(f"{self.stage}: {error}") from error
+            raise ModelError(f"{self.loop.stage}: {error}") from error
         finally:
-            bench.stop()
-            self.budget.limit = self.limit
+            evaluator.stop()
+            self.budget.limit = self._limit
 
-    def _tell(self, scored: int) -> None:
-        """A line every ten seconds: how much an optimizer will ask in all is not known before."""
-        if time.monotonic() - self._told >= _SECONDS_BETWEEN_LINES:
-            self._told = time.monotonic()
+    def calibrated(self, program: dspy.Module) -> Calibration | None:
+        """Fit the decision of a sentencewise analyser on train, and let the program use it; None where it cannot be."""
+        support = self._support_to_calibrate(program)
+        if support is None:
+            return None
+        self.run.progress.say(f"calibration: {len(self.prepared.train)} cases")
+        support.ask_support.lm = dspy.settings.lm  # the calibration names its model
+        try:
+            rows = self.loop.run(support_rows(support, self.prepared.train))
+            calibration = calibration_of(rows, support)
+        except (DataError, BudgetSpent) as problem:
+            self.run.progress.say(f"  none fitted: {problem}")
+            return None
+        finally:
+            support.ask_support.lm = None
+        use_calibration(program, calibration)
+        return calibration
+
+    def _report(self, scored: int) -> None:
+        """Print a line every ten seconds. How much an optimizer will ask in all cannot be known before."""
+        if time.monotonic() - self._last_line >= _SECONDS_BETWEEN_LINES:
+            self._last_line = time.monotonic()
             self.run.progress.say(f"  {self.optimizer}: {scored} answers scored, {self.budget.sent} calls sent")
 
     def _limit_of_optimizer(self) -> int | None:
-        if self.limit is None:
+        if self._limit is None:
             return None
-        cases = len(self.cases.dev) + 2 * len(self.cases.test)
+        cases = len(self.prepared.cases.dev) + 2 * len(self.prepared.cases.test)
         scoring = self._calls_of_calibration() + round(self._calls_a_case * cases + 0.5)
-        if self.limit - scoring <= self.budget.sent:
+        if self._limit - scoring <= self.budget.sent:
             raise DataError(
-                f"--budget-calls {self.limit}: scoring alone takes about {self.budget.sent + scoring} calls, which "
+                f"--budget-calls {self._limit}: scoring alone takes about {self.budget.sent + scoring} calls, which "
                 f"leaves none for {self.optimizer}: allow more"
             )
-        return self.limit - scoring
+        return self._limit - scoring
 
     def _calls_of_calibration(self) -> int:
-        supports = [part for _, part in self.uncompiled().named_sub_modules(SentenceSupport)]
-        if self.prepared.target.name != "analyze" or not any(part.logprobs or part.samples > 1 for part in supports):
+        support = self._support_to_calibrate(self.prepared.uncompiled())
+        if support is None:
             return 0
-        samples: int = supports[0].samples
+        samples: int = support.samples
         return samples * sum(len(split_sentences(example.summary)) for example in self.prepared.train)
 
-    def _workshop(self) -> Workshop:
+    def _support_to_calibrate(self, program: dspy.Module) -> SentenceSupport | None:
+        """The support question of an analyser, if its answers come with scores."""
+        if self.prepared.target.name != "analyze":
+            return None
+        supports: list[SentenceSupport] = [part for _, part in program.named_sub_modules(SentenceSupport)]
+        return supports[0] if any(part.logprobs or part.samples > 1 for part in supports) else None
+
+    def _inputs(self) -> OptimizerInputs:
         config = self.run.config
-        return Workshop(
-            train=self.prepared.examples(self.cases.train),
-            dev=self.prepared.examples(self.cases.dev),
+        return OptimizerInputs(
+            train=self.prepared.examples(self.prepared.cases.train),
+            dev=self.prepared.examples(self.prepared.cases.dev),
             prompt_model=build_lm(config.models.prompt, seed=config.seed),
             reflection_model=build_lm(config.models.reflection, seed=config.seed),
-            threads=self.model.concurrency,
+            threads=self.prepared.model.concurrency,
             config=config,
         )
-
-
-def fitted_calibration(support: SentenceSupport, examples: LabeledSet) -> Calibration:
-    """The calibration of a support question on labelled examples. Raises DataError where the scores give none."""
-    asked = support.ask_support
-    asked.lm = dspy.settings.lm
-    try:
-        return calibration_of(asyncio.run(support_rows(support, examples)), support)
-    finally:
-        asked.lm = None

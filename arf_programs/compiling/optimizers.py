@@ -1,24 +1,30 @@
-"""DSPy's optimizers by name, with the parameters of the configuration. They see train and dev, never test."""
+"""DSPy's optimizers by name, with the parameters of the configuration. They see train and dev, never test.
+
+Their prints go to a log, since standard output belongs to the result of the command.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
-from collections.abc import Sequence
+import io
+import logging
+import random
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import dspy
+from rich.console import Console
 
 from arf_programs.config import Config, OptimizerName
 from arf_programs.programs import text_vectorizer
 from signatures.exceptions import DataError, MissingExtra
 
-Examples = Sequence[dspy.Example]
-
 
 @dataclass(frozen=True)
-class Workshop:
-    """What an optimizer is given: examples, models beside the program's own, threads, and the seed."""
+class OptimizerInputs:
+    """What an optimizer is given. Both models write prompts; the program's own model answers."""
 
     train: list[dspy.Example]
     dev: list[dspy.Example]
@@ -34,13 +40,40 @@ def check_optimizer(name: OptimizerName) -> None:
         raise MissingExtra("mipro needs the package optuna: pip install 'arf-programs[mipro]'")
 
 
-def optimize(name: OptimizerName, student: dspy.Module, workshop: Workshop) -> dspy.Module:
-    """The program that the optimizer makes of `student`. Raises DataError where train is too small for it."""
-    return _OPTIMIZERS[name](student, workshop)
+def optimize(name: OptimizerName, student: dspy.Module, inputs: OptimizerInputs) -> dspy.Module:
+    """Compile `student` with the optimizer. Raises DataError where train is too small for it."""
+    return _OPTIMIZERS[name](student, inputs)
+
+
+@contextlib.contextmanager
+def output_to_log(console: Console) -> Iterator[None]:
+    """Send prints and progress bars to a log that `-v` shows. `console` writes on as before."""
+    console.file = console.file  # binds the stream itself: a console looks for the redirected one otherwise
+    lines = _LogLines()
+    with contextlib.redirect_stdout(lines), contextlib.redirect_stderr(lines):
+        yield
+
+
+class _LogLines(io.TextIOBase):
+    """A text stream that logs each of its lines."""
+
+    def __init__(self) -> None:
+        self._log = logging.getLogger("arf_programs.compiling")
+        self._rest = ""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        *lines, self._rest = (self._rest + text).replace("\r", "\n").split("\n")
+        for line in lines:
+            if line.strip():
+                self._log.info(line)
+        return len(text)
 
 
 def score(example: dspy.Example, prediction: dspy.Prediction, trace: Any = None) -> float:
-    """The metric of DSPy: a Task has scored its answer already. A sum of 0 stands for a failed example."""
+    """The metric of DSPy's optimizers: a Task has scored its answer already."""
     return float(prediction.score)
 
 
@@ -55,13 +88,13 @@ def score_with_feedback(
     return dspy.Prediction(score=float(prediction.score), feedback=prediction.feedback)
 
 
-def _labeled_fewshot(student: dspy.Module, shop: Workshop) -> dspy.Module:
-    settings = shop.config.compile.optimizers.labeled_fewshot
-    return dspy.LabeledFewShot(k=settings.k).compile(student, trainset=_shuffled(shop))
+def _labeled_fewshot(student: dspy.Module, given: OptimizerInputs) -> dspy.Module:
+    settings = given.config.compile.optimizers.labeled_fewshot
+    return dspy.LabeledFewShot(k=settings.k).compile(student, trainset=_shuffled(given))
 
 
-def _bootstrap(student: dspy.Module, shop: Workshop) -> dspy.Module:
-    settings = shop.config.compile.optimizers.bootstrap
+def _bootstrap(student: dspy.Module, given: OptimizerInputs) -> dspy.Module:
+    settings = given.config.compile.optimizers.bootstrap
     optimizer = dspy.BootstrapFewShot(
         metric=score,
         metric_threshold=settings.metric_threshold,
@@ -69,11 +102,11 @@ def _bootstrap(student: dspy.Module, shop: Workshop) -> dspy.Module:
         max_labeled_demos=settings.max_labeled_demos,
         max_rounds=settings.max_rounds,
     )
-    return optimizer.compile(student, trainset=_shuffled(shop))
+    return optimizer.compile(student, trainset=_shuffled(given))
 
 
-def _random_search(student: dspy.Module, shop: Workshop) -> dspy.Module:
-    settings = shop.config.compile.optimizers.bootstrap_random_search
+def _random_search(student: dspy.Module, given: OptimizerInputs) -> dspy.Module:
+    settings = given.config.compile.optimizers.bootstrap_random_search
     optimizer = dspy.BootstrapFewShotWithRandomSearch(
         metric=score,
         metric_threshold=settings.metric_threshold,
@@ -81,83 +114,81 @@ def _random_search(student: dspy.Module, shop: Workshop) -> dspy.Module:
         max_labeled_demos=settings.max_labeled_demos,
         max_rounds=settings.max_rounds,
         num_candidate_programs=settings.num_candidate_programs,
-        num_threads=shop.threads,
+        num_threads=given.threads,
     )
-    return optimizer.compile(student, trainset=_shuffled(shop), valset=shop.dev)
+    return optimizer.compile(student, trainset=_shuffled(given), valset=given.dev)
 
 
-def _knn_fewshot(student: dspy.Module, shop: Workshop) -> dspy.Module:
-    settings = shop.config.compile.optimizers.knn_fewshot
+def _knn_fewshot(student: dspy.Module, given: OptimizerInputs) -> dspy.Module:
+    settings = given.config.compile.optimizers.knn_fewshot
     optimizer = dspy.KNNFewShot(
         k=settings.k,
-        trainset=shop.train,
+        trainset=given.train,
         vectorizer=text_vectorizer(),
         max_bootstrapped_demos=0,
         max_labeled_demos=settings.k,
     )
     compiled = optimizer.compile(student)
-    # What DSPy makes here is a function and cannot be saved. Its pool can, and each call takes the nearest by dspy.KNN.
+    # DSPy makes a function here, which cannot be saved. Its pool can, and each call takes the nearest by dspy.KNN.
     for predictor in compiled.predictors():
         predictor.demos = list(optimizer.KNN.trainset)
     return compiled
 
 
-def _mipro(student: dspy.Module, shop: Workshop) -> dspy.Module:
-    settings = shop.config.compile.optimizers.mipro
+def _mipro(student: dspy.Module, given: OptimizerInputs) -> dspy.Module:
+    settings = given.config.compile.optimizers.mipro
     optimizer = dspy.MIPROv2(
         metric=score,
-        prompt_model=shop.prompt_model,
+        prompt_model=given.prompt_model,
         metric_threshold=settings.metric_threshold,
         max_bootstrapped_demos=settings.max_bootstrapped_demos,
         max_labeled_demos=settings.max_labeled_demos,
         auto=settings.auto,
         num_candidates=settings.num_candidates,
-        num_threads=shop.threads,
-        seed=shop.config.seed,
+        num_threads=given.threads,
+        seed=given.config.seed,
     )
-    small = len(shop.dev) < _MIPRO_MINIBATCH
+    small = len(given.dev) < _MIPRO_MINIBATCH
     return optimizer.compile(
-        student, trainset=shop.train, valset=shop.dev, num_trials=settings.num_trials, minibatch=not small
+        student, trainset=given.train, valset=given.dev, num_trials=settings.num_trials, minibatch=not small
     )
 
 
-def _gepa(student: dspy.Module, shop: Workshop) -> dspy.Module:
-    settings = shop.config.compile.optimizers.gepa
+def _gepa(student: dspy.Module, given: OptimizerInputs) -> dspy.Module:
+    settings = given.config.compile.optimizers.gepa
     optimizer = dspy.GEPA(
         metric=score_with_feedback,
         auto=settings.auto,
         max_metric_calls=settings.max_metric_calls,
         reflection_minibatch_size=settings.reflection_minibatch_size,
-        reflection_lm=shop.reflection_model,
+        reflection_lm=given.reflection_model,
         use_merge=settings.use_merge,
-        num_threads=shop.threads,
-        seed=shop.config.seed,
+        num_threads=given.threads,
+        seed=given.config.seed,
     )
-    return optimizer.compile(student, trainset=shop.train, valset=shop.dev)
+    return optimizer.compile(student, trainset=given.train, valset=given.dev)
 
 
-def _simba(student: dspy.Module, shop: Workshop) -> dspy.Module:
-    settings = shop.config.compile.optimizers.simba
-    if len(shop.train) < 2:
+def _simba(student: dspy.Module, given: OptimizerInputs) -> dspy.Module:
+    settings = given.config.compile.optimizers.simba
+    if len(given.train) < 2:
         raise DataError("labeled.path: simba compares examples, and train has one: label more conversations")
     optimizer = dspy.SIMBA(
         metric=score,
-        bsize=min(settings.bsize, len(shop.train)),
+        bsize=min(settings.bsize, len(given.train)),
         num_candidates=settings.num_candidates,
         max_steps=settings.max_steps,
         max_demos=settings.max_demos,
-        prompt_model=shop.prompt_model,
-        num_threads=shop.threads,
+        prompt_model=given.prompt_model,
+        num_threads=given.threads,
     )
-    return optimizer.compile(student, trainset=shop.train, seed=shop.config.seed)
+    return optimizer.compile(student, trainset=given.train, seed=given.config.seed)
 
 
-def _shuffled(shop: Workshop) -> list[dspy.Example]:
-    """Train in an order that follows from the seed: these optimizers draw with a fixed one of their own."""
-    import random
-
-    examples = list(shop.train)
-    random.Random(shop.config.seed).shuffle(examples)  # noqa: S311 - an order, not a secret
+def _shuffled(given: OptimizerInputs) -> list[dspy.Example]:
+    """Train in an order that depends on the seed: these optimizers draw with a fixed seed of their own."""
+    examples = list(given.train)
+    random.Random(given.config.seed).shuffle(examples)  # noqa: S311 - an order, not a secret
     return examples
 
 

@@ -1,21 +1,17 @@
-"""What is known before any call: the labelled set by side, the target, and the taxonomy.
-
-The prompt that a model would really see, as text. Nothing is asked.
-"""
+"""What is prepared before any call: the target, the labelled set by side, and the prompts as a model would see them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import dspy
 
 from arf_programs.compiling.cases import Case, Cases, split_cases
 from arf_programs.compiling.targets import LabeledSet, Target, make_target
-from arf_programs.config import TargetName
-from arf_programs.corpus import load_labeled_of_corpus, load_seed_taxonomy, read_taxonomy
+from arf_programs.config import ModelConfig, TargetName
+from arf_programs.corpus import load_configured_taxonomy, load_labeled_of_corpus, read_taxonomy
 from arf_programs.programs import PlainAdapter, SupportAdapter, demos_for, plain_demos
 from arf_programs.runs import Run
 from signatures.exceptions import DataError
@@ -24,9 +20,10 @@ from signatures.records import Taxonomy
 
 @dataclass(frozen=True)
 class Prepared:
-    """What is known before any call: the cases by side, the target, and the taxonomy."""
+    """The target with its model, the cases by side, and the taxonomy. `left_out` counts the examples of no use."""
 
     target: Target
+    model: ModelConfig
     cases: Cases
     taxonomy: Taxonomy
     left_out: int
@@ -35,46 +32,38 @@ class Prepared:
     def train(self) -> LabeledSet:
         return tuple(case.labeled for case in self.cases.train)
 
+    def uncompiled(self) -> dspy.Module:
+        return self.target.build(self.train)
+
+    def sample_values(self) -> dict[str, Any]:
+        """The fields of the case whose prompt is shown: the last of train."""
+        return self.target.fields((self.train[-1],))[0]
+
     def examples(self, side: tuple[Case, ...]) -> list[dspy.Example]:
-        """The cases of a side for an optimizer: the case is all its input, labels stand beside it as demo fields."""
+        """The cases of a side for an optimizer. The case is the whole input; labels are fields of demonstrations."""
         shown = self.target.fields(tuple(case.labeled for case in side))
         return [dspy.Example(case=case, **fields).with_inputs("case") for case, fields in zip(side, shown, strict=True)]
 
 
 def prepare(run: Run, name: TargetName) -> Prepared:
     """Split the labelled set and make the target. Raises UserError for what the user can mend."""
-    # Unlike a run, compiling needs no holdout, so the whole corpus may be labelled.
+    # Compiling needs no holdout, unlike a run, so the whole corpus may be labelled.
     labeled = load_labeled_of_corpus(run)
     if not labeled:
         raise DataError("labeled.path: `arf compile` needs a labelled set: `arf init DIR` writes a template of one")
     config = run.config
-    taxonomy = run_taxonomy(run)
+    written = run.folder.taxonomy
+    taxonomy = read_taxonomy(written) if written.exists() else load_configured_taxonomy(run)
     everything = split_cases(
         labeled, shares=config.compile.split, seed=config.seed, near_duplicate=config.corpus.near_duplicate
     )
-    target = make_target(name, run, taxonomy, tuple(case.labeled for case in everything.train))
+    target = make_target(name, run, taxonomy)
     cases = everything.only(target.wanted, what=target.what)
-    return Prepared(target, cases, taxonomy, len(labeled) - sum(cases.sizes().values()))
-
-
-def sample_values(prepared: Prepared) -> dict[str, object]:
-    """The inputs of the case whose prompt is shown: the last of train."""
-    return prepared.target.fields((prepared.cases.train[-1].labeled,))[0]
-
-
-def run_taxonomy(run: Run) -> Taxonomy:
-    """The run's taxonomy where there is one, else the configured, else the seed."""
-    if run.folder.taxonomy.exists():
-        return read_taxonomy(run.folder.taxonomy)
-    given = run.config.analyze.taxonomy
-    if given:
-        beside = run.base_dir / given
-        return read_taxonomy(beside if beside.exists() else Path(given))
-    return load_seed_taxonomy()
+    return Prepared(target, config.models.of(target.role), cases, taxonomy, len(labeled) - sum(cases.sizes().values()))
 
 
 def refuse_leaks(program: dspy.Module, cases: Cases) -> None:
-    """Raise DataError where a demonstration, also of a part that only assists, shows a conversation of dev or test."""
+    """Raise DataError if a demonstration shows a conversation of dev or test. Parts that only assist count, too."""
     hidden = {
         text
         for case in (*cases.dev, *cases.test)
@@ -89,20 +78,16 @@ def refuse_leaks(program: dspy.Module, cases: Cases) -> None:
 
 
 def rendered_prompts(program: dspy.Module, values: Mapping[str, Any]) -> dict[str, str]:
-    """For each predictor that can be compiled the messages of one call, by the adapter that sends them.
+    """The messages of one call, for each predictor that can be compiled, by the adapter that sends them.
 
-    `values` holds inputs by field name; a field that it lacks is shown as `<name>`.
+    `values` holds inputs by field name. A missing field is shown as `<name>`.
     """
-    return {name: _rendered(_adapter(name), predictor, values) for name, predictor in program.named_predictors()}
-
-
-def _adapter(name: str) -> Any:
-    """The adapter of a predictor: two programs bring one of their own."""
-    own = {"summarize": PlainAdapter, "ask_support": SupportAdapter}
-    return own.get(name.rpartition(".")[2], dspy.JSONAdapter)()
-
-
-def _rendered(adapter: Any, predictor: dspy.Predict, values: Mapping[str, Any]) -> str:
-    inputs = {name: values.get(name, f"<{name}>") for name in predictor.signature.input_fields}
-    messages = adapter.format(predictor.signature, demos_for(predictor, inputs), inputs)
-    return "\n\n".join(f"--- {message['role']} ---\n{message['content']}" for message in messages)
+    # Two programs bring an adapter of their own.
+    adapters = {"summarize": PlainAdapter, "ask_support": SupportAdapter}
+    prompts = {}
+    for name, predictor in program.named_predictors():
+        adapter = adapters.get(name.rpartition(".")[2], dspy.JSONAdapter)()
+        inputs = {field: values.get(field, f"<{field}>") for field in predictor.signature.input_fields}
+        messages = adapter.format(predictor.signature, demos_for(predictor, inputs), inputs)
+        prompts[name] = "\n\n".join(f"--- {message['role']} ---\n{message['content']}" for message in messages)
+    return prompts

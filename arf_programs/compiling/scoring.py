@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from arf_programs.compiling.cases import Case
 from arf_programs.compiling.targets import Target
 from arf_programs.compiling.task import Outcome
 from arf_programs.config import Config
-from arf_programs.metrics import balanced_accuracy, mean_interval, paired_difference, rating_agreement
+from arf_programs.metrics import balanced_accuracy, configured_resampling, paired_difference, rating_agreement
 from arf_programs.models import BudgetSpent
 from arf_programs.programs import SideScores
 from arf_programs.runner import RowKey, run_rows
@@ -26,49 +25,41 @@ FAILED = "failed"
 
 @dataclass(frozen=True)
 class Scored:
-    """What a program scored, a case each in order: None where the budget was spent before it was scored."""
+    """What a program scored, an outcome for each case in order. None stands for a case that the budget left out."""
 
     outcomes: tuple[Outcome | None, ...]
 
     @property
     def failed(self) -> int:
-        """Cases without a usable answer; they score 0."""
+        """Cases without a usable answer, which score 0."""
         return sum(outcome is not None and FAILED in outcome.measured for outcome in self.outcomes)
 
 
-def score_cases(
+async def score_cases(
     target: Target, program: dspy.Module, cases: Sequence[Case], *, label: str, concurrency: int, progress: Progress
 ) -> Scored:
-    """Put every case to the program. Raises ModelError or StageError where nothing can be scored."""
+    """Put every case to the program. Raises ModelError or StageError if nothing can be scored."""
 
-    async def work(case: Case) -> Outcome | None:
+    async def score(item: tuple[int, Case]) -> Outcome | None:
         try:
-            return await target.answer(program, case.labeled)
+            return await target.answer(program, item[1].labeled)
         except ModelError as error:
             return _failure(str(error))
         except BudgetSpent:
             return None
 
-    numbers = {id(case): str(number) for number, case in enumerate(cases)}
-    keys = [RowKey(case.labeled.conversation.id, numbers[id(case)]) for case in cases]
-    outcome = asyncio.run(
-        run_rows(
-            cases,
-            work,
-            key=lambda case: RowKey(case.labeled.conversation.id, numbers[id(case)]),
-            stage=label,
-            concurrency=concurrency,
-            progress=progress,
-        )
-    )
-    lost = {f"{failure.system}/{failure.conversation_id}": failure.reason for failure in outcome.failures}
-    return Scored(
-        tuple(outcome.results[str(key)] if str(key) in outcome.results else _failure(lost[str(key)]) for key in keys)
-    )
+    def key(item: tuple[int, Case]) -> RowKey:
+        return RowKey(item[1].labeled.conversation.id, str(item[0]))
+
+    numbered = list(enumerate(cases))
+    outcome = await run_rows(numbered, score, key=key, stage=label, concurrency=concurrency, progress=progress)
+    lost = {str(RowKey(item.conversation_id, item.system)): _failure(item.reason) for item in outcome.failures}
+    results = {**lost, **outcome.results}
+    return Scored(tuple(results[str(key(item))] for item in numbered))
 
 
 def compare(cases: Sequence[Case], before: Scored, after: Scored, config: Config) -> SideScores:
-    """Both programs on one side. Intervals are over groups of near-duplicate conversations, each with its mean."""
+    """Compare two programs on one side. Intervals are over groups of near-duplicate conversations, each by its mean."""
     pairs = [
         (case, old, new)
         for case, old, new in zip(cases, before.outcomes, after.outcomes, strict=True)
@@ -76,13 +67,17 @@ def compare(cases: Sequence[Case], before: Scored, after: Scored, config: Config
     ]
     old_means = _group_means([(case, old.score) for case, old, _ in pairs])
     new_means = _group_means([(case, new.score) for case, _, new in pairs])
-    settings = config.evaluate
+    settings = configured_resampling(config)
     return SideScores(
         cases=len(cases),
-        before=mean_interval(old_means, samples=settings.samples, confidence=settings.confidence, seed=config.seed),
-        after=mean_interval(new_means, samples=settings.samples, confidence=settings.confidence, seed=config.seed),
+        before=settings.mean(old_means),
+        after=settings.mean(new_means),
         difference=paired_difference(
-            new_means, old_means, samples=settings.samples, confidence=settings.confidence, seed=config.seed
+            list(new_means.values()),
+            list(old_means.values()),
+            samples=settings.samples,
+            confidence=settings.confidence,
+            seed=settings.seed,
         ),
         failed_before=before.failed,
         failed_after=after.failed,
@@ -92,15 +87,15 @@ def compare(cases: Sequence[Case], before: Scored, after: Scored, config: Config
     )
 
 
-def _group_means(scores: Sequence[tuple[Case, float]]) -> list[float]:
+def _group_means(scores: Sequence[tuple[Case, float]]) -> dict[str, float]:
     groups: defaultdict[int, list[float]] = defaultdict(list)
     for case, score in scores:
         groups[case.group].append(score)
-    return [fmean(values) for values in groups.values()]
+    return {str(group): fmean(values) for group, values in groups.items()}
 
 
 def _measures(outcomes: Sequence[Outcome]) -> dict[str, float | None]:
-    """Figures over a whole side, by what its outcomes measured."""
+    """Figures of a whole side. Which ones depends on what its outcomes measured."""
     rows = [outcome.measured for outcome in outcomes if FAILED not in outcome.measured]
     if not rows:
         return {}

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import dspy
+from pydantic_core import to_jsonable_python
 
 from arf_programs.checks import run_checks
 from arf_programs.compiling.task import Answers, Outcome
 from arf_programs.config import Role, TargetName
 from arf_programs.corpus import LabeledExample
 from arf_programs.metrics import rouge, score_detection, score_repair
-from arf_programs.programs import analysis_examples, plain, revision_examples, same_error
+from arf_programs.programs import analysis_examples, revision_examples, same_error
 from arf_programs.runs import Run
 from arf_programs.stages import build_analyzer, build_judge, build_reviser, build_teacher
 from signatures.records import Conversation, ErrorNote, Rating, Summary, Taxonomy
@@ -26,9 +27,11 @@ _RATINGS = 4  # steps between the lowest and the highest rating
 class Target:
     """A program that can be compiled.
 
-    `build` makes it uncompiled and without a model of its own, showing at most demonstrations of the labelled examples
-    that it is given; `wanted` says which examples it can be scored on, in words `what`; `fields` gives for
-    each example its values for the fields of the predictors; `answer` puts an example to it and scores what comes back.
+    Args:
+        build: makes the program, uncompiled and without a model. It may show the given examples as demonstrations.
+        wanted: says whether the program can be scored on an example; `what` names such examples in messages.
+        fields: gives the values of each example for the fields of the predictors.
+        answer: puts an example to the program and scores the answer.
     """
 
     name: TargetName
@@ -40,14 +43,14 @@ class Target:
     answer: Answers
 
 
-def make_target(name: TargetName, run: Run, taxonomy: Taxonomy, train: LabeledSet) -> Target:
-    """The target of that name under a run's configuration; `train` may be shown by programs that only assist."""
+def make_target(name: TargetName, run: Run, taxonomy: Taxonomy) -> Target:
+    """Make the target of that name under a run's configuration."""
     makers = {"analyze": _analyze, "revise": _revise, "judge": _judge, "summarize": _summarize}
-    return makers[name](run, taxonomy, train)
+    return makers[name](run, taxonomy)
 
 
-def _analyze(run: Run, taxonomy: Taxonomy, _: LabeledSet) -> Target:
-    known = set(taxonomy.ids())
+def _analyze(run: Run, taxonomy: Taxonomy) -> Target:
+    categories = set(taxonomy.ids())
 
     def build(shown: LabeledSet) -> dspy.Module:
         program = build_analyzer(run, taxonomy=taxonomy, labeled=shown, compiled=False)
@@ -55,25 +58,28 @@ def _analyze(run: Run, taxonomy: Taxonomy, _: LabeledSet) -> Target:
         return program
 
     async def answer(program: dspy.Module, labeled: LabeledExample) -> Outcome:
-        found = await program.acall(conversation=labeled.conversation, summary=labeled.summary)
-        told = score_detection(found.errors, labeled.errors)
-        measured = {"found": bool(found.errors), "labeled": bool(labeled.errors)}
-        return Outcome(told.score, told.feedback, {"errors": plain(found.errors)}, measured)
+        errors = (await program.acall(conversation=labeled.conversation, summary=labeled.summary)).errors
+        detection = score_detection(errors, labeled.errors)
+        measured = {"found": bool(errors), "labeled": bool(labeled.errors)}
+        return Outcome(detection.score, detection.feedback, {"errors": to_jsonable_python(errors)}, measured)
 
     def wanted(labeled: LabeledExample) -> bool:
-        return all(note.category in known for note in labeled.errors)
+        return all(note.category in categories for note in labeled.errors)
 
     def fields(examples: LabeledSet) -> list[dict[str, Any]]:
-        return [plain(dict(item)) for item in analysis_examples(examples, taxonomy, run.config.analyze.strategy)]
+        return [
+            to_jsonable_python(dict(item))
+            for item in analysis_examples(examples, taxonomy, run.config.analyze.strategy)
+        ]
 
     return Target("analyze", "analyst", build, wanted, "summary whose categories the taxonomy has", fields, answer)
 
 
-def _revise(run: Run, taxonomy: Taxonomy, train: LabeledSet) -> Target:
+def _revise(run: Run, taxonomy: Taxonomy) -> Target:
     def build(shown: LabeledSet) -> dspy.Module:
         program = build_reviser(run, taxonomy=taxonomy, labeled=shown, compiled=False)
         program.propose.set_lm(None)
-        # DSPy leaves a compiled part as it is: the editor is what is compiled here, the verifier assists.
+        # DSPy leaves a compiled part as it is. The editor is compiled here; the verifier only assists.
         program.verify._compiled = True
         return program
 
@@ -84,8 +90,9 @@ def _revise(run: Run, taxonomy: Taxonomy, train: LabeledSet) -> Target:
         given = await program.acall(conversation=labeled.conversation, draft=draft, errors=labeled.errors)
         after = given.revision.after
         new = new_check_errors(labeled.conversation, labeled.summary, after)
-        told = score_repair(labeled.summary, labeled.revised or "", after, new_errors=len(new))
-        return Outcome(told.score, told.feedback, {"revised": after}, {"mended": told.mended, "kept": told.kept})
+        repair = score_repair(labeled.summary, labeled.revised or "", after, new_errors=len(new))
+        measured = {"mended": repair.mended, "kept": repair.kept}
+        return Outcome(repair.score, repair.feedback, {"revised": after}, measured)
 
     def fields(examples: LabeledSet) -> list[dict[str, Any]]:
         return revision_fields(examples, run, taxonomy)
@@ -96,7 +103,7 @@ def _revise(run: Run, taxonomy: Taxonomy, train: LabeledSet) -> Target:
     return Target("revise", "editor", build, wanted, "summary with errors and a correction", fields, answer)
 
 
-def _judge(run: Run, _: Taxonomy, __: LabeledSet) -> Target:
+def _judge(run: Run, _: Taxonomy) -> Target:
     def build(_: LabeledSet) -> dspy.Module:
         program = build_judge(run, compiled=False)
         program.set_lm(None)
@@ -111,8 +118,8 @@ def _judge(run: Run, _: Taxonomy, __: LabeledSet) -> Target:
             {
                 "conversation": labeled.conversation.as_numbered_text(),
                 "summary": labeled.summary,
-                "reasons": told_reasons(labeled.errors),
-                # People rate the whole: a demonstration has to be complete, so its aspects stand at that.
+                "reasons": reasons_of(labeled.errors),
+                # People rate the whole. A demonstration has to be complete, so each aspect gets that rating.
                 **dict.fromkeys(("faithful", "complete", "concise", "rating"), labeled.rating),
             }
             for labeled in examples
@@ -121,7 +128,7 @@ def _judge(run: Run, _: Taxonomy, __: LabeledSet) -> Target:
     return Target("judge", "judge", build, lambda labeled: labeled.rating is not None, "rating", fields, answer)
 
 
-def _summarize(run: Run, _: Taxonomy, __: LabeledSet) -> Target:
+def _summarize(run: Run, _: Taxonomy) -> Target:
     judge = build_judge(run)
 
     def build(_: LabeledSet) -> dspy.Module:
@@ -147,49 +154,47 @@ def _summarize(run: Run, _: Taxonomy, __: LabeledSet) -> Target:
 
 
 def references(labeled: LabeledExample) -> tuple[str, ...]:
-    """What a good summary of the conversation may read like: the correction first, then the corpus's references."""
+    """Good summaries of the conversation: the correction first, then the references of the corpus."""
     return tuple(text for text in (labeled.revised, *labeled.conversation.references) if text and text.strip())
 
 
 def judged(given: Rating, human: int, labeled: LabeledExample) -> Outcome:
-    """The score of one rating, `1 - |judge - human| / 4`: near misses count, which a share of equal ratings would not.
+    """Score one rating: `1 - |judge - human| / 4`. A near miss scores more than a far one.
 
-    Agreement corrected for chance is a figure of a whole side, not of one summary; it stands on the card.
+    Agreement corrected for chance is a figure of a whole side, not of one summary. The card shows it.
     """
     off = given.rating - human
-    said = f"People rate this summary {human}: {told_reasons(labeled.errors)}"
-    feedback = said if off else f"Right. {said}"
-    if off:
-        feedback = f"{given.rating} is too {'high' if off > 0 else 'low'}. {said}"
+    verdict = f"{given.rating} is too {'high' if off > 0 else 'low'}." if off else "Right."
+    feedback = f"{verdict} People rate this summary {human}: {reasons_of(labeled.errors)}"
     shown = {"rating": given.rating, "reasons": given.reasons}
     return Outcome(1 - abs(off) / _RATINGS, feedback, shown, {"judge": given.rating, "human": human})
 
 
-def told_reasons(errors: tuple[ErrorNote, ...]) -> str:
+def reasons_of(errors: tuple[ErrorNote, ...]) -> str:
     """The errors as the reasons of a rating."""
     return " ".join(note.explanation for note in errors if note.explanation) or "Nothing is wrong or missing."
 
 
 def new_check_errors(conversation: Conversation, before: str, after: str) -> list[ErrorNote]:
-    """What the deterministic checks find in a revision and did not find in the draft."""
+    """The errors that the deterministic checks see in a revision and do not see in the draft."""
     old = run_checks(conversation, before)
     return [note for note in run_checks(conversation, after) if not any(same_error(note, item) for item in old)]
 
 
 def revision_fields(examples: LabeledSet, run: Run, taxonomy: Taxonomy) -> list[dict[str, Any]]:
-    """Values for the editor's predictors; the strategy `taxonomy`, which sees no errors, has fields of its own."""
+    """Values for the editor's predictors. The strategy `taxonomy` sees no errors and has fields of its own."""
     config = run.config.revise
     if config.strategy == "taxonomy":
-        common = {"common_errors": taxonomy.as_text(), "feedback": ""}
         return [
             {
-                **common,
+                "common_errors": taxonomy.as_text(),
+                "feedback": "",
                 "conversation": labeled.conversation.as_numbered_text(),
                 "summary": labeled.summary,
                 "revised": labeled.revised,
             }
             for labeled in examples
         ]
-    # Where sentences are mended one by one, a case of which none was rewritten or added cannot be shown.
+    # An editor of single sentences can only be shown cases with a rewritten or added sentence.
     shown = [revision_examples([labeled], config.strategy, config.edits) for labeled in examples]
-    return [plain(dict(items[0])) if items else {} for items in shown]
+    return [to_jsonable_python(dict(items[0])) if items else {} for items in shown]

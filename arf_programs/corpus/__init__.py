@@ -4,7 +4,7 @@ from arf_programs.corpus.labeled import LabeledExample, load_labeled, load_label
 from arf_programs.corpus.near_duplicates import group_duplicates
 from arf_programs.corpus.read import StoredCorpus, store_corpus
 from arf_programs.corpus.split import Split, split_conversations
-from arf_programs.corpus.taxonomy import load_seed_taxonomy, read_taxonomy, write_taxonomy
+from arf_programs.corpus.taxonomy import load_configured_taxonomy, load_seed_taxonomy, read_taxonomy, write_taxonomy
 from arf_programs.corpus.turns import clean_text
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "StoredCorpus",
     "clean_text",
     "group_duplicates",
+    "load_configured_taxonomy",
     "load_labeled",
     "load_labeled_of_corpus",
     "load_seed_taxonomy",

@@ -14,7 +14,7 @@ from typing import Any, Final, get_args
 
 import yaml
 
-from arf_programs.runs import write_text_atomic
+from arf_programs.runs import Run, write_text_atomic
 from signatures.exceptions import ConfigError
 from signatures.records import Category, Severity, Taxonomy
 
@@ -137,6 +137,15 @@ def _repeated(ids: list[Any], source: str) -> list[str]:
 
 FORM_CATEGORIES: Final = ("verbatim_copy", "repetition", "length")
 """Categories that only the deterministic checks report: the form of a summary, not what it says."""
+
+
+def load_configured_taxonomy(run: Run) -> Taxonomy:
+    """The taxonomy that `analyze.taxonomy` names, beside arf.yaml or in the working directory; else the seed."""
+    given = run.config.analyze.taxonomy
+    if not given:
+        return load_seed_taxonomy()
+    beside = run.base_dir / given
+    return read_taxonomy(beside if beside.exists() else Path(given))
 
 
 @cache
