@@ -33,7 +33,7 @@ from arf_programs.corpus.taxonomy import load_seed_taxonomy
 from arf_programs.metrics.definitions import METRICS, SYSTEMS
 from arf_programs.models.terms import TERMS
 from arf_programs.pipeline import STAGES
-from arf_programs.runs.folder import RunFolder
+from arf_programs.runs.folder import RunFile, RunFolder
 from signatures import exceptions, records
 
 ROOT = Path(__file__).parent.parent
@@ -334,7 +334,7 @@ def test_every_example_is_on_the_page_of_providers():
 @pytest.mark.parametrize("page", [RUN_FOLDER, ARCHITECTURE], ids=lambda page: page.name)
 def test_the_files_of_a_run_are_documented(page: Path):
     folder = RunFolder(Path("run"))
-    properties = [name for name, value in vars(RunFolder).items() if isinstance(value, property)]
+    properties = [name for name, value in vars(RunFolder).items() if isinstance(value, RunFile)]
     for name in properties:
         assert re.search(rf"`{re.escape(getattr(folder, name).name)}/?`", text_of(page)), name
 

@@ -2,26 +2,25 @@ import io
 
 from rich.console import Console
 
-from arf_programs.runs import progress
-from arf_programs.runs import progress as status
+from arf_programs.runs import progress, status
 from arf_programs.runs.progress import Progress
 
 
-def told(*, terminal=False, quiet=False) -> tuple[Progress, io.StringIO]:
+def make_progress(*, terminal=False, quiet=False) -> tuple[Progress, io.StringIO]:
     out = io.StringIO()
     console = Console(file=out, force_terminal=terminal, width=100)
     return Progress(console, quiet=quiet), out
 
 
-def test_lines_are_told_as_they_are():
-    shown, out = told()
+def test_lines_are_printed_as_they_are():
+    shown, out = make_progress()
     shown.say("[red]not markup[/red] " + "x" * 200)
     assert out.getvalue() == "[red]not markup[/red] " + "x" * 200 + "\n"
 
 
 def test_quiet_says_nothing(monkeypatch):
     monkeypatch.setattr(progress, "_SECONDS_BETWEEN_LINES", 0.0)
-    shown, out = told(quiet=True)
+    shown, out = make_progress(quiet=True)
     shown.say("hello")
     with shown.task("draft", total=2):
         shown.advance()
@@ -29,7 +28,7 @@ def test_quiet_says_nothing(monkeypatch):
 
 
 def test_without_a_terminal_there_is_a_line_now_and_then(monkeypatch):
-    shown, out = told()
+    shown, out = make_progress()
     with shown.task("draft", total=3):
         shown.advance()
         assert out.getvalue() == ""
@@ -40,7 +39,7 @@ def test_without_a_terminal_there_is_a_line_now_and_then(monkeypatch):
 
 
 def test_a_terminal_has_a_bar_that_goes_away():
-    shown, out = told(terminal=True)
+    shown, out = make_progress(terminal=True)
     with shown.task("draft", total=2):
         shown.advance(failed=1)
         shown.advance(failed=1)
@@ -50,14 +49,14 @@ def test_a_terminal_has_a_bar_that_goes_away():
 
 
 def test_a_task_without_steps_shows_nothing():
-    shown, out = told(terminal=True)
+    shown, out = make_progress(terminal=True)
     with shown.task("draft", total=0):
         pass
     assert out.getvalue() == ""
 
 
 def test_the_bar_is_gone_after_an_error():
-    shown, _ = told(terminal=True)
+    shown, _ = make_progress(terminal=True)
     try:
         with shown.task("draft", total=2):
             raise ZeroDivisionError
@@ -68,7 +67,7 @@ def test_the_bar_is_gone_after_an_error():
 
 
 def test_a_wait_is_told_too(monkeypatch):
-    shown, out = told()
+    shown, out = make_progress()
     with shown.task("draft", total=3):
         shown.refresh("64 in flight")
         assert out.getvalue() == ""
@@ -80,7 +79,7 @@ def test_a_wait_is_told_too(monkeypatch):
 def test_time_and_money_left_are_shown_and_kept_while_nothing_ends(tmp_path, monkeypatch):
     monkeypatch.setattr(status, "_SECONDS_BETWEEN", 0.01)
     monkeypatch.setattr(progress, "_SECONDS_BETWEEN_LINES", 0.0)
-    shown, out = told()
+    shown, out = make_progress()
     file = status.StatusFile(tmp_path / "status.json", "draft", 4, lambda: 2.0, shown)
     with shown.task("draft", total=4):
         file.advance(failed=0, in_flight=2, fresh=True)

@@ -16,7 +16,7 @@ from arf_programs.probing.analysis import analysis_figures, clean_untouched, rev
 from arf_programs.probing.plant import ensure_planted
 from arf_programs.report import Cost, Probe
 from arf_programs.runner import RowKey, ask_rows
-from arf_programs.runs import Call, Run, RunFolder, iter_ledger, write_text_atomic
+from arf_programs.runs import Call, Run, RunFile, RunFolder, iter_ledger, write_text_atomic
 from arf_programs.stages import build_analyzer, build_reviser
 from signatures.records import ErrorNote, Summary
 
@@ -31,9 +31,7 @@ Answer = TypeVar("Answer")
 class _OwnTaxonomy(RunFolder):
     """The run's folder, with a taxonomy of the probe's own as long as the run has none."""
 
-    @property
-    def taxonomy(self) -> Path:
-        return self.path / "probe" / "taxonomy.yaml"
+    taxonomy = RunFile("probe/taxonomy.yaml")
 
 
 def probe(run: Run, *, checks_only: bool = False) -> Probe:

@@ -1,10 +1,11 @@
-"""The folder of one run: its files, manifests, fingerprints, lock, ledger and progress.
+"""The folder of one run: its files, manifests, fingerprints, lock, ledger, status and progress bar.
 
-Everything that ARF writes for a run is named here, and every file is plain and readable.
+Everything that ARF writes for a run is named here, and every file is plain and readable. `Run` is what every stage is
+given: the configuration with this folder.
 """
 
 from arf_programs.runs.fingerprint import digest, digest_file, digest_model, digest_prompts, drop_parts
-from arf_programs.runs.folder import Manifest, RunFolder, read_manifest, write_manifest
+from arf_programs.runs.folder import Manifest, RunFile, RunFolder, read_manifest, write_manifest
 from arf_programs.runs.jsonl import (
     JsonlAppender,
     JsonlIndex,
@@ -15,8 +16,9 @@ from arf_programs.runs.jsonl import (
     write_text_atomic,
 )
 from arf_programs.runs.ledger import Call, Spent, iter_ledger, read_ledger
-from arf_programs.runs.progress import Progress, RunStatus, StatusFile, read_status
+from arf_programs.runs.progress import Progress
 from arf_programs.runs.run import Run, SplitConversation, lock_run, refuse_foreign_folder
+from arf_programs.runs.status import RunStatus, StatusFile, read_status
 
 __all__ = [
     "Call",
@@ -25,6 +27,7 @@ __all__ = [
     "Manifest",
     "Progress",
     "Run",
+    "RunFile",
     "RunFolder",
     "RunStatus",
     "Spent",

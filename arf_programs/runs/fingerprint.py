@@ -1,4 +1,4 @@
-"""What a stage depends on, as named hashes: a changed setting reruns just what depends on it."""
+"""Hashes of what a stage depends on, so that a changed setting reruns only what depends on it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from arf_programs.config import ModelConfig
 
-# What makes no difference to an answer: money, speed, and where the key comes from.
+# Settings that change no answer: money, speed, and the place of the key.
 _WITHOUT_EFFECT = {
     "api_key_env",
     "input_price",
@@ -28,18 +28,18 @@ _WITHOUT_EFFECT = {
 
 
 def digest(value: Any) -> str:
-    """SHA-256, 16 hexadecimal digits, of a value's canonical JSON."""
+    """Hash a value: SHA-256 of its canonical JSON, the first 16 hexadecimal digits."""
     canonical = json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
 def drop_parts(fingerprint: dict[str, str], *names: str) -> dict[str, str]:
-    """A fingerprint less some of its parts."""
+    """Return a fingerprint without some of its parts."""
     return {name: value for name, value in fingerprint.items() if name not in names}
 
 
 def digest_file(path: Path) -> str:
-    """SHA-256, 16 hexadecimal digits, of a file's bytes, or of all files of a folder; `missing` if there is none."""
+    """Hash a file, or all files of a folder: SHA-256, the first 16 hexadecimal digits. `missing` if there is none."""
     if path.is_dir():
         files = sorted(item for item in path.rglob("*") if item.is_file())
         return digest([[str(item.relative_to(path)), digest_file(item)] for item in files])
@@ -50,10 +50,10 @@ def digest_file(path: Path) -> str:
 
 
 def digest_model(config: ModelConfig) -> str:
-    """Hash of all that determines a model's answers."""
+    """Hash all settings that change a model's answers."""
     return digest(config.model_dump(mode="json", exclude=_WITHOUT_EFFECT))
 
 
 def digest_prompts(signatures: Iterable[Any]) -> str:
-    """Hash of the questions that a stage asks: instructions, fields and their types."""
+    """Hash the questions that a stage asks: instructions, fields and their types."""
     return digest([[item.instructions, item.model_json_schema()] for item in signatures])

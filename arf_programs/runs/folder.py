@@ -1,4 +1,4 @@
-"""The folder of a run: where each file is, and the manifest that says a stage is whole."""
+"""The folder of a run: its files, and the manifests that say which stages are complete."""
 
 from __future__ import annotations
 
@@ -11,128 +11,70 @@ from arf_programs.runs.jsonl import read_jsonl, write_jsonl_atomic, write_text_a
 from signatures.records import Failure
 
 
+class RunFile:
+    """An attribute of `RunFolder`: the path of a file or folder of that name in the run's folder."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, folder: RunFolder, owner: type[RunFolder]) -> Path:
+        return folder.path / self._name
+
+
 @dataclass(frozen=True)
 class RunFolder:
-    """Paths below a run's folder; every file in it is plain and readable."""
+    """The folder of a run, and where each of its files is."""
 
     path: Path
+
+    config = RunFile("config.yaml")
+    conversations = RunFile("conversations.jsonl")
+    drafts = RunFile("drafts.jsonl")
+    taxonomy = RunFile("taxonomy.yaml")
+    errors = RunFile("errors.jsonl")
+    revisions = RunFile("revisions.jsonl")
+    revision_samples = RunFile("revisions_samples.jsonl")
+    train = RunFile("train")
+    student = RunFile("student")
+    merged = RunFile("merged")
+    predictions = RunFile("predictions.jsonl")
+    scores = RunFile("scores.jsonl")
+    comparisons = RunFile("comparisons.jsonl")
+    summary = RunFile("summary.json")
+    report = RunFile("report.html")
+    planted = RunFile("planted.jsonl")
+    probe = RunFile("probe.json")
+    failures = RunFile("failures.jsonl")
+    calls = RunFile("calls")
+    ledger = RunFile("calls.jsonl")
+    batches = RunFile("batches.jsonl")
+    parts = RunFile("parts")
+    status = RunFile("status.json")
 
     def __truediv__(self, name: str) -> Path:
         return self.path / name
 
-    @property
-    def config(self) -> Path:
-        return self.path / "config.yaml"
-
-    @property
-    def conversations(self) -> Path:
-        return self.path / "conversations.jsonl"
-
-    @property
-    def drafts(self) -> Path:
-        return self.path / "drafts.jsonl"
-
-    @property
-    def taxonomy(self) -> Path:
-        return self.path / "taxonomy.yaml"
-
-    @property
-    def errors(self) -> Path:
-        return self.path / "errors.jsonl"
-
-    @property
-    def revisions(self) -> Path:
-        return self.path / "revisions.jsonl"
-
     def revisions_by(self, strategy: str) -> Path:
-        """Revisions by a strategy other than the configured one, for an arm of their own."""
-        return self.path / f"revisions_{strategy}.jsonl"
-
-    @property
-    def revision_samples(self) -> Path:
-        return self.path / "revisions_samples.jsonl"
-
-    @property
-    def train(self) -> Path:
-        return self.path / "train"
-
-    @property
-    def student(self) -> Path:
-        return self.path / "student"
-
-    @property
-    def merged(self) -> Path:
-        return self.path / "merged"
-
-    @property
-    def predictions(self) -> Path:
-        return self.path / "predictions.jsonl"
-
-    @property
-    def scores(self) -> Path:
-        return self.path / "scores.jsonl"
-
-    @property
-    def comparisons(self) -> Path:
-        return self.path / "comparisons.jsonl"
-
-    @property
-    def summary(self) -> Path:
-        return self.path / "summary.json"
-
-    @property
-    def report(self) -> Path:
-        return self.path / "report.html"
-
-    @property
-    def planted(self) -> Path:
-        return self.path / "planted.jsonl"
-
-    @property
-    def probe(self) -> Path:
-        return self.path / "probe.json"
-
-    @property
-    def failures(self) -> Path:
-        return self.path / "failures.jsonl"
-
-    @property
-    def calls(self) -> Path:
-        return self.path / "calls"
-
-    @property
-    def batches(self) -> Path:
-        return self.path / "batches.jsonl"
-
-    @property
-    def parts(self) -> Path:
-        return self.path / "parts"
-
-    @property
-    def status(self) -> Path:
-        return self.path / "status.json"
-
-    @property
-    def ledger(self) -> Path:
-        return self.path / "calls.jsonl"
+        """Return the file of revisions by a further strategy, for an arm of its own."""
+        return self / f"revisions_{strategy}.jsonl"
 
     def manifest(self, stage: str) -> Path:
-        return self.path / "manifests" / f"{stage}.json"
+        return self / "manifests" / f"{stage}.json"
 
     def read_failures(self) -> list[Failure]:
-        """All failures, of all stages."""
+        """Read the failures of all stages."""
         return list(read_jsonl(self.failures, Failure)) if self.failures.exists() else []
 
     def replace_failures(self, stage: str, failures: list[Failure]) -> None:
-        """Put this stage's failures in the place of those of its last run."""
+        """Write the failures of a stage in place of those of its last run."""
         kept = [failure for failure in self.read_failures() if failure.stage != stage]
         write_jsonl_atomic(self.failures, [*kept, *failures])
 
 
 class Manifest(BaseModel):
-    """Written last and atomically: it exists only when the stage is whole.
+    """Says that a stage is complete. It is written last and atomically.
 
-    `fingerprint` names, part by part, what the stage depends on; `outputs` holds the SHA-256 of each file it wrote;
+    `fingerprint` holds a hash of each part on which the stage depends, and `outputs` a hash of each file it wrote.
     `seconds` is the time of all its runs, interrupted ones included.
     """
 
@@ -147,7 +89,7 @@ class Manifest(BaseModel):
 
 
 def read_manifest(path: Path) -> Manifest | None:
-    """The manifest, or None where there is none or it is of another format."""
+    """Read a manifest. Return None if there is none, or if it has another format."""
     try:
         return Manifest.model_validate_json(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValidationError):

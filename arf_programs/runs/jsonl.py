@@ -1,10 +1,7 @@
-"""Files of records, one JSON object a line: read, written whole, and appended to so that a crash costs one line.
+"""Files of records, one JSON object a line: how they are read, written, appended to, and indexed by key.
 
-A process that dies while it appends leaves a last line that has no newline and is not JSON. No proper prefix of a JSON
-object is JSON, so such a line can be told from a whole one, and dropping it drops nothing that was finished.
-
-
-A JSONL file as a mapping from key to record: 24 bytes a row are in memory, a record is read when asked for.
+A process that dies while it appends leaves a last line without a newline. This line is not JSON, because no proper
+prefix of a JSON object is JSON. So it can be told from a complete line, and cutting it off loses no complete record.
 """
 
 from __future__ import annotations
@@ -13,7 +10,7 @@ import hashlib
 import json
 import os
 from array import array
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping, ValuesView
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
@@ -30,7 +27,7 @@ _BLOCK = 1 << 16
 
 
 def is_half_written(line: bytes) -> bool:
-    """Whether the last line of a file is the remains of an interrupted write: no newline, and not JSON."""
+    """Say whether the last line of a file comes from an interrupted write: it has no newline and is not JSON."""
     if not line or line.endswith(b"\n"):
         return False
     try:
@@ -41,10 +38,10 @@ def is_half_written(line: bytes) -> bool:
 
 
 def read_jsonl(path: Path, model: type[Model], *, ignore_half_line: bool = False) -> Iterator[Model]:
-    """Yield one record a line, lazily; blank lines are passed over.
+    """Yield the records of a file. Blank lines are skipped.
 
-    `ignore_half_line` passes over a half-written last line, which `JsonlAppender` will cut off. Raises DataError naming
-    file and line when the file cannot be read or a line is no such record.
+    With `ignore_half_line`, a half-written last line is skipped; `JsonlAppender` will cut it off. Raises DataError,
+    which names file and line, if the file cannot be read or a line is not such a record.
     """
     for _, number, line in read_lines(path):
         if not (ignore_half_line and is_half_written(line)):
@@ -52,8 +49,9 @@ def read_jsonl(path: Path, model: type[Model], *, ignore_half_line: bool = False
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, int, bytes]]:
-    """Yield (offset in bytes, number from 1, line) of each line that is not blank. Raises DataError for an unreadable
-    file.
+    """Yield (offset in bytes, number from 1, line) of each line that is not blank.
+
+    Raises DataError if the file cannot be read.
     """
     offset = 0
     try:
@@ -67,7 +65,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, int, bytes]]:
 
 
 def parse_line(line: bytes, model: type[Model], place: str) -> Model:
-    """The record of a line. Raises DataError that names `place`."""
+    """Parse the record of a line. Raises DataError, which names `place`."""
     try:
         return model.model_validate_json(line)
     except ValidationError as error:
@@ -78,22 +76,22 @@ def parse_line(line: bytes, model: type[Model], place: str) -> Model:
 
 
 def write_text_atomic(path: Path, text: str) -> None:
-    """Write a UTF-8 file that is either whole or not there; missing folders are made."""
+    """Write a UTF-8 file completely or not at all. Missing folders are made."""
     _write_atomic(path, (text,))
 
 
 def write_jsonl_atomic(path: Path, rows: Iterable[BaseModel]) -> None:
-    """Write records one a line into a file that is either whole or not there; missing folders are made."""
+    """Write records, one a line, completely or not at all. Missing folders are made."""
     _write_atomic(path, (row.model_dump_json() + "\n" for row in rows))
 
 
 def write_lines_atomic(path: Path, lines: Iterable[str]) -> None:
-    """Write lines, given without their end, into a file that is either whole or not there."""
+    """Write lines, which are given without newline, completely or not at all. Missing folders are made."""
     _write_atomic(path, (line + "\n" for line in lines))
 
 
 def _write_atomic(path: Path, pieces: Iterable[str]) -> None:
-    # A plain open honours the umask, which tempfile does not: other people may read a run.
+    # `open` respects the umask, and tempfile does not: other people may read a run.
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -107,9 +105,9 @@ def _write_atomic(path: Path, pieces: Iterable[str]) -> None:
 
 
 class JsonlAppender:
-    """Appends records to a JSONL file, each flushed when it is written; safe to call from several threads.
+    """Appends records to a JSONL file and flushes each. Several threads may use it.
 
-    Opening makes missing folders, cuts off a half-written last line and ends a whole one that lacks its newline.
+    Opening makes missing folders, cuts off a half-written last line, and adds a newline that a complete one lacks.
     """
 
     def __init__(self, path: Path) -> None:
@@ -120,7 +118,7 @@ class JsonlAppender:
         _heal(self._file)
 
     def append(self, record: BaseModel) -> int:
-        """Write one record as one line, and return its offset, which holds while nobody else appends to the file."""
+        """Write one record as one line and return its offset, which is right if nobody else appends to the file."""
         line = record.model_dump_json().encode() + b"\n"
         with self._lock:
             offset = self._file.seek(0, os.SEEK_END)
@@ -129,17 +127,17 @@ class JsonlAppender:
         return offset
 
     def lines(self) -> Iterator[tuple[int, bytes]]:
-        """(offset, line) of what is in the file."""
+        """Yield (offset, line) of the lines in the file."""
         return ((offset, line) for offset, _, line in read_lines(self._path))
 
     def line_at(self, offset: int) -> bytes:
-        """The line that begins at an offset."""
+        """Read the line that begins at an offset."""
         with self._lock:
             self._file.seek(offset)
             return self._file.readline()
 
     def close(self) -> None:
-        """Close the file; closing twice is fine."""
+        """Close the file. It may be closed twice."""
         self._file.close()
 
     def __enter__(self) -> Self:
@@ -163,7 +161,7 @@ def _heal(file: BinaryIO) -> None:
 
 
 def _start_of_last_line(file: BinaryIO) -> int:
-    """The offset behind the last newline (of a file that ends in one: its size), found from the end backwards."""
+    """Find the offset after the last newline, reading backwards. It is the size of a file that ends in a newline."""
     end = file.seek(0, os.SEEK_END)
     while end > 0:
         start = max(0, end - _BLOCK)
@@ -179,11 +177,11 @@ Value = TypeVar("Value")
 
 
 class JsonlIndex(Mapping[str, Value], Generic[Model, Value]):
-    """Rows of `path` by key, in the file's order; a row whose key is None is left out, and of equal keys the last
-    counts.
+    """The records of a file by key, in the order of the file. 24 bytes a row are kept in memory.
 
-    `key` reads the key off a row's JSON object, `value` turns the record into what the mapping gives. Raises DataError,
-    naming file and line, when the file cannot be read or a row is no such record; the latter when the row is read.
+    `key` takes the key from a row's JSON object. A row whose key is None is left out; of equal keys the last counts.
+    `value` turns the record into the mapping's value. A record is read when it is asked for. Raises DataError, which
+    names file and line, if the file cannot be read, or later if a row is not such a record.
     """
 
     def __init__(
@@ -236,15 +234,15 @@ class JsonlIndex(Mapping[str, Value], Generic[Model, Value]):
         return len(self._offsets)
 
     def __iter__(self) -> Iterator[str]:
-        return (self._key(json.loads(line)) or "" for line in self._lines())
+        return (self._name(line) for line in self._lines())
 
-    def values(self) -> Collection[Value]:  # type: ignore[override]
-        """The values in the file's order, read one at a time, each time anew."""
+    def values(self) -> ValuesView[Value]:
+        """Return the values in the order of the file. They are read one at a time, at each pass again."""
         return _Values(self)
 
-    def items(self) -> Iterator[tuple[str, Value]]:  # type: ignore[override]
-        """Keys and values in the file's order, one at a time."""
-        return ((self._key(json.loads(line)) or "", self._parse(line)) for line in self._lines())
+    def items(self) -> ItemsView[str, Value]:
+        """Return keys and values in the order of the file. They are read one at a time, at each pass again."""
+        return _Items(self)
 
     def _lines(self) -> Iterator[bytes]:
         with self._path.open("rb") as file:
@@ -266,24 +264,29 @@ class JsonlIndex(Mapping[str, Value], Generic[Model, Value]):
                 f"{self._path} line {number}: not a {self._model.__name__} record: mend or remove the line"
             ) from None
 
+    def _name(self, line: bytes) -> str:
+        return self._key(json.loads(line)) or ""
+
     def _parse(self, line: bytes) -> Value:
         return self._value(parse_line(line, self._model, str(self._path)))
 
 
-class _Values(Collection[Value], Generic[Model, Value]):
-    """What `JsonlIndex.values` gives."""
-
+class _Values(ValuesView[Value], Generic[Model, Value]):
     def __init__(self, index: JsonlIndex[Model, Value]) -> None:
+        super().__init__(index)
         self._index = index
 
     def __iter__(self) -> Iterator[Value]:
         return (self._index._parse(line) for line in self._index._lines())
 
-    def __len__(self) -> int:
-        return len(self._index)
 
-    def __contains__(self, value: object) -> bool:
-        return any(value == other for other in self)
+class _Items(ItemsView[str, Value], Generic[Model, Value]):
+    def __init__(self, index: JsonlIndex[Model, Value]) -> None:
+        super().__init__(index)
+        self._index = index
+
+    def __iter__(self) -> Iterator[tuple[str, Value]]:
+        return ((self._index._name(line), self._index._parse(line)) for line in self._index._lines())
 
 
 def _hash(name: str) -> int:

@@ -1,4 +1,4 @@
-"""What calls came to, added up one by one."""
+"""The ledger `calls.jsonl`: one line for each call of a model, and their sums."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from arf_programs.runs.jsonl import read_jsonl
 
 
 class Call(BaseModel):
-    """One line of `calls.jsonl`: tokens and US dollars of one call. A replayed (`cached`) one costs nothing; one that
-    `failed` was sent and brought no answer. A call for a revision has its `strategy`.
+    """One line of `calls.jsonl`: the tokens and the US dollars of one call.
+
+    A `cached` call was answered from the store and costs nothing. A `failed` call was sent and got no answer. A call
+    for a revision has its `strategy`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -29,29 +31,29 @@ class Call(BaseModel):
 
     @property
     def paid(self) -> bool:
-        """Whether a model answered it, now and not from the store."""
+        """Whether a model answered the call, and not the store."""
         return not (self.cached or self.failed)
 
     @property
     def tokens(self) -> int:
-        """Of prompt and answer."""
+        """Tokens of prompt and answer."""
         return self.prompt_tokens + self.completion_tokens
 
 
 def iter_ledger(path: Path) -> Iterator[Call]:
-    """The calls booked so far, one after another; none if there is no ledger."""
+    """Yield the calls of a ledger. None if there is no ledger."""
     if path.exists():
         yield from read_jsonl(path, Call, ignore_half_line=True)
 
 
 def read_ledger(path: Path) -> list[Call]:
-    """The calls booked so far; none if there is no ledger."""
+    """Read all calls of a ledger. None if there is no ledger."""
     return list(iter_ledger(path))
 
 
 @dataclass
 class Spent:
-    """Calls that models answered, with their tokens and US dollars; answers from the store, and tries that failed."""
+    """Sums over calls. `calls` counts those that models answered, `cached` those that the store answered."""
 
     calls: int = 0
     cached: int = 0
@@ -62,7 +64,7 @@ class Spent:
 
     @classmethod
     def on(cls, calls: Iterable[Call]) -> Spent:
-        """What these calls came to, read once."""
+        """Add up calls, which are read once."""
         spent = cls()
         for call in calls:
             spent.add(call)
@@ -70,11 +72,11 @@ class Spent:
 
     @property
     def tokens(self) -> int:
-        """Of prompts and answers."""
+        """Tokens of prompts and answers."""
         return self.prompt_tokens + self.completion_tokens
 
     def add(self, call: Call) -> None:
-        """One call more. What the store answered has no tokens and no cost."""
+        """Add one call. An answer from the store has no tokens and no cost."""
         self.calls += call.paid
         self.cached += call.cached
         self.failed += call.failed

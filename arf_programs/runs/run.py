@@ -1,7 +1,4 @@
-"""What every stage is given: the configuration, the run's folder, and a way to ask models.
-
-Guards a run's folder: one process at a time, and one configuration.
-"""
+"""A run, which every stage is given, and the lock on its folder: one process at a time, and one configuration."""
 
 from __future__ import annotations
 
@@ -24,7 +21,7 @@ from signatures.records import Conversation, Record, Summary
 
 
 class SplitConversation(Record):
-    """A row of `conversations.jsonl`."""
+    """A row of `conversations.jsonl`: a conversation and its side of the split."""
 
     split: Literal["train", "holdout"]
     conversation: Conversation
@@ -32,9 +29,9 @@ class SplitConversation(Record):
 
 @dataclass(frozen=True)
 class Run:
-    """One run. `base_dir` is the folder of arf.yaml, to which its paths are relative.
+    """One run. `base_dir` is the folder of arf.yaml; the paths in it are relative to this folder.
 
-    With `again`, rows that failed are tried again, and stored answers that were no use are asked for anew.
+    With `again`, rows that failed are tried again, and stored answers that could not be used are asked for again.
     """
 
     config: Config
@@ -44,8 +41,9 @@ class Run:
     again: bool = False
 
     def conversations(self, split: Literal["train", "holdout"] | None = None) -> Mapping[str, Conversation]:
-        """The conversations by id, in the corpus's order; of one side of the split, or of both. Each is read when asked
-        for.
+        """Return the conversations of one side of the split, or of both, by id and in the order of the corpus.
+
+        Each is read when it is asked for.
         """
         return JsonlIndex(
             self.folder.conversations,
@@ -55,18 +53,18 @@ class Run:
         )
 
     def drafts(self, split: Literal["train", "holdout"]) -> Iterator[Summary]:
-        """The teacher's drafts on one side of the split, one at a time."""
-        known = self.conversations(split)
-        return (draft for draft in read_jsonl(self.folder.drafts, Summary) if draft.conversation_id in known)
+        """Yield the teacher's drafts on one side of the split."""
+        conversations = self.conversations(split)
+        return (draft for draft in read_jsonl(self.folder.drafts, Summary) if draft.conversation_id in conversations)
 
     @property
     def calls(self) -> Path:
-        """Where answers are stored: in the run's folder, or in `calls_dir`."""
+        """The folder of stored answers: in the run's folder, or `calls_dir`."""
         given = self.config.calls_dir
         return self.folder.calls if given is None else self.base_dir / given
 
     def content_digest(self, path: str) -> str:
-        """Hash of a configured file or folder, beside arf.yaml or in the working directory; a hub id is its own."""
+        """Hash a configured file or folder, beside arf.yaml or in the working directory. A hub id is hashed as text."""
         for place in (self.base_dir / path, Path(path)):
             if path and place.exists():
                 return digest_file(place)
@@ -75,7 +73,7 @@ class Run:
 
 @contextmanager
 def lock_run(run: Run) -> Iterator[None]:
-    """Hold the run's folder. Raises ConfigError when another process holds it or it belongs to another run."""
+    """Lock the run's folder. Raises ConfigError if another process holds it or it belongs to another run."""
     refuse_foreign_folder(run)
     with _lock_file(run.folder) as handle:
         try:
@@ -96,7 +94,7 @@ def _lock_file(folder: RunFolder) -> TextIO:
 
 
 def refuse_foreign_folder(run: Run) -> None:
-    """Raise ConfigError when the folder holds a run of another name or another corpus, which would be overwritten."""
+    """Raise ConfigError if the folder holds a run of another name or corpus, which would be overwritten."""
     if not run.folder.config.exists():
         return
     try:
