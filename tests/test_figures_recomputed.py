@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from conftest import open_project
 
-from arf_programs.stages.report import summarize_run
+from arf_programs.report.data import RunSummary
+from arf_programs.stages import report
 
 Row = dict[str, Any]
 
@@ -195,7 +196,8 @@ def test_clusters_of_the_metadata_are_the_units_of_intervals_and_tests(project: 
         row["conversation"]["metadata"] = {"agent": next(agents) if row["split"] == "holdout" else "max"}
     text = "".join(json.dumps(row) + "\n" for row in table)
     (project / "run" / "conversations.jsonl").write_text(text, encoding="utf-8")
-    figures = summarize_run(open_project(project, "evaluate.cluster=agent")).evaluate
+    report.work(open_project(project, "evaluate.cluster=agent"))
+    figures = RunSummary.model_validate_json((project / "run" / "summary.json").read_text()).evaluate
     words = [row for row in figures.comparisons if row.metric == "words"]
     assert words and all((row.clusters, row.n > 2) == (2, True) for row in words)
     assert all(row.p >= 0.5 for row in words), "two clusters can be flipped in four ways"

@@ -10,7 +10,8 @@ import pytest
 
 from arf_programs.metrics.comparisons import Comparison
 from arf_programs.report.cases import mark_errors, word_diff
-from arf_programs.report.data import ReportData, RevisionCase, RunSummary, revision_costs, sample_revisions
+from arf_programs.report.data import ReportData, RevisionCase, RunSummary
+from arf_programs.report.gather import revision_costs, sample_revisions
 from arf_programs.report.headline import headline, outcome
 from arf_programs.report.probe import Table
 from arf_programs.report.render import render_report

@@ -1,19 +1,11 @@
-"""The report: figures, headline, plots and the HTML page; and tables that compare runs."""
+"""The report of a run: its figures (summary.json), the HTML page, the tables of a probe, and runs compared.
+
+It gathers figures from the files of a run, but asks no model and writes no file.
+"""
 
 from arf_programs.report.compare import ComparedRuns, RunDifference, compare_runs
-from arf_programs.report.data import (
-    AnalyzeFigures,
-    ArmFigures,
-    CorpusFigures,
-    EvaluateFigures,
-    ReportData,
-    ReviseFigures,
-    RunSummary,
-    SpendFigures,
-    evaluation_figures,
-    revision_costs,
-    sample_revisions,
-)
+from arf_programs.report.data import RunSummary
+from arf_programs.report.gather import Sources, gather_report, gather_summary
 from arf_programs.report.probe import (
     AnalyzeProbe,
     Cost,
@@ -30,35 +22,28 @@ from arf_programs.report.render import render_report
 from arf_programs.report.text import clean, duration, figure, metric_label, probability, signed_bounds
 
 __all__ = [
-    "AnalyzeFigures",
     "AnalyzeProbe",
-    "ArmFigures",
     "ComparedRuns",
-    "CorpusFigures",
     "Cost",
     "Detected",
-    "EvaluateFigures",
     "Overall",
     "Probe",
     "Recall",
-    "ReportData",
-    "ReviseFigures",
     "ReviseProbe",
     "RunDifference",
     "RunSummary",
-    "SpendFigures",
+    "Sources",
     "Table",
     "as_markdown",
     "clean",
     "compare_runs",
     "duration",
-    "evaluation_figures",
     "figure",
+    "gather_report",
+    "gather_summary",
     "metric_label",
     "probability",
     "render_report",
-    "revision_costs",
-    "sample_revisions",
     "signed_bounds",
     "tables",
 ]

@@ -1,6 +1,6 @@
-"""Texts cut into pieces: error quotes marked in a draft, and a word diff of draft and revision.
+"""The revision browser: drafts with their errors marked, and word diffs of draft and revision.
 
-The revision browser: each case cut into marked, linked and diffed pieces. Ids are made of numbers, never of data.
+The ids of its HTML elements are made of numbers, never of data.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _WORD = re.compile(r"(?:\w+(?:[-'’.,:/]\w+)*|[^\w\s])\s*|\s+")
 
 
 class Piece(NamedTuple):
-    """A stretch of a draft: the errors that quote it, and those among them whose quote ends here."""
+    """A stretch of a draft, the errors that quote it, and in `ends` those whose quote ends with it."""
 
     text: str
     errors: tuple[int, ...] = ()
@@ -36,9 +36,9 @@ class Change(NamedTuple):
 
 
 def mark_errors(text: str, errors: Sequence[ErrorNote]) -> list[Piece]:
-    """`text` cut wherever a quote starts or ends; errors are numbered by their place in `errors`.
+    """Cut `text` wherever a quote starts or ends; errors are numbered by their place in `errors`.
 
-    A quote stands for its first occurrence; an omission, or a quote that is not there, marks nothing.
+    Only the first occurrence of a quote is marked. An omission, or a quote that is not in the text, marks nothing.
     """
     spans = {}
     for number, note in enumerate(errors):
@@ -54,9 +54,9 @@ def mark_errors(text: str, errors: Sequence[ErrorNote]) -> list[Piece]:
 
 
 def word_diff(before: str, after: str) -> list[Change]:
-    """The words removed from `before` and added in `after`, removals first; white space alone is no change.
+    """Find the words removed from `before` and added in `after`, removals first; white space alone is no change.
 
-    What is the same or added makes up `after` exactly.
+    The pieces that are the same or added make up `after` exactly.
     """
     old, new = _WORD.findall(before), _WORD.findall(after)
     matcher = SequenceMatcher(None, [w.strip() for w in old], [w.strip() for w in new], autojunk=False)
@@ -68,7 +68,7 @@ def word_diff(before: str, after: str) -> list[Change]:
 
 
 def _replacement(removed: str, added: str) -> list[Change]:
-    """A change, its words without the white space that follows them."""
+    """A change; the white space that follows its words is not part of it."""
     if not added:
         return [Change("removed", removed)]
     words = added.rstrip()
@@ -88,7 +88,7 @@ class ShownTurn:
 
 @dataclass(frozen=True)
 class ShownError:
-    """An error with the name of its category, and those of its turns that exist."""
+    """An error with the name of its category, and its evidence turns that exist."""
 
     note: ErrorNote
     category: str
@@ -97,7 +97,7 @@ class ShownError:
 
 @dataclass(frozen=True)
 class Case:
-    """One entry of the browser. `filters` holds numbers of categories, `channel` the number of the channel."""
+    """One entry of the browser. `filters` has the numbers of its categories, `channel` the number of its channel."""
 
     conversation: Conversation
     revision: Revision
@@ -113,7 +113,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Browser:
-    """The cases, and what they can be filtered by: labels by number."""
+    """The cases, and the labels by which they can be filtered, by number."""
 
     cases: tuple[Case, ...]
     channels: tuple[str, ...]
@@ -122,8 +122,8 @@ class Browser:
     most_errors: int
 
 
-def browser(data: ReportData) -> Browser:
-    """Everything that the revision browser shows."""
+def build_browser(data: ReportData) -> Browser:
+    """Build everything that the revision browser shows."""
     channels = tuple(dict.fromkeys(case.conversation.channel for case in data.revisions))
     ids = tuple(dict.fromkeys(note.category for case in data.revisions for note in case.revision.errors))
     cases = tuple(_case(data, case, channels, ids) for case in data.revisions)
@@ -142,7 +142,7 @@ def _case(data: ReportData, case: RevisionCase, channels: Sequence[str], categor
         conversation=conversation,
         revision=revision,
         turns=tuple(
-            ShownTurn(number, turn, _proving(revision.errors, number))
+            ShownTurn(number, turn, _errors_proved_by(revision.errors, number))
             for number, turn in enumerate(conversation.turns, start=1)
         ),
         errors=tuple(_shown(data, note, conversation) for note in revision.errors),
@@ -155,7 +155,7 @@ def _case(data: ReportData, case: RevisionCase, channels: Sequence[str], categor
     )
 
 
-def _proving(errors: Sequence[ErrorNote], turn: int) -> tuple[int, ...]:
+def _errors_proved_by(errors: Sequence[ErrorNote], turn: int) -> tuple[int, ...]:
     return tuple(number for number, note in enumerate(errors) if turn in note.evidence)
 
 

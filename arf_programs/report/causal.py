@@ -15,7 +15,7 @@ _SHARE, _COUNT = "error_rate", "errors_per_summary"
 
 @dataclass(frozen=True)
 class CausalLine:
-    """One category: cells of the training side, and one for each system of the holdout."""
+    """One category: the cells of the training side, and a cell for each system of the holdout."""
 
     name: str
     whole: bool
@@ -25,7 +25,7 @@ class CausalLine:
 
 @dataclass(frozen=True)
 class GainLine:
-    """One category: for each system its gain over the teacher, and the part of the whole, in per cent."""
+    """One category: for each system its gain over the teacher, and its part of the whole in per cent."""
 
     name: str
     whole: bool
@@ -34,7 +34,7 @@ class GainLine:
 
 @dataclass(frozen=True)
 class CausalView:
-    """Both tables; `systems` heads the columns of the holdout, `gainers` those of the gains."""
+    """Both tables; `systems` names the columns of the holdout, `gainers` those of the gains."""
 
     systems: tuple[str, ...]
     gainers: tuple[str, ...]
@@ -42,8 +42,8 @@ class CausalView:
     gains: tuple[GainLine, ...]
 
 
-def causal_view(data: ReportData) -> CausalView | None:
-    """The causal table as the template lays it out; None where there is no error to speak of."""
+def build_causal_view(data: ReportData) -> CausalView | None:
+    """Build the causal table for the template; None if there is no category of error."""
     rows = data.summary.evaluate.causal
     if len(rows) < 2:
         return None
@@ -81,12 +81,14 @@ def _system(row: CausalRow, system: str) -> Cell:
 
 
 def _against(share: Interval | None, difference: Interval | None) -> Cell:
-    """A share; below it the interval of its paired difference where there is one, and bold where that leaves out
-    zero, else the interval of the share."""
+    """A share with the interval of its paired difference, and bold if that excludes zero.
+
+    Without a difference it has the interval of the share.
+    """
     if share is None or difference is None:
         return _share(share)
-    told = difference.low > 0 or difference.high < 0
-    return Cell(figure(share.value, _SHARE), signed_bounds(difference, _SHARE), best=told)
+    excludes_zero = difference.low > 0 or difference.high < 0
+    return Cell(figure(share.value, _SHARE), signed_bounds(difference, _SHARE), best=excludes_zero)
 
 
 def _share(interval: Interval | None) -> Cell:
@@ -94,7 +96,7 @@ def _share(interval: Interval | None) -> Cell:
 
 
 def _share_of(interval: Interval | None) -> Cell:
-    """A share of some drafts alone, with how many they are."""
+    """A share of some of the drafts, with their number."""
     cell = _share(interval)
     return cell if interval is None else replace(cell, bounds=f"{cell.bounds}, of {interval.n}")
 

@@ -1,4 +1,4 @@
-"""Several runs side by side: the systems that share a name, compared on one and the same holdout."""
+"""Several runs side by side: systems of the same name, compared on the same holdout."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from arf_programs.runs import RunFolder, SplitConversation, digest_file, read_js
 from signatures.exceptions import ConfigError, DataError
 from signatures.records import Conversation, Record, Score
 
-_NAMED = 3  # ids that a message names
-# What measures: where two runs differ in it, so may their scores, whatever the systems do.
+_NAMED = 3  # ids that a message shows
+# Settings of what measures: if two runs differ in one of them, their scores may differ whatever the systems do.
 _MEASURES = (
     ("models", "analyst", "model"),
     ("models", "judge", "model"),
@@ -37,7 +37,7 @@ _MEASURES = (
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """A run that was evaluated: what the comparison needs of its folder."""
+    """What the comparison needs of an evaluated run."""
 
     label: str
     folder: RunFolder
@@ -60,9 +60,9 @@ class ComparedRun(Record):
 
 
 class ComparedRuns(Record):
-    """What `arf compare` gives; every run but the first is compared with the first.
+    """The result of `arf compare`: every other run is compared with the first.
 
-    `notes` say what keeps the runs from being measured alike.
+    `notes` say why the runs may not be measured in the same manner.
     """
 
     holdout: int
@@ -75,14 +75,14 @@ class ComparedRuns(Record):
 def compare_runs(paths: Sequence[Path]) -> ComparedRuns:
     """Compare runs, given as their folders or configurations.
 
-    Samples, confidence, seed and cluster are those of the first run's configuration. Raises ConfigError when there are
-    fewer than two runs or their holdouts differ, and DataError when a run was not evaluated.
+    Samples, confidence, seed and cluster are those of the first run's configuration. Raises ConfigError if there are
+    fewer than two runs or their holdouts differ, and DataError if a run was not evaluated.
     """
-    runs = read_runs(paths)
-    problems = [text for other in runs[1:] if (text := holdout_problem(runs[0], other))]
+    runs = _read_runs(paths)
+    problems = [text for other in runs[1:] if (text := _holdout_problem(runs[0], other))]
     if problems:
         raise ConfigError(problems)
-    tool = _resampling(runs[0])
+    tool = configured_resampling(load_config(runs[0].folder.config), runs[0].holdout)
     return ComparedRuns(
         holdout=len(runs[0].holdout),
         confidence=tool.confidence,
@@ -95,8 +95,8 @@ def compare_runs(paths: Sequence[Path]) -> ComparedRuns:
     )
 
 
-def read_runs(paths: Sequence[Path]) -> list[FinishedRun]:
-    """The runs, labelled by the names of their folders or, where those are the same, by their paths."""
+def _read_runs(paths: Sequence[Path]) -> list[FinishedRun]:
+    """Read the runs. Their labels are the names of their folders, or the paths if two names are the same."""
     unknown = [f"{path}: no such run: give the folder of a run, or its arf.yaml" for path in paths if not path.exists()]
     if unknown:
         raise ConfigError(unknown)
@@ -108,8 +108,8 @@ def read_runs(paths: Sequence[Path]) -> list[FinishedRun]:
     return [_read(label, folder) for label, folder in zip(labels, folders, strict=True)]
 
 
-def holdout_problem(first: FinishedRun, other: FinishedRun) -> str:
-    """How the holdout of another run differs from the first's, in words; empty if it does not."""
+def _holdout_problem(first: FinishedRun, other: FinishedRun) -> str:
+    """How the holdout of another run differs from that of the first, in words; empty if it does not."""
     ours, theirs = first.holdout, other.holdout
     changed = [name for name in ours if name in theirs and ours[name].as_text() != theirs[name].as_text()]
     kinds = (
@@ -117,16 +117,16 @@ def holdout_problem(first: FinishedRun, other: FinishedRun) -> str:
         (f"only in {other.label}", [name for name in theirs if name not in ours]),
         ("in both, with different texts", changed),
     )
-    found = [f"{len(names)} {where} ({_some(names)})" for where, names in kinds if names]
-    if not found:
+    differences = [f"{len(names)} {where} ({_first_names(names)})" for where, names in kinds if names]
+    if not differences:
         return ""
     return (
-        f"{first.label} and {other.label} were not scored on the same holdout: {'; '.join(found)}. Give both the same "
-        "corpus.path, corpus.holdout, corpus.limit, labeled.path and seed"
+        f"{first.label} and {other.label} were not scored on the same holdout: {'; '.join(differences)}. Give both "
+        "the same corpus.path, corpus.holdout, corpus.limit, labeled.path and seed"
     )
 
 
-def _some(names: Sequence[str]) -> str:
+def _first_names(names: Sequence[str]) -> str:
     return ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
 
 
@@ -138,17 +138,13 @@ def _read(label: str, folder: RunFolder) -> FinishedRun:
     return FinishedRun(label, folder, holdout, list(read_jsonl(folder.scores, Score)))
 
 
-def _resampling(run: FinishedRun) -> Resampling:
-    return configured_resampling(load_config(run.folder.config), run.holdout)
-
-
 def _differences(runs: Sequence[FinishedRun], tool: Resampling) -> list[RunDifference]:
     systems = [by_system(run.scores) for run in runs]
     return [
-        RunDifference.model_validate({**dict(found), "system": system})
+        RunDifference.model_validate({**dict(comparison), "system": system})
         for other in range(1, len(runs))
         for system in in_order(systems[0].keys() & systems[other].keys())
-        for found in compare(runs[other].label, systems[other][system], runs[0].label, systems[0][system], tool)
+        for comparison in compare(runs[other].label, systems[other][system], runs[0].label, systems[0][system], tool)
     ]
 
 

@@ -1,48 +1,22 @@
-"""What a report is made of: the figures of summary.json, and a sample of the records behind them.
-
-The figures of the evaluation, from scores and revisions. Pure functions.
-
-What a verified revision cost: the calls of analysis and revision, divided by what stood up to verification.
-"""
+"""The records that a report is made of: the figures of summary.json, and what the page shows beside them."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
-
 from pydantic import BaseModel, ConfigDict, Field
 
-from arf_programs.metrics import (
-    CausalRow,
-    Comparison,
-    Figures,
-    Interval,
-    Resampling,
-    WinRate,
-    by_channel,
-    by_stratum,
-    causal_table,
-    compare_systems,
-    length_bands,
-    system_metrics,
-)
+from arf_programs.metrics import CausalRow, Comparison, Figures, Interval, WinRate
 from arf_programs.report.probe import Table
-from arf_programs.runs import Call, Spent
-from signatures.records import Conversation, Failure, Record, Revision, Score, Taxonomy, Verdict
-
-SAMPLE = 60
-_SHARES = {Verdict.VERIFIED: 0.6, Verdict.REJECTED: 0.25, Verdict.UNCHANGED: 0.15}
+from signatures.records import Conversation, Failure, Record, Revision, Taxonomy
 
 
 class _Figures(BaseModel):
-    """Figures that a run may lack (it is not finished, or a stage was left out) stand at their defaults."""
+    """Figures of a run. They have defaults, since a run may be unfinished or leave a stage out."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 class CorpusFigures(_Figures):
-    """Numbers of conversations; `failed` could not be read."""
+    """Numbers of conversations; `failed` ones could not be read or have no draft."""
 
     conversations: int = 0
     train: int = 0
@@ -80,9 +54,7 @@ class ArmFigures(_Figures):
 
 
 class EvaluateFigures(_Figures):
-    """{system: {metric: interval}}, the paired comparisons, the causal table, the judge's choices between two
-    summaries, and means by channel and length band.
-    """
+    """How the systems do: `systems` is {system: {metric: interval}}, `win_rates` the judge's choices between two."""
 
     systems: dict[str, dict[str, Interval]] = Field(default_factory=dict)
     comparisons: tuple[Comparison, ...] = ()
@@ -93,9 +65,7 @@ class EvaluateFigures(_Figures):
 
 
 class SpendFigures(_Figures):
-    """Calls that models answered, those answered from the store, tries that failed; tokens, US dollars, and seconds by
-    stage.
-    """
+    """Numbers of calls: answered by models, answered from the store (`cached`), `failed`. `seconds` is by stage."""
 
     calls: int = 0
     cached: int = 0
@@ -107,10 +77,9 @@ class SpendFigures(_Figures):
 
 
 class CostFigures(_Figures):
-    """Calls, tokens and US dollars of the analysis and of a strategy's revisions, and the same for each verified
-    revision, if there is one.
+    """Cost of the analysis and of a strategy's revisions, in all and for each verified revision.
 
-    What was answered from the store counts nothing. Tokens are those of prompts and answers.
+    Answers from the store cost nothing. `tokens_per_verified` counts prompts and answers.
     """
 
     revisions: int = 0
@@ -125,7 +94,7 @@ class CostFigures(_Figures):
 
 
 class RunSummary(_Figures):
-    """summary.json as the report reads it; `notes` is what a reader should know before trusting the figures."""
+    """The content of summary.json; `notes` are what a reader should know before trusting the figures."""
 
     name: str = ""
     arf_version: str = ""
@@ -140,7 +109,7 @@ class RunSummary(_Figures):
     costs: dict[str, CostFigures] = Field(default_factory=dict, description="by strategy of revision")
 
     def compared(self) -> tuple[Comparison, ...]:
-        """The comparisons; one that does not say over how many conversations it is stands for the whole holdout."""
+        """The comparisons. If one has no number of conversations, it is over the whole holdout."""
         return tuple(c.model_copy(update={"n": c.n or self.corpus.holdout}) for c in self.evaluate.comparisons)
 
 
@@ -154,9 +123,8 @@ class RevisionCase(Record):
 class ReportData(Record):
     """Everything that `render_report` shows.
 
-    `errors_by_category` comes from `arf_programs.metrics.aggregate`; `losses` holds (step, loss) pairs
-    by arm, `config_yaml` the resolved config.yaml, `prompts` instructions by the name of what they ask for, `probe` the
-    tables of `arf probe`.
+    `errors_by_category` is {system: {category: errors per summary}}, `losses` has (step, loss) pairs by arm, `prompts`
+    has instructions by the name of what they ask for, `probe` has the tables of `arf probe`.
     """
 
     name: str
@@ -171,86 +139,3 @@ class ReportData(Record):
     config_yaml: str = ""
     prompts: dict[str, str] = Field(default_factory=dict)
     probe: tuple[Table, ...] = ()
-
-
-def sample_revisions(
-    revisions: Iterable[Revision], conversations: Mapping[str, Conversation], *, limit: int = SAMPLE
-) -> tuple[RevisionCase, ...]:
-    """At most `limit` revisions for the browser: the verified first, then the rejected, then the unchanged.
-
-    Each verdict gets a share of the places (60, 25 and 15 %), so that many verified ones do not hide the rejected; what
-    one verdict leaves free goes to the others in that order. A revision whose conversation is unknown is passed over.
-    """
-    groups: dict[Verdict, list[RevisionCase]] = {verdict: [] for verdict in _SHARES}
-    for revision in revisions:
-        group = groups[revision.verdict]
-        if len(group) < limit and (conversation := conversations.get(revision.conversation_id)) is not None:
-            group.append(RevisionCase(conversation=conversation, revision=revision))
-    places = {verdict: min(len(groups[verdict]), int(limit * share)) for verdict, share in _SHARES.items()}
-    for verdict, group in groups.items():
-        places[verdict] += min(len(group) - places[verdict], limit - sum(places.values()))
-    return tuple(case for verdict, group in groups.items() for case in group[: places[verdict]])
-
-
-def evaluation_figures(
-    *,
-    scores: Sequence[Score],
-    revisions: Iterable[Revision],
-    holdout: Mapping[str, Conversation],
-    resampling: Resampling,
-    choices: Sequence[WinRate] = (),
-) -> EvaluateFigures:
-    """All figures of summary.json's `evaluate`; `holdout` are the conversations that were scored, by id, `choices` the
-    judge's win rates.
-    """
-    bands = length_bands(holdout)
-    return EvaluateFigures(
-        systems=system_metrics(scores, resampling),
-        comparisons=tuple(compare_systems(scores, resampling=resampling)),
-        causal=tuple(causal_table(revisions, scores, resampling)),
-        win_rates=tuple(choices),
-        by_channel=by_channel(scores),
-        by_length=by_stratum([score for score in scores if score.conversation_id in bands], bands),
-    )
-
-
-ANALYSIS: Final = "analyze"
-REVISION: Final = "revise"
-
-
-def revision_costs(calls: Iterable[Call], revisions: Iterable[Revision], main: str) -> dict[str, CostFigures]:
-    """{strategy: its cost}, of all calls that were paid for; empty where nothing was revised.
-
-    A revision's calls are booked to its strategy, those that are not to `main`. The analysis is counted for each: every
-    strategy is verified by the errors that it finds, and would need it alone. Both iterables are read once.
-    """
-    made, verified = Counter[str](), Counter[str]()
-    for revision in revisions:
-        made[revision.strategy] += 1
-        verified[revision.strategy] += revision.verdict is Verdict.VERIFIED
-    analysis, spent = Spent(), defaultdict[str, Spent](Spent)
-    for call in calls:
-        if call.paid and call.stage == ANALYSIS:
-            analysis.add(call)
-        elif call.paid and call.stage == REVISION:
-            spent[call.strategy or main].add(call)
-    return {name: _figures(made[name], verified[name], analysis, spent[name]) for name in sorted(made)}
-
-
-def _figures(made: int, verified: int, analysis: Spent, revision: Spent) -> CostFigures:
-    """Both together and, where there is a verified revision, what one came to."""
-    calls = analysis.calls + revision.calls
-    prompt = analysis.prompt_tokens + revision.prompt_tokens
-    completion = analysis.completion_tokens + revision.completion_tokens
-    usd = round(analysis.usd + revision.usd, 6)
-    return CostFigures(
-        revisions=made,
-        verified=verified,
-        calls=calls,
-        prompt_tokens=prompt,
-        completion_tokens=completion,
-        usd=usd,
-        calls_per_verified=round(calls / verified, 3) if verified else None,
-        tokens_per_verified=round((prompt + completion) / verified, 1) if verified else None,
-        usd_per_verified=round(usd / verified, 6) if verified else None,
-    )

@@ -1,9 +1,9 @@
-"""The tables and plots of the report, from its figures to what the template lays out."""
+"""The tables and plots of the report, ready for the template."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -48,25 +48,25 @@ class FailureGroup:
 
 
 def measured(systems: Mapping[str, Mapping[str, Interval]]) -> list[str]:
-    """The metrics that at least one system has, in their order; of one reference, its mean is left out."""
-    found = [name for name in METRICS if any(name in figures for figures in systems.values())]
-    return [name for name in found if not _repeats(systems, name)]
+    """The metrics that at least one system has, in their order, without means that repeat the best reference."""
+    metrics = [name for name in METRICS if any(name in figures for figures in systems.values())]
+    return [name for name in metrics if not _repeats(systems, name)]
 
 
 def _repeats(systems: Mapping[str, Mapping[str, Interval]], metric: str) -> bool:
-    """Whether a mean over references says of every system what the best of them says already."""
+    """Whether the metric is a mean over references that equals the best of them for every system."""
     best = metric.removesuffix("_mean")
     return best != metric and all(figures.get(best) == figures.get(metric) for figures in systems.values())
 
 
 def bounds(interval: Interval, metric: str) -> str:
-    """`12.5–43.8`: the unit stands at the value beside it."""
+    """The bounds as text, `12.5–43.8`; the unit stands at the value beside them."""
     low, high = (figure(value, metric).removesuffix("%") for value in (interval.low, interval.high))
     return f"{low}–{high}"
 
 
 def system_table(summary: RunSummary) -> list[tuple[str, int, list[Cell]]]:
-    """(system, its conversations, a cell for each measured metric), systems in order."""
+    """Rows of (system, number of its conversations, a cell for each measured metric)."""
     systems = summary.evaluate.systems
     metrics = measured(systems)
     best = {metric: _best(systems, metric) for metric in metrics}
@@ -87,7 +87,7 @@ def _cell(interval: Interval | None, metric: str, best: float | None) -> Cell:
 
 
 def _best(systems: Mapping[str, Mapping[str, Interval]], metric: str) -> float | None:
-    """The best value of a column; None where the metric has no direction or all are the same."""
+    """The best value of a column; None if the metric has no direction or all values are the same."""
     values = {figures[metric].value for figures in systems.values() if metric in figures}
     if len(values) < 2 or METRICS[metric].better == "neither":
         return None
@@ -95,7 +95,7 @@ def _best(systems: Mapping[str, Mapping[str, Interval]], metric: str) -> float |
 
 
 def interval_plots(summary: RunSummary) -> list[Plot]:
-    """One plot for each measured metric, its systems below each other."""
+    """Draw a plot for each measured metric, its systems below each other."""
     systems = summary.evaluate.systems
     plots = []
     for metric in measured(systems):
@@ -123,7 +123,7 @@ def _tick(mark: float, metric: str) -> str:
 
 
 def category_plots(data: ReportData) -> list[Plot]:
-    """Bars of errors per summary for each category, on one scale, the commonest category first."""
+    """Draw bars of errors per summary for each category, on one scale, the most frequent category first."""
     systems = in_order(data.errors_by_category)
     total: Counter[str] = Counter()
     for system in systems:
@@ -139,13 +139,13 @@ def category_plots(data: ReportData) -> list[Plot]:
 
 
 def category_name(data: ReportData, category: str) -> str:
-    """The name that the taxonomy gives to a category id."""
+    """The name of a category id in the taxonomy, or the id in words."""
     categories = data.taxonomy.categories if data.taxonomy else ()
     return next((c.name for c in categories if c.id == category), readable(category))
 
 
 def stratum_table(strata: Figures) -> tuple[list[str], list[tuple[str, list[tuple[str, int, list[str]]]]]]:
-    """(metrics, [(stratum, [(system, number of summaries, a text for each metric)])])."""
+    """Return (metrics, [(stratum, [(system, number of summaries, a text for each metric)])])."""
     rows = [figures for systems in strata.values() for figures in systems.values()]
     metrics = [name for name in _STRATUM_METRICS if any(name in figures for figures in rows)]
     table = []
@@ -160,7 +160,7 @@ def stratum_table(strata: Figures) -> tuple[list[str], list[tuple[str, list[tupl
 
 
 def loss_plots(data: ReportData) -> list[Plot]:
-    """One loss curve for each arm, on the same scales."""
+    """Draw a loss curve for each arm, on the same scales."""
     points = [point for curve in data.losses.values() for point in curve]
     x_end = max((step for step, _ in points), default=0)
     y_end = max((loss for _, loss in points if loss < float("inf")), default=0.0)
@@ -172,7 +172,7 @@ def loss_plots(data: ReportData) -> list[Plot]:
 
 
 def failure_groups(data: ReportData) -> tuple[list[FailureGroup], int]:
-    """(groups of failures with one stage, system and reason, the largest first; how many failures are not shown)."""
+    """Group failures by stage, system and reason, the largest group first; with the number that is not shown."""
     groups: dict[tuple[str, str, str], list[str]] = defaultdict(list)
     for failure in data.failures:
         groups[failure.stage, failure.system, failure.reason].append(failure.conversation_id)
@@ -185,19 +185,14 @@ def failure_groups(data: ReportData) -> tuple[list[FailureGroup], int]:
 
 
 def stage_bars(seconds: Mapping[str, float]) -> list[tuple[str, float, Markup]]:
-    """(stage, its seconds, a bar of its share of the longest)."""
+    """Rows of (stage, its seconds, a bar that compares it with the longest)."""
     longest = max(seconds.values(), default=0.0) or 1.0
     return [(stage, spent, bar(spent / longest)) for stage, spent in seconds.items()]
 
 
 def bar(part: float) -> Markup:
-    """A bar of `part` (0 to 1) of the width; decorative, since the figure stands beside it."""
+    """Draw a bar over `part` (0 to 1) of the width; it is decorative, since the figure stands beside it."""
     return Markup(
         '<svg class="meter" viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true">'
         '<rect class="rest" width="100" height="4"/><rect class="part" width="{:.2f}" height="4"/></svg>'
     ).format(100 * min(1.0, max(0.0, part)))
-
-
-def verdict_bar(parts: Sequence[tuple[str, int]]) -> Markup:
-    """The verdicts side by side."""
-    return svg.stacked_bar("verdicts", "Verdicts on the revisions", parts)

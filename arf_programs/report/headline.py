@@ -1,7 +1,4 @@
-"""The sentence that a report opens with: whether the student beats its teacher, and how sure that is.
-
-The comparisons of the report: what its tables and its opening picture show of each.
-"""
+"""What the report says about comparisons: its first sentence (does the student beat its teacher?) and its tables."""
 
 from __future__ import annotations
 
@@ -18,14 +15,14 @@ from arf_programs.report.data import RunSummary
 from arf_programs.report.text import figure, integer, metric_label, probability, share, signed_bounds
 
 Verdict = Literal["better", "worse", "unclear", "missing"]
-# Below this many pairs a percentile interval is far too narrow, and for one pair it is a single point.
-FEWEST_PAIRS = 10
+# With fewer pairs a percentile interval is far too narrow, and for one pair it is a single point.
+_FEWEST_PAIRS = 10
 _DECIDING = ("error_rate", "errors_per_summary", "rating")
 
 
 @dataclass(frozen=True)
 class Headline:
-    """`comparison` is the one that decided; `details` are sentences that follow the headline."""
+    """The verdict, its title, the sentences that follow (`details`), and the comparison that decided."""
 
     verdict: Verdict
     title: str
@@ -34,17 +31,17 @@ class Headline:
 
 
 def outcome(comparison: Comparison) -> Verdict:
-    """Whether `a` is better than `b`: only where the interval leaves out zero and there are enough pairs."""
+    """Whether `a` is better than `b`; unclear if the interval includes zero or there are too few pairs."""
     metric = METRICS.get(comparison.metric)
     if metric is None or metric.better == "neither" or comparison.low <= 0 <= comparison.high:
         return "unclear"
-    if 0 < _units(comparison) < FEWEST_PAIRS:
+    if 0 < _units(comparison) < _FEWEST_PAIRS:
         return "unclear"
     return "better" if (comparison.high < 0) == (metric.better == "lower") else "worse"
 
 
 def headline(summary: RunSummary, *, confidence: float = 0.95) -> Headline:
-    """Whether `student_arf` beats `teacher`, by the share of summaries with an error where it was measured."""
+    """Say whether `student_arf` beats `teacher`, by the first of the deciding metrics that was measured."""
     pairs = [c for c in summary.compared() if (c.a, c.b) == ("student_arf", "teacher")]
     chosen = next((c for name in _DECIDING for c in pairs if c.metric == name), None)
     if chosen is None:
@@ -81,19 +78,19 @@ def _interval(chosen: Comparison, confidence: float) -> str:
 
 def _caution(chosen: Comparison) -> list[str]:
     units = _units(chosen)
-    if not 0 < units < FEWEST_PAIRS:
+    if not 0 < units < _FEWEST_PAIRS:
         return []
     kind = "clusters of conversations" if units < chosen.n else "conversations"
-    return [f"{units} is too few to trust such an interval: a claim needs at least {FEWEST_PAIRS} {kind}."]
+    return [f"{units} is too few to trust such an interval: a claim needs at least {_FEWEST_PAIRS} {kind}."]
 
 
 def _units(comparison: Comparison) -> int:
-    """What was drawn: clusters, where there are any."""
+    """The number of units that were drawn: clusters, if there are any."""
     return comparison.clusters or comparison.n
 
 
 def _test(summary: RunSummary, chosen: Comparison) -> str:
-    """The permutation test, and what is left of it among all that was compared."""
+    """The permutation test, before and after Holm's correction."""
     if chosen.p is None:
         return ""
     text = f"A paired permutation test gives p = {probability(chosen.p)}"
@@ -114,7 +111,7 @@ def _wanted(chosen: Comparison) -> str:
 
 
 def _against(pairs: Sequence[Comparison], verdict: Verdict) -> list[str]:
-    """What contradicts the headline, so that a better error rate does not hide a worse rating."""
+    """The metrics that contradict the headline, so that a better error rate does not hide a worse rating."""
     opposite: dict[Verdict, Verdict] = {"better": "worse", "worse": "better"}
     named = [metric_label(c.metric) for c in pairs if outcome(c) == opposite.get(verdict)]
     return [f"But it is {opposite[verdict]} by: {'; '.join(named)}."] if named else []
@@ -125,7 +122,7 @@ _EFFECTS = {"risk_difference": "risk difference", "cliffs_delta": "Cliff's δ", 
 
 @dataclass(frozen=True)
 class Difference:
-    """One comparison as a table shows it; what was not computed is empty."""
+    """One comparison as a table shows it; a text is empty if it was not computed."""
 
     metric: str
     value: str
@@ -143,16 +140,16 @@ class Difference:
 
 
 def differences(summary: RunSummary) -> list[tuple[str, str, list[Difference]]]:
-    """(a, b, their differences metric by metric) for each pair of systems."""
-    known = [c for c in summary.compared() if c.metric in METRICS]
+    """Rows of (a, b, their differences metric by metric), one for each pair of systems."""
+    comparisons = [c for c in summary.compared() if c.metric in METRICS]
     return [
-        (a, b, [difference(c, _extent(known, c.metric)) for c in rows])
-        for (a, b), rows in groupby(known, key=lambda c: (c.a, c.b))
+        (a, b, [difference(c, _extent(comparisons, c.metric)) for c in rows])
+        for (a, b), rows in groupby(comparisons, key=lambda c: (c.a, c.b))
     ]
 
 
 def difference(comparison: Comparison, extent: float) -> Difference:
-    """A comparison with its strip, which reaches from `-extent` to `extent`."""
+    """Lay out a comparison, with a strip from `-extent` to `extent`."""
     c, verdict = comparison, outcome(comparison)
     interval = Interval(value=c.difference, low=c.low, high=c.high)
     return Difference(

@@ -1,7 +1,4 @@
-"""The figures of `probe.json`.
-
-The figures of a probe as tables: for a terminal, for Markdown and for the report.
-"""
+"""The figures of a probe (`probe.json`), and the same as tables for a terminal, for Markdown and for the report."""
 
 from __future__ import annotations
 
@@ -16,9 +13,10 @@ Intervals = dict[str, Interval]
 
 
 class Recall(Record):
-    """Planted errors of one sort: the share found under the right category, and at the place under any category.
+    """Planted errors of one kind, and how many of them were found.
 
-    `recall` and `located` are from 0 to 1, `intervals` those of the figures of the same name.
+    `recall` is the share found under the right category, `located` the share found at the place under any category.
+    `intervals` has the intervals of the figures by name.
     """
 
     planted: int = 0
@@ -28,7 +26,7 @@ class Recall(Record):
 
 
 class Detected(Recall):
-    """Planted errors against all that was reported (`found`), on planted and clean summaries alike."""
+    """Planted errors against all reported errors (`found`), over planted and clean summaries together."""
 
     found: int = 0
     precision: float | None = None
@@ -36,10 +34,11 @@ class Detected(Recall):
 
 
 class Overall(Detected):
-    """All categories. `precision_located` is the share of reports that are a planted error by place alone.
+    """All categories together.
 
-    `false_alarm_rate` is the share of the `clean` summaries in which something is reported, `balanced_accuracy` the
-    mean of the shares of planted and of clean summaries that are told apart rightly.
+    `precision_located` is the share of reports that are a planted error by place alone. `false_alarm_rate` is the share
+    of the `clean` summaries with a report. `balanced_accuracy` is the mean of two shares: planted summaries with a
+    report, and clean ones without.
     """
 
     precision_located: float | None = None
@@ -58,7 +57,7 @@ class Cost(Record):
 
 
 class AnalyzeProbe(Record):
-    """What the analyser finds. `outside` pools numbers, amounts, dates and names from outside the conversation."""
+    """What the analyzer finds. `outside` has the invented numbers, amounts, dates and names together."""
 
     overall: Overall
     by_category: dict[str, Detected] = Field(default_factory=dict)
@@ -71,9 +70,10 @@ class AnalyzeProbe(Record):
 class ReviseProbe(Record):
     """What the reviser mends.
 
-    `fix_rate`: share of planted errors whose place reads again as the right summary does; `untouched_rate`: share of
-    the tokens outside the planted places that still stand; `whole_rate`: share of summaries in which all of them do
-    and nothing was added; `score`: mean of `arf_programs.metrics.score_repair.repair`.
+    `fix_rate`: share of planted errors whose place reads again as in the right summary.
+    `untouched_rate`: share of the tokens outside the planted places that still stand.
+    `whole_rate`: share of summaries in which all these tokens stand and nothing was added.
+    `score`: mean score of `arf_programs.metrics.score_repair`.
     """
 
     planted: int = 0
@@ -88,10 +88,10 @@ class ReviseProbe(Record):
 
 
 class Probe(Record):
-    """A whole probe. `revise` is given the planted errors, `end_to_end` those that the analyser found.
+    """A whole probe: the reviser gets the planted errors in `revise`, and the analyzer's errors in `end_to_end`.
 
-    Both are None where only the checks were measured. `clean_untouched_rate` is the share of clean summaries that the
-    reviser, end to end, leaves as they are.
+    Both are None if only the checks were measured. `clean_untouched_rate` is the share of clean summaries that stay as
+    they are, end to end.
     """
 
     name: str
@@ -118,12 +118,12 @@ class Table(Record):
 
 def tables(probe: Probe) -> tuple[Table, ...]:
     """All tables of a probe."""
-    found = (_by_category(probe), _by_origin(probe), _alarms(probe))
-    return (*found, _revised(probe)) if probe.revise else found
+    analysis = (_by_category(probe), _by_origin(probe), _alarms(probe))
+    return (*analysis, _revised(probe)) if probe.revise else analysis
 
 
 def as_markdown(probe: Probe) -> str:
-    """The tables as Markdown, to be pasted into a page."""
+    """The tables as Markdown."""
     return "\n\n".join(_markdown(table) for table in tables(probe))
 
 
@@ -157,7 +157,7 @@ def _by_origin(probe: Probe) -> Table:
 
 def _alarms(probe: Probe) -> Table:
     overall, cost = probe.analyze.overall, probe.analyze.cost
-    known = overall.intervals
+    intervals = overall.intervals
     return Table(
         title="Alarms",
         header=("measure", "value"),
@@ -165,9 +165,9 @@ def _alarms(probe: Probe) -> Table:
             ("reports", str(overall.found)),
             (
                 "reports that are a planted error, by place",
-                _cell(overall.precision_located, known, "precision_located"),
+                _cell(overall.precision_located, intervals, "precision_located"),
             ),
-            ("clean summaries with a false alarm", _cell(overall.false_alarm_rate, known, "false_alarm_rate")),
+            ("clean summaries with a false alarm", _cell(overall.false_alarm_rate, intervals, "false_alarm_rate")),
             ("balanced accuracy of having an error", _number(overall.balanced_accuracy)),
             *(() if probe.checks_only else _cost(cost)),
         ),

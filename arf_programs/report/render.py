@@ -1,4 +1,4 @@
-"""From ReportData to one HTML file that needs no network, and is forbidden to use it."""
+"""Renders ReportData as one HTML file, which needs no network and is forbidden to use it."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from markupsafe import Markup
 
 from arf_programs.metrics import Comparison
 from arf_programs.report import figures, svg, text
-from arf_programs.report.cases import browser
-from arf_programs.report.causal import causal_view
+from arf_programs.report.cases import build_browser
+from arf_programs.report.causal import build_causal_view
 from arf_programs.report.data import ReportData
 from arf_programs.report.headline import Difference, difference, differences, headline
 
 
 def render_report(data: ReportData) -> str:
-    """The whole report as HTML. Every text of `data` is escaped and cleaned (`arf_programs.report.text.clean`)."""
+    """Render the whole report as HTML. Every text of `data` is escaped and cleaned (`text.clean`)."""
     environment = _environment()
-    cases = browser(data)
+    cases = build_browser(data)
     style = environment.get_template("style.css.j2").render(most_errors=cases.most_errors)
     script = environment.get_template("script.js.j2").render()
     return environment.get_template("report.html.j2").render(
         data=data,
         summary=data.summary,
         browser=cases,
-        style=Markup(style),  # noqa: S704 - from our own template, which holds no data but a number
-        script=Markup(script),  # noqa: S704 - from our own template, which holds no data
-        policy=content_policy(style, script),
+        style=Markup(style),  # noqa: S704 - our own template, with a number as its only data
+        script=Markup(script),  # noqa: S704 - our own template, without data
+        policy=_content_policy(style, script),
         **_evaluation(data),
         **_work(data),
     )
 
 
-def content_policy(style: str, script: str) -> str:
-    """A Content-Security-Policy under which nothing is loaded, and only this style and this script run."""
+def _content_policy(style: str, script: str) -> str:
+    """A Content-Security-Policy that loads nothing, and runs only this style and this script."""
     rules = ["default-src 'none'", f"style-src '{_digest(style)}'", f"script-src '{_digest(script)}'"]
     return "; ".join([*rules, "base-uri 'none'", "form-action 'none'"])
 
@@ -56,7 +56,7 @@ def _evaluation(data: ReportData) -> dict[str, Any]:
         "plots": figures.interval_plots(summary),
         "pairs": differences(summary),
         "choices": summary.evaluate.win_rates,
-        "causal": causal_view(data),
+        "causal": build_causal_view(data),
         "category_plots": figures.category_plots(data),
         "strata": [
             (*labels, *figures.stratum_table(table))
@@ -81,7 +81,7 @@ def _work(data: ReportData) -> dict[str, Any]:
     groups, unlisted = figures.failure_groups(data)
     return {
         "verdicts": verdicts,
-        "verdict_bar": figures.verdict_bar(verdicts),
+        "verdict_bar": svg.stacked_bar("verdicts", "Verdicts on the revisions", verdicts),
         "loss_plots": figures.loss_plots(data),
         "stages": figures.stage_bars(data.summary.spend.seconds),
         "failure_groups": groups,
@@ -100,7 +100,6 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        category=figures.category_name,
         duration=text.duration,
         dollars=text.dollars,
         integer=text.integer,

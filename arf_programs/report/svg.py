@@ -1,8 +1,8 @@
 """Plots as inline SVG: pure functions from figures to markup.
 
-Each plot is 300 units wide, drawn to be read at that width, so that on a phone nothing is scaled down and on a desk
-several stand side by side. Colours come from the page's classes (`s-teacher`, ...), so both themes use one drawing; a
-system is told by its shape and its label too, never by colour alone.
+Each plot is drawn to be read at 300 units of width. So nothing is scaled down on a phone, and several plots stand side
+by side on a large screen. Colours come from the page's classes (`s-teacher`, ...), so both themes use one drawing. A
+system also has a shape and a label, so that colour alone never identifies it.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _SHAPES: Final = {
 
 @dataclass(frozen=True)
 class Row:
-    """One system in a plot: its value, its interval where it has one, and both as they are written."""
+    """One system in a plot: its value with its `text`, and its interval, if any, with its `bounds` as text."""
 
     system: str
     value: float
@@ -53,7 +53,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Scale:
-    """Maps values from `low` to `high` onto pixels from `start` to `end`; what lies outside is put at the border."""
+    """Maps values from `low` to `high` onto pixels from `start` to `end`; values outside go to the border."""
 
     low: float
     high: float
@@ -72,7 +72,7 @@ def system_class(system: str) -> str:
 
 
 def ticks(low: float, high: float, about: int = 3) -> list[float]:
-    """Round numbers from `low` up to the first at or above `high`, about `about` steps of 1, 2, 2.5 or 5 times 10^k."""
+    """Round numbers that cover `low` to `high`, in about `about` steps of 1, 2, 2.5 or 5 times 10^k."""
     span = high - low
     if not (span > 0 and math.isfinite(span)):
         return [low, low + 1.0]
@@ -84,23 +84,23 @@ def ticks(low: float, high: float, about: int = 3) -> list[float]:
 
 
 def swatch(system: str) -> Markup:
-    """The mark of a system, for a legend or a table."""
+    """Draw the mark of a system, for a legend or a table."""
     return Markup('<svg class="swatch" viewBox="-7 -7 14 14" aria-hidden="true">{}</svg>').format(_mark(system, 0, 0))
 
 
 def interval_plot(key: str, title: str, rows: Sequence[Row], marks: Sequence[float], labels: Sequence[str]) -> Markup:
-    """A dot with a whisker for each row, over an axis with `marks` (values) and their `labels`."""
+    """Draw a dot with a whisker for each row, over an axis with `marks` (values) and their `labels`."""
     scale = Scale(marks[0], marks[-1], _LEFT, _RIGHT)
     bottom = len(rows) * _ROW + 2
     body = _axis(scale, marks, labels, bottom)
     for number, row in enumerate(rows):
         y = number * _ROW + _ROW / 2
         body += _row_text(row, y) + _whisker(row, scale, y)
-    return _figure(key, title, _told(rows), bottom + 20, body)
+    return _figure(key, title, _describe(rows), bottom + 20, body)
 
 
 def bar_group(key: str, title: str, rows: Sequence[Row], maximum: float) -> Markup:
-    """A bar for each row, from 0; `maximum` is shared by the groups that stand together."""
+    """Draw a bar from 0 for each row; groups that stand together share the `maximum`."""
     scale = Scale(0.0, maximum, _LEFT, _RIGHT)
     step = 20
     body = Markup("")
@@ -112,11 +112,11 @@ def bar_group(key: str, title: str, rows: Sequence[Row], maximum: float) -> Mark
         )
         body += _row_text(row, y)
     line = Markup('<path class="axis" d="M{} 0V{}"/>').format(_LEFT, len(rows) * step)
-    return _figure(key, title, _told(rows), len(rows) * step, body + line)
+    return _figure(key, title, _describe(rows), len(rows) * step, body + line)
 
 
 def difference_strip(comparison: Interval, extent: float, outcome: str) -> Markup:
-    """A whisker around a zero line, for a table cell; decorative, since the figures stand beside it."""
+    """Draw a whisker around a zero line, for a table cell; it is decorative, since the figures stand beside it."""
     scale = Scale(-extent, extent, 6, 134)
     low, value, high = (scale(v) for v in (comparison.low, comparison.value, comparison.high))
     return Markup(
@@ -126,21 +126,21 @@ def difference_strip(comparison: Interval, extent: float, outcome: str) -> Marku
 
 
 def stacked_bar(key: str, title: str, parts: Sequence[tuple[str, int]]) -> Markup:
-    """Shares of a whole side by side; `parts` are (name, count), and the name is also the class `p-<name>`."""
+    """Draw shares of a whole side by side; `parts` are (name, count), and the CSS class is `p-<name>`."""
     total = sum(count for _, count in parts) or 1
     body, x = Markup(""), 0.0
     for name, count in parts:
         width = count / total * WIDTH
         body += Markup('<rect class="p-{}" x="{:.2f}" y="0" width="{:.2f}" height="10"/>').format(name, x, width)
         x += width
-    told = ", ".join(f"{name} {count}" for name, count in parts)
-    return _figure(key, title, told, 10, body, stretch=True)
+    description = ", ".join(f"{name} {count}" for name, count in parts)
+    return _figure(key, title, description, 10, body, stretch=True)
 
 
 def loss_curve(key: str, title: str, points: Sequence[tuple[int, float]], x_end: float, y_end: float) -> Markup:
-    """Loss by step, faint, and its moving average over a twentieth of the steps; x and y start at 0.
+    """Draw the loss by step, faint, and its moving average over a twentieth of the steps; x and y start at 0.
 
-    Losses that are not finite (a run that diverged) cannot be drawn: they are counted in the description.
+    Losses that are not finite (the training diverged) cannot be drawn. The description has their number.
     """
     finite = [(step, loss) for step, loss in points if math.isfinite(loss)]
     steps, losses = ticks(0.0, max(x_end, 1.0), 4), ticks(0.0, max(y_end, 0.1), 4)
@@ -155,10 +155,10 @@ def loss_curve(key: str, title: str, points: Sequence[tuple[int, float]], x_end:
     window = max(1, len(finite) // 20)
     body += _line("raw", thinned(finite), x, y) + _line("smooth", thinned(smoothed(finite, window)), x, y)
     lost = len(points) - len(finite)
-    told = f"{len(finite)} steps" + (f", {lost} without a finite loss" if lost else "")
+    description = f"{len(finite)} steps" + (f", {lost} without a finite loss" if lost else "")
     if finite:
-        told += f"; from {finite[0][1]:.3f} to {finite[-1][1]:.3f}"
-    return _figure(key, title, told, 190, body)
+        description += f"; from {finite[0][1]:.3f} to {finite[-1][1]:.3f}"
+    return _figure(key, title, description, 190, body)
 
 
 def smoothed(points: Sequence[tuple[int, float]], window: int) -> list[tuple[int, float]]:
@@ -171,7 +171,7 @@ def smoothed(points: Sequence[tuple[int, float]], window: int) -> list[tuple[int
 
 
 def thinned(points: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
-    """At most about 300 of the points, evenly spread, the last among them: more would only weigh on the page."""
+    """At most about 300 points, evenly spread, with the last one: more would only make the page heavier."""
     stride = max(1, math.ceil(len(points) / _POINTS))
     return [*points[::stride], *points[-1:]] if stride > 1 else list(points)
 
@@ -221,22 +221,22 @@ def _shortened(label: str) -> str:
     return shown if len(shown) <= _LABEL else shown[: _LABEL - 1] + "…"
 
 
-def _told(rows: Iterable[Row]) -> str:
-    """The plot in words, for those who cannot see it."""
+def _describe(rows: Iterable[Row]) -> str:
+    """The plot in words, for readers who cannot see it."""
     return "; ".join(f"{system_label(row.system)} {row.text} {row.bounds}".rstrip() for row in rows)
 
 
-def _figure(key: str, title: str, told: str, height: float, body: Markup, *, stretch: bool = False) -> Markup:
+def _figure(key: str, title: str, description: str, height: float, body: Markup, *, stretch: bool = False) -> Markup:
     """The frame of a plot; `key` makes its ids unique in the page."""
     return Markup(
         '<svg class="plot" role="img" viewBox="0 0 {w} {h:g}" {fit} aria-labelledby="{key}-t {key}-d">'
-        '<title id="{key}-t">{title}</title><desc id="{key}-d">{told}</desc>{body}</svg>'
+        '<title id="{key}-t">{title}</title><desc id="{key}-d">{description}</desc>{body}</svg>'
     ).format(
         w=WIDTH,
         h=height,
         fit=_STRETCHED if stretch else "",
         key=key,
         title=clean(title),
-        told=clean(told),
+        description=clean(description),
         body=body,
     )

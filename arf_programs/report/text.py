@@ -1,4 +1,4 @@
-"""How texts and figures are written in the report. Every text is taken to be hostile."""
+"""How texts and figures are written in the report. Every text may be hostile."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ SYSTEM_LABELS: Final = {
     "student_arf_apo": "Student (ARF, APO)",
 }
 # Controls that a browser would obey or hide: bidirectional embeddings, overrides and isolates, invisible characters
-# that part or join words, and tag characters. Left-to-right and right-to-left marks (200E, 200F, 061C) stay: Hebrew and
-# Arabic need them, and they cannot reach beyond the element that isolates each text.
+# that split or join words, and tag characters. Left-to-right and right-to-left marks (200E, 200F, 061C) stay: Hebrew
+# and Arabic need them, and each text is isolated in its own element.
 _HIDDEN: Final = re.compile("[\u200b\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]")
 _LINE_ENDS: Final = re.compile("\r\n?|[\u2028\u2029\u0085]")
 _KEPT: Final = "\n\t"
@@ -32,7 +32,7 @@ MINUS: Final = "\u2212"
 
 
 def clean(text: str) -> str:
-    """`text` without what could deceive a reader: each control character or override becomes U+FFFD, visibly."""
+    """Replace each control character or override in `text`, which could deceive a reader, by a visible U+FFFD."""
     shown = _HIDDEN.sub(REPLACEMENT, _LINE_ENDS.sub("\n", text))
     if shown.isprintable():
         return shown
@@ -40,7 +40,7 @@ def clean(text: str) -> str:
 
 
 def finalize(value: object) -> object:
-    """What Jinja does to every value before it is escaped: texts are cleaned, markup made here is left alone."""
+    """Prepare a value for Jinja, before it is escaped: clean texts, leave our own markup alone."""
     if isinstance(value, str) and not isinstance(value, Markup):
         return clean(value)
     return "" if value is None else value
@@ -51,21 +51,21 @@ def _is_control(char: str) -> bool:
 
 
 def system_label(system: str) -> str:
-    """The name of a system as readers know it."""
+    """The name of a system for readers."""
     if system in SYSTEM_LABELS or not system.startswith("student_"):
         return SYSTEM_LABELS.get(system, system)
     return f"Student ({readable(system.removeprefix('student_'))})"
 
 
 def metric_label(metric: str) -> str:
-    """The name of a metric as readers know it."""
+    """The name of a metric for readers."""
     return METRICS[metric].label if metric in METRICS else metric
 
 
 def figure(value: float, metric: str, *, signed: bool = False) -> str:
-    """A value of a metric: a share as per cent, a count, rating or ROUGE score with its decimals.
+    """Write a value of a metric: a share in per cent; a count, rating or score with its decimals.
 
-    `signed` writes a difference: with its sign, and shares as percentage points.
+    With `signed` it is a difference: it has its sign, and a share is in percentage points.
     """
     unit = METRICS[metric].unit if metric in METRICS else "score"
     digits, suffix, scale = _FORMATS[unit]
@@ -92,28 +92,28 @@ class _Bounded(Protocol):
 
 
 def signed_bounds(interval: _Bounded, metric: str) -> str:
-    """The bounds of a difference, `−25.0 to +12.5`: the unit stands at the value beside it."""
+    """Write the bounds of a difference, `−25.0 to +12.5`; the unit stands at the value beside them."""
     low, high = (figure(value, metric, signed=True).removesuffix(" pts") for value in (interval.low, interval.high))
     return f"{low} to {high}"
 
 
 def probability(p: float) -> str:
-    """A p-value with three decimals, the smallest as `<0.001`."""
+    """Write a p-value with three decimals, a smaller one as `<0.001`."""
     return "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def integer(value: float) -> str:
-    """12,345."""
+    """Write a whole number, as `12,345`."""
     return f"{value:,.0f}"
 
 
 def share(part: float, whole: float) -> str:
-    """`part` of `whole` in per cent; a dash where there is no whole."""
+    """Write `part` of `whole` in per cent, or a dash if the whole is 0."""
     return f"{part / whole:.0%}" if whole else "–"
 
 
 def duration(seconds: float) -> str:
-    """Seconds as people say them: 8.2 s, 3 min 05 s, 2 h 07 min."""
+    """Write seconds as `8.2 s`, `3 min 05 s` or `2 h 07 min`."""
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
@@ -122,10 +122,10 @@ def duration(seconds: float) -> str:
 
 
 def dollars(usd: float) -> str:
-    """US dollars; fractions of a cent are shown, since calls cost them."""
+    """Write US dollars, with fractions of a cent, since calls cost so little."""
     return f"${usd:,.2f}" if usd == 0 or usd >= 0.01 else f"${usd:.4f}"
 
 
 def readable(name: str) -> str:
-    """A category id as words: `wrong_fact` is read "wrong fact"."""
+    """Write a category id as words: `wrong_fact` as "wrong fact"."""
     return name.replace("_", " ")

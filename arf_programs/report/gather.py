@@ -1,0 +1,235 @@
+"""Gathers what a report shows from the files of a run: the figures of all stages, and a sample of the revisions."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from arf_programs import __version__
+from arf_programs.corpus import read_taxonomy
+from arf_programs.metrics import (
+    WinRate,
+    by_channel,
+    by_stratum,
+    causal_table,
+    compare_systems,
+    configured_resampling,
+    errors_by_category,
+    length_bands,
+    system_metrics,
+    win_rates,
+)
+from arf_programs.report.data import (
+    AnalyzeFigures,
+    ArmFigures,
+    CorpusFigures,
+    CostFigures,
+    EvaluateFigures,
+    ReportData,
+    ReviseFigures,
+    RevisionCase,
+    RunSummary,
+    SpendFigures,
+)
+from arf_programs.report.probe import Probe, Table, tables
+from arf_programs.runs import Call, Run, RunFolder, Spent, iter_ledger, read_jsonl, read_lines, read_manifest
+from signatures.exceptions import DataError
+from signatures.records import Conversation, DraftErrors, PairVerdict, Revision, Score, Verdict
+
+_STAGES = ("corpus", "draft", "taxonomy", "analyze", "revise", "train", "evaluate")
+_SAMPLE = 60
+_SHARES = {Verdict.VERIFIED: 0.6, Verdict.REJECTED: 0.25, Verdict.UNCHANGED: 0.15}
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What the stages say of a run beside its files.
+
+    `training` has what each arm's training wrote when it finished, `pairs` the systems that the judge was to compare,
+    `further` the files of revisions by other strategies and samples, and `notes` what a reader should know.
+    """
+
+    training: Mapping[str, Mapping[str, Any]]
+    pairs: Sequence[tuple[str, str]]
+    further: Sequence[Path]
+    notes: Sequence[str]
+
+
+def gather_summary(run: Run, sources: Sources) -> RunSummary:
+    """Gather all figures of the run from its files. Raises DataError if one of them cannot be read."""
+    revisions = (row for path in (run.folder.revisions, *sources.further) for row in read_jsonl(path, Revision))
+    return RunSummary(
+        name=run.config.name,
+        arf_version=__version__,
+        finished=True,
+        notes=tuple(sources.notes),
+        corpus=_corpus_figures(run),
+        analyze=_analyze_figures(run.folder),
+        revise=_revise_figures(run.folder),
+        train={arm: ArmFigures(**log) for arm, log in sources.training.items()},
+        evaluate=_evaluate_figures(run, sources.pairs),
+        spend=_spend_figures(run.folder),
+        costs=revision_costs(iter_ledger(run.folder.ledger), revisions, main=run.config.revise.strategy),
+    )
+
+
+def gather_report(run: Run, summary: RunSummary, sources: Sources) -> ReportData:
+    """Gather what the page shows: the figures of `summary`, and records of the run."""
+    folder = run.folder
+    return ReportData(
+        name=run.config.name,
+        summary=summary,
+        confidence=run.config.evaluate.confidence,
+        errors_by_category=errors_by_category(list(read_jsonl(folder.scores, Score))),
+        losses={
+            arm: tuple((item["step"], item["loss"]) for item in log["losses"]) for arm, log in sources.training.items()
+        },
+        revisions=sample_revisions(read_jsonl(folder.revisions, Revision), run.conversations("train")),
+        revisions_total=sum(1 for _ in read_lines(folder.revisions)),
+        failures=tuple(folder.read_failures()),
+        taxonomy=read_taxonomy(folder.taxonomy),
+        config_yaml=folder.config.read_text(encoding="utf-8"),
+        prompts={"Summarize": run.config.summarize.instruction},
+        probe=_probe_tables(folder),
+    )
+
+
+def _corpus_figures(run: Run) -> CorpusFigures:
+    failures = run.folder.read_failures()
+    skipped = {failure.conversation_id for failure in failures if failure.stage == "corpus"}
+    undrafted = {failure.conversation_id for failure in failures if failure.stage == "draft"}
+    train, holdout = run.conversations("train"), run.conversations("holdout")
+    return CorpusFigures(
+        conversations=len(train) + len(holdout) + len(skipped),
+        train=len(train),
+        holdout=len(holdout),
+        failed=len(skipped | undrafted),
+    )
+
+
+def _analyze_figures(folder: RunFolder) -> AnalyzeFigures:
+    categories, drafts, with_errors = Counter[str](), 0, 0
+    for row in read_jsonl(folder.errors, DraftErrors):
+        categories.update(note.category for note in row.errors)
+        drafts, with_errors = drafts + 1, with_errors + bool(row.errors)
+    return AnalyzeFigures(
+        drafts=drafts,
+        with_errors=with_errors,
+        errors=categories.total(),
+        by_category=dict(categories.most_common()),
+    )
+
+
+def _revise_figures(folder: RunFolder) -> ReviseFigures:
+    verdicts = Counter(row.verdict.value for row in read_jsonl(folder.revisions, Revision))
+    # A failure with a system belongs to a further strategy or sample: it takes nothing from the main revisions.
+    failures = (failure for failure in folder.read_failures() if not failure.system)
+    failed = sum(failure.stage in ("analyze", "revise") for failure in failures)
+    return ReviseFigures(**verdicts, failed=failed)
+
+
+def _evaluate_figures(run: Run, pairs: Sequence[tuple[str, str]]) -> EvaluateFigures:
+    scores = list(read_jsonl(run.folder.scores, Score))
+    resampling = configured_resampling(run.config, run.conversations())
+    bands = length_bands(run.conversations("holdout"))
+    return EvaluateFigures(
+        systems=system_metrics(scores, resampling),
+        comparisons=tuple(compare_systems(scores, resampling=resampling)),
+        causal=tuple(causal_table(read_jsonl(run.folder.revisions, Revision), scores, resampling)),
+        win_rates=tuple(_win_rates(run, pairs)),
+        by_channel=by_channel(scores),
+        by_length=by_stratum([score for score in scores if score.conversation_id in bands], bands),
+    )
+
+
+def _win_rates(run: Run, pairs: Sequence[tuple[str, str]]) -> list[WinRate]:
+    """What the judge prefers; empty if it was not asked to choose."""
+    config = run.config.evaluate
+    if not (config.judge and config.pairwise and run.folder.comparisons.exists()):
+        return []
+    return win_rates(
+        list(read_jsonl(run.folder.comparisons, PairVerdict)),
+        pairs,
+        conversations=len(run.conversations("holdout")),
+        samples=config.samples,
+        confidence=config.confidence,
+        seed=run.config.seed,
+    )
+
+
+def _spend_figures(folder: RunFolder) -> SpendFigures:
+    spent = Spent.on(iter_ledger(folder.ledger))
+    manifests = {stage: read_manifest(folder.manifest(stage)) for stage in _STAGES}
+    seconds = {stage: round(manifest.seconds, 1) for stage, manifest in manifests.items() if manifest is not None}
+    return SpendFigures(**{**asdict(spent), "usd": round(spent.usd, 6)}, seconds=seconds)
+
+
+def revision_costs(calls: Iterable[Call], revisions: Iterable[Revision], main: str) -> dict[str, CostFigures]:
+    """{strategy: its cost}, from all calls that were paid for; empty if nothing was revised.
+
+    A revision's call counts for its strategy, or for `main` if it names none. Each strategy also bears the whole
+    analysis: its revisions are verified by the errors found there, so it would need the analysis alone too. Both
+    iterables are read once.
+    """
+    made, verified = Counter[str](), Counter[str]()
+    for revision in revisions:
+        made[revision.strategy] += 1
+        verified[revision.strategy] += revision.verdict is Verdict.VERIFIED
+    analysis, spent = Spent(), defaultdict[str, Spent](Spent)
+    for call in calls:
+        if call.paid and call.stage == "analyze":
+            analysis.add(call)
+        elif call.paid and call.stage == "revise":
+            spent[call.strategy or main].add(call)
+    return {name: _cost_figures(made[name], verified[name], analysis, spent[name]) for name in sorted(made)}
+
+
+def _cost_figures(made: int, verified: int, analysis: Spent, revision: Spent) -> CostFigures:
+    """The cost of analysis and revision together and, if there is a verified revision, the cost of each."""
+    calls, tokens = analysis.calls + revision.calls, analysis.tokens + revision.tokens
+    usd = round(analysis.usd + revision.usd, 6)
+    return CostFigures(
+        revisions=made,
+        verified=verified,
+        calls=calls,
+        prompt_tokens=analysis.prompt_tokens + revision.prompt_tokens,
+        completion_tokens=analysis.completion_tokens + revision.completion_tokens,
+        usd=usd,
+        calls_per_verified=round(calls / verified, 3) if verified else None,
+        tokens_per_verified=round(tokens / verified, 1) if verified else None,
+        usd_per_verified=round(usd / verified, 6) if verified else None,
+    )
+
+
+def sample_revisions(
+    revisions: Iterable[Revision], conversations: Mapping[str, Conversation], *, limit: int = _SAMPLE
+) -> tuple[RevisionCase, ...]:
+    """Choose at most `limit` revisions for the browser: first the verified, then the rejected, then the unchanged.
+
+    Each verdict has a share of the places (60, 25 and 15 %), so that many verified ones do not hide the rejected. The
+    places that one verdict leaves free go to the others in that order. A revision without its conversation is skipped.
+    """
+    groups: dict[Verdict, list[RevisionCase]] = {verdict: [] for verdict in _SHARES}
+    for revision in revisions:
+        group = groups[revision.verdict]
+        if len(group) < limit and (conversation := conversations.get(revision.conversation_id)) is not None:
+            group.append(RevisionCase(conversation=conversation, revision=revision))
+    places = {verdict: min(len(groups[verdict]), int(limit * share)) for verdict, share in _SHARES.items()}
+    for verdict, group in groups.items():
+        places[verdict] += min(len(group) - places[verdict], limit - sum(places.values()))
+    return tuple(case for verdict, group in groups.items() for case in group[: places[verdict]])
+
+
+def _probe_tables(folder: RunFolder) -> tuple[Table, ...]:
+    """The tables of the last probe; none before the first. Raises DataError if its file is not valid."""
+    if not folder.probe.exists():
+        return ()
+    try:
+        return tables(Probe.model_validate_json(folder.probe.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        raise DataError(f"{folder.probe}: not what `arf probe` writes: run it again, or remove the file") from error
