@@ -1,4 +1,9 @@
-"""Errors in a summary that are found without a model, by comparing it with its conversation."""
+"""The checks: they compare a summary with its conversation and report errors without a model.
+
+`run_checks` runs them all: `length`, `leftovers`, `copying` and `repetition` (form.py), `codes` and `private_data`
+(identifiers.py), `dates` and `times` (dates.py), `numbers` and `rates` (numbers.py), `names` (names.py), and `speakers`
+(speakers.py). The functions that read dates, quantities, codes and names are also used to plant errors.
+"""
 
 from arf_programs.checks.dates import Date, Moments, find_dates, find_times, read_moments
 from arf_programs.checks.finding import Material, find_words

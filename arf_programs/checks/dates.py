@@ -1,7 +1,4 @@
-"""Reading dates, weekdays and times of day: "May 5th", "05/05", "the 5th of May", "3pm", "15:00", "half past ten".
-
-The check of dates, weekdays and times of day that the conversation does not contain.
-"""
+"""The checks of dates, weekdays ("May 5th", "05/05", "Monday") and times of day ("3pm", "15:00", "half past ten")."""
 
 from __future__ import annotations
 
@@ -65,7 +62,7 @@ _BARE_HOUR: Final = re.compile(
     re.IGNORECASE,
 )
 _SPOKEN: Final = re.compile(
-    r"\b(?P<past>half|quarter|five|ten|twenty) (?P<way>past|after|to) (?P<hour>\w+)(?: o['’]?clock)?"
+    r"\b(?P<past>half|quarter|five|ten|twenty) (?P<direction>past|after|to) (?P<hour>\w+)(?: o['’]?clock)?"
     r"|\b(?P<full>[a-z]{3,6}) o['’]?clock",
     re.IGNORECASE,
 )
@@ -77,9 +74,9 @@ _DAY_MINUTES: Final = 1440
 
 @dataclass(frozen=True)
 class Date:
-    """A date at `start:end`, as far as it is said: `days` holds its possible `(day, month)` pairs, 0 for unknown.
+    """A date at `start:end`, which may be incomplete. `days` holds its possible `(day, month)` pairs, 0 for unknown.
 
-    "05/06" is two pairs, "May" is `(0, 5)`. `weekday` counts from Monday, 0, for a date that is only a weekday.
+    "05/06" is two pairs, and "May" is `(0, 5)`. `weekday`, from 0 for Monday, is for a date that is only a weekday.
     """
 
     days: frozenset[tuple[int, int]]
@@ -92,7 +89,7 @@ class Date:
 
 @dataclass(frozen=True)
 class Time:
-    """A time of day at `start:end`: the minutes after midnight that it can mean ("3:30" is two)."""
+    """A time of day at `start:end`. `minutes` are the minutes after midnight that it can mean ("3:30" can mean two)."""
 
     minutes: frozenset[int]
     start: int
@@ -100,10 +97,10 @@ class Time:
 
 
 def find_dates(text: str, *, lenient: bool = False) -> list[Date]:
-    """The dates, months and weekdays in `text`, in order.
+    """Find the dates, months and weekdays in `text`, in order.
 
-    A month alone needs a capital letter, and those that are other words too ("May", "March") must not open a sentence;
-    short forms of weekdays need a capital letter. `lenient` reads them in any case and place, as chats write them.
+    A month alone needs a capital letter; one that is also another word ("May", "March") must not begin a sentence.
+    Short forms of weekdays need a capital letter. With `lenient` none of this is needed, as in chats.
     """
     found: list[Date] = []
     named = (*_named(text), *_numeric(text), *_alone(text, lenient), *_weekdays(text, lenient))
@@ -114,7 +111,7 @@ def find_dates(text: str, *, lenient: bool = False) -> list[Date]:
 
 
 def find_times(text: str) -> list[Time]:
-    """The times of day in `text` that are clearly times, in order."""
+    """Find what is clearly a time of day in `text`, in order."""
     found: list[Time] = []
     for read in (_ranges, _clock, _spoken):
         for time in read(text):
@@ -130,7 +127,7 @@ def find_moments(text: str) -> list[tuple[int, int]]:
 
 
 def find_loose_times(text: str) -> set[int]:
-    """Minutes after midnight that numbers in `text` may stand for: "at 9", "between 4 and 6", "1817", "18.50"."""
+    """Find the minutes after midnight that numbers in `text` may mean: "at 9", "between 4 and 6", "1817", "18.50"."""
     minutes: set[int] = set()
     for match in _MILITARY.finditer(text):
         minutes |= _readings(int(match["hour"]), int(match["minute"]), None)
@@ -238,7 +235,7 @@ def _spoken(text: str) -> list[Time]:
         if hour is None:
             continue
         shift = _PAST[match["past"].lower()] if match["past"] else 0
-        minutes = hour * 60 + (-shift if match["way"] == "to" else shift)
+        minutes = hour * 60 + (-shift if match["direction"] == "to" else shift)
         found.append(Time(_both_halves(minutes), match.start(), match.end()))
     return found
 
@@ -251,7 +248,7 @@ def _hour(word: str) -> int | None:
 
 
 def _readings(hour: int, minute: int, suffix: str | None) -> set[int]:
-    """The minutes after midnight that a time can mean: one with "am" or "pm" or on a 24-hour clock, else two."""
+    """Return the minutes after midnight that a time can mean: one with "am", "pm" or a 24-hour clock, else two."""
     if suffix:
         hour = hour % 12 + (12 if suffix.lower() == "p" else 0)
         return {hour * 60 + minute}
@@ -268,7 +265,7 @@ _DAY_NUMBER: Final = re.compile(r"(?<![\d.,])([0-3]?\d)(?:st|nd|rd|th)?(?![\d])"
 
 
 class Moments:
-    """The dates and times that a conversation contains, under each of their readings."""
+    """The dates and times of a conversation in each of their readings."""
 
     def __init__(self, texts: tuple[str, ...]) -> None:
         found = [(turn, date) for turn, text in enumerate(texts, start=1) for date in find_dates(text, lenient=True)]
@@ -284,7 +281,7 @@ class Moments:
         self.time_turns = {turn for turn, text in enumerate(texts, start=1) if find_times(text)}
 
     def support(self, wanted: Date) -> bool:
-        """Whether the conversation has the date: as a whole, or its day and its month apart."""
+        """Say whether the conversation has the date, as a whole or its day and its month apart."""
         if wanted.weekday is not None:
             return wanted.weekday in self.weekdays
         if wanted.year is not None and wanted.year not in self.years and wanted.year % 100 not in self.short_years:
@@ -296,25 +293,25 @@ class Moments:
             return month in self.months
         if (day, month) in self.pairs:
             return True
-        apart = day in self.days - {known for known, _ in self.pairs} and month in self.months
+        apart = day in self.days - {paired for paired, _ in self.pairs} and month in self.months
         return apart or (day in self.days and (0, month) in self.pairs)
 
 
 @lru_cache(maxsize=64)
 def read_moments(texts: tuple[str, ...]) -> Moments:
-    """The dates and times of a conversation, kept while several summaries of it are checked."""
+    """Read the dates and times of a conversation. They are cached, since several summaries of it are checked."""
     return Moments(texts)
 
 
 def check_dates(material: Material) -> list[Finding]:
-    """Dates, months and weekdays of the summary that the conversation does not contain in any way of writing."""
+    """Report dates, months and weekdays of the summary that the conversation does not contain in any form."""
     known = read_moments(material.texts)
     wrong = [date for date in find_dates(material.summary) if not known.support(date)]
     return [_finding(material, date.start, date.end, "date", known.date_turns) for date in wrong]
 
 
 def check_times(material: Material) -> list[Finding]:
-    """Times of day of the summary that the conversation does not contain; "3pm" is "15:00", and may be "at 3"."""
+    """Report times of day that the conversation does not contain. "3pm" equals "15:00", and may equal "at 3"."""
     known = read_moments(material.texts)
     findings = []
     for time in find_times(material.summary):

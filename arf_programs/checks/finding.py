@@ -1,4 +1,4 @@
-"""What a check finds, and what it gets to read."""
+"""The input of a check, `Material`, and its result, `Finding`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _COMMON_LENGTH: Final = 4
 
 @dataclass(frozen=True)
 class Finding:
-    """One error: `start:end` is its quote in the summary (empty for the summary as a whole)."""
+    """One error. `start:end` is its quote in the summary, and is empty for the summary as a whole."""
 
     category: str
     start: int
@@ -29,7 +29,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Material:
-    """A conversation and a summary of it, with what several checks derive from them."""
+    """A conversation and its summary, with values that several checks derive from them."""
 
     conversation: Conversation
     summary: str
@@ -51,26 +51,27 @@ class Material:
 
     @cached_property
     def known_words(self) -> frozenset[str]:
-        """Lower-case words of the whole conversation, speakers, channel and metadata included."""
-        said = [turn.speaker for turn in self.conversation.turns]
-        told = [value for value in self.conversation.metadata.values() if isinstance(value, str)]
-        known = frozenset(find_words(" ".join([*said, *told, self.conversation.channel]))).union(*self.turn_words)
-        return known | {word.removesuffix("'s") for word in known}
+        """The lower-case words of the whole conversation, with speakers, channel and metadata."""
+        speakers = [turn.speaker for turn in self.conversation.turns]
+        metadata = [value for value in self.conversation.metadata.values() if isinstance(value, str)]
+        labels = find_words(" ".join([*speakers, *metadata, self.conversation.channel]))
+        words = frozenset(labels).union(*self.turn_words)
+        return words | {word.removesuffix("'s") for word in words}
 
     @cached_property
     def squeezed(self) -> str:
-        """The words of the whole conversation in lower case without anything between them, turn by turn."""
-        said = [f"{turn.speaker} {turn.text}" for turn in self.conversation.turns]
-        return "\n".join("".join(WORD.findall(text.lower())) for text in said)
+        """The lower-case words of the whole conversation with nothing between them, one line for each turn."""
+        lines = [f"{turn.speaker} {turn.text}" for turn in self.conversation.turns]
+        return "\n".join("".join(WORD.findall(line.lower())) for line in lines)
 
     def sentence_at(self, place: int) -> str:
-        """The sentence of the summary that holds the character at `place`."""
+        """Return the sentence of the summary that contains the character at `place`."""
         return next((self.summary[start:end] for start, end in self.sentences if start <= place < end), self.summary)
 
     def nearest_turns(self, candidates: set[int], place: int, most: int = 2) -> tuple[int, ...]:
-        """The `most` of the candidate turns (from 1) that share most words with the sentence at `place`, in order."""
-        said = {word for word in find_words(self.sentence_at(place)) if len(word) >= _COMMON_LENGTH}
-        ranked = sorted(candidates, key=lambda turn: (-len(said & self.turn_words[turn - 1]), turn))
+        """Choose the turns (from 1), at most `most`, that share most words with the sentence at `place`."""
+        words = {word for word in find_words(self.sentence_at(place)) if len(word) >= _COMMON_LENGTH}
+        ranked = sorted(candidates, key=lambda turn: (-len(words & self.turn_words[turn - 1]), turn))
         return tuple(sorted(ranked[:most]))
 
 
@@ -78,5 +79,5 @@ Check = Callable[[Material], list[Finding]]
 
 
 def find_words(text: str) -> list[str]:
-    """The lower-case words of `text`; an apostrophe inside a word belongs to it."""
+    """Find the lower-case words of `text`. An apostrophe inside a word belongs to it."""
     return [match.group().lower().replace("’", "'") for match in WORD.finditer(text)]

@@ -1,11 +1,4 @@
-"""The check of form: long passages copied from the conversation, and a dialogue instead of a summary.
-
-The check of form: prompt text, markup and talk about the task that a model left in its summary.
-
-The check of form: empty, over-long and cut-off summaries.
-
-The check of form: sentences that come twice, and phrases repeated in a loop.
-"""
+"""Four checks of form: copied passages, leftovers of the prompt, length, and repetition."""
 
 from __future__ import annotations
 
@@ -16,7 +9,7 @@ from typing import Final
 from arf_programs.checks.finding import WORD, Finding, Material, find_words
 
 LONGEST_COPY: Final = 20
-"""Words in a row that a summary may share with a turn: fewer than 1 in 100 human references of threads share more."""
+"""Words in a row that a summary may share with a turn. Fewer than 1 in 100 human references of threads share more."""
 
 _LINE: Final = re.compile(r"^[ \t>*_-]*(?P<speaker>[A-Za-z][\w .'-]{0,30}?)[*_]*:[*_]*\s+\S.*$", re.MULTILINE)
 _SPEAKERS: Final = frozenset(("customer", "agent", "client", "bot", "representative", "user", "assistant", "caller"))
@@ -24,12 +17,12 @@ _LEAST_LINES: Final = 2
 
 
 def check_copying(material: Material) -> list[Finding]:
-    """Passages of more than `LONGEST_COPY` words that a turn contains word for word, and `Speaker: ...` lines."""
+    """Report passages of more than `LONGEST_COPY` words that a turn contains, and `Speaker: ...` lines."""
     return [*_dialogue(material), *_copies(material)]
 
 
 def _dialogue(material: Material) -> list[Finding]:
-    """The stretch from the first to the last `Speaker: ...` line, where there are at least two of them."""
+    """Report the text from the first to the last `Speaker: ...` line if there are at least two."""
     speakers = _SPEAKERS | {turn.speaker.lower() for turn in material.conversation.turns}
     lines = [line for line in _LINE.finditer(material.summary) if line["speaker"].lower() in speakers]
     if len(lines) < _LEAST_LINES:
@@ -39,16 +32,16 @@ def _dialogue(material: Material) -> list[Finding]:
 
 
 def _copies(material: Material) -> list[Finding]:
-    told = list(WORD.finditer(material.summary))
+    matches = list(WORD.finditer(material.summary))
     plain = find_words(material.summary)
     found: list[Finding] = []
-    for turn, said in enumerate(material.conversation.turns, start=1):
-        other = find_words(said.text)
+    for turn, text in enumerate(material.texts, start=1):
+        other = find_words(text)
         if len(other) <= LONGEST_COPY:
             continue
         for block in SequenceMatcher(None, plain, other, autojunk=False).get_matching_blocks():
             if block.size > LONGEST_COPY:
-                start, end = told[block.a].start(), told[block.a + block.size - 1].end()
+                start, end = matches[block.a].start(), matches[block.a + block.size - 1].end()
                 reason = f"{block.size} words in a row are copied from turn {turn}."
                 found.append(Finding("verbatim_copy", start, end, reason, "minor", (turn,)))
     return found
@@ -82,7 +75,7 @@ _KINDS: Final = (
 
 
 def check_leftovers(material: Material) -> list[Finding]:
-    """Field markers, chat-template tokens, code fences, JSON, headings, placeholders, preambles and assistant talk."""
+    """Report field markers, chat-template tokens, code fences, JSON, headings, placeholders, preambles and chat."""
     findings = []
     for pattern, reason in _KINDS:
         for match in pattern.finditer(material.summary):
@@ -96,23 +89,23 @@ MOST_WORDS: Final = 120
 """A summary of at most this many words is never too long."""
 
 MOST_SHARE: Final = 0.6
-"""A longer one is too long if it has more than this share of the conversation's words."""
+"""A longer summary is too long if it has more than this share of the conversation's words."""
 
 HARD_LIMIT: Final = 300
-"""Words beyond which no summary of a conversation is one."""
+"""A summary of more words is always too long."""
 
 _CLOSING: Final = ".!?…\"'”’)]*"
 _LEAST_WORDS: Final = 3
 
 
 def check_length(material: Material) -> list[Finding]:
-    """A summary without words, with too many of them, or whose last sentence is cut off."""
+    """Report a summary that is empty, that is too long, or whose last sentence is cut off."""
     count = len(find_words(material.summary))
     if count < _LEAST_WORDS:
         return [Finding("length", 0, len(material.summary.rstrip()), "The summary is empty.", "critical")]
     findings = []
-    said = sum(len(find_words(turn.text)) for turn in material.conversation.turns)
-    if count > min(HARD_LIMIT, max(MOST_WORDS, MOST_SHARE * said)):
+    total = sum(len(find_words(text)) for text in material.texts)
+    if count > min(HARD_LIMIT, max(MOST_WORDS, MOST_SHARE * total)):
         start = _beyond(material)
         reason = f"The summary is too long: {count} words."
         findings.append(Finding("length", start, len(material.summary.rstrip()), reason, "major"))
@@ -124,7 +117,7 @@ def check_length(material: Material) -> list[Finding]:
 
 
 def _beyond(material: Material) -> int:
-    """Where the first sentence beyond `MOST_WORDS` begins: what has to go."""
+    """Find where the first sentence beyond `MOST_WORDS` begins."""
     for start, end in material.sentences:
         if len(find_words(material.summary[:end])) > MOST_WORDS:
             return start
@@ -132,7 +125,7 @@ def _beyond(material: Material) -> int:
 
 
 SAME_SHARE: Final = 0.9
-"""Sentences whose words agree to this share (difflib ratio) are the same."""
+"""Sentences are the same if their words agree to this share (difflib's ratio)."""
 
 _LEAST_REPEATED_WORDS: Final = 4
 _LOOP: Final = re.compile(
@@ -141,7 +134,7 @@ _LOOP: Final = re.compile(
 
 
 def check_repetition(material: Material) -> list[Finding]:
-    """Sentences that say the same as an earlier one in nearly the same words, and phrases three times in a row."""
+    """Report sentences with nearly the same words as an earlier one, and phrases three times in a row."""
     return [*_sentences(material), *_loops(material)]
 
 
@@ -149,24 +142,24 @@ def _sentences(material: Material) -> list[Finding]:
     found = []
     earlier: list[list[str]] = []
     for start, end in material.sentences:
-        said = find_words(material.summary[start:end])
-        if len(said) >= _LEAST_REPEATED_WORDS and any(_same(said, other) for other in earlier):
+        words = find_words(material.summary[start:end])
+        if len(words) >= _LEAST_REPEATED_WORDS and any(_same(words, other) for other in earlier):
             reason = "The sentence repeats an earlier one."
             found.append(Finding("repetition", start, end, reason, "minor"))
-        earlier.append(said)
+        earlier.append(words)
     return found
 
 
 def _same(one: list[str], other: list[str]) -> bool:
-    """Whether two sentences have the same words, numbers included, up to `SAME_SHARE`."""
+    """Say whether two sentences have the same numbers, and the same words up to `SAME_SHARE`."""
     if _digits(one) != _digits(other):
         return False
     matcher = SequenceMatcher(None, one, other, autojunk=False)
     return matcher.real_quick_ratio() >= SAME_SHARE and matcher.ratio() >= SAME_SHARE
 
 
-def _digits(said: list[str]) -> list[str]:
-    return [word for word in said if any(char.isdigit() for char in word)]
+def _digits(words: list[str]) -> list[str]:
+    return [word for word in words if any(char.isdigit() for char in word)]
 
 
 def _loops(material: Material) -> list[Finding]:

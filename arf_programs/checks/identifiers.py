@@ -1,7 +1,4 @@
-"""Reading codes: order numbers, references, models, versions; and the check that the conversation has them.
-
-The check of personal data: e-mail addresses, phone, card and account numbers, street addresses.
-"""
+"""The check of codes (order numbers, references, models, versions), and the check of personal data."""
 
 from __future__ import annotations
 
@@ -25,7 +22,7 @@ _LONG: Final = 7
 
 
 class Code(NamedTuple):
-    """A code at `start:end`; `key` is it in lower case without punctuation."""
+    """A code at `start:end`. `key` is the code in lower case without punctuation."""
 
     key: str
     start: int
@@ -33,7 +30,7 @@ class Code(NamedTuple):
 
 
 def find_codes(text: str) -> list[Code]:
-    """The codes in `text`: letters and digits mixed, versions, and digits in groups; no plain numbers or measures."""
+    """Find codes: mixed letters and digits, versions, and digits in groups, but no plain numbers and measures."""
     found = []
     for match in _CODE.finditer(text):
         code = match.group().rstrip(".-_/")
@@ -48,20 +45,20 @@ def find_codes(text: str) -> list[Code]:
 
 
 def squeeze(text: str) -> str:
-    """`text` in lower case with nothing but letters and digits, so that "KD-77 120" equals "kd77120"."""
+    """Keep only letters and digits, in lower case, so that "KD-77 120" equals "kd77120"."""
     return "".join(char for char in text.lower() if char.isalnum())
 
 
 def check_codes(material: Material) -> list[Finding]:
-    """Codes of the summary that no turn of the conversation contains, however it spaces or hyphenates them."""
-    said = [squeeze(turn.text) for turn in material.conversation.turns]
-    having = {turn for turn, text in enumerate(material.conversation.turns, start=1) if find_codes(text.text)}
+    """Report codes of the summary that no turn contains, with any spaces or hyphens."""
+    squeezed = [squeeze(text) for text in material.texts]
+    turns_with_codes = {turn for turn, text in enumerate(material.texts, start=1) if find_codes(text)}
     findings = []
     for code in find_codes(material.summary):
-        if any(code.key in text for text in said):
+        if any(code.key in text for text in squeezed):
             continue
         quote = material.summary[code.start : code.end]
-        evidence = material.nearest_turns(having, code.start)
+        evidence = material.nearest_turns(turns_with_codes, code.start)
         category = "wrong_fact" if evidence else "fabricated"
         reason = f'The conversation does not contain the code "{quote}".'
         findings.append(Finding(category, code.start, code.end, reason, "major", evidence))
@@ -91,10 +88,10 @@ _PHONE_DIGITS: Final = range(7, 16)
 
 
 def check_private_data(material: Material) -> list[Finding]:
-    """Personal data that does not belong in a summary, each with the turns that it was copied from.
+    """Report personal data: e-mail and street addresses, secrets, and account, card and phone numbers.
 
-    A card number has 13 to 19 digits and a right check digit (Luhn). A phone number has 7 to 15 digits, and begins
-    with "+" or "0", is written in groups like one, or stands behind words such as "phone" or "call back on".
+    A card number has 13 to 19 digits and a right check digit (Luhn). A phone number has 7 to 15 digits. It begins with
+    "+" or "0", or is written in groups, or follows words such as "phone" or "call back on".
     """
     text = material.summary
     findings = [_finding(material, match.start(), match.end(), "e-mail address") for match in _EMAIL.finditer(text)]
@@ -110,7 +107,7 @@ def check_private_data(material: Material) -> list[Finding]:
 
 
 def _kind(number: str, before: str) -> str:
-    """What a long number is: a card's, a phone's, or nothing private (empty)."""
+    """Say whether a long number is a card number or a phone number. Empty if it is neither."""
     digits = re.sub(r"\D", "", number)
     if len(digits) in _CARD and _luhn(digits):
         return "card number"
@@ -126,7 +123,7 @@ def _short_phone(digits: str, before: str) -> str:
 
 
 def _luhn(digits: str) -> bool:
-    """The check digit of card numbers (ISO/IEC 7812-1): every second digit from the right doubled, sum modulo 10."""
+    """Test the check digit of a card number (ISO/IEC 7812-1: every second digit from the right doubled, sum modulo 10)."""
     total = 0
     for place, digit in enumerate(reversed(digits)):
         value = int(digit) * (1 + place % 2)
@@ -136,7 +133,7 @@ def _luhn(digits: str) -> bool:
 
 def _finding(material: Material, start: int, end: int, kind: str) -> Finding:
     key = re.sub(r"\W", "", material.summary[start:end]).lower()
-    turns = enumerate(material.conversation.turns, start=1)
-    evidence = tuple(number for number, turn in turns if key in re.sub(r"\W", "", turn.text).lower())
+    turns = enumerate(material.texts, start=1)
+    evidence = tuple(number for number, text in turns if key in re.sub(r"\W", "", text).lower())
     reason = f"The {kind} is personal data and does not belong in a summary."
     return Finding("private_data", start, end, reason, "major", evidence[:2])

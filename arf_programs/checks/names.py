@@ -1,10 +1,4 @@
-"""Common given names, to tell a name at the beginning of a sentence from any other word.
-
-Names that are also frequent first words of a sentence ("Will", "Grace", "Mark", "May") are left out.
-
-
-The check of names: capitalised words of the summary that the conversation does not contain.
-"""
+"""The check of names: capitalised words of the summary that the conversation does not contain."""
 
 from __future__ import annotations
 
@@ -16,6 +10,8 @@ from arf_programs.checks.finding import Finding, Material
 from arf_programs.checks.identifiers import squeeze
 from arf_programs.text import find_sentences, word_set
 
+# Common given names tell a name at the beginning of a sentence from other words. Names that often begin a sentence as
+# other words ("Will", "Grace", "Mark", "May") are left out.
 GIVEN_NAMES: Final = word_set("""
 aaron abigail adam adrian ahmed aisha alan albert alejandro alex alexander alexandra alexis alice alicia alison amanda
 amber amelia amina amy ana andrea andreas andrew angela anil anita anjali anna anne annette anthony antonio arjun arthur
@@ -81,24 +77,8 @@ _COMMON: Final = word_set(
     "further total just only still even"
 )
 _ENDINGS: Final = (
-    *(
-        "ing",
-        "ed",
-        "tion",
-        "sion",
-        "ment",
-        "ness",
-        "ity",
-        "able",
-        "ible",
-        "ally",
-        "ful",
-        "less",
-        "ously",
-        "ence",
-        "ance",
-    ),
-    *("ent", "ive", "ary", "ously", "ure"),
+    *("ing", "ed", "tion", "sion", "ment", "ness", "ity", "able", "ible", "ally", "ful", "less", "ously", "ence"),
+    *("ance", "ent", "ive", "ary", "ure"),
 )
 _VERB: Final = re.compile(
     r"['’]s\b|\s+(?:(?:also|then|later|first|finally|now|never|already)\s+)?(?:will|has|had|is|was|can|could|would|should|"
@@ -116,20 +96,20 @@ class _Name(NamedTuple):
 
 
 def check_names(material: Material) -> list[Finding]:
-    """Names of the summary that the conversation does not contain in any case, spelling of its hyphens or plural.
+    """Report names of the summary that the conversation does not contain. Case, hyphens and plural do not matter.
 
-    The first word of a sentence counts only if it is clearly a name: a common given name, a word after a title, or
-    one followed by another unknown capitalised word. Neighbouring unknown names are one finding.
+    The first word of a sentence counts only if it is clearly a name: a common given name, a word after a title, or a
+    word before another unknown capitalised word. Neighbouring unknown names are one finding.
     """
-    unknown = [name for name in _names(material.summary) if not _known(name, material)]
+    unknown = [name for name in _names(material.summary) if not _is_supported(name, material)]
     openers = _openers(material.summary, material.sentences)
     starts = {name.start for name in unknown}
     kept = [name for name in unknown if name.start not in openers or _clearly(name, material.summary, starts)]
-    return [_finding(material, start, end) for start, end in _joined(kept, material.summary)]
+    return [_finding(material, start, end) for start, end in _join_neighbours(kept, material.summary)]
 
 
 def find_names(text: str) -> list[tuple[int, int]]:
-    """Where `text` has names, as `(start, end)`, neighbours as one; roles, titles and common words are no names.
+    """Find the `(start, end)` spans of names. Neighbours are one span; roles, titles and common words are no names.
 
     The first word of a sentence counts only if it is a common given name or follows a title.
     """
@@ -141,11 +121,11 @@ def find_names(text: str) -> list[tuple[int, int]]:
         common = word in _UNREMARKABLE or len(word) < 3 or "'" in word or "’" in word
         if not common and (clear or (name.start not in openers and not word.endswith(_ENDINGS))):
             kept.append(name)
-    return _joined(kept, text)
+    return _join_neighbours(kept, text)
 
 
 def _names(text: str) -> list[_Name]:
-    """Capitalised words, without those that are part of a date or a time."""
+    """Find capitalised words that are not part of a date or a time."""
     taken = find_moments(text)
     found = []
     for match in _CAPITALISED.finditer(text):
@@ -155,8 +135,8 @@ def _names(text: str) -> list[_Name]:
     return found
 
 
-def _known(name: _Name, material: Material) -> bool:
-    """Whether the word needs no support by the conversation, or has it."""
+def _is_supported(name: _Name, material: Material) -> bool:
+    """Say whether the conversation supports the word, or the word needs no support."""
     word = material.summary[name.start : name.end].lower().replace("’", "'")
     if word in _UNREMARKABLE or len(word) < 2 or set(word) == {"x"} or word.startswith("i'"):
         return True
@@ -169,7 +149,7 @@ def _known(name: _Name, material: Material) -> bool:
 
 
 def _in_handle(name: _Name, material: Material) -> bool:
-    """Whether the conversation writes the word together with its neighbour, as handles and hashtags do."""
+    """Say whether the conversation writes the word together with its neighbour, as handles and hashtags do."""
     before = re.search(r"(\w+)\s+$", material.summary[: name.start])
     after = re.match(r"\s+(\w+)", material.summary[name.end :])
     word = material.summary[name.start : name.end]
@@ -185,7 +165,7 @@ def _titled(name: _Name, text: str) -> bool:
 
 
 def _said(word: str, material: Material) -> bool:
-    """Whether the conversation has the word, its singular or plural, or holds it inside a handle or a longer word."""
+    """Say whether the conversation has the word, its singular or plural, or a longer word or handle with it."""
     said = material.known_words
     forms = {word, word.removesuffix("s"), f"{word}s", word.removesuffix("es"), word.removesuffix("'s")}
     if said & forms:
@@ -197,7 +177,7 @@ def _said(word: str, material: Material) -> bool:
 
 
 def _close(word: str, other: str) -> bool:
-    """Whether two long words differ in one letter, as a misspelling does, or share their stem."""
+    """Say whether two long words differ in one letter, as a misspelling does, or share their stem."""
     if word[0] != other[0] or abs(len(word) - len(other)) > 1:
         return len(other) >= _CLOSE_LENGTH - 1 and (word.startswith(other) or other.startswith(word))
     short, long = sorted((word, other), key=len)
@@ -206,7 +186,7 @@ def _close(word: str, other: str) -> bool:
 
 
 def _openers(text: str, sentences: list[tuple[int, int]]) -> set[int]:
-    """The places where a capital letter says nothing: first words of sentences, of lines, after colon or quote."""
+    """Find where any word has a capital letter: at the start of sentences and lines, after colon or quote."""
     starts = {start for start, _ in sentences}
     places = set()
     for match in _CAPITALISED.finditer(text):
@@ -217,7 +197,7 @@ def _openers(text: str, sentences: list[tuple[int, int]]) -> set[int]:
 
 
 def _clearly(name: _Name, text: str, unknown: set[int]) -> bool:
-    """Whether the first word of a sentence is a name all the same."""
+    """Say whether the first word of a sentence is clearly a name."""
     if _titled(name, text) or text[name.start : name.end].lower() in GIVEN_NAMES or _VERB.match(text, name.end):
         return True
     after = re.match(r"\s+(\w+)", text[name.end :])
@@ -226,8 +206,8 @@ def _clearly(name: _Name, text: str, unknown: set[int]) -> bool:
     return name.end + after.start(1) in unknown
 
 
-def _joined(names: list[_Name], text: str) -> list[tuple[int, int]]:
-    """Spans of names, neighbours with only a space between them as one."""
+def _join_neighbours(names: list[_Name], text: str) -> list[tuple[int, int]]:
+    """Join names with only a space between them into one span."""
     spans: list[tuple[int, int]] = []
     for name in names:
         if spans and text[spans[-1][1] : name.start] == " ":

@@ -1,4 +1,4 @@
-"""The check of numbers: amounts, percentages, durations and counts that the conversation does not contain."""
+"""The check of numbers (amounts, percentages, durations, counts), and the check of rates."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _WHOLE_WORDS: Final = word_set("full fully whole entire all free complete comple
 
 
 class Numbers:
-    """Every number that a conversation contains, under each of its possible readings, and the turns that hold it."""
+    """The numbers of a conversation in each of their possible readings, with their turns."""
 
     def __init__(self, texts: tuple[str, ...]) -> None:
         self.by_value: dict[float, list[tuple[int, Quantity]]] = defaultdict(list)
@@ -77,7 +77,7 @@ class Numbers:
             self.durations.add(days)
 
     def support(self, wanted: Quantity) -> bool:
-        """Whether the conversation has the number, in a unit that can be the same."""
+        """Say whether the conversation has the number, in a unit that can be the same."""
         days = convert_to_days(wanted.value, wanted.unit)
         if days is not None and any(abs(days - known) < _ROUNDING for known in self.durations):
             return True
@@ -89,11 +89,11 @@ class Numbers:
         return False
 
     def in_another_unit(self, wanted: Quantity) -> set[int]:
-        """The turns that have the number, but with another currency or as another kind of quantity."""
+        """Find the turns that have the number with another unit of the same kind."""
         return {turn for turn, known in self.by_value.get(wanted.value, []) if known.kind == wanted.kind}
 
     def sums(self) -> set[float]:
-        """Sums and differences of two of the conversation's amounts or bare numbers, doubles included."""
+        """Compute all sums and differences of two amounts or bare numbers, doubles included."""
         values = {
             value for value, known in self.by_value.items() if any(item.kind in ("money", "plain") for _, item in known)
         }
@@ -102,16 +102,17 @@ class Numbers:
 
 @lru_cache(maxsize=64)
 def read_numbers(texts: tuple[str, ...]) -> Numbers:
-    """The numbers of a conversation, kept while several summaries of it are checked."""
+    """Read the numbers of a conversation. They are cached, since several summaries of it are checked."""
     return Numbers(texts)
 
 
 def check_numbers(material: Material) -> list[Finding]:
-    """Numbers of the summary that the conversation does not contain, or only in another unit.
+    """Report numbers of the summary that the conversation does not contain, or has only in another unit.
 
-    Equal are "two" and "2", "$45", "45 dollars" and "45.00", "1,200" and "1200", "24 hours" and "a day". Not looked at:
-    small counts in words ("two options"), which may come from counting, and numbers inside dates, times and codes.
-    A sum or difference of two of the conversation's amounts passes where the sentence says that it is one.
+    These are equal: "two" and "2"; "$45", "45 dollars" and "45.00"; "1,200" and "1200"; "24 hours" and "a day". Small
+    counts in words ("two options") are accepted, since the writer may have counted. Numbers inside dates, times and
+    codes are left to other checks. A sum or difference of two of the conversation's amounts is accepted if the sentence
+    says that it is one.
     """
     known = read_numbers(material.texts)
     taken = find_taken_spans(material.summary)
@@ -125,7 +126,7 @@ def check_numbers(material: Material) -> list[Finding]:
 
 
 def check_rates(material: Material) -> list[Finding]:
-    """Rates ("per year", "monthly", "$9 a week") whose unit of time the conversation never mentions."""
+    """Report rates ("per year", "monthly", "$9 a week") whose unit of time the conversation never mentions."""
     ends = {item.end for item in find_quantities(material.summary) if item.kind == "money"}
     findings = []
     for match in _RATE.finditer(material.summary):
@@ -150,21 +151,21 @@ def _inside(quantity: Quantity, spans: list[tuple[int, int]]) -> bool:
 
 
 def _compatible(wanted: Quantity, known: Quantity) -> bool:
-    """Whether two quantities of one value can be the same: nothing said against it by their units."""
+    """Say whether the units of two quantities of one value can be the same."""
     if "plain" in (wanted.kind, known.kind):
         return True
     return wanted.kind == known.kind and wanted.unit == known.unit
 
 
 def _generic(quantity: Quantity) -> bool:
-    """Whether the number is one that a writer uses without reading it: "one", "two options", "first", "both"."""
+    """Say whether a writer may use the number without reading it: "one", "two options", "first", "both"."""
     if not quantity.counts or quantity.value == 0:
         return True
     return quantity.spelled and quantity.kind == "plain" and quantity.value <= _SMALL
 
 
 def _derived(quantity: Quantity, known: Numbers, material: Material) -> bool:
-    """Whether the number says in other words what the conversation says: "50 %" for half, a total."""
+    """Say whether the number follows from the conversation: "50 %" from "half", or a total."""
     said = material.known_words
     if quantity.kind == "percent" and quantity.value in (50.0, 100.0):
         return bool(said & (_HALF_WORDS if quantity.value == 50.0 else _WHOLE_WORDS))
@@ -174,7 +175,7 @@ def _derived(quantity: Quantity, known: Numbers, material: Material) -> bool:
 
 
 def _dictated(quantity: Quantity, material: Material) -> bool:
-    """Whether a turn gives the number digit by digit, or in groups: "4 4 8 12" for 44812."""
+    """Say whether a turn has the number digit by digit, or in groups: "4 4 8 12" for 44812."""
     digits = material.summary[quantity.start : quantity.end]
     if len(digits) < _LONG or not digits.isdecimal():
         return False

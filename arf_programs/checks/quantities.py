@@ -1,7 +1,4 @@
-"""Numbers written as words: "twenty-five", "two hundred and ten", "a dozen".
-
-Reading numbers with their units: "$45", "45.00 dollars", "three days", "10 %", "1,200".
-"""
+"""Numbers in words ("twenty-five", "a dozen") and in digits, with their units ("$45", "three days", "10 %")."""
 
 from __future__ import annotations
 
@@ -33,7 +30,7 @@ _LONE: Final = re.compile(rf"\b(?:{'|'.join([*_SINGLE, *_ORDINALS])})\b", re.IGN
 
 
 class NumberWord(NamedTuple):
-    """A number in words at `start:end`; `counts` is false for "first", "twice", "both" and their like."""
+    """A number in words at `start:end`. `counts` is false for words such as "first", "twice" and "both"."""
 
     value: float
     start: int
@@ -42,7 +39,7 @@ class NumberWord(NamedTuple):
 
 
 def find_number_words(text: str) -> list[NumberWord]:
-    """The numbers that `text` spells out. A list of digits ("one two five") is several numbers."""
+    """Find the numbers in words. A list of digits ("one two five") is several numbers."""
     found: list[NumberWord] = []
     for run in _RUN.finditer(text):
         found.extend(_numbers(run))
@@ -53,7 +50,7 @@ def find_number_words(text: str) -> list[NumberWord]:
 
 
 def _numbers(run: re.Match[str]) -> list[NumberWord]:
-    """The numbers in a run of number words, cut wherever two words cannot be one number ("two five")."""
+    """Read the numbers in a run of number words. It is cut where two words cannot be one number ("two five")."""
     found: list[NumberWord] = []
     value, start, end, last = 0.0, run.start(), run.start(), None
     for word in re.finditer(rf"{_PART}", run.group(), re.IGNORECASE):
@@ -75,7 +72,7 @@ def _continues(last: str, part: str) -> bool:
 
 
 def _add(value: float, part: str) -> float:
-    """The number so far with one more word: scales multiply what came since the last larger scale."""
+    """Add one more word to the number so far. A scale multiplies all since the last larger scale."""
     if part == "dozen":
         return max(value, 1.0) * 12
     if part not in _SCALES:
@@ -128,9 +125,9 @@ _ARTICLE: Final = re.compile(
 class Quantity:
     """A number at `start:end` of a text.
 
-    `unit` is "" if none is said, else a currency of `CURRENCIES`, "%", a unit of `TIME_UNITS` or another word.
-    `kind` is "money", "percent", "time" or "plain"; `spelled` says that it is written in words, `counts` that it is
-    not an ordinal, "both" or "once". `also` holds other readings: 1200 for "1.200".
+    `unit` is "" if there is none, else a currency of `CURRENCIES`, "%", a unit of `TIME_UNITS` or another word. `kind`
+    is "money", "percent", "time" or "plain". `spelled` says that the number is in words. `counts` says that it is not
+    an ordinal and no word such as "both" or "once". `also` holds other readings, such as 1200 for "1.200".
     """
 
     value: float
@@ -144,7 +141,7 @@ class Quantity:
 
 
 def find_quantities(text: str) -> list[Quantity]:
-    """The numbers in `text`, in digits or in words, in order; their spans include sign and unit."""
+    """Find the numbers in `text`, in digits or in words, in order. Their spans include sign and unit."""
     found = [_from_digits(match, text) for match in _DIGITS.finditer(text)]
     taken = [(item.start, item.end) for item in found]
     for word in find_number_words(text):
@@ -155,12 +152,12 @@ def find_quantities(text: str) -> list[Quantity]:
 
 
 def find_indefinite_durations(text: str) -> list[tuple[float, str]]:
-    """Durations without a number, as `(value, unit)`: "an hour", "half a day", "per month"."""
+    """Find durations without a number, as `(value, unit)`: "an hour", "half a day", "per month"."""
     return [(0.5 if match["half"] else 1.0, match["unit"].lower()) for match in _ARTICLE.finditer(text)]
 
 
 def read_number(digits: str) -> set[float]:
-    """What a number in digits may mean: a comma or a point parts thousands, or decimals ("1.200", "18,90")."""
+    """Return the possible values of a number. Comma and point may separate thousands or decimals ("1.200", "18,90")."""
     plain = re.sub(r"[\u00a0\u202f]", "", digits)
     values = {float(plain.replace(",", ""))} if re.fullmatch(r"[\d,]*\.?\d*", plain) else set()
     if re.fullmatch(r"\d{1,3}(?:\.\d{3})+,\d\d?", plain):
@@ -173,7 +170,7 @@ def read_number(digits: str) -> set[float]:
 
 
 def convert_to_days(value: float, unit: str) -> float | None:
-    """A duration in days, for comparing "24 hours" with "a day" and "30 days" with "a month"; None for other units.
+    """Convert a duration to days, so that "24 hours" equals "a day". None for other units.
 
     A night counts as a day, and a month as 30 days, so that a year is 360.
     """
@@ -193,7 +190,7 @@ def _from_digits(match: re.Match[str], text: str) -> Quantity:
 
 
 def _with_unit(text: str, bare: Quantity) -> Quantity:
-    """The quantity with the unit that follows it, if one does."""
+    """Add the unit that follows the quantity, if there is one."""
     after = _UNIT.match(text, bare.end)
     if after is None:
         return bare

@@ -1,4 +1,4 @@
-"""Running the checks over one summary."""
+"""The list of all checks, and the function that runs them on one summary."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ _FACTS: Final = frozenset(("wrong_fact", "fabricated", "private_data"))
 
 
 def run_checks(conversation: Conversation, summary_text: str, *, enabled: Iterable[str] = ALL) -> list[ErrorNote]:
-    """The errors that the enabled checks find in a summary, in the order of the text, each quote once.
+    """Run the enabled checks on a summary. Return each error once, in the order of the text.
 
-    Raises KeyError for a check that does not exist; `ALL` holds their names.
+    Raises KeyError for a check that does not exist. `ALL` holds the names of all checks.
     """
     material = Material(conversation, summary_text)
     findings = [finding for name in enabled for finding in CHECKS[name](material)]
@@ -51,7 +51,7 @@ def run_checks(conversation: Conversation, summary_text: str, *, enabled: Iterab
 
 
 def _distinct(findings: list[Finding]) -> list[Finding]:
-    """The findings without facts inside the quote of an earlier fact: a number inside a phone number, say."""
+    """Drop a fact inside the quote of an earlier fact, for example a number inside a phone number."""
     kept: list[Finding] = []
     for finding in findings:
         facts = [other for other in kept if other.category in _FACTS] if finding.category in _FACTS else []
@@ -61,7 +61,7 @@ def _distinct(findings: list[Finding]) -> list[Finding]:
 
 
 def widen_quote(text: str, sentences: Sequence[tuple[int, int]], start: int, end: int) -> str:
-    """The quote `start:end` of `text`, with as many words of its sentence as let it be found there and not before."""
+    """Widen the quote `start:end` of `text` by words of its sentence, until its first occurrence is this place."""
     first, last = next((span for span in sentences if span[0] <= start and end <= span[1]), (start, end))
     wide = (start, end)
     while find_quote(text[slice(*wide)], text) != wide:

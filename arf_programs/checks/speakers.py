@@ -1,4 +1,4 @@
-"""The check of speakers: what only one side says in the conversation, told of the other."""
+"""The check of speakers: a statement is credited to one side, but only the other side made it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from arf_programs.checks.finding import Finding, Material, find_words
 from arf_programs.text import word_set
 
 LEAST_WORDS: Final = 3
-"""Words of a statement that the other side alone must have said before it is an error."""
+"""Fewest words of an error that only the other side used."""
 
 _AGENT: Final = re.compile(
     r"agent|bot|rep|support|assistant|advis|operator|sales|staff|service|specialist", re.IGNORECASE
@@ -43,10 +43,10 @@ _HOLLOW: Final = word_set(
 
 
 def check_speakers(material: Material) -> list[Finding]:
-    """Statements credited to one side of which only the other side said the words.
+    """Report statements that are credited to one side although only the other side used their words.
 
-    Looked at are clauses such as "The customer explained that ...". One is an error if at least `LEAST_WORDS` of its
-    content words come from the other side's turns alone and none from the credited side's.
+    The check reads clauses such as "The customer explained that ...". A clause is an error if at least `LEAST_WORDS` of
+    its content words occur only in the other side's turns, and none in the turns of the credited side.
     """
     sides = _sides(material)
     if not all(sides.values()):
@@ -56,10 +56,9 @@ def check_speakers(material: Material) -> list[Finding]:
     for start, end in material.sentences:
         for side, first, last in _statements(material.summary, start, end):
             other = "agent" if side == "customer" else "customer"
-            said = _content(material.summary[first:last])
-            theirs = {word for word in said if word in spoken[other] and word not in spoken[side]}
-            own = {word for word in said if word in spoken[side]}
-            if len(theirs) >= LEAST_WORDS and not own:
+            content = _content(material.summary[first:last])
+            theirs = (content & spoken[other]) - spoken[side]
+            if len(theirs) >= LEAST_WORDS and not content & spoken[side]:
                 findings.append(_finding(material, start, end, side, theirs, sides[other]))
     return findings
 
@@ -72,7 +71,7 @@ def _finding(material: Material, start: int, end: int, side: str, theirs: set[st
 
 
 def _sides(material: Material) -> dict[str, list[int]]:
-    """The turns (from 1) of the agents and of the customers; other speakers are left out."""
+    """Sort the turns (from 1) of agents and customers. Other speakers are left out."""
     sides: dict[str, list[int]] = {"agent": [], "customer": []}
     for number, turn in enumerate(material.conversation.turns, start=1):
         if _CUSTOMER.search(turn.speaker):
@@ -87,7 +86,7 @@ def _spoken(material: Material, turns: list[int]) -> set[str]:
 
 
 def _statements(text: str, start: int, end: int) -> list[tuple[str, int, int]]:
-    """`(side, start, end)` of what the sentence lets a side state, up to the next mention of a side."""
+    """Find what the sentence credits to a side, as `(side, start, end)`, up to the next mention of a side."""
     roles = list(_ROLE.finditer(text, start, end))
     found = []
     for role, following in zip_longest(roles, roles[1:]):
@@ -99,10 +98,10 @@ def _statements(text: str, start: int, end: int) -> list[tuple[str, int, int]]:
 
 
 def _content(text: str) -> set[str]:
-    """The stems of the words of `text` that carry content."""
+    """Return the stems of the content words of `text`."""
     return {_stem(word) for word in find_words(text) if (len(word) > 3 or word.isdecimal()) and word not in _HOLLOW}
 
 
 def _stem(word: str) -> str:
-    """A crude stem: what is left without a common ending, five letters at the most."""
+    """Cut a common ending off and keep at most five letters: a crude stem."""
     return re.sub(r"(?:'s|ing|ies|ied|ed|es|s|e|y)$", "", word)[:5]

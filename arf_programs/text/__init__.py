@@ -1,4 +1,7 @@
-"""Text and places in it: sentences, words, exact quotes, edits, and where errors stand. Pure functions."""
+"""Pure functions on text: sentences and tokens, exact quotes, edits, error notes, and the prompt of a student.
+
+A place in a text is a `(start, end)` span of characters.
+"""
 
 from arf_programs.text.edits import AppliedEdits, apply_edits, find_changes, measure_change
 from arf_programs.text.error_notes import (

@@ -1,4 +1,4 @@
-"""Applying edits to a summary: a pure function that leaves every untouched character as it was."""
+"""Edits of a summary. They are applied by a pure function that keeps all other characters as they are."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LEADING: Final = re.compile(r"[.!?,;:]+\s*")
 
 
 class AppliedEdits(Record):
-    """What came of a list of edits; `applied` carries exact quotes, so it yields the same `after` again."""
+    """The result of a list of edits. The edits in `applied` have exact quotes, so they give the same `after` again."""
 
     after: str
     applied: tuple[Edit, ...] = ()
@@ -25,7 +25,7 @@ class AppliedEdits(Record):
 
 
 class _Placed(NamedTuple):
-    """An edit with the span that it really changes, and what comes there."""
+    """An edit with the span that it changes and the text that it puts there."""
 
     start: int
     end: int
@@ -40,26 +40,26 @@ class _Placed(NamedTuple):
 
 
 def apply_edits(before: str, edits: list[Edit] | tuple[Edit, ...]) -> AppliedEdits:
-    """Apply `edits` to `before`; each is located in `before` itself, so their order does not matter.
+    """Apply `edits` to `before`. Each edit is located in `before` itself, so their order does not matter.
 
-    A quote stands for its first occurrence (`find_quote`). An `insert` puts its replacement right
-    after its quote (at the end of `before` if the quote is empty) and, when it inserts whole sentences, after the
-    punctuation that closes the quote's sentence. Of overlapping edits the first in the list wins; words that a quote
-    and its replacement begin with alike only say where the edit belongs, and overlap nothing.
+    A quote means its first occurrence (see `find_quote`). An `insert` puts its replacement after its quote, or at the
+    end of `before` if the quote is empty. Whole sentences are inserted after the punctuation that ends the quote's
+    sentence. Of overlapping edits the first in the list is applied. Words with which both quote and replacement begin
+    only mark the place, and do not overlap with other edits.
 
-    Text outside the quotes stays byte-identical, but for the seam of an edit: a deletion takes one adjoining space and
-    punctuation that would be left without a phrase, a replacement neither doubles nor loses the full stop of its
-    sentence, and an insertion is set off by one space. Letters outside the quotes never change.
+    Text outside the quotes stays byte-identical, except at the borders of an edit. A deletion takes one space beside
+    it, and punctuation that would be left without a phrase. A replacement neither doubles nor loses the full stop of
+    its sentence. An insertion is separated by one space. Letters outside the quotes never change.
     """
     placed: list[_Placed] = []
     refused: list[tuple[int, RefusedEdit]] = []
     for order, edit in enumerate(edits):
-        found = _place(before, edit, order)
-        reason = found if isinstance(found, str) else _conflict(found, placed)
-        if isinstance(found, str) or reason:
+        place = _place(before, edit, order)
+        reason = place if isinstance(place, str) else _conflict(place, placed)
+        if isinstance(place, str) or reason:
             refused.append((order, RefusedEdit(edit=edit, reason=reason)))
         else:
-            placed.append(found)
+            placed.append(place)
     after = _apply(before, placed)
     while placed and not _has_words(after):
         last = placed.pop()
@@ -74,20 +74,20 @@ def apply_edits(before: str, edits: list[Edit] | tuple[Edit, ...]) -> AppliedEdi
 
 
 def measure_change(before: str, after: str) -> float:
-    """The share of words that differ, from 0 (the same words) to 1 (none in common).
+    """Measure the share of words that differ, from 0 (the same words) to 1 (no word in common).
 
-    `1 - 2 M / (A + B)`: A and B are the numbers of words (split at white space) of the two texts, and M the number of
-    words in the matching blocks that difflib.SequenceMatcher finds between them, in order. Two empty texts differ by 0.
+    `1 - 2 M / (A + B)`. A and B are the numbers of words (split at white space) of the two texts. M is the number of
+    words in the blocks that difflib.SequenceMatcher matches. Two empty texts differ by 0.
     """
     matcher = SequenceMatcher(None, before.split(), after.split(), autojunk=False)
     return 1.0 - matcher.ratio()
 
 
 def find_changes(before: str, after: str) -> tuple[tuple[int, int], ...]:
-    """The places (start, end) of `after`, in characters, whose words `before` does not have there.
+    """Find the places (start, end) of `after`, in characters, whose words `before` does not have there.
 
-    By the blocks that difflib.SequenceMatcher finds between the words of the two (split at white space), so that a
-    deletion, which leaves no word, has no place. For edits these are the words of the replacements.
+    The words (split at white space) are compared by difflib.SequenceMatcher. A deletion leaves no word, so it has no
+    place. For edits the places are the words of the replacements.
     """
     words = [(match.group(), *match.span()) for match in re.finditer(r"\S+", after)]
     matcher = SequenceMatcher(None, before.split(), [word for word, _, _ in words], autojunk=False)
@@ -96,7 +96,7 @@ def find_changes(before: str, after: str) -> tuple[tuple[int, int], ...]:
 
 
 def _place(before: str, edit: Edit, order: int) -> _Placed | str:
-    """Where the edit applies, with its quote made exact, or why it cannot be applied."""
+    """Locate the edit and make its quote exact. Return the reason if it cannot be applied."""
     replacement = edit.replacement.strip()
     if edit.op is EditOp.INSERT and not edit.quote.strip():
         end = len(before.rstrip())
@@ -122,7 +122,7 @@ def _place(before: str, edit: Edit, order: int) -> _Placed | str:
 
 
 def _shared_words(quote: str, replacement: str) -> int:
-    """The characters of the whole words that both begin with."""
+    """Count the characters of the whole words with which both begin."""
     pairs = enumerate(zip(quote, replacement, strict=False))
     shared = next((place for place, (old, new) in pairs if old != new), min(len(quote), len(replacement)))
     if shared == len(replacement) and quote[shared : shared + 1].isspace():
@@ -131,24 +131,23 @@ def _shared_words(quote: str, replacement: str) -> int:
 
 
 def _insertion_point(before: str, end: int, replacement: str) -> int:
-    """`end`, or behind the punctuation there when a whole sentence is inserted."""
+    """Return `end`, or the place after the punctuation there if a whole sentence is inserted."""
     if replacement[-1] not in _STOPS:
         return end
     closing = re.match(r"[.!?]+[\"'”’)\]]*(?=\s|$)", before[end:])
     return end + closing.end() if closing else end
 
 
-def _conflict(found: _Placed, placed: list[_Placed]) -> str:
-    """Why the edit cannot stand beside those already placed; empty if it can. Insertions at one point can."""
+def _conflict(new: _Placed, placed: list[_Placed]) -> str:
+    """Say why the edit conflicts with those already placed. Empty if it does not, as with insertions at one point."""
     for other in placed:
-        same_text = found.start < other.end and other.start < found.end
-        if same_text:
+        if new.start < other.end and other.start < new.end:
             return f"it overlaps another edit, of {other.edit.quote!r}"
     return ""
 
 
 def _apply(before: str, placed: list[_Placed]) -> str:
-    """`before` with the edits applied from the right, so that the places of the others stay valid."""
+    """Apply the edits from right to left, so that the places of the others stay valid."""
     after = before
     ends = {end for _, end in find_sentences(before)}
     for item in sorted(placed, key=lambda item: (item.start, item.end, item.order), reverse=True):
@@ -164,7 +163,7 @@ def _apply(before: str, placed: list[_Placed]) -> str:
 
 
 def _close_gap(left: str, right: str, floor: int) -> str:
-    """`left` and `right` joined where a deletion was; nothing of `left` before `floor` is touched."""
+    """Join `left` and `right` after a deletion. `left` before `floor` is not changed."""
     kept, tail = left[:floor], left[floor:]
     if tail[-1:] in _PAIRS and right[:1] == _PAIRS[tail[-1]]:
         tail, right = tail[:-1], right[1:]
@@ -181,21 +180,21 @@ def _close_gap(left: str, right: str, floor: int) -> str:
 
 
 def _wider(left: str, right: str, inside: bool) -> str:
-    """The white space to keep of two runs that a deletion brings together: a line break before a space."""
+    """Choose which of two runs of white space stays after a deletion: a line break rather than a space."""
     if not inside:
         return ""
     return right if right.count("\n") > left.count("\n") else left or right
 
 
 def _set_off(left: str, text: str, right: str) -> str:
-    """`text` with the spaces that part it from its neighbours."""
+    """Add the spaces that separate `text` from its neighbours."""
     before = "" if not left or left[-1].isspace() or text[0] in _PUNCTUATION else " "
     after = "" if not right or right[0].isspace() or right[0] in _PUNCTUATION + ")]\"'" else " "
     return before + text + after
 
 
 def _fit(quote: str, replacement: str, right: str, ends_sentence: bool) -> str:
-    """The replacement, with the final punctuation that its sentence needs and no more."""
+    """Give the replacement the final punctuation that its sentence needs."""
     if right[:1] and right[0] in _PUNCTUATION:
         return replacement.rstrip(_PUNCTUATION) or replacement
     if ends_sentence and quote[-1] in _STOPS and replacement[-1].isalnum():

@@ -1,9 +1,4 @@
-"""Which sentences of a summary its errors are about, and edits of whole sentences. Pure functions.
-
-Which found error is which labelled error.
-
-Errors as an editor reads them. Pure functions.
-"""
+"""Errors of a summary: the sentences they are about, how they match labelled errors, and how an editor reads them."""
 
 from __future__ import annotations
 
@@ -19,22 +14,22 @@ Span = tuple[int, int]
 
 
 def group_by_sentence(text: str, errors: Sequence[ErrorNote]) -> dict[int, list[ErrorNote]]:
-    """The errors by the index of each sentence of `text` that their quotes overlap, in the order of the text.
+    """Group the errors by the index of each sentence of `text` that their quotes overlap, in the order of the text.
 
-    An error without a quote, or with one that `text` does not hold, belongs to no sentence.
+    An error is left out if it has no quote, or if `text` does not contain the quote.
     """
     spans = find_sentences(text)
-    found: dict[int, list[ErrorNote]] = {}
+    groups: dict[int, list[ErrorNote]] = {}
     for note in errors:
         for index in _sentences_of(note.quote, text, spans):
-            found.setdefault(index, []).append(note)
-    return {index: found[index] for index in sorted(found)}
+            groups.setdefault(index, []).append(note)
+    return dict(sorted(groups.items()))
 
 
 def edit_sentence(text: str, index: int, replacement: str, notes: Sequence[ErrorNote]) -> Edit:
-    """Replaces the sentence at `index` of `text`, or deletes it where `replacement` is empty.
+    """Make the edit that replaces the sentence at `index` of `text`, or deletes it if `replacement` is empty.
 
-    Where the same words stand earlier too, what comes before the sentence is part of the quote and makes the place
+    If the same words also occur earlier in the text, the quote includes sentences before this one, so that the place is
     certain.
     """
     spans = find_sentences(text)
@@ -54,12 +49,12 @@ def edit_sentence(text: str, index: int, replacement: str, notes: Sequence[Error
 
 
 def collect_evidence(notes: Sequence[ErrorNote]) -> tuple[int, ...]:
-    """All turns that the errors cite, in order."""
+    """Collect all turns that the errors cite, in order."""
     return tuple(sorted({turn for note in notes for turn in note.evidence}))
 
 
 def _sentences_of(quote: str, text: str, spans: Sequence[Span]) -> list[int]:
-    """The sentences that a quote is about: the last that it is the whole of, else those that it stands in."""
+    """Find the sentences of a quote: the last one that equals it, else those that it overlaps."""
     whole = [index for index, (start, end) in enumerate(spans) if text[start:end] == quote]
     if whole:
         return whole[-1:]
@@ -70,25 +65,24 @@ def _sentences_of(quote: str, text: str, spans: Sequence[Span]) -> list[int]:
 
 
 LEAST_OVERLAP: Final = 0.5
-"""Share of the shorter quote that has to stand, word for word, in the longer one."""
+"""Share of the shorter quote that the longer one has to contain word for word."""
 
 
 def match_errors(
     found: Sequence[ErrorNote], labeled: Sequence[ErrorNote], *, same_category: bool = True
 ) -> list[tuple[ErrorNote, ErrorNote]]:
-    """Pairs `(found, labelled)`, one to one, so that as many and as closely quoted pairs as possible are made.
+    """Match found errors with labelled ones, one to one. Return pairs `(found, labelled)` in the order of `found`.
 
-    Two errors can be a pair if they have the same category and the longest run of words that their quotes share is at
-    least `LEAST_OVERLAP` of the shorter quote; omissions, which quote nothing, pair with omissions. With
-    `same_category=False` the quotes alone decide: an analyst found the place but names another kind of error.
+    Two errors can be a pair if they have the same category, and if the longest run of words that their quotes share is
+    at least `LEAST_OVERLAP` of the shorter quote. Omissions have no quote; they pair with omissions. With
+    `same_category=False` only the quotes decide.
 
-    Of all one-to-one assignments the one of the greatest total is taken, a pair being worth 1 plus the F1 of its
-    quotes' words, `2 c / (a + b)`: scipy.optimize.linear_sum_assignment (Crouse 2016, "On implementing 2D rectangular
-    assignment algorithms"). Pairs come in the order of `found`.
+    A pair is worth 1 plus the F1 of its quotes' words, `2 c / (a + b)`. The assignment of the greatest total is taken,
+    by scipy.optimize.linear_sum_assignment (Crouse 2016, "On implementing 2D rectangular assignment algorithms").
     """
     if not found or not labeled:
         return []
-    # Imported here because `arf --help` and the checks do without it.
+    # Imported here because SciPy is slow to import and `arf --help` does not need it.
     from scipy.optimize import linear_sum_assignment
 
     worth = [[_worth(note, label, same_category) for label in labeled] for note in found]
@@ -97,7 +91,7 @@ def match_errors(
 
 
 def _worth(found: ErrorNote, labeled: ErrorNote, same_category: bool) -> float:
-    """What a pair is worth: 0 if the two cannot be one error, else from 1 to 3."""
+    """Return the worth of a pair: 0 if the two cannot be one error, else from 1 to 3."""
     if same_category and found.category != labeled.category:
         return 0.0
     # Where categories do not have to agree, an agreeing pair still comes first.
@@ -109,9 +103,9 @@ def _worth(found: ErrorNote, labeled: ErrorNote, same_category: bool) -> float:
 
 
 def quote_overlap(a: str, b: str) -> float:
-    """F1 of the words of two quotes, `2 c / (len(a) + len(b))`, c being the longest run of words that they share.
+    """Compute the F1 of two quotes' words: `2 c / (len(a) + len(b))`, where c is their longest shared run of words.
 
-    0 where c is less than `LEAST_OVERLAP` of the shorter quote: a shared "the" is not an overlap.
+    It is 0 if c is less than `LEAST_OVERLAP` of the shorter quote: a shared "the" is not an overlap.
     """
     left, right = split_words(a) or [a.strip()], split_words(b) or [b.strip()]
     size = SequenceMatcher(None, left, right, autojunk=False).find_longest_match().size
@@ -124,7 +118,7 @@ _QUOTE_SHOWN = 160
 
 
 def describe_errors(errors: Sequence[ErrorNote]) -> str:
-    """One line an error, with the short ids (e1, e2, ...) by which an editor names what it mends."""
+    """Write one line for each error. An editor names the errors that it mends by their short ids (e1, e2, ...)."""
     lines = []
     for number, note in enumerate(errors, start=1):
         turns = f" (turns {', '.join(map(str, note.evidence))})" if note.evidence else ""
@@ -134,5 +128,5 @@ def describe_errors(errors: Sequence[ErrorNote]) -> str:
 
 
 def _shortened(quote: str) -> str:
-    """A long quote by its beginning and end: the editor has the summary, and pays for each word twice."""
+    """Shorten a long quote to its beginning and end. The editor has the summary, and each word costs twice."""
     return quote if len(quote) <= _QUOTE_SHOWN else f"{quote[: _QUOTE_SHOWN - 40]} ... {quote[-30:]}"

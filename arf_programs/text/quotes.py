@@ -1,7 +1,7 @@
-"""Finding what a language model quotes, and making error notes that point at text which exists.
+"""Quotes: how they are located in a text, and how error notes are made whose quotes and turns exist.
 
-Language models quote inexactly: they straighten quotation marks, collapse white space, change case and add or drop a
-full stop. The match here forgives just that; what is stored is always the exact substring of the text.
+Language models quote inexactly: they straighten quotation marks, collapse white space, change case, and add or drop a
+full stop. The match accepts these differences only. An error note always has the exact substring of the text.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ _SHOWN: Final = 80
 
 
 def find_quote(quote: str, text: str) -> tuple[int, int] | None:
-    """Where `quote` stands in `text`: the `(start, end)` span in `text`, or None.
+    """Find the `(start, end)` span of `quote` in `text`. Return None if there is none.
 
-    Tried in this order: as it is; with white space, case, typographic quotes and dashes normalised; the same without
-    punctuation around the quote. White space around the quote never counts. Of several occurrences it is the first
-    that begins and ends at word boundaries, and where none does, the first. A blank quote is found nowhere.
+    These forms are tried in order: the quote as it is; the quote with white space, case, typographic quotes and dashes
+    normalised; the same without punctuation around it. White space around the quote is ignored. The first occurrence
+    that begins and ends at word boundaries is taken, else the first occurrence. A blank quote has no span.
     """
     quote = quote.strip()
     if not quote:
@@ -48,9 +48,9 @@ def find_quote(quote: str, text: str) -> tuple[int, int] | None:
 
 
 def find_quotes(quote: str, text: str) -> list[tuple[int, int]]:
-    """Every place at which `quote`, an exact substring, begins and ends at word boundaries in `text`, in order.
+    """Find all spans of `quote`, an exact substring, that begin and end at word boundaries in `text`, in order.
 
-    Where none does, every place. A blank quote stands nowhere.
+    If no occurrence does, find all occurrences. A blank quote has no span.
     """
     if not quote.strip():
         return []
@@ -60,14 +60,14 @@ def find_quotes(quote: str, text: str) -> list[tuple[int, int]]:
 
 
 def _candidates(quote: str) -> list[str]:
-    """The normalised quote, and what is left of it without the punctuation around it."""
+    """Return the normalised quote, with and without the punctuation around it."""
     plain = _normalise(quote)[0].strip()
     bare = plain.strip(_EDGE)
     return [wanted for wanted in dict.fromkeys((plain, bare)) if wanted]
 
 
 def _normalise(text: str) -> tuple[str, list[tuple[int, int]]]:
-    """`text` in lower case with plain punctuation and single spaces, and for each of its characters its origin."""
+    """Normalise case, punctuation and spaces. Also return the span in `text` of each character of the result."""
     plain: list[str] = []
     spans: list[tuple[int, int]] = []
     for place, char in enumerate(text):
@@ -84,7 +84,7 @@ def _normalise(text: str) -> tuple[str, list[tuple[int, int]]]:
 
 
 def _first(wanted: str, text: str) -> int | None:
-    """The first place of `wanted` at word boundaries, else the first at all, else None."""
+    """Find the first place of `wanted` at word boundaries, else the first place, else None."""
     fallback = place = text.find(wanted)
     while place >= 0:
         end = place + len(wanted)
@@ -95,7 +95,7 @@ def _first(wanted: str, text: str) -> int | None:
 
 
 def _joined(text: str, place: int) -> bool:
-    """Whether the characters on both sides of `place` belong to one word or number."""
+    """Say whether the characters on both sides of `place` belong to one word or number."""
     if not 0 < place < len(text):
         return False
     left, right = text[place - 1], text[place]
@@ -114,12 +114,12 @@ def error_id(
     evidence: Iterable[int] = (),
     explanation: str = "",
 ) -> str:
-    """A short id that is the same in every run: 12 hexadecimal digits of a SHA-256 over what the error says.
+    """Make a short id that is the same in every run: 12 hexadecimal digits of a SHA-256 over the error.
 
-    Evidence and explanation count, because two omissions of one category have the same, empty quote.
+    Evidence and explanation are included, because two omissions of one category have the same empty quote.
     """
-    told = json.dumps([conversation_id, category, quote, source, list(evidence), explanation], ensure_ascii=False)
-    return hashlib.sha256(told.encode()).hexdigest()[:12]
+    content = json.dumps([conversation_id, category, quote, source, list(evidence), explanation], ensure_ascii=False)
+    return hashlib.sha256(content.encode()).hexdigest()[:12]
 
 
 def locate_error(
@@ -133,9 +133,9 @@ def locate_error(
     severity: Severity = "major",
     source: ErrorSource = "lm",
 ) -> ErrorNote:
-    """An error note whose quote is an exact substring of the summary and whose turns exist.
+    """Make an error note whose quote is an exact substring of the summary and whose turns exist.
 
-    A blank quote stands for an omission. Raises QuoteError, which names the quote or the turn that does not exist.
+    A blank quote means an omission. Raises QuoteError, which names the quote or the turn that does not exist.
     """
     span = find_quote(quote, summary_text)
     if span is None and quote.strip():

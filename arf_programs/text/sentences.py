@@ -1,7 +1,4 @@
-"""Tokens of a summary and how two lists of them line up: what the metrics of errors and of repairs count.
-
-Splitting a summary into sentences: exact substrings, without a model or a word list to download.
-"""
+"""Sentences and tokens of a summary. Both are exact substrings and need no model and no download."""
 
 from __future__ import annotations
 
@@ -14,7 +11,7 @@ _TOKEN: Final = re.compile(r"\w+(?:['’.,:/-]\w+)*|[^\w\s]")
 
 
 class Token(NamedTuple):
-    """A token at `start:end` of its text; `key` is it in lower case, with a plain apostrophe."""
+    """A token at `start:end` of its text. `key` is the token in lower case with a plain apostrophe."""
 
     key: str
     start: int
@@ -22,32 +19,32 @@ class Token(NamedTuple):
 
 
 def tokenize(text: str) -> list[Token]:
-    """Words, numbers with their decimals ("18.90"), and each punctuation mark or sign on its own."""
+    """Split `text` into words, numbers with their decimals ("18.90"), and single punctuation marks or signs."""
     return [Token(m.group().lower().replace("’", "'"), m.start(), m.end()) for m in _TOKEN.finditer(text)]
 
 
 def split_tokens(text: str) -> list[str]:
-    """The tokens of `text` without their places."""
+    """Return the keys of the tokens of `text`."""
     return [token.key for token in tokenize(text)]
 
 
 def split_words(text: str) -> list[str]:
-    """The tokens of `text` that are words or numbers."""
+    """Return the keys of the tokens of `text` that are words or numbers."""
     return [key for key in split_tokens(text) if key[0].isalnum()]
 
 
 def align_tokens(correct: Sequence[str], other: Sequence[str]) -> dict[int, int]:
-    """{index in `correct`: index in `other`} of the tokens that both have in the same order.
+    """Align two lists of tokens. Return {index in `correct`: index in `other`} of those they have in the same order.
 
-    The matching blocks of difflib.SequenceMatcher (Ratcliff and Obershelp's "gestalt" pattern matching). It is always
-    asked in the same direction, so that the same text lines up in the same way.
+    difflib.SequenceMatcher matches blocks (Ratcliff and Obershelp's "gestalt" pattern matching). The direction is
+    always the same, so that equal texts are aligned equally.
     """
     matcher = SequenceMatcher(None, other, correct, autojunk=False)
     return {block.b + step: block.a + step for block in matcher.get_matching_blocks() for step in range(block.size)}
 
 
 def word_set(words: str) -> frozenset[str]:
-    """The words of a string as a set: how word lists are written down here."""
+    """Make a set of the words of a string. Word lists are written as such strings."""
     return frozenset(words.split())
 
 
@@ -72,7 +69,7 @@ _SELDOM_LAST: Final = word_set(
 """Abbreviations that end a sentence only before a word that usually opens one."""
 
 _ANY_CASE: Final = frozenset(("a.m", "p.m", "etc", "hrs", "mins", "no", "min", "max"))
-"""Abbreviations that end a sentence before a capital letter, not before a small one."""
+"""Abbreviations that end a sentence only before a capital letter."""
 
 _OPENERS: Final = word_set(
     "the this that these those he she it they we you his her its their there then when while after before as because "
@@ -82,10 +79,10 @@ _OPENERS: Final = word_set(
 
 
 def find_sentences(text: str) -> list[tuple[int, int]]:
-    """The `(start, end)` span of each sentence of `text`, in order, without the white space around it.
+    """Find the `(start, end)` span of each sentence of `text`, in order, without the white space around it.
 
-    A line break ends a sentence, unless the line before has no final punctuation and the next one goes on in lower
-    case (a wrapped line). Abbreviations, initials, decimals, addresses and list markers ("2. ") do not.
+    A line break ends a sentence, except in a wrapped line: no final punctuation, and the next line begins in lower
+    case. Abbreviations, initials, decimals, addresses and list markers ("2. ") do not end a sentence.
     """
     spans: list[tuple[int, int]] = []
     for start, end in _lines(text):
@@ -100,12 +97,12 @@ def find_sentences(text: str) -> list[tuple[int, int]]:
 
 
 def split_sentences(text: str) -> list[str]:
-    """The sentences of `text` in order, each an exact substring of it."""
+    """Split `text` into its sentences, each an exact substring."""
     return [text[start:end] for start, end in find_sentences(text)]
 
 
 def _lines(text: str) -> list[tuple[int, int]]:
-    """Spans of the lines of `text`, wrapped lines joined."""
+    """Find the spans of the lines of `text`. Wrapped lines are joined."""
     cuts = [0]
     for match in _BREAK.finditer(text):
         before, after = text[: match.start()], text[match.end() :]
@@ -116,7 +113,7 @@ def _lines(text: str) -> list[tuple[int, int]]:
 
 
 def _ends_sentence(line: str, stop: int, end: int, match: re.Match[str]) -> bool:
-    """Whether the punctuation at `stop:end` of `line`, which begins with the sentence, ends that sentence."""
+    """Say whether the punctuation at `stop:end` of `line` ends the sentence with which `line` begins."""
     following = line[end:].lstrip()
     if not following:
         return True
@@ -131,9 +128,9 @@ def _ends_sentence(line: str, stop: int, end: int, match: re.Match[str]) -> bool
 
 
 def _is_abbreviation(before: str, following: str) -> bool:
-    """Whether the full stop between `before` and `following` belongs to an abbreviation or an initial."""
-    found = _LAST_WORD.search(before)
-    word = found.group() if found else ""
+    """Say whether the full stop between `before` and `following` belongs to an abbreviation or an initial."""
+    match = _LAST_WORD.search(before)
+    word = match.group() if match else ""
     short = word.lower()
     opener = re.match(r"\w+", following)
     opens = opener is not None and following[0].isupper() and opener.group().lower() in _OPENERS
@@ -148,6 +145,6 @@ def _is_abbreviation(before: str, following: str) -> bool:
 
 
 def _trim(text: str, start: int, end: int) -> tuple[int, int]:
-    """The span without white space at its ends."""
+    """Return the span without white space at its ends."""
     part = text[start:end]
     return start + len(part) - len(part.lstrip()), start + len(part.rstrip())

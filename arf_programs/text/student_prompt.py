@@ -1,4 +1,4 @@
-"""The one prompt for a summary: a student is trained on what it, and every other system, is served with."""
+"""The prompt for a summary. A student is trained with the prompt that all systems are asked with."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from signatures.records import Conversation, Message
 
 
 def build_messages(instruction: str, conversation: Conversation) -> tuple[Message, ...]:
-    """The messages that are answered with a summary.
+    """Build the messages that ask for a summary.
 
-    The instruction loses its indentation and outer blank lines, as DSPy does to the instructions of a signature.
+    Indentation and outer blank lines of the instruction are removed, as DSPy does with a signature's instructions.
     """
     return (
         Message(role="system", content=inspect.cleandoc(instruction)),
@@ -19,5 +19,5 @@ def build_messages(instruction: str, conversation: Conversation) -> tuple[Messag
 
 
 def build_user_text(conversation: str) -> str:
-    """The user's message. The request comes last: asked only before it, small models go on with the conversation."""
+    """Build the user's message. The request comes last: else small models continue the conversation."""
     return f"Conversation:\n{conversation}\n\nWrite the summary of this conversation."
