@@ -6,8 +6,12 @@ from arf_programs.corpus.read import StoredCorpus, store_corpus
 from arf_programs.corpus.split import Split, split_conversations
 from arf_programs.corpus.taxonomy import load_configured_taxonomy, load_seed_taxonomy, read_taxonomy, write_taxonomy
 from arf_programs.corpus.turns import clean_text
+from arf_programs.corpus.labeled import read_labeled_file
+from arf_programs.corpus.turns import parse_conversation
 
 __all__ = [
+    "parse_conversation",
+    "read_labeled_file",
     "LabeledExample",
     "Split",
     "StoredCorpus",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -190,3 +190,15 @@ def load_labeled_of_corpus(run: Run) -> tuple[LabeledExample, ...]:
     config = run.config
     conversations = {item.id: item for item in read_corpus(config.corpus, base_dir=run.base_dir).conversations}
     return read_labeled(config.labeled, conversations, config.corpus.columns, run.base_dir)
+
+
+def read_labeled_file(
+    path: str | Path, conversations: Iterable[Conversation] = (), *, columns: ColumnsConfig | None = None
+) -> tuple[LabeledExample, ...]:
+    """Read a file of labelled summaries (JSONL), in order.
+
+    A row without a conversation of its own is about the one of `conversations` with its id. Raises DataError with every
+    problem of the file, each with its line.
+    """
+    by_id = {conversation.id: conversation for conversation in conversations}
+    return read_labeled(LabeledConfig(path=str(path)), by_id, columns or ColumnsConfig(), Path())

@@ -21,7 +21,8 @@ from collections.abc import Iterator
 from typing import TypeVar
 
 from arf_programs.config import ColumnsConfig
-from signatures.records import Turn
+from signatures.exceptions import DataError
+from signatures.records import Conversation, Turn
 
 Value = TypeVar("Value")
 
@@ -192,3 +193,14 @@ def _turn(item: object, number: int, columns: ColumnsConfig) -> Turn:
     if text is not None and not isinstance(text, str):
         raise ValueError(f"turn {number}: {columns.text!r} is a {type(text).__name__}, not a text")
     return Turn(speaker=" ".join(speaker.split()), text=(text or "").strip())
+
+
+def parse_conversation(text: str, *, id: str = "conversation", channel: str = "default") -> Conversation:
+    """Make a conversation of text with `Speaker: ...` lines.
+
+    Raises DataError if the text has no turn, or text before the first speaker.
+    """
+    try:
+        return Conversation(id=id, channel=channel, turns=read_turns(text, ColumnsConfig()))
+    except ValueError as error:
+        raise DataError(f"{id}: {error}") from None

@@ -39,8 +39,16 @@ from arf_programs.programs.summarize import PlainAdapter, Summarize
 from arf_programs.programs.support import SentenceSupport, SupportAdapter, calibration_of, support_rows
 from arf_programs.programs.taxonomy import MergeNotes, TakeNotes, count_errors
 from arf_programs.programs.verify import VerifyRevision
+from arf_programs.programs.examples import analysis_metric, labeled_examples, new_check_errors, rating_metric, reasons_of, revision_metric, score_rating
 
 __all__ = [
+    "analysis_metric",
+    "labeled_examples",
+    "new_check_errors",
+    "rating_metric",
+    "reasons_of",
+    "revision_metric",
+    "score_rating",
     "CANDIDATE",
     "CARD",
     "PROGRAM",

@@ -19,8 +19,11 @@ from arf_programs.runs.ledger import Call, Spent, iter_ledger, read_ledger
 from arf_programs.runs.progress import Progress
 from arf_programs.runs.run import Run, SplitConversation, lock_run, refuse_foreign_folder
 from arf_programs.runs.status import RunStatus, StatusFile, read_status
+from arf_programs.runs.load import LoadedRun, load_run
 
 __all__ = [
+    "LoadedRun",
+    "load_run",
     "Call",
     "JsonlAppender",
     "JsonlIndex",
