@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from arf_programs.corpus import LabeledExample, read_labeled_file, parse_conversation, load_seed_taxonomy
+    from arf_programs.corpus import LabeledExample, load_seed_taxonomy, parse_conversation, read_labeled_file
     from arf_programs.programs import (
         Analyze,
         HolisticAnalysis,
@@ -37,7 +37,9 @@ if TYPE_CHECKING:
     from signatures.records import Conversation, ErrorNote, Revision, Summary, Taxonomy
 
 _HOME = {
-    **dict.fromkeys(("LabeledExample", "read_labeled_file", "parse_conversation", "load_seed_taxonomy"), "arf_programs.corpus"),
+    **dict.fromkeys(
+        ("LabeledExample", "read_labeled_file", "parse_conversation", "load_seed_taxonomy"), "arf_programs.corpus"
+    ),
     **dict.fromkeys(("LoadedRun", "load_run"), "arf_programs.runs"),
     **dict.fromkeys(("Conversation", "ErrorNote", "Revision", "Summary", "Taxonomy"), "signatures.records"),
     **dict.fromkeys(("Analyze", "HolisticAnalysis", "Judge", "Revise"), "arf_programs.programs"),
@@ -62,12 +64,12 @@ __all__ = [
     "analysis_metric",
     "checks",
     "labeled_examples",
-    "read_labeled_file",
     "load_run",
+    "load_seed_taxonomy",
     "parse_conversation",
     "rating_metric",
+    "read_labeled_file",
     "revision_metric",
-    "load_seed_taxonomy",
 ]
 
 

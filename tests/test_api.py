@@ -19,9 +19,9 @@ from arf_programs import (
     analysis_metric,
     checks,
     labeled_examples,
-    read_labeled_file,
     load_run,
     parse_conversation,
+    read_labeled_file,
     revision_metric,
 )
 from arf_programs.config import ModelConfig
@@ -55,7 +55,8 @@ def answer(messages, params):
 
 @pytest.fixture
 def plain_lm(lm):
-    """The model as a notebook configures it."""
+    """The model as a notebook configures it, without DSPy's cache on this machine's disk."""
+    lm = lm.copy(cache=False)
     scripted.register("model", answer)
     with dspy.context(lm=lm, adapter=dspy.JSONAdapter()):
         yield lm
@@ -167,10 +168,18 @@ def test_any_optimizer_compiles_a_program(plain_lm, labeled, optimizer, tmp_path
 
 def scripted_reflection():
     """A model that proposes an instruction, in the form that either optimizer asks for."""
-    fields = ("observations", "summary", "program_description", "module_description", "proposed_instruction")
+    fields = (
+        "observations",
+        "summary",
+        "program_description",
+        "module_description",
+        "proposed_instruction",
+        "new_instruction",
+        "new_instructions",
+    )
     proposal = json.dumps(dict.fromkeys(fields, "```\nFind each error. Look twice.\n```"))
     scripted.register("reflection", lambda messages, params: proposal)
-    return build_lm(ModelConfig(model="scripted/reflection"), seed=17)
+    return build_lm(ModelConfig(model="scripted/reflection"), seed=17).copy(cache=False)
 
 
 def test_a_finished_run_is_opened_to_look_at(finished_project):
