@@ -1,17 +1,19 @@
 """What people give: conversations, the labelled set and the taxonomy, read and checked; and the split."""
 
-from arf_programs.corpus.labeled import LabeledExample, load_labeled, load_labeled_of_corpus, read_labeled
+from arf_programs.corpus.labeled import (
+    LabeledExample,
+    load_labeled,
+    load_labeled_of_corpus,
+    read_labeled,
+    read_labeled_file,
+)
 from arf_programs.corpus.near_duplicates import group_duplicates
 from arf_programs.corpus.read import StoredCorpus, store_corpus
 from arf_programs.corpus.split import Split, split_conversations
 from arf_programs.corpus.taxonomy import load_configured_taxonomy, load_seed_taxonomy, read_taxonomy, write_taxonomy
-from arf_programs.corpus.turns import clean_text
-from arf_programs.corpus.labeled import read_labeled_file
-from arf_programs.corpus.turns import parse_conversation
+from arf_programs.corpus.turns import clean_text, parse_conversation
 
 __all__ = [
-    "parse_conversation",
-    "read_labeled_file",
     "LabeledExample",
     "Split",
     "StoredCorpus",
@@ -21,7 +23,9 @@ __all__ = [
     "load_labeled",
     "load_labeled_of_corpus",
     "load_seed_taxonomy",
+    "parse_conversation",
     "read_labeled",
+    "read_labeled_file",
     "read_taxonomy",
     "split_conversations",
     "store_corpus",

@@ -9,6 +9,15 @@ from arf_programs.programs.asking import ask, demos_for, text_vectorizer
 from arf_programs.programs.calibration import Calibration, mismatches, read_calibration, write_calibration
 from arf_programs.programs.demos import analysis_examples, revision_examples, show, usable_examples
 from arf_programs.programs.edit_sentences import EditSentences
+from arf_programs.programs.examples import (
+    analysis_metric,
+    labeled_examples,
+    new_check_errors,
+    rating_metric,
+    reasons_of,
+    revision_metric,
+    score_rating,
+)
 from arf_programs.programs.judge import ComparePair, Judge, prompt_name
 from arf_programs.programs.program import Program
 from arf_programs.programs.propose import EditSummary, Propose, Rewrite, RewriteByTaxonomy
@@ -39,16 +48,8 @@ from arf_programs.programs.summarize import PlainAdapter, Summarize
 from arf_programs.programs.support import SentenceSupport, SupportAdapter, calibration_of, support_rows
 from arf_programs.programs.taxonomy import MergeNotes, TakeNotes, count_errors
 from arf_programs.programs.verify import VerifyRevision
-from arf_programs.programs.examples import analysis_metric, labeled_examples, new_check_errors, rating_metric, reasons_of, revision_metric, score_rating
 
 __all__ = [
-    "analysis_metric",
-    "labeled_examples",
-    "new_check_errors",
-    "rating_metric",
-    "reasons_of",
-    "revision_metric",
-    "score_rating",
     "CANDIDATE",
     "CARD",
     "PROGRAM",
@@ -78,12 +79,15 @@ __all__ = [
     "TakeNotes",
     "VerifyRevision",
     "analysis_examples",
+    "analysis_metric",
     "apply_state",
     "ask",
     "calibration_of",
     "count_errors",
     "demos_for",
+    "labeled_examples",
     "mismatches",
+    "new_check_errors",
     "omission_ids",
     "plain_demos",
     "predictor_fields",
@@ -92,10 +96,14 @@ __all__ = [
     "program_notes",
     "program_state",
     "prompt_name",
+    "rating_metric",
     "read_calibration",
     "read_card",
+    "reasons_of",
     "revision_examples",
+    "revision_metric",
     "same_error",
+    "score_rating",
     "show",
     "statement_ids",
     "strategy_of",

@@ -16,17 +16,16 @@ from arf_programs.runs.jsonl import (
     write_text_atomic,
 )
 from arf_programs.runs.ledger import Call, Spent, iter_ledger, read_ledger
+from arf_programs.runs.load import LoadedRun, load_run
 from arf_programs.runs.progress import Progress
 from arf_programs.runs.run import Run, SplitConversation, lock_run, refuse_foreign_folder
 from arf_programs.runs.status import RunStatus, StatusFile, read_status
-from arf_programs.runs.load import LoadedRun, load_run
 
 __all__ = [
-    "LoadedRun",
-    "load_run",
     "Call",
     "JsonlAppender",
     "JsonlIndex",
+    "LoadedRun",
     "Manifest",
     "Progress",
     "Run",
@@ -42,6 +41,7 @@ __all__ = [
     "digest_prompts",
     "drop_parts",
     "iter_ledger",
+    "load_run",
     "lock_run",
     "read_jsonl",
     "read_ledger",
