@@ -390,8 +390,10 @@ def test_every_provider_whose_terms_restrict_training_is_documented():
         assert {f"{prefix}..." for prefix in terms.prefixes if not prefix.startswith("text-")} <= set(code(row[2]))
 
 
-def test_the_changelog_speaks_of_this_version():
-    assert __version__ in text_of(ROOT / "CHANGELOG.md")
+def test_the_changelog_has_a_section_for_this_version():
+    headings = re.findall(r"^## (.+)$", text_of(ROOT / "CHANGELOG.md"), re.MULTILINE)
+    assert headings[0] == "[Unreleased]"
+    assert re.fullmatch(rf"\[{re.escape(__version__)}\] - \d{{4}}-\d\d-\d\d", headings[1])
     assert f'version = "{__version__}"' in text_of(ROOT / "pyproject.toml")
 
 
