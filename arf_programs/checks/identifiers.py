@@ -123,7 +123,7 @@ def _short_phone(digits: str, before: str) -> str:
 
 
 def _luhn(digits: str) -> bool:
-    """Test the check digit of a card number (ISO/IEC 7812-1: every second digit from the right doubled, sum modulo 10)."""
+    """Test a card number's check digit (ISO/IEC 7812-1: every second digit from the right doubled, sum modulo 10)."""
     total = 0
     for place, digit in enumerate(reversed(digits)):
         value = int(digit) * (1 + place % 2)
