@@ -1,4 +1,7 @@
-"""What people give: conversations, the labelled set and the taxonomy, read and checked; and the split."""
+"""The data that users give: conversations, the labelled set and the taxonomy. Also the split into training and holdout.
+
+Each file is read and checked as a whole: all its problems are reported at once, and nothing is left out uncounted.
+"""
 
 from arf_programs.corpus.labeled import (
     LabeledExample,

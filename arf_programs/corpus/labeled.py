@@ -1,4 +1,4 @@
-"""The small labelled set: summaries that people have marked errors in, as examples and as a yardstick."""
+"""The small labelled set: summaries whose errors people have marked. They are examples and a measure."""
 
 from __future__ import annotations
 
@@ -23,8 +23,10 @@ _OWN_COLUMNS = ColumnsConfig()
 
 
 class LabeledExample(Record):
-    """A conversation, a summary of it, its errors (empty: people found none), and where given the mended summary, a
-    person's rating of the summary from 1 to 5, on the scale of `signatures.rate_summary`, and the system that wrote it.
+    """A conversation and its summary with the errors that people marked; none means that they saw no error.
+
+    `revised` is the corrected summary. `rating` is a person's rating from 1 to 5, on the scale of
+    `signatures.rate_summary`. `system` wrote the summary.
     """
 
     conversation: Conversation
@@ -36,7 +38,7 @@ class LabeledExample(Record):
 
 
 class _Error(BaseModel):
-    """An error as a file writes it; null stands for what was left out."""
+    """An error as it is in the file. Null is the same as a missing key."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -58,7 +60,7 @@ class _Error(BaseModel):
 
 
 class _Labels(BaseModel):
-    """What people wrote about one summary; `errors` has no default, since a row without it was not checked."""
+    """What people wrote about one summary. `errors` has no default, since a row without it was not checked."""
 
     model_config = ConfigDict(extra="ignore", str_strip_whitespace=True)
 
@@ -72,10 +74,10 @@ class _Labels(BaseModel):
 def read_labeled(
     config: LabeledConfig, conversations: Mapping[str, Conversation], columns: ColumnsConfig, base_dir: Path
 ) -> tuple[LabeledExample, ...]:
-    """The labelled examples in the order of the file; none where no file is configured.
+    """Read the labelled examples in the order of the file. None if no file is configured.
 
-    A row without a conversation of its own is about the one of that id in `conversations`. Raises DataError with every
-    problem of the file, each with its line, also for a quote or a turn that does not exist.
+    A row without a conversation has the id of one in `conversations`. Raises DataError with every problem of the file,
+    each with its line. A quote or a turn that does not exist is a problem.
     """
     if config.path is None:
         return ()
@@ -96,7 +98,7 @@ def read_labeled(
 def _example(
     row: Row, conversations: Mapping[str, Conversation], columns: ColumnsConfig, problems: Problems
 ) -> LabeledExample | None:
-    """The example of a row, or None after its problems were noted."""
+    """Read the example of a row. Return None if it has problems, which are noted."""
     labels = _labels(row, problems)
     try:
         conversation = _conversation(row.values, conversations, columns)
@@ -130,10 +132,10 @@ def _labels(row: Row, problems: Problems) -> _Labels | None:
 def _conversation(
     values: Mapping[str, object], conversations: Mapping[str, Conversation], columns: ColumnsConfig
 ) -> Conversation:
-    """The row's own conversation, else the one of its id. Raises ValueError where there is neither.
+    """Return the row's own conversation, else that of its id. Raises ValueError if there is neither.
 
-    Several rows about one conversation may have ids of their own, as those of `arf plant` do: `conversation_id` then
-    names the conversation, and the columns have their default names.
+    Rows about one conversation may have ids of their own, as those of `arf plant` do. Then `conversation_id` names the
+    conversation, and the columns have their default names.
     """
     if values.get(_ITS_CONVERSATION) is not None:
         values = {**values, _ID: values[_ITS_CONVERSATION]}
@@ -183,7 +185,7 @@ def load_labeled(run: Run) -> tuple[LabeledExample, ...]:
 
 
 def load_labeled_of_corpus(run: Run) -> tuple[LabeledExample, ...]:
-    """Read the labelled set against the corpus file, for commands that need no stage; empty if none.
+    """Read the labelled set with the conversations of the corpus file, so that no stage is needed.
 
     Raises DataError with every problem of either file.
     """

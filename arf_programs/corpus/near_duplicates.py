@@ -1,15 +1,15 @@
-"""Groups of identical or nearly identical conversations, which must not stand on both sides of a split.
+"""Groups of identical or nearly identical conversations, which must be on the same side of a split.
 
-Two conversations are alike when the Jaccard similarity of their sets of normalised word 5-grams reaches a threshold.
-All such pairs are found, by prefix filtering (Bayardo, Ma and Srikant 2007, "Scaling Up All Pairs Similarity Search"):
-with n-grams ordered from rare to common, two sets of similarity t share one among the first |x| - ceil(t |x|) + 1 of
-each; most prefixes hold nothing but unique n-grams. Where such a first shared one stands bounds what two sets can share
-(positional filtering; Xiao et al. 2008, "Efficient Similarity Joins for Near Duplicate Detection"), so conversations
-that have a form letter in common are not compared one by one. Exact up to collisions of 64-bit hashes; needs no seed.
+Two conversations are alike if the Jaccard similarity of their sets of normalised word 5-grams reaches a threshold.
+Prefix filtering finds all such pairs (Bayardo, Ma and Srikant 2007, "Scaling Up All Pairs Similarity Search"): order
+the n-grams from rare to common. Then two sets of similarity t share one of the first |x| - ceil(t |x|) + 1 n-grams of
+each. Positional filtering (Xiao et al. 2008, "Efficient Similarity Joins for Near Duplicate Detection") bounds what two
+sets can share by the place of the first shared n-gram. So conversations that only share a form letter are not compared
+one by one. The result is exact except for collisions of 64-bit hashes, and needs no seed.
 
-Most conversations have so much of their own that they are alike to none. A first pass counts in how many conversations
-an n-gram stands, by buckets of its hash (so too many at times, never too few); a second keeps, of the conversations
-whose prefix is not all their own, the n-grams that others may have.
+Most conversations are unlike all others. A first pass counts the conversations of each n-gram, in buckets of its hash;
+the count may be too high, never too low. A second pass skips conversations whose whole prefix is unique. Of the others
+it keeps the n-grams that other conversations may have.
 """
 
 from __future__ import annotations
@@ -31,38 +31,39 @@ from signatures.records import Conversation
 WORDS = 5
 Hashes = NDArray[np.uint64]
 _FACTORS = np.array([pow(0x9E3779B97F4A7C15, power, 1 << 64) for power in range(WORDS)], dtype=np.uint64)
-_BUCKETS_EACH = 128  # for each conversation, of about as many words: a byte each
+_BUCKETS_EACH = 128  # buckets of one byte for each conversation, which has about as many words
 _MOST_BITS = 31  # 2 GiB
-# Sizes times a threshold such as 0.8 land a little beside whole numbers; the filter must not lose a pair to that.
+# A size times a threshold such as 0.8 is rounded. The filter must not lose a pair because of this.
 _SLACK = 1e-9
 
 
 class Shingles(NamedTuple):
-    """The word 5-grams of a conversation: those that others may have too, as sorted hashes, and how many all are."""
+    """The word 5-grams of a conversation: sorted hashes of those that others may have, and the number of all."""
 
     shared: Hashes
     size: int
 
     @property
     def own(self) -> int:
-        """How many no other conversation has."""
+        """The number of n-grams that no other conversation has."""
         return self.size - len(self.shared)
 
 
 def group_duplicates(*parts: Collection[Conversation], threshold: float) -> list[int]:
-    """The group of each conversation of all parts, numbered from 0 in order of first appearance; alike is transitive.
+    """Return the group number of each conversation of all parts, from 0 in the order of first appearance.
 
-    `threshold` is above 0 and at most 1. A conversation of fewer than five words is alike only to one of equal text.
-    Conversations are gone through twice; kept are the n-grams of those that may be alike to another.
+    Chains of similar conversations are one group. `threshold` is above 0 and at most 1. A conversation of fewer than
+    five words is alike only to one of equal text. The conversations are read twice. Only n-grams of those that may be
+    alike to another are kept.
     """
-    met = _Met(sum(map(len, parts)))
-    digests = np.array([met.add(_grams(item)) for item in chain(*parts)], dtype=np.uint64)
+    buckets = _Buckets(sum(map(len, parts)))
+    digests = np.array([buckets.add(_grams(item)) for item in chain(*parts)], dtype=np.uint64)
     _, firsts, inverse = np.unique(digests, return_index=True, return_inverse=True)
     parents: list[int] = firsts[inverse].tolist()
     places: list[int] = []
     sets: list[Shingles] = []
     for index, item in enumerate(chain(*parts)):
-        if parents[index] == index and (shingles := _candidate(_grams(item), met, threshold)) is not None:
+        if parents[index] == index and (shingles := _candidate(_grams(item), buckets, threshold)) is not None:
             places.append(index)
             sets.append(shingles)
     for a, b in _alike_pairs(sets, threshold):
@@ -72,40 +73,40 @@ def group_duplicates(*parts: Collection[Conversation], threshold: float) -> list
 
 
 def jaccard(a: Shingles, b: Shingles) -> float:
-    """Similarity of two sets: the size of their intersection over that of their union."""
+    """Compute the similarity of two sets: the size of their intersection over that of their union."""
     shared = len(np.intersect1d(a.shared, b.shared, assume_unique=True))
     return shared / (a.size + b.size - shared)
 
 
-class _Met:
-    """Which n-grams more than one conversation has, or may have: buckets of hashes, of which one may hold several."""
+class _Buckets:
+    """Counts the conversations of each n-gram, in buckets that several n-grams may share."""
 
     def __init__(self, conversations: int) -> None:
         bits = (max(1, conversations * _BUCKETS_EACH) - 1).bit_length()
         self._times = np.zeros(1 << min(bits, _MOST_BITS), dtype=np.uint8)
 
     def add(self, grams: Hashes) -> int:
-        """A conversation has these; a hash of all of them."""
+        """Count the n-grams of one conversation. Return a hash of all of them."""
         buckets = self._buckets(grams)
         self._times[buckets] = np.minimum(self._times[buckets] + 1, 2)
         return int.from_bytes(hashlib.blake2b(grams.tobytes(), digest_size=8).digest(), "little")
 
     def more_than_once(self, grams: Hashes) -> Hashes:
-        """Those of these n-grams that another conversation may have as well."""
+        """Return the n-grams that another conversation may have too."""
         return grams[self._times[self._buckets(grams)] > 1]
 
     def _buckets(self, grams: Hashes) -> NDArray[np.int64]:
         return (grams & np.uint64(len(self._times) - 1)).astype(np.int64)
 
 
-def _candidate(grams: Hashes, met: _Met, threshold: float) -> Shingles | None:
-    """The set, if it may be alike to another: its prefix is not made of n-grams alone that nobody else has."""
-    shingles = Shingles(met.more_than_once(grams), len(grams))
+def _candidate(grams: Hashes, buckets: _Buckets, threshold: float) -> Shingles | None:
+    """Return the set of a conversation that may be alike to another. Return None if its whole prefix is unique."""
+    shingles = Shingles(buckets.more_than_once(grams), len(grams))
     return shingles if shingles.own < _prefix(shingles.size, threshold) else None
 
 
 def _grams(conversation: Conversation) -> Hashes:
-    """The sorted hashes of the word 5-grams of what is said; of a shorter text one hash, that of the text."""
+    """Hash the word 5-grams of a conversation and sort the hashes. A shorter text has one hash, that of the text."""
     text = unicodedata.normalize("NFKC", " ".join(turn.text for turn in conversation.turns)).casefold()
     words = re.findall(r"\w+", text)
     if len(words) < WORDS:
@@ -131,7 +132,7 @@ def _root(parents: list[int], index: int) -> int:
 
 
 def _alike_pairs(sets: Sequence[Shingles], threshold: float) -> Iterator[tuple[int, int]]:
-    """Pairs of set numbers of at least that similarity, enough of them to connect all that are alike."""
+    """Yield pairs of set numbers that are alike, enough of them to connect each group."""
     parents = list(range(len(sets)))
     refused: set[tuple[int, int]] = set()
     for a, b in _candidates(sets, threshold):
@@ -145,10 +146,10 @@ def _alike_pairs(sets: Sequence[Shingles], threshold: float) -> Iterator[tuple[i
 
 
 def _candidates(sets: Sequence[Shingles], threshold: float) -> Iterator[tuple[int, int]]:
-    """Pairs that share an n-gram of their prefixes and, by their sizes and its place, may share enough in all.
+    """Yield pairs that share an n-gram of their prefixes, and whose sizes and its place allow enough similarity.
 
-    N-grams are gone through from rare to common, so where two sets meet first they have shared nothing before. The
-    bound falls from there on: a pair it rules out once stays out.
+    N-grams are read from rare to common, so two sets share nothing before the first n-gram that both have. Later
+    n-grams give a lower bound, so a pair that is excluded once stays excluded.
     """
     sizes = np.array([item.size for item in sets], dtype=np.int64)
     for owners, places in _postings(sets, threshold):
@@ -163,9 +164,9 @@ def _candidates(sets: Sequence[Shingles], threshold: float) -> Iterator[tuple[in
 
 
 def _postings(sets: Sequence[Shingles], threshold: float) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """For each n-gram in the prefix of several sets, from rare to common: those sets, and its place from 0 in each.
+    """Yield, for each n-gram in the prefix of several sets, these sets and its place from 0 in each.
 
-    N-grams that one set alone has are the rarest: they come first in its prefix, and are met nowhere.
+    N-grams come from rare to common. Those of one set only are the rarest: they come first in its prefix.
     """
     if not sets:
         return
@@ -192,5 +193,5 @@ def _postings(sets: Sequence[Shingles], threshold: float) -> Iterator[tuple[NDAr
 
 
 def _prefix(size: int, threshold: float) -> int:
-    """How many of a set's rarest members two sets of that similarity must have one in common among."""
+    """Return the length of the prefix: two similar sets share at least one of so many of their rarest members."""
     return size - math.ceil(threshold * size - _SLACK) + 1

@@ -1,9 +1,4 @@
-"""Conversations too long for the models: skipped and counted, or cut at a turn border.
-
-Reads the corpus: every problem of the file at once, and nothing dropped without being counted.
-
-The corpus as it was read, in a file, so that its size is not bounded by the memory.
-"""
+"""Read a corpus. All problems are reported at once; conversations that are too long are skipped and counted, or cut."""
 
 from __future__ import annotations
 
@@ -30,19 +25,18 @@ _STAGE = "corpus"
 
 
 def estimate_tokens(characters: int) -> int:
-    """Tokens of a text of that many characters: a quarter, rounded up.
+    """Estimate the tokens of a text: a quarter of its characters, rounded up.
 
-    The rule of thumb that OpenAI gives for English (help.openai.com, "What are tokens and how to count them?"); a
-    tokenizer would tie the corpus to one of the models.
+    This is OpenAI's rule of thumb for English (help.openai.com, "What are tokens and how to count them?"). A tokenizer
+    would tie the corpus to one of the models.
     """
     return math.ceil(characters / CHARACTERS_PER_TOKEN)
 
 
 def fit_length(conversation: Conversation, config: CorpusConfig) -> Conversation | Failure:
-    """The conversation, if it has at most `config.max_tokens` tokens; else as much of it as has, or a record of why it
-    is left out.
+    """Return the conversation if it has at most `config.max_tokens` tokens. Else cut it, or return a Failure.
 
-    One that was cut says in its metadata how many turns it lost (`cut_turns`).
+    The metadata of a conversation that was cut has the number of turns it lost (`cut_turns`).
     """
     tokens = estimate_tokens(len(conversation.as_text()))
     if tokens <= config.max_tokens:
@@ -53,7 +47,7 @@ def fit_length(conversation: Conversation, config: CorpusConfig) -> Conversation
 
 
 def _fitting_turns(conversation: Conversation, max_tokens: int) -> int:
-    """How many of the first turns fit, counted as `Conversation.as_text` shows them."""
+    """Count how many of the first turns fit, as `Conversation.as_text` writes them."""
     characters = 0
     for number, turn in enumerate(conversation.turns):
         characters += len(f"{turn.speaker}: {turn.text}") + min(number, 1)
@@ -79,7 +73,7 @@ _METADATA = "metadata"
 
 @dataclass(frozen=True)
 class Corpus:
-    """What was read: conversations in the order of the file, those left out, and the columns met (sorted)."""
+    """Conversations in the order of the file, those that were skipped, and the columns (sorted)."""
 
     conversations: tuple[Conversation, ...]
     skipped: tuple[Failure, ...]
@@ -87,7 +81,9 @@ class Corpus:
 
 
 @dataclass(frozen=True)
-class _Found:
+class _ReadRow:
+    """A conversation with the number of its row."""
+
     number: int
     conversation: Conversation
     has_own_id: bool
@@ -109,11 +105,10 @@ def read_corpus(config: CorpusConfig, *, base_dir: Path) -> Corpus:
 
 
 class CorpusReader:
-    """Reads at most `config.limit` rows, one at a time; a relative path is relative to `base_dir`, then to the working
-    directory. In memory are ids and problems.
+    """Reads at most `config.limit` rows, one at a time. Only ids and problems are kept in memory.
 
-    Conversations longer than `config.max_tokens` are skipped and counted, or cut at a turn border and marked with
-    `cut_turns` in their metadata.
+    A relative path is relative to `base_dir`, then to the working directory. Conversations longer than
+    `config.max_tokens` are skipped and counted, or cut at the end of a turn and marked with `cut_turns`.
     """
 
     def __init__(self, config: CorpusConfig, *, base_dir: Path) -> None:
@@ -123,8 +118,9 @@ class CorpusReader:
         self._source = find_source(config.path, config.format, base_dir)
 
     def conversations(self) -> Iterator[Conversation]:
-        """The conversations in the order of the file. Raises DataError at its end, with every problem of the file, each
-        with its line: what was given until then is of no use.
+        """Yield the conversations in the order of the file.
+
+        Raises DataError at the end of the file with every problem and its line. Then do not use the conversations.
         """
         config, problems = self._config, Problems(self._config.path, self._source.unit)
         lacking: list[_Lacking] = []
@@ -136,7 +132,7 @@ class CorpusReader:
             if config.columns.conversation not in row.values:
                 lacking.append(_Lacking(row.number, tuple(row.values)))
             elif (item := _read_row(row, config.columns, problems)) is not None:
-                fitting = fit_length(ids.named(item), config)
+                fitting = fit_length(ids.make_unique(item), config)
                 if isinstance(fitting, Conversation):
                     kept += 1
                     yield fitting
@@ -149,13 +145,13 @@ class CorpusReader:
 
 
 def hash_turns(turns: Iterable[Turn]) -> str:
-    """An id made of what is said: 16 hexadecimal digits of a SHA-256 over speakers and texts."""
-    said = json.dumps([[turn.speaker, turn.text] for turn in turns], ensure_ascii=False)
-    return hashlib.sha256(said.encode()).hexdigest()[:16]
+    """Make an id from speakers and texts: 16 hexadecimal digits of their SHA-256."""
+    content = json.dumps([[turn.speaker, turn.text] for turn in turns], ensure_ascii=False)
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
 def read_id(value: object) -> str:
-    """An id as text, empty where there is none. Raises ValueError for what is neither a text nor a whole number."""
+    """Read an id as text. Empty if there is none. Raises ValueError if it is neither a text nor a whole number."""
     if value is None:
         return ""
     if isinstance(value, bool) or not isinstance(value, str | int):
@@ -163,8 +159,8 @@ def read_id(value: object) -> str:
     return clean_text(str(value)).strip()
 
 
-def _read_row(row: Row, columns: ColumnsConfig, problems: Problems) -> _Found | None:
-    """The conversation of a row, or None after its problem was noted."""
+def _read_row(row: Row, columns: ColumnsConfig, problems: Problems) -> _ReadRow | None:
+    """Read the conversation of a row. Return None if it has a problem, which is noted."""
     values = {column: row.values.get(column) for column in (columns.id, columns.channel, columns.references) if column}
     try:
         turns = read_turns(row.values[columns.conversation], columns)
@@ -179,7 +175,7 @@ def _read_row(row: Row, columns: ColumnsConfig, problems: Problems) -> _Found | 
     except ValueError as error:
         problems.add(str(error), at=row.number)
         return None
-    return _Found(row.number, conversation, bool(own_id))
+    return _ReadRow(row.number, conversation, bool(own_id))
 
 
 def _channel(value: object) -> str:
@@ -201,7 +197,7 @@ def _references(value: object) -> tuple[str, ...]:
 
 
 def _metadata(value: object) -> dict[str, JsonValue]:
-    """A metadata column, if it is an object; values that JSON does not know (dates of Parquet) become texts."""
+    """Read a metadata column if it is an object. Values that JSON does not have (dates of Parquet) become texts."""
     if not isinstance(value, dict):
         return {}
     plain: dict[str, JsonValue] = json.loads(json.dumps(clean_values(value), default=str))
@@ -211,7 +207,7 @@ def _metadata(value: object) -> dict[str, JsonValue]:
 def _check_columns(
     columns: ColumnsConfig, seen: set[str], lacking: Sequence[_Lacking], rows: int, problems: Problems
 ) -> None:
-    """Note what the file lacks: the conversation column always, any other only where it was named on purpose."""
+    """Note missing columns: the conversation column, and any other whose name the user configured."""
     there = ", ".join(sorted(seen)) or "none"
     if not rows:
         if not problems:
@@ -229,15 +225,15 @@ def _check_columns(
 
 
 class _Ids:
-    """Gives ids: those that occur twice are problems, but where the content made them they get a suffix."""
+    """Makes ids unique. An id that occurs twice is a problem, but an id made from the content gets a suffix."""
 
     def __init__(self, problems: Problems) -> None:
         self._problems = problems
         self._lines: dict[str, int] = {}
         self._copies: Counter[str] = Counter()
 
-    def named(self, item: _Found) -> Conversation:
-        """The conversation under its id."""
+    def make_unique(self, item: _ReadRow) -> Conversation:
+        """Return the conversation with its unique id."""
         conversation = item.conversation
         if not item.has_own_id:
             self._copies[conversation.id] += 1
@@ -252,14 +248,17 @@ class _Ids:
 
 @dataclass(frozen=True)
 class StoredCorpus:
-    """Conversations by id, in the order of the file, each read when asked for; and those left out."""
+    """Conversations by id, in the order of the file, each read when it is asked for; and those that were skipped."""
 
     conversations: Mapping[str, Conversation]
     skipped: tuple[Failure, ...]
 
 
 def store_corpus(config: CorpusConfig, *, base_dir: Path, path: Path) -> StoredCorpus:
-    """Read the corpus into a file of Conversation records at `path`. Raises what `CorpusReader` raises."""
+    """Write the corpus as Conversation records to `path`, so that it need not fit in memory.
+
+    Raises what `CorpusReader` raises.
+    """
     reader = CorpusReader(config, base_dir=base_dir)
     write_jsonl_atomic(path, reader.conversations())
     index = JsonlIndex(path, Conversation, key=lambda row: row["id"], value=lambda conversation: conversation)

@@ -1,9 +1,7 @@
-"""Every problem of a data file, gathered while it is read and told at once.
+"""Rows of a corpus from JSONL, CSV, Parquet and Hugging Face data sets, with their line numbers and problems.
 
-Rows of a corpus with the line or row where each stands, from JSONL, CSV, Parquet and Hugging Face data sets.
-
-CSV, Parquet, folders and hub ids go through `datasets`, streamed: no copy of a customer's words is left in its cache.
-JSONL goes through `json` instead: Arrow refuses rows whose `metadata` differ in type, and cannot name a broken line.
+CSV, Parquet, folders and hub ids are streamed by `datasets`, so that no copy of a customer's words stays in its cache.
+JSONL is read by `json`: Arrow refuses rows whose `metadata` differ in type, and cannot name a broken line.
 """
 
 from __future__ import annotations
@@ -26,24 +24,24 @@ MOST_SHOWN = 20
 
 @dataclass
 class Problems:
-    """Collects problems of one file, each with the place it was met; `unit` is what the file counts by."""
+    """Collects the problems of one file with their places. `unit` is what is counted: a line or a row."""
 
     file: str
     unit: str = "line"
-    _found: list[tuple[int, str]] = field(default_factory=list)
+    _problems: list[tuple[int, str]] = field(default_factory=list)
 
     def add(self, text: str, *, at: int | None = None) -> None:
-        """Note a problem at a line or row number from 1, or of the file as a whole."""
-        self._found.append((at or 0, text))
+        """Note a problem of a line or row, counted from 1, or of the whole file."""
+        self._problems.append((at or 0, text))
 
     def __len__(self) -> int:
-        return len(self._found)
+        return len(self._problems)
 
     def raise_any(self) -> None:
-        """Raise DataError with the problems in the order of the file, at most MOST_SHOWN and how many more."""
-        if not self._found:
+        """Raise DataError if there are problems. It shows the first MOST_SHOWN in the order of the file."""
+        if not self._problems:
             return
-        ordered = sorted(self._found, key=lambda problem: problem[0])
+        ordered = sorted(self._problems, key=lambda problem: problem[0])
         lines = [f"{self._place(number)}: {text}" for number, text in ordered[:MOST_SHOWN]]
         if len(ordered) > MOST_SHOWN:
             lines.append(f"and {len(ordered) - MOST_SHOWN} more")
@@ -68,7 +66,7 @@ _LONGEST_CELL = 1 << 30
 
 @dataclass(frozen=True)
 class Row:
-    """One row; `number` is its first line in a text file, and counts rows from 1 elsewhere."""
+    """One row. `number` is its first line in a text file, else the number of the row, from 1."""
 
     number: int
     values: dict[str, object]
@@ -76,7 +74,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Source:
-    """Where rows come from: `path` is None for a data set of the Hugging Face hub."""
+    """The file or data set of the rows. `path` is None for a data set of the Hugging Face hub."""
 
     name: str
     kind: Kind
@@ -88,13 +86,13 @@ class Source:
 
 
 def find_file(name: str, base_dir: Path) -> Path | None:
-    """The file or folder of that name, relative to `base_dir`, then to the working directory; None if there is none."""
+    """Find a file or folder in `base_dir`, then in the working directory. None if there is none."""
     wanted = Path(name).expanduser()
     return next((path for path in (base_dir / wanted, Path.cwd() / wanted) if path.exists()), None)
 
 
 def find_source(name: str, wanted: CorpusFormat, base_dir: Path) -> Source:
-    """What a corpus path means. Raises DataError when it is neither a file, nor a folder, nor like a hub id."""
+    """Find the source of a corpus path. Raises DataError if it is no file, no folder and not like a hub id."""
     path = find_file(name, base_dir)
     suffix = _SUFFIXES.get(Path(name).suffix.lower())
     if path is None and (suffix or wanted not in ("auto", "dataset") or not _HUB_ID.fullmatch(name)):
@@ -107,9 +105,9 @@ def find_source(name: str, wanted: CorpusFormat, base_dir: Path) -> Source:
 
 
 def read_rows(source: Source, problems: Problems, *, split: str = "train", limit: int | None = None) -> Iterator[Row]:
-    """Yield the first `limit` rows, lazily; rows that cannot be read go to `problems`.
+    """Yield the first `limit` rows. Rows that cannot be read are noted in `problems`.
 
-    Raises DataError when nothing can be read; CSV with a broken row raises before its first row, with all problems.
+    Raises DataError if nothing can be read. A CSV file with a broken row raises before its first row.
     """
     if source.kind == "jsonl" and source.path:
         yield from read_jsonl_rows(source.path, problems, limit=limit)
@@ -121,7 +119,7 @@ def read_rows(source: Source, problems: Problems, *, split: str = "train", limit
 
 
 def read_jsonl_rows(path: Path, problems: Problems, *, limit: int | None = None) -> Iterator[Row]:
-    """Yield the JSON objects of a file, one a line, blank lines passed over; broken lines go to `problems`."""
+    """Yield the JSON objects of a file, one a line. Blank lines are skipped; broken lines are noted in `problems`."""
     try:
         with path.open("rb") as file:
             lines = ((number, line) for number, line in _lines(file, problems) if line.strip())
@@ -134,7 +132,7 @@ def read_jsonl_rows(path: Path, problems: Problems, *, limit: int | None = None)
 
 
 def _lines(file: BinaryIO, problems: Problems) -> Iterator[tuple[int, bytes]]:
-    """Lines numbered from 1, without a byte order mark; none of a file in UTF-16, which is a problem."""
+    """Yield lines with their numbers from 1, without a byte order mark. A file in UTF-16 is a problem."""
     for number, line in enumerate(file, start=1):
         if number == 1 and line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             problems.add("is UTF-16, not UTF-8: save it as UTF-8")
@@ -181,7 +179,7 @@ def _csv_rows(path: Path, problems: Problems, limit: int | None) -> Iterator[Row
 
 
 def _scan_csv(file: BinaryIO, problems: Problems, limit: int | None) -> tuple[list[str], str, list[int]]:
-    """Column names, delimiter, and the first line of every row; rows of a wrong number of fields are problems."""
+    """Return column names, delimiter, and the first line of each row. A wrong number of fields is a problem."""
     lines = _decoded(file, problems)
     first = next(lines, "")
     delimiter = max(",;\t", key=first.count)
@@ -218,7 +216,7 @@ def _decoded(file: BinaryIO, problems: Problems) -> Iterator[str]:
 
 
 def _numbered(rows: Iterable[dict[str, object]], subject: str, limit: int | None) -> Iterator[Row]:
-    """Number the rows of a data set from 1; whatever `datasets` stumbles over becomes a DataError."""
+    """Number the rows of a data set from 1. Errors of `datasets` become a DataError."""
     from datasets.exceptions import DatasetsError
 
     try:
@@ -231,7 +229,7 @@ def _numbered(rows: Iterable[dict[str, object]], subject: str, limit: int | None
 def _load_csv(path: Path, header: list[str], delimiter: str, rows: int) -> Iterator[dict[str, object]]:
     from datasets import Features, Value, load_dataset
 
-    # Every column as text and nothing as missing: an id of 007 keeps its zeros, and a customer may well answer "NA".
+    # Each column is text and no value is missing: an id of 007 keeps its zeros, and a customer may answer "NA".
     features = Features({name: Value("string") for name in header})
     yield from load_dataset(
         "csv",
@@ -247,7 +245,7 @@ def _load_csv(path: Path, header: list[str], delimiter: str, rows: int) -> Itera
 
 
 def _load(source: Source, split: str) -> Iterator[dict[str, object]]:
-    """Rows of a Parquet file, of a folder (also one of `save_to_disk`), or of a data set of the hub."""
+    """Load the rows of a Parquet file, a folder (also one of `save_to_disk`) or a data set of the hub."""
     from datasets import load_dataset, load_from_disk
 
     path = source.path

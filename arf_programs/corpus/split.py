@@ -1,4 +1,4 @@
-"""Splits the corpus into conversations to train on and a holdout that nobody trains on."""
+"""Split the corpus into conversations for training and a holdout on which nobody trains."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Split:
 
 
 class _Member(NamedTuple):
-    """What the split needs of a conversation."""
+    """The part of a conversation that the split needs."""
 
     id: str
     channel: str
@@ -33,7 +33,7 @@ class _Member(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """Conversations that stay together; `key` orders groups, `stratum` is the channel of most of its members."""
+    """Conversations that stay together. `key` orders groups; `stratum` is the channel of most members."""
 
     key: bytes
     stratum: str
@@ -49,11 +49,11 @@ def split_conversations(
     keep_in_train: Collection[str] = (),
     keep_with: Sequence[Conversation] = (),
 ) -> Split:
-    """Split by channel, near-duplicates (see `group_duplicates`) on one side, and the holdout a share of all.
+    """Split by channel. `holdout` is the share of the holdout; near-duplicates stay on one side (`group_duplicates`).
 
-    Conversations of the ids `keep_in_train` and whatever is nearly a duplicate of them, or of the `keep_with` from
-    outside the corpus, are trained on. Groups are ordered by a hash of seed and ids, so adding a conversation moves few
-    others. Conversations are gone through several times, and not kept. Raises DataError when one side would be empty.
+    Training gets the ids in `keep_in_train`, and near-duplicates of these or of `keep_with`, which are conversations
+    outside the corpus. Groups are ordered by a hash of seed and ids, so a new conversation moves few others.
+    Conversations are read several times and not kept. Raises DataError if one side would be empty.
     """
     numbers = group_duplicates(conversations, keep_with, threshold=threshold)
     items = [_Member(item.id, sys.intern(item.channel)) for item in conversations]
@@ -69,14 +69,14 @@ def split_conversations(
 
 
 def _together(numbers: Sequence[int], items: Sequence[_Member]) -> Iterator[tuple[int, list[_Member]]]:
-    """The conversations of each group number, one group at a time."""
+    """Yield the conversations of each group number."""
     order = sorted(range(len(items)), key=numbers.__getitem__)
     for number, places in groupby(order, key=numbers.__getitem__):
         yield number, [items[place] for place in places]
 
 
 def _group(members: Sequence[_Member], seed: int) -> _Group:
-    # The smallest hash among its members, so that a further member rarely changes a group's place.
+    # The smallest hash of the members: a new member rarely changes the place of the group.
     key = min(hashlib.sha256(f"{seed}\0{item.id}".encode()).digest() for item in members)
     channels = Counter(item.channel for item in members)
     stratum = min(channels, key=lambda name: (-channels[name], name))
@@ -97,11 +97,11 @@ def _check_both_sides(groups: int, free: int) -> None:
 
 
 def _choose(free: Sequence[_Group], quotas: Mapping[str, float], total: int) -> frozenset[str]:
-    """The ids of the holdout: near the sum of the quotas, at least one, and never all.
+    """Choose the ids of the holdout. Their number is near the sum of the quotas, at least one, and never all.
 
-    First each channel fills its quota rounded down, then rounded up while there is room in all, then whoever has any
-    left: what one channel cannot give, since its conversations are labelled, others do. A group too large for the room
-    is passed over; looking for the best sum of sizes instead would let one conversation more change everything.
+    Each channel first fills its quota rounded down, then rounded up. Then other channels fill what is left, for example
+    if all conversations of a channel are labelled. A group that is too large for the room is skipped. A search for the
+    best sum of sizes would let one new conversation change everything.
     """
     room = min(max(1, math.floor(sum(quotas.values()) + 0.5)), total - 1)
     taken: dict[bytes, _Group] = {}
@@ -123,7 +123,7 @@ def _choose(free: Sequence[_Group], quotas: Mapping[str, float], total: int) -> 
 
 
 def _nearest(left: Iterable[_Group], room: int, *, must: bool, most: int) -> list[_Group]:
-    """One group more, where overshooting with it comes nearer to the wanted size than leaving the room empty."""
+    """Choose one more group if the holdout then comes nearer to its size than without it."""
     fitting = [group for group in left if len(group.ids) <= most]
     if not fitting:
         return []

@@ -1,7 +1,4 @@
-"""Reading and writing `taxonomy.yaml`, the file of a run that a person may edit.
-
-The taxonomy to begin with, before a run has induced its own.
-"""
+"""Read and write `taxonomy.yaml`, which people may edit. Also the seed taxonomy, before a run has its own."""
 
 from __future__ import annotations
 
@@ -29,7 +26,7 @@ _HEADER: Final = (
 
 
 def read_taxonomy(path: Path) -> Taxonomy:
-    """The taxonomy in a YAML file.
+    """Read the taxonomy of a YAML file.
 
     Raises ConfigError with all problems at once, each naming the file, the category, the key and how to mend it.
     """
@@ -43,14 +40,14 @@ def read_taxonomy(path: Path) -> Taxonomy:
 
 
 def write_taxonomy(path: Path, taxonomy: Taxonomy) -> None:
-    """Write the taxonomy as YAML, atomically: the file is the old one or the whole new one."""
+    """Write the taxonomy as YAML, completely or not at all."""
     rows = [category.model_dump(mode="json") for category in taxonomy.categories]
     body = yaml.safe_dump({"categories": rows}, sort_keys=False, allow_unicode=True, width=100)
     write_text_atomic(path, _HEADER + body)
 
 
 def parse_taxonomy(text: str, source: str) -> Taxonomy:
-    """The taxonomy in a YAML text; `source` names it in messages. Raises ConfigError like `read_taxonomy`."""
+    """Parse the taxonomy of a YAML text, called `source` in messages. Raises ConfigError like `read_taxonomy`."""
     try:
         loaded = yaml.safe_load(text)
     except yaml.YAMLError as error:
@@ -68,7 +65,7 @@ def parse_taxonomy(text: str, source: str) -> Taxonomy:
 
 
 def _rows(loaded: Any, source: str, problems: list[str]) -> list[Any]:
-    """The list under `categories`, the only key of the file."""
+    """Return the list under `categories`, the only key of the file."""
     if not isinstance(loaded, dict):
         problems.append(f"{source}: must be a mapping with the key `categories`; begin it with `categories:`")
         return []
@@ -83,14 +80,14 @@ def _rows(loaded: Any, source: str, problems: list[str]) -> list[Any]:
 
 
 def _category(row: Any, place: str, problems: list[str]) -> Category | None:
-    """The category of one row, or None when something was wrong with it."""
+    """Read the category of one row. Return None if it has problems, which are noted."""
     if not isinstance(row, dict):
         problems.append(f"{place}: must be a mapping with the keys {', '.join(_NEEDED)}")
         return None
     label = f"{place} ({row['id']})" if isinstance(row.get("id"), str) else place
-    found = [*_unknown_keys(row, label), *_wrong_values(row, label)]
-    problems += found
-    return None if found else Category(**row)
+    wrong = [*_unknown_keys(row, label), *_wrong_values(row, label)]
+    problems += wrong
+    return None if wrong else Category(**row)
 
 
 def _unknown_keys(row: dict[Any, Any], label: str) -> list[str]:
@@ -104,7 +101,7 @@ def _unknown_keys(row: dict[Any, Any], label: str) -> list[str]:
 
 
 def _wrong_values(row: dict[Any, Any], label: str) -> list[str]:
-    """What is wrong with the values of a row, each with its mend."""
+    """List what is wrong with the values of a row, and how to mend it."""
     problems = []
     for key in (*_NEEDED, "example"):
         value = row.get(key)
@@ -136,7 +133,7 @@ def _repeated(ids: list[Any], source: str) -> list[str]:
 
 
 FORM_CATEGORIES: Final = ("verbatim_copy", "repetition", "length")
-"""Categories that only the deterministic checks report: the form of a summary, not what it says."""
+"""Categories that only the checks report. They are about the form of a summary, not its content."""
 
 
 def load_configured_taxonomy(run: Run) -> Taxonomy:
@@ -150,6 +147,6 @@ def load_configured_taxonomy(run: Run) -> Taxonomy:
 
 @cache
 def load_seed_taxonomy() -> Taxonomy:
-    """The seed categories: nine kinds of wrong content, then `FORM_CATEGORIES`."""
+    """Load the seed categories: nine kinds of wrong content, then `FORM_CATEGORIES`."""
     resource = files("arf_programs.corpus") / "seed.yaml"
     return parse_taxonomy(resource.read_text("utf-8"), "seed.yaml")

@@ -1,15 +1,10 @@
-"""Text that every later stage can store and show: no control characters, no lone surrogates.
-
-Which lines of a conversation's text begin a turn.
+"""Read the turns of a conversation: from a list, from a list written as JSON, or from text with speaker lines.
 
 `Note: ...`, `Trip type: ...` and `https://...` look like `Speaker: ...` but belong to the turn before. A line begins a
-turn when it is not indented, starts with a letter, has a label of one to four words and at most 40 characters, and the
-label is one of the conversation's speakers. Those are the first label, the labels that end in a word for a role
-(`Sales Agent`, `Customer 2`), and the labels that come back in different turns; a label seen once is trusted only while
-there is no second speaker without it.
-
-
-What a conversation column may hold: a list of turns, the same as JSON in a text, or text with speaker lines.
+turn if it is not indented, starts with a letter, has a label of one to four words and at most 40 characters, and the
+label is a speaker of the conversation. Speakers are the first label, labels that end in a word for a role
+(`Sales Agent`, `Customer 2`), and labels that come back in different turns. A label that occurs once is a speaker only
+if there is no second speaker without it.
 """
 
 from __future__ import annotations
@@ -31,13 +26,16 @@ _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 def clean_text(text: str) -> str:
-    """Line ends become `\\n`, other control characters but tab go, and a lone surrogate becomes U+FFFD."""
+    """Clean a text, so that it can be stored and shown.
+
+    Line ends become `\\n`, control characters except tab are removed, and a lone surrogate becomes U+FFFD.
+    """
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     return _SURROGATE.sub("\ufffd", _CONTROL.sub("", text))
 
 
 def clean_values(value: Value) -> Value:
-    """A copy of a JSON-like value with every text in it cleaned, keys included."""
+    """Copy a JSON-like value with all its texts and keys cleaned."""
     cleaned: object = value
     if isinstance(value, str):
         cleaned = clean_text(value)
@@ -65,22 +63,22 @@ _FIELD = re.compile(
 
 
 def parse_turns(text: str) -> tuple[Turn, ...]:
-    """Split text into turns, continuation lines joined to the turn before; the text of a turn keeps its inner lines.
+    """Split text into turns. Lines without a speaker belong to the turn before.
 
-    Raises ValueError, with a reason for the user, when there is text before the first speaker.
+    Raises ValueError, with a reason for the user, if there is text before the first speaker.
     """
     lines = text.split("\n")
     speakers = _speakers(lines)
     turns: list[tuple[str, list[str]]] = []
     for line in lines:
-        label, said = _split_label(line)
+        label, rest = _split_label(line)
         if label in speakers:
-            turns.append((label, [said]))
+            turns.append((label, [rest]))
         elif turns:
             turns[-1][1].append(line)
         elif line.strip():
             raise ValueError(f"the text begins with {_shown(line)}, not with a `Speaker: ...` line")
-    return tuple(Turn(speaker=speaker, text="\n".join(said).strip()) for speaker, said in turns)
+    return tuple(Turn(speaker=speaker, text="\n".join(parts).strip()) for speaker, parts in turns)
 
 
 def _shown(line: str) -> str:
@@ -89,7 +87,7 @@ def _shown(line: str) -> str:
 
 
 def _split_label(line: str) -> tuple[str, str]:
-    """The label of a line and what follows it; an empty label where the line cannot begin a turn."""
+    """Split a line into its label and the rest. The label is empty if the line cannot begin a turn."""
     match = _LABEL.match(line)
     if match is None:
         return "", line
@@ -102,7 +100,7 @@ def _split_label(line: str) -> tuple[str, str]:
 
 
 def _speakers(lines: list[str]) -> frozenset[str]:
-    """The labels that are speakers, by the rule at the top of this file."""
+    """Choose the labels that are speakers, by the rule at the top of this file."""
     labels = [label for label in _labels(lines) if label]
     if not labels:
         return frozenset()
@@ -118,23 +116,23 @@ def _speakers(lines: list[str]) -> frozenset[str]:
 
 def _labels(lines: list[str]) -> Iterator[str]:
     for line in lines:
-        label, said = _split_label(line)
-        # "at 5:30" has no space behind its colon, but nor has "Customer:yes": only a letter tells them apart.
-        if not said or not said[0].isdigit():
+        label, rest = _split_label(line)
+        # "at 5:30" and "Customer:yes" both have no space after the colon. A digit tells them apart.
+        if not rest or not rest[0].isdigit():
             yield label
 
 
 def _is_role(label: str) -> bool:
-    """Whether the last word of a label, but for a number, a letter or brackets behind it, is one for a role.
+    """Say whether the last word of a label is a role. A number, a letter or brackets may follow it.
 
-    The last, since `User ID: ...` and `Customer name: ...` are fields.
+    Only the last word counts, since `User ID: ...` and `Customer name: ...` are fields.
     """
     words = re.findall(r"[^\W\d_]{2,}", _BRACKETS.sub("", label))
     return bool(words) and _ROLE.fullmatch(words[-1]) is not None
 
 
 def _in_several_turns(labels: list[str], sure: set[str]) -> set[str]:
-    """Labels that occur under at least two turns of sure speakers: fields listed within one message do not."""
+    """Find labels that occur in at least two turns of sure speakers, unlike fields listed in one message."""
     turn = 0
     seen: defaultdict[str, set[int]] = defaultdict(set)
     for label in labels:
@@ -146,9 +144,9 @@ def _in_several_turns(labels: list[str], sure: set[str]) -> set[str]:
 
 
 def read_turns(value: object, columns: ColumnsConfig) -> tuple[Turn, ...]:
-    """The turns in the order given, blank ones kept so that turn numbers stay those of the data.
+    """Read the turns in their order. Blank turns are kept, so that turn numbers stay those of the data.
 
-    Raises ValueError, with a reason for the user, when there are none or they cannot be told.
+    Raises ValueError, with a reason for the user, if there are none or they cannot be read.
     """
     value = decode_list(clean_values(value))
     if isinstance(value, list):
@@ -169,7 +167,7 @@ def read_turns(value: object, columns: ColumnsConfig) -> tuple[Turn, ...]:
 
 
 def decode_list(value: object) -> object:
-    """The list that a text holds as JSON (as in a cell of a CSV file); any other value as it is."""
+    """Decode a text that is a JSON list, as in a cell of a CSV file. Return any other value as it is."""
     if not isinstance(value, str) or not value.lstrip().startswith("["):
         return value
     try:
