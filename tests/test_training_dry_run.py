@@ -16,8 +16,8 @@ from training import preference, sft
 from training.loop.hardware import Hardware
 from training.settings import TrainSettings
 from training.sizing import dry_run as module
-from training.sizing.dry_run import dry_run, operations
-from training.sizing.memory import GIB, How, measure_shape
+from training.sizing.cost import GIB, Mode, count_operations, measure_shape
+from training.sizing.dry_run import dry_run
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +110,7 @@ def test_what_does_not_fit_is_told_with_a_mend(options, size, mend, base, monkey
     # The meta device needs no GPU: that of the machine is described, not used.
     monkeypatch.setattr(module, "find_hardware", lambda: Hardware("cuda", "a tiny GPU", size, bf16=True))
     monkeypatch.setattr(module, "measured_speed", lambda hardware, *, bf16: 1e12)
-    (problem,) = dry_run(TrainSettings(base=base, **options), make_rows()).problems
+    (problem,) = dry_run(TrainSettings(base=base, **options), [make_rows()]).problems
     assert "of a tiny GPU" in problem
     assert mend in problem
 
@@ -118,17 +118,17 @@ def test_what_does_not_fit_is_told_with_a_mend(options, size, mend, base, monkey
 def test_a_gpu_pads_rows_of_like_length_and_a_packed_run_does_not(base, monkeypatch):
     monkeypatch.setattr(module, "find_hardware", lambda: Hardware("cuda", "GPU", 24 * GIB, bf16=True))
     monkeypatch.setattr(module, "measured_speed", lambda hardware, *, bf16: 1e12)
-    padded = dry_run(TrainSettings(base=base, batch_size=2, epochs=1), make_rows(5))
+    padded = dry_run(TrainSettings(base=base, batch_size=2, epochs=1), [make_rows(5)])
     assert 0 < padded.padding_share < 0.2
     assert padded.steps == 3
-    packed = dry_run(TrainSettings(base=base, batch_size=1, epochs=1, packing=True, max_length=400), make_rows(5))
+    packed = dry_run(TrainSettings(base=base, batch_size=1, epochs=1, packing=True, max_length=400), [make_rows(5)])
     assert packed.padding_share == 0
     assert packed.steps == 2
 
 
 def test_memory_of_the_machine_that_is_unknown_stops_nothing(base, monkeypatch):
     monkeypatch.setattr(module, "find_hardware", lambda: Hardware("cpu", "CPU", 0, bf16=True))
-    assert dry_run(TrainSettings(base=base), make_rows(1)).problems == ()
+    assert dry_run(TrainSettings(base=base), [make_rows(1)]).problems == ()
 
 
 def test_operations_by_hand(base):
@@ -138,8 +138,8 @@ def test_operations_by_hand(base):
     def counted(**options):
         settings = TrainSettings(base=base, **options)
         shape = measure_shape(without_weights(saved_architecture(base)), settings)
-        how = How(settings.method, False, bool(settings.gradient_checkpointing), False, False)
-        return shape, operations(shape, how, tokens=300, distinct=100)
+        mode = Mode(settings.method, False, bool(settings.gradient_checkpointing), False, False)
+        return shape, count_operations(shape, mode, tokens=300, distinct=100)
 
     shape, full = counted(method="full")
     assert full == 6 * shape.linear * 300

@@ -16,8 +16,8 @@ from training.loop.assemble import assemble
 from training.loop.base_model import load_base
 from training.loop.checkpoints import Tally
 from training.loop.hardware import find_hardware
-from training.loop.lengths import COLUMN, are_weighted, token_weights, weights_of
-from training.loop.trainer import StudentTrainer, WeightedTrainer
+from training.loop.loss_weights import COLUMN, WeightedTrainer, are_weighted, token_weights, weights_of
+from training.loop.trainer import StudentTrainer
 from training.settings import TrainSettings
 
 TEXT = "It came on Monday."

@@ -12,7 +12,7 @@ from training import plan
 from training.loop.adapter import with_adapter
 from training.loop.base_model import architecture, without_weights
 from training.settings import TrainSettings
-from training.sizing.memory import GIB, Batch, How, layer_bytes, measure_shape, memory, tokens_that_fit
+from training.sizing.cost import GIB, Batch, Mode, estimate_memory, layer_bytes, measure_shape, tokens_that_fit
 
 PAGE = Path(__file__).parent.parent / "docs" / "training.md"
 SEVEN = ("down_proj", "gate_proj", "k_proj", "o_proj", "q_proj", "up_proj", "v_proj")
@@ -62,8 +62,8 @@ def test_other_adapters_and_none():
 
 def test_the_memory_of_weights_and_optimizer_by_hand():
     def taken(method):
-        how = How(method, bf16=True, checkpointing=True, dropout=False, fused_head=True)
-        return memory(shape_of("llama-3.1-8b", method=method), how, Batch(0, 0))
+        mode = Mode(method, bf16=True, checkpointing=True, dropout=False, fused_head=True)
+        return estimate_memory(shape_of("llama-3.1-8b", method=method), mode, Batch(0, 0))
 
     lora = taken("lora")
     assert lora.weights == 2 * 8_030_261_248 + 4 * 41_943_040
@@ -76,11 +76,11 @@ def test_the_memory_of_weights_and_optimizer_by_hand():
 
 
 def test_the_room_that_is_left_is_filled_and_no_more():
-    shape, how = shape_of("llama-3.1-8b"), How("lora", True, True, True, True)
-    room = tokens_that_fit(shape, how, 24 * GIB)
-    assert memory(shape, how, Batch(room, 0)).fits(24 * GIB)
-    assert not memory(shape, how, Batch(room + 1, 0)).fits(24 * GIB)
-    assert tokens_that_fit(shape, how, 8 * GIB) == 0
+    shape, mode = shape_of("llama-3.1-8b"), Mode("lora", True, True, True, True)
+    room = tokens_that_fit(shape, mode, 24 * GIB)
+    assert estimate_memory(shape, mode, Batch(room, 0)).fits(24 * GIB)
+    assert not estimate_memory(shape, mode, Batch(room + 1, 0)).fits(24 * GIB)
+    assert tokens_that_fit(shape, mode, 8 * GIB) == 0
 
 
 def bytes_kept(model, tokens):
@@ -128,8 +128,8 @@ def test_a_layer_keeps_what_the_formula_says(method, dropout, dtype):
             if method != "full":
                 model.enable_input_require_grads()
             measured.append(bytes_kept(trained.train(), tokens))
-    how = How(method, dtype is torch.bfloat16, checkpointing=False, dropout=dropout > 0, fused_head=False)
-    assert layer_bytes(shape, how) == pytest.approx((measured[1] - measured[0]) / 2 / tokens, rel=0.2)
+    mode = Mode(method, dtype is torch.bfloat16, checkpointing=False, dropout=dropout > 0, fused_head=False)
+    assert layer_bytes(shape, mode) == pytest.approx((measured[1] - measured[0]) / 2 / tokens, rel=0.2)
 
 
 def test_the_command_gives_the_same_figures_to_machines(capsys):

@@ -9,7 +9,7 @@ from arf_programs.programs.summarize import PlainAdapter
 from arf_programs.text.student_prompt import build_messages
 from signatures.records import Conversation, TrainingExample, Turn
 from signatures.summarize import Summarize
-from training.loop.adapter import FrozenLayers, may_be_remembered
+from training.loop.adapter import FrozenLayers, can_remember
 from training.loop.assemble import assemble
 from training.loop.base_model import load_base, stop_ids
 from training.loop.checkpoints import Tally
@@ -179,4 +179,4 @@ def test_rows_beyond_the_memory_are_computed_each_time():
     ],
 )
 def test_layers_that_learn_or_draw_at_random_are_not_remembered(layer, expected):
-    assert may_be_remembered(torch.nn.ModuleList([layer])) is expected
+    assert can_remember(torch.nn.ModuleList([layer])) is expected

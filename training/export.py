@@ -23,7 +23,7 @@ from arf_programs.runs import RunFolder, write_text_atomic
 from arf_programs.serving import find_student
 from signatures.exceptions import DataError
 from training.loop.base_model import load_base
-from training.loop.checkpoints import LOG
+from training.loop.log import LOG
 from training.model_card import ADAPTER, MARK, base_of, gather, render_card
 from training.settings import quiet_libraries, run_command
 

@@ -1,4 +1,4 @@
-"""What training an 8B or 4B model takes, worked out without its weights: `python -m training.plan llama-3.1-8b`."""
+"""Work out what training an 8B or 4B model takes, without its weights: `python -m training.plan llama-3.1-8b`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, TextIO, get_args
 from arf_programs.config import Method
 from training.loop.base_model import ARCHITECTURES, architecture, without_weights
 from training.settings import TrainSettings, quiet_libraries, run_command
-from training.sizing.memory import GIB, Batch, How, Memory, Shape, measure_shape, memory, tokens_that_fit
+from training.sizing.cost import GIB, Batch, Memory, Mode, Shape, estimate_memory, measure_shape, tokens_that_fit
 
 GPUS = (24, 48, 80)
 
@@ -42,14 +42,14 @@ def _shape(model: str, method: Method) -> Shape:
 
 
 def _row(shape: Shape, method: Method, gpus: Sequence[int], tokens: int) -> dict[str, Any]:
-    how = How(method, bf16=True, checkpointing=True, dropout=TrainSettings().lora.dropout > 0, fused_head=True)
-    taken = memory(shape, how, Batch(tokens, 0))
+    mode = Mode(method, bf16=True, checkpointing=True, dropout=TrainSettings().lora.dropout > 0, fused_head=True)
+    memory = estimate_memory(shape, mode, Batch(tokens, 0))
     return {
         "trainable": shape.trainable,
-        **asdict(taken),
-        "total": taken.total,
-        "fits": {str(gpu): taken.fits(gpu * GIB) for gpu in gpus},
-        "tokens_that_fit": {str(gpu): tokens_that_fit(shape, how, gpu * GIB) for gpu in gpus},
+        **asdict(memory),
+        "total": memory.total,
+        "fits": {str(gpu): memory.fits(gpu * GIB) for gpu in gpus},
+        "tokens_that_fit": {str(gpu): tokens_that_fit(shape, mode, gpu * GIB) for gpu in gpus},
     }
 
 

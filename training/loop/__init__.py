@@ -1,1 +1,4 @@
-"""The parts of a training run: base model, adapter, trainer, checkpoints, lengths and hardware."""
+"""A training run with TRL: base model, adapter, trainer, checkpoints and progress.
+
+Import from its files, since some of them load torch and TRL: `adapter`, `assemble`, `progress`, `run` and `trainer`.
+"""

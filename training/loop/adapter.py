@@ -1,9 +1,7 @@
-"""Puts PEFT's adapter on a model, on whatever device that is, the meta device included. Imports torch and PEFT.
+"""PEFT's LoRA adapter on a model, and frozen layers that compute each row once. Importing this costs seconds.
 
-Spares the layers below the first adapted one: their output for a row is computed once, not once an epoch.
-
-With LoRA on the last N layers, nothing below them ever changes, and nothing above them reaches back: what they make
-of a row is a constant of the run.
+With LoRA on the last N layers, nothing below them ever changes, and no gradient goes there. So their output for a row
+is a constant of the run, and need not be computed once an epoch.
 """
 
 from __future__ import annotations
@@ -23,7 +21,7 @@ from training.settings import TrainSettings
 
 
 def with_adapter(model: PreTrainedModel, settings: TrainSettings) -> PeftModel:
-    """`model` frozen, with a new LoRA adapter on it. Raises ConfigError for targets that the model does not have."""
+    """Freeze `model` and put a new LoRA adapter on it. Raises ConfigError for targets that the model does not have."""
     set_seed(settings.seed)  # the adapter starts from random numbers
     try:
         adapted = get_peft_model(model, lora_config(model, settings))
@@ -31,13 +29,13 @@ def with_adapter(model: PreTrainedModel, settings: TrainSettings) -> PeftModel:
         raise ConfigError(f"train.lora: {error}") from error
     if isinstance(adapted.get_base_model().get_output_embeddings(), BaseTunerLayer):
         raise ConfigError(
-            "train.lora.targets: the head cannot be adapted, since TRL's loss passes it by: leave it out."
+            "train.lora.targets: the head cannot be adapted, since TRL's loss does not call it: leave it out."
         )
     return adapted
 
 
 def lora_config(model: PreTrainedModel, settings: TrainSettings) -> LoraConfig:
-    """PEFT's configuration of the adapter."""
+    """Make PEFT's configuration of the adapter."""
     lora = settings.lora
     return LoraConfig(
         task_type="CAUSAL_LM",
@@ -52,7 +50,7 @@ def lora_config(model: PreTrainedModel, settings: TrainSettings) -> LoraConfig:
 
 
 def adapted_layers(model: PreTrainedModel, settings: TrainSettings) -> list[int] | None:
-    """The numbers of the layers that are adapted; None: all."""
+    """The numbers of the adapted layers; None: all."""
     if settings.lora.last_layers is None:
         return None
     count: int = model.config.get_text_config().num_hidden_layers
@@ -75,10 +73,10 @@ Forward = Callable[..., torch.Tensor]
 
 
 class FrozenLayers:
-    """Remembers, row by row, what a stack of frozen layers computes; replaces the `forward` of each of them.
+    """Remembers, row by row, the output of a stack of frozen layers, and replaces the `forward` of each of them.
 
-    Rows are told apart by a hash of what enters the first layer, which the token embeddings determine; batches must
-    not be padded. `limit` is the memory to use, in bytes: rows beyond it are computed each time.
+    A row is recognised by a hash of its token embeddings, the input of the first layer; batches must not be padded.
+    `limit` is the memory to use, in bytes: further rows are computed each time.
     """
 
     def __init__(self, layers: nn.ModuleList, *, limit: int) -> None:
@@ -95,9 +93,9 @@ class FrozenLayers:
         if index == 0:
             entering = hidden_states.detach().contiguous().view(torch.uint8).numpy()  # numpy has no bfloat16
             self._row = hashlib.blake2b(entering.tobytes(), digest_size=16).digest()
-        known = self._outputs.get(self._row)
-        if known is not None:
-            return known if index == self._last else hidden_states
+        remembered = self._outputs.get(self._row)
+        if remembered is not None:
+            return remembered if index == self._last else hidden_states
         with torch.no_grad():
             output = forward(hidden_states, *args, **kwargs)
         if index == self._last and output.nbytes <= self._room:
@@ -106,8 +104,8 @@ class FrozenLayers:
         return output
 
 
-def may_be_remembered(layers: nn.ModuleList) -> bool:
-    """Whether the layers are frozen and the same input always gives the same output (no dropout)."""
+def can_remember(layers: nn.ModuleList) -> bool:
+    """Whether the layers are frozen, and without dropout: the same input always gives the same output."""
     frozen = not any(parameter.requires_grad for parameter in layers.parameters())
     dropouts = [getattr(module, "attention_dropout", 0.0) for module in layers.modules()]
     dropouts += [module.p for module in layers.modules() if isinstance(module, nn.Dropout)]

@@ -1,12 +1,7 @@
-"""The training arguments that every method has in common: batches, rates, precision, checkpoints.
+"""Put trainers together from settings. Importing this module costs seconds.
 
-Puts a trainer together from settings. Importing this module costs seconds: do it where it is needed.
-
-On CUDA training computes in bfloat16 (the adapter is held in float32) with gradient checkpointing, rows of like length
+On CUDA, training computes in bfloat16 (the adapter is held in float32) with gradient checkpointing, rows of like length
 share a batch, and TRL's fused head computes the loss. On a CPU everything is float32; see `training.loop.trainer`.
-
-
-Puts a trainer of preference pairs together. Importing this module costs seconds: do it where it is needed.
 """
 
 from __future__ import annotations
@@ -15,75 +10,26 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from datasets import Dataset
 from peft import PeftModel
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, PrinterCallback, TrainerCallback
 from trl.trainer.dpo_config import DPOConfig
-from trl.trainer.dpo_trainer import DPOTrainer
 from trl.trainer.sft_config import SFTConfig
 
 from signatures.records import PreferencePair, TrainingExample
-from training.loop.adapter import FrozenLayers, adapted_layers, may_be_remembered, with_adapter
+from training.loop.adapter import FrozenLayers, adapted_layers, can_remember, with_adapter
 from training.loop.checkpoints import Tally
 from training.loop.hardware import Hardware, is_bf16, is_checkpointed
-from training.loop.lengths import COLUMN, are_weighted, chat_messages, token_weights
-from training.loop.trainer import StudentTrainer, WeightedTrainer, is_cpu_alone
+from training.loop.lengths import chat_messages
+from training.loop.loss_weights import COLUMN, WeightedTrainer, are_weighted, token_weights
+from training.loop.trainer import PreferenceTrainer, StudentTrainer, is_cpu_alone
 from training.settings import TrainSettings
 
 _KEPT_CHECKPOINTS = 2
-# What two schedules of transformers cannot do without: the rate at the end as a share of the peak (a tenth, as in
-# Hoffmann et al. 2022, arXiv 2203.15556), and the share of decaying steps (10-20% in Haegele et al. 2024, arXiv
-# 2405.18392).
+# Two schedules of transformers need these. The rate at the end is a tenth of the peak in Hoffmann et al. 2022 (arXiv
+# 2203.15556); 10-20% of the steps decay in Haegele et al. 2024 (arXiv 2405.18392).
 _FINAL_SHARE = 0.1
 _DECAY_SHARE = 0.2
-
-
-def training_arguments(settings: TrainSettings, hardware: Hardware, folder: Path, *, rows: int) -> dict[str, Any]:
-    """Arguments of transformers' TrainingArguments for `rows` rows, with the checkpoints in `folder`.
-
-    On a CPU a batch is made of single rows, none of which is padded.
-    """
-    cuda = hardware.is_gpu
-    batch = settings.batch_size * settings.gradient_accumulation
-    return {
-        "output_dir": str(folder),
-        "seed": settings.seed,
-        "num_train_epochs": settings.epochs,
-        "per_device_train_batch_size": settings.batch_size if cuda else 1,
-        "gradient_accumulation_steps": settings.gradient_accumulation if cuda else batch,
-        "learning_rate": settings.learning_rate,
-        "lr_scheduler_type": settings.scheduler,
-        "lr_scheduler_kwargs": scheduler_arguments(settings, rows),
-        "warmup_steps": settings.warmup_ratio,
-        "weight_decay": settings.weight_decay,
-        "max_grad_norm": settings.max_grad_norm,
-        "neftune_noise_alpha": settings.neftune_alpha,
-        "use_cpu": not cuda,
-        "bf16": is_bf16(settings, hardware),
-        "gradient_checkpointing": is_checkpointed(settings, hardware),
-        "dataloader_pin_memory": cuda,
-        "save_strategy": "steps",
-        "save_steps": settings.save_steps,
-        "save_total_limit": _KEPT_CHECKPOINTS,
-        "logging_steps": 1,
-        "logging_nan_inf_filter": False,
-        "report_to": "none",
-        "disable_tqdm": True,
-    }
-
-
-def scheduler_arguments(settings: TrainSettings, rows: int) -> dict[str, float]:
-    """What the schedule needs to be told, for `rows` rows."""
-    if settings.scheduler == "cosine_with_min_lr":
-        return {"min_lr_rate": _FINAL_SHARE}
-    if settings.scheduler == "warmup_stable_decay":
-        batch = settings.batch_size * settings.gradient_accumulation
-        steps = max(1, round(settings.epochs * -(-rows // batch)))
-        return {"num_decay_steps": max(1, round(_DECAY_SHARE * steps))}
-    return {}
-
-
 _MEMORY = 2**30  # bytes for the outputs of frozen layers
 
 
@@ -98,7 +44,7 @@ def assemble(
     tally: Tally,
     callbacks: list[TrainerCallback],
 ) -> StudentTrainer:
-    """A trainer of `model`, or of an adapter on it, that is ready to train, with its checkpoints in `folder`.
+    """Make a trainer of `model`, or of an adapter on it, with its checkpoints in `folder`.
 
     Raises ConfigError for targets that the model does not have.
     """
@@ -111,12 +57,45 @@ def assemble(
         processing_class=tokenizer,
         callbacks=callbacks,
     )
-    trainer.remove_callback(PrinterCallback)
-    trainer.tally = tally
+    _prepare(trainer, tally)
     # Noise on the embeddings makes every pass through the frozen layers a new one.
     if is_cpu_alone(trainer.accelerator) and not trainer.args.gradient_checkpointing and not settings.neftune_alpha:
         _spare_frozen_layers(model, settings)
     return trainer
+
+
+def assemble_preference(
+    settings: TrainSettings,
+    pairs: Sequence[PreferencePair],
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    hardware: Hardware,
+    folder: Path,
+    tally: Tally,
+    callbacks: list[TrainerCallback],
+    adapter: Path | None,
+) -> PreferenceTrainer:
+    """Make a trainer of preference pairs, with its checkpoints in `folder`.
+
+    It goes on from `adapter`, and TRL keeps a frozen copy of it as the reference. Without one it starts a new adapter,
+    which changes nothing at first, so the reference is the base. With method `full` every weight of `model` is trained,
+    and TRL loads it a second time as the reference. Raises ConfigError for targets that the model does not have.
+    """
+    trainer = PreferenceTrainer(
+        model=_student(model, settings, adapter),
+        args=_dpo_config(settings, hardware, folder, rows=len(pairs)),
+        train_dataset=_preference_dataset(pairs),
+        processing_class=tokenizer,
+        callbacks=callbacks,
+    )
+    _prepare(trainer, tally)
+    return trainer
+
+
+def _prepare(trainer: StudentTrainer | PreferenceTrainer, tally: Tally) -> None:
+    trainer.remove_callback(PrinterCallback)
+    trainer.tally = tally
 
 
 def _dataset(examples: Sequence[TrainingExample]) -> Dataset:
@@ -137,7 +116,7 @@ def _sft_config(settings: TrainSettings, hardware: Hardware, folder: Path, *, ro
         packing=settings.packing,
         max_length=settings.max_length,
         completion_only_loss=True,
-        **training_arguments(settings, hardware, folder, rows=rows),
+        **_training_arguments(settings, hardware, folder, rows=rows),
     )
 
 
@@ -147,53 +126,8 @@ def _spare_frozen_layers(model: PreTrainedModel, settings: TrainSettings) -> Non
     if layers is None or adapted is None or settings.method == "full":
         return
     frozen = layers[: adapted[0]]
-    if may_be_remembered(frozen):
+    if can_remember(frozen):
         FrozenLayers(frozen, limit=_MEMORY)
-
-
-class PreferenceTrainer(DPOTrainer):
-    """TRL's DPOTrainer, which counts tokens and padding of both sides of the pairs."""
-
-    tally: Tally  # set before training
-
-    def compute_loss(self, model: torch.nn.Module, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
-        """The loss of the base class."""
-        mask = inputs["attention_mask"]
-        counts = torch.tensor([[int(mask.sum()), mask.numel()]], device=self.args.device)
-        tokens, positions = self.accelerator.gather(counts).sum(dim=0).tolist()
-        self.tally.tokens += tokens
-        self.tally.padding += positions - tokens
-        return super().compute_loss(model, inputs, *args, **kwargs)
-
-
-def assemble_preference(
-    settings: TrainSettings,
-    pairs: Sequence[PreferencePair],
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    *,
-    hardware: Hardware,
-    adapter: Path | None,
-    folder: Path,
-    tally: Tally,
-    callbacks: list[TrainerCallback],
-) -> PreferenceTrainer:
-    """A trainer that is ready to train, with its checkpoints in `folder`.
-
-    It goes on from `adapter`, of which TRL keeps a frozen copy as the reference; a new adapter changes nothing at
-    first, so copying it makes the base the reference. With method `full` every weight of `model` is trained, and TRL
-    loads it a second time as the reference. Raises ConfigError for targets that the model does not have.
-    """
-    trainer = PreferenceTrainer(
-        model=_student(model, settings, adapter),
-        args=_dpo_config(settings, hardware, folder, rows=len(pairs)),
-        train_dataset=_preference_dataset(pairs),
-        processing_class=tokenizer,
-        callbacks=callbacks,
-    )
-    trainer.remove_callback(PrinterCallback)
-    trainer.tally = tally
-    return trainer
 
 
 def _student(model: PreTrainedModel, settings: TrainSettings, adapter: Path | None) -> PreTrainedModel | PeftModel:
@@ -211,5 +145,49 @@ def _dpo_config(settings: TrainSettings, hardware: Hardware, folder: Path, *, ro
         loss_type=[settings.preference.method],
         beta=settings.preference.beta,
         max_length=None,  # the pairs were measured before: nothing is cut
-        **training_arguments(settings, hardware, folder, rows=rows),
+        **_training_arguments(settings, hardware, folder, rows=rows),
     )
+
+
+def _training_arguments(settings: TrainSettings, hardware: Hardware, folder: Path, *, rows: int) -> dict[str, Any]:
+    """Translate `settings` into transformers' TrainingArguments for `rows` rows, with the checkpoints in `folder`.
+
+    On a CPU a batch is made of single rows, so that none is padded.
+    """
+    cuda = hardware.is_gpu
+    batch = settings.batch_size * settings.gradient_accumulation
+    return {
+        "output_dir": str(folder),
+        "seed": settings.seed,
+        "num_train_epochs": settings.epochs,
+        "per_device_train_batch_size": settings.batch_size if cuda else 1,
+        "gradient_accumulation_steps": settings.gradient_accumulation if cuda else batch,
+        "learning_rate": settings.learning_rate,
+        "lr_scheduler_type": settings.scheduler,
+        "lr_scheduler_kwargs": _scheduler_arguments(settings, rows),
+        "warmup_steps": settings.warmup_ratio,
+        "weight_decay": settings.weight_decay,
+        "max_grad_norm": settings.max_grad_norm,
+        "neftune_noise_alpha": settings.neftune_alpha,
+        "use_cpu": not cuda,
+        "bf16": is_bf16(settings, hardware),
+        "gradient_checkpointing": is_checkpointed(settings, hardware),
+        "dataloader_pin_memory": cuda,
+        "save_strategy": "steps",
+        "save_steps": settings.save_steps,
+        "save_total_limit": _KEPT_CHECKPOINTS,
+        "logging_steps": 1,
+        "logging_nan_inf_filter": False,
+        "report_to": "none",
+        "disable_tqdm": True,
+    }
+
+
+def _scheduler_arguments(settings: TrainSettings, rows: int) -> dict[str, float]:
+    if settings.scheduler == "cosine_with_min_lr":
+        return {"min_lr_rate": _FINAL_SHARE}
+    if settings.scheduler == "warmup_stable_decay":
+        batch = settings.batch_size * settings.gradient_accumulation
+        steps = max(1, round(settings.epochs * -(-rows // batch)))
+        return {"num_decay_steps": max(1, round(_DECAY_SHARE * steps))}
+    return {}

@@ -1,4 +1,4 @@
-"""What the machine can train with, decided before anything is loaded. torch is imported where it is needed."""
+"""Find out what the machine can train with, before anything is loaded."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Hardware:
-    """A device as training sees it: `kind` is `cuda` or `cpu`, `memory` the bytes that it has, 0 where unknown.
+    """A device: `kind` is `cuda` or `cpu`, `memory` its bytes, 0 where unknown.
 
-    `visible` counts the devices that this process could use; `launched` says whether it is one of several.
+    `visible` counts the devices that this process could use; `launched` says whether it is one of several processes.
     """
 
     kind: str
@@ -36,7 +36,7 @@ class Hardware:
 
 
 def find_hardware() -> Hardware:
-    """The first CUDA device, or else the CPU: other accelerators are passed over, since nobody tested them."""
+    """Find the first CUDA device, or else the CPU. Other accelerators are not tested, so they are not used."""
     import torch
 
     launched = torch.distributed.is_torchelastic_launched()
@@ -48,9 +48,9 @@ def find_hardware() -> Hardware:
 
 
 def check_hardware(settings: TrainSettings, hardware: Hardware) -> None:
-    """Raise for what `settings` ask of a machine that does not have it.
+    """Check that the machine can do what `settings` ask for.
 
-    ConfigError for a method, a precision, or devices that nobody shares out; MissingExtra for a package.
+    Raises ConfigError for a method, a precision, or several devices without a launcher; MissingExtra for a package.
     """
     if hardware.visible > 1 and not hardware.launched:
         raise ConfigError(
@@ -70,15 +70,15 @@ def check_hardware(settings: TrainSettings, hardware: Hardware) -> None:
 
 
 def is_bf16(settings: TrainSettings, hardware: Hardware) -> bool:
-    """Whether training computes in bfloat16. `auto` does on a GPU alone: on most CPUs it is slower than float32."""
+    """Whether training computes in bfloat16. `auto` means only on a GPU: on most CPUs it is slower than float32."""
     return settings.precision == "bf16" or (settings.precision == "auto" and hardware.is_gpu and hardware.bf16)
 
 
 def base_dtype(settings: TrainSettings, hardware: Hardware) -> torch.dtype:
-    """The type in which the base is held.
+    """The type that holds the base.
 
-    With `full` it is float32 even where training computes in bfloat16: an update smaller than 1/256 of a weight is lost
-    in bfloat16's 8 bits (Micikevicius et al. 2018, arXiv 1710.03740, on master weights). A frozen base has no updates.
+    With `full` it is float32 even where training computes in bfloat16. Its 8 bits lose an update smaller than
+    1/256 of a weight (Micikevicius et al. 2018, arXiv 1710.03740, on master weights). A frozen base has no updates.
     """
     import torch
 
@@ -86,7 +86,7 @@ def base_dtype(settings: TrainSettings, hardware: Hardware) -> torch.dtype:
 
 
 def is_checkpointed(settings: TrainSettings, hardware: Hardware) -> bool:
-    """Whether activations are computed again on the way back instead of being kept."""
+    """Whether activations are computed again in the backward pass instead of being kept."""
     return hardware.is_gpu if settings.gradient_checkpointing is None else settings.gradient_checkpointing
 
 

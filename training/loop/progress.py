@@ -1,4 +1,4 @@
-"""Tells how training goes: one JSON object a step on stdout for the parent process, one plain line on stderr."""
+"""Report how training goes: one JSON object a step on stdout for the parent process, one plain line on stderr."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Progress(TrainerCallback):
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
     ) -> None:
-        """Start the clock by which the time left is told."""
+        """Start the clock of the seconds left."""
         self._begun = time.monotonic()
         self._first_step = state.global_step
 
@@ -51,16 +51,12 @@ class Progress(TrainerCallback):
         if not math.isfinite(loss):
             raise StageError(f"The loss of step {state.global_step} is {loss}: lower train.learning_rate.")
         self.keep_time()
-        row = {
-            "step": state.global_step,
-            "total": state.max_steps,
-            "loss": round(loss, 4),
-            "seconds": round(self._tally.seconds, 1),
-        }
+        step, total, seconds = state.global_step, state.max_steps, round(self._tally.seconds, 1)
+        row = {"step": step, "total": total, "loss": round(loss, 4), "seconds": seconds}
         self._machine.write(json.dumps(row) + "\n")
         self._machine.flush()
-        left = self._seconds_left(state)
-        self._person.write(f"step {state.global_step}/{state.max_steps} loss {loss:.3f} {left:.0f} s left\n")
+        pace = (time.monotonic() - self._begun) / max(1, step - self._first_step)
+        self._person.write(f"step {step}/{total} loss {loss:.3f} {pace * (total - step):.0f} s left\n")
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object) -> None:
         """Mark the checkpoint that was just written."""
@@ -73,7 +69,3 @@ class Progress(TrainerCallback):
         now = time.monotonic()
         self._tally.seconds += now - self._clock
         self._clock = now
-
-    def _seconds_left(self, state: TrainerState) -> float:
-        pace = (time.monotonic() - self._begun) / max(1, state.global_step - self._first_step)
-        return float(pace * (state.max_steps - state.global_step))
