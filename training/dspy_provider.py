@@ -20,7 +20,7 @@ from arf_programs.config import ModelConfig
 from arf_programs.models import EMBEDDED, build_lm, declare_model, is_adapter, resolve_weights
 from arf_programs.programs import PlainAdapter
 from arf_programs.runs import digest_file, write_jsonl_atomic, write_text_atomic
-from arf_programs.serving import run_training_module
+from arf_programs.stages import run_training_module
 from signatures.exceptions import ConfigError, DataError
 from signatures.records import Message, TrainingExample
 from training.dataset import prompt_sha256

@@ -1,4 +1,4 @@
-"""The commands. Everything heavy is imported inside the command that needs it."""
+"""The `arf` command: all commands by name, and the small ones. Heavy imports are inside the commands."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from typing import Annotated
 
 import typer
 
-from arf_programs.cli import calibrate, plant, publish, train
+from arf_programs.cli import calibrate, plant, publish
 from arf_programs.cli.compare import compare
 from arf_programs.cli.compile import compile_command
 from arf_programs.cli.estimate import estimate
+from arf_programs.cli.run import stage_command, train
 from arf_programs.cli.session import (
     WRONG_INPUT,
     ConfigPath,
     Json,
     Limit,
-    RetryFailed,
     RunDir,
     Set,
     Verbose,
-    open_run,
+    opened_run,
     print_json,
     reporting,
 )
@@ -75,8 +75,7 @@ def check(
     verbose: Verbose = False,
 ) -> None:
     """Validate all that can be known before spending: config, files, keys, and one tiny call per role."""
-    with reporting(as_json=as_json, verbose=verbose):
-        run = open_run(config, run_dir=run_dir, overrides=overrides or (), limit=limit, as_json=as_json)
+    with opened_run(config, run_dir, overrides, limit, as_json=as_json, verbose=verbose) as run:
         from arf_programs.cli.check import preflight
 
         findings = preflight(run)
@@ -100,8 +99,7 @@ def status(
     verbose: Verbose = False,
 ) -> None:
     """Say which stages are whole, stale or missing and why, how far the one at work is, and what was spent."""
-    with reporting(as_json=as_json, verbose=verbose):
-        run = open_run(config, run_dir=run_dir, overrides=overrides or (), limit=limit, as_json=as_json)
+    with opened_run(config, run_dir, overrides, limit, as_json=as_json, verbose=verbose) as run:
         from arf_programs import pipeline
         from arf_programs.cli.status import show_status, status_json
 
@@ -112,29 +110,8 @@ def status(
             show_status(run, states)
 
 
-def _add_stage(command: str, last: str, help_text: str) -> None:
-    @app.command(command, help=help_text)
-    def stage(
-        config: ConfigPath,
-        run_dir: RunDir = None,
-        overrides: Set = None,
-        limit: Limit = None,
-        retry_failed: RetryFailed = False,
-        as_json: Json = False,
-        verbose: Verbose = False,
-    ) -> None:
-        with reporting(as_json=as_json, verbose=verbose):
-            run = open_run(config, run_dir=run_dir, overrides=overrides or (), limit=limit, as_json=as_json)
-            from arf_programs import pipeline
-            from arf_programs.cli.output import result_json, show_result
-            from arf_programs.runs import lock_run
-
-            with lock_run(run):
-                pipeline.run_until(run, last, retry_failed=retry_failed)
-            if as_json:
-                print_json(result_json(run, last))
-            else:
-                show_result(run, last)
+def _add_stage(name: str, last: str, help_text: str) -> None:
+    app.command(name, help=help_text)(stage_command(last))
 
 
 _add_stage("run", "report", "Do everything: conversations in, a student measured against its teacher out.")
@@ -142,7 +119,7 @@ _add_stage("draft", "draft", "Let the teacher summarise every conversation.")
 _add_stage("taxonomy", "taxonomy", "Take open notes on a sample and merge them into taxonomy.yaml, which you may edit.")
 _add_stage("analyze", "analyze", "Find the typed errors of every training draft.")
 _add_stage("revise", "revise", "Mend the drafts and verify each revision.")
-app.command("train")(train.train)
+app.command("train")(train)
 _add_stage("evaluate", "evaluate", "Score base model, teacher and students on the holdout.")
 _add_stage("report", "report", "Write summary.json and report.html.")
 app.command("estimate")(estimate)

@@ -1,4 +1,4 @@
-"""The command `arf compare`."""
+"""`arf compare`: show several runs side by side."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from arf_programs.cli.session import Json, Verbose, print_json, reporting
+from arf_programs.cli.session import Json, Verbose, print_json, print_lines, print_table, reporting
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -28,28 +28,25 @@ def compare(runs: Runs, as_json: Json = False, verbose: Verbose = False) -> None
         if as_json:
             print_json({"ok": True, **result.model_dump(mode="json")})
         else:
-            show(result)
+            _show(result)
 
 
-def show(result: ComparedRuns) -> None:
-    """A table of all systems for each run, then the differences from the first, then what to beware of."""
-    from rich.console import Console
-
+def _show(result: ComparedRuns) -> None:
+    """Print a table of all systems for each run, then the differences from the first run, then the warnings."""
     from arf_programs.cli.output import systems_table
 
-    console = Console()
     for run in result.runs:
         figures = {name: {m: i.model_dump() for m, i in metrics.items()} for name, metrics in run.systems.items()}
         summary = {"name": run.label, "corpus": {"holdout": result.holdout}, "evaluate": {"systems": figures}}
-        console.print(systems_table(summary))
+        print_table(systems_table(summary))
     for label in dict.fromkeys(row.a for row in result.differences):
-        console.print(differences_table([row for row in result.differences if row.a == label], result.confidence))
-    for note in result.notes:
-        console.print(f"beware: {note}", markup=False, highlight=False, soft_wrap=True)
+        rows = [row for row in result.differences if row.a == label]
+        print_table(_differences_table(rows, result.confidence))
+    print_lines(*(f"beware: {note}" for note in result.notes))
 
 
-def differences_table(rows: Sequence[RunDifference], confidence: float) -> Table:
-    """The differences of one run from the first, a line for each system and metric."""
+def _differences_table(rows: Sequence[RunDifference], confidence: float) -> Table:
+    """Show the differences of one run from the first, a line for each system and metric."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text

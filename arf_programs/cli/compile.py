@@ -1,4 +1,4 @@
-"""`arf compile`: options, and what it prints."""
+"""`arf compile`: optimise the prompts of one program, or show them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from arf_programs.cli.session import ConfigPath, Json, Limit, RunDir, Set, Verbose, open_run, print_json, reporting
+from arf_programs.cli.session import (
+    ConfigPath,
+    Json,
+    Limit,
+    RunDir,
+    Set,
+    Verbose,
+    opened_run,
+    print_json,
+    print_lines,
+    print_table,
+)
 from arf_programs.config import OPTIMIZERS, OptimizerName
 from signatures.exceptions import ConfigError
 
@@ -46,8 +57,7 @@ def compile_command(
     verbose: Verbose = False,
 ) -> None:
     """Compile one program, or show its prompts."""
-    with reporting(as_json=as_json, verbose=verbose):
-        run = open_run(config, run_dir=run_dir, overrides=overrides or (), limit=limit, as_json=as_json)
+    with opened_run(config, run_dir, overrides, limit, as_json=as_json, verbose=verbose) as run:
         from arf_programs.compiling import show_prompts
         from arf_programs.runs import lock_run
 
@@ -88,7 +98,6 @@ def _print_prompts(prompts: dict[str, str], as_json: bool) -> None:
 
 
 def _show_card(card: Card, path: Path, run: Run) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     from arf_programs.compiling import interval_text
@@ -99,10 +108,8 @@ def _show_card(card: Card, path: Path, run: Run) -> None:
     for name, side in (("dev", card.dev), ("test", card.test)):
         cells = [interval_text(side.before), interval_text(side.after), interval_text(side.difference, signed=True)]
         table.add_row(name, str(side.cases), *cells)
-    console = Console()
-    console.print(table)
-    for line in _facts(card, path, run):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    print_table(table)
+    print_lines(*_facts(card, path, run))
 
 
 def _facts(card: Card, path: Path, run: Run) -> list[str]:

@@ -1,4 +1,4 @@
-"""`arf estimate`: options, and the table that it prints."""
+"""`arf estimate`: say what a run would ask and cost."""
 
 from __future__ import annotations
 
@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from arf_programs.cli.session import ConfigPath, Json, Limit, RunDir, Set, Verbose, open_run, print_json, reporting
+from arf_programs.cli.session import (
+    ConfigPath,
+    Json,
+    Limit,
+    RunDir,
+    Set,
+    Verbose,
+    opened_run,
+    print_json,
+    print_lines,
+    print_table,
+)
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -35,46 +46,37 @@ def estimate(
     verbose: Verbose = False,
 ) -> None:
     """Say what a run would ask and cost, stage by stage, before anything is spent."""
-    with reporting(as_json=as_json, verbose=verbose):
-        run = open_run(config, run_dir=run_dir, overrides=overrides or (), limit=limit, as_json=as_json)
+    with opened_run(config, run_dir, overrides, limit, as_json=as_json, verbose=verbose) as run:
         from arf_programs.estimating import estimate_run
         from arf_programs.runs import RunFolder
 
-        made = estimate_run(run, sample=sample, history=[RunFolder(path) for path in history or ()])
+        result = estimate_run(run, sample=sample, history=[RunFolder(path) for path in history or ()])
         if as_json:
-            print_json(made.model_dump(mode="json"))
+            print_json(result.model_dump(mode="json"))
         else:
-            _show(made)
+            print_table(_table(result))
+            print_lines(*(f"- {note}" for note in result.notes))
 
 
-def _show(made: Estimate) -> None:
-    from rich.console import Console
-
-    console = Console()
-    console.print(_table(made))
-    for note in made.notes:
-        console.print(f"- {note}", markup=False, highlight=False, soft_wrap=True)
-
-
-def _table(made: Estimate) -> Table:
+def _table(result: Estimate) -> Table:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
 
-    title = f"{made.run_dir}: {made.conversations} conversations, {made.sample} tried; in brackets low and high"
+    title = f"{result.run_dir}: {result.conversations} conversations, {result.sample} tried; in brackets low and high"
     table = Table(title=Text(title), title_justify="left", box=SIMPLE_HEAD, show_footer=True)
     table.add_column("stage", "total", no_wrap=True)
     table.add_column("model", overflow="fold")
     footers = (
-        _cell(made.total_calls),
-        _cell(made.total_tokens_in),
-        _cell(made.total_tokens_out),
-        _usd(made.total_usd) + (" + unknown" if made.unpriced else ""),
-        _time(made.total_seconds, at_least=made.at_least),
+        _cell(result.total_calls),
+        _cell(result.total_tokens_in),
+        _cell(result.total_tokens_out),
+        _usd(result.total_usd) + (" + unknown" if result.unpriced else ""),
+        _time(result.total_seconds, at_least=result.at_least),
     )
     for name, footer in zip(("calls", "tokens in", "tokens out", "USD", "time"), footers, strict=True):
         table.add_column(name, footer, justify="right")
-    for line in made.lines:
+    for line in result.lines:
         table.add_row(*_row(line))
     return table
 

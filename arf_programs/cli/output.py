@@ -1,27 +1,20 @@
-"""What the commands print: tables for people, objects for scripts.
-
-What `arf plant` and `arf probe` print.
-"""
+"""What the pipeline's commands print: tables for people, objects for scripts."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 
 from arf_programs.cli.check import Findings
+from arf_programs.cli.session import print_lines, print_table
 from arf_programs.metrics import METRICS
-from arf_programs.planting import PlantedItem, by_category, by_kind, short_of
-from arf_programs.report import Probe, tables
-from arf_programs.report import Table as Figures
-from arf_programs.report import as_markdown as markdown
 from arf_programs.runs import Run, read_manifest
 
-# What the table of the systems shows, and the headings that let it fit into 80 columns.
+# The metrics in the table of the systems, under headings that fit into 80 columns.
 _HEADINGS = {
     "check_error_rate": "with errors\n(checks)",
     "error_rate": "with\nerrors",
@@ -33,33 +26,29 @@ _HEADINGS = {
 
 
 def show_findings(findings: Findings) -> None:
-    """The good news, then what to beware of, then every problem."""
-    console = Console()
-    for line in findings.good:
-        console.print(f"ok: {line}", markup=False, highlight=False, soft_wrap=True)
-    for warning in findings.warnings:
-        console.print(f"beware: {warning}", markup=False, highlight=False, soft_wrap=True)
-    for problem in findings.problems:
-        console.print(f"problem: {problem}", markup=False, highlight=False, soft_wrap=True)
+    """Print what is right, then the warnings, then every problem."""
+    print_lines(
+        *(f"ok: {line}" for line in findings.good),
+        *(f"beware: {line}" for line in findings.warnings),
+        *(f"problem: {line}" for line in findings.problems),
+    )
     count = len(findings.problems)
-    console.print("Ready to run." if not count else f"{count} problem{'s' if count > 1 else ''} to mend.")
+    print_lines(f"{count} problem{'s' if count > 1 else ''} to mend." if count else "Ready to run.")
 
 
 def show_result(run: Run, last: str) -> None:
-    """After `run` and `report` the table of the systems and the path of the report; else the run's folder."""
-    console = Console()
+    """Print the table of the systems and the path of the report, if it is there; else the run's folder."""
     if last != "report":
-        console.print(f"Done: {run.folder.path}", markup=False, highlight=False, soft_wrap=True)
+        print_lines(f"Done: {run.folder.path}")
         return
-    summary = json.loads(run.folder.summary.read_text(encoding="utf-8"))
-    console.print(systems_table(summary))
-    console.print(f"Report: {run.folder.report}", markup=False, highlight=False, soft_wrap=True)
+    print_table(systems_table(json.loads(run.folder.summary.read_text(encoding="utf-8"))))
+    print_lines(f"Report: {run.folder.report}")
 
 
 def systems_table(summary: Mapping[str, Any]) -> Table:
-    """The systems with their metrics and intervals."""
+    """Make the table of the systems with their metrics and intervals."""
     systems: Mapping[str, Mapping[str, Mapping[str, float]]] = summary["evaluate"]["systems"]
-    # Where the analyst was not asked, both error rates are those of the checks.
+    # Without an analyst both error rates are those of the checks.
     same = all(values.get("error_rate") == values.get("check_error_rate") for values in systems.values())
     shown = [name for name in _HEADINGS if not (same and name == "error_rate")]
     metrics = [name for name in shown if any(name in values for values in systems.values())]
@@ -75,7 +64,7 @@ def systems_table(summary: Mapping[str, Any]) -> Table:
 
 
 def result_json(run: Run, last: str) -> dict[str, Any]:
-    """What a stage did, and the figures once there are any."""
+    """Say what a stage did, with the figures if it is the report."""
     manifest = read_manifest(run.folder.manifest(last))
     result: dict[str, Any] = {"ok": True, "run_dir": str(run.folder.path), "stage": last}
     if manifest is not None:
@@ -97,53 +86,3 @@ def _figure(metric: str, value: float) -> str:
     if METRICS[metric].unit == "share":
         return f"{value:.0%}"
     return f"{value:.0f}" if METRICS[metric].unit == "words" else f"{value:.2f}"
-
-
-def planted_json(run: Run, items: Sequence[PlantedItem]) -> dict[str, Any]:
-    """What was planted, in numbers; `short` holds what the texts did not allow enough errors of."""
-    return {
-        "ok": True,
-        "run_dir": str(run.folder.path),
-        "planted": str(run.folder.planted),
-        "items": len(items),
-        "clean": sum(not item.errors for item in items),
-        "errors": sum(len(item.errors) for item in items),
-        "naturalized": sum(item.naturalized for item in items),
-        "by_category": by_category(items),
-        "by_kind": by_kind(items),
-        "short": short_of(items, run.config.plant),
-    }
-
-
-def show_planted(run: Run, items: Sequence[PlantedItem]) -> None:
-    """A line for each kind of error, and where they are."""
-    console = Console()
-    clean = sum(not item.errors for item in items)
-    table = Table("kind", title=f"{len(items)} summaries, {clean} of them clean", title_justify="left")
-    table.add_column("planted", justify="right")
-    for kind, count in by_kind(items).items():
-        table.add_row(kind, str(count))
-    console.print(table)
-    for kind, count in short_of(items, run.config.plant).items():
-        console.print(f"The texts allow only {count} of {run.config.plant.per_kind} errors of: {kind}", highlight=False)
-    console.print(f"Planted: {run.folder.planted}", markup=False, highlight=False, soft_wrap=True)
-
-
-def show_probe(run: Run, probe: Probe, *, as_markdown: bool = False) -> None:
-    """The tables of a probe."""
-    console = Console()
-    if as_markdown:
-        console.print(markdown(probe), markup=False, highlight=False, soft_wrap=True)
-        return
-    for table in tables(probe):
-        console.print(_rich(table))
-    console.print(f"Figures: {run.folder.probe}", markup=False, highlight=False, soft_wrap=True)
-
-
-def _rich(figures: Figures) -> Table:
-    table = Table(title=figures.title, title_justify="left", caption=figures.note or None, caption_justify="left")
-    for place, name in enumerate(figures.header):
-        table.add_column(name, justify="right" if place else "left", overflow="fold")
-    for row in figures.rows:
-        table.add_row(*row)
-    return table

@@ -1,21 +1,15 @@
-"""The commands `arf export` and `arf push`.
-
-The command `arf serve`.
-"""
+"""`arf export`, `arf push` and `arf serve`: take a student out of its run."""
 
 from __future__ import annotations
 
 import re
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from arf_programs.cli.session import Arm, Json, RunDir, RunPath, Set, Verbose, finished_folder, print_json, reporting
-
-if TYPE_CHECKING:
-    from arf_programs.serving import Engine
 
 _REPO_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 To = Annotated[Path, typer.Option("--to", metavar="DIR", help="Folder to make; an earlier export is replaced.")]
@@ -41,7 +35,7 @@ def export(
     """Write a student with its model card to a folder: the adapter, or merged into its base."""
     with reporting(as_json=as_json, verbose=verbose):
         folder = finished_folder(run, run_dir=run_dir, overrides=overrides, as_json=as_json)
-        _export(folder.path, arm, to, merged, license)
+        _publish("training.export", folder.path, arm, "--output", str(to), merged=merged, license=license)
         _say_published(to, arm, as_json)
 
 
@@ -63,9 +57,10 @@ def push(
     with reporting(as_json=as_json, verbose=verbose):
         folder = finished_folder(run, run_dir=run_dir, overrides=overrides, as_json=as_json)
         if is_repository(target):
-            _upload(folder.path, arm, target, merged, private, license)
+            where = ["--repo", target, *(["--private"] if private else [])]
+            _publish("training.push", folder.path, arm, *where, merged=merged, license=license)
         else:
-            _export(folder.path, arm, Path(target), merged, license)
+            _publish("training.export", folder.path, arm, "--output", target, merged=merged, license=license)
         _say_published(target, arm, as_json)
 
 
@@ -74,22 +69,11 @@ def is_repository(target: str) -> bool:
     return bool(_REPO_ID.fullmatch(target)) and not Path(target).exists()
 
 
-def _export(run_dir: Path, arm: str, to: Path, merged: bool, license: str | None) -> None:
-    from arf_programs.serving import run_training_module
+def _publish(module: str, run_dir: Path, arm: str, *where: str, merged: bool, license: str | None) -> None:
+    from arf_programs.stages import run_training_module
 
-    where = ("--run-dir", str(run_dir), "--arm", arm, "--output", str(to))
-    run_training_module("training.export", *where, *_flags(merged=merged, license=license))
-
-
-def _upload(run_dir: Path, arm: str, repo: str, merged: bool, private: bool, license: str | None) -> None:
-    from arf_programs.serving import run_training_module
-
-    where = ("--run-dir", str(run_dir), "--arm", arm, "--repo", repo, *(["--private"] if private else []))
-    run_training_module("training.push", *where, *_flags(merged=merged, license=license))
-
-
-def _flags(*, merged: bool, license: str | None) -> list[str]:
-    return [*(["--merged"] if merged else []), *(["--license", license] if license else [])]
+    flags = [*(["--merged"] if merged else []), *(["--license", license] if license else [])]
+    run_training_module(module, "--run-dir", str(run_dir), "--arm", arm, *where, *flags)
 
 
 def _say_published(target: str | Path, arm: str, as_json: bool) -> None:
@@ -126,37 +110,35 @@ def serve(
     with reporting(as_json=as_json, verbose=verbose):
         folder = finished_folder(run, run_dir=run_dir, overrides=overrides, as_json=as_json)
         from arf_programs.serving import find_engine, merged_student, refuse_taken_port
+        from arf_programs.serving import serve as serve_model
 
-        found = find_engine(engine.value if engine else None)
+        program = find_engine(engine.value if engine else None)
         refuse_taken_port(host, port)
-        _serve(found, merged_student(folder, arm), host, port, as_json)
+        model = merged_student(folder, arm)
+        try:
+            serve_model(
+                program,
+                model,
+                host=host,
+                port=port,
+                when_ready=lambda address: _say_served(program.name, model.name, address, as_json),
+            )
+        except KeyboardInterrupt:
+            typer.echo("The server has ended.", err=True)
 
 
-def _serve(engine: Engine, model: Path, host: str, port: int, as_json: bool) -> None:
-    """Start the server, say where it is once it answers, and stay until it ends; Ctrl-C is the way to end it."""
-    from arf_programs.serving import running, serve_command, wait_for_end, wait_until_ready
-
-    try:
-        with running(serve_command(engine, model, host=host, port=port), model.parent) as process:
-            address = f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}"  # noqa: S104
-            wait_until_ready(process, f"{address}/health")
-            _say(model_entry(engine.name, model.name, f"{address}/v1"), engine.name, as_json)
-            wait_for_end(process)
-    except KeyboardInterrupt:
-        typer.echo("The server has ended.", err=True)
-
-
-def model_entry(engine: str, name: str, api_base: str) -> dict[str, Any]:
-    """What a role of an arf.yaml is set to; transformers gives neither log-probabilities nor answers by a schema."""
-    entry: dict[str, Any] = {"model": f"hosted_vllm/{name}", "api_base": api_base}
-    return {**entry, "json_schema": True} if engine == "vllm" else {**entry, "json_schema": False, "logprobs": False}
-
-
-def _say(entry: dict[str, Any], engine: str, as_json: bool) -> None:
+def _say_served(engine: str, name: str, address: str, as_json: bool) -> None:
     import yaml
 
+    entry = model_entry(engine, name, f"{address}/v1")
     if as_json:
         print_json({"ok": True, "engine": engine, **entry})
     else:
         flow = yaml.safe_dump(entry, default_flow_style=True, sort_keys=False, width=1000).strip()
         typer.echo(f"Served by {engine}. In any arf.yaml:\n\nmodels:\n  teacher: {flow}\n\nCtrl-C ends it.")
+
+
+def model_entry(engine: str, name: str, api_base: str) -> dict[str, Any]:
+    """Write the model of a role in an arf.yaml; transformers gives no log-probabilities and follows no JSON schema."""
+    entry: dict[str, Any] = {"model": f"hosted_vllm/{name}", "api_base": api_base}
+    return {**entry, "json_schema": True} if engine == "vllm" else {**entry, "json_schema": False, "logprobs": False}

@@ -1,9 +1,4 @@
-"""Arguments and options that the commands share.
-
-From command-line options to a Run, and from exceptions to messages and exit codes.
-
-What the commands that need a finished training share: a run named by its configuration or by its folder.
-"""
+"""What the commands share: arguments and options, a run from its configuration, messages and exit codes."""
 
 from __future__ import annotations
 
@@ -14,7 +9,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,6 +19,8 @@ from rich.console import Console
 from signatures.exceptions import ArfError, BudgetError, DataError, UserError
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from arf_programs.runs import Run, RunFolder
 
 ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="An arf.yaml; `arf init DIR` writes one.")]
@@ -36,11 +33,12 @@ Limit = Annotated[int | None, typer.Option("--limit", min=2, help="Read at most 
 RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try the rows that failed again, and only those.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, and nothing else there.")]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Show the libraries' log, and tracebacks.")]
-
+RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="An arf.yaml, or the folder of a run.")]
+Arm = Annotated[str, typer.Option("--arm", help="Which student of the run: arf (the default) or another arm.")]
 
 DONE, FAILED, WRONG_INPUT, OVER_BUDGET, INTERRUPTED = 0, 1, 2, 3, 130
 
-# Loggers named below their roots, since DSPy and transformers set the levels of those when they are imported.
+# Not their root loggers: DSPy and transformers set the levels of those when they are imported.
 _CHATTY = (
     "dspy.clients.lm",
     "dspy.predict.predict",
@@ -50,6 +48,26 @@ _CHATTY = (
     "transformers.generation",
     "bitsandbytes",
 )
+
+
+@contextmanager
+def opened_run(
+    config: Path,
+    run_dir: Path | None,
+    overrides: Sequence[str] | None,
+    limit: int | None,
+    *,
+    as_json: bool,
+    verbose: bool,
+    locked: bool = False,
+) -> Iterator[Run]:
+    """Open the run of a configuration, and report the errors of the block; `locked` takes the lock of its folder."""
+    with reporting(as_json=as_json, verbose=verbose):
+        run = open_run(config, run_dir=run_dir, overrides=overrides or (), limit=limit, as_json=as_json)
+        from arf_programs.runs import lock_run
+
+        with lock_run(run) if locked else nullcontext():
+            yield run
 
 
 def open_run(
@@ -76,9 +94,27 @@ def open_run(
     )
 
 
+def finished_folder(
+    path: Path, *, run_dir: Path | None, overrides: Sequence[str] | None, as_json: bool = False
+) -> RunFolder:
+    """Find the folder of a run that is named by its configuration or by the folder itself.
+
+    Raises ConfigError for a wrong configuration, DataError when no run was begun.
+    """
+    if path.is_dir():
+        from arf_programs.runs import RunFolder
+
+        folder = RunFolder(path)
+    else:
+        folder = open_run(path, run_dir=run_dir, overrides=overrides or (), as_json=as_json).folder
+    if not folder.config.is_file():
+        raise DataError(f"{folder.path} is no run: it has no {folder.config.name}. `arf run CONFIG` makes one.")
+    return folder
+
+
 @contextmanager
 def reporting(*, as_json: bool = False, verbose: bool = False) -> Iterator[None]:
-    """Turn ARF's errors into a message and the exit code that the documentation promises."""
+    """Turn ARF's errors into a message and an exit code."""
     _quiet_libraries(verbose)
     try:
         yield
@@ -92,20 +128,32 @@ def reporting(*, as_json: bool = False, verbose: bool = False) -> Iterator[None]
         _complain(problems, as_json, type(error).__name__)
         raise typer.Exit(_exit_code(error)) from None
     except BrokenPipeError:
-        # The reader of our output has gone; Python would complain once more at exit.
+        # The reader of our output is gone. Without this Python would complain once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(FAILED) from None
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON object on stdout."""
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def print_lines(*lines: str) -> None:
+    """Print texts as they are: without markup, colours and wrapping."""
+    console = Console()
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def print_table(table: Table) -> None:
+    """Print a table as wide as the terminal allows."""
+    Console().print(table)
 
 
 def _exit_code(error: ArfError) -> int:
     if isinstance(error, BudgetError):
         return OVER_BUDGET
     return WRONG_INPUT if isinstance(error, UserError) else FAILED
-
-
-def print_json(value: Any) -> None:
-    """One JSON object on stdout."""
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
 
 
 def _complain(problems: Sequence[str], as_json: bool, kind: str) -> None:
@@ -129,22 +177,3 @@ def _quiet_libraries(verbose: bool) -> None:
     os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
     for name in _CHATTY:
         logging.getLogger(name).setLevel(logging.ERROR)
-
-
-RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="An arf.yaml, or the folder of a run.")]
-Arm = Annotated[str, typer.Option("--arm", help="Which student of the run: arf (the default) or another arm.")]
-
-
-def finished_folder(
-    path: Path, *, run_dir: Path | None, overrides: Sequence[str] | None, as_json: bool = False
-) -> RunFolder:
-    """The folder of the run. Raises ConfigError for a wrong configuration, DataError where no run was begun."""
-    if path.is_dir():
-        from arf_programs.runs import RunFolder
-
-        folder = RunFolder(path)
-    else:
-        folder = open_run(path, run_dir=run_dir, overrides=overrides or (), as_json=as_json).folder
-    if not folder.config.is_file():
-        raise DataError(f"{folder.path} is no run: it has no {folder.config.name}. `arf run CONFIG` makes one.")
-    return folder

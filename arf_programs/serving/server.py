@@ -1,7 +1,4 @@
-"""Which program serves a student, and the command that starts it. Pure but for looking at what is installed.
-
-A server as a process group of its own: started, waited for, and ended with all its children.
-"""
+"""Serve a model: choose a program, start it as a process group of its own, and end it with all its children."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +24,11 @@ from signatures.exceptions import ConfigError, MissingExtra, StageError
 EngineName = Literal["vllm", "transformers"]
 ENGINES: tuple[EngineName, ...] = ("vllm", "transformers")
 _NEEDED = ("fastapi", "uvicorn", "openai")  # by `transformers serve`
+_PAUSE = 0.2  # seconds between two looks
+_ANSWER = 5.0  # seconds for one look
+_GRACE = 20.0  # seconds to end by itself, before it is killed
+# The server looks for nothing on the Hub, and sends no usage statistics.
+_SILENT = {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "VLLM_NO_USAGE_STATS": "1"}
 
 
 @dataclass(frozen=True)
@@ -38,9 +40,9 @@ class Engine:
 
 
 def find_engine(wanted: EngineName | None = None) -> Engine:
-    """The engine of that name; without one vLLM where it is installed, else transformers.
+    """Find the engine of that name; without a name vLLM if it is installed, else transformers.
 
-    Raises MissingExtra when it is not installed.
+    Raises MissingExtra when the engine is not installed.
     """
     vllm = _find_vllm()
     if wanted == "vllm" and vllm is None:
@@ -53,32 +55,35 @@ def find_engine(wanted: EngineName | None = None) -> Engine:
             f"`transformers serve` needs {', '.join(missing)}: pip install 'arf-programs[serve]', "
             "or install vLLM on a machine with a GPU."
         )
-    # -P: the folder of the model, in which it is started, is no place to import from.
+    # -P: it starts in the folder of the model, and must not import from there.
     return Engine("transformers", (sys.executable, "-P", "-m", "transformers.cli.transformers", "serve"))
 
 
-def serve_command(engine: Engine, model: Path, *, host: str, port: int) -> list[str]:
-    """The command that serves the folder `model` under its own name, to be started in the folder that holds it.
+def serve(engine: Engine, model: Path, *, host: str, port: int, when_ready: Callable[[str], None]) -> None:
+    """Serve the folder `model` until Ctrl-C; `when_ready` gets the address once the server answers.
 
-    `transformers serve` knows a model only by the path that it was given, hence the working directory.
+    Raises KeyboardInterrupt on Ctrl-C, StageError when the server ends by itself.
     """
-    if engine.name == "vllm":
-        options = ["--served-model-name", model.name, "--host", host, "--port", str(port)]
-        return [*engine.program, model.name, *options]
-    return [*engine.program, model.name, "--host", host, "--port", str(port)]
+    with running(serve_command(engine, model, host=host, port=port), model.parent) as process:
+        address = f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}"  # noqa: S104
+        wait_until_ready(process, f"{address}/health")
+        when_ready(address)
+        wait_for_end(process)
+
+
+def serve_command(engine: Engine, model: Path, *, host: str, port: int) -> list[str]:
+    """Make the command that serves the folder `model` under its own name. Start it in the parent of `model`.
+
+    `transformers serve` names a model by the path that it was given, so the path must be the name.
+    """
+    name = ["--served-model-name", model.name] if engine.name == "vllm" else []
+    return [*engine.program, model.name, *name, "--host", host, "--port", str(port)]
 
 
 def _find_vllm() -> str | None:
-    """The command `vllm`: of this environment first, else of the search path."""
+    """Find the command `vllm` in this environment, else on the search path."""
     beside = Path(sys.executable).parent / "vllm"
     return str(beside) if beside.is_file() else shutil.which("vllm")
-
-
-_PAUSE = 0.2  # seconds between two looks
-_ANSWER = 5.0  # seconds for one look
-_GRACE = 20.0  # seconds for ending in peace, before it is killed
-# A server only answers what it is asked: it looks for nothing on the Hub, and reports to nobody.
-_SILENT = {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "VLLM_NO_USAGE_STATS": "1"}
 
 
 def refuse_taken_port(host: str, port: int) -> None:
@@ -93,13 +98,13 @@ def refuse_taken_port(host: str, port: int) -> None:
 
 @contextmanager
 def running(command: Sequence[str], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """The process of `command`, started in `folder`; what it prints goes to stderr.
+    """Start `command` in `folder` and give its process. Its output goes to stderr.
 
-    At the end of the block its whole process group is ended: first as by Ctrl-C, after 20 seconds by force. SIGTERM
-    in this process counts as Ctrl-C.
+    The end of the block ends its whole process group: first as by Ctrl-C, after 20 seconds by force. SIGTERM in this
+    process counts as Ctrl-C.
     """
     before = signal.signal(signal.SIGTERM, _as_interrupt)
-    # `GET /v1/models` of transformers fails without a cache of the Hub's, which a new machine has not.
+    # `GET /v1/models` of transformers fails without a cache folder of the Hub, and a new machine has none.
     environment = {**os.environ, **_SILENT, "HF_HUB_CACHE": str(folder.resolve())}
     process = subprocess.Popen(  # noqa: S603
         list(command), cwd=folder, env=environment, stdout=sys.stderr.fileno(), start_new_session=True
@@ -112,7 +117,7 @@ def running(command: Sequence[str], folder: Path) -> Iterator[subprocess.Popen[b
 
 
 def wait_until_ready(process: subprocess.Popen[bytes], url: str) -> None:
-    """Return when `GET url` is answered with success. Raises StageError when the server ends before."""
+    """Wait until `GET url` succeeds. Raises StageError when the server ends before."""
     while not _answers(url):
         code = process.poll()
         if code is not None:

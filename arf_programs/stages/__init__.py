@@ -15,7 +15,8 @@ from arf_programs.stages.stage import Stage, StageState, run_stage, run_together
 from arf_programs.stages.systems import models_of_systems, pairs_to_compare
 from arf_programs.stages.taxonomy import STAGE as TAXONOMY
 from arf_programs.stages.train import STAGE as TRAIN
-from arf_programs.stages.train import outlook_of, settings_of, student_name, training_log
+from arf_programs.stages.train import outlook_of, student_name, training_log
+from arf_programs.stages.training_process import run_training_module
 
 __all__ = [
     "ANALYZE",
@@ -42,7 +43,7 @@ __all__ = [
     "pairs_to_compare",
     "run_stage",
     "run_together",
-    "settings_of",
+    "run_training_module",
     "split_corpus",
     "state_of",
     "store_conversations",

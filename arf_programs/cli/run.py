@@ -1,0 +1,91 @@
+"""The commands that run the pipeline up to a stage, and `arf train`, which can also look ahead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from arf_programs.cli.session import (
+    WRONG_INPUT,
+    ConfigPath,
+    Json,
+    Limit,
+    RetryFailed,
+    RunDir,
+    Set,
+    Verbose,
+    opened_run,
+    print_json,
+)
+
+if TYPE_CHECKING:
+    from arf_programs.runs import Run
+
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Say what training would do and take, and what would not fit; do nothing.")
+]
+
+
+def stage_command(last: str) -> Callable[..., None]:
+    """Make the command that runs the pipeline up to and including stage `last`."""
+
+    def stage(
+        config: ConfigPath,
+        run_dir: RunDir = None,
+        overrides: Set = None,
+        limit: Limit = None,
+        retry_failed: RetryFailed = False,
+        as_json: Json = False,
+        verbose: Verbose = False,
+    ) -> None:
+        with opened_run(config, run_dir, overrides, limit, as_json=as_json, verbose=verbose, locked=True) as run:
+            _run_until(run, last, retry_failed, as_json)
+
+    return stage
+
+
+def train(
+    config: ConfigPath,
+    run_dir: RunDir = None,
+    overrides: Set = None,
+    limit: Limit = None,
+    dry_run: DryRun = False,
+    retry_failed: RetryFailed = False,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Fine-tune one student per arm."""
+    locked = not dry_run
+    with opened_run(config, run_dir, overrides, limit, as_json=as_json, verbose=verbose, locked=locked) as run:
+        if dry_run:
+            _look_ahead(run, as_json)
+        else:
+            _run_until(run, "train", retry_failed, as_json)
+
+
+def _run_until(run: Run, last: str, retry_failed: bool, as_json: bool) -> None:
+    from arf_programs import pipeline
+    from arf_programs.cli.output import result_json, show_result
+
+    pipeline.run_until(run, last, retry_failed=retry_failed)
+    if as_json:
+        print_json(result_json(run, last))
+    else:
+        show_result(run, last)
+
+
+def _look_ahead(run: Run, as_json: bool) -> None:
+    from arf_programs.stages import outlook_of
+
+    outlooks = {student: outlook_of(run, student) for student in run.config.train.students()}
+    if as_json:
+        figures = {student: outlook.figures for student, outlook in outlooks.items()}
+        arms = {arm: figures.pop(arm) for arm in run.config.train.arms}
+        print_json({"arms": arms, "preference": figures} if figures else {"arms": arms})
+    else:
+        for student, outlook in outlooks.items():
+            typer.echo(f"student_{student}\n{outlook.text}")
+    if any(outlook.figures["problems"] for outlook in outlooks.values()):
+        raise typer.Exit(WRONG_INPUT)
