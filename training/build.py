@@ -1,4 +1,4 @@
-"""`python -m training.build --run-dir RUN`: writes `train/<arm>.jsonl` for every arm, and `train/preference.jsonl`."""
+"""Write `train/<arm>.jsonl` for every arm, and `train/preference.jsonl`: `python -m training.build --run-dir RUN`."""
 
 from __future__ import annotations
 
@@ -63,8 +63,8 @@ def _strategy(config: Config, arm: Arm) -> str:
 
 def _revisions(folder: RunFolder, config: Config, arm: Arm) -> list[Revision]:
     strategy = _strategy(config, arm)
-    main = strategy == config.revise.strategy
-    return list(read_jsonl(folder.revisions if main else folder.revisions_by(strategy), Revision))
+    is_main = strategy == config.revise.strategy
+    return list(read_jsonl(folder.revisions if is_main else folder.revisions_by(strategy), Revision))
 
 
 def _samples(folder: RunFolder, config: Config, arm: Arm) -> list[Revision]:

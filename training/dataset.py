@@ -1,7 +1,7 @@
-"""Turns drafts and revisions into the training examples of an arm: pure functions, no torch.
+"""Turn drafts and revisions into the training examples of an arm: pure functions, no torch.
 
-The arms differ in their completions alone: `teacher` trains on the drafts as they are, the others on revised ones:
-`arf` on those of the configured strategy, `rewrite` and `taxonomy` on those of their own.
+The arms differ only in their completions. `teacher` trains on the drafts as they are, `arf` on the revisions of the
+configured strategy, `rewrite` and `taxonomy` on those of their own strategy.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ Item = TypeVar("Item", Summary, Revision)
 
 @dataclass(frozen=True)
 class ArmData:
-    """The examples of an arm, in the order of the conversations, and how many were left out for which reason.
+    """The examples of an arm, in the order of the conversations, and the number of those left out by reason.
 
-    Without sampled revisions the two add up to the number of training conversations; with them a conversation may have
+    Without sampled revisions the two add up to the number of training conversations. With them a conversation may have
     several examples.
     """
 
@@ -48,17 +48,17 @@ def build_arm(
     on_reject: OnReject,
     samples: Sequence[Revision] = (),
 ) -> ArmData:
-    """The training examples of `arm` for `conversations`, which are those of the training split alone.
+    """Build the training examples of `arm` for `conversations`, which come from the training split only.
 
-    Drafts and revisions of other conversations are passed over, so nothing of the holdout can slip in. `on_reject`
-    says what a rejected revision gives: nothing (`drop`), its draft (`keep_draft`), or the text with those edits that
-    were verified (`keep_partial`; nothing if there are none). `samples` are further revisions, of which every verified
-    one is an example too (rejection-sampling fine-tuning: Yuan et al. 2023, arXiv 2308.01825); where there is one, a
+    Drafts and revisions of other conversations are ignored, so nothing of the holdout can slip in. `on_reject` says
+    what a rejected revision gives: nothing (`drop`), its draft (`keep_draft`), or the text with the verified edits
+    (`keep_partial`; nothing if no edit was verified). `samples` are further revisions; each verified one is an example
+    too (rejection-sampling fine-tuning: Yuan et al. 2023, arXiv 2308.01825). If a conversation has such a sample, its
     rejected revision gives nothing. Raises DataError when a conversation has two drafts or two revisions.
     """
     drafts_by_id = _by_conversation(drafts, "drafts")
     revisions_by_id = _by_conversation(revisions, "revisions")
-    sampled = verified_by_conversation(samples)
+    sampled = _group_verified(samples)
     examples: list[TrainingExample] = []
     left_out: Counter[LeftOut] = Counter()
     for conversation in conversations.values():
@@ -78,14 +78,20 @@ def build_pairs(
     revisions: Iterable[Revision],
     instruction: str,
 ) -> tuple[PreferencePair, ...]:
-    """A pair for each verified revision of `conversations` that changed its draft, in the revisions' order."""
+    """Build a pair from each verified revision of `conversations` that changed its draft, in the revisions' order."""
     pairs = []
     for row in revisions:
         chosen, rejected = row.after.strip(), row.before.strip()
-        known = conversations.get(row.conversation_id)
-        if known is None or row.verdict is not Verdict.VERIFIED or not chosen or not rejected or chosen == rejected:
+        conversation = conversations.get(row.conversation_id)
+        if (
+            conversation is None
+            or row.verdict is not Verdict.VERIFIED
+            or not chosen
+            or not rejected
+            or chosen == rejected
+        ):
             continue
-        messages = build_messages(instruction, known)
+        messages = build_messages(instruction, conversation)
         pairs.append(
             PreferencePair(
                 conversation_id=row.conversation_id,
@@ -98,17 +104,17 @@ def build_pairs(
     return tuple(pairs)
 
 
-def verified_by_conversation(revisions: Iterable[Revision]) -> Mapping[str, list[Revision]]:
-    """The verified revisions that have a text, by conversation; an empty list for one without any."""
-    found: defaultdict[str, list[Revision]] = defaultdict(list)
+def _group_verified(revisions: Iterable[Revision]) -> Mapping[str, list[Revision]]:
+    """Group the verified revisions that have a text by conversation; a conversation without any has an empty list."""
+    verified: defaultdict[str, list[Revision]] = defaultdict(list)
     for row in revisions:
         if row.verdict is Verdict.VERIFIED and row.after.strip():
-            found[row.conversation_id].append(row)
-    return found
+            verified[row.conversation_id].append(row)
+    return verified
 
 
 def prompt_sha256(messages: Sequence[Message]) -> str:
-    """SHA-256, in hexadecimal, of the messages as compact JSON with sorted keys."""
+    """Hash the messages as compact JSON with sorted keys: SHA-256 in hexadecimal."""
     text = json.dumps([message.model_dump() for message in messages], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -134,7 +140,7 @@ def _example(arm: Arm, conversation: Conversation, messages: tuple[Message, ...]
 def _targets(
     arm: Arm, draft: Summary | None, revision: Revision | None, further: Sequence[Revision], on_reject: OnReject
 ) -> list[_Target] | LeftOut:
-    """What is trained on for one conversation; `further` are its verified samples."""
+    """Choose the texts to train on for one conversation; `further` are its verified samples."""
     target = _target(arm, draft, revision, on_reject)
     if arm == "teacher" or draft is None or not further:
         return target if isinstance(target, str) else [target]
@@ -193,9 +199,9 @@ def _revision_provenance(revision: Revision) -> Provenance:
 
 
 def _by_conversation(records: Iterable[Item], what: str) -> dict[str, Item]:
-    found: dict[str, Item] = {}
+    by_id: dict[str, Item] = {}
     for record in records:
-        if record.conversation_id in found:
+        if record.conversation_id in by_id:
             raise DataError(f"{what}: conversation {record.conversation_id!r} is there twice: remove one of its rows.")
-        found[record.conversation_id] = record
-    return found
+        by_id[record.conversation_id] = record
+    return by_id

@@ -1,7 +1,7 @@
-"""Fine-tuning as DSPy asks for it (`dspy.BootstrapFinetune`, `dspy.BetterTogether`), done by `training.sft`.
+"""Fine-tuning for DSPy's weight optimizers (`dspy.BootstrapFinetune`, `dspy.BetterTogether`) by `training.sft`.
 
 DSPy's own local provider is written for an earlier TRL. This one trains the LoRA adapter of an `embedded/` model in a
-process of its own, and what comes out is again an `embedded/` model.
+process of its own, and the result is again an `embedded/` model.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _ONE_AT_A_TIME = Lock()  # DSPy starts all jobs of a program at once, and there 
 
 
 def trainable_lm(config: ModelConfig, folder: Path, *, seed: int) -> dspy.LM:
-    """The model of a role, as `build_lm` makes it, that DSPy can fine-tune; what is trained goes into `folder`.
+    """Build the model of a role as `build_lm` does, for DSPy to fine-tune; trained models go into `folder`.
 
     Raises ConfigError for a model that does not run in this process, and what `build_lm` raises.
     """
@@ -43,12 +43,12 @@ def trainable_lm(config: ModelConfig, folder: Path, *, seed: int) -> dspy.LM:
 
 
 class SummaryAdapter(PlainAdapter, dspy.ChatAdapter):  # type: ignore[name-defined, unused-ignore]
-    """For `BootstrapFinetune(adapter=...)` on `Summarize`: rows in the very form in which it asks."""
+    """For `BootstrapFinetune(adapter=...)` on `Summarize`: rows have the form of its requests."""
 
     def format_assistant_message_content(
         self, signature: type[dspy.Signature], outputs: dict[str, Any], missing_field_message: str | None = None
     ) -> str:
-        """The output alone, without field markers."""
+        """Write the output alone, without field markers."""
         (target,) = signature.output_fields
         return str(outputs[target])
 
@@ -63,16 +63,16 @@ class TypedAdapter(dspy.JSONAdapter):  # type: ignore[name-defined, unused-ignor
         inputs: dict[str, Any],
         outputs: dict[str, Any],
     ) -> dict[str, list[Any]]:
-        """Prompt and answer as chat messages, the answer as JSON. DSPy's own JSON adapter lacks this."""
+        """Write prompt and answer as chat messages, the answer as JSON. DSPy's own JSON adapter lacks this."""
         data: dict[str, list[Any]] = dspy.ChatAdapter.format_finetune_data(self, signature, demos, inputs, outputs)
         return data
 
 
 class TrlProvider(Provider):
-    """Fine-tunes by `python -m training.sft`, one job at a time; launching and killing are nothing to do.
+    """Fine-tunes by `python -m training.sft`, one job at a time. Nothing has to be launched or killed.
 
     `train_kwargs` are settings of `training.settings.TrainSettings` (epochs, learning_rate, lora, ...). The same job
-    given again, with the same rows and settings, goes on where it was, or is found done.
+    given again, with the same rows and settings, goes on where it was, or ends at once if it is done.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -109,7 +109,7 @@ class TrlProvider(Provider):
         return trained
 
     def _base(self, name: str) -> str:
-        """The model to start from; an adapter is merged first, since `training.sft` trains on whole models."""
+        """Return the model to start from; an adapter is merged first, since `training.sft` needs a whole model."""
         weights = resolve_weights(name)
         if not (isinstance(weights, Path) and is_adapter(weights)):
             return name
@@ -130,7 +130,7 @@ class TrlProvider(Provider):
 
 
 def examples_from(train_data: Sequence[Mapping[str, Any]]) -> list[TrainingExample]:
-    """DSPy's chat rows as training examples: all messages but the last are the prompt, the last is the completion.
+    """Turn DSPy's chat rows into training examples: the last message is the completion, all others are the prompt.
 
     Raises DataError for a row whose last message is no answer of the assistant, or a blank one, and when there is none.
     """

@@ -1,10 +1,10 @@
-"""Takes a student out of its run: as an adapter or merged into its base, with a model card.
+"""Take a student out of its run: as an adapter or merged into its base, with a model card.
 
     python -m training.export --run-dir runs/my-run --arm arf --output my-student [--merged]
     python -m training.export --adapter runs/my-run/student/arf --output my-student
 
-The second form merges any adapter, and knows no run to write a card of. What is merged is an ordinary transformers
-model, in safetensors, which any server loads without PEFT.
+The second form merges any adapter, and writes no card, since it has no run to describe. A merged student is an ordinary
+transformers model in safetensors, which any server loads without PEFT.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def export_student(folder: RunFolder, arm: str, output: Path, *, merged: bool, l
     anything else, and what `training.model_card.gather` raises.
     """
     student = find_student(folder, arm)
-    refuse_to_overwrite(output)
+    _refuse_to_overwrite(output)
     adapter = is_adapter(student)
     form = "merged model" if adapter and merged else ADAPTER if adapter else "model"
     card = render_card(gather(folder, arm, form=form, license=license))
@@ -83,8 +83,8 @@ def export_student(folder: RunFolder, arm: str, output: Path, *, merged: bool, l
         write_text_atomic(made / CARD, card)
 
 
-def refuse_to_overwrite(output: Path) -> None:
-    """Raise DataError when `output` is there and is neither empty nor an earlier export."""
+def _refuse_to_overwrite(output: Path) -> None:
+    """Raise DataError when `output` exists and is neither empty nor an earlier export."""
     if not output.exists() or (output.is_dir() and not any(output.iterdir())):
         return
     card = output / CARD
@@ -94,7 +94,7 @@ def refuse_to_overwrite(output: Path) -> None:
 
 @contextmanager
 def _whole_or_not(output: Path) -> Iterator[Path]:
-    """A folder to write into that takes the place of `output` once all went well."""
+    """Give a folder to write into; it replaces `output` when the block ends without an error."""
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as temporary:
         made = Path(temporary) / "made"
@@ -118,7 +118,7 @@ def _merge(adapter: Path, made: Path) -> None:
 
 
 def _copy(student: Path, made: Path) -> None:
-    """Copy weights and tokenizer. An adapter names its base as the Hub knows it, never a folder of this machine."""
+    """Copy weights and tokenizer. An adapter names its base by its id on the Hub, never by a local folder."""
     for path in sorted(student.iterdir()):
         if path.is_file() and path.suffix in _PUBLISHED and path.name != LOG:
             shutil.copyfile(path, made / path.name)

@@ -1,8 +1,7 @@
-"""Gathers what a model card says from the files of a run.
+"""The model card of a student, in the form of the Hugging Face Hub: YAML metadata, then Markdown.
 
-The model card of a student, in the form of the Hugging Face Hub: YAML metadata, then Markdown. No torch.
-
-A card is public, and the run is not: it holds counts, scores and settings, and no conversation, id, path or endpoint.
+A card is public, and the run is not. So a card holds counts, scores and settings, and no conversation, id, path or
+endpoint.
 """
 
 from __future__ import annotations
@@ -15,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from markupsafe import Markup
-from pydantic import Field
 
+from arf_programs import __version__
 from arf_programs.config import PREFERENCE_STUDENTS, Config, Role, load_config
 from arf_programs.metrics import METRICS, Comparison, Interval, in_order
 from arf_programs.models import SMOLLM2
@@ -29,18 +28,74 @@ from signatures.records import PreferencePair, Record, TrainingExample
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+MARK: Final = "made by arf export"
+ADAPTER: Final = "LoRA adapter"
+UNKNOWN_LICENSE: Final = "other"
+_MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]#!|~$])")
+_TAGS: Final = ("arf", "summarization", "customer-service", "distillation")
 _KNOWN_BASES = {SMOLLM2: ("HuggingFaceTB/SmolLM2-135M-Instruct", "apache-2.0")}
 _HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 _DATA_ROLES: tuple[Role, ...] = ("teacher", "analyst", "editor")
-_COMPARED = ("error_rate", "errors_per_summary", "rating", "rougeL")  # the others stand in the table of systems
-_WITHOUT = {"base", "arm", "lora"}  # said elsewhere, or spelled out
+_COMPARED = ("error_rate", "errors_per_summary", "rating", "rougeL")  # the other metrics are in the table of systems
+_ELSEWHERE = {"base", "arm", "lora"}  # settings that stand in other places of the card
+
+
+class RoleNote(Record):
+    """A model that helped to make the training data; `license` is the note of the configuration."""
+
+    name: str
+    model: str
+    license: str | None = None
+
+
+class SystemRow(Record):
+    """The scores of one system, a cell for each metric."""
+
+    name: str
+    n: int
+    cells: tuple[str, ...]
+
+
+class DifferenceRow(Record):
+    """The student less another system in one metric."""
+
+    other: str
+    metric: str
+    difference: str
+    n: int
+
+
+class Card(Record):
+    """The facts of a card. `form` is `LoRA adapter`, `merged model` or `model`; `hub_base` the base's id on the Hub."""
+
+    name: str
+    arm: str
+    form: str
+    base: str
+    hub_base: str | None = None
+    base_license: str = UNKNOWN_LICENSE
+    arf_version: str
+    instruction: str
+    examples: int
+    conversations: int = 0
+    holdout: int = 0
+    made_of: tuple[tuple[str, int], ...] = ()
+    left_out: tuple[tuple[str, int], ...] = ()
+    roles: tuple[RoleNote, ...] = ()
+    confidence: str = ""
+    metrics: tuple[str, ...] = ()
+    systems: tuple[SystemRow, ...] = ()
+    differences: tuple[DifferenceRow, ...] = ()
+    judged: bool = False
+    training: tuple[tuple[str, str], ...] = ()
+    lineage: tuple[tuple[str, str], ...] = ()
 
 
 def gather(folder: RunFolder, arm: str, *, form: str, license: str | None = None) -> Card:
-    """The facts about the student of `arm`, as exported in `form`; `license` overrides that of the base.
+    """Gather the facts about the student of `arm`, as exported in `form`; `license` overrides that of the base.
 
-    Scores are taken only from a report that is about these very students. Raises ConfigError, DataError or StageError
-    when a file of the run is missing or broken.
+    Scores are taken only from a report about these very students. Raises ConfigError, DataError or StageError when a
+    file of the run is missing or broken.
     """
     config, log = load_config(folder.config), training_log(folder, arm)
     hub_base, known_license = base_of(log["base"])
@@ -59,12 +114,12 @@ def gather(folder: RunFolder, arm: str, *, form: str, license: str | None = None
         lineage=_lineage(folder, arm, log),
         **_data(folder, arm),
         **(_scores(summary, config, arm) if summary else {}),
-        arf_version=_arf_version(),
+        arf_version=__version__,
     )
 
 
 def base_of(name: str) -> tuple[str | None, str]:
-    """The Hub id of a base model, None for a folder, and its licence as far as it is known."""
+    """Return the Hub id of a base model, None for a folder, and its licence, `other` if it is unknown."""
     if name in _KNOWN_BASES:
         return _KNOWN_BASES[name]
     is_id = bool(_HUB_ID.fullmatch(name)) and not Path(name).exists()
@@ -72,20 +127,14 @@ def base_of(name: str) -> tuple[str | None, str]:
 
 
 def shown_model(model: str) -> str:
-    """A model string without the folders of the machine: of `embedded/PATH`, the last name of the path."""
+    """Remove the folders of the machine from a model string: `embedded/PATH` keeps the last name of the path."""
     provider, _, path = model.partition("/")
     is_folder = provider == "embedded" and (path.startswith((".", "~", "/")) or Path(path).exists())
     return f"{provider}/{Path(path).name}" if is_folder else model
 
 
-def _arf_version() -> str:
-    from arf_programs import __version__
-
-    return __version__
-
-
 def _summary(folder: RunFolder) -> RunSummary | None:
-    """The figures of the run; None where there are none, or where they are about students trained earlier."""
+    """Read the figures of the run; None if there are none, or if they are about students trained earlier."""
     manifest = read_manifest(folder.manifest("report"))
     if manifest is None or manifest.fingerprint.get(folder.student.name) != digest_file(folder.student):
         return None
@@ -93,7 +142,7 @@ def _summary(folder: RunFolder) -> RunSummary | None:
 
 
 def _data_file(folder: RunFolder, arm: str) -> Path:
-    """What the student of an arm, or of the preference stage, was trained on."""
+    """The file that the student was trained on."""
     return folder.train / ("preference.jsonl" if _is_preference(arm) else f"{arm}.jsonl")
 
 
@@ -132,7 +181,9 @@ def _scores(summary: RunSummary, config: Config, arm: str) -> dict[str, Any]:
         "judged": config.evaluate.analyst or config.evaluate.judge,
         "metrics": tuple(METRICS[name].label for name in metrics),
         "systems": tuple(_system_row(name, systems[name], metrics) for name in in_order(systems)),
-        "differences": tuple(_difference_row(row) for row in summary.compared() if _is_shown(row, own)),
+        "differences": tuple(
+            _difference_row(row) for row in summary.compared() if row.a == own and row.metric in _COMPARED
+        ),
     }
 
 
@@ -148,10 +199,6 @@ def _cell(metric: str, interval: Interval | None) -> str:
     return f"{value} ({low} to {high})"
 
 
-def _is_shown(row: Comparison, own: str) -> bool:
-    return row.a == own and row.metric in _COMPARED
-
-
 def _difference_row(row: Comparison) -> DifferenceRow:
     value, low, high = (figure(number, row.metric, signed=True) for number in (row.difference, row.low, row.high))
     return DifferenceRow(
@@ -160,7 +207,7 @@ def _difference_row(row: Comparison) -> DifferenceRow:
 
 
 def _training(log: dict[str, Any]) -> tuple[tuple[str, str], ...]:
-    settings = {key: value for key, value in log["settings"].items() if key not in _WITHOUT}
+    settings = {key: value for key, value in log["settings"].items() if key not in _ELSEWHERE}
     preference = settings.pop("preference", None) or {}
     settings.update({f"preference.{key}": value for key, value in preference.items()})
     settings.update({f"lora.{key}": value for key, value in (log["settings"].get("lora") or {}).items()})
@@ -181,66 +228,8 @@ def _lineage(folder: RunFolder, arm: str, log: dict[str, Any]) -> tuple[tuple[st
     return tuple({"training fingerprint": log["fingerprint"], **digests, **versions}.items())
 
 
-MARK: Final = "made by arf export"
-ADAPTER: Final = "LoRA adapter"
-UNKNOWN_LICENSE: Final = "other"
-_MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]#!|~$])")
-_TAGS: Final = ("arf", "summarization", "customer-service", "distillation")
-
-
-class RoleNote(Record):
-    """A model that had a part in the training data; `license` is the note of the configuration."""
-
-    name: str
-    model: str
-    license: str | None = None
-
-
-class SystemRow(Record):
-    """The scores of one system, a cell for each metric."""
-
-    name: str
-    n: int
-    cells: tuple[str, ...]
-
-
-class DifferenceRow(Record):
-    """The student less another system in one metric."""
-
-    other: str
-    metric: str
-    difference: str
-    n: int
-
-
-class Card(Record):
-    """All that a card says. `form` is `LoRA adapter`, `merged model` or `model`; `hub_base`: its base on the Hub."""
-
-    name: str
-    arm: str
-    form: str
-    base: str
-    hub_base: str | None = None
-    base_license: str = UNKNOWN_LICENSE
-    arf_version: str
-    instruction: str
-    examples: int
-    conversations: int = 0
-    holdout: int = 0
-    made_of: tuple[tuple[str, int], ...] = ()
-    left_out: tuple[tuple[str, int], ...] = ()
-    roles: tuple[RoleNote, ...] = ()
-    confidence: str = ""
-    metrics: tuple[str, ...] = ()
-    systems: tuple[SystemRow, ...] = ()
-    differences: tuple[DifferenceRow, ...] = ()
-    judged: bool = False
-    training: tuple[tuple[str, str], ...] = ()
-    lineage: tuple[tuple[str, str], ...] = Field(default=())
-
-
 def render_card(card: Card) -> str:
-    """The README.md of an exported student. Every text is taken to be hostile: it is cleaned and escaped."""
+    """Write the README.md of an exported student. Every text may be hostile, so it is cleaned and escaped."""
     template = _environment().get_template("model_card.md.j2")
     text = template.render(
         card=card,
@@ -252,7 +241,7 @@ def render_card(card: Card) -> str:
 
 
 def escape(value: object) -> object:
-    """What Jinja does to every value: a text becomes one line in which nothing is Markdown or HTML."""
+    """Turn a text into one line in which nothing is Markdown or HTML; Jinja does it to every value."""
     if not isinstance(value, str) or isinstance(value, Markup):
         return "" if value is None else value
     line = " ".join(clean(value).split())
@@ -260,7 +249,7 @@ def escape(value: object) -> object:
 
 
 def code_block(value: str) -> Markup:
-    """A text as an indented code block, which it cannot leave, since no line of it begins at the margin."""
+    """Indent a text as a code block. The text cannot leave the block, since none of its lines begins at the margin."""
     return Markup("\n".join(f"    {line}" for line in clean(value).split("\n")))  # noqa: S704 - as the docstring says
 
 

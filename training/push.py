@@ -1,6 +1,6 @@
-"""Exports a student and uploads it: `python -m training.push --run-dir runs/my-run --arm arf --repo me/my-student`.
+"""Export a student and upload it: `python -m training.push --run-dir runs/my-run --arm arf --repo me/my-student`.
 
-The token comes from the environment variable HF_TOKEN and is passed to huggingface_hub alone.
+The token comes from the environment variable HF_TOKEN and is passed only to huggingface_hub.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def push(folder: RunFolder, arm: str, repo: str, *, merged: bool, private: bool, license: str | None = None) -> None:
-    """Upload the student of an arm with its card to a model repository of the Hub, which is made if it is missing.
+    """Upload the student of an arm with its card to a model repository of the Hub, and make the repository if needed.
 
-    `private` says how a new repository is made; one that is there keeps its visibility. Raises ConfigError when
+    `private` applies to a new repository; an existing one keeps its visibility. Raises ConfigError when
     HF_TOKEN is not set, StageError when the Hub refuses or cannot be reached, and what `export_student` raises.
     """
     token = os.environ.get(TOKEN, "").strip()

@@ -1,7 +1,4 @@
-"""What the commands of this package have in common: quiet libraries, clean messages and exit codes.
-
-What a training run is told: the `train` section of arf.yaml, and what belongs to one arm of it.
-"""
+"""The settings of a training, and what the commands of this package share: quiet libraries, messages, exit codes."""
 
 from __future__ import annotations
 
@@ -22,21 +19,18 @@ from signatures.exceptions import ArfError, ConfigError, UserError
 
 
 def run_command(work: Callable[[TextIO], None]) -> int:
-    """Run `work` with the real stdout, which no library can write to meanwhile, and return the exit code.
+    """Run `work` with the real stdout, while libraries write to stderr instead, and return the exit code.
 
-    0: done; 1: failed at work; 2: the user's input is wrong; 130: interrupted with Ctrl-C. What is raised otherwise
-    is a defect, and keeps its traceback.
+    0: done; 1: failed at work; 2: the user's input is wrong; 130: interrupted with Ctrl-C. Any other exception is a
+    defect, and keeps its traceback.
     """
     machine = sys.stdout
     try:
         with contextlib.redirect_stdout(sys.stderr):
             work(machine)
-    except ArfError as error:
+    except (ArfError, OSError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 2 if isinstance(error, UserError) else 1
-    except OSError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 1
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         return 130
@@ -44,11 +38,11 @@ def run_command(work: Callable[[TextIO], None]) -> int:
 
 
 def quiet_libraries() -> None:
-    """Keep progress bars and chatter out of the logs, and the usage statistics of TRL at home.
+    """Keep progress bars and chatter out of the logs, and send no usage statistics.
 
-    Call it before anything loads torch, which reads at that moment how its threads should wait.
+    Call it before anything loads torch, which reads OMP_WAIT_POLICY at that moment.
     """
-    # Threads that spin while they wait starve their own peers when other processes share the cores.
+    # Threads that spin while they wait take time from their own peers when other processes share the cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     import datasets
     import huggingface_hub
@@ -62,15 +56,13 @@ def quiet_libraries() -> None:
 
 
 class TrainSettings(TrainConfig):
-    """The `train` section (base, epochs, learning_rate, lora, ...) with arm, seed and the finer points of the run.
+    """The `train` section (base, epochs, learning_rate, lora, ...) with arm, seed and details of the run.
 
-    Where the defaults come from: LoRA on every linear layer, at a learning rate about ten times that of full
-    fine-tuning, is what Schulman et al., "LoRA Without Regret" (Thinking Machines, 2025) found to match it; 2e-4 is the
-    rate of QLoRA (Dettmers et al. 2023, arXiv 2305.14314) for models of 7B to 13B parameters. A model of 135M with an
-    adapter on its last 8 layers alone learns most, of the rates tried, at 2e-3. Weight decay, gradient norm and linear
-    schedule are the defaults of transformers.
-
-    How `edit_weight` and `TrainingExample.weight` enter the loss: `training.loop.lengths`.
+    Sources of the defaults: Schulman et al., "LoRA Without Regret" (Thinking Machines, 2025) found that LoRA on every
+    linear layer matches full fine-tuning at about ten times its learning rate. 2e-4 is the rate of QLoRA (Dettmers et
+    al. 2023, arXiv 2305.14314) for models of 7B to 13B parameters. A model of 135M with an adapter on its last 8 layers
+    learned most at 2e-3, of the rates tried. Weight decay, gradient norm and linear schedule are the defaults of
+    transformers. `training.loop.loss_weights` has the formula of `edit_weight` and `TrainingExample.weight`.
     """
 
     arm: str | None = Field(default=None, description="arm of the rows; null: as the rows say")
@@ -87,17 +79,17 @@ class TrainSettings(TrainConfig):
         return value
 
     def as_json(self) -> dict[str, JsonValue]:
-        """The settings of fine-tuning, without what else the run trains and on whose terms."""
+        """The settings of fine-tuning, without other arms, the preference stage and the terms of providers."""
         return self.model_dump(mode="json", exclude={"arms", "preference", "acknowledge_terms"})
 
     def fingerprint(self, data: bytes) -> str:
-        """SHA-256 over these settings and the bytes of the training file: what a checkpoint is good for."""
+        """Hash these settings and the bytes of the training file with SHA-256; a checkpoint belongs to one hash."""
         text = json.dumps(self.as_json(), sort_keys=True)
         return hashlib.sha256(text.encode() + b"\0" + data).hexdigest()
 
 
 def load_settings(path: Path | None, overrides: Mapping[str, Any]) -> TrainSettings:
-    """Read a JSON file (none: all defaults) and lay `overrides` over it; `lora` is merged key by key.
+    """Read a JSON file (None: all defaults) and apply `overrides`; `lora` is merged key by key.
 
     Raises ConfigError listing every problem.
     """
