@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +25,9 @@ from arf_programs.cli.session import (
     print_json,
     reporting,
 )
+from signatures.exceptions import ConfigError
+
+_TEMPLATES = ("arf.yaml", "conversations.jsonl", "labeled.jsonl")
 
 app = typer.Typer(
     name="arf",
@@ -58,11 +62,22 @@ def init(
 ) -> None:
     """Write a commented arf.yaml, a labelled-set template and a three-conversation example."""
     with reporting(verbose=verbose):
-        from arf_programs.cli.init import write_templates
-
-        for path in write_templates(directory):
+        for path in _write_templates(directory):
             typer.echo(f"wrote {path}")
         typer.echo(f"Next: arf check {directory / 'arf.yaml'}")
+
+
+def _write_templates(directory: Path) -> list[Path]:
+    """Write the starting files. Raises ConfigError, before anything is written, if one of them exists."""
+    targets = [directory / name for name in _TEMPLATES]
+    there = [str(path) for path in targets if path.exists()]
+    if there:
+        raise ConfigError(f"{', '.join(there)}: already there, and not overwritten: choose another folder.")
+    directory.mkdir(parents=True, exist_ok=True)
+    templates = files("arf_programs.cli") / "templates" / "init"
+    for name, target in zip(_TEMPLATES, targets, strict=True):
+        target.write_text((templates / name).read_text(encoding="utf-8"), encoding="utf-8")
+    return targets
 
 
 @app.command()

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -28,13 +27,7 @@ if TYPE_CHECKING:
     from arf_programs.runs import Run
 
 
-class Target(StrEnum):
-    """What can be compiled."""
-
-    ANALYZE = "analyze"
-    REVISE = "revise"
-    JUDGE = "judge"
-    SUMMARIZE = "summarize"
+Target = Literal["analyze", "revise", "judge", "summarize"]
 
 
 def compile_command(
@@ -58,35 +51,27 @@ def compile_command(
 ) -> None:
     """Compile one program, or show its prompts."""
     with opened_run(config, run_dir, overrides, limit, as_json=as_json, verbose=verbose) as run:
-        from arf_programs.compiling import show_prompts
+        from arf_programs.compiling import compile_program, show_prompts
         from arf_programs.runs import lock_run
 
         name = None if show else _optimizer(optimizer)
         with lock_run(run):
             if name is None:
-                _print_prompts(show_prompts(run, target.value), as_json)
-            else:
-                _compile(run, target, name, budget_calls, force=force, as_json=as_json)
+                _print_prompts(show_prompts(run, target), as_json)
+                return
+            card, path = compile_program(run, target, name, budget_calls=budget_calls, force=force)
+        if as_json:
+            print_json({"ok": True, "card": str(path), "adopted": card.adopted, **card.model_dump(mode="json")})
+        else:
+            _show_card(card, path, run)
 
 
 def _optimizer(name: str | None) -> OptimizerName:
-    for known in OPTIMIZERS:
-        if known == name:
-            return known
+    for optimizer in OPTIMIZERS:
+        if optimizer == name:
+            return optimizer
     wrong = f"there is no optimizer {name!r}" if name else "no optimizer is named"
     raise ConfigError(f"--optimizer: {wrong}: name one of {', '.join(OPTIMIZERS)}")
-
-
-def _compile(
-    run: Run, target: Target, optimizer: OptimizerName, budget_calls: int | None, *, force: bool, as_json: bool
-) -> None:
-    from arf_programs.compiling import compile_program
-
-    card, path = compile_program(run, target.value, optimizer, budget_calls=budget_calls, force=force)
-    if as_json:
-        print_json({"ok": True, "card": str(path), "adopted": card.adopted, **card.model_dump(mode="json")})
-    else:
-        _show_card(card, path, run)
 
 
 def _print_prompts(prompts: dict[str, str], as_json: bool) -> None:

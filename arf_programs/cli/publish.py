@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -83,13 +82,6 @@ def _say_published(target: str | Path, arm: str, as_json: bool) -> None:
         typer.echo(f"The student of arm {arm} is in {target}; its README.md is the model card.")
 
 
-class EngineChoice(StrEnum):
-    """What can serve a student."""
-
-    VLLM = "vllm"
-    TRANSFORMERS = "transformers"
-
-
 def serve(
     run: RunPath,
     arm: Arm = "arf",
@@ -98,7 +90,7 @@ def serve(
         "127.0.0.1"
     ),
     engine: Annotated[
-        EngineChoice | None,
+        Literal["vllm", "transformers"] | None,
         typer.Option("--engine", help="vllm or transformers; vLLM is taken where it is installed."),
     ] = None,
     run_dir: RunDir = None,
@@ -112,7 +104,7 @@ def serve(
         from arf_programs.serving import find_engine, merged_student, refuse_taken_port
         from arf_programs.serving import serve as serve_model
 
-        program = find_engine(engine.value if engine else None)
+        program = find_engine(engine)
         refuse_taken_port(host, port)
         model = merged_student(folder, arm)
         try:
