@@ -48,12 +48,23 @@ def assemble(
 
     Raises ConfigError for targets that the model does not have.
     """
-    weighted = are_weighted(examples, settings.edit_weight)
-    kind = WeightedTrainer if weighted else StudentTrainer
+    chats = [chat_messages(example) for example in examples]
+    dataset = Dataset.from_list([{"prompt": prompt, "completion": completion} for prompt, completion in chats])
+    kind = StudentTrainer
+    if are_weighted(examples, settings.edit_weight):
+        kind = WeightedTrainer
+        weights = [token_weights(tokenizer, example, settings.edit_weight) for example in examples]
+        dataset = dataset.add_column(COLUMN, weights)
     trainer = kind(
         model=model if settings.method == "full" else with_adapter(model, settings),
-        args=_sft_config(settings, hardware, folder, rows=len(examples)),
-        train_dataset=_weighted_dataset(examples, tokenizer, settings) if weighted else _dataset(examples),
+        args=SFTConfig(
+            train_sampling_strategy="group_by_length" if hardware.is_gpu and not settings.packing else "random",
+            packing=settings.packing,
+            max_length=settings.max_length,
+            completion_only_loss=True,
+            **_training_arguments(settings, hardware, folder, rows=len(examples)),
+        ),
+        train_dataset=dataset,
         processing_class=tokenizer,
         callbacks=callbacks,
     )
@@ -82,10 +93,19 @@ def assemble_preference(
     which changes nothing at first, so the reference is the base. With method `full` every weight of `model` is trained,
     and TRL loads it a second time as the reference. Raises ConfigError for targets that the model does not have.
     """
+    if adapter is not None:
+        student = PeftModel.from_pretrained(model, adapter, is_trainable=True)
+    else:
+        student = model if settings.method == "full" else with_adapter(model, settings)
     trainer = PreferenceTrainer(
-        model=_student(model, settings, adapter),
-        args=_dpo_config(settings, hardware, folder, rows=len(pairs)),
-        train_dataset=_preference_dataset(pairs),
+        model=student,
+        args=DPOConfig(
+            loss_type=[settings.preference.method],
+            beta=settings.preference.beta,
+            max_length=None,  # the pairs were measured before: nothing is cut
+            **_training_arguments(settings, hardware, folder, rows=len(pairs)),
+        ),
+        train_dataset=Dataset.from_list([pair.model_dump(include={"prompt", "chosen", "rejected"}) for pair in pairs]),
         processing_class=tokenizer,
         callbacks=callbacks,
     )
@@ -98,28 +118,6 @@ def _prepare(trainer: StudentTrainer | PreferenceTrainer, tally: Tally) -> None:
     trainer.tally = tally
 
 
-def _dataset(examples: Sequence[TrainingExample]) -> Dataset:
-    pairs = [chat_messages(example) for example in examples]
-    return Dataset.from_list([{"prompt": prompt, "completion": completion} for prompt, completion in pairs])
-
-
-def _weighted_dataset(
-    examples: Sequence[TrainingExample], tokenizer: PreTrainedTokenizerBase, settings: TrainSettings
-) -> Dataset:
-    weights = [token_weights(tokenizer, example, settings.edit_weight) for example in examples]
-    return _dataset(examples).add_column(COLUMN, weights)
-
-
-def _sft_config(settings: TrainSettings, hardware: Hardware, folder: Path, *, rows: int) -> SFTConfig:
-    return SFTConfig(
-        train_sampling_strategy="group_by_length" if hardware.is_gpu and not settings.packing else "random",
-        packing=settings.packing,
-        max_length=settings.max_length,
-        completion_only_loss=True,
-        **_training_arguments(settings, hardware, folder, rows=rows),
-    )
-
-
 def _spare_frozen_layers(model: PreTrainedModel, settings: TrainSettings) -> None:
     layers = getattr(model.base_model, "layers", None)
     adapted = adapted_layers(model, settings)
@@ -128,25 +126,6 @@ def _spare_frozen_layers(model: PreTrainedModel, settings: TrainSettings) -> Non
     frozen = layers[: adapted[0]]
     if can_remember(frozen):
         FrozenLayers(frozen, limit=_MEMORY)
-
-
-def _student(model: PreTrainedModel, settings: TrainSettings, adapter: Path | None) -> PreTrainedModel | PeftModel:
-    if adapter is not None:
-        return PeftModel.from_pretrained(model, adapter, is_trainable=True)
-    return model if settings.method == "full" else with_adapter(model, settings)
-
-
-def _preference_dataset(pairs: Sequence[PreferencePair]) -> Dataset:
-    return Dataset.from_list([pair.model_dump(include={"prompt", "chosen", "rejected"}) for pair in pairs])
-
-
-def _dpo_config(settings: TrainSettings, hardware: Hardware, folder: Path, *, rows: int) -> DPOConfig:
-    return DPOConfig(
-        loss_type=[settings.preference.method],
-        beta=settings.preference.beta,
-        max_length=None,  # the pairs were measured before: nothing is cut
-        **_training_arguments(settings, hardware, folder, rows=rows),
-    )
 
 
 def _training_arguments(settings: TrainSettings, hardware: Hardware, folder: Path, *, rows: int) -> dict[str, Any]:
