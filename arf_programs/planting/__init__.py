@@ -1,4 +1,7 @@
-"""Plants known errors in right summaries, so that analysts and editors can be measured without labels."""
+"""Plants known errors in right summaries, so that analysts and editors can be measured without labels.
+
+`right_summaries` finds the texts, `choose_items` decides which errors go into which text, and `make_item` writes them.
+"""
 
 from arf_programs.planting.choose import FACT_KINDS, choose_items
 from arf_programs.planting.items import NaturalizeErrors, make_item

@@ -1,7 +1,4 @@
-"""The kinds of planted error, and all changes of those kinds that a summary allows.
-
-Which changes go into which items: few kinds are common, so the rare ones come first.
-"""
+"""Which errors go into which summaries. Most texts allow only a few kinds of error, so the rare kinds come first."""
 
 from __future__ import annotations
 
@@ -37,20 +34,23 @@ PLANTERS: Final[MappingProxyType[Kind, Planter]] = MappingProxyType(
 )
 
 FACT_KINDS: Final[tuple[Kind, ...]] = ("number", "amount", "date", "name")
-"""Kinds that change a detail: of those, deterministic checks can see the ones that are invented."""
+"""The kinds that change a detail. Deterministic checks can see such an error if the detail is invented."""
 
 
-def possible_changes(material: Material, kinds: Iterable[Kind], seed: str) -> list[Change]:
-    """All changes of these kinds, in the order of the kinds; `seed` decides what each detail is changed to.
+def find_changes_of(material: Material, kinds: Iterable[Kind], seed: str) -> list[Change]:
+    """Find all changes of these kinds, in the order of the kinds; `seed` decides what each detail is changed to.
 
-    Each kind has a generator of its own, so that leaving one out changes nothing of the others.
+    Each kind has its own random numbers, so that it changes nothing for the others when a kind is left out.
     """
-    # Chosen words need no secrecy, only repeatability.
-    return [change for kind in kinds for change in PLANTERS[kind](material, Random(f"{seed} {kind}"))]  # noqa: S311
+    return [
+        change
+        for kind in kinds
+        for change in PLANTERS[kind](material, Random(f"{seed} {kind}"))  # noqa: S311 - repeatable, not secret
+    ]
 
 
 class Aim(NamedTuple):
-    """What is counted when enough has to be planted of everything."""
+    """The unit of which `plant.per_kind` errors are wanted."""
 
     kind: Kind
     origin: Origin
@@ -59,20 +59,20 @@ class Aim(NamedTuple):
 
 @dataclass(frozen=True)
 class RightSummary:
-    """A summary believed right, and where it comes from."""
+    """A summary that is believed right, and where it comes from."""
 
     conversation: Conversation
     text: str
     source: Source
 
     def key(self, seed: int) -> str:
-        """What its place in the order, and its random choices, depend on: not on the rows around it."""
+        """A hash for its place in the order and its random choices, which do not depend on other summaries."""
         return digest([seed, self.conversation.id, self.text])
 
 
 @dataclass
 class Ground:
-    """A right summary with the changes that it allows."""
+    """A right summary with the changes that it allows, and the kinds that are used up."""
 
     summary: RightSummary
     key: str
@@ -81,7 +81,7 @@ class Ground:
 
 
 class Chosen(NamedTuple):
-    """The changes of one item, in the order of the text (none: a clean item); `number` counts those of one summary."""
+    """The changes of one item, in the order of the text (none if clean). `number` counts the items of a summary."""
 
     summary: RightSummary
     changes: tuple[Change, ...]
@@ -89,10 +89,10 @@ class Chosen(NamedTuple):
 
 
 def choose_items(summaries: Sequence[RightSummary], config: PlantConfig, seed: int) -> list[Chosen]:
-    """Items until each aim is reached `per_kind` times, where the texts allow, and the clean ones beside them.
+    """Choose items until each aim has `per_kind` errors, if the texts allow that many, and then the clean items.
 
-    The summaries are gone through in the order of a hash, once for each item that one may give; each time the changes
-    wanted most are taken: those of which the fewest are planted by the number of summaries that allow them.
+    The summaries are visited in the order of a hash, once for each item that a summary may give. Each visit takes the
+    changes that are wanted most: those with the fewest planted errors per summary that allows them.
     """
     grounds = sorted((_ground(summary, config, seed) for summary in _distinct(summaries)), key=lambda item: item.key)
     supply = Counter(aim for ground in grounds for aim in ground.changes)
@@ -109,14 +109,14 @@ def choose_items(summaries: Sequence[RightSummary], config: PlantConfig, seed: i
 
 
 def _clean(grounds: Sequence[Ground], planted: int, config: PlantConfig) -> list[Chosen]:
-    """Clean items, so many that they are `clean` of all, as far as there are summaries; each summary once."""
+    """As many clean items as make a share of `clean`, or as there are summaries; each summary once."""
     wanted = round(planted * config.clean / (1 - config.clean)) if planted else len(grounds)
-    # The order is turned round, so that clean summaries are not just those with the most planted errors.
+    # In reverse order, so that the clean summaries are not just those with the most planted errors.
     return [Chosen(ground.summary, (), config.per_summary) for ground in grounds[::-1][:wanted]]
 
 
 def _distinct(summaries: Sequence[RightSummary]) -> list[RightSummary]:
-    """Each text of a conversation once."""
+    """Keep each text of a conversation once."""
     return list({(item.conversation.id, item.text): item for item in reversed(summaries)}.values())
 
 
@@ -124,7 +124,7 @@ def _ground(summary: RightSummary, config: PlantConfig, seed: int) -> Ground:
     key = summary.key(seed)
     material = Material(summary.conversation, summary.text)
     changes: dict[Aim, list[Change]] = {}
-    for change in possible_changes(material, config.kinds, key):
+    for change in find_changes_of(material, config.kinds, key):
         changes.setdefault(_aim(change), []).append(change)
     return Ground(summary, key, changes)
 
@@ -136,7 +136,7 @@ def _aim(change: Change) -> Aim:
 def _choose(
     ground: Ground, planted: Counter[Aim], supply: Counter[Aim], config: PlantConfig, rng: Random
 ) -> tuple[Change, ...]:
-    """Changes for one item that do not touch one another; none if nothing that the summary allows is wanted."""
+    """Choose changes for one item that are clear of each other; none if no change of this summary is wanted."""
     open_aims = [aim for aim in ground.changes if aim[:2] not in ground.used]
     wanted = [aim for aim in open_aims if planted[aim] < config.per_kind]
     if not wanted:
@@ -156,14 +156,14 @@ def _choose(
 
 
 def _free(ground: Ground, change: Change, chosen: Sequence[Change]) -> bool:
-    """Whether the change stands clear of the others, and alone in its sentence if that is quoted whole."""
+    """Whether the change is clear of the chosen ones, and of another kind."""
     if any(change.kind == other.kind for other in chosen):
         return False
     return not any(_clash(ground.summary.text, change, other) for other in chosen)
 
 
 def _clash(text: str, a: Change, b: Change) -> bool:
-    """Whether less than a word parts two changes, or one quotes the sentence that the other stands in."""
+    """Whether there is no word between two changes, or one of them quotes the sentence of the other."""
     left, right = sorted((a, b), key=lambda change: (change.start, change.end))
     between = text[left.end : right.start]
     if left.end >= right.start or not any(char.isalnum() for char in between):

@@ -1,6 +1,6 @@
-"""Kind `date`: a date, a month or a weekday changed to another, written in the same way.
+"""The kinds of error that change a date (`date`: date, month or weekday) or a name (`name`) to another.
 
-Kind `name`: the name of a person, place, product or firm changed to another.
+A wrong date is written in the form of the right one. A name may be that of a person, place, product or firm.
 """
 
 from __future__ import annotations
@@ -34,25 +34,25 @@ _TRIES: Final = 40
 
 
 def plant_dates(material: Material, rng: Random) -> list[Change]:
-    """Each date of the summary changed to another of the conversation and to one that is not in it."""
-    known = read_moments(material.texts)
-    found = []
+    """Change each date of the summary to another date of the conversation, and to one that is not in it."""
+    moments = read_moments(material.texts)
+    changes = []
     for date in find_dates(material.summary):
         span = (date.start, date.end)
         old = material.summary[slice(*span)]
-        other = _from_conversation(date, old, known, rng)
+        other = _from_conversation(date, old, moments, rng)
         if other:
-            found.append(swapped(material, "date", span, other, "conversation"))
-        invented = _invent_date(date, old, known, rng)
+            changes.append(swapped(material, "date", span, other, "conversation"))
+        invented = _invent_date(date, old, moments, rng)
         if invented:
-            found.append(swapped(material, "date", span, invented, "invented"))
-    return found
+            changes.append(swapped(material, "date", span, invented, "invented"))
+    return changes
 
 
 def write_date(old: str, *, day: int | None = None, month: int | None = None, weekday: int | None = None) -> str | None:
-    """`old` with another day (1 to 31), month (1 to 12) or weekday (0 is Monday), in its own form.
+    """Write `old` with another day (1 to 31), month (1 to 12) or weekday (0 is Monday), in its own form.
 
-    None where the form is not one that can be changed so: only named dates, and ISO dates for the day.
+    None if the form cannot be changed: only dates with a name of month or weekday can, and the day of ISO dates.
     """
     new = old
     if weekday is not None:
@@ -71,7 +71,7 @@ def write_date(old: str, *, day: int | None = None, month: int | None = None, we
 
 
 def _in_form(name: str, old: str) -> str:
-    """`name` in full or short, and in capitals or not, as `old` is."""
+    """Write `name` in full or short, with a capital or not, as `old` is."""
     full = len(old) > 4 or old.lower() in ("may", "june", "july")
     new = name if full else name[:3]
     return new if old[0].isupper() else new.lower()
@@ -81,31 +81,31 @@ def _ordinal(day: int) -> str:
     return {1: "st", 2: "nd", 3: "rd"}.get(day % 10 if day not in (11, 12, 13) else 0, "th")
 
 
-def _from_conversation(date: Date, old: str, known: Moments, rng: Random) -> str | None:
+def _from_conversation(date: Date, old: str, moments: Moments, rng: Random) -> str | None:
     if date.weekday is not None:
-        weekdays = sorted(known.weekdays - {date.weekday})
+        weekdays = sorted(moments.weekdays - {date.weekday})
         return write_date(old, weekday=rng.choice(weekdays)) if weekdays else None
     with_day = all(day for day, _ in date.days)
-    pairs = sorted(pair for pair in known.pairs - date.days if bool(pair[0]) == with_day)
+    pairs = sorted(pair for pair in moments.pairs - date.days if bool(pair[0]) == with_day)
     if not pairs or date.numeric:
         return None
     day, month = rng.choice(pairs)
     return write_date(old, day=day or None, month=month)
 
 
-def _invent_date(date: Date, old: str, known: Moments, rng: Random) -> str | None:
-    """A date whose day and month (or weekday) the conversation does not name together."""
+def _invent_date(date: Date, old: str, moments: Moments, rng: Random) -> str | None:
+    """A date whose day and month (or weekday) are not together in the conversation."""
     if date.weekday is not None:
-        weekdays = sorted(set(range(7)) - known.weekdays - {date.weekday})
+        weekdays = sorted(set(range(7)) - moments.weekdays - {date.weekday})
         return write_date(old, weekday=rng.choice(weekdays)) if weekdays else None
     day, month = min(date.days)
     if not day:
-        months = sorted(set(range(1, 13)) - known.months - {month})
+        months = sorted(set(range(1, 13)) - moments.months - {month})
         return write_date(old, month=rng.choice(months)) if months else None
     for _ in range(_TRIES):
         change_day = date.numeric or rng.random() < 0.6
         pair = (rng.randint(1, 28), month) if change_day else (day, rng.randint(1, 12))
-        if pair in known.pairs | date.days or pair[0] > _SHORTEST.get(pair[1], 31):
+        if pair in moments.pairs | date.days or pair[0] > _SHORTEST.get(pair[1], 31):
             continue
         return write_date(old, day=pair[0]) if change_day else write_date(old, month=pair[1])
     return None
@@ -134,45 +134,45 @@ class _Name(NamedTuple):
 
 
 def plant_names(material: Material, rng: Random) -> list[Change]:
-    """Each name that the conversation has, changed to another of its names and to an invented one.
+    """Change each name that the conversation has to another of its names, and to an invented one.
 
-    An invented name is `fabricated`: it brings in somebody or something that does not exist in the conversation.
+    An invented name is `fabricated`: it brings in somebody or something that is not in the conversation.
     """
     speakers = {word for turn in material.conversation.turns for word in find_words(turn.speaker)}
-    found = []
-    others = _names_said(material)
+    changes = []
+    others = _names_of_turns(material)
     for name in _names(material.summary, speakers):
         span, old = (name.start, name.end), material.summary[name.start : name.end]
         if not set(find_words(old)) <= material.known_words:
             continue
-        known = [text for text, person in others.items() if person == name.person and not _shares(text, old)]
-        if known:
-            found.append(swapped(material, "name", span, rng.choice(known), "conversation"))
+        other_names = [text for text, person in others.items() if person == name.person and not _shares(text, old)]
+        if other_names:
+            changes.append(swapped(material, "name", span, rng.choice(other_names), "conversation"))
         invented = _invent_name(name, old, material, rng)
         if invented:
-            found.append(swapped(material, "name", span, invented, "invented", category="fabricated"))
-    return found
+            changes.append(swapped(material, "name", span, invented, "invented", category="fabricated"))
+    return changes
 
 
 def _names(text: str, speakers: set[str]) -> list[_Name]:
-    """The names in a text; acronyms, which nobody would mix up with a name, are left out."""
-    found = []
+    """The names in a text, without acronyms, which nobody would confuse with a name."""
+    names = []
     for start, end in find_names(text):
         spelled = text[start:end]
-        told = find_words(spelled)
+        spelled_words = find_words(spelled)
         titled = bool(_FOLLOWS_TITLE.search(text, 0, start))
-        if spelled.isupper() or any(char.isdigit() for char in spelled) or len(told) > 2:
+        if spelled.isupper() or any(char.isdigit() for char in spelled) or len(spelled_words) > 2:
             continue
-        person = titled or told[0] in GIVEN_NAMES or told[0] in speakers
-        found.append(_Name(start, end, person, titled))
-    return found
+        person = titled or spelled_words[0] in GIVEN_NAMES or spelled_words[0] in speakers
+        names.append(_Name(start, end, person, titled))
+    return names
 
 
-def _names_said(material: Material) -> dict[str, bool]:
-    """{name: whether it is a person's} of the turns, in the order of the alphabet."""
+def _names_of_turns(material: Material) -> dict[str, bool]:
+    """{name in the turns: whether it is a person's}, in the order of the alphabet."""
     speakers = {word for turn in material.conversation.turns for word in find_words(turn.speaker)}
-    said = {text[n.start : n.end]: n.person for text in material.texts for n in _names(text, speakers)}
-    return dict(sorted(said.items()))
+    names = {text[n.start : n.end]: n.person for text in material.texts for n in _names(text, speakers)}
+    return dict(sorted(names.items()))
 
 
 def _shares(a: str, b: str) -> bool:
@@ -180,7 +180,7 @@ def _shares(a: str, b: str) -> bool:
 
 
 def _invent_name(name: _Name, old: str, material: Material, rng: Random) -> str | None:
-    """A name of the same sort, none of whose words the conversation has."""
+    """A name of the same sort whose words are not in the conversation."""
     count = len(find_words(old))
     if not name.person:
         pools: list[tuple[str, ...]] = [_OTHER] * count

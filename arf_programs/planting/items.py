@@ -1,8 +1,6 @@
-"""From chosen changes to items with error notes.
+"""Makes planted items from chosen changes, and lets a model put the planted errors in its own words.
 
-Planted errors in a model's words: what is asked, and what of the answer is accepted. Pure functions.
-
-Naturalise: a model words planted errors; what it may not change decides whether its words are taken.
+An answer of the model is accepted only if it changes nothing but the planted errors, and leaves each of them wrong.
 """
 
 from __future__ import annotations
@@ -23,13 +21,13 @@ from signatures.exceptions import QuoteError
 from signatures.naturalize_error import NaturalizeError
 from signatures.records import Conversation, ErrorNote
 
-_SHOWN = 10
+_ID_DIGITS = 10
 
 
 def make_item(chosen: Chosen, seed: int) -> PlantedItem:
-    """The item of a choice: the planted text, and a note for each error that quotes it exactly.
+    """Make the item: the planted text, and for each error a note that quotes it exactly.
 
-    Raises QuoteError if an error could not be quoted at its own place.
+    Raises QuoteError if an error cannot be quoted at its own place.
     """
     talk, right = chosen.summary.conversation, chosen.summary.text
     places = [Place(change.start, change.end, change.wrong) for change in chosen.changes]
@@ -37,9 +35,9 @@ def make_item(chosen: Chosen, seed: int) -> PlantedItem:
     spans = planted_spans(places)
     notes = [_note(talk, summary, change, span) for change, span in zip(chosen.changes, spans, strict=True)]
     plants = [_plant(right, change, note) for change, note in zip(chosen.changes, notes, strict=True)]
-    told = digest([seed, talk.id, right, [plant.model_dump(mode="json") for plant in plants]])
+    content = digest([seed, talk.id, right, [plant.model_dump(mode="json") for plant in plants]])
     return PlantedItem(
-        id=f"{talk.id}-{'planted' if plants else 'clean'}-{told[:_SHOWN]}",
+        id=f"{talk.id}-{'planted' if plants else 'clean'}-{content[:_ID_DIGITS]}",
         conversation_id=talk.id,
         channel=talk.channel,
         conversation=talk.turns,
@@ -54,7 +52,7 @@ def make_item(chosen: Chosen, seed: int) -> PlantedItem:
 
 
 def quote_at(summary: str, span: tuple[int, int], *, sentence: bool) -> str:
-    """The words to quote for an error at `span`: themselves or their sentence; empty for an omission."""
+    """The quote for an error at `span`: its words or, with `sentence`, their sentence; empty for an omission."""
     start, end = span
     if start == end:
         return ""
@@ -94,21 +92,21 @@ def _plant(right: str, change: Change, note: ErrorNote) -> Plant:
 
 
 _WORDIER: Final = 6
-"""Words by which an error may grow: more would be an error of another kind."""
+"""An error may grow by so many words. With more it would be an error of another kind."""
 
 
 def marked(item: PlantedItem) -> str:
-    """The planted summary with the wrong words between << and >>; what was left out has no mark."""
+    """Write the planted summary with the wrong words between << and >>; an omission has no mark."""
     places = [plant.place() for plant in item.plants]
     shown = [Place(p.start, p.end, f"<<{p.wrong}>>" if p.wrong.strip() else p.wrong) for p in places]
     return plant_text(item.revised, shown)
 
 
 def reworded(item: PlantedItem, answer: str) -> PlantedItem | None:
-    """The item with the answer as its summary; None where the answer is not acceptable.
+    """The item with the answer as its summary; None if the answer is not acceptable.
 
-    It has to be byte for byte the right summary outside the planted places. Within them something wrong has to stand
-    still: not the right words, the planted detail itself where it is a detail, and hardly more words than before.
+    Outside the planted places the answer has to equal the right summary, byte for byte. Inside them it must not have
+    the right words or many more words than before, and a planted detail has to stay.
     """
     wrongs = _wrongs(item, answer.strip())
     if wrongs is None or wrongs == [plant.wrong for plant in item.plants]:
@@ -120,14 +118,14 @@ def reworded(item: PlantedItem, answer: str) -> PlantedItem | None:
 
 
 def _wrongs(item: PlantedItem, answer: str) -> list[str] | None:
-    """What stands in the answer at each planted place; None if the text around them is not the same."""
+    """The words of the answer at each planted place; None if the text around them is not the same."""
     pieces, last = [], 0
     for plant in item.plants:
         pieces.append(re.escape(item.revised[last : plant.start]))
         pieces.append("(.+?)" if plant.wrong.strip() else f"({re.escape(plant.wrong)})")
         last = plant.start + len(plant.right)
-    found = re.fullmatch("".join([*pieces, re.escape(item.revised[last:])]), answer, re.DOTALL)
-    return list(found.groups()) if found else None
+    match = re.fullmatch("".join([*pieces, re.escape(item.revised[last:])]), answer, re.DOTALL)
+    return list(match.groups()) if match else None
 
 
 def _still_wrong(plant: Plant, wrong: str) -> bool:
@@ -144,7 +142,7 @@ def _with_wrongs(item: PlantedItem, wrongs: list[str]) -> PlantedItem:
     summary = plant_text(item.revised, places)
     notes, plants = [], []
     for plant, old, span in zip(changed, item.errors, planted_spans(places), strict=True):
-        # A quote longer than the planted words was that of a whole sentence, or widened to be found.
+        # These two kinds quote their whole sentence.
         note = _note_of(item, summary, old, quote_at(summary, span, sentence=plant.kind in ("speaker", "unsupported")))
         notes.append(note)
         plants.append(plant.model_copy(update={"error_id": note.id}))
@@ -166,7 +164,7 @@ def _note_of(item: PlantedItem, summary: str, old: ErrorNote, quote: str) -> Err
 
 
 class NaturalizeErrors(Program):
-    """One planted item to the same item in a model's words, or as it is."""
+    """Puts the errors of a planted item in a model's words, or leaves the item as it is."""
 
     def __init__(self, *, retries: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Kinds `number` and `amount`: a number, or an amount of money, changed to another."""
+"""The kinds of error that change a number (`number`) or an amount of money (`amount`) to another."""
 
 from __future__ import annotations
 
@@ -39,22 +39,22 @@ class _Number(NamedTuple):
 
 
 def plant_numbers(material: Material, rng: Random) -> list[Change]:
-    """Counts, percentages, durations and codes."""
-    told = [number for number in _numbers(material.summary) if not _is_amount(number, material.summary)]
-    changes = [change for number in told for change in _both(material, rng, "number", number)]
+    """Change counts, percentages, durations and codes."""
+    numbers = [number for number in _numbers(material.summary) if not _is_amount(number, material.summary)]
+    changes = [change for number in numbers for change in _both(material, rng, "number", number)]
     return changes + _codes(material, rng)
 
 
 def plant_amounts(material: Material, rng: Random) -> list[Change]:
-    """Amounts of money, and bare numbers with two decimals, which are prices."""
-    told = [number for number in _numbers(material.summary) if _is_amount(number, material.summary)]
-    return [change for number in told for change in _both(material, rng, "amount", number)]
+    """Change amounts of money, and bare numbers with two decimals, which are prices."""
+    numbers = [number for number in _numbers(material.summary) if _is_amount(number, material.summary)]
+    return [change for number in numbers for change in _both(material, rng, "amount", number)]
 
 
 def write_like(old: str, value: float) -> str | None:
-    """`value` as `old` writes numbers: in words, with as many decimals, with or without parted thousands.
+    """Write `value` in the form of `old`: in words, with as many decimals, with or without separated thousands.
 
-    None where it cannot be written so ("two hundred" in words, 12.50 without decimals).
+    None if it cannot be written so ("two hundred" in words, 12.50 without decimals).
     """
     if not old[:1].isdigit():
         if value != int(value) or not 0 <= value < len(_WORDS):
@@ -72,21 +72,21 @@ def write_like(old: str, value: float) -> str | None:
 
 
 def _numbers(text: str) -> list[_Number]:
-    """The numbers that can be changed: not "one" or "first", and not inside a date, a time or a code."""
+    """The numbers that can be changed: no "one" or "first", and none inside a date, a time or a code."""
     taken = find_taken_spans(text)
-    found = []
+    numbers = []
     for item in find_quantities(text):
         if not item.counts or item.value in (0, 1) or any(a < item.end and item.start < b for a, b in taken):
             continue
         if item.spelled:
             words = re.match(r"[A-Za-z]+(?:-[A-Za-z]+)?", text[item.start :])
             if words and words.group().lower() in _WORDS:
-                found.append(_Number(item.start, item.start + words.end(), item))
+                numbers.append(_Number(item.start, item.start + words.end(), item))
             continue
         digits = _DIGITS.search(text, item.start)
         if digits and digits.end() <= item.end and not text[digits.end() : digits.end() + 1].isalpha():
-            found.append(_Number(digits.start(), digits.end(), item))
-    return found
+            numbers.append(_Number(digits.start(), digits.end(), item))
+    return numbers
 
 
 def _is_amount(number: _Number, text: str) -> bool:
@@ -97,45 +97,45 @@ def _is_amount(number: _Number, text: str) -> bool:
 
 
 def _both(material: Material, rng: Random, kind: Kind, number: _Number) -> list[Change]:
-    """The number changed to another of the conversation and to an invented one, where there are such."""
+    """Change the number to another of the conversation, and to an invented one, if there are such."""
     span = (number.start, number.end)
     old = material.summary[slice(*span)]
-    found = []
-    others = sorted({write_like(old, value) or said for value, said in _others(material, kind, number)} - {old})
+    changes = []
+    others = sorted({write_like(old, value) or spelling for value, spelling in _others(material, kind, number)} - {old})
     if others:
-        found.append(swapped(material, kind, span, rng.choice(others), "conversation"))
+        changes.append(swapped(material, kind, span, rng.choice(others), "conversation"))
     invented = _invent(material, rng, number, old)
     if invented:
-        found.append(swapped(material, kind, span, invented, "invented"))
-    return found
+        changes.append(swapped(material, kind, span, invented, "invented"))
+    return changes
 
 
 def _others(material: Material, kind: Kind, number: _Number) -> set[tuple[float, str]]:
-    """Other values of the same sort in the conversation, and how it writes them.
+    """Other values of the same sort in the conversation, with their spelling there.
 
-    Of the same sort is the same kind of quantity, a duration in the same unit, and a bare number of like length.
+    The sort is the kind of quantity, for a duration also its unit, and for a bare number also its length.
     """
     wanted, values = number.read, set()
     for text in material.texts:
-        for said in _numbers(text):
-            alike = _is_amount(said, text) if kind == "amount" else said.read.kind == wanted.kind
+        for other in _numbers(text):
+            alike = _is_amount(other, text) if kind == "amount" else other.read.kind == wanted.kind
             if alike and kind == "number" and wanted.kind == "plain":
-                alike = abs(len(str(int(said.read.value))) - len(str(int(wanted.value)))) <= 1
-            same_unit = said.read.unit == wanted.unit if wanted.kind == "time" else True
-            if alike and same_unit and said.read.value != wanted.value:
-                values.add((said.read.value, text[said.start : said.end]))
+                alike = abs(len(str(int(other.read.value))) - len(str(int(wanted.value)))) <= 1
+            same_unit = other.read.unit == wanted.unit if wanted.kind == "time" else True
+            if alike and same_unit and other.read.value != wanted.value:
+                values.add((other.read.value, text[other.start : other.end]))
     return values
 
 
 def _invent(material: Material, rng: Random, number: _Number, old: str) -> str | None:
-    """A number of like size that the conversation contains in no reading, in digits or in words."""
-    known = _values(material)
+    """A number of similar size that the conversation does not contain, in digits or in words."""
+    mentioned = _values(material)
     days = {d for d in (convert_to_days(item.value, item.unit) for item in _said(material)) if d is not None}
     for _ in range(_TRIES):
         value = _near(rng, number.read, old)
         new = write_like(old, value)
         same_time = convert_to_days(value, number.read.unit) in days if number.read.kind == "time" else False
-        if new is None or new == old or value in known or value == number.read.value or same_time:
+        if new is None or new == old or value in mentioned or value == number.read.value or same_time:
             continue
         if len(new) < _LONG or squeeze(new) not in material.squeezed:
             return new
@@ -163,7 +163,7 @@ def _said(material: Material) -> list[Quantity]:
 
 
 def _values(material: Material) -> set[float]:
-    """All values that any number of the conversation may stand for."""
+    """All values that the numbers of the conversation may mean."""
     values = {value for item in _said(material) for value in (item.value, *item.also)}
     for text in material.texts:
         for match in re.finditer(r"\d+(?:[.,]\d+)*", text):
@@ -172,21 +172,17 @@ def _values(material: Material) -> set[float]:
 
 
 def _codes(material: Material, rng: Random) -> list[Change]:
-    """Order numbers, references and models: another one of the conversation, and one with other digits."""
-    said = sorted({text[code.start : code.end] for text in material.texts for code in find_codes(text)})
-    found = []
+    """Change order numbers, references and models to another of the conversation, and to one with other digits."""
+    codes = sorted({text[code.start : code.end] for text in material.texts for code in find_codes(text)})
+    changes = []
     for code in find_codes(material.summary):
         span = (code.start, code.end)
-        others = [other for other in said if code.key not in squeeze(other) and squeeze(other) not in code.key]
+        others = [other for other in codes if code.key not in squeeze(other) and squeeze(other) not in code.key]
         if others:
-            found.append(swapped(material, "number", span, rng.choice(others), "conversation"))
+            changes.append(swapped(material, "number", span, rng.choice(others), "conversation"))
         new = re.sub(
             r"\d", lambda digit: str((int(digit[0]) + rng.randint(1, 8)) % 9 + 1), material.summary[slice(*span)]
         )
         if squeeze(new) != code.key and squeeze(new) not in material.squeezed:
-            found.append(swapped(material, "number", span, new, "invented"))
-    return found
-
-
-def _other_digit(digit: str, rng: Random) -> str:
-    return rng.choice([other for other in "123456789" if other != digit])
+            changes.append(swapped(material, "number", span, new, "invented"))
+    return changes

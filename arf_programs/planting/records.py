@@ -1,8 +1,6 @@
-"""What is planted: a line of `planted.jsonl`.
+"""The records of planting: an item of `planted.jsonl`, and a change that makes a right summary wrong.
 
-A change that would make a right summary wrong, and what the kinds of change share.
-
-What was planted, in numbers.
+Beside them are the functions that all kinds of change share, and those that count what was planted.
 """
 
 from __future__ import annotations
@@ -22,15 +20,15 @@ from arf_programs.metrics import Place
 from signatures.records import Conversation, ErrorNote, Record, Severity, Turn
 
 Origin = Literal["conversation", "invented", "none"]
-"""Where the wrong words come from: another place of the conversation, nowhere, or neither (a negation, a deletion)."""
+"""The wrong words come from elsewhere in the conversation, are invented, or are neither (a negation, a deletion)."""
 
 Source = Literal["references", "labeled", "revisions"]
 
 
 class Plant(Record):
-    """One planted error: at character `start` of the right summary, `wrong` stands in the place of `right`.
+    """One planted error: at character `start` of the right summary, `wrong` replaces `right`.
 
-    `error_id` is the id of its ErrorNote, which holds category, quote and evidence.
+    `error_id` is the id of its ErrorNote, which has category, quote and evidence.
     """
 
     error_id: str
@@ -46,9 +44,9 @@ class Plant(Record):
 
 
 class PlantedItem(Record):
-    """A summary with planted errors, or a clean one: also a row of a labelled set (`labeled.path`).
+    """A summary with planted errors, or a clean one. It is also a valid row of a labelled set (`labeled.path`).
 
-    `summary` follows from `revised`, which is believed right, and `plants` (`plant_text`), in the order of the text;
+    `revised` is believed right. `summary` is `revised` with the `plants` in it, which are in the order of the text.
     `errors` is parallel to `plants`. `source` says where the right summary comes from.
     """
 
@@ -73,7 +71,7 @@ class PlantedItem(Record):
 
 
 def plant_text(right: str, places: Sequence[Place]) -> str:
-    """`right` with the wrong words of each place in it. Places are in the order of the text and do not overlap."""
+    """Put the wrong words of each place into `right`. Places are in the order of the text and do not overlap."""
     pieces, last = [], 0
     for place in places:
         pieces += [right[last : place.start], place.wrong]
@@ -82,7 +80,7 @@ def plant_text(right: str, places: Sequence[Place]) -> str:
 
 
 def planted_spans(places: Sequence[Place]) -> list[tuple[int, int]]:
-    """Where the wrong words stand in the planted text: `(start, end)` for each place."""
+    """Compute where the wrong words are in the planted text: `(start, end)` for each place."""
     spans, shift = [], 0
     for place in places:
         start = place.start + shift
@@ -98,9 +96,9 @@ _LIKE_YOU: Final = ("uni", "use", "usu", "uti", "eu", "one", "once")
 
 @dataclass(frozen=True)
 class Change:
-    """`start:end` of the right summary (the material's) is to read `wrong`.
+    """A change of the right summary: `wrong` replaces the characters `start:end`.
 
-    An empty `wrong` leaves something out. `sentence` says that the whole sentence is to be quoted, since a word alone
+    An empty `wrong` leaves something out. With `sentence` the note quotes the whole sentence, since a word alone
     ("agent") would not show what is wrong.
     """
 
@@ -117,13 +115,13 @@ class Change:
 
 
 Planter = Callable[[Material, Random], list[Change]]
-"""All places where a summary can be changed in one way, each with one random change (of each origin)."""
+"""Finds all places where one kind of change is possible, with one random change of each origin for each place."""
 
 
 def swapped(
     material: Material, kind: Kind, span: tuple[int, int], wrong: str, origin: Origin, *, category: str = "wrong_fact"
 ) -> Change:
-    """A detail replaced by another of its sort."""
+    """Replace a detail by another of its sort."""
     right = material.summary[slice(*span)]
     start, end, wrong = with_article(material.summary, *span, wrong)
     where = "elsewhere" if origin == "conversation" else "nowhere"
@@ -140,7 +138,7 @@ def swapped(
 
 
 def with_article(text: str, start: int, end: int, wrong: str) -> tuple[int, int, str]:
-    """The change, widened by an indefinite article before it where that has to become "a" or "an"."""
+    """Widen the change by the indefinite article before it, if that has to become "a" or "an"."""
     before = _ARTICLE.search(text, 0, start)
     if before is None:
         return start, end, wrong
@@ -151,7 +149,7 @@ def with_article(text: str, start: int, end: int, wrong: str) -> tuple[int, int,
 
 
 def _opens_with_vowel(words: str) -> bool:
-    """Whether "an" goes before the words, by how they sound: "an hour", "a unit", "an 80", "an 11"."""
+    """Whether "an" goes before the words, by their sound: "an hour", "a unit", "an 80", "an 11"."""
     word = words.lstrip("$€£#").lower()
     if word[:1].isdigit():
         return word[0] == "8" or word.split(".")[0] in ("11", "18")
@@ -159,19 +157,19 @@ def _opens_with_vowel(words: str) -> bool:
 
 
 def turns_with(material: Material, words: str, start: int) -> tuple[int, ...]:
-    """At most two turns (from 1) that have the words, else those nearest to the sentence at `start`."""
+    """At most two turns (from 1) that have the words, or else the nearest to the sentence at `start`."""
     wanted = words.lower()
     having = {turn for turn, text in enumerate(material.texts, start=1) if wanted in text.lower()}
     return material.nearest_turns(having or set(range(1, len(material.texts) + 1)), start)
 
 
 def last_sentence(material: Material) -> tuple[int, int] | None:
-    """The sentence that tells the outcome: the last of at least two; None if there is one only."""
+    """The sentence with the outcome: the last of at least two; None if there is only one."""
     return material.sentences[-1] if len(material.sentences) > 1 else None
 
 
 def outcome_or_fact(material: Material, start: int) -> str:
-    """The category of a statement turned round: of the last sentence, the outcome, it contradicts that."""
+    """The category of a reversed statement: in the last sentence it contradicts the outcome."""
     last = last_sentence(material)
     return "contradicts_outcome" if last and start >= last[0] else "wrong_fact"
 
@@ -192,8 +190,8 @@ def by_kind(items: Iterable[PlantedItem]) -> dict[str, int]:
 
 
 def short_of(items: Sequence[PlantedItem], config: PlantConfig) -> dict[str, int]:
-    """What the texts did not allow `per_kind` errors of: {kind: planted}, kinds of which there is none included."""
+    """{kind: planted errors} for the kinds with fewer than `per_kind` errors, those with none included."""
     counts = by_kind(items)
     short = {name: count for name, count in counts.items() if count < config.per_kind}
-    there = {plant.kind for item in items for plant in item.plants}
-    return {**short, **{kind: 0 for kind in config.kinds if kind not in there}}
+    planted = {plant.kind for item in items for plant in item.plants}
+    return {**short, **{kind: 0 for kind in config.kinds if kind not in planted}}

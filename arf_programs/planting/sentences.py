@@ -1,4 +1,4 @@
-"""Kinds that concern a whole sentence: `speaker`, `outcome` and `unsupported`."""
+"""The kinds of error that concern a whole sentence: `speaker`, `outcome` and `unsupported`."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ _STEM: Final = 6
 
 
 def plant_speakers(material: Material, rng: Random) -> list[Change]:
-    """Sentences that begin with a role, with customer and agent changed about."""
+    """Exchange customer and agent in each sentence that begins with a role."""
     names = _names_of_roles(material.summary)
-    found = []
+    changes = []
     for start, end in material.sentences:
         roles = list(_ROLE.finditer(material.summary, start, end))
         if not _OPENS.match(material.summary, start, end) or not roles:
@@ -50,7 +50,7 @@ def plant_speakers(material: Material, rng: Random) -> list[Change]:
             at = role.end()
         first, last, wrong = with_article(material.summary, first, last, "".join(pieces))
         sentence = material.summary[start:end]
-        found.append(
+        changes.append(
             Change(
                 kind="speaker",
                 category="wrong_speaker",
@@ -63,16 +63,16 @@ def plant_speakers(material: Material, rng: Random) -> list[Change]:
                 sentence=True,
             )
         )
-    return found
+    return changes
 
 
 def plant_outcome(material: Material, rng: Random) -> list[Change]:
-    """The last sentence, which tells the outcome, left out with the space before it."""
+    """Leave out the last sentence, which tells the outcome, with the space before it."""
     last = last_sentence(material)
     if last is None:
         return []
     start, end = material.sentences[-2][1], last[1]
-    told = material.summary[slice(*last)]
+    outcome = material.summary[slice(*last)]
     turns = len(material.texts)
     return [
         Change(
@@ -82,16 +82,15 @@ def plant_outcome(material: Material, rng: Random) -> list[Change]:
             start=start,
             end=end,
             wrong="",
-            explanation=f'The summary does not say how it ended: "{told}"',
+            explanation=f'The summary does not say how it ended: "{outcome}"',
             evidence=tuple(range(max(1, turns - 1), turns + 1)),
         )
     ]
 
 
 def plant_unsupported(material: Material, rng: Random) -> list[Change]:
-    """A plausible sentence of which the conversation says nothing, after each sentence in turn."""
-    said = material.squeezed
-    free = [text for text, words in _INVENTED if not any(word[:_STEM] in said for word in words.split())]
+    """Add a plausible sentence that the conversation does not support, after each sentence in turn."""
+    free = [text for text, words in _INVENTED if not any(word[:_STEM] in material.squeezed for word in words.split())]
     if not free:
         return []
     subjects = {role: _subject(material.summary, name) for role, name in _names_of_roles(material.summary).items()}
@@ -112,7 +111,7 @@ def plant_unsupported(material: Material, rng: Random) -> list[Change]:
 
 
 def _names_of_roles(summary: str) -> dict[str, str]:
-    """What the summary calls customer and agent; those words where it names neither."""
+    """What the summary calls customer and agent; by default those words."""
     names = {"customer": "customer", "agent": "agent"}
     for role in reversed(list(_ROLE.finditer(summary))):
         names["customer" if role["customer"] else "agent"] = role.group().lower()
@@ -120,7 +119,7 @@ def _names_of_roles(summary: str) -> dict[str, str]:
 
 
 def _subject(summary: str, name: str) -> str:
-    """A role as the subject of a sentence, with the article or, in telegraphic summaries, without."""
+    """Write a role as the subject of a sentence: with the article, or without it if the summary leaves articles out."""
     bare = re.search(rf"(?:^|[.!?]\s+){_ROLE.pattern}", summary, re.IGNORECASE)
     with_the = re.search(rf"\bthe (?:{_CUSTOMERS}|{_AGENTS})\b", summary, re.IGNORECASE)
     return name.capitalize() if bare and not with_the else f"The {name}"

@@ -1,8 +1,7 @@
-"""Where the summaries come from that are believed right."""
+"""Finds the summaries that are believed right, in references, labelled corrections or verified revisions."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -21,23 +20,23 @@ _MEND: Final = {
 
 
 def right_summaries(run: Run) -> list[RightSummary]:
-    """The summaries of `plant.source`; holdout conversations, on which systems are compared, are left out.
+    """Read the summaries of `plant.source`, without those of holdout conversations, on which systems are compared.
 
-    `auto` takes labelled corrections and references, and verified revisions where there is neither. Raises DataError
-    where there are none, ConfigError where the labelled set is the planted one itself.
+    `auto` takes labelled corrections and references, or verified revisions if there is neither. Raises DataError if
+    there are no summaries, and ConfigError if the labelled set is the planted one itself.
     """
     source = run.config.plant.source
     if source == "auto":
-        found = [*([] if labels_are_planted(run) else _labeled(run)), *_references(run)] or _revisions(run)
-        if not found:
+        summaries = [*([] if labels_are_planted(run) else _labeled(run)), *_references(run)] or _revisions(run)
+        if not summaries:
             raise DataError("plant.source: nothing is believed right: give references or a labelled set with `revised`")
-        return found
+        return summaries
     if source == "labeled" and labels_are_planted(run):
         raise ConfigError("plant.source: the labelled set is planted.jsonl itself: take references or revisions")
-    found = {"references": _references, "labeled": _labeled, "revisions": _revisions}[source](run)
-    if not found:
+    summaries = {"references": _references, "labeled": _labeled, "revisions": _revisions}[source](run)
+    if not summaries:
         raise DataError(f"plant.source: {_MEND[source]}")
-    return found
+    return summaries
 
 
 def needs_revisions(run: Run) -> bool:
@@ -48,7 +47,7 @@ def needs_revisions(run: Run) -> bool:
 
 
 def labels_are_planted(run: Run) -> bool:
-    """Whether the labelled set is this run's own `planted.jsonl`, which is no source of right summaries."""
+    """Whether the labelled set is the run's own `planted.jsonl`, which is no source of right summaries."""
     path = run.config.labeled.path
     planted = run.folder.planted.resolve()
     return path is not None and planted in ((run.base_dir / path).resolve(), Path(path).resolve())
@@ -56,17 +55,17 @@ def labels_are_planted(run: Run) -> bool:
 
 def _references(run: Run) -> list[RightSummary]:
     talks = run.conversations("train").values()
-    return [_right(talk, text, "references") for talk in talks for text in _told(talk.references)]
+    return [_right(talk, text, "references") for talk in talks for text in talk.references if text.strip()]
 
 
 def _labeled(run: Run) -> list[RightSummary]:
     held_out = run.conversations("holdout")
-    found = []
+    summaries = []
     for example in load_labeled(run):
         text = example.revised or ("" if example.errors else example.summary)
         if text.strip() and example.conversation.id not in held_out:
-            found.append(_right(example.conversation, text, "labeled"))
-    return found
+            summaries.append(_right(example.conversation, text, "labeled"))
+    return summaries
 
 
 def _revisions(run: Run) -> list[RightSummary]:
@@ -79,10 +78,6 @@ def _revisions(run: Run) -> list[RightSummary]:
         for row in rows
         if row.verdict is Verdict.VERIFIED and row.conversation_id in talks
     ]
-
-
-def _told(texts: Sequence[str]) -> list[str]:
-    return [text for text in texts if text.strip()]
 
 
 def _right(talk: Conversation, text: str, source: Source) -> RightSummary:

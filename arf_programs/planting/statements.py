@@ -1,7 +1,4 @@
-"""The verbs of customer service in their forms, for turning statements round.
-
-Kinds that turn a statement round: `negation` and `action`.
-"""
+"""The kinds of error that reverse a statement, `negation` and `action`, with the verbs of customer service."""
 
 from __future__ import annotations
 
@@ -32,7 +29,7 @@ _IRREGULAR: Final = {
     **{"tell": ("told", "told"), "forget": ("forgot", "forgotten"), "withdraw": ("withdrew", "withdrawn")},
 }
 _DOUBLED: Final = ("cancel", "ship", "stop", "forget", "get")
-"""Verbs that double their last letter, as British English has it in "cancelled"."""
+"""Verbs that double their last letter, as British English does in "cancelled"."""
 
 _STATED: Final = (
     "refund accept offer promise confirm send book order receive pay replace arrange agree explain apologise apologize "
@@ -82,7 +79,7 @@ _ONE_WAY: Final = (
 )
 _PAIRS: Final = (*_OPPOSITE, *((b, a) for a, b in _OPPOSITE), *_ONE_WAY)
 
-PHRASES: Final = {
+_PHRASES: Final = {
     "was able to": "was unable to",
     "were able to": "were unable to",
     "is able to": "is unable to",
@@ -127,7 +124,7 @@ def forms(base: str) -> Verb:
 
 @lru_cache(maxsize=1)
 def opposites() -> dict[str, str]:
-    """{form: the same form of the opposite}; of two verbs with the same form the first decides."""
+    """{form: the same form of the opposite}. If two verbs have the same form, the first counts."""
     table: dict[str, str] = {}
     for verb, other in _PAIRS:
         for form, turned in zip(forms(verb), forms(other), strict=True):
@@ -143,7 +140,7 @@ def past_forms() -> frozenset[str]:
 
 @lru_cache(maxsize=1)
 def stated() -> dict[str, Verb]:
-    """{past or third person: the verb}, for "did not" and "does not"."""
+    """{past or third person: the verb}, to form "did not" and "does not"."""
     verbs = [forms(base) for base in _STATED.split()]
     return {form: verb for verb in verbs for form in (verb.past, verb.third)}
 
@@ -165,51 +162,50 @@ _WORD: Final = re.compile(r"[A-Za-z]+")
 
 
 def plant_negations(material: Material, rng: Random) -> list[Change]:
-    """A "not" taken out or put in, at each verb where either is grammatical."""
-    found = []
+    """Take out or put in a "not", at each verb where that is grammatical."""
+    changes = []
     for match in _NOT.finditer(material.summary):
         if material.summary[: match.start()].endswith(('"', "“", "'", "‘")):
             continue  # a name such as "Do not disturb"
         verb = match["verb"] or "can"
-        found.append(_turned(material, "negation", match.span(), verb, f'the conversation says "{match.group()}"'))
+        changes.append(_reversed(material, "negation", match.span(), verb, f'the conversation says "{match.group()}"'))
     for match in _PLAIN.finditer(material.summary):
-        told = match["verb"] or match["perfect"]
-        wrong = "cannot" if told == "can" else f"{told} not"
-        found.append(_turned(material, "negation", match.span(), wrong, f'the conversation says "{told}"'))
+        verb = match["verb"] or match["perfect"]
+        wrong = "cannot" if verb == "can" else f"{verb} not"
+        changes.append(_reversed(material, "negation", match.span(), wrong, f'the conversation says "{verb}"'))
     verbs = stated()
     for match in _SUBJECT.finditer(material.summary):
-        verb = verbs.get(match["verb"])
-        if verb is not None:
-            helper = "does not" if match["verb"] == verb.third else "did not"
-            change = f"{helper} {verb.base}"
-            found.append(
-                _turned(material, "negation", match.span("verb"), change, "the conversation says that it was so")
-            )
-    return found
+        stated_verb = verbs.get(match["verb"])
+        if stated_verb is not None:
+            helper = "does not" if match["verb"] == stated_verb.third else "did not"
+            change = f"{helper} {stated_verb.base}"
+            reason = "the conversation says that it was so"
+            changes.append(_reversed(material, "negation", match.span("verb"), change, reason))
+    return changes
 
 
 def plant_actions(material: Material, rng: Random) -> list[Change]:
-    """Verbs and phrases of action changed to their opposites."""
-    found = []
+    """Change verbs and phrases of action to their opposites."""
+    changes = []
     taken: list[tuple[int, int]] = []
-    for phrase, wrong in PHRASES.items():
+    for phrase, wrong in _PHRASES.items():
         for match in re.finditer(rf"\b{phrase}\b", material.summary):
             taken.append(match.span())
-            found.append(_turned(material, "action", match.span(), wrong, f'right is "{phrase}"'))
+            changes.append(_reversed(material, "action", match.span(), wrong, f'right is "{phrase}"'))
     table = opposites()
     for match in _WORD.finditer(material.summary):
         opposite = table.get(match.group())
         inside = any(start < match.end() and match.start() < end for start, end in taken)
         if opposite and not inside and _is_verb(material.summary, match):
-            found.append(_turned(material, "action", match.span(), opposite, f'right is "{match.group()}"'))
-    return sorted(found, key=lambda change: change.start)
+            changes.append(_reversed(material, "action", match.span(), opposite, f'right is "{match.group()}"'))
+    return sorted(changes, key=lambda change: change.start)
 
 
 def _is_verb(text: str, match: re.Match[str]) -> bool:
     """Whether the word can only be a verb here: a past form, or an infinitive after "to" or an auxiliary.
 
-    "refund", "order" and "charges" are nouns as often as verbs; a past form before a noun ("the cancelled order") and
-    one followed by a preposition of its own ("agreed with") are passed over, since their opposites would not fit.
+    "refund", "order" and "charges" are nouns as often as verbs. A past form before a noun ("the cancelled order") or
+    with a preposition of its own ("agreed with") does not count, since its opposite would not fit.
     """
     word, before, after = match.group(), text[: match.start()].rstrip(), text[match.end() :]
     if re.match(r" (?:with|on|about|for|from|up|out|that|whether|if|as)\b", after):
@@ -217,13 +213,11 @@ def _is_verb(text: str, match: re.Match[str]) -> bool:
     last = re.search(r"[\w'’]+$", before)
     previous = last.group().lower() if last else ""
     if word in past_forms():
-        return previous not in ("the", "a", "an", "his", "her", "their", "this", "that", "any", "no", "and", "or", "")
-    return previous in ("to", "will", "would", "could", "can", "should", "not", "must") and bool(
-        re.match(r" \w", after)
-    )
+        return previous not in _BEFORE_NOUN
+    return previous in _BEFORE_VERB and bool(re.match(r" \w", after))
 
 
-def _turned(material: Material, kind: Kind, span: tuple[int, int], wrong: str, right: str) -> Change:
+def _reversed(material: Material, kind: Kind, span: tuple[int, int], wrong: str, right: str) -> Change:
     start, end, wrong = with_article(material.summary, *span, wrong)
     return Change(
         kind=kind,

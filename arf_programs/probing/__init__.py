@@ -1,4 +1,7 @@
-"""`arf plant` and `arf probe`: measures analyst and editor on planted errors."""
+"""Measures the models of a run: analyst and editor on planted errors, the judge on summaries rated by people.
+
+These are the commands `arf plant`, `arf probe` and `arf calibrate`.
+"""
 
 from arf_programs.probing.judge import check_judge
 from arf_programs.probing.measure import probe

@@ -1,7 +1,4 @@
-"""From the errors found in planted items to figures. Pure functions.
-
-From revisions of planted items to figures. Pure functions.
-"""
+"""The figures of a probe, from the errors found in planted items and from their revisions. Pure functions."""
 
 from __future__ import annotations
 
@@ -46,7 +43,7 @@ class _Report(NamedTuple):
 def analysis_figures(
     items: Sequence[PlantedItem], found: Mapping[str, Sequence[ErrorNote]], resampling: Resampling, cost: Cost
 ) -> AnalyzeProbe:
-    """Figures over the items with an answer in `found`, which is by item id."""
+    """Compute the figures over the items with an answer in `found`, which is by item id."""
     answered = [item for item in items if item.id in found]
     labels, reports = _compare(answered, found)
     clean = [item for item in answered if not item.errors]
@@ -153,7 +150,7 @@ def _value(interval: Interval | None) -> float | None:
 
 
 class _Mended(NamedTuple):
-    """One planted item and what its revision is worth."""
+    """One planted item, and how well its revision mends it."""
 
     item: PlantedItem
     fixed: list[bool]
@@ -164,7 +161,7 @@ class _Mended(NamedTuple):
 def revision_figures(
     items: Sequence[PlantedItem], revised: Mapping[str, str], resampling: Resampling, cost: Cost
 ) -> ReviseProbe:
-    """Figures over the planted items with a revision in `revised`, which is by item id."""
+    """Compute the figures over the planted items with a revision in `revised`, which is by item id."""
     rows = [_mended(item, revised[item.id]) for item in items if item.errors and item.id in revised]
     clusters = [row.item.conversation_id for row in rows]
     ones = [1.0] * len(rows)
@@ -174,22 +171,18 @@ def revision_figures(
         "whole_rate": resampling.ratio([float(r.rest.whole) for r in rows], ones, clusters),
         "score": resampling.ratio([r.score for r in rows], ones, clusters),
     }
-    known = {name: interval for name, interval in intervals.items() if interval is not None}
     return ReviseProbe(
         planted=sum(len(row.fixed) for row in rows),
-        fix_rate=known["fix_rate"].value if "fix_rate" in known else None,
-        untouched_rate=known["untouched_rate"].value if "untouched_rate" in known else None,
-        whole_rate=known["whole_rate"].value if "whole_rate" in known else None,
-        score=known["score"].value if "score" in known else None,
+        **{name: _value(interval) for name, interval in intervals.items()},
         by_kind=_shares(rows, [[plant.kind for plant in row.item.plants] for row in rows]),
         by_category=_shares(rows, [[note.category for note in row.item.errors] for row in rows]),
-        intervals=known,
+        intervals=_named(**intervals),
         cost=cost,
     )
 
 
 def clean_untouched(items: Sequence[PlantedItem], revised: Mapping[str, str]) -> float | None:
-    """The share of clean items whose revision is the summary itself; None without any."""
+    """The share of clean items whose revision is the summary itself; None without clean items."""
     same = [revised[item.id] == item.summary for item in items if not item.errors and item.id in revised]
     return sum(same) / len(same) if same else None
 
@@ -205,9 +198,9 @@ def _mended(item: PlantedItem, after: str) -> _Mended:
 
 
 def _shares(rows: Sequence[_Mended], names: Sequence[Sequence[str]]) -> dict[str, float]:
-    """{name: share of its errors that are fixed}; `names` gives the name of each row's errors."""
+    """{name: share of its errors that are fixed}; `names` has the names of each row's errors."""
     fixed: dict[str, list[bool]] = defaultdict(list)
-    for row, told in zip(rows, names, strict=True):
-        for name, hit in zip(told, row.fixed, strict=True):
+    for row, row_names in zip(rows, names, strict=True):
+        for name, hit in zip(row_names, row.fixed, strict=True):
             fixed[name].append(hit)
     return {name: sum(fixed[name]) / len(fixed[name]) for name in sorted(fixed)}

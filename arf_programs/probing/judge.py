@@ -1,4 +1,4 @@
-"""Measures the judge: it rates the labelled summaries that people have rated."""
+"""Measures the judge, which rates the labelled summaries that people have rated."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ STAGE = "calibrate"
 def check_judge(run: Run) -> JudgeCalibration:
     """Ask the judge about every labelled summary with a person's rating, and compare.
 
-    Raises DataError where there is none, ConfigError for a judge that nobody serves, StageError where no summary was
-    rated.
+    Raises DataError if no summary has a person's rating, ConfigError if nobody serves the judge, StageError if the
+    judge rated no summary.
     """
     rated = [example for example in load_labeled_of_corpus(run) if example.rating is not None]
     if not rated:

@@ -1,4 +1,4 @@
-"""Measures analyser and reviser, as configured, on planted items."""
+"""Measures analyzer and reviser, as configured, on planted items."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True)
 class _OwnTaxonomy(RunFolder):
-    """The run's folder, with a taxonomy of the probe's own as long as the run has none."""
+    """The run's folder, with a taxonomy for the probe alone as long as the run has none."""
 
     taxonomy = RunFile("probe/taxonomy.yaml")
 
 
 def probe(run: Run, *, checks_only: bool = False) -> Probe:
-    """Measure on `planted.jsonl` (made first where it is missing or stale), write `probe.json` and return it.
+    """Measure on `planted.jsonl` (made first if it is missing or stale), write `probe.json` and return it.
 
-    With `checks_only` no model is asked and none has to be reachable. Raises UserError for what the user can mend,
-    WorkError for what failed at work; answers are stored, so a second probe asks for nothing again.
+    With `checks_only` no model is asked, and none has to be reachable. Answers are stored, so a second probe asks
+    nothing again. Raises UserError for what the user can mend, and WorkError for what failed at work.
     """
     if not checks_only:
         check_providers((run.config.models.analyst, run.config.models.editor))
@@ -84,7 +84,7 @@ def _frame(run: Run, items: Sequence[PlantedItem], *, checks_only: bool) -> Prob
 
 
 def _analyse(run: Run, items: Sequence[PlantedItem]) -> tuple[dict[str, Notes], Cost]:
-    """The errors that the analyser finds, by item id."""
+    """The errors that the analyzer finds, by item id."""
     program = build_analyzer(run)
 
     async def analyse(item: PlantedItem) -> tuple[str, Notes]:
@@ -115,7 +115,7 @@ def _ask(
     work: Callable[[PlantedItem], Awaitable[tuple[str, Answer]]],
     concurrency: int,
 ) -> tuple[dict[str, Answer], Cost]:
-    """The answers by item id, failures kept as records, and what a summary costs."""
+    """The answers by item id, and what a summary costs. Failures become records."""
     earlier = len(_answered(run, stage))
     outcome = ask_rows(
         run, stage, items, work, key=lambda item: RowKey(item.conversation_id, item.id), concurrency=concurrency
@@ -135,23 +135,20 @@ def _answered(run: Run, stage: str) -> list[Call]:
 
 
 def _spent(calls: Sequence[Call], earlier: int, summaries: int) -> dict[str, float]:
-    """Calls and tokens a summary of the calls after the first `earlier` ones.
+    """Calls and tokens per summary, over the calls after the first `earlier` ones.
 
-    A replayed call has no tokens in the ledger: it counts with the mean of the paid ones of now, else of ever.
+    A replayed call has no tokens in the ledger. It counts with the mean of the paid calls: of this probe if there are
+    any, otherwise of all.
     """
     now = calls[earlier:]
     paid = [call for call in now if call.paid] or [call for call in calls if call.paid]
-    each = sum(map(_tokens, paid)) / len(paid) if paid else 0.0
+    each = sum(call.tokens for call in paid) / len(paid) if paid else 0.0
     share = len(now) / summaries if summaries else 0.0
     return {"calls_per_summary": share, "tokens_per_summary": share * each}
 
 
-def _tokens(call: Call) -> int:
-    return call.prompt_tokens + call.completion_tokens
-
-
 def _with_taxonomy(run: Run) -> Run:
-    """The run; before its stage `taxonomy` with the configured taxonomy, or the seed, in a file of the probe's own."""
+    """The run; if it has no taxonomy yet, with the configured one (or the seed) in a file for the probe alone."""
     if run.folder.taxonomy.exists():
         return run
     probing = replace(run, folder=_OwnTaxonomy(run.folder.path))

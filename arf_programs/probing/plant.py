@@ -1,4 +1,4 @@
-"""Stage `plant`: a labelled set of planted errors. Not part of `arf run`: `arf plant` and `arf probe` ask for it."""
+"""Stage `plant`: a labelled set of planted errors. `arf plant` and `arf probe` run it; `arf run` does not."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def work(run: Run) -> dict[str, int]:
 
 
 def ensure_planted(run: Run) -> list[PlantedItem]:
-    """The planted items, made first where they are missing or stale. Raises what planting raises."""
+    """Read the planted items; make them first if they are missing or stale. Raises what planting raises."""
     run_until(run, "corpus")
     state = state_of(STAGE, run)
     if state.state == "whole":
@@ -83,7 +83,7 @@ def ensure_planted(run: Run) -> list[PlantedItem]:
 
 
 def _naturalize(run: Run, items: list[PlantedItem]) -> tuple[list[PlantedItem], int]:
-    """The items with the editor's wording where that is acceptable, and the number of calls that failed."""
+    """The items in the editor's words if these are acceptable, and the number of calls that failed."""
     editor = run.config.models.editor
     program = NaturalizeErrors(retries=run.config.analyze.parse_retries)
     program.set_lm(build_lm(editor, seed=run.config.seed))
