@@ -80,8 +80,8 @@ def test_time_and_money_left_are_shown_and_kept_while_nothing_ends(tmp_path, mon
     monkeypatch.setattr(status, "_SECONDS_BETWEEN", 0.01)
     monkeypatch.setattr(progress, "_SECONDS_BETWEEN_LINES", 0.0)
     shown, out = make_progress()
-    file = status.StatusFile(tmp_path / "status.json", "draft", 4, lambda: 2.0, shown)
     with shown.task("draft", total=4):
+        file = status.StatusFile(tmp_path / "status.json", "draft", 4, lambda: 2.0, shown)
         file.advance(failed=0, in_flight=2, fresh=True)
         while not (tmp_path / "status.json").exists():
             pass

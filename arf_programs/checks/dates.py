@@ -305,18 +305,18 @@ def read_moments(texts: tuple[str, ...]) -> Moments:
 
 def check_dates(material: Material) -> list[Finding]:
     """Report dates, months and weekdays of the summary that the conversation does not contain in any form."""
-    known = read_moments(material.texts)
-    wrong = [date for date in find_dates(material.summary) if not known.support(date)]
-    return [_finding(material, date.start, date.end, "date", known.date_turns) for date in wrong]
+    moments = read_moments(material.texts)
+    wrong = [date for date in find_dates(material.summary) if not moments.support(date)]
+    return [_finding(material, date.start, date.end, "date", moments.date_turns) for date in wrong]
 
 
 def check_times(material: Material) -> list[Finding]:
     """Report times of day that the conversation does not contain. "3pm" equals "15:00", and may equal "at 3"."""
-    known = read_moments(material.texts)
+    moments = read_moments(material.texts)
     findings = []
     for time in find_times(material.summary):
-        if not time.minutes & (known.minutes | known.loose_minutes):
-            findings.append(_finding(material, time.start, time.end, "time", known.time_turns))
+        if not time.minutes & (moments.minutes | moments.loose_minutes):
+            findings.append(_finding(material, time.start, time.end, "time", moments.time_turns))
     return findings
 
 

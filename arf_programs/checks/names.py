@@ -166,14 +166,14 @@ def _titled(name: _Name, text: str) -> bool:
 
 def _said(word: str, material: Material) -> bool:
     """Say whether the conversation has the word, its singular or plural, or a longer word or handle with it."""
-    said = material.known_words
+    words = material.known_words
     forms = {word, word.removesuffix("s"), f"{word}s", word.removesuffix("es"), word.removesuffix("'s")}
-    if said & forms:
+    if words & forms:
         return True
     compact = squeeze(word)
     if len(compact) >= 4 and compact in material.squeezed:
         return True
-    return len(word) >= _CLOSE_LENGTH and any(_close(word, other) for other in said)
+    return len(word) >= _CLOSE_LENGTH and any(_close(word, other) for other in words)
 
 
 def _close(word: str, other: str) -> bool:

@@ -79,10 +79,10 @@ class Numbers:
     def support(self, wanted: Quantity) -> bool:
         """Say whether the conversation has the number, in a unit that can be the same."""
         days = convert_to_days(wanted.value, wanted.unit)
-        if days is not None and any(abs(days - known) < _ROUNDING for known in self.durations):
+        if days is not None and any(abs(days - duration) < _ROUNDING for duration in self.durations):
             return True
         for value in (wanted.value, *wanted.also):
-            if any(_compatible(wanted, known) for _, known in self.by_value.get(value, [])):
+            if any(_compatible(wanted, quantity) for _, quantity in self.by_value.get(value, [])):
                 return True
             if wanted.kind == "plain" and value in self.loose:
                 return True
@@ -90,12 +90,14 @@ class Numbers:
 
     def in_another_unit(self, wanted: Quantity) -> set[int]:
         """Find the turns that have the number with another unit of the same kind."""
-        return {turn for turn, known in self.by_value.get(wanted.value, []) if known.kind == wanted.kind}
+        return {turn for turn, quantity in self.by_value.get(wanted.value, []) if quantity.kind == wanted.kind}
 
     def sums(self) -> set[float]:
         """Compute all sums and differences of two amounts or bare numbers, doubles included."""
         values = {
-            value for value, known in self.by_value.items() if any(item.kind in ("money", "plain") for _, item in known)
+            value
+            for value, places in self.by_value.items()
+            if any(item.kind in ("money", "plain") for _, item in places)
         }
         return {round(abs(a + sign * b), 2) for a in values for b in values for sign in (1, -1)}
 
@@ -114,14 +116,14 @@ def check_numbers(material: Material) -> list[Finding]:
     codes are left to other checks. A sum or difference of two of the conversation's amounts is accepted if the sentence
     says that it is one.
     """
-    known = read_numbers(material.texts)
+    numbers = read_numbers(material.texts)
     taken = find_taken_spans(material.summary)
     findings = []
     for quantity in find_quantities(material.summary):
-        if _inside(quantity, taken) or _generic(quantity) or known.support(quantity):
+        if _inside(quantity, taken) or _generic(quantity) or numbers.support(quantity):
             continue
-        if not (_derived(quantity, known, material) or _dictated(quantity, material)):
-            findings.append(_finding(quantity, known, material))
+        if not (_derived(quantity, numbers, material) or _dictated(quantity, material)):
+            findings.append(_finding(quantity, numbers, material))
     return findings
 
 
@@ -150,11 +152,11 @@ def _inside(quantity: Quantity, spans: list[tuple[int, int]]) -> bool:
     return any(start < quantity.end and quantity.start < end for start, end in spans)
 
 
-def _compatible(wanted: Quantity, known: Quantity) -> bool:
+def _compatible(wanted: Quantity, other: Quantity) -> bool:
     """Say whether the units of two quantities of one value can be the same."""
-    if "plain" in (wanted.kind, known.kind):
+    if "plain" in (wanted.kind, other.kind):
         return True
-    return wanted.kind == known.kind and wanted.unit == known.unit
+    return wanted.kind == other.kind and wanted.unit == other.unit
 
 
 def _generic(quantity: Quantity) -> bool:
@@ -164,14 +166,14 @@ def _generic(quantity: Quantity) -> bool:
     return quantity.spelled and quantity.kind == "plain" and quantity.value <= _SMALL
 
 
-def _derived(quantity: Quantity, known: Numbers, material: Material) -> bool:
+def _derived(quantity: Quantity, numbers: Numbers, material: Material) -> bool:
     """Say whether the number follows from the conversation: "50 %" from "half", or a total."""
-    said = material.known_words
+    words = material.known_words
     if quantity.kind == "percent" and quantity.value in (50.0, 100.0):
-        return bool(said & (_HALF_WORDS if quantity.value == 50.0 else _WHOLE_WORDS))
+        return bool(words & (_HALF_WORDS if quantity.value == 50.0 else _WHOLE_WORDS))
     if quantity.kind == "time" or not _ADDED_UP.search(material.sentence_at(quantity.start)):
         return False
-    return quantity.kind != "percent" and round(quantity.value, 2) in known.sums()
+    return quantity.kind != "percent" and round(quantity.value, 2) in numbers.sums()
 
 
 def _dictated(quantity: Quantity, material: Material) -> bool:
@@ -183,10 +185,10 @@ def _dictated(quantity: Quantity, material: Material) -> bool:
     return any(spaced.search(text) for text in material.texts)
 
 
-def _finding(quantity: Quantity, known: Numbers, material: Material) -> Finding:
+def _finding(quantity: Quantity, numbers: Numbers, material: Material) -> Finding:
     quote = material.summary[quantity.start : quantity.end]
-    other = known.in_another_unit(quantity)
-    evidence = material.nearest_turns(other or known.turns[quantity.kind], quantity.start)
+    other = numbers.in_another_unit(quantity)
+    evidence = material.nearest_turns(other or numbers.turns[quantity.kind], quantity.start)
     reason = f'The conversation does not contain the {_KINDS[quantity.kind]} "{quote}".'
     if other:
         reason = f'The conversation has the number of "{quote}" in another unit.'

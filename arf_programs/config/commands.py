@@ -1,4 +1,4 @@
-"""The sections for commands beside `arf run`: `plant`, `compile` and `programs`."""
+"""The sections for commands other than `arf run`: `plant`, `compile` and `programs`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Files of records, one JSON object a line: how they are read, written, appended to, and indexed by key.
 
 A process that dies while it appends leaves a last line without a newline. This line is not JSON, because no proper
-prefix of a JSON object is JSON. So it can be told from a complete line, and cutting it off loses no complete record.
+prefix of a JSON object is JSON. So it is never taken for a complete line, and cutting it off loses no complete record.
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ class RunStatus(BaseModel):
 
     @property
     def note(self) -> str:
-        """The text beside a progress bar."""
+        """The text next to a progress bar."""
         parts = [f"{self.failed} failed"] if self.failed else []
         parts += [f"{self.in_flight} in flight"] if self.in_flight else []
         parts += [f"{self.rows_per_second:.1f} rows/s"] if self.rows_per_second else []
