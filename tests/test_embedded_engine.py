@@ -7,12 +7,12 @@ from typing import Literal
 import pytest
 import torch
 from pydantic import BaseModel, ConfigDict, Field
+from tiny_model import save_tiny_model
 
 from arf_programs.models.embedded.decode import LanguageModel
 from arf_programs.models.embedded.engine import Engine, get_engine
 from arf_programs.models.embedded.row import Request
 from arf_programs.models.weights import load_model
-from tests.tiny_model import save_tiny_model
 
 TEXTS = ["a", "the cat sat in the hat", "in the beginning " * 8, "x" * 90, "the cat sat on a mat", "in", "b", "the"]
 

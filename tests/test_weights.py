@@ -3,11 +3,11 @@ import json
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
+from tiny_model import save_tiny_model
 
 from arf_programs.models import weights
 from arf_programs.models.weights import load_model, resolve_weights
 from signatures.exceptions import DataError, MissingExtra
-from tests.tiny_model import save_tiny_model
 
 
 @pytest.fixture(scope="module")
