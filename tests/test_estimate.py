@@ -247,11 +247,13 @@ def test_history_is_read_from_the_ledgers_of_runs(tmp_path):
         calls.append(Call(stage="draft", model="m", cached=True))
         calls.append(Call(stage="draft", model="m", cached=False, failed=True))
         folder.ledger.write_text("".join(call.model_dump_json() + "\n" for call in calls))
-    known = read_history(folders).known["draft", "m"]
-    assert (known.calls, known.rows, known.tokens_in, known.tokens_out) == (16, 0, 100, 15)
+    past = read_history(folders).calls["draft", "m"]
+    assert (past.calls, past.rows) == (16, 0)
+    prompts, answers = past.tokens_in.mean(), past.tokens_out.mean()
+    assert (prompts.low, prompts.mid, prompts.high) == pytest.approx((90, 100, 110))
     # Eight answers of 10 and eight of 20: a standard deviation of 5.164, two standard errors of 2.582 in 15.
-    assert known.margin_out == pytest.approx(2.582 / 15, rel=1e-3)
-    assert known.margin_in == 0.1
+    assert answers.mid == 15
+    assert (answers.low, answers.high) == pytest.approx((15 - 2.582, 15 + 2.582), rel=1e-3)
     with pytest.raises(DataError, match=r"none: no run with a calls\.jsonl"):
         read_history([folders[1], folders[0]])
 

@@ -1,7 +1,4 @@
-"""What an estimate says: ranges by stage and model.
-
-Tokens and prices of a model, by LiteLLM's tables, without a request to anyone.
-"""
+"""The figures of an estimate: ranges by stage and model, and tokens and prices by LiteLLM's tables. Nothing is sent."""
 
 from __future__ import annotations
 
@@ -26,14 +23,19 @@ class Range(Record):
     high: float = 0.0
 
     def times(self, other: Range | float) -> Range:
-        """The product, bound by bound; both are without a sign."""
+        """The product, bound by bound. Neither factor is negative."""
         by = other if isinstance(other, Range) else Range(low=other, mid=other, high=other)
         return Range(low=self.low * by.low, mid=self.mid * by.mid, high=self.high * by.high)
 
 
 def ordered(low: float, mid: float, high: float) -> Range:
-    """A Range of three figures of which the outer ones are meant as bounds: they are moved out to `mid` at least."""
+    """A Range around `mid`. Bounds that lie on the wrong side of it are moved to it."""
     return Range(low=max(0.0, min(low, mid)), mid=mid, high=max(high, mid))
+
+
+def around(value: float, margin: float) -> Range:
+    """A Range from `value * (1 - margin)` to `value * (1 + margin)`."""
+    return ordered(value * (1 - margin), value, value * (1 + margin))
 
 
 def larger(a: Range, b: Range) -> Range:
@@ -42,20 +44,23 @@ def larger(a: Range, b: Range) -> Range:
 
 
 def total(ranges: Iterable[Range]) -> Range:
-    """The sum, bound by bound: wider than that of independent figures, since stages are wrong together."""
-    known = list(ranges)
+    """The sum, bound by bound. It is wider than that of independent figures, since stages err together."""
+    items = list(ranges)
     return Range(
-        low=sum(item.low for item in known), mid=sum(item.mid for item in known), high=sum(item.high for item in known)
+        low=sum(item.low for item in items), mid=sum(item.mid for item in items), high=sum(item.high for item in items)
     )
 
 
 class Line(Record):
-    """What one stage asks of one model. `usd` and `seconds` are None where nobody knows price or time.
+    """What one stage asks of one model.
 
-    `at_least` says that `seconds` are those of the allowed rates alone, as no run has said how long a call takes.
-
-    `source` says on what calls and answers rest: the sample's rendered prompts alone, or what earlier runs booked;
-    `done` is a stage that is whole, and free. `stored` is the share of the sample's calls that the run's store answers.
+    Attributes:
+        source: `sample` if calls and answers are estimated from rendered prompts alone, `history` if from what earlier
+            runs booked, `done` for a stage that is whole, and free.
+        usd: None if the price is not known.
+        seconds: None if the time is not known.
+        at_least: whether `seconds` follow from the allowed rates alone, since no run has timed a call.
+        stored: the share of the sample's calls that the run's store answers.
     """
 
     stage: str
@@ -71,9 +76,9 @@ class Line(Record):
 
 
 class Estimate(Record):
-    """All lines, their sums, and in `notes` what a reader should know of them.
+    """All lines, their sums, and `notes` on how far to trust them.
 
-    `total_usd` sums what has a price; `unpriced` names the models that have none. `at_least` is said of the time.
+    `total_usd` is the sum of what has a price; `unpriced` names the models without one. `at_least` is about the time.
     """
 
     run_dir: str
@@ -91,7 +96,7 @@ class Estimate(Record):
 
 
 def summed(run_dir: str, conversations: int, sample: int, lines: Sequence[Line], notes: Sequence[str]) -> Estimate:
-    """The estimate with its totals. The time is None where it is not known of every stage that asks."""
+    """The estimate with its totals. The time is None if that of some stage is not known."""
     asking = [line for line in lines if line.calls.high]
     timed = [line.seconds for line in asking if line.seconds is not None]
     return Estimate(
@@ -116,9 +121,9 @@ _CHARACTERS: Final = (5, 4, 3)
 
 
 def count_tokens(model: str, texts: Sequence[str]) -> Range:
-    """Tokens of a message list's texts: by LiteLLM's tokenizer for a model in its table, else by their characters.
+    """Count tokens by LiteLLM's tokenizer if its table has the model, else as 5, 4 and 3 characters a token.
 
-    Scripted models count words. By characters it is a range, of 5, 4 and 3 characters a token.
+    Scripted models count words.
     """
     if model.startswith(SCRIPTED):
         return _exactly(sum(len(text.split()) for text in texts))
@@ -133,9 +138,9 @@ def count_tokens(model: str, texts: Sequence[str]) -> Range:
 
 
 def price_of(config: ModelConfig) -> tuple[float, float] | None:
-    """US dollars a token of prompt and of answer: as configured, else of LiteLLM's table; None where nobody knows.
+    """US dollars a token of prompt and of answer: as configured, else by LiteLLM's table; None if neither has it.
 
-    What runs in this process is free. What a provider takes less for a prompt that it has cached is left out.
+    Models in this process are free. Discounts for prompts that the provider has cached are left out.
     """
     if config.input_price is not None and config.output_price is not None:
         return config.input_price * _PER_MILLION, config.output_price * _PER_MILLION
@@ -143,7 +148,7 @@ def price_of(config: ModelConfig) -> tuple[float, float] | None:
 
 
 def reasons(model: str) -> bool:
-    """Whether LiteLLM's table says that a model thinks before it answers: up to its max_tokens, all of it paid."""
+    """Whether a model thinks before it answers, by LiteLLM's table. It may then use all of max_tokens."""
     return not is_local(model) and bool((known_model(model) or {}).get("supports_reasoning"))
 
 

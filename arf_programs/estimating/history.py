@@ -6,7 +6,7 @@ import math
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -14,6 +14,7 @@ import yaml
 from pydantic import BaseModel
 
 from arf_programs.config import Role
+from arf_programs.estimating.figures import Range, around
 from arf_programs.runs import Call, RunFolder, read_jsonl, read_manifest
 from signatures.exceptions import DataError
 from signatures.records import DraftErrors, Revision, Score, Summary
@@ -28,47 +29,65 @@ ROLE_OF: Final[dict[str, Role]] = {
     "revise": "editor",
     "evaluate": "judge",
 }
-"""By whose `concurrency` a stage goes."""
+"""The role whose `concurrency` a stage has."""
 
 
-@dataclass(frozen=True)
-class Known:
-    """Of one stage and model: paid calls, means a call with their relative margins, and the rows they were about.
+@dataclass
+class Tokens:
+    """Tokens a call, as sums, since a ledger may have millions of calls."""
 
-    `rows` is 0 where it is not known. A margin is two standard errors of the mean, at least a tenth.
-    """
+    number: int = 0
+    total: int = 0
+    squares: int = 0
 
-    calls: int
-    rows: int
-    tokens_in: float
-    tokens_out: float
-    margin_in: float
-    margin_out: float
+    def add(self, tokens: int) -> None:
+        """Add one call."""
+        self.number += 1
+        self.total += tokens
+        self.squares += tokens**2
+
+    def mean(self) -> Range:
+        """The mean with two standard errors, a tenth of it at least; from 0 to twice the mean for a single call."""
+        mean = self.total / self.number
+        if self.number < 2 or not mean:
+            return around(mean, 1.0)
+        variance = max(0.0, self.squares - self.number * mean**2) / (self.number - 1)
+        return around(mean, max(_LEAST_MARGIN, 2 * math.sqrt(variance / self.number) / mean))
+
+
+@dataclass
+class PastCalls:
+    """Paid calls of one stage to one model, and the number of rows that they were about: 0 if it is not known."""
+
+    calls: int = 0
+    rows: int = 0
+    tokens_in: Tokens = field(default_factory=Tokens)
+    tokens_out: Tokens = field(default_factory=Tokens)
 
     @property
-    def margin_calls(self) -> float:
-        """Two standard errors of a count of `rows`, relative: 2 / sqrt(rows), as of a Poisson count of one a row."""
-        return max(_LEAST_MARGIN, 2 / self.rows**0.5) if self.rows else 1.0
+    def margin(self) -> float:
+        """Two standard errors of a Poisson count of one call a row, 2 / sqrt(rows), a tenth at least."""
+        return max(_LEAST_MARGIN, 2 / math.sqrt(self.rows))
 
 
 @dataclass(frozen=True)
 class History:
-    """`known` by stage and model, `seconds` of work a call by stage, the share of drafts with an error where known."""
+    """Past calls by stage and model, seconds of work a call by stage, and the share of drafts with an error."""
 
-    known: dict[tuple[str, str], Known]
+    calls: dict[tuple[str, str], PastCalls]
     seconds: dict[str, float]
     with_errors: float | None = None
 
 
 def read_history(folders: Sequence[RunFolder]) -> History:
-    """What these runs have booked together. Raises DataError for a folder without a ledger, except the first.
+    """Read what these runs have booked. The first folder is the run itself, which may not have begun.
 
-    The first is the run itself, which may not have begun.
+    Raises DataError for another folder without a ledger.
     """
     for folder in folders[1:]:
         if not folder.ledger.exists():
             raise DataError(f"{folder.path}: no run with a calls.jsonl: give --history the folder of a run")
-    booked: dict[tuple[str, str], _Tally] = defaultdict(_Tally)
+    booked: dict[tuple[str, str], PastCalls] = defaultdict(PastCalls)
     rows: Counter[str] = Counter()
     work: dict[str, float] = defaultdict(float)
     timed: Counter[str] = Counter()
@@ -80,66 +99,34 @@ def read_history(folders: Sequence[RunFolder]) -> History:
             if seconds is not None:
                 work[stage] += seconds
                 timed[stage] += calls[stage]
+    for (stage, _), past in booked.items():
+        past.rows = rows[stage]
     errors = [bool(row.errors) for folder in folders for row in _read(folder.errors, DraftErrors)]
     return History(
-        known={key: tally.known(rows[key[0]]) for key, tally in booked.items()},
+        calls=dict(booked),
         seconds={stage: work[stage] / timed[stage] for stage in timed},
         with_errors=statistics.fmean(errors) if errors else None,
     )
 
 
-@dataclass
-class _Tally:
-    """Sums over calls, since a ledger may have millions: number, tokens and their squares, of prompts and answers."""
-
-    calls: int = 0
-    tokens_in: int = 0
-    tokens_out: int = 0
-    squares_in: int = 0
-    squares_out: int = 0
-
-    def add(self, call: Call) -> None:
-        self.calls += 1
-        self.tokens_in += call.prompt_tokens
-        self.tokens_out += call.completion_tokens
-        self.squares_in += call.prompt_tokens**2
-        self.squares_out += call.completion_tokens**2
-
-    def known(self, rows: int) -> Known:
-        return Known(
-            calls=self.calls,
-            rows=rows,
-            tokens_in=self.tokens_in / self.calls,
-            tokens_out=self.tokens_out / self.calls,
-            margin_in=_margin(self.calls, self.tokens_in, self.squares_in),
-            margin_out=_margin(self.calls, self.tokens_out, self.squares_out),
-        )
-
-
-def _add_calls(folder: RunFolder, booked: dict[tuple[str, str], _Tally]) -> Counter[str]:
-    """Add what a run paid for to the tallies; returns its calls by stage."""
+def _add_calls(folder: RunFolder, booked: dict[tuple[str, str], PastCalls]) -> Counter[str]:
+    """Add the paid calls of a run to `booked`, and count them by stage."""
     calls: Counter[str] = Counter()
     if folder.ledger.exists():
         for call in read_jsonl(folder.ledger, Call, ignore_half_line=True):
             if call.paid:
-                booked[call.stage, call.model].add(call)
+                past = booked[call.stage, call.model]
+                past.calls += 1
+                past.tokens_in.add(call.prompt_tokens)
+                past.tokens_out.add(call.completion_tokens)
                 calls[call.stage] += 1
     return calls
 
 
-def _margin(number: int, total: int, squares: int) -> float:
-    """Two standard errors of the mean as a share of it, at least a tenth; 1 of a single value."""
-    if number < 2 or not total:
-        return 1.0
-    mean = total / number
-    variance = max(0.0, squares - number * mean**2) / (number - 1)
-    return max(_LEAST_MARGIN, 2 * math.sqrt(variance / number) / mean)
-
-
 def _rows(folder: RunFolder, stage: str) -> int:
-    """How many rows the stage was about, those that failed included; 0 where its file is not there.
+    """The number of rows of a stage, failed rows included; 0 if its file is missing.
 
-    Of the evaluation these are conversations. The taxonomy's rows are of two kinds, so it has none.
+    The rows of the evaluation are conversations. The taxonomy has rows of two kinds, so its number is 0.
     """
     done: dict[str, Iterable[str]] = {
         "draft": (row.conversation_id for row in _read(folder.drafts, Summary)),
@@ -157,7 +144,7 @@ def _read(path: Path, model: type[Row]) -> Iterable[Row]:
 
 
 def _seconds(folder: RunFolder, stage: str) -> float | None:
-    """Seconds of all workers of a whole stage together: its time by the clock, times its calls in flight."""
+    """Seconds of work of a whole stage: its time by the clock, times its calls in flight."""
     manifest = read_manifest(folder.manifest(stage))
     if manifest is None:
         return None

@@ -1,21 +1,18 @@
-"""The conversations that an estimate is made from.
-
-The stages' own programs over sampled rows: which calls each of them would make, in the three scenes.
-"""
+"""The calls that each stage would make about sampled conversations: its own programs run with stand-in answers."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from arf_programs.config import ModelConfig
 from arf_programs.corpus import load_seed_taxonomy
-from arf_programs.estimating.recorder import KINDS, Asked, Kind, Recorder, Scene, stand_in_draft
+from arf_programs.estimating.recorder import Asked, Recorder
+from arf_programs.estimating.stand_ins import KINDS, Kind, Scene, stand_in_draft
 from arf_programs.models import build_lm
-from arf_programs.programs import Analyze, ComparePair, MergeNotes, Revise, Summarize, TakeNotes
+from arf_programs.programs import Analyze, ComparePair, Judge, MergeNotes, Revise, Summarize, TakeNotes
 from arf_programs.runs import Run, read_jsonl
 from arf_programs.stages import (
     TEACHER,
@@ -32,7 +29,7 @@ from signatures.records import Conversation, DraftErrors, ErrorNote, Summary
 
 @dataclass(frozen=True)
 class Sample:
-    """Sampled conversations of both sides, with the number of those that there are, and drafts by id and kind."""
+    """Sampled conversations of both sides, the sizes of the sides, and drafts by conversation id and kind."""
 
     train: Sequence[Conversation]
     holdout: Sequence[Conversation]
@@ -42,17 +39,17 @@ class Sample:
 
 
 def draw(run: Run, size: int) -> Sample:
-    """At most `size` conversations of each side, by a hash of seed and id, so that a larger sample holds a smaller one.
+    """Draw at most `size` conversations of each side, by a hash of seed and id. A larger sample holds a smaller one.
 
-    A draft is the teacher's where its stage is whole.
+    A draft is the teacher's if that stage is whole, else a stand-in.
     """
     sides = run.conversations("train"), run.conversations("holdout")
     train, holdout = (_first(side.values(), size, run.config.seed) for side in sides)
-    known: dict[str, str] = {}
+    written: dict[str, str] = {}
     if run.folder.drafts.exists():
-        known = {item.conversation_id: item.text for side in ("train", "holdout") for item in run.drafts(side)}
+        written = {item.conversation_id: item.text for side in ("train", "holdout") for item in run.drafts(side)}
     drafts = {
-        item.id: {kind: known.get(item.id) or stand_in_draft(item, kind) for kind in KINDS}
+        item.id: {kind: written.get(item.id) or stand_in_draft(item, kind) for kind in KINDS}
         for item in (*train, *holdout)
     }
     return Sample(train, holdout, len(sides[0]), len(sides[1]), drafts)
@@ -65,34 +62,34 @@ def _first(conversations: Iterable[Conversation], size: int, seed: int) -> list[
     return sorted(conversations, key=rank)[:size]
 
 
+_NOTE = "The summary says this, but the conversation says something else, and the customer was told otherwise."
+Work = Coroutine[Any, Any, Any]
 Scenes = dict[Kind, list[Asked]]
 """The calls about one row, scene by scene."""
 
 
 @dataclass
 class Asking:
-    """What a stage asks: of `rows` in all, `sampled` were tried; `once` is asked once, whatever the number of rows.
+    """What a stage asks: about `rows` rows in all, of which `sampled` were tried, and `once` whatever their number.
 
-    With `known` the errors of the drafts are those that were found, so no share of clean drafts has to be supposed.
+    With `errors_known` the errors are those of the run's own drafts, so no share of clean drafts has to be assumed.
     """
 
     rows: int
     sampled: list[Scenes] = field(default_factory=list)
     once: list[Scenes] = field(default_factory=list)
-    known: bool = False
+    errors_known: bool = False
 
 
 def ask_draft(run: Run, sample: Sample, recorder: Recorder) -> Asking:
     """One call a conversation."""
     teacher = build_teacher(run)
-    return Asking(
-        sample.train_size + sample.holdout_size,
-        [_summarised(teacher, item, sample, recorder) for item in _both(sample)],
-    )
+    rows = [_summarised(teacher, item, sample, recorder) for item in (*sample.train, *sample.holdout)]
+    return Asking(sample.train_size + sample.holdout_size, rows)
 
 
 def ask_taxonomy(run: Run, sample: Sample, recorder: Recorder) -> Asking:
-    """Open notes on a sample of drafts, and their induction; nothing where a taxonomy is given."""
+    """Open notes on a sample of drafts, and the categories made of them; nothing if a taxonomy is given."""
     config = run.config
     rows = 0 if config.analyze.taxonomy else min(config.analyze.notes_sample, sample.train_size)
     if not rows:
@@ -106,59 +103,52 @@ def ask_taxonomy(run: Run, sample: Sample, recorder: Recorder) -> Asking:
     for item in sample.train[:rows]:
         scenes: Scenes = {}
         for kind, text in sample.drafts[item.id].items():
-            answer, scenes[kind] = recorder.ask(Scene(kind, text), partial(take.acall, conversation=item, summary=text))
+            answer, scenes[kind] = recorder.ask(Scene(kind, text), take.acall(conversation=item, summary=text))
             notes[kind] += len(answer.notes)
         asking.sampled.append(scenes)
-    asking.once.append(_induction(merge, {kind: notes[kind] * rows // len(asking.sampled) for kind in KINDS}, recorder))
+    merged: Scenes = {}
+    for kind in KINDS:
+        texts = [_NOTE] * (notes[kind] * rows // len(asking.sampled))
+        work = merge.acall(notes=texts, seed=load_seed_taxonomy()) if texts else None
+        merged[kind] = recorder.ask(Scene(kind, ""), work)[1] if work else []
+    asking.once.append(merged)
     return asking
-
-
-def _induction(merge: MergeNotes, notes: dict[Kind, int], recorder: Recorder) -> Scenes:
-    """The calls that sort so many notes; none is needed for none."""
-    text = "The summary says this, but the conversation says something else, and the customer was told otherwise."
-    return {
-        kind: recorder.ask(Scene(kind, ""), partial(merge.acall, notes=[text] * count, seed=load_seed_taxonomy()))[1]
-        if count
-        else []
-        for kind, count in notes.items()
-    }
 
 
 def ask_analyze(run: Run, sample: Sample, recorder: Recorder) -> Asking:
     """The analyst's strategy over training drafts."""
-    analyzer = build_analyzer(run)
-    analyzer.checks = False  # the scene says what is wrong
-    return Asking(sample.train_size, [_analysed(analyzer, item, sample, recorder) for item in sample.train])
+    analyzer = _analyzer(run)
+    return Asking(sample.train_size, [_about_draft(analyzer, item, sample, recorder) for item in sample.train])
 
 
 def ask_revise(run: Run, sample: Sample, recorder: Recorder) -> Asking:
-    """Editor and verifier over training drafts, by every strategy and sample: their errors are those found, where that
-    stage is whole, else the scene's."""
-    analyzer = build_analyzer(run)
-    analyzer.checks = False
-    asked = [(run.config.revise.strategy, 1), *further_programs(run.config)]
-    revisers = [build_reviser(run, strategy=strategy, sample=number) for strategy, number in asked]
-    for reviser in revisers:
-        reviser.verify.analyze.checks = False
-    found = _found_errors(run)
-    asking = Asking(sample.train_size if found is None else len(found), known=found is not None)
-    for item in sample.train if found is None else [item for item in sample.train if item.id in found]:
+    """Editor and verifier over training drafts, by every strategy and sample.
+
+    The errors are those that the run's analyst reported if that stage is whole, else those of the scene.
+    """
+    analyzer = _analyzer(run)
+    strategies = [(run.config.revise.strategy, 1), *further_programs(run.config)]
+    revisers = [_reviser(run, strategy=strategy, sample=number) for strategy, number in strategies]
+    reported = _reported_errors(run)
+    asking = Asking(sample.train_size if reported is None else len(reported), errors_known=reported is not None)
+    for item in sample.train:
+        if reported is not None and item.id not in reported:
+            continue
         scenes: Scenes = {}
         for kind, text in sample.drafts[item.id].items():
             scene = Scene(kind, text)
-            if found is None:
-                errors = recorder.ask(scene, partial(analyzer.acall, conversation=item, summary=text))[0].errors
+            if reported is None:
+                errors = recorder.ask(scene, analyzer.acall(conversation=item, summary=text))[0].errors
             else:
-                errors = found[item.id]
-            given = Summary(conversation_id=item.id, text=text, system=TEACHER, model="")
-            told = {"conversation": item, "draft": given, "errors": errors}
-            made = [recorder.ask(scene, partial(reviser.acall, **told)) for reviser in revisers]
-            scenes[kind] = [call for _, calls in made for call in calls]
+                errors = reported[item.id]
+            draft = _as_draft(item, text)
+            works = [reviser.acall(conversation=item, draft=draft, errors=errors) for reviser in revisers]
+            scenes[kind] = [call for work in works for call in recorder.ask(scene, work)[1]]
         asking.sampled.append(scenes)
     return asking
 
 
-def _found_errors(run: Run) -> dict[str, tuple[ErrorNote, ...]] | None:
+def _reported_errors(run: Run) -> dict[str, tuple[ErrorNote, ...]] | None:
     if not run.folder.errors.exists():
         return None
     return {row.conversation_id: row.errors for row in read_jsonl(run.folder.errors, DraftErrors)}
@@ -167,54 +157,45 @@ def _found_errors(run: Run) -> dict[str, tuple[ErrorNote, ...]] | None:
 def ask_evaluate(run: Run, sample: Sample, recorder: Recorder) -> Asking:
     """Summaries by every system, analyst and judge for each summary, and the judge for each pair of systems."""
     config = run.config.evaluate
-    analyzer = build_analyzer(run, model=config.analyst)
-    analyzer.checks = False
-    programs = [_system(run, model) for model in models_of_systems(run).values()]
-    reviser = build_reviser(run) if config.reviser else None
-    if reviser is not None:
-        reviser.verify.analyze.checks = False
+    raters: list[Analyze | Judge] = [
+        _analyzer(run, model=config.analyst),
+        *([build_judge(run)] if config.judge else []),
+    ]
+    systems = [_system(run, model) for model in models_of_systems(run).values()]
+    analyzer, reviser = _analyzer(run), _reviser(run) if config.reviser else None
+    pairs = len(pairs_to_compare(run)) if config.judge and config.pairwise else 0
+    comparison = ComparePair(retries=0)
+    if pairs:
+        comparison.set_lm(build_lm(run.config.models.judge, seed=run.config.seed))
     asking = Asking(sample.holdout_size)
     for item in sample.holdout:
-        about = [_analysed(analyzer, item, sample, recorder)]
-        about += [_rated(run, item, sample, recorder)] if config.judge else []
-        made = [_summarised(program, item, sample, recorder) for program in programs]
-        made += [_revised(run, reviser, item, sample, recorder)] if reviser is not None else []
-        judged = len(pairs_to_compare(run)) if config.judge and config.pairwise else 0
-        compared = [_compared(run, item, sample, recorder)] * judged if judged else []
-        asking.sampled.append(_joined([*about * (1 + len(made)), *made, *compared]))
+        ratings = [_about_draft(rater, item, sample, recorder) for rater in raters]
+        summaries = [_summarised(system, item, sample, recorder) for system in systems]
+        summaries += [_revised(analyzer, reviser, item, sample, recorder)] if reviser else []
+        compared = [_compared(comparison, item, sample, recorder)] * pairs if pairs else []
+        parts = [*ratings * (1 + len(summaries)), *summaries, *compared]
+        asking.sampled.append({kind: [call for part in parts for call in part[kind]] for kind in KINDS})
     return asking
 
 
-def _rated(run: Run, item: Conversation, sample: Sample, recorder: Recorder) -> Scenes:
-    judge = build_judge(run)
-    return {
-        kind: recorder.ask(Scene(kind, text), partial(judge.acall, conversation=item, summary=text))[1]
-        for kind, text in sample.drafts[item.id].items()
-    }
-
-
-def _revised(run: Run, reviser: Revise, item: Conversation, sample: Sample, recorder: Recorder) -> Scenes:
+def _revised(analyzer: Analyze, reviser: Revise, item: Conversation, sample: Sample, recorder: Recorder) -> Scenes:
     """The reviser over a holdout draft: analysed as in training, then revised and verified."""
-    analyzer = build_analyzer(run)
-    analyzer.checks = False
     scenes: Scenes = {}
     for kind, text in sample.drafts[item.id].items():
         scene = Scene(kind, text)
-        found, asked = recorder.ask(scene, partial(analyzer.acall, conversation=item, summary=text))
-        given = Summary(conversation_id=item.id, text=text, system=TEACHER, model="")
-        work = partial(reviser.acall, conversation=item, draft=given, errors=found.errors)
-        scenes[kind] = [*asked, *recorder.ask(scene, work)[1]]
+        answer, analysed = recorder.ask(scene, analyzer.acall(conversation=item, summary=text))
+        work = reviser.acall(conversation=item, draft=_as_draft(item, text), errors=answer.errors)
+        scenes[kind] = [*analysed, *recorder.ask(scene, work)[1]]
     return scenes
 
 
-def _compared(run: Run, item: Conversation, sample: Sample, recorder: Recorder) -> Scenes:
-    judge = ComparePair(retries=0)
-    judge.set_lm(build_lm(run.config.models.judge, seed=run.config.seed))
-    scenes: Scenes = {}
-    for kind, text in sample.drafts[item.id].items():
-        a, b = (Summary(conversation_id=item.id, text=said, system=said, model="") for said in (text, f"{text} Again."))
-        scenes[kind] = recorder.ask(Scene(kind, text), partial(judge.acall, conversation=item, a=a, b=b))[1]
-    return scenes
+def _compared(judge: ComparePair, item: Conversation, sample: Sample, recorder: Recorder) -> Scenes:
+    def compare(text: str) -> Work:
+        a, b = (Summary(conversation_id=item.id, text=each, system=each, model="") for each in (text, f"{text} Again."))
+        work: Work = judge.acall(conversation=item, a=a, b=b)
+        return work
+
+    return _in_scenes(item, sample, recorder, compare)
 
 
 def _system(run: Run, model: ModelConfig) -> Summarize:
@@ -223,26 +204,34 @@ def _system(run: Run, model: ModelConfig) -> Summarize:
     return program
 
 
-def _analysed(analyzer: Analyze, item: Conversation, sample: Sample, recorder: Recorder) -> Scenes:
-    return {
-        kind: recorder.ask(Scene(kind, text), partial(analyzer.acall, conversation=item, summary=text))[1]
-        for kind, text in sample.drafts[item.id].items()
-    }
+def _analyzer(run: Run, *, model: bool = True) -> Analyze:
+    """The analyser without checks, since the scene says what is wrong."""
+    analyzer = build_analyzer(run, model=model)
+    analyzer.checks = False
+    return analyzer
+
+
+def _reviser(run: Run, **options: Any) -> Revise:
+    reviser = build_reviser(run, **options)
+    reviser.verify.analyze.checks = False
+    return reviser
 
 
 def _summarised(program: Summarize, item: Conversation, sample: Sample, recorder: Recorder) -> Scenes:
-    return {
-        kind: recorder.ask(Scene(kind, text), partial(program.acall, conversation=item))[1]
-        for kind, text in sample.drafts[item.id].items()
-    }
+    return _in_scenes(item, sample, recorder, lambda _: program.acall(conversation=item))
 
 
-def _joined(parts: Sequence[Scenes]) -> Scenes:
-    return {kind: [call for part in parts for call in part[kind]] for kind in KINDS}
+def _about_draft(program: Analyze | Judge, item: Conversation, sample: Sample, recorder: Recorder) -> Scenes:
+    return _in_scenes(item, sample, recorder, lambda text: program.acall(conversation=item, summary=text))
 
 
-def _both(sample: Sample) -> list[Conversation]:
-    return [*sample.train, *sample.holdout]
+def _in_scenes(item: Conversation, sample: Sample, recorder: Recorder, work: Callable[[str], Work]) -> Scenes:
+    """The calls of `work`, which is given the draft of each scene."""
+    return {kind: recorder.ask(Scene(kind, text), work(text))[1] for kind, text in sample.drafts[item.id].items()}
+
+
+def _as_draft(item: Conversation, text: str) -> Summary:
+    return Summary(conversation_id=item.id, text=text, system=TEACHER, model="")
 
 
 ASKING: Final[dict[str, Callable[[Run, Sample, Recorder], Asking]]] = {
