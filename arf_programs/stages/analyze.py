@@ -1,7 +1,4 @@
-"""Analyst of a run, put together as configured, and what its answers depend on.
-
-Stage `analyze`: typed errors for every training draft.
-"""
+"""Stage `analyze`: the typed errors of every training draft. Other stages build their analyst here too."""
 
 from __future__ import annotations
 
@@ -27,7 +24,7 @@ from arf_programs.programs import (
     use_compiled,
 )
 from arf_programs.runner import RowKey, Step, StepOutcome, reopen_step, run_steps
-from arf_programs.runs import Run, RunFolder, digest, digest_file, digest_model, digest_prompts, drop_parts, read_jsonl
+from arf_programs.runs import Run, RunFolder, digest, digest_file, digest_model, digest_prompts, read_jsonl
 from arf_programs.stages.stage import Stage
 from signatures.describe_error import DescribeError
 from signatures.find_errors import FindErrors
@@ -39,7 +36,7 @@ ANALYSIS_SIGNATURES = (FindErrors, SupportSentence, DescribeError, FindOmissions
 
 
 def analyst_fingerprint(run: Run) -> dict[str, str]:
-    """What the analyst's answers depend on, wherever it is asked."""
+    """Return the hashes of all that the analyst's answers depend on, in every stage that asks it."""
     config = run.config
     return {
         "taxonomy.yaml": digest_file(run.folder.taxonomy),
@@ -56,7 +53,7 @@ def analyst_fingerprint(run: Run) -> dict[str, str]:
 
 
 def demos_digest(run: Run) -> str:
-    """Hash of the demonstrations that analyst and editor are shown."""
+    """Return a hash of the demonstrations that analyst and editor are shown."""
     labeled = run.config.labeled
     return digest([labeled.demos, run.content_digest(labeled.path or "") if labeled.demos else ""])
 
@@ -69,10 +66,10 @@ def build_analyzer(
     labeled: Sequence[LabeledExample] | None = None,
     compiled: bool = True,
 ) -> Analyze:
-    """The analyser as configured; without `model`, its deterministic checks alone.
+    """Build the analyst as configured. Without `model` it only runs the deterministic checks.
 
-    `taxonomy` and `labeled`, of which demonstrations are taken, are those of the run unless they are given. Without
-    `compiled`, a compiled program is left aside.
+    `taxonomy` and `labeled` are those of the run unless they are given; demonstrations come from `labeled`. Without
+    `compiled`, a compiled program is not used.
     """
     config = run.config
     if not model:
@@ -80,15 +77,15 @@ def build_analyzer(
     taxonomy = taxonomy or read_taxonomy(run.folder.taxonomy)
     program = Analyze(_strategy(run, taxonomy), checks=config.analyze.checks)
     if not (compiled and use_compiled(run, "analyze", program)) and config.labeled.demos:
-        known = load_labeled(run) if labeled is None else labeled
-        examples = usable_examples(known, taxonomy, config.labeled.demos)
+        labeled = load_labeled(run) if labeled is None else labeled
+        examples = usable_examples(labeled, taxonomy, config.labeled.demos)
         show(program, analysis_examples(examples, taxonomy, config.analyze.strategy))
     program.set_lm(build_lm(config.models.analyst, seed=config.seed))
     return program
 
 
 def build_support(run: Run) -> SentenceSupport:
-    """The support question to the analyst, as configured, without a language model yet."""
+    """Build the support question as configured, still without a language model."""
     config = run.config
     return SentenceSupport(
         retries=config.analyze.parse_retries,
@@ -99,7 +96,7 @@ def build_support(run: Run) -> SentenceSupport:
 
 
 def read_run_calibration(run: Run) -> Calibration | None:
-    """The configured calibration, None where none is. Raises DataError for a file that is missing or is none."""
+    """Read the configured calibration, if there is one. Raises DataError for a file that is missing or not valid."""
     given = run.config.analyze.calibration
     if not given:
         return None
@@ -108,16 +105,16 @@ def read_run_calibration(run: Run) -> Calibration | None:
 
 
 def calibration_warnings(run: Run, support: SentenceSupport, *, prompt: bool = True) -> list[str]:
-    """Why the configured calibration may not fit what the analyst is asked; empty if it does, or there is none.
+    """Say why the configured calibration may not fit the analyst's question; empty if it fits or there is none.
 
     Without `prompt`, only the model is compared.
     """
-    known = support.calibration
-    if known is None:
+    calibration = support.calibration
+    if calibration is None:
         return []
-    asked = support.prompt_digest() if prompt else known.prompt
-    told = mismatches(known, model=run.config.models.analyst.model, prompt=asked)
-    return [f"{run.config.analyze.calibration}: {problem}" for problem in told]
+    asked = support.prompt_digest() if prompt else calibration.prompt
+    problems = mismatches(calibration, model=run.config.models.analyst.model, prompt=asked)
+    return [f"{run.config.analyze.calibration}: {problem}" for problem in problems]
 
 
 def _strategy(run: Run, taxonomy: Taxonomy) -> HolisticAnalysis | SentencewiseAnalysis:
@@ -133,16 +130,17 @@ def outputs(run: Run) -> tuple[Path, ...]:
     return (run.folder.errors,)
 
 
+def depends(run: Run) -> dict[str, str]:
+    """Return the hashes of all that the errors of a draft depend on beside the draft."""
+    return {"conversations.jsonl": digest_file(run.folder.conversations), **analyst_fingerprint(run)}
+
+
 def fingerprint(run: Run) -> dict[str, str]:
-    return {
-        "conversations.jsonl": digest_file(run.folder.conversations),
-        "drafts.jsonl": digest_file(run.folder.drafts),
-        **analyst_fingerprint(run),
-    }
+    return {"drafts.jsonl": digest_file(run.folder.drafts), **depends(run)}
 
 
-def open_work(run: Run) -> Callable[[Summary], Awaitable[DraftErrors]]:
-    """What the analyst does to a draft."""
+def prepare(run: Run) -> Callable[[Summary], Awaitable[DraftErrors]]:
+    """Build the analyst, and return the function that finds the errors of one draft."""
     conversations = run.conversations("train")
     program = build_analyzer(run)
 
@@ -171,30 +169,26 @@ def models(run: Run) -> tuple[ModelConfig, ...]:
     return (run.config.models.analyst,)
 
 
-def step_depends(run: Run) -> dict[str, str]:
-    return drop_parts(fingerprint(run), "drafts.jsonl")
-
-
 STEP = Step(
     stage="analyze",
     row=Summary,
     result=DraftErrors,
-    open=open_work,
+    open=prepare,
     key=row_key,
     output=output,
-    depends=step_depends,
+    depends=depends,
     models=models,
 )
 
 
 def work(run: Run) -> dict[str, int]:
-    warn(run)
+    warn_of_calibration(run)
     (outcome,) = run_steps(run, [STEP], run.drafts("train"), total=len(run.conversations("train")))
     return finish(run, outcome)
 
 
-def warn(run: Run) -> None:
-    """Say where the configured calibration may not fit."""
+def warn_of_calibration(run: Run) -> None:
+    """Tell the user where the configured calibration may not fit."""
     program = build_analyzer(run)
     if isinstance(program.analysis, SentencewiseAnalysis):
         for warning in calibration_warnings(run, program.analysis.support):
@@ -202,15 +196,15 @@ def warn(run: Run) -> None:
 
 
 def finish(run: Run, outcome: StepOutcome) -> dict[str, int]:
-    """Keep the failures; what the stage tells the user."""
+    """Store the failures, and return the counts that the stage prints."""
     run.folder.replace_failures(STAGE.name, outcome.failures)
     counted: Counter[str] = Counter()
     for row in read_jsonl(run.folder.errors, DraftErrors):
         counted["with errors"] += bool(row.errors)
         counted["errors"] += len(row.errors)
         counted["refused notes"] += len(row.rejected)
-    told = {name: counted[name] for name in ("with errors", "errors", "refused notes")}
-    return {"drafts": outcome.done, **told, "failed": outcome.failed}
+    counts = {name: counted[name] for name in ("with errors", "errors", "refused notes")}
+    return {"drafts": outcome.done, **counts, "failed": outcome.failed}
 
 
 def reopen(run: Run) -> None:

@@ -41,8 +41,10 @@ def store_conversations(run: Run) -> dict[str, int]:
 
 
 def split_corpus(run: Run, corpus: StoredCorpus) -> tuple[Split, tuple[LabeledExample, ...]]:
-    """The sides, and the labelled set. Raises DataError where they cannot be made, ConfigError for a wrong
-    `evaluate.cluster`: it is told now, not when all is done.
+    """Split the corpus, and read the labelled set.
+
+    Raises DataError if either is not possible, and ConfigError for a wrong `evaluate.cluster`, which would otherwise
+    fail only at the end.
     """
     config = run.config.corpus
     read_clusters(corpus.conversations, run.config.evaluate.cluster)

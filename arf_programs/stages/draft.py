@@ -9,7 +9,7 @@ from arf_programs.config import ModelConfig
 from arf_programs.models import build_lm
 from arf_programs.programs import Summarize, program_fingerprint, use_compiled
 from arf_programs.runner import RowKey, Step, reopen_step, run_steps
-from arf_programs.runs import Run, RunFolder, digest, digest_file, digest_model, drop_parts, read_jsonl
+from arf_programs.runs import Run, RunFolder, digest, digest_file, digest_model, read_jsonl
 from arf_programs.stages.stage import Stage
 from signatures.records import Conversation, Summary
 
@@ -20,9 +20,9 @@ def outputs(run: Run) -> tuple[Path, ...]:
     return (run.folder.drafts,)
 
 
-def fingerprint(run: Run) -> dict[str, str]:
+def depends(run: Run) -> dict[str, str]:
+    """Return the hashes of all that a draft depends on beside its conversation."""
     return {
-        "conversations.jsonl": digest_file(run.folder.conversations),
         "models.teacher": digest_model(run.config.models.teacher),
         "summarize.instruction": digest(run.config.summarize.instruction),
         "seed": digest(run.config.seed),
@@ -30,8 +30,12 @@ def fingerprint(run: Run) -> dict[str, str]:
     }
 
 
+def fingerprint(run: Run) -> dict[str, str]:
+    return {"conversations.jsonl": digest_file(run.folder.conversations), **depends(run)}
+
+
 def build_teacher(run: Run, *, compiled: bool = True) -> Summarize:
-    """The teacher as configured; without `compiled`, a compiled program is left aside."""
+    """Build the teacher as configured. Without `compiled`, a compiled program is not used."""
     program = Summarize(run.config.summarize.instruction, retries=run.config.analyze.parse_retries)
     if compiled:
         use_compiled(run, "summarize", program)
@@ -39,8 +43,8 @@ def build_teacher(run: Run, *, compiled: bool = True) -> Summarize:
     return program
 
 
-def open_work(run: Run) -> Callable[[Conversation], Awaitable[Summary]]:
-    """What the teacher does to a conversation."""
+def prepare(run: Run) -> Callable[[Conversation], Awaitable[Summary]]:
+    """Build the teacher, and return the function that drafts a summary of one conversation."""
     model = run.config.models.teacher.model
     program = build_teacher(run)
 
@@ -51,10 +55,6 @@ def open_work(run: Run) -> Callable[[Conversation], Awaitable[Summary]]:
         )
 
     return draft
-
-
-def step_depends(run: Run) -> dict[str, str]:
-    return drop_parts(fingerprint(run), "conversations.jsonl")
 
 
 def row_key(row: Conversation) -> RowKey:
@@ -73,10 +73,10 @@ STEP = Step(
     stage="draft",
     row=Conversation,
     result=Summary,
-    open=open_work,
+    open=prepare,
     key=row_key,
     output=output,
-    depends=step_depends,
+    depends=depends,
     models=models,
     content=Conversation.as_text,
 )
@@ -86,11 +86,11 @@ def work(run: Run) -> dict[str, int]:
     conversations = run.conversations()
     (outcome,) = run_steps(run, [STEP], conversations.values(), total=len(conversations))
     run.folder.replace_failures(STAGE.name, outcome.failures)
-    return {"drafts": outcome.done, **cut_off(read_jsonl(run.folder.drafts, Summary)), "failed": outcome.failed}
+    return {"drafts": outcome.done, **count_cut_off(read_jsonl(run.folder.drafts, Summary)), "failed": outcome.failed}
 
 
-def cut_off(summaries: Iterable[Summary]) -> dict[str, int]:
-    """How many summaries end at max_tokens, as a stage counts them; nothing where none does."""
+def count_cut_off(summaries: Iterable[Summary]) -> dict[str, int]:
+    """Count the summaries that end at max_tokens, for the line that a stage prints; empty if there is none."""
     count = sum(summary.cut_off for summary in summaries)
     return {"cut off at max_tokens": count} if count else {}
 

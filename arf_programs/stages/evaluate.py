@@ -11,8 +11,8 @@ from arf_programs.runner import Step, StepOutcome, run_steps
 from arf_programs.runs import Run, digest, digest_file, digest_model, digest_prompts, read_jsonl, write_jsonl_atomic
 from arf_programs.stages import systems
 from arf_programs.stages.analyze import analyst_fingerprint
-from arf_programs.stages.draft import cut_off
-from arf_programs.stages.scoring import COMPARE, SCORE, Told, embedding_digest, with_similarity
+from arf_programs.stages.draft import count_cut_off
+from arf_programs.stages.scoring import COMPARE, SCORE, HoldoutSummaries, embedding_digest, with_similarity
 from arf_programs.stages.stage import Stage
 from signatures.compare_summaries import CompareSummaries
 from signatures.rate_summary import RateSummary
@@ -49,7 +49,7 @@ def work(run: Run) -> dict[str, int]:
     failures = [failure for outcome in (*answered, scored, *decided) for failure in outcome.failures]
     run.folder.replace_failures(STAGE.name, failures)
     counts = {"predictions": sum(outcome.done for outcome in answered)}
-    counts |= cut_off(read_jsonl(run.folder.predictions, Summary))
+    counts |= count_cut_off(read_jsonl(run.folder.predictions, Summary))
     counts |= {"scores": scored.done, "comparisons": sum(outcome.done for outcome in decided)}
     return {**counts, "failed": len(failures)}
 
@@ -73,8 +73,8 @@ def _answer(run: Run) -> list[StepOutcome]:
 
 def _score(run: Run) -> StepOutcome:
     """Write the scores of all summaries."""
-    told = Told(run)
-    (outcome,) = run_steps(run, [SCORE], told.summaries(), total=sum(1 for _ in told.summaries()))
+    holdout = HoldoutSummaries(run)
+    (outcome,) = run_steps(run, [SCORE], holdout.summaries(), total=sum(1 for _ in holdout.summaries()))
     write_jsonl_atomic(run.folder.scores, with_similarity(run, SCORE.output(run.folder)))
     return outcome
 
@@ -84,9 +84,9 @@ def _compare(run: Run) -> list[StepOutcome]:
     if not (run.config.evaluate.judge and run.config.evaluate.pairwise):
         write_jsonl_atomic(run.folder.comparisons, ())
         return []
-    told = Told(run)
+    holdout = HoldoutSummaries(run)
     pairs = systems.pairs_to_compare(run)
-    return run_steps(run, [COMPARE], told.pairs(pairs), total=sum(1 for _ in told.pairs(pairs)))
+    return run_steps(run, [COMPARE], holdout.pairs(pairs), total=sum(1 for _ in holdout.pairs(pairs)))
 
 
 def asks(config: Config) -> tuple[ModelConfig, ...]:

@@ -1,12 +1,6 @@
-"""Which revisions a configuration wants beside the main ones, and where they stand. Needs no model.
+"""Stage `revise`: the editor mends each training draft, and each revision is verified.
 
-Editor and verifier of a run, put together as configured.
-
-What stage `revise` does to one draft: by the configured strategy or another, once or as one of several samples.
-
-Revisions beside the main ones: by the strategies of further arms, and sampled ones (rejection sampling).
-
-Stage `revise`: the editor mends each training draft, and each revision is verified.
+Beside the main revisions there may be further ones: by the strategies of other arms, and samples (rejection sampling).
 """
 
 from __future__ import annotations
@@ -64,32 +58,32 @@ from signatures.write_missing import WriteMissing
 
 
 def further_strategies(config: Config) -> tuple[Strategy, ...]:
-    """The strategies by which drafts are revised for an arm of their own, beside the one that is configured."""
+    """Return the strategies, other than the configured one, that have an arm of their own."""
     wanted: tuple[Strategy, ...] = ("rewrite", "taxonomy")
     return tuple(name for name in wanted if name in config.train.arms and name != config.revise.strategy)
 
 
 def further_programs(config: Config) -> list[tuple[Strategy, int]]:
-    """The strategies and samples by which drafts are revised beside the main ones; the first sample has number 1."""
+    """Return the (strategy, sample) pairs of the further revisions. The first sample of a strategy has number 1."""
     further, numbers = further_strategies(config), range(2, config.revise.samples + 1)
     sampled = [(name, number) for name in (config.revise.strategy, *further) for number in numbers]
     return [*((name, 1) for name in further), *sampled]
 
 
 def further_outputs(run: Run) -> tuple[Path, ...]:
-    """The files that `revise_further` writes under this configuration."""
+    """Return the files of the further revisions."""
     samples = (run.folder.revision_samples,) if run.config.revise.samples > 1 else ()
     return (*(run.folder.revisions_by(name) for name in further_strategies(run.config)), *samples)
 
 
 def further_fingerprint(run: Run) -> dict[str, str]:
-    """What the further revisions depend on beside what the main ones do; nothing where there are none."""
+    """Return the hash of the further strategies; empty if there is none."""
     strategies = further_strategies(run.config)
     return {"further strategies": digest(strategies)} if strategies else {}
 
 
 _SAMPLING_TEMPERATURE = 0.7
-_APART = 10_000  # keeps the answers of a sample apart from the further tries and candidates of another
+_APART = 10_000  # separates the answers of one sample from the further tries and candidates of another
 REVISION_SIGNATURES = (RewriteSentence, WriteMissing, ProposeEdits, RewriteSummary, ReviseByTaxonomy)
 
 
@@ -102,10 +96,10 @@ def build_reviser(
     strategy: Strategy | None = None,
     sample: int = 1,
 ) -> Revise:
-    """Editor and verifier as configured; the arguments are those of `build_analyzer`.
+    """Build editor and verifier as configured. `taxonomy` and `labeled` are as in `build_analyzer`.
 
-    `compiled` is about the editor: the verifier is the analyser in use. Another `strategy` than the configured one is
-    never compiled. Each `sample` beyond the first is another answer of the editor.
+    Without `compiled`, a compiled editor is not used; the verifier is the analyst in use. A `strategy` other than the
+    configured one is never compiled. Each `sample` beyond the first is another answer of the editor.
     """
     config = run.config.revise
     taxonomy = taxonomy or read_taxonomy(run.folder.taxonomy)
@@ -121,15 +115,16 @@ def build_reviser(
     program = Revise(propose, verify, attempts=config.attempts, on_reject=config.on_reject)
     compiled = compiled and strategy == config.strategy
     if not (compiled and use_compiled(run, "revise", program)) and run.config.labeled.demos:
-        known = load_labeled(run) if labeled is None else labeled
-        examples = usable_examples(known, taxonomy, run.config.labeled.demos)
+        examples = usable_examples(
+            load_labeled(run) if labeled is None else labeled, taxonomy, run.config.labeled.demos
+        )
         show(propose, revision_examples(examples, strategy, config.edits))
     propose.set_lm(_editor(run, sample))
     return program
 
 
 def _editor(run: Run, sample: int) -> dspy.LM:
-    """The editor's model; for a further sample, one that answers otherwise and whose answers are stored apart."""
+    """Build the editor's model. A further sample has another temperature, and its answers are stored separately."""
     lm = build_lm(run.config.models.editor, seed=run.config.seed)
     if sample == 1:
         return lm
@@ -151,7 +146,7 @@ def _strategy(run: Run, taxonomy: Taxonomy, strategy: Strategy) -> Propose:
 
 
 def _support(run: Run, analyzer: Analyze) -> SentenceSupport | None:
-    """The question by which candidates are scored: the analyst's own, else asked of the same model."""
+    """Return the question that scores candidates: the analyst's own, or a new one to the same model."""
     if isinstance(analyzer.analysis, SentencewiseAnalysis):
         return analyzer.analysis.support
     if analyzer.analysis is None:
@@ -172,7 +167,7 @@ class DraftToMend(Record):
 
 
 def depends(run: Run) -> dict[str, str]:
-    """What a revision depends on beside its row."""
+    """Return the hashes of all that a revision depends on beside its draft and errors."""
     return {
         "conversations.jsonl": digest_file(run.folder.conversations),
         "models.editor": digest_model(run.config.models.editor),
@@ -183,10 +178,10 @@ def depends(run: Run) -> dict[str, str]:
     }
 
 
-def open_work(
+def prepare(
     run: Run, *, strategy: Strategy | None = None, sample: int = 1
 ) -> Callable[[DraftToMend], Awaitable[Revision]]:
-    """What editor and verifier do to a draft."""
+    """Build editor and verifier, and return the function that revises one draft."""
     conversations = run.conversations("train")
     program = build_reviser(run, strategy=strategy, sample=sample)
 
@@ -210,7 +205,7 @@ def output(folder: RunFolder) -> Path:
 
 
 def output_by(folder: RunFolder, *, strategy: Strategy, sample: int) -> Path:
-    """Where the revisions by a strategy are written; those of a sample until the stage is whole."""
+    """Return the file of a strategy's revisions. The file of a further sample goes when the stage is whole."""
     return folder.revisions_by(strategy) if sample == 1 else folder.parts / f"revise-sampled-{strategy}-{sample}.jsonl"
 
 
@@ -222,7 +217,7 @@ STEP = Step(
     stage=STAGE_NAME,
     row=DraftToMend,
     result=Revision,
-    open=open_work,
+    open=prepare,
     key=row_key,
     output=output,
     depends=depends,
@@ -231,14 +226,14 @@ STEP = Step(
 
 
 def further_step(strategy: Strategy, sample: int) -> Step[DraftToMend, Revision]:
-    """The step of an arm's own strategy, or of a sample beyond the first."""
+    """Return the step of an arm's own strategy, or of a sample beyond the first."""
     system = strategy if sample == 1 else f"{strategy} sample {sample}"
     return Step(
         stage=STAGE_NAME,
         name=system,
         row=DraftToMend,
         result=Revision,
-        open=partial(open_work, strategy=strategy, sample=sample),
+        open=partial(prepare, strategy=strategy, sample=sample),
         key=partial(row_key, system=system),
         output=partial(output_by, strategy=strategy, sample=sample),
         depends=depends,
@@ -251,17 +246,17 @@ Rows = Callable[[], Iterator[DraftToMend]]
 
 @dataclass
 class Further:
-    """What was counted, and what failed."""
+    """The counts and failures of the further revisions."""
 
     counts: dict[str, int] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
 
 
 def revise_further(run: Run, rows: Rows) -> Further:
-    """Write the files of `further_outputs`, where there are any, from the drafts that `rows` gives.
+    """Write the files of `further_outputs`, if there are any, from the drafts that `rows` returns.
 
-    Sampled are `revise.samples` - 1 further revisions of each draft and strategy; of these the verified ones are kept,
-    once each, that say something else than those before them. Raises what `stream` raises.
+    For each draft and strategy, `revise.samples` - 1 further revisions are sampled. The verified ones are kept, unless
+    an earlier one has the same text. Raises what `run_steps` raises.
     """
     further = Further()
     if not further_outputs(run):
@@ -273,22 +268,22 @@ def revise_further(run: Run, rows: Rows) -> Further:
             row.verdict is Verdict.VERIFIED for row in read_jsonl(written[strategy], Revision)
         )
     if run.config.revise.samples > 1:
-        made = {strategy: _sampled(run, strategy, rows, further) for strategy in written}
-        kept = (row for name, main in written.items() for row in distinct_verified(_all(made[name]), _all([main])))
+        samples = {strategy: _sample(run, strategy, rows, further) for strategy in written}
+        kept = (row for name, main in written.items() for row in distinct_verified(_all(samples[name]), _all([main])))
         write_jsonl_atomic(run.folder.revision_samples, kept)
         further.counts["further samples verified"] = sum(1 for _ in _all([run.folder.revision_samples]))
     return further
 
 
-def _sampled(run: Run, strategy: Strategy, rows: Rows, further: Further) -> list[Path]:
-    """The files of the samples beyond the first, of drafts about which the strategy asks."""
+def _sample(run: Run, strategy: Strategy, rows: Rows, further: Further) -> list[Path]:
+    """Write the samples beyond the first, one file each, of the drafts that the strategy revises."""
     everything = not build_reviser(run, strategy=strategy).propose.needs_errors
 
-    def asked_about() -> Iterator[DraftToMend]:
+    def drafts_to_sample() -> Iterator[DraftToMend]:
         return (row for row in rows() if everything or row.errors.errors)
 
     numbers = range(2, run.config.revise.samples + 1)
-    return [_revise(run, strategy, number, asked_about, further) for number in numbers]
+    return [_revise(run, strategy, number, drafts_to_sample, further) for number in numbers]
 
 
 def _revise(run: Run, strategy: Strategy, sample: int, rows: Rows, further: Further) -> Path:
@@ -302,18 +297,18 @@ def _all(paths: Iterable[Path]) -> Iterator[Revision]:
     return (row for path in paths for row in read_jsonl(path, Revision))
 
 
-def distinct_verified(made: Iterable[Revision], known: Iterable[Revision]) -> Iterator[Revision]:
-    """The verified of `made`, without those whose text a verified one in `known` or before them already has."""
-    seen = {_text(row) for row in known if row.verdict is not Verdict.REJECTED}
-    for row in made:
-        text = _text(row)
+def distinct_verified(samples: Iterable[Revision], main: Iterable[Revision]) -> Iterator[Revision]:
+    """Return the verified revisions of `samples` whose text is neither in `main` nor in an earlier sample."""
+    seen = {_text_digest(row) for row in main if row.verdict is not Verdict.REJECTED}
+    for row in samples:
+        text = _text_digest(row)
         if row.verdict is Verdict.VERIFIED and text not in seen:
             seen.add(text)
             yield row
 
 
-def _text(row: Revision) -> bytes:
-    """What tells texts apart, in 16 bytes."""
+def _text_digest(row: Revision) -> bytes:
+    """Return 16 bytes that identify a revision's text."""
     return hashlib.blake2b(f"{row.conversation_id}\n{row.after.strip()}".encode(), digest_size=16).digest()
 
 
@@ -330,16 +325,16 @@ def fingerprint(run: Run) -> dict[str, str]:
     }
 
 
-def to_mend(draft: Summary, errors: DraftErrors) -> DraftToMend:
-    """The row of a draft that was analysed."""
+def draft_to_mend(draft: Summary, errors: DraftErrors) -> DraftToMend:
+    """Return the row of a draft that was just analysed."""
     return DraftToMend(draft=draft, errors=errors)
 
 
-ANALYZE_THEN = replace(analyze.STEP, then=to_mend)
+ANALYZE_THEN = replace(analyze.STEP, then=draft_to_mend)
 
 
-def rows(run: Run) -> Iterator[DraftToMend]:
-    """The drafts whose errors are known."""
+def drafts_to_mend(run: Run) -> Iterator[DraftToMend]:
+    """Return the drafts that were analysed, with their errors."""
     errors = JsonlIndex(run.folder.errors, DraftErrors, key=lambda row: row["conversation_id"], value=lambda row: row)
     return (
         DraftToMend(draft=draft, errors=errors[draft.conversation_id])
@@ -349,21 +344,24 @@ def rows(run: Run) -> Iterator[DraftToMend]:
 
 
 def work(run: Run) -> dict[str, int]:
-    (outcome,) = run_steps(run, [STEP], rows(run), total=sum(1 for _ in read_lines(run.folder.errors)))
+    (outcome,) = run_steps(run, [STEP], drafts_to_mend(run), total=sum(1 for _ in read_lines(run.folder.errors)))
     return _finish(run, outcome)
 
 
 def analyze_and_revise(run: Run) -> tuple[dict[str, int], dict[str, int]]:
-    """Both stages in one stream: a draft is revised as soon as it is analysed. What the stages tell the user."""
-    analyze.warn(run)
+    """Run stages `analyze` and `revise` as one stream: each draft is revised as soon as it is analysed.
+
+    Returns the counts that the two stages print.
+    """
+    analyze.warn_of_calibration(run)
     total = len(run.conversations("train"))
     analyzed, revised = run_steps(run, [ANALYZE_THEN, STEP], run.drafts("train"), total=total)
     return analyze.finish(run, analyzed), _finish(run, revised)
 
 
 def _finish(run: Run, outcome: StepOutcome) -> dict[str, int]:
-    """Make the revisions beside the main ones, and keep the failures of all; what the stage tells the user."""
-    further = revise_further(run, lambda: rows(run))
+    """Make the further revisions, store all failures, and return the counts that the stage prints."""
+    further = revise_further(run, lambda: drafts_to_mend(run))
     failures = [*outcome.failures, *further.failures]
     run.folder.replace_failures(STAGE_NAME, failures)
     verdicts = Counter(revision.verdict for revision in read_jsonl(run.folder.revisions, Revision))
@@ -372,7 +370,7 @@ def _finish(run: Run, outcome: StepOutcome) -> dict[str, int]:
 
 
 def reopen(run: Run) -> None:
-    reopen_step(run, STEP, rows(run))
+    reopen_step(run, STEP, drafts_to_mend(run))
 
 
 def asks(config: Config) -> tuple[ModelConfig, ...]:

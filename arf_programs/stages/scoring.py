@@ -1,9 +1,4 @@
-"""What all systems told of the holdout, conversation by conversation.
-
-Similarity of the summaries to the references of their conversations, as configured.
-
-How stage `evaluate` scores one summary, and has the judge compare two.
-"""
+"""How stage `evaluate` scores a summary, compares two, and measures the similarity to references."""
 
 from __future__ import annotations
 
@@ -28,19 +23,19 @@ from signatures.records import Conversation, PairVerdict, Rating, Record, Score,
 
 
 class Pair(Record):
-    """Two systems' summaries of one conversation."""
+    """The summaries of one conversation by two systems."""
 
     a: Summary
     b: Summary
 
     @property
     def name(self) -> str:
-        """How the pair is called."""
+        """The name of the pair."""
         return f"{self.a.system} against {self.b.system}"
 
 
-class Told:
-    """The teacher's drafts and the predictions of the others, read when asked for."""
+class HoldoutSummaries:
+    """The summaries of the holdout by all systems. Each is read from its file when it is needed."""
 
     def __init__(self, run: Run) -> None:
         self._names = run.conversations("holdout")
@@ -49,15 +44,16 @@ class Told:
         self._made = JsonlIndex(run.folder.predictions, Summary, key=self._key, value=_itself)
 
     def summaries(self) -> Iterator[Summary]:
-        """Systems side by side for each conversation: what models are asked about it shares its prefix."""
+        """Return all summaries, conversation by conversation, since prompts about one conversation share a prefix."""
         for name in self._names:
             for system in self._systems:
                 if (summary := self.by(system, name)) is not None:
                     yield summary
 
     def pairs(self, systems: Sequence[tuple[str, str]]) -> Iterator[Pair]:
-        """Each pair of systems for each conversation; one of which a system has no summary is left out, and counted by
-        `win_rates`.
+        """Return each pair of systems for each conversation. A pair with a missing summary is left out.
+
+        `win_rates` counts those that are missing.
         """
         for name in self._names:
             for a, b in systems:
@@ -66,7 +62,7 @@ class Told:
                     yield Pair(a=first, b=second)
 
     def by(self, system: str, name: str) -> Summary | None:
-        """A system's summary of a conversation; None where it has none."""
+        """Return a system's summary of a conversation, or None if it has none."""
         return self._drafts.get(name) if system == TEACHER else self._made.get(f"{system}/{name}")
 
     def _key(self, row: dict[str, str]) -> str:
@@ -82,8 +78,9 @@ _AT_ONCE = 1024
 
 
 def with_similarity(run: Run, scored: Path) -> Iterator[Score]:
-    """The scores of that file with the embedding similarity, where it is wanted, there are references, and a model is
-    installed.
+    """Add the embedding similarity to the scores of a file.
+
+    It is left out if it is not configured, if there are no references, or if the model is not installed.
     """
     scores = read_jsonl(scored, Score)
     name = run.config.evaluate.similarity
@@ -99,9 +96,9 @@ def with_similarity(run: Run, scored: Path) -> Iterator[Score]:
 
 
 def _measured(embed: Embed, scores: Iterator[Score], run: Run) -> Iterator[Score]:
-    conversations, told = run.conversations("holdout"), Told(run)
+    conversations, holdout = run.conversations("holdout"), HoldoutSummaries(run)
     while some := list(islice(scores, _AT_ONCE)):
-        summaries = (told.by(score.system, score.conversation_id) for score in some)
+        summaries = (holdout.by(score.system, score.conversation_id) for score in some)
         texts = [summary.text if summary else "" for summary in summaries]
         values = similarities(embed, texts, [conversations[score.conversation_id].references for score in some])
         for score, value in zip(some, values, strict=True):
@@ -109,7 +106,7 @@ def _measured(embed: Embed, scores: Iterator[Score], run: Run) -> Iterator[Score
 
 
 def embedding_digest(run: Run) -> str:
-    """Hash of the embedding model, so that one that is installed later is used; empty where there is none."""
+    """Return a hash of the embedding model, so that a model installed later is used; empty if there is none."""
     name = run.config.evaluate.similarity
     try:
         return "" if name is None else digest_file(find_model(name, run.base_dir))
@@ -118,7 +115,7 @@ def embedding_digest(run: Run) -> str:
 
 
 def build_judge(run: Run, *, compiled: bool = True) -> Judge:
-    """The judge as configured; without `compiled`, a compiled program is left aside."""
+    """Build the judge as configured. Without `compiled`, a compiled program is not used."""
     judge = Judge(retries=run.config.analyze.parse_retries)
     if compiled:
         use_compiled(run, "judge", judge)
@@ -126,8 +123,8 @@ def build_judge(run: Run, *, compiled: bool = True) -> Judge:
     return judge
 
 
-def open_scores(run: Run) -> Callable[[Summary], Awaitable[Score]]:
-    """What checks, analyst and judge do to a summary."""
+def prepare_scores(run: Run) -> Callable[[Summary], Awaitable[Score]]:
+    """Build analyst and judge, and return the function that scores one summary."""
     config = run.config
     conversations = run.conversations("holdout")
     analyzer = build_analyzer(run, model=config.evaluate.analyst)
@@ -158,8 +155,8 @@ def open_scores(run: Run) -> Callable[[Summary], Awaitable[Score]]:
     return score
 
 
-def open_comparisons(run: Run) -> Callable[[Pair], Awaitable[PairVerdict]]:
-    """What the judge does to a pair."""
+def prepare_comparisons(run: Run) -> Callable[[Pair], Awaitable[PairVerdict]]:
+    """Build the judge, and return the function that compares one pair."""
     judge = ComparePair(retries=run.config.analyze.parse_retries)
     judge.set_lm(build_lm(run.config.models.judge, seed=run.config.seed))
     conversations = run.conversations("holdout")
@@ -217,7 +214,7 @@ SCORE = Step(
     name="scores",
     row=Summary,
     result=Score,
-    open=open_scores,
+    open=prepare_scores,
     key=_summary_key,
     output=_scores,
     depends=_scores_depend,
@@ -229,7 +226,7 @@ COMPARE = Step(
     name="comparisons",
     row=Pair,
     result=PairVerdict,
-    open=open_comparisons,
+    open=prepare_comparisons,
     key=_pair_key,
     output=_comparisons,
     depends=_judged,

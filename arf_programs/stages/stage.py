@@ -1,4 +1,4 @@
-"""What a stage is, and whether one is whole, stale or missing."""
+"""A stage of the pipeline, and whether it is whole, stale or missing."""
 
 from __future__ import annotations
 
@@ -18,12 +18,18 @@ State = Literal["whole", "stale", "missing"]
 
 @dataclass(frozen=True)
 class Stage:
-    """A step of the pipeline.
+    """A stage of the pipeline.
 
-    `fingerprint` gives the hashes of all that `work` depends on, by name; `work` writes `outputs` and returns counts
-    for the user; `asks` gives the models that it asks under a configuration. Outputs may be edited by hand: the stage
-    stays whole, and what comes after it becomes stale. With `keeps_edits` an edited output is also kept when the stage
-    itself becomes stale. `reopen` prepares `work` to do only those rows again that have no result.
+    A person may edit an output: the stage stays whole, and the stages after it become stale.
+
+    Attributes:
+        does: what the stage does, in words for the user.
+        outputs: the files that `work` writes.
+        fingerprint: the hashes of all that `work` depends on, by name.
+        work: does the stage, and returns counts for the user.
+        asks: the models that it asks under a configuration.
+        keeps_edits: whether an edited output is kept even when the stage becomes stale.
+        reopen: prepares `work` to do only the rows that have no result.
     """
 
     name: str
@@ -38,14 +44,14 @@ class Stage:
 
 @dataclass(frozen=True)
 class StageState:
-    """The state of a stage and, in words, why."""
+    """The state of a stage, and the reason in words."""
 
     state: State
     why: str = ""
 
 
 def state_of(stage: Stage, run: Run) -> StageState:
-    """Whether a stage is whole; raises nothing for a run folder that is not there."""
+    """Return whether a stage is whole. A run folder that does not exist is no error."""
     manifest = read_manifest(run.folder.manifest(stage.name))
     if manifest is None:
         return StageState("missing", "it has not run to its end")
@@ -63,7 +69,7 @@ def state_of(stage: Stage, run: Run) -> StageState:
 
 
 def run_stage(stage: Stage, run: Run) -> Manifest:
-    """Do a stage's work and write its manifest, last. Raises what the work raises."""
+    """Do a stage's work, and write its manifest last. Raises what the work raises."""
     run.folder.manifest(stage.name).unlink(missing_ok=True)
     fingerprint = stage.fingerprint(run)
     clock = StageClock(run.folder, stage.name)
@@ -77,7 +83,7 @@ def run_stage(stage: Stage, run: Run) -> Manifest:
 def run_together(
     stages: tuple[Stage, ...], run: Run, work: Callable[[Run], tuple[dict[str, int], ...]]
 ) -> tuple[Manifest, ...]:
-    """Do the work of stages that follow one another in one stream; the time of all is booked to the first."""
+    """Do the work of consecutive stages in one stream. The time of all is booked to the first."""
     for stage in stages:
         run.folder.manifest(stage.name).unlink(missing_ok=True)
     clock = StageClock(run.folder, stages[0].name)
@@ -107,7 +113,7 @@ def _finish(stage: Stage, run: Run, fingerprint: dict[str, str], counts: dict[st
 
 
 class StageClock:
-    """Seconds that a stage has taken in all its runs, kept in the run's folder."""
+    """Counts the seconds that a stage takes in all its runs, in a file of the run's folder."""
 
     def __init__(self, folder: RunFolder, stage: str) -> None:
         self._path = folder.path / "manifests" / f"{stage}.seconds"
@@ -122,7 +128,7 @@ class StageClock:
 
 
 def read_seconds(path: Path) -> float:
-    """The total that a StageClock wrote; 0 if there is none."""
+    """Return the total that a StageClock wrote, or 0."""
     try:
         return float(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):

@@ -25,9 +25,9 @@ _BATCH = 32  # rows in flight towards a model in this process: its largest batch
 
 
 def models_of_systems(run: Run) -> dict[str, ModelConfig]:
-    """What answers by itself: base model, students, and `evaluate.systems`.
+    """Return the models that answer by themselves: base model, students, and `evaluate.systems`.
 
-    Base model and students answer in this process, greedily, or where `evaluate.serve` says.
+    Base model and students answer greedily in this process, or at the server that `evaluate.serve` names.
     """
     own = {BASE: run.config.train.base}
     own |= {student_name(arm): str(run.folder.student / arm) for arm in run.config.train.students()}
@@ -40,16 +40,16 @@ def models_of_systems(run: Run) -> dict[str, ModelConfig]:
 
 
 def pairs_to_compare(run: Run) -> list[tuple[str, str]]:
-    """What the judge compares: each student with the teacher, then `evaluate.pairs`; each pair once."""
-    found = [(student_name(arm), TEACHER) for arm in run.config.train.students()]
+    """Return the pairs for the judge: each student with the teacher, then `evaluate.pairs`. Each pair comes once."""
+    pairs = [(student_name(arm), TEACHER) for arm in run.config.train.students()]
     for a, b in run.config.evaluate.pairs:
-        if (a, b) not in found and (b, a) not in found:
-            found.append((a, b))
-    return found
+        if (a, b) not in pairs and (b, a) not in pairs:
+            pairs.append((a, b))
+    return pairs
 
 
 def answer_step(run: Run, system: str) -> Step[Conversation, Summary]:
-    """A model's summaries of the holdout. A blank answer is this system's answer, and is scored as such.
+    """Return the step in which a model summarises the holdout. A blank answer counts as an answer, and is scored.
 
     Students and their base answer on the machine that trained them, unless they are served elsewhere.
     """
@@ -58,35 +58,39 @@ def answer_step(run: Run, system: str) -> Step[Conversation, Summary]:
         name=f"answers of {system}",
         row=Conversation,
         result=Summary,
-        open=partial(open_answers, system=system),
+        open=partial(prepare_answers, system=system),
         key=partial(_conversation_key, system=system),
-        output=partial(_made_by, system=system),
+        output=partial(_answers_file, system=system),
         depends=partial(_answers_depend, system=system),
-        models=partial(_answering, system=system),
+        models=partial(_answering_model, system=system),
         content=Conversation.as_text,
         here=models_of_systems(run)[system].model.startswith(EMBEDDED),
     )
 
 
-def open_answers(run: Run, *, system: str) -> Callable[[Conversation], Awaitable[Summary]]:
-    """What a system's model does to a conversation."""
+def prepare_answers(run: Run, *, system: str) -> Callable[[Conversation], Awaitable[Summary]]:
+    """Build the system's model, and return the function that summarises one conversation."""
     model = models_of_systems(run)[system]
     program = Summarize(run.config.summarize.instruction, retries=0)
     program.set_lm(build_lm(model, seed=run.config.seed))
 
     async def answer(conversation: Conversation) -> Summary:
         try:
-            said = await program.acall(conversation=conversation)
+            made = await program.acall(conversation=conversation)
         except ModelError:
             return Summary(conversation_id=conversation.id, text="", system=system, model=model.model)
         return Summary(
-            conversation_id=conversation.id, text=said.summary, system=system, model=model.model, cut_off=said.cut_off
+            conversation_id=conversation.id,
+            text=made.summary,
+            system=system,
+            model=model.model,
+            cut_off=made.cut_off,
         )
 
     return answer
 
 
-def _answering(run: Run, *, system: str) -> tuple[ModelConfig, ...]:
+def _answering_model(run: Run, *, system: str) -> tuple[ModelConfig, ...]:
     return (models_of_systems(run)[system],)
 
 
@@ -104,39 +108,39 @@ def _conversation_key(row: Conversation, *, system: str) -> RowKey:
     return RowKey(row.id, system)
 
 
-def _made_by(folder: RunFolder, *, system: str) -> Path:
+def _answers_file(folder: RunFolder, *, system: str) -> Path:
     return folder.parts / f"{STAGE_NAME}-made-by-{system}.jsonl"
 
 
 def reviser_step() -> Step[Summary, Summary]:
-    """The teacher's holdout drafts analysed, revised and verified as in training: what a perfect student could learn.
+    """Return the step that analyses, revises and verifies the teacher's holdout drafts, as in training.
 
-    Where a revision is rejected, what `revise.on_reject` leaves of it stands, and never less than the draft.
+    This is what a perfect student could learn. A rejected revision leaves what `revise.on_reject` says, or the draft.
     """
     return Step(
         stage=STAGE_NAME,
         name=f"answers of {REVISER}",
         row=Summary,
         result=Summary,
-        open=open_revisions,
+        open=prepare_revisions,
         key=_draft_key,
-        output=partial(_made_by, system=REVISER),
+        output=partial(_answers_file, system=REVISER),
         depends=_revisions_depend,
         models=_revising,
     )
 
 
-def open_revisions(run: Run) -> Callable[[Summary], Awaitable[Summary]]:
-    """What analyst and editor do to a draft."""
+def prepare_revisions(run: Run) -> Callable[[Summary], Awaitable[Summary]]:
+    """Build analyst and editor, and return the function that revises one draft."""
     conversations = run.conversations("holdout")
     analyzer, reviser = build_analyzer(run), build_reviser(run)
     editor = run.config.models.editor
 
     async def revise(draft: Summary) -> Summary:
         conversation = conversations[draft.conversation_id]
-        found = await analyzer.acall(conversation=conversation, summary=draft.text)
-        made = await reviser.acall(conversation=conversation, draft=draft, errors=found.errors)
-        revision: Revision = made.revision
+        analysis = await analyzer.acall(conversation=conversation, summary=draft.text)
+        prediction = await reviser.acall(conversation=conversation, draft=draft, errors=analysis.errors)
+        revision: Revision = prediction.revision
         return Summary(conversation_id=conversation.id, text=revision.after, system=REVISER, model=editor.model)
 
     return revise
@@ -159,7 +163,7 @@ def _draft_key(row: Summary) -> RowKey:
 
 
 def reviser_fingerprint(run: Run) -> dict[str, str]:
-    """What the reviser's summaries depend on beside drafts and analyst; nothing where it is not asked."""
+    """Return the hashes of all that the reviser depends on beside drafts and analyst; empty if it is not evaluated."""
     if not run.config.evaluate.reviser:
         return {}
     return {

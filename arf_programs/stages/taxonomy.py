@@ -54,7 +54,10 @@ def work(run: Run) -> dict[str, int]:
 
 
 def sample_drafts(drafts: Iterable[Summary], size: int, seed: int) -> list[Summary]:
-    """`size` drafts in an order that a hash of seed and conversation gives: more drafts keep those sampled before."""
+    """Return `size` drafts, chosen by a hash of seed and conversation id.
+
+    A larger `size` keeps the drafts of a smaller one.
+    """
 
     def rank(draft: Summary) -> bytes:
         return hashlib.sha256(f"{seed}/{draft.conversation_id}".encode()).digest()
@@ -63,7 +66,7 @@ def sample_drafts(drafts: Iterable[Summary], size: int, seed: int) -> list[Summa
 
 
 def _check(run: Run, sample: list[Summary]) -> list[ErrorNote]:
-    """What the deterministic checks note: these have their category already, so no model needs to sort them."""
+    """Return the errors that the deterministic checks find. They have a category, so no model needs to sort them."""
     if not run.config.analyze.checks:
         return []
     conversations = run.conversations("train")
