@@ -13,7 +13,7 @@ SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob
 PASSES_ON = {
     ("adapter.py", "_run"),
     ("asking.py", "ask"),
-    ("edit_sentences.py", "_written"),
+    ("edit_sentences.py", "_write_candidates"),
     ("layers.py", "update"),
     ("lm.py", "acall"),
     ("lm.py", "copy"),
