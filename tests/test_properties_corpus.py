@@ -115,7 +115,8 @@ def test_groups_of_near_duplicates_do_not_depend_on_order_case_and_punctuation(
 ) -> None:
     order = data.draw(st.permutations(range(len(texts))))
     groups = group_duplicates([conversation("c", " ".join(text)) for text in texts], threshold=threshold)
-    shown = [conversation("c", ", ".join(texts[place]).upper()) for place in order]
+    cases = data.draw(st.lists(st.sampled_from([str.upper, str.title, str]), min_size=12, max_size=12))
+    shown = [conversation("c", case(", ".join(texts[place]))) for place, case in zip(order, cases, strict=False)]
     shuffled = dict(zip(order, group_duplicates(shown, threshold=threshold), strict=True))
     for a in range(len(texts)):
         for b in range(a):

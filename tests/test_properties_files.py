@@ -106,7 +106,7 @@ def test_the_order_of_keys_does_not_change_a_hash_and_a_value_does(value: object
     assert digest({"a": value, "b": 1}) == digest({"b": 1, "a": value}) != digest({"a": value, "b": 2})
 
 
-@given(st.floats())
+@given(st.floats(-2, 2) | st.floats())
 def test_a_score_is_a_probability_and_a_gain_a_difference_of_two(value: float) -> None:
     for model, field, low in ((ErrorNote, "score", 0), (Edit, "gain", -1)):
         row = {"id": "e", "category": "c"} if model is ErrorNote else {"op": "delete"}

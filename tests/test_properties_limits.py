@@ -120,15 +120,21 @@ def test_calls_that_are_cancelled_anywhere_leave_their_place_to_others(
     assert most <= concurrency
 
 
-needs = st.builds(Need, tokens=amounts, usd=st.floats(0, 3))
-share = st.floats(0, 1)
-events = st.lists(st.tuples(st.sampled_from(["spend", "settle", "replay", "release"]), needs, share), max_size=40)
-caps = st.tuples(st.none() | st.integers(0, 12), st.none() | st.integers(0, 100), st.none() | st.floats(0, 12))
+# Numbers that binary fractions hold exactly, so that the sums below are exact too.
+needs = st.builds(Need, tokens=amounts, usd=st.sampled_from([0, 0.25, 1, 2]))
+actions = st.sampled_from(["spend", "spend", "spend", "settle", "settle", "replay", "release"])
+events = st.lists(st.tuples(actions, needs, st.sampled_from([0, 0.5, 1])), min_size=5, max_size=40)
+caps = st.one_of(
+    st.tuples(st.integers(0, 12), st.none(), st.none()),
+    st.tuples(st.none(), st.integers(0, 100), st.none()),
+    st.tuples(st.none(), st.none(), st.integers(0, 8)),
+    st.tuples(st.integers(5, 12), st.integers(50, 100), st.integers(4, 8)),
+)
 
 
 @given(caps, events, st.booleans())
 def test_a_budget_is_never_over_its_caps_whatever_is_spent_and_settled(
-    caps: tuple[int | None, int | None, float | None], events: list[tuple[str, Need, float]], shared: bool
+    caps: tuple[int | None, int | None, int | None], events: list[tuple[str, Need, float]], shared: bool
 ) -> None:
     calls, tokens, usd = caps
     budget = CallBudget(calls, tokens, usd)
@@ -167,6 +173,6 @@ def test_a_budget_is_never_over_its_caps_whatever_is_spent_and_settled(
             budget.release(1 if shared else 0)
             held.clear()
         assert (budget.sent, budget.asked, budget.is_held) == (sent, sent + replayed, bool(held))
-        assert budget.usd == pytest.approx(used_usd)
+        assert budget.usd == used_usd
         assert calls is None or budget.sent <= calls
-        assert usd is None or budget.usd <= usd + 1e-9
+        assert usd is None or budget.usd <= usd

@@ -90,6 +90,7 @@ def test_what_was_applied_gives_the_same_text_again(case: tuple[str, list[Edit]]
     first = apply_edits(text, edits)
     again = apply_edits(text, first.applied)
     assert (again.after, again.applied, again.refused) == (first.after, first.applied, ())
+    assert all(edit.quote in text for edit in first.applied)
 
 
 @given(any_edits())
@@ -156,7 +157,8 @@ def test_a_quote_that_does_not_stand_there_is_not_located(quote: str, text: str)
         assert letters(text[slice(*span)]) == letters(quote)
 
 
-@given(st.lists(st.sampled_from(["no", "ano", "a"])), st.lists(st.sampled_from(["no", "a"]), min_size=1))
+@given(st.lists(st.sampled_from(["no", "ano", "a"])), st.lists(st.sampled_from(["no", "a"]), min_size=1, max_size=2))
+@example(["no", "no", "no"], ["no", "no"])
 def test_the_places_of_a_quote_are_all_that_stand_at_word_boundaries(parts: list[str], quoted: list[str]) -> None:
     text, quote = " ".join(parts), " ".join(quoted)
     places = [start for start in range(len(text)) if text.startswith(quote, start)]
@@ -174,6 +176,16 @@ def test_sentences_are_in_order_do_not_overlap_and_hold_all_text(text: str) -> N
     assert all(end <= start for (_, end), (start, _) in pairwise(spans))
     assert "".join("".join(split_sentences(text)).split()) == "".join(text.split())
     assert all(sentence == sentence.strip() for sentence in split_sentences(text))
+
+
+plain_sentences = st.tuples(st.lists(words.map("word".__add__), min_size=2, max_size=5), st.sampled_from(".!?")).map(
+    lambda parts: " ".join(parts[0]).capitalize() + parts[1]
+)
+
+
+@given(st.lists(plain_sentences), st.sampled_from([" ", "  ", "\n", "\n\n", "\r\n"]))
+def test_plain_sentences_are_split_where_they_end(sentences: list[str], space: str) -> None:
+    assert split_sentences(space.join(sentences)) == sentences
 
 
 @given(summaries() | hostile_text)
