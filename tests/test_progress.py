@@ -1,5 +1,6 @@
 import io
 
+import pytest
 from rich.console import Console
 
 from arf_programs.runs import progress, status
@@ -91,7 +92,7 @@ def test_time_and_money_left_are_shown_and_kept_while_nothing_ends(tmp_path, mon
     assert line.startswith("  draft: 2/4, 1 failed, 1 in flight, ")
     assert line.endswith("rows/s, 2.00 USD, about 0 s and 2.00 USD left")
     now = status.RunStatus.model_validate_json((tmp_path / "status.json").read_text())
-    assert (now.done, now.failed, now.total, now.usd_left) == (1, 1, 4, 2.0)
+    assert (now.done, now.failed, now.total, now.usd_left) == (1, 1, 4, pytest.approx(2.0))
     again = status.StatusFile(tmp_path / "status.json", "draft", 4, lambda: 2.0, shown)
     again.end(whole=True)
     assert not (tmp_path / "status.json").exists()
