@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import io
 import json
+import re
+from pathlib import Path
 
 import dspy
 import pytest
@@ -164,6 +166,27 @@ def test_any_optimizer_compiles_a_program(plain_lm, labeled, optimizer, tmp_path
     loaded.load(tmp_path / "compiled.json")
     assert loaded.predictors()[0].signature.instructions == predictor.signature.instructions
     assert loaded(**examples[0].inputs()).errors
+
+
+def test_the_code_of_the_page_on_notebooks_runs(plain_lm, labeled, finished_project, tmp_path, monkeypatch, capsys):
+    """From top to bottom, with scripted models in place of hosted ones, and shorter searches."""
+    page = (Path(__file__).parent.parent / "docs" / "notebook.md").read_text(encoding="utf-8")
+    code = "".join(re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL))
+    code = code.replace("max_metric_calls=100", "max_metric_calls=8")
+    code = code.replace('auto="light")', "auto=None, num_candidates=2)")
+    code = code.replace("valset=valset)\nagain", "valset=valset, num_trials=2, minibatch=False)\nagain")
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "quickstart").symlink_to(finished_project / "run")
+    (tmp_path / "examples" / "quickstart").mkdir(parents=True)
+    (tmp_path / "labeled.jsonl").rename(tmp_path / "examples" / "quickstart" / "labeled.jsonl")
+    scripted.register("model", answer)  # the finished project has answers of its own
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(dspy, "configure", lambda **_: None)
+    monkeypatch.setattr(dspy, "LM", lambda *_, **__: scripted_reflection())
+    exec(compile(code, "notebook.md", "exec"), {})
+    printed = capsys.readouterr().out
+    assert "verified The customer's kettle leaks" in printed
+    assert (tmp_path / "analyze.json").is_file()
 
 
 def scripted_reflection():

@@ -21,6 +21,7 @@ from mkdocs.config import load_config as load_site
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+import arf_programs
 from arf_programs import __version__
 from arf_programs.checks.run import CHECKS
 from arf_programs.cli import session
@@ -400,6 +401,11 @@ def test_the_changelog_has_a_section_for_this_version():
 def test_the_kinds_of_planted_error_are_documented():
     rows = table(PROBE, "kind", "what happens", "category")
     assert [code(row[0])[0] for row in rows] == list(KINDS)
+
+
+def test_the_api_page_has_every_public_name():
+    documented = re.findall(r"^::: arf_programs\.(\w+)", text_of(DOCS / "api.md"), re.MULTILINE)
+    assert sorted(documented) == sorted(arf_programs.__all__)
 
 
 # Form
