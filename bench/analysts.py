@@ -1,10 +1,10 @@
-"""How well an analyst sees, and an editor mends, the errors of summaries with human-checked labels.
+"""Measure how well an analyst detects, and an editor mends, errors of summaries with human-checked labels.
 
     python bench/analysts.py sales_calls.jsonl --model embedded/smollm2-135m --limit 40 --fix 8
 
-Reads JSONL rows with conversation, summary, errors ([] for a right one) and revised (the corrected summary); without a
-path, `sales_calls_dev.jsonl` in the folder that ARF_DATA_DIR names. Summaries of one conversation are one cluster:
-thresholds are always fitted on the others (leave one conversation out). It prints a table, and as the last line JSON.
+Reads JSONL rows with conversation, summary, errors ([] for a right one) and revised (the corrected summary). Without a
+path it reads `sales_calls_dev.jsonl` in the folder that ARF_DATA_DIR names. Summaries of one conversation are one
+cluster: thresholds are fitted on the other conversations (leave one out). Prints a table, and as the last line JSON.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ COLUMNS = {
 def measures(bench: Bench, arm: Arm) -> dict[str, Any]:
     """The figures of an analyst.
 
-    `balanced_accuracy` and `f1_error` are of "has an error", by whether any was reported; `balanced_accuracy_fitted`
-    by a threshold on the summary's score; `f1_places` counts changed words that a quote overlaps, and quotes that
-    overlap none.
+    `balanced_accuracy` and `f1_error` compare "has an error" with whether an error was reported.
+    `balanced_accuracy_fitted` uses a threshold on the summary's score. `f1_places` counts changed words that a quote
+    overlaps, and quotes that overlap no changed word.
     """
     cases = [case for case in bench.cases if case.name in arm.notes]
     labels, called = [case.flawed for case in cases], [bool(arm.notes[case.name]) for case in cases]
@@ -73,9 +73,9 @@ def measures(bench: Bench, arm: Arm) -> dict[str, Any]:
 def mended(bench: Bench, arm: Arm, form: str, cases: Sequence[Case]) -> dict[str, Any]:
     """The figures of the reviser on flawed summaries, given the arm's errors.
 
-    Of all changed places, the shares whose wrong words are `gone` and that are `fixed` to read as in the correction;
-    and of the words that the correction leaves alone, the share `kept`. Calls and tokens are those that no earlier row
-    of the table had paid for already.
+    `gone` is the share of changed places whose wrong words are gone, `fixed` the share that reads as in the correction.
+    `kept` is the share kept of the words that the correction leaves alone. Calls and tokens that an earlier row of the
+    table paid for are not counted again.
     """
     after = revise_all(bench, arm, form, cases)
     done = [(case, after[case.name]) for case in cases if case.name in after]
@@ -94,7 +94,7 @@ def mended(bench: Bench, arm: Arm, form: str, cases: Sequence[Case]) -> dict[str
 
 
 def _called_by_score(cases: Sequence[Case], scores: Sequence[float]) -> list[bool]:
-    """What is called flawed by the threshold that is best on the other conversations."""
+    """Whether each case is called flawed, by the threshold that is best on the other conversations."""
     called = []
     rows = list(zip(cases, scores, strict=True))
     for case, score in rows:
@@ -109,7 +109,7 @@ def _f1(found: int, missed: int, false: int) -> float:
 
 
 def as_table(rows: Sequence[dict[str, Any]]) -> str:
-    """A Markdown table of the columns that any row has."""
+    """A Markdown table. Columns that no row has are left out."""
     names = [name for name in COLUMNS if any(name in row for row in rows)]
     lines = [" | ".join(COLUMNS[name] for name in names), " | ".join("---" if n == "arm" else "---:" for n in names)]
     lines += [" | ".join(_shown(name, row.get(name)) for name in names) for row in rows]
@@ -139,7 +139,7 @@ def read_options() -> argparse.Namespace:
 
 
 def run(options: argparse.Namespace, folder: Path) -> list[dict[str, Any]]:
-    """The rows of the table: analysts, then what the reviser made of their errors and of the labelled ones."""
+    """The rows of the table: the analysts, then the reviser with their errors and with the labelled errors."""
     config = ModelConfig(model=options.model, concurrency=options.concurrency, max_tokens=options.max_tokens)
     bench = Bench(config, read_cases(options.path, options.limit), folder)
     arms = all_arms(bench, options.strategies)

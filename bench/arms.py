@@ -40,9 +40,9 @@ MIN_WORDS = 8
 
 @dataclass(frozen=True)
 class Arm:
-    """One way to analyse: for each case, by its name, the errors and a score of the whole summary.
+    """One way to analyse: the errors of each case by its name, and a score of each whole summary.
 
-    `strategy` and `calibrations` (by conversation) are those of the analyst that verifies revisions.
+    `strategy` and `calibrations` (by conversation) belong to the analyst that verifies revisions.
     """
 
     name: str
@@ -63,7 +63,7 @@ class Bench:
         self.progress = Progress(Console(stderr=True))
 
     def ask(self, stage: str, work: Callable[[Case], Awaitable[Any]], cases: Sequence[Case]) -> dict[str, Any]:
-        """The results of `work` by the names of the cases; what fails is named and left out."""
+        """The results of `work` by the names of the cases. Cases that fail are printed and left out."""
         with (
             call_store(self.folder / "calls", self.folder / "calls.jsonl"),
             calls_of(stage),
@@ -92,7 +92,7 @@ class Bench:
     def analyzer(
         self, strategy: Strategy | None, calibration: Calibration | None = None, *, checks: bool = False
     ) -> Analyze:
-        """An analyser of a strategy; without one, of checks alone."""
+        """An analyser with a strategy; without one it has checks alone."""
         if strategy is None:
             return Analyze(None, checks=True)
         analysis: HolisticAnalysis | SentencewiseAnalysis = HolisticAnalysis(self.taxonomy, retries=RETRIES)
@@ -103,7 +103,7 @@ class Bench:
         return program
 
     def reviser(self, arm: Arm, call: str, form: str) -> Revise:
-        """A reviser whose verifier is the arm's analyst, with checks, as it is for the conversation `call`."""
+        """A reviser for the conversation `call`. Its verifier is the arm's analyst with checks."""
         calibration = arm.calibrations.get(call)
         propose: Propose = EditSentences(retries=RETRIES, min_words=MIN_WORDS)
         if form == "together":
@@ -114,7 +114,7 @@ class Bench:
         return Revise(propose, verify, attempts=2, on_reject="keep_partial")
 
     def usage(self, stages: Sequence[str], summaries: int) -> tuple[float, float]:
-        """(calls, tokens) for one of so many summaries, by the answers that were not replayed."""
+        """(calls, tokens) a summary, without answers from the store."""
         booked = [call for call in read_ledger(self.folder / "calls.jsonl") if call.stage in stages and call.paid]
         tokens = sum(call.prompt_tokens + call.completion_tokens for call in booked)
         return len(booked) / max(1, summaries), tokens / max(1, summaries)
@@ -133,12 +133,12 @@ def all_arms(bench: Bench, strategies: Sequence[str]) -> list[Arm]:
 
 
 def about_statements(notes: Sequence[ErrorNote]) -> list[ErrorNote]:
-    """The errors without omissions, of which these labels say nothing."""
+    """The errors without omissions, which these labels do not cover."""
     return [note for note in notes if not is_omission(note.category)]
 
 
 def revise_all(bench: Bench, arm: Arm, form: str, cases: Sequence[Case]) -> dict[str, str]:
-    """What became of each case's summary."""
+    """The revised summary of each case."""
     calls = dict.fromkeys(case.conversation.id for case in cases)
     revisers = {call: bench.reviser(arm, call, form) for call in calls}
 
@@ -163,7 +163,7 @@ def _holistic(bench: Bench) -> Arm:
 
 
 def _sentencewise(bench: Bench) -> tuple[Arm, Arm]:
-    """(by the word, calibrated): the second's calibration never saw the summary's conversation."""
+    """(by the word, calibrated). The calibration of the second never saw the conversation of the summary."""
     scores = _sentence_scores(bench)
     worst = {name: summary_score(values) or 0.0 for name, values in scores.items()}
     cases = [case for case in bench.cases if case.name in scores]
@@ -186,7 +186,7 @@ def _sentencewise(bench: Bench) -> tuple[Arm, Arm]:
 
 
 def _sentence_scores(bench: Bench) -> dict[str, list[float]]:
-    """The raw score of each sentence; 0 or 1 where the model has but its word."""
+    """The raw score of each sentence; 0 or 1 if the model gives no probabilities."""
     question = bench.support()
 
     async def ask_all(case: Case) -> list[float]:
@@ -200,24 +200,26 @@ def _sentence_scores(bench: Bench) -> dict[str, list[float]]:
 
 
 def _unsupported(case: Case, scores: Sequence[float]) -> list[ErrorNote]:
-    told = zip(split_sentences(case.summary), scores, strict=True)
-    return [ErrorNote(id=text, category="fabricated", quote=text, score=score) for text, score in told if score >= 0.5]
+    scored = zip(split_sentences(case.summary), scores, strict=True)
+    return [
+        ErrorNote(id=text, category="fabricated", quote=text, score=score) for text, score in scored if score >= 0.5
+    ]
 
 
 def _cross_fitted(bench: Bench, scores: Mapping[str, list[float]]) -> dict[str, Calibration | None]:
-    """For each conversation the calibration on the sentences of all others; None without both kinds of sentence."""
+    """The calibration for each conversation on the sentences of all others; None without both kinds of sentence."""
     fitted: dict[str, Calibration | None] = {}
     for call in dict.fromkeys(case.conversation.id for case in bench.cases):
         others = (case for case in bench.cases if case.conversation.id != call)
         rows = [row for case in others for row in _sentence_rows(case, scores)]
-        known, wrong = [score for score, _ in rows], [label for _, label in rows]
+        values, wrong = [score for score, _ in rows], [label for _, label in rows]
         both = len(set(wrong)) == 2
-        fitted[call] = fit_calibration(known, wrong, model=bench.config.model, prompt="") if both else None
+        fitted[call] = fit_calibration(values, wrong, model=bench.config.model, prompt="") if both else None
     return fitted
 
 
 def _sentence_rows(case: Case, scores: Mapping[str, list[float]]) -> list[tuple[float, bool]]:
-    """(score, wrong) of each sentence; none for a flawed summary of which nobody knows where."""
+    """(score, wrong) of each sentence; none for a flawed summary without a correction."""
     if case.name not in scores or (case.flawed and not case.places):
         return []
     wrong = group_by_sentence(case.summary, labelled_notes(case))
@@ -225,7 +227,7 @@ def _sentence_rows(case: Case, scores: Mapping[str, list[float]]) -> list[tuple[
 
 
 def _with_and_without_checks(bench: Bench, arm: Arm, checked: Notes) -> list[Arm]:
-    """Model only, and with the checks: what they refute counts more than any score."""
+    """The arm by its model only, and with the checks. An error of a check counts more than any score."""
     texts = {case.name: case.summary for case in bench.cases}
     both = {name: merge_errors(checked[name], notes, texts[name]) for name, notes in arm.notes.items()}
     top = max(arm.scores.values(), default=0.0)

@@ -27,7 +27,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Case:
-    """A labelled summary. `places` is empty for one that is right, and for one without a correction."""
+    """A labelled summary. `places` is empty for a right summary, and for one without a correction."""
 
     name: str
     conversation: Conversation
@@ -38,9 +38,9 @@ class Case:
 
 
 def read_cases(path: Path, limit: int | None) -> list[Case]:
-    """The rows of a JSONL file with conversation, summary, errors and revised, ordered by conversation.
+    """Read a JSONL file with conversation, summary, errors and revised, ordered by conversation.
 
-    With `limit`, as many of each conversation in turn, so that every call (cluster) is there as early as can be.
+    With `limit`, conversations take turns, so that a small limit still has many of them (each is a cluster).
     """
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     cases = [_case(row, number) for number, row in enumerate(rows) if row.get("summary")]
@@ -55,7 +55,7 @@ def read_cases(path: Path, limit: int | None) -> list[Case]:
 
 
 def _spread(group: list[Case], number: int) -> list[tuple[int, Case]]:
-    """The cases of a call with their ranks: a flawed one and a right one in turn, every second call the other way."""
+    """Rank the cases of a call: flawed and right cases alternate. Every second call begins with the other kind."""
     ranks = {True: 0, False: 0}
     ranked = []
     for case in group:
@@ -77,7 +77,7 @@ def _case(row: dict, number: int) -> Case:
 
 
 def changed_places(summary: str, revised: str) -> list[Place]:
-    """The runs of words that differ; an insertion is the word before it, which makes its place certain."""
+    """The runs of words that differ. An insertion is shown by the word before it, so that its place is certain."""
     old, new = list(re.finditer(r"\S+", summary)), revised.split()
     words = [match.group() for match in old]
     places = []
@@ -99,7 +99,7 @@ def labelled_notes(case: Case) -> list[ErrorNote]:
 
 
 def place_counts(case: Case, notes: Sequence[ErrorNote]) -> tuple[int, int, int]:
-    """(found, missed, false): places that a note's quote overlaps and others, and notes that overlap no place."""
+    """(hits, misses, false alarms): places that a quote overlaps, the other places, and quotes that overlap no place."""
     spans = [(case.summary.find(note.quote), len(note.quote)) for note in notes if note.quote]
     hit = [any(start < p.end and p.start < start + size for start, size in spans) for p in case.places]
     false = sum(all(not (start < p.end and p.start < start + size) for p in case.places) for start, size in spans)
@@ -107,10 +107,10 @@ def place_counts(case: Case, notes: Sequence[ErrorNote]) -> tuple[int, int, int]
 
 
 def repairs(case: Case, after: str) -> tuple[int, int]:
-    """(gone, right): of the places, how many no longer read as they did, and how many read as in the correction.
+    """(gone, right): how many places no longer have their wrong words, and how many read as in the correction.
 
-    A place is looked for with the word before and the word behind it, white space and all else alike. Words that are
-    right elsewhere do not mend a place that still reads as it did.
+    A place is searched for with the words before and after it, whatever the white space. Words that are right elsewhere
+    do not mend a place that still reads as before.
     """
     text = " ".join(after.split())
     gone = [p.wrong not in text for p in case.places]
@@ -119,7 +119,7 @@ def repairs(case: Case, after: str) -> tuple[int, int]:
 
 
 def kept_share(case: Case, after: str) -> float:
-    """The share of the words that the correction leaves alone which the revision leaves alone too, in order."""
+    """The share of the words kept by the correction that the revision keeps, too, in the same order."""
     before, right = case.summary.split(), (case.revised or case.summary).split()
     blocks = SequenceMatcher(None, before, right, autojunk=False).get_matching_blocks()
     good = [before[place] for block in blocks for place in range(block.a, block.a + block.size)]

@@ -1,10 +1,10 @@
-"""Peak memory and time a row of a small and a large corpus: neither may grow with the corpus.
+"""Measure peak memory and time a row with a small and a large corpus. Neither may grow with the corpus.
 
     python bench/memory.py --rows 1000 100000
 
-For each stage and size, in a process of its own: writes synthetic conversations, and runs the stage over them. `corpus`
-reads and splits them; `draft`, `analyze` and `revise` ask a `scripted/` model that answers at once, store, ledger and
-checkpoint on. Prints a table, and as the last line one JSON object with peak memory (MB) and time a row (ms) of each
+Each stage and size has a process of its own, which writes synthetic conversations and runs the stage over them.
+`corpus` reads and splits them. `draft`, `analyze` and `revise` ask a `scripted/` model that answers at once, with store,
+ledger and checkpoint. Prints a table, and as the last line one JSON object with peak memory (MB) and time a row (ms) of each
 size, and the differences of the last size to the first, by stage.
 """
 
@@ -71,7 +71,7 @@ def prepare(run: Run, stage: str, rows: int) -> None:
 
 
 def answer(messages: list[dict], params: dict) -> str | dict:
-    """A text for a draft; for every other question an object that its schema takes, or that is counted as a failure."""
+    """A text for a draft, an object for any other question. An object that does not fit counts as a failed row."""
     from arf_programs.models import scripted
 
     scripted.register("model", answer)  # a script remembers its calls: begin a new one
@@ -128,8 +128,8 @@ def main() -> None:
         measured = []
         for rows in options.rows:
             command = [sys.executable, __file__, "--one", stage, str(rows)]
-            told = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-            one = json.loads(told.splitlines()[-1])
+            output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+            one = json.loads(output.splitlines()[-1])
             measured.append(one)
             print(f"{stage:<10}{rows:>10}{one['peak_mb']:>10.1f}{one['ms_a_row']:>10.2f}", flush=True)
         first, last = measured[0], measured[-1]

@@ -33,7 +33,7 @@ FOREVER = 3600.0
 
 
 class ModelServer:
-    """The handlers, and what they count. `base_url` ends in /v1 and is set once the server listens."""
+    """The handlers and their counts. `base_url` ends in /v1, and is set once the server listens."""
 
     base_url: str = ""
 
@@ -72,7 +72,7 @@ class ModelServer:
         return app
 
     async def complete(self, request: web.Request) -> web.StreamResponse:
-        """One chat completion, or the fault that was drawn for it."""
+        """One chat completion, or the fault drawn for it."""
         try:
             body = json.loads(await request.read())
         except ValueError:
@@ -106,7 +106,7 @@ class ModelServer:
         return web.json_response(completion(body, self.answer), headers=self._headers())
 
     def _limited(self, body: Body) -> web.Response | None:
-        """A 429 where a limit by the minute is passed."""
+        """A 429 if a limit by the minute is exceeded."""
         if not self.buckets:
             return None
         tokens = tokens_in(json.dumps(body.get("messages"))) + int(body.get("max_tokens") or 0)

@@ -1,4 +1,4 @@
-"""What the model server answers: a function of the request alone. No model, no I/O."""
+"""The answers of the model server. They depend on the request alone: no model, no I/O."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def digest_of(body: Body) -> str:
 
 
 def completion(body: Body, answer: Answer | None = None) -> dict[str, Any]:
-    """A chat completion of OpenAI's form with `n` choices. `answer` takes the place of the server's own text."""
+    """A chat completion in OpenAI's form with `n` choices. `answer` replaces the server's own text."""
     prompt = json.dumps(body.get("messages"), sort_keys=True)
     count = body.get("n") or 1
     texts = [answer(body) if answer else _text(body, _random(prompt, index)) for index in range(count)]
@@ -49,7 +49,7 @@ def tokens_in(text: str) -> int:
 
 
 def instance(schema: Mapping[str, Any], random: Random) -> Any:
-    """A valid instance of a JSON schema; of what pydantic writes, only string patterns and formats are not heeded."""
+    """A valid instance of a JSON schema as pydantic writes it. String patterns and formats are ignored."""
     return _Instances(schema, random).make(schema, 0)
 
 
@@ -76,7 +76,7 @@ def _choice(body: Body, text: str, index: int) -> dict[str, Any]:
 
 
 def _logprobs(text: str) -> list[dict[str, Any]]:
-    """One token a word; the second best of a yes is a no, and the other way round."""
+    """One token a word. The second best of a yes is a no, and the reverse."""
     other = {"yes": "no", "no": "yes"}
     sure = 0.5 + _random(text, 0).random() / 2
     best, second = math.log(sure), math.log(max(1 - sure, 1e-9))
@@ -127,7 +127,7 @@ class _Instances:
         return part
 
     def _one_of(self, schemas: Sequence[Mapping[str, Any]], depth: int) -> Mapping[str, Any]:
-        """Any of them; deep down one that ends, so that a recursive schema does."""
+        """One of the schemas. Deep down it is one without parts, so that a recursive schema ends."""
         ending = [schema for schema in schemas if schema.get("type") not in (None, "object", "array")]
         return self.random.choice(ending if depth >= DEEPEST and ending else list(schemas))
 

@@ -1,4 +1,4 @@
-"""The model server's files and batches, as OpenAI's: uploaded JSONL, worked through after a delay."""
+"""Files and batches of the model server in OpenAI's form: uploaded JSONL is answered after a delay."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ENDED = ("completed", "expired", "failed", "cancelled")
 
 @dataclass
 class Batch:
-    """A batch and its lines, each with what becomes of it."""
+    """A batch, its lines, and the fate of each line."""
 
     id: str
     input_file: str
@@ -53,7 +53,7 @@ class Batch:
 
 
 class Batches:
-    """The handlers of /v1/files and /v1/batches. Faults of the server befall these requests too, hangs apart."""
+    """The handlers of /v1/files and /v1/batches. The server's faults hit these requests, too, except for hangs."""
 
     def __init__(self, server: ModelServer) -> None:
         self.server = server
@@ -75,7 +75,7 @@ class Batches:
         router.add_post("/v1/batches/{id}/cancel", self._guarded(self._cancel))
 
     def _guarded(self, handler: Handler) -> Handler:
-        """With faults: a 429 or 500 comes instead of the work, a reset after it, when the client cannot know."""
+        """Add faults: a 429 or 500 comes instead of the work, a reset after it, so that the client cannot know."""
 
         async def guarded(request: web.Request) -> web.StreamResponse:
             call = f"{request.method} {request.path}"
@@ -156,7 +156,7 @@ class Batches:
         return self.server.faults.draw_line(digest, self.server.counts.arrive(digest))
 
     def _advanced(self, batch: Batch) -> Batch:
-        """The batch, moved on to where it is by now."""
+        """The batch with its status as of now."""
         age, delay = time.monotonic() - batch.began, self.server.faults.batch_delay
         if batch.status in ENDED:
             return batch

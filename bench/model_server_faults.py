@@ -1,4 +1,4 @@
-"""How the model server fails: which requests, how often, and what it counts. No I/O."""
+"""The faults of the model server: which requests fail, how often, and the counts. No I/O."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ Fault = Literal["429", "500", "reset", "hang"]
 class Faults:
     """Times in seconds, rates as shares of requests from 0 to 1; 0 means none.
 
-    Whether a request fails is a function of `seed`, its body and how often it was sent, not of the order of arrival: a
-    second run meets the same faults.
+    Whether a request fails depends on `seed`, its body and how often it was sent. It does not depend on the order of
+    arrival, so a second run meets the same faults.
     """
 
     latency: float = 0.0
@@ -56,7 +56,7 @@ class Faults:
     "of all draws"
 
     def draw(self, digest: str, attempt: int) -> tuple[Fault | None, float]:
-        """What becomes of the `attempt`th request (from 1) with this body, and its latency."""
+        """The fault of the `attempt`th request (from 1) with this body, and its latency."""
         where, more = _uniform(self.seed, digest, attempt, "live")
         rates: tuple[tuple[Fault, float], ...] = (
             ("429", self.rate_429),
@@ -67,7 +67,7 @@ class Faults:
         return _pick(rates, where), self.latency + self.jitter * more
 
     def draw_line(self, digest: str, attempt: int) -> Literal["error", "expired"] | None:
-        """What becomes of a line of a batch."""
+        """The fault of a line of a batch."""
         where, _ = _uniform(self.seed, digest, attempt, "batch")
         rates = (("error", self.batch_errors), ("expired", self.batch_expired))
         return _pick(rates, where)

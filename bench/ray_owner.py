@@ -1,10 +1,10 @@
-"""How many calls a second the owner of a run on Ray bears: what bounds a cluster, however many nodes it has.
+"""Measure how many calls a second the owner of a run on Ray serves. This bounds a cluster of any number of nodes.
 
     python bench/ray_owner.py --calls 5000
 
-Starts a Ray cluster of this machine alone, and asks an owner as `--workers` processes do for different calls: looks the
-key up, spends, and hands in an answer of 1.5 kB, 64 at once in each. Prints one JSON object: calls a second, and
-milliseconds of the owner's processor a call, which bound it on a machine with cores to spare.
+Starts a Ray cluster of this machine and an owner, which `--workers` processes ask about different calls: they look up
+the key, spend, and hand in an answer of 1.5 kB, 64 at once in each process. Prints one JSON object: calls a second, and
+milliseconds of processor time of the owner a call, which is the bound on a machine with free cores.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""How many one-call rows a second over Ray, against ARF without it, on one server in one run.
+"""Measure rows a second over Ray against ARF without Ray. Each row is one call; all ask one server in one run.
 
     python bench/ray_speed.py --rows 2000 --latency 0.2 --repeats 3
 
-Starts `model_server.py` and, in each process that needs one, a Ray cluster of this machine alone. The ways alternate.
-Seconds are the server's, from the first request to the last answer, so nobody pays for the start of a cluster or of
-actors; `whole` is the stage's own time, with the start of the actors. Prints a table of medians, and as the last line
+Starts `model_server.py`, and a Ray cluster of this machine in each process that needs one. The ways alternate. Seconds
+are measured by the server, from the first request to the last answer, so the start of a cluster or of actors does not
+count. `whole` is the time of the stage with the start of the actors. Prints a table of medians, and as the last line
 one JSON object.
 """
 

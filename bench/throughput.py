@@ -1,13 +1,13 @@
-"""How many one-call rows a second, against bare clients and DSPy, on one server in one run.
+"""Measure rows a second against bare clients and DSPy. Each row is one call; all ask one server in one run.
 
     python bench/throughput.py --rows 2000 --latency 0.2 --repeats 3
 
 Starts `model_server.py`, and asks it for a summary of each of `--rows` different conversations: by bare aiohttp, by
 bare LiteLLM, by `dspy.Parallel` on LiteLLM, and by ARF's `draft` stage with its store on, with one worker and with two,
 at 64 and 256 calls in flight; then by ARF under faults (10% 429, 5% 500, 2% resets, 1% hangs). The ways alternate,
-`--repeats` times each, every time in a process of its own. Seconds are the server's, from the first request to the last
-answer, so no way pays for imports or the start of workers; `whole` is a process's own time for the work, with them. CPU
-and memory are those of the process and its workers. Prints a table of medians, and as the last line one JSON object
+`--repeats` times each, every time in a process of its own. Seconds are measured by the server, from the first request to
+the last answer, so imports and the start of workers do not count. `whole` is the time of the process with them. CPU and
+memory are those of the process and its workers. Prints a table of medians, and as the last line one JSON object
 with all figures and ratios.
 """
 
@@ -169,7 +169,7 @@ ASK = {"aiohttp": by_aiohttp, "litellm": by_litellm, "dspy.Parallel": by_dspy, "
 
 
 def work(base: str, rows: int, way: Way) -> None:
-    """One way in this process; prints what it took as JSON."""
+    """Work in one way in this process, and print time and memory as JSON."""
     start = time.monotonic()
     ASK[way.name](base, rows, way)
     whole = time.monotonic() - start
@@ -199,7 +199,7 @@ def asked(url: str, *, post: bool = False) -> Any:
 
 
 def measure(base: str, rows: int, way: Way) -> dict[str, float] | None:
-    """One way in a process of its own; None where it hangs."""
+    """Measure one way in a process of its own; None if it hangs."""
     asked(f"{base}/reset", post=True)
     spec = json.dumps(dataclasses.asdict(way))
     command = [sys.executable, __file__, "--base", base, "--rows", str(rows), "--way", spec]
@@ -224,7 +224,7 @@ def measure(base: str, rows: int, way: Way) -> dict[str, float] | None:
 
 
 def summary(figures: dict[str, dict[str, float]]) -> dict[str, float]:
-    """The ratios: one worker to bare LiteLLM, the best setting to dspy.Parallel at 64, and faults to none."""
+    """The ratios: one worker to bare LiteLLM, the best setting to dspy.Parallel at 64, and with faults to without."""
     speed = {label: item["rows_per_second"] for label, item in figures.items()}
     arf = {way: speed[way.label] for way in WAYS if way.name == "arf" and not way.faults and way.label in speed}
     plain, faulty = Way("arf", 64).label, Way("arf", 64, 1, faults=True).label
