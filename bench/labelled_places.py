@@ -99,7 +99,7 @@ def labelled_notes(case: Case) -> list[ErrorNote]:
 
 
 def place_counts(case: Case, notes: Sequence[ErrorNote]) -> tuple[int, int, int]:
-    """(hits, misses, false alarms): places that a quote overlaps, the other places, and quotes that overlap no place."""
+    """(hits, misses, false alarms): places that a quote overlaps, other places, quotes that overlap no place."""
     spans = [(case.summary.find(note.quote), len(note.quote)) for note in notes if note.quote]
     hit = [any(start < p.end and p.start < start + size for start, size in spans) for p in case.places]
     false = sum(all(not (start < p.end and p.start < start + size) for p in case.places) for start, size in spans)

@@ -3,9 +3,9 @@
     python bench/memory.py --rows 1000 100000
 
 Each stage and size has a process of its own, which writes synthetic conversations and runs the stage over them.
-`corpus` reads and splits them. `draft`, `analyze` and `revise` ask a `scripted/` model that answers at once, with store,
-ledger and checkpoint. Prints a table, and as the last line one JSON object with peak memory (MB) and time a row (ms) of each
-size, and the differences of the last size to the first, by stage.
+`corpus` reads and splits them. `draft`, `analyze` and `revise` ask a `scripted/` model that answers at once, with
+store, ledger and checkpoint. Prints a table, and as the last line one JSON object with peak memory (MB) and time a row
+(ms) of each size, and the differences of the last size to the first, by stage.
 """
 
 from __future__ import annotations

@@ -5,9 +5,9 @@
 Starts `model_server.py`, and asks it for a summary of each of `--rows` different conversations: by bare aiohttp, by
 bare LiteLLM, by `dspy.Parallel` on LiteLLM, and by ARF's `draft` stage with its store on, with one worker and with two,
 at 64 and 256 calls in flight; then by ARF under faults (10% 429, 5% 500, 2% resets, 1% hangs). The ways alternate,
-`--repeats` times each, every time in a process of its own. Seconds are measured by the server, from the first request to
-the last answer, so imports and the start of workers do not count. `whole` is the time of the process with them. CPU and
-memory are those of the process and its workers. Prints a table of medians, and as the last line one JSON object
+`--repeats` times each, every time in a process of its own. Seconds are measured by the server, from the first request
+to the last answer, so imports and the start of workers do not count. `whole` is the time of the process with them. CPU
+and memory are those of the process and its workers. Prints a table of medians, and as the last line one JSON object
 with all figures and ratios.
 """
 
