@@ -19,7 +19,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -70,7 +70,7 @@ def prepare(run: Run, stage: str, rows: int) -> None:
     write_taxonomy(run.folder.taxonomy, load_seed_taxonomy())
 
 
-def answer(messages: list[dict], params: dict) -> str | dict:
+def answer(messages: list[dict[str, Any]], params: dict[str, Any]) -> str | dict[str, Any]:
     """A text for a draft, an object for any other question. An object that does not fit counts as a failed row."""
     from arf_programs.models import scripted
 

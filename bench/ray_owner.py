@@ -66,7 +66,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         os.chdir(name)
         config = Config.model_validate({"corpus": {"path": "none"}, "models": {"teacher": "scripted/none"}})
-        job = Job(PortableRun(config, Path(name), Path(name) / "run"), ())
+        job = Job(PortableRun(config, Path(name), Path(name) / "run"), (), ())
         owner = ray.remote(Timed).options(num_cpus=0).remote(job)
         asking = ray.remote(ask)
         ray.get([asking.remote(owner, f"warm{n}", 100) for n in range(options.workers)])

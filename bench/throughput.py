@@ -260,21 +260,21 @@ def main() -> None:
                     hung[way.label] += 1
                 else:
                     runs[way.label].append(figures)
-    figures = {
+    medians = {
         label: {name: statistics.median(item[name] for item in items) for name in items[0]}
         for label, items in runs.items()
         if items
     }
     print("| way | seconds | rows a second | CPU a row, ms | peak memory, MB | whole, s |")
     print("| --- | --- | --- | --- | --- | --- |")
-    for label, item in figures.items():
+    for label, item in medians.items():
         print(
             f"| {label} | {item['seconds']:.2f} | {item['rows_per_second']:.0f} | {item['cpu_ms']:.2f} "
             f"| {item['peak_mb']:.0f} | {item['whole']:.1f} |"
         )
     print(
         json.dumps(
-            {"rows": options.rows, "latency": options.latency, "hung": hung, "ways": figures, **summary(figures)}
+            {"rows": options.rows, "latency": options.latency, "hung": hung, "ways": medians, **summary(medians)}
         )
     )
 

@@ -29,7 +29,7 @@ def compile_one(folder: Path, log: Path, optimizer: str, strike: int | None) -> 
     team = CompileTeam()
     asked = 0
 
-    def answer(messages: scripted.Messages, params: dict[str, Any]) -> object:
+    def answer(messages: scripted.Messages, params: dict[str, Any]) -> Any:
         nonlocal asked
         asked += 1
         if asked == strike:

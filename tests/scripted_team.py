@@ -90,7 +90,7 @@ def _support_fields(user: str) -> Fields:
 
 def yes(probability: float) -> scripted.ScriptedAnswer:
     """An answer to the support question with the log-probabilities of yes and no."""
-    tokens = [
+    tokens: list[dict[str, Any]] = [
         {"token": "yes", "logprob": math.log(probability)},
         {"token": " No", "logprob": math.log(1 - probability)},
     ]

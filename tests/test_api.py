@@ -6,6 +6,7 @@ import io
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import dspy
 import pytest
@@ -108,7 +109,7 @@ def test_text_that_is_no_conversation_is_said_to_be_none():
 
 @pytest.fixture
 def labeled(tmp_path):
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"conversation": TEXT, "summary": DRAFT, "errors": [ERROR], "revised": DRAFT.replace("a refund", "a new one")},
         {"conversation": TEXT.replace("4471", "4472"), "summary": "The kettle leaks.", "errors": [], "rating": 4},
     ]
@@ -130,6 +131,7 @@ def test_metrics_give_a_number_and_for_gepa_feedback(plain_lm, labeled):
     assert 0 <= revision_metric(example, prediction) <= 1
     analysis = labeled_examples(labeled, "analyze")[0]
     told = analysis_metric(analysis, Analyze()(**analysis.inputs()), pred_name="analysis.find_errors")
+    assert not isinstance(told, float)
     assert told.score == 1.0
     assert isinstance(told.feedback, str)
 
@@ -226,7 +228,7 @@ def test_what_is_no_run_or_not_yet_there_is_said(tmp_path):
     with pytest.raises(DataError, match="arf status"):
         load_run(tmp_path).drafts()
     with pytest.raises(ValueError, match="drafts"):
-        load_run(tmp_path).to_pandas("draughts")
+        load_run(tmp_path).to_pandas("draughts")  # type: ignore[arg-type]
 
 
 def test_every_public_name_is_there_and_is_what_is_listed():

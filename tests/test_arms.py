@@ -29,7 +29,7 @@ STUDENTS = ("arf", "teacher", "rewrite", "taxonomy", "arf_dpo")
 
 def rewording():
     """An editor whose every further rewrite of a draft is worded in another way."""
-    seen = {}
+    seen: dict[str, int] = {}
 
     def rewrite(fields):
         number = seen[fields["summary"]] = seen.get(fields["summary"], 0) + 1
@@ -277,8 +277,8 @@ def test_what_fails_by_a_further_strategy_is_counted_under_its_name_and_costs_th
     run_until(more_tries, "revise", retry_failed=True)
     assert dict(team.asked) == {"rewrite": 1}  # what was verified before is not asked about again
     assert not run.folder.read_failures()
-    revised = [row.conversation_id for row in rows(run, "revisions_rewrite.jsonl", Revision)]
-    assert revised == [draft.conversation_id for draft in run.drafts("train")]
+    in_order = [row.conversation_id for row in rows(run, "revisions_rewrite.jsonl", Revision)]
+    assert in_order == [draft.conversation_id for draft in run.drafts("train")]
 
 
 def test_samples_of_a_rejected_or_known_text_are_left_out():

@@ -1,3 +1,5 @@
+from typing import Any
+
 import dspy
 import pytest
 
@@ -22,7 +24,7 @@ class Asker(dspy.Module):
         self.predict = dspy.Predict(NoteProblems)
         self.retries = retries
 
-    async def aforward(self, **inputs: str) -> dspy.Prediction:
+    async def aforward(self, **inputs: Any) -> dspy.Prediction:
         return await ask(self.predict, retries=self.retries, **inputs)
 
 

@@ -127,8 +127,8 @@ def test_a_probe_measures_analyst_and_editor_and_asks_once(config, no_waiting):
     team = an_analyst_that_knows(config)
     find, failing = team.answers["find"], [ScriptedAnswer(error="server")]
     team.answers["find"] = lambda fields: failing.pop() if failing else find(fields)
-    options = ("--set", "revise.verify_with_analyst=false", "--set", "revise.max_change=1")
-    options += ("--set", "revise.edits=together")
+    options = ["--set", "revise.verify_with_analyst=false", "--set", "revise.max_change=1"]
+    options += ["--set", "revise.edits=together"]
     told = json.loads(arf("probe", config, "--json", *options).stdout)
     items = planted(config)
     by_category = told["analyze"]["by_category"]

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from arf_programs.cli.app import app
 from arf_programs.cli.session import open_run
 from arf_programs.compiling.prepare import prepare
+from arf_programs.config import TargetName
 from arf_programs.models import scripted
 from arf_programs.models.rates import Rate
 from arf_programs.programs.saved import Card
@@ -56,7 +57,7 @@ def compiled(config: Path, target: str, optimizer: str, *options: str) -> dict[s
     return card
 
 
-def texts(config: Path, target: str) -> dict[str, set[str]]:
+def texts(config: Path, target: TargetName) -> dict[str, set[str]]:
     """What the conversations of each side say."""
     cases = prepare(open_run(config), target).cases
     sides = {"train": cases.train, "dev": cases.dev, "test": cases.test}

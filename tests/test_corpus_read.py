@@ -4,6 +4,7 @@ import csv
 import json
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -79,9 +80,8 @@ def test_columns_may_have_other_names_and_rows_may_lack_what_is_optional(tmp_pat
 
 
 def test_rows_whose_columns_differ_in_type_are_read(tmp_path):
-    rows = [
-        {"conversation": TURNS, "metadata": value} for value in ({"a": 1}, {"a": "x"}, {"a": {}}, "text", [1], None)
-    ]
+    values: list[Any] = [{"a": 1}, {"a": "x"}, {"a": {}}, "text", [1], None]
+    rows = [{"conversation": TURNS, "metadata": value} for value in values]
     write(tmp_path, *rows)
     assert [item.metadata for item in read(tmp_path).conversations] == [{"a": 1}, {"a": "x"}, {"a": {}}, {}, {}, {}]
 

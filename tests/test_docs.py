@@ -20,6 +20,7 @@ from mkdocs.commands.build import build
 from mkdocs.config import load_config as load_site
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
+from typer.core import TyperOption
 
 import arf_programs
 from arf_programs import __version__
@@ -47,7 +48,7 @@ COMMAND_PAGE, PROVIDERS, RUN_FOLDER, LICENCES = (
     DOCS / f"{n}.md" for n in ("commands", "providers", "run-folder", "licences")
 )
 PAGES = [README, *sorted(DOCS.glob("*.md")), ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md"]
-COMMANDS = typer.main.get_command(app)
+COMMANDS = typer.main.get_group(app)
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
@@ -263,7 +264,7 @@ def test_the_table_of_options_is_that_of_the_help():
         options = {
             tuple(sorted(item.opts)): item.help
             for item in command.params
-            if item.param_type_name == "option" and "--help" not in item.opts
+            if isinstance(item, TyperOption) and "--help" not in item.opts
         }
         if name in ("init", "compare"):
             assert options.items() <= documented.items()
@@ -278,8 +279,8 @@ def test_the_table_of_options_is_that_of_the_help():
             assert options == documented | {(code(row[0])[0],): row[1] for row in more}, name
         else:
             page = {"compile": COMPILE, "estimate": COST}.get(name)
-            own = table(page, "option", "what it does") if page else []
-            assert options == {**documented, **{tuple(sorted(code(row[0]))): row[1] for row in own}}, name
+            rows = table(page, "option", "what it does") if page else []
+            assert options == {**documented, **{tuple(sorted(code(row[0]))): row[1] for row in rows}}, name
 
 
 def test_exit_codes_are_documented():

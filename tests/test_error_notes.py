@@ -20,7 +20,7 @@ def note(category: str = "wrong_fact", quote: str = "39.90", **values) -> ErrorN
 
 
 def test_what_is_reported_becomes_a_record(conversation):
-    rejections = []
+    rejections: list[str] = []
     (record,) = note_errors(conversation, SUMMARY, [found(quote=" Refunded  39.90")], rejections)
     assert record.quote == "refunded 39.90"
     assert record.evidence == (2,)
@@ -38,7 +38,7 @@ def test_what_is_reported_becomes_a_record(conversation):
     ],
 )
 def test_what_points_at_nothing_is_rejected_with_its_reason(conversation, wrong, reason):
-    rejections = []
+    rejections: list[str] = []
     notes = note_errors(conversation, SUMMARY, [found(**wrong), found()], rejections)
     assert [item.quote for item in notes] == ["refunded 39.90"]
     assert len(rejections) == 1
@@ -54,7 +54,7 @@ def test_an_omission_has_no_quote(conversation):
 
 def test_the_sentence_stands_in_for_a_quote_that_is_not_there(conversation):
     error = SentenceError(**found(quote="nothing like it").model_dump())
-    rejections = []
+    rejections: list[str] = []
     (record,) = note_errors(conversation, SUMMARY, [error], rejections, fallback_quote="The agent refunded 39.90.")
     assert record.quote == "The agent refunded 39.90."
     assert rejections == []

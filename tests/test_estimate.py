@@ -37,7 +37,7 @@ def large(make_run, tmp_path):
 
 def asked(run, *stages) -> dict[str, list[int]]:
     """[calls, tokens in, tokens out] by stage, as the run's ledger has them."""
-    booked = defaultdict(lambda: [0, 0, 0])
+    booked: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
     for call in read_ledger(run.folder.ledger):
         if not call.cached and call.stage in stages:
             booked[call.stage][0] += 1

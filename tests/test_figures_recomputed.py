@@ -6,7 +6,9 @@ import itertools
 import json
 import math
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from itertools import product
+from operator import itemgetter
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
@@ -24,13 +26,13 @@ def rows(path: Path) -> list[Row]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-READ = {
+READ: dict[str, Callable[[Any], float]] = {
     "error_rate": lambda row: float(len(row["errors"]) > 0),
     "errors_per_summary": lambda row: float(len(row["errors"])),
     "check_error_rate": lambda row: float(any(note["source"] == "check" for note in row["errors"])),
     "check_errors_per_summary": lambda row: float(sum(note["source"] == "check" for note in row["errors"])),
     "rating": lambda row: row["rating"] and row["rating"]["rating"],
-    **{f"rouge{n}{kind}": lambda row, key=f"rouge{n}{kind}": row[key] for n in "12L" for kind in ("", "_mean")},
+    **{f"rouge{n}{kind}": itemgetter(f"rouge{n}{kind}") for n in "12L" for kind in ("", "_mean")},
     "words": lambda row: float(row["words"]),
 }
 LOWER = ("error_rate", "errors_per_summary", "check_error_rate", "check_errors_per_summary")

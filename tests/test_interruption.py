@@ -9,7 +9,9 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 import pytest
 import scripted_team
@@ -35,7 +37,7 @@ def _child(arguments: list[str], log: Path, at: tuple[str, int] | None, what: in
     os.dup2(output, 2)
     team = scripted_team.Team()
 
-    def answer(messages: scripted.Messages, params: dict) -> object:
+    def answer(messages: scripted.Messages, params: dict[str, Any]) -> Any:
         with log.open("a", encoding="utf-8") as lines:
             asked = json.dumps([messages, params["temperature"]])
             lines.write(hashlib.sha256(asked.encode()).hexdigest() + "\n")
@@ -65,9 +67,7 @@ class Project:
         (self.folder / "arf.yaml").write_text(text, encoding="utf-8")
         return self
 
-    def start(
-        self, command: str, *options: str, at: tuple[str, int] | None = None, what: int = 0
-    ) -> multiprocessing.Process:
+    def start(self, command: str, *options: str, at: tuple[str, int] | None = None, what: int = 0) -> BaseProcess:
         self.starts += 1
         arguments = [command, str(self.folder / "arf.yaml"), *options]
         process = _PROCESSES.Process(target=_child, args=(arguments, self.log(self.starts), at, what))
@@ -79,7 +79,7 @@ class Project:
         process = self.start(command, *options, at=at, what=what)
         return self.end(process)
 
-    def end(self, process: multiprocessing.Process) -> int:
+    def end(self, process: BaseProcess) -> int:
         process.join(_BOUND)
         assert process.exitcode is not None, "it hangs"
         return process.exitcode
@@ -98,7 +98,7 @@ class Project:
         return {name: (self.run / name).read_bytes() for name in _FILES}
 
 
-def wait_for(found: Callable[[], object], process: multiprocessing.Process, project: Project) -> None:
+def wait_for(found: Callable[[], object], process: BaseProcess, project: Project) -> None:
     """Wait until something is there, for as long as the process lives."""
     end = time.monotonic() + _BOUND
     while not found():

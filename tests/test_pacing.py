@@ -243,7 +243,7 @@ def short_pauses(monkeypatch):
 
 @pytest.mark.parametrize("in_flight", [1, 8])
 def test_an_endpoint_that_refuses_all_calls_for_a_while_costs_none_of_them(at_once, short_pauses, in_flight):
-    said = []
+    said: list[str] = []
     endpoint = Endpoint("m", Pace(concurrency=in_flight, retries=1), say=said.append)
     refusals = 60
 
@@ -299,9 +299,20 @@ def test_an_endpoint_that_asks_for_a_pause_beyond_all_patience_stops_the_run():
         call(endpoint, LMRateLimitError("tomorrow", retry_after=86400.0), "never asked")
 
 
+def record_tries(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The numbers of the tries that a delay is asked for; the delays are none."""
+    tries: list[int] = []
+
+    def no_delay(_, attempt):
+        tries.append(attempt)
+        return 0
+
+    monkeypatch.setattr("arf_programs.models.pacing.retry_delay", no_delay)
+    return tries
+
+
 def test_delays_grow_only_while_the_endpoint_fails_more_than_by_chance(monkeypatch):
-    tries = []
-    monkeypatch.setattr("arf_programs.models.pacing.retry_delay", lambda _, attempt: tries.append(attempt) or 0)
+    tries = record_tries(monkeypatch)
     endpoint = Endpoint("m", Pace(concurrency=2, retries=5))
     for _ in range(50):
         call(endpoint, "fine")
@@ -315,8 +326,7 @@ def test_delays_grow_only_while_the_endpoint_fails_more_than_by_chance(monkeypat
 
 
 def test_a_time_out_among_answers_is_tried_again_at_once_and_many_are_waited_for(monkeypatch):
-    tries = []
-    monkeypatch.setattr("arf_programs.models.pacing.retry_delay", lambda _, attempt: tries.append(attempt) or 0)
+    tries = record_tries(monkeypatch)
     late = LMTimeoutError("late")
     assert call(Endpoint("m", Pace(concurrency=2, retries=2)), late, late, "fine") == ("fine", 3)
     assert tries == []

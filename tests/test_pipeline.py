@@ -2,6 +2,7 @@ import io
 import json
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 import scripted_team
@@ -171,8 +172,9 @@ def leaves(model: type[BaseModel], prefix: str = "") -> list[str]:
     """The dotted keys of all settings below a section."""
     keys = []
     for name, field in model.model_fields.items():
-        section = isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
-        keys += leaves(field.annotation, f"{prefix}{name}.") if section else [f"{prefix}{name}"]
+        kind: Any = field.annotation
+        section = isinstance(kind, type) and issubclass(kind, BaseModel)
+        keys += leaves(kind, f"{prefix}{name}.") if section else [f"{prefix}{name}"]
     return keys
 
 

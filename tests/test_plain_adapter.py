@@ -46,7 +46,7 @@ def test_a_blank_answer_is_malformed(blank):
 
 def test_other_calls_keep_their_adapter(call, lm, conversation):
     """The adapter of a summary is set for that call alone."""
-    seen = []
+    seen: list[bool] = []
 
     class Both(dspy.Module):
         async def aforward(self, conversation):

@@ -97,7 +97,7 @@ def test_clusters_are_drawn_whole():
 
 
 def test_tables_have_a_row_for_each_category_and_read_as_markdown():
-    found = {row.id: [] for row in ITEMS}
+    found: dict[str, list[ErrorNote]] = {row.id: [] for row in ITEMS}
     probe = Probe(
         name="x",
         checks_only=True,

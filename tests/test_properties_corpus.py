@@ -6,6 +6,7 @@ import math
 import random
 import unicodedata
 from collections import Counter
+from collections.abc import Callable
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,6 +16,8 @@ from arf_programs.config import ColumnsConfig
 from arf_programs.corpus import Split, clean_text, group_duplicates, split_conversations
 from arf_programs.corpus.turns import parse_turns, read_turns
 from signatures.records import Conversation, Turn
+
+_CASES: list[Callable[[str], str]] = [str.upper, str.title, str]
 
 _COLUMNS = ColumnsConfig()
 
@@ -115,7 +118,7 @@ def test_groups_of_near_duplicates_do_not_depend_on_order_case_and_punctuation(
 ) -> None:
     order = data.draw(st.permutations(range(len(texts))))
     groups = group_duplicates([conversation("c", " ".join(text)) for text in texts], threshold=threshold)
-    cases = data.draw(st.lists(st.sampled_from([str.upper, str.title, str]), min_size=12, max_size=12))
+    cases = data.draw(st.lists(st.sampled_from(_CASES), min_size=12, max_size=12))
     shown = [conversation("c", case(", ".join(texts[place]))) for place, case in zip(order, cases, strict=False)]
     shuffled = dict(zip(order, group_duplicates(shown, threshold=threshold), strict=True))
     for a in range(len(texts)):

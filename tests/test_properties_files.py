@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 
 import pytest
@@ -95,7 +96,7 @@ def test_an_index_is_the_mapping_of_its_rows(tmp_path: Path, rows: list[tuple[st
 
 
 @given(json_values, st.randoms(use_true_random=False))
-def test_the_order_of_keys_does_not_change_a_hash_and_a_value_does(value: object, order: object) -> None:
+def test_the_order_of_keys_does_not_change_a_hash_and_a_value_does(value: object, order: random.Random) -> None:
     def reordered(value: object) -> object:
         if isinstance(value, dict):
             return {key: reordered(value[key]) for key in order.sample(list(value), len(value))}

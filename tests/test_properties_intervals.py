@@ -104,7 +104,7 @@ rows = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9), st.sampled_from(
 @_FAST
 @given(rows, seeds)
 def test_a_ratio_lies_among_those_of_its_clusters(rows: list[tuple[int, int, str]], seed: int) -> None:
-    tops, bottoms, clusters = ([row[place] for row in rows] for place in range(3))
+    tops, bottoms, clusters = [row[0] for row in rows], [row[1] for row in rows], [row[2] for row in rows]
     found = cluster_ratio(tops, bottoms, clusters, samples=_SAMPLES, seed=seed)
     sums = {
         name: (sum(top for top, _, of in rows if of == name), sum(bottom for _, bottom, of in rows if of == name))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from itertools import pairwise
 
 from hypothesis import assume, example, given
@@ -14,6 +15,7 @@ from signatures.records import Edit, EditOp
 
 _SEAM = ' \t\r\n.!?,;:()[]"“”'  # what an edit may take or add where it joins text
 _PLAIN = str.maketrans({"“": '"', "”": '"', "’": "'", "‘": "'", "–": "-", "\u00a0": " ", "…": "..."})
+_CASES: list[Callable[[str], str]] = [str, str.upper]
 
 
 def letters(text: str) -> str:
@@ -140,7 +142,7 @@ def test_a_quote_is_found_whatever_its_white_space_case_and_typography(parts: li
     text = " ".join(parts)
     start = data.draw(st.integers(0, len(parts) - 1))
     quoted = parts[start : data.draw(st.integers(start + 1, len(parts)))]
-    space, case = data.draw(st.sampled_from([" ", "  ", "\n", " \t "])), data.draw(st.sampled_from([str, str.upper]))
+    space, case = data.draw(st.sampled_from([" ", "  ", "\n", " \t "])), data.draw(st.sampled_from(_CASES))
     quote = case(space.join(quoted).translate(_PLAIN))
     span = find_quote(quote, text)
     assert span is not None

@@ -81,7 +81,7 @@ def test_the_quickstart_gives_the_same_records_as_on_one_machine(cluster, tmp_pa
 
 def test_a_killed_node_loses_nothing_and_pays_twice_only_for_what_was_in_flight(cluster, second_node, tmp_path):
     in_flight: list[int] = []
-    asked = Counter()
+    asked: Counter[str] = Counter()
 
     def kill() -> None:
         in_flight.append(server.counts.in_flight)
@@ -136,7 +136,8 @@ def test_workers_ask_once_for_the_same(cluster, tmp_path):
 
 
 def test_when_the_owner_of_the_answers_dies_the_run_ends_and_says_so(cluster, tmp_path, monkeypatch):
-    start, owners, asked = cluster_run._start_owner, [], Counter()
+    start, owners = cluster_run._start_owner, []
+    asked: Counter[str] = Counter()
 
     def noting(*arguments):
         owners.append(start(*arguments))

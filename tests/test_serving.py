@@ -1,5 +1,6 @@
 """`arf serve`: the command, the life of the server, and a real one where the packages for it are installed."""
 
+import importlib.util
 import json
 import os
 import signal
@@ -86,7 +87,7 @@ def test_transformers_serves_by_the_name_of_the_folder():
 def test_vllm_is_taken_where_it_is_installed(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(engines.importlib.util, "find_spec", lambda name: name)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
     assert find_engine().name == "transformers"
     with pytest.raises(MissingExtra, match="pip install vllm"):
         find_engine("vllm")
@@ -98,7 +99,7 @@ def test_vllm_is_taken_where_it_is_installed(tmp_path, monkeypatch):
 def test_a_missing_package_is_named_with_the_extra(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(engines.importlib.util, "find_spec", lambda name: None if name == "fastapi" else name)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "fastapi" else name)
     with pytest.raises(MissingExtra, match=r"needs fastapi: pip install 'arf-programs\[serve\]'"):
         find_engine()
 

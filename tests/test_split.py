@@ -19,7 +19,7 @@ def conversation(name, channel="chat", text=None):
 
 def corpus(rng, size, channels=("bot", "chat", "email", "form"), copies=0.2):
     """Random channels; about a share of `copies` repeats an earlier text."""
-    made = []
+    made: list[Conversation] = []
     for number in range(size):
         copied = rng.choice(made).turns[0].text if made and rng.random() < copies else None
         made.append(conversation(f"c{number}", rng.choice(channels), copied))
@@ -40,7 +40,7 @@ def test_every_conversation_is_on_one_side_and_copies_are_together(trial):
     assert sides.train and sides.holdout
     assert list(sides.train) == [i for i in ids if i in sides.train]
     side = dict.fromkeys(sides.holdout, "holdout")
-    by_text = {}
+    by_text: dict[str, set[str]] = {}
     for item in conversations:
         by_text.setdefault(item.turns[0].text, set()).add(side.get(item.id, "train"))
     assert all(len(seen) == 1 for seen in by_text.values())

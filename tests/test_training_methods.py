@@ -3,6 +3,7 @@
 import json
 import math
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 import torch
@@ -206,7 +207,7 @@ def expected_rate(name, step, *, steps, warmup):
     }[name]
 
 
-@pytest.mark.parametrize("name", Scheduler.__args__)
+@pytest.mark.parametrize("name", get_args(Scheduler))
 def test_the_rate_follows_the_schedule_that_is_named(base, tmp_path, name):
     trainer = make_trainer(base, tmp_path, scheduler=name, warmup_ratio=0.2, epochs=10, batch_size=5)
     trainer.create_optimizer_and_scheduler(num_training_steps=10)
@@ -245,7 +246,7 @@ def test_checkpointing_computes_layers_again_and_changes_no_loss(base, tmp_path)
     losses, calls = [], []
     for number, wanted in enumerate((False, True)):
         trainer = make_trainer(base, tmp_path / str(number), gradient_checkpointing=wanted)
-        called = []
+        called: list[int] = []
         mlp = trainer.model.get_base_model().model.layers[0].mlp
         mlp.register_forward_pre_hook(lambda module, args, called=called: called.append(1))
         losses.append(history(trainer, "loss"))

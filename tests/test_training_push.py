@@ -128,8 +128,19 @@ def test_a_repository_is_owner_and_name_and_no_folder(tmp_path, monkeypatch):
     assert not is_repository("me/student")
 
 
+class HubServer(ThreadingHTTPServer):
+    """A server on a free port that keeps every request."""
+
+    def __init__(self, *, refuse: bool) -> None:
+        super().__init__(("127.0.0.1", 0), Hub)
+        self.asked: list[tuple[str, str | None, bytes]] = []
+        self.refuse = refuse
+
+
 class Hub(BaseHTTPRequestHandler):
-    """As much of the Hub as an upload asks for; it keeps every request."""
+    """As much of the Hub as an upload asks for."""
+
+    server: HubServer
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -167,8 +178,7 @@ class Hub(BaseHTTPRequestHandler):
 
 @contextmanager
 def hub(*, refuse=False):
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    server.asked, server.refuse = [], refuse
+    server = HubServer(refuse=refuse)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:

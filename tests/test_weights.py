@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -90,7 +91,7 @@ def test_smollm2_is_converted_once_and_whole(monkeypatch, tmp_path):
 
     monkeypatch.setenv("ARF_CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(weights, "_convert", convert)
-    folder = resolve_weights("smollm2-135m")
+    folder = Path(resolve_weights("smollm2-135m"))
     assert resolve_weights("smollm2-135m") == folder
     assert len(conversions) == 1
     assert names(tmp_path) == [folder.name]
@@ -118,6 +119,6 @@ def test_a_race_is_won_by_the_first(monkeypatch, tmp_path):
 
     monkeypatch.setenv("ARF_CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(weights, "_convert", convert_after_another)
-    folder = resolve_weights("smollm2-135m")
+    folder = Path(resolve_weights("smollm2-135m"))
     assert names(folder) == ["config.json"]
     assert names(tmp_path) == [folder.name]

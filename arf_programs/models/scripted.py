@@ -81,7 +81,7 @@ class ScriptedCall:
         return "\n".join(str(message.get("content") or "") for message in self.messages)
 
 
-ScriptedFunction = Callable[[Messages, dict[str, Any]], "str | ScriptedAnswer | None"]
+ScriptedFunction = Callable[[Messages, dict[str, Any]], "str | dict[str, Any] | ScriptedAnswer | None"]
 
 
 @dataclass
@@ -112,8 +112,8 @@ _lock = threading.Lock()
 def register(name: str, answers: ScriptedFunction | list[Any]) -> None:
     """Let `scripted/<name>` answer from a function of messages and parameters, or from a list of answers in order.
 
-    A function returns a text or a `ScriptedAnswer`, `None` if it has no answer, or raises. Items of a list are
-    `ScriptedAnswer`s or answers themselves. Replaces what had the name before, and forgets its calls.
+    A function returns a text, an object of JSON or a `ScriptedAnswer`, `None` if it has no answer, or raises. Items of
+    a list are `ScriptedAnswer`s or answers themselves. Replaces what had the name before, and forgets its calls.
     """
     script = _Script(function=answers) if callable(answers) else _Script([_as_answer(answer) for answer in answers])
     with _lock:
