@@ -134,11 +134,12 @@ def call(tmp_path: Path) -> Callable[..., Any]:
     """Calls a program as a stage does: typed answers, and a call store of its own."""
     import dspy
 
-    from arf_programs.models.store import call_store
+    from arf_programs.models import CallContext, Session, calling, open_store
 
     def call(program: Any, **inputs: Any) -> Any:
         with (
-            call_store(tmp_path / "calls", tmp_path / "calls.jsonl"),
+            open_store(tmp_path / "calls", tmp_path / "calls.jsonl") as store,
+            calling(CallContext(Session(store), stage="test")),
             dspy.context(adapter=dspy.JSONAdapter(), disable_history=True),
         ):
             return asyncio.run(program.acall(**inputs))

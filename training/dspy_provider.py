@@ -17,7 +17,16 @@ from dspy.clients.provider import Provider, TrainingJob
 from dspy.clients.utils_finetune import TrainDataFormat
 
 from arf_programs.config import ModelConfig
-from arf_programs.models import EMBEDDED, build_lm, declare_model, is_adapter, resolve_weights
+from arf_programs.models import (
+    EMBEDDED,
+    CallContext,
+    NoStore,
+    Session,
+    build_lm,
+    declare_model,
+    is_adapter,
+    resolve_weights,
+)
 from arf_programs.programs import PlainAdapter
 from arf_programs.runs import digest_file, write_jsonl_atomic, write_text_atomic
 from arf_programs.stages import run_training_module
@@ -37,7 +46,8 @@ def trainable_lm(config: ModelConfig, folder: Path, *, seed: int) -> dspy.LM:
     """
     if not config.model.startswith(EMBEDDED):
         raise ConfigError(f"{config.model}: only {EMBEDDED}NAME_OR_FOLDER can be fine-tuned here.")
-    lm = build_lm(config, seed=seed)
+    context = CallContext(Session(NoStore(), background=True), stage="dspy")
+    lm = build_lm(config, seed=seed, context=context)
     lm.provider = TrlProvider(folder)
     return lm
 

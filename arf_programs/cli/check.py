@@ -166,14 +166,14 @@ async def _try_model(run: Run, config: ModelConfig) -> str:
     """Ask the model for one word. Return why it does not answer, or an empty text."""
     from dspy.utils.exceptions import DSPyError
 
-    from arf_programs.models import build_lm, is_local
+    from arf_programs.models import CallContext, NoStore, Session, build_lm, is_local
 
     # A hosted reasoning model refuses a small max_tokens, and ends after one word anyway.
     tokens = _TINY if is_local(config.model) else config.max_tokens
     tiny = config.model_copy(update={"max_tokens": tokens, "retries": 0})
     try:
-        lm = build_lm(tiny, seed=run.config.seed)
-        await lm.copy(cache=False).acall(_QUESTION)
+        context = CallContext(Session(NoStore()), stage="check")
+        await build_lm(tiny, seed=run.config.seed, context=context).acall(_QUESTION)
     except (ArfError, DSPyError) as error:
         return " ".join(str(error).split())
     return ""

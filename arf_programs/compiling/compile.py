@@ -33,8 +33,8 @@ def compile_program(
     refuse_leaks(prepared.uncompiled(), prepared.cases)
     budget = CallBudget(budget_calls)
     booked = len(read_ledger(run.folder.ledger))
-    with asking_context(run, prepared.model, budget, f"compile {name}") as loop:
-        job = Job(run, prepared, optimizer, budget, loop)
+    with asking_context(run, prepared.model, budget, f"compile {name}") as calls:
+        job = Job(run, prepared, optimizer, budget, calls)
         dev_before = job.score(prepared.uncompiled(), "dev", "as it is")
         state, ended = job.optimize()
         program = job.loaded(state)

@@ -8,7 +8,7 @@ from typing import Literal
 
 import dspy
 
-from arf_programs.compiling.context import SharedLoop
+from arf_programs.compiling.context import SharedCalls
 from arf_programs.compiling.optimizers import OptimizerInputs, optimize, output_to_log
 from arf_programs.compiling.prepare import Prepared, refuse_leaks
 from arf_programs.compiling.scoring import Scored, score_cases
@@ -40,7 +40,7 @@ class Job:
     prepared: Prepared
     optimizer: OptimizerName
     budget: CallBudget
-    loop: SharedLoop
+    calls: SharedCalls
     _calls_a_case: float = 0.0
     _last_line: float = 0.0
 
@@ -74,7 +74,7 @@ class Job:
             concurrency=self.prepared.model.concurrency,
             progress=self.run.progress,
         )
-        scored = self.loop.run(work)
+        scored = self.calls.run(work)
         answered = sum(outcome is not None for outcome in scored.outcomes)
         self._calls_a_case = max(self._calls_a_case, (self.budget.asked - asked) / max(1, answered))
         return scored
@@ -84,7 +84,7 @@ class Job:
         prepared, say = self.prepared, self.run.progress.say
         self.budget.limit = self._limit_of_optimizer()
         recorder = Recorder()
-        evaluator = Evaluator(prepared.target.answer, recorder, self.loop, self._report)
+        evaluator = Evaluator(prepared.target.answer, recorder, self.calls, self._report)
         say(f"{self.optimizer}: {len(prepared.cases.train)} cases to learn from")
         try:
             with output_to_log(self.run.progress.console):
@@ -95,7 +95,7 @@ class Job:
             best = recorder.best(prepared.cases.dev, prepared.cases.train) or program_state(prepared.uncompiled())
             return best, f"ended by --budget-calls {self._limit}, with the best so far"
         except Hopeless as error:
-            raise ModelError(f"{self.loop.stage}: {error}") from error
+            raise ModelError(f"{self.calls.context.stage}: {error}") from error
         finally:
             evaluator.stop()
             self.budget.limit = self._limit
@@ -108,7 +108,7 @@ class Job:
         self.run.progress.say(f"calibration: {len(self.prepared.train)} cases")
         support.ask_support.lm = dspy.settings.lm  # the calibration names its model
         try:
-            rows = self.loop.run(support_rows(support, self.prepared.train))
+            rows = self.calls.run(support_rows(support, self.prepared.train))
             calibration = calibration_of(rows, support)
         except (DataError, BudgetSpent) as problem:
             self.run.progress.say(f"  none fitted: {problem}")
@@ -155,8 +155,8 @@ class Job:
         return OptimizerInputs(
             train=self.prepared.examples(self.prepared.cases.train),
             dev=self.prepared.examples(self.prepared.cases.dev),
-            prompt_model=build_lm(config.models.prompt, seed=config.seed),
-            reflection_model=build_lm(config.models.reflection, seed=config.seed),
+            prompt_model=build_lm(config.models.prompt, seed=config.seed, context=self.calls.context),
+            reflection_model=build_lm(config.models.reflection, seed=config.seed, context=self.calls.context),
             threads=self.prepared.model.concurrency,
             config=config,
         )

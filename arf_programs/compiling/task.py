@@ -15,7 +15,7 @@ from dspy.utils.exceptions import LMAuthError, LMBillingError, LMConfigurationEr
 from pydantic_core import to_jsonable_python
 
 from arf_programs.compiling.cases import Case
-from arf_programs.compiling.context import SharedLoop
+from arf_programs.compiling.context import SharedCalls
 from arf_programs.corpus import LabeledExample
 from arf_programs.programs import ProgramState, program_state
 from arf_programs.runs import digest
@@ -89,9 +89,9 @@ class Evaluator:
     """What all copies of a Task share: how cases are answered, what they scored, and whether work is to stop."""
 
     def __init__(
-        self, answer: Answers, recorder: Recorder, loop: SharedLoop, report: Callable[[int], None] = lambda _: None
+        self, answer: Answers, recorder: Recorder, calls: SharedCalls, report: Callable[[int], None] = lambda _: None
     ) -> None:
-        self._answer, self._recorder, self._loop, self._report = answer, recorder, loop, report
+        self._answer, self._recorder, self._calls, self._report = answer, recorder, calls, report
         self._answered = 0
         self._working = 0
         self._stopped = False
@@ -111,7 +111,7 @@ class Evaluator:
             self._working += 1
         state, score = program_state(program), 0.0
         try:
-            outcome = self._loop.run(self._answer(program, case.labeled))
+            outcome = self._calls.run(self._answer(program, case.labeled))
             score = outcome.score
         except _FATAL as error:
             raise Hopeless(" ".join(str(error).split())) from error

@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import dspy
-from dspy.clients.cache import Cache
 from dspy.utils.callback import BaseCallback
 from pydantic import BaseModel
 
 from arf_programs.estimating.figures import Range, count_tokens, ordered, reasons
 from arf_programs.estimating.stand_ins import Scene, answer_to, word_with_probability
-from arf_programs.models import CallStore, import_litellm
+from arf_programs.models import Body, CallContext, CallStore, NoStore, Question, Session, calling
 from arf_programs.runs import Run
 
 # The longest answer in the upper bound: three times the stand-in and 50 tokens, up to max_tokens.
@@ -50,26 +49,25 @@ class _Question(BaseCallback):
             self.signature, self.fields = inputs["signature"], inputs["inputs"]
 
 
-class Recorder(Cache):  # type: ignore[misc, unused-ignore]
-    """Answers every request from `store`, else by a stand-in, and keeps the calls in `asked`."""
+class Recorder(NoStore):
+    """A store that has every answer, the run's own or a stand-in, and keeps the calls in `asked`. No model is asked."""
 
     def __init__(self, question: _Question, store: CallStore) -> None:
-        super().__init__(enable_disk_cache=False, enable_memory_cache=False, disk_cache_dir=None)
         self.asked: list[Asked] = []
         self.scene = Scene("clean", "")
         self._question = question
         self._store = store
         self._schemas: dict[tuple[str, type], float] = {}
 
-    def get(self, request: dict[str, Any], ignored_args_for_cache_key: list[str] | None = None) -> Any:
-        """An answer, so that DSPy never asks a model."""
-        stored = self._store.get(request)
+    async def look_up(self, question: Question, *, anew: bool) -> Body:
+        stored = await self._store.look_up(question, anew=False)
         if stored is None:
             text = answer_to(self._question.signature, self._question.fields, self.scene)
         else:
-            text = str(stored.choices[0].message.content or "")
+            text = str(stored["choices"][0]["message"]["content"] or "")
+        request = question.request
         self.asked.append(_asked(request, text, self._schema_tokens(request), stored=stored is not None))
-        return stored if stored is not None else _response(request, text)
+        return _answer(request, text) if stored is None else stored
 
     def ask(self, scene: Scene, work: Coroutine[Any, Any, Any]) -> tuple[Any, list[Asked]]:
         """(result, calls) of some work in a scene."""
@@ -96,12 +94,13 @@ def recording(run: Run) -> Iterator[Recorder]:
         calls = run.calls if run.calls.is_dir() else Path(temporary) / "calls"
         store = CallStore(calls, Path(temporary) / "calls.jsonl")
         recorder = Recorder(question, store)
-        before, dspy.cache = dspy.cache, recorder
         try:
-            with dspy.context(adapter=dspy.JSONAdapter(), disable_history=True, callbacks=[question]):
+            with (
+                calling(CallContext(Session(recorder), stage="estimate")),
+                dspy.context(adapter=dspy.JSONAdapter(), disable_history=True, callbacks=[question]),
+            ):
                 yield recorder
         finally:
-            dspy.cache = before
             store.close()
 
 
@@ -116,10 +115,9 @@ def _asked(request: dict[str, Any], text: str, schema: float, *, stored: bool) -
     return Asked(model, prompt, ordered(answer.low / 2, min(answer.mid, most), longest), stored)
 
 
-def _response(request: dict[str, Any], text: str) -> Any:
-    """The answer as LiteLLM gives it, with log-probabilities where they are asked for."""
+def _answer(request: Body, text: str) -> Body:
+    """Return the answer as it would be stored, with log-probabilities if they are asked for."""
     logprobs = word_with_probability(text) if request.get("logprobs") and text in ("yes", "no") else None
     message = {"role": "assistant", "content": text}
     choice = {"index": 0, "finish_reason": "stop", "message": message, "logprobs": logprobs}
-    litellm: Any = import_litellm()
-    return litellm.ModelResponse(model=str(request["model"]), choices=[choice], usage={})
+    return {"id": "stand-in", "model": str(request["model"]), "choices": [choice]}

@@ -7,29 +7,20 @@ from arf_programs.models.answer_files import AnswerFiles
 from arf_programs.models.background import run_sync
 from arf_programs.models.batch.sender import batch_senders
 from arf_programs.models.budget import BudgetSpent, CallBudget, Need
-from arf_programs.models.lm import EMBEDDED, SCRIPTED, build_lm, check_providers, gives_logprobs, is_local
-from arf_programs.models.providers import declare_model, import_litellm, known_model, listed_price
-from arf_programs.models.sending import (
+from arf_programs.models.context import (
+    CallContext,
     LastAnswer,
+    Meter,
     Sender,
     Session,
-    asking_anew,
-    last_answer,
-    may_be_asked_anew,
-    metered,
-    use_session,
+    calling,
+    current_context,
+    within,
 )
-from arf_programs.models.store import (
-    CallStore,
-    KeyedCache,
-    as_cache,
-    call_of,
-    call_store,
-    calls_by,
-    calls_of,
-    replay_of,
-    text_of,
-)
+from arf_programs.models.engine import ArfEngine, quiet_about_cut_offs
+from arf_programs.models.lm import EMBEDDED, SCRIPTED, build_lm, check_providers, gives_logprobs, is_local, stored_lm
+from arf_programs.models.providers import declare_model, import_litellm, known_model, listed_price
+from arf_programs.models.store import Body, CallStore, NoStore, Question, Store, open_store
 from arf_programs.models.terms import check_terms, judge_notes, terms_warnings
 from arf_programs.models.weights import SMOLLM2, is_adapter, resolve_weights, weights_digest
 
@@ -38,24 +29,26 @@ __all__ = [
     "SCRIPTED",
     "SMOLLM2",
     "AnswerFiles",
+    "ArfEngine",
+    "Body",
     "BudgetSpent",
     "CallBudget",
+    "CallContext",
     "CallStore",
-    "KeyedCache",
     "LastAnswer",
+    "Meter",
     "Need",
+    "NoStore",
+    "Question",
     "Sender",
     "Session",
-    "as_cache",
-    "asking_anew",
+    "Store",
     "batch_senders",
     "build_lm",
-    "call_of",
-    "call_store",
-    "calls_by",
-    "calls_of",
+    "calling",
     "check_providers",
     "check_terms",
+    "current_context",
     "declare_model",
     "gives_logprobs",
     "import_litellm",
@@ -63,15 +56,13 @@ __all__ = [
     "is_local",
     "judge_notes",
     "known_model",
-    "last_answer",
     "listed_price",
-    "may_be_asked_anew",
-    "metered",
-    "replay_of",
+    "open_store",
+    "quiet_about_cut_offs",
     "resolve_weights",
     "run_sync",
+    "stored_lm",
     "terms_warnings",
-    "text_of",
-    "use_session",
     "weights_digest",
+    "within",
 ]

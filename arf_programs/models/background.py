@@ -21,7 +21,7 @@ def run_sync(work: Coroutine[Any, Any, Result]) -> Result:
     caller's context variables. Raises what the coroutine raises, and RuntimeError when it is called on that loop
     itself: there, `await` is the way.
     """
-    loop = _background_loop()
+    loop = background_loop()
     if _running_loop() is loop:
         work.close()
         raise RuntimeError("a synchronous call inside an asynchronous one: use `await program.acall(...)` here")
@@ -33,7 +33,16 @@ def run_sync(work: Coroutine[Any, Any, Result]) -> Result:
         raise
 
 
-def _background_loop() -> asyncio.AbstractEventLoop:
+async def run_in_background(work: Coroutine[Any, Any, Result]) -> Result:
+    """Await a coroutine on the loop in the background, from any other loop or from itself."""
+    loop = background_loop()
+    if asyncio.get_running_loop() is loop:
+        return await work
+    return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, loop))
+
+
+def background_loop() -> asyncio.AbstractEventLoop:
+    """Return the loop of this process. Its thread starts with the first call."""
     with _lock:
         loop = _loops.get(os.getpid())
         if loop is None:

@@ -1,17 +1,18 @@
-"""The one place that builds a language model: always dspy.LM over LiteLLM.
-
-Which models give log-probabilities of their answers.
-"""
+"""The one place that builds a language model: a `dspy.LM` with ARF's engine over LiteLLM."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import dspy
+from pydantic import ValidationError
 
 from arf_programs.config import ModelConfig
+from arf_programs.models.context import CallContext, Session
+from arf_programs.models.engine import ArfEngine
 from arf_programs.models.pacing import Pace
 from arf_programs.models.providers import (
     CACHE_MARKS,
@@ -22,74 +23,24 @@ from arf_programs.models.providers import (
     marks_before_the_question,
     register_providers,
 )
-from arf_programs.models.sending import answer, current_answer
-from arf_programs.models.store import KeyedCache
+from arf_programs.models.store import CallStore
 from signatures.exceptions import ConfigError
 
 EMBEDDED = "embedded/"
 SCRIPTED = "scripted/"
 _PER_MILLION = 1e-6
-_SEEDS = 2**31
 
 
-class ArfLM(dspy.LM):
-    """dspy.LM over LiteLLM, whose calls go through ARF's store, gates and budget where a KeyedCache is DSPy's cache.
+def build_lm(config: ModelConfig, *, seed: int, context: CallContext | None = None) -> dspy.LM:
+    """Build the model of a role. It is asked within a run, or within `context`.
 
-    DSPy's own way there costs about as much as LiteLLM's: three hops to threads a call, and bookkeeping that a run does
-    not read. It is taken where somebody listens (history, callbacks, usage) and where there is no KeyedCache.
-
-    A model that samples by the `seed` of its request: DSPy's optimizers ask for another sample of an answer by a copy
-    with another `rollout_id`, which only tells stored answers apart; here it moves the seed as well, or every sample
-    would be the same.
-    """
-
-    pace: Pace
-
-    def copy(self, **kwargs: Any) -> ArfLM:
-        """A copy with other parameters, as of every `dspy.LM`; a rollout has a seed of its own."""
-        if "seed" in self.kwargs and kwargs.get("rollout_id") is not None and "seed" not in kwargs:
-            before = self.kwargs.get("rollout_id") or 0
-            kwargs["seed"] = (self.kwargs["seed"] + kwargs["rollout_id"] - before) % _SEEDS
-        copied: ArfLM = super().copy(**kwargs)
-        return copied
-
-    async def acall(
-        self, prompt: str | None = None, *, messages: list[dict[str, Any]] | None = None, **kwargs: Any
-    ) -> list[Any]:
-        """The answers, as DSPy's adapters take them. Raises what `arf_programs.models.sending.answer` raises."""
-        if not isinstance(dspy.cache, KeyedCache) or _somebody_listens():
-            listened: list[Any] = await super().acall(prompt, messages=messages, **kwargs)
-            return listened
-        asked = {**self.kwargs, **kwargs}
-        if asked.get("rollout_id") is None:
-            asked.pop("rollout_id", None)
-        request = {"model": self.model, "messages": messages or [{"role": "user", "content": prompt}], **asked}
-        response = await answer(
-            dspy.cache,
-            request,
-            name=endpoint_name(self.model, asked.get("api_base")),
-            pace=self.pace,
-            wrap=self._wrap_litellm_exception,
-        )
-        current_answer().finish_reason = response.choices[0].finish_reason if response.choices else ""
-        outputs: list[Any] = self._process_completion(response, asked)
-        return outputs
-
-
-def _somebody_listens() -> bool:
-    settings = dspy.settings
-    return bool(not settings.disable_history or settings.callbacks or settings.usage_tracker)
-
-
-def build_lm(config: ModelConfig, *, seed: int) -> ArfLM:
-    """The model of a role. `seed` goes to embedded models, which respect it; others get theirs by `parameters`.
-
-    Raises ConfigError when the environment lacks the key that the configuration names, or nobody serves the model.
+    `seed` goes to embedded models, which respect it; others take theirs from `parameters`. Raises ConfigError when the
+    environment lacks the key that the configuration names, or nobody serves the model.
     """
     register_providers()
     check_provider(config)
     _declare(config)
-    parameters: dict[str, Any] = dict(config.parameters)
+    parameters: dict[str, Any] = {**config.parameters, "timeout": config.timeout}
     if config.model.startswith(EMBEDDED):
         parameters.setdefault("seed", seed)
     if config.api_base:
@@ -98,22 +49,24 @@ def build_lm(config: ModelConfig, *, seed: int) -> ArfLM:
         parameters["api_key"] = key_of(config)
     if config.cache_marks:
         parameters[CACHE_MARKS] = marks_before_the_question()
-    lm = ArfLM(
-        config.model,
-        engine="litellm",
-        temperature=config.temperature,
-        max_tokens=config.max_tokens,
-        num_retries=config.retries,
-        timeout=config.timeout,
-        **parameters,
-    )
-    lm.pace = pace_of(config)
-    return lm
+    engine = ArfEngine(config.model, pace=pace_of(config), parameters=parameters, context=context)
+    return engine.lm(temperature=config.temperature, max_tokens=config.max_tokens)
 
 
-def endpoint_name(model: str, api_base: str | None) -> str:
-    """What calls that share limits have in common, and what messages call it."""
-    return f"{model} at {api_base}" if api_base else model
+def stored_lm(model: str, folder: str | Path, *, seed: int = 17, **settings: Any) -> dspy.LM:
+    """Build a `dspy.LM` for a notebook whose answers are stored in `folder`, so none is paid for twice.
+
+    `settings` are those of a model in arf.yaml: `api_base`, `api_key_env`, `max_tokens`, `concurrency`, and so on.
+    Calls are paced, tried again and booked in `folder/calls.jsonl`, as in a run. Raises ConfigError for wrong settings.
+    """
+    try:
+        config = ModelConfig(model=model, **settings)
+    except ValidationError as error:
+        problems = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()]
+        raise ConfigError(problems) from None
+    place = Path(folder)
+    store = CallStore(place / "calls", place / "calls.jsonl")
+    return build_lm(config, seed=seed, context=CallContext(Session(store, background=True), stage="notebook"))
 
 
 def pace_of(config: ModelConfig) -> Pace:

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from dspy.utils.exceptions import LMError, LMRateLimitError, LMTimeoutError, is_retryable_lm_error
+from dspy.lm15 import RETRYABLE_ERRORS, LM15Error, RateLimitError, TimeoutError
 
 from arf_programs.models.rates import AdaptiveLimit, Rate, Room
 from signatures.exceptions import EndpointError
@@ -138,11 +138,11 @@ class Endpoint:
 
         `tokens` is what the call may use, and `used` reads off an answer what it did; `headers` reads those of an
         answer. A call is tried `retries` times more; a refusal for the rate (429) is none of these while the endpoint
-        refuses others as well. Raises the last LMError, and EndpointError when the endpoint has answered nobody for ten
-        minutes.
+        refuses others as well. Raises the last LM15Error, and EndpointError when the endpoint has answered nobody for
+        ten minutes.
         """
         began, tries, failures = self._answers, 0, 0
-        error: LMError | None = None
+        error: LM15Error | None = None
         while True:
             answers = self._answers
             try:
@@ -154,7 +154,7 @@ class Endpoint:
             start = time.monotonic()
             try:
                 answer = await send()
-            except LMError as problem:
+            except LM15Error as problem:
                 error = problem
                 self._failed(error)
                 tries += 1
@@ -173,11 +173,11 @@ class Endpoint:
                 self._leave()
             await asyncio.sleep(delay)
 
-    def _refuses_all(self, error: LMError, *, since: int) -> bool:
+    def _refuses_all(self, error: LM15Error, *, since: int) -> bool:
         """Whether an error tells of the endpoint's rate, not of the call: most calls are refused, or nothing was
         answered since it had answered `since` calls. Raises EndpointError where it asks for too long a pause.
         """
-        if not isinstance(error, LMRateLimitError) or (self._failing <= _TROUBLED and self._answers > since):
+        if not isinstance(error, RateLimitError) or (self._failing <= _TROUBLED and self._answers > since):
             return False
         if (asked := _asked(error)) > _PATIENCE:
             raise EndpointError(
@@ -186,10 +186,10 @@ class Endpoint:
             ) from error
         return True
 
-    def _delay(self, error: LMError, attempt: int) -> float:
+    def _delay(self, error: LM15Error, attempt: int) -> float:
         if self._failing > _TROUBLED:
             return retry_delay(error, attempt)
-        if isinstance(error, LMTimeoutError):
+        if isinstance(error, TimeoutError):
             return 0.0  # it has waited as long as the time-out, and the others get their answers
         # Where most calls succeed, waiting longer and longer would only delay the few that were unlucky twice.
         return retry_delay(error, min(attempt, 1))
@@ -251,32 +251,32 @@ class Endpoint:
         self._breaker.succeeded()
         self._room.told(headers, now)
 
-    def _failed(self, error: LMError) -> None:
+    def _failed(self, error: LM15Error) -> None:
         now = time.monotonic()
         self._failing += (1 - self._failing) * _RECENT
-        if isinstance(error, LMRateLimitError | LMTimeoutError):
+        if isinstance(error, RateLimitError | TimeoutError):
             self._limit.refused(in_flight=self.in_flight, now=now)
         if not _passes(error):
             self._breaker.succeeded()  # it answers: that this call will not do
         elif self._breaker.failed(now, in_flight=self.in_flight, asked=_asked(error)) and not self._pace.local:
-            what = "refuses every call" if isinstance(error, LMRateLimitError) else "only fails"
+            what = "refuses every call" if isinstance(error, RateLimitError) else "only fails"
             self._say(f"{self._name} {what} ({' '.join(str(error).split())[:200]}): pausing, and trying again.")
 
 
-def _passes(error: LMError) -> bool:
+def _passes(error: LM15Error) -> bool:
     """Whether the same call may do later. One with more tokens than a minute allows never will, although OpenAI refuses
     it with the same 429 as one that comes too soon.
     """
-    return is_retryable_lm_error(error) and "request too large" not in str(error).lower()
+    return isinstance(error, RETRYABLE_ERRORS) and "request too large" not in str(error).lower()
 
 
-def _asked(error: LMError) -> float:
+def _asked(error: LM15Error) -> float:
     """Seconds after which the endpoint asks to be tried again; 0 where it says nothing."""
     asked: float | None = getattr(error, "retry_after", None)
     return max(0.0, asked or 0.0)
 
 
-def retry_delay(error: LMError, attempt: int) -> float:
+def retry_delay(error: LM15Error, attempt: int) -> float:
     """Seconds before try `attempt` + 2: what the endpoint asked for, else a random share of 0.5, 1, 2, ... up to 60.
 
     Full jitter, from half of the delay up (Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015).

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from enum import Enum
 from typing import Any
 
 import dspy
-from dspy.utils.exceptions import AdapterParseError
+from dspy.utils.exceptions import AdapterParseError, LMError
 from pydantic import BaseModel
 
 from arf_programs.corpus import clean_text
-from arf_programs.models import LastAnswer, asking_anew, last_answer, may_be_asked_anew
-from signatures.exceptions import ModelError
+from arf_programs.models import CallContext, LastAnswer, calling, current_context, within
+from signatures.exceptions import ArfError, ModelError
 
 _FEATURES = 2**14
 
@@ -69,22 +70,38 @@ async def ask(
     asked = _defused(inputs)
     demos = demos_for(predict, asked)
     problem: Exception | None = None
-    with last_answer() as last:
+    last = LastAnswer()
+    with _context_of(lm) as context:
         for attempt in range(retries + 1):
             config = _sampling(lm, sample * _TRIES + attempt)
             for anew in (False, True):
                 try:
-                    with asking_anew(anew):
+                    with within(answer=last, anew=anew):
                         answer = await predict.acall(config=config, demos=demos, **asked)
                     return _finished(answer, last, may_be_cut=may_be_cut)
                 except (AdapterParseError, _UnfinishedError) as error:
                     problem = error
-                if not may_be_asked_anew():
+                except LMError as error:
+                    if isinstance(error.__cause__, ArfError):
+                        raise error.__cause__ from None  # the engine's own error, which DSPy has wrapped
+                    raise
+                if context is None or not (context.session.again and last.replayed):
                     break
     raise ModelError(
         f"{lm.model}: no usable answer in {retries + 1} tries ({_reason(problem, last)}). "
         "If the endpoint can enforce a JSON schema, set `json_schema: true` on the model."
     )
+
+
+@contextmanager
+def _context_of(lm: dspy.LM) -> Iterator[CallContext | None]:
+    """Give the context of the work at hand, or that of the model's engine; None for a model without ARF's engine."""
+    context = current_context() or getattr(lm.engine, "context", None)
+    if context is None:
+        yield None
+        return
+    with calling(context):
+        yield context
 
 
 class _UnfinishedError(Exception):

@@ -1,7 +1,7 @@
 """Takes rows through steps: in this process, in worker processes, or on a Ray cluster, with checkpoints."""
 
 from arf_programs.runner.collect import StepOutcome, reopen_step
-from arf_programs.runner.context import ask_rows, asking_by
+from arf_programs.runner.context import ask_rows, asking, budget_of
 from arf_programs.runner.rows import RowKey, run_rows
 from arf_programs.runner.steps import Step, remove_checkpoints
 from arf_programs.runner.stream import run_steps
@@ -11,7 +11,8 @@ __all__ = [
     "Step",
     "StepOutcome",
     "ask_rows",
-    "asking_by",
+    "asking",
+    "budget_of",
     "remove_checkpoints",
     "reopen_step",
     "run_rows",

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
-from arf_programs.models import calls_of
+from arf_programs.models import within
 from arf_programs.runner.rows import Tally, attempt
 from arf_programs.runner.steps import Checkpoint, Step, row_digest
 from arf_programs.runs import JsonlIndex, Run, StatusFile
@@ -149,7 +149,7 @@ async def take_step(step: Step[Any, Any], work: Callable[[Any], Any], task: Task
 
     Raises what `arf_programs.runner.rows.attempt` raises.
     """
-    with calls_of(step.stage):
+    with within(stage=step.stage):
         result = await attempt(work, task.row, name=step.key(task.row), stage=step.stage)
     if isinstance(result, Failure):
         return Done(task.number, task.step, task.digest, result), None

@@ -1,13 +1,10 @@
-"""The budget of a run, with what it has used so far.
-
-How models are asked: calls are stored, booked and paced, answers are typed, failures are records.
-"""
+"""How the commands ask models: calls are stored, booked and paced, answers are typed, failures are records."""
 
 from __future__ import annotations
 
 import asyncio
 import warnings
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -16,21 +13,22 @@ import dspy
 from arf_programs.config import PIPELINE_ROLES, Config, ModelConfig
 from arf_programs.models import (
     CallBudget,
-    KeyedCache,
+    CallContext,
     Sender,
     Session,
-    as_cache,
+    Store,
     batch_senders,
-    call_store,
-    calls_of,
-    use_session,
+    calling,
+    open_store,
+    quiet_about_cut_offs,
+    within,
 )
 from arf_programs.runner.rows import Outcome, RowKey, run_rows
 from arf_programs.runs import Run, StatusFile, iter_ledger
 
 
 def budget_of(run: Run) -> CallBudget:
-    """The caps of the configuration, less what the run's ledger says was sent before, tries that failed included."""
+    """Return the budget of the configuration, less what the run's ledger says was used before."""
     caps = run.config.budget
     budget = CallBudget(caps.calls, caps.tokens, caps.usd)
     if (caps.calls, caps.tokens, caps.usd) != (None, None, None):
@@ -45,36 +43,46 @@ Result = TypeVar("Result")
 
 
 @contextmanager
-def asking(run: Run, budget: CallBudget, *, workers: int = 1) -> Iterator[Session]:
-    """Within this context programs ask by the run's store, under DSPy's JSON adapter; `workers` processes share the
-    endpoints.
+def asking(run: Run, budget: CallBudget, *, workers: int = 1, background: bool = False) -> Iterator[CallContext]:
+    """Make programs ask models from the run's store inside this block. Every command asks this way.
+
+    `workers` processes share the endpoints. With `background` the calls come from several threads, as in `arf compile`.
+    The caller says which stage the calls belong to.
     """
     with (
-        call_store(run.calls, run.folder.ledger, budget) as store,
+        open_store(run.calls, run.folder.ledger, budget) as store,
         batch_senders(models_of(run.config), run.folder) as senders,
-        asking_by(run, store, workers=workers, senders=senders) as session,
+        asking_from(run, store, workers=workers, background=background, senders=senders) as context,
     ):
-        yield session
+        yield context
 
 
 @contextmanager
-def asking_by(
-    run: Run, store: KeyedCache, *, workers: int = 1, senders: dict[str, Sender] | None = None
-) -> Iterator[Session]:
-    """Within this context programs ask by `store`, whoever owns it."""
+def asking_from(
+    run: Run,
+    store: Store,
+    *,
+    workers: int = 1,
+    background: bool = False,
+    senders: Mapping[str, Sender] | None = None,
+) -> Iterator[CallContext]:
+    """Make programs ask models from `store`, whoever owns it, inside this block."""
+    session = Session(
+        store, say=run.progress.say, workers=workers, again=run.again, background=background, senders=senders
+    )
     with (
         warnings.catch_warnings(),
-        as_cache(store),
-        use_session(Session(say=run.progress.say, workers=workers, again=run.again, senders=senders or {})) as session,
+        quiet_about_cut_offs(),
+        calling(CallContext(session)) as context,
         dspy.context(adapter=dspy.JSONAdapter(), disable_history=True, trace=None),
     ):
         # LiteLLM's pydantic models warn about their own unions with each answer.
         warnings.filterwarnings("ignore", message="Pydantic serializer warnings", category=UserWarning)
-        yield session
+        yield context
 
 
 def models_of(config: Config) -> list[ModelConfig]:
-    """Every model that a run may ask."""
+    """Return every model that a run may ask."""
     evaluate = config.evaluate
     return [*(config.models.of(role) for role in PIPELINE_ROLES), *evaluate.serve.values(), *evaluate.systems.values()]
 
@@ -89,20 +97,19 @@ def ask_rows(
     concurrency: int,
     label: str = "",
 ) -> Outcome[Result]:
-    """Run `work` over `rows`, with all results in memory.
+    """Apply `work` to each row, and return all results in memory.
 
-    `stage` is what calls and failures are booked to, `label` what the progress says. Raises what
-    `arf_programs.runner.rows.run_rows` raises.
+    Calls and failures are booked to `stage`; the progress shows `label`. Raises what `run_rows` raises.
     """
     budget = budget_of(run)
     before = budget.usd
     status = StatusFile(run.folder.status, label or stage, len(rows), lambda: budget.usd - before, run.progress)
     whole = False
     try:
-        with asking(run, budget) as session, calls_of(stage):
+        with asking(run, budget) as context, within(stage=stage):
 
             def advance(failed: int) -> None:
-                status.advance(failed=failed, in_flight=session.in_flight, fresh=True)
+                status.advance(failed=failed, in_flight=context.session.in_flight, fresh=True)
 
             several = run_rows(
                 rows,

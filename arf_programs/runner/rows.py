@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from dspy.utils.exceptions import LMAuthError, LMBillingError, LMConfigurationError, LMError
 
-from arf_programs.models import BudgetSpent, metered
+from arf_programs.models import BudgetSpent, Meter, within
 from arf_programs.runs import Progress
 from signatures.exceptions import ArfError, BudgetError, EndpointError, ModelError, StageError
 from signatures.records import Failure
@@ -21,11 +22,18 @@ from signatures.records import Failure
 _YOUNG = 20_000  # objects made before a collection; Python's 700 means several for each call of LiteLLM
 
 
-def spare_the_collector() -> None:
-    """Leave aside what is in memory now, some hundred thousand objects of libraries, and collect less often."""
+@contextmanager
+def less_garbage_collection() -> Iterator[None]:
+    """Collect less often inside this block, and never the objects of libraries, some hundred thousand of them."""
+    before = gc.get_threshold()
     gc.collect()
     gc.freeze()
     gc.set_threshold(_YOUNG, 10, 10)
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*before)
 
 
 Row = TypeVar("Row")
@@ -117,7 +125,8 @@ async def attempt(work: Callable[[Row], Awaitable[Result]], row: Row, *, name: R
     Raises ModelError for what concerns every row: a refused key, an unpaid bill, an endpoint that only fails;
     BudgetError at a cap of the budget.
     """
-    with metered() as meter:
+    meter = Meter()
+    with within(meter=meter):
         try:
             return await work(row)
         except _FATAL as error:

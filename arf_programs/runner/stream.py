@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from arf_programs.models import CallBudget, is_local
 from arf_programs.runner.collect import Collector, Done, StepOutcome, Task, chain
 from arf_programs.runner.context import asking, budget_of
-from arf_programs.runner.rows import each_row, spare_the_collector
+from arf_programs.runner.rows import each_row, less_garbage_collection
 from arf_programs.runner.steps import Step
 from arf_programs.runner.workers import run_in_workers
 from arf_programs.runs import Run
@@ -28,9 +28,8 @@ def run_steps(run: Run, steps: Sequence[Step[Any, Any]], rows: Iterable[BaseMode
     What was done is kept as it is done: after a stop, whatever stopped it, the same call goes on. Raises what
     `arf_programs.runner.rows.attempt` raises, and StageError when rows only fail.
     """
-    with way_for(run, steps, total) as way:
+    with way_for(run, steps, total) as way, less_garbage_collection():
         collector = Collector(run, steps, total=total, usd=way.usd)
-        spare_the_collector()
         try:
             with run.progress.task(", ".join(step.label for step in steps), total=total):
                 way.work(collector.tasks(rows), collector.take_in)
@@ -110,11 +109,11 @@ def _run_here(
     async def take() -> Task | None:
         return next(tasks, None)
 
-    with asking(run, budget) as session:
+    with asking(run, budget) as context:
         walk = chain(steps, [step.open(run) for step in steps])
 
         def tell(done: Done) -> None:
-            take_in(done, in_flight=session.in_flight)
+            take_in(done, in_flight=context.session.in_flight)
 
         async def handle(task: Task) -> None:
             await walk(task, tell)

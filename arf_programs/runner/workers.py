@@ -25,7 +25,7 @@ from rich.console import Console
 from arf_programs.config import Config
 from arf_programs.models import CallBudget
 from arf_programs.runner.collect import Done, Task, chain
-from arf_programs.runner.rows import each_row, spare_the_collector
+from arf_programs.runner.rows import each_row, less_garbage_collection
 from arf_programs.runner.steps import Step
 from arf_programs.runs import Progress, Run, RunFolder
 from signatures.exceptions import ArfError, StageError
@@ -111,8 +111,7 @@ async def _work(run: Run, job: Job, budget: CallBudget, pipe: Connection) -> Non
             inbox.put_nowait(None)  # for the others
         return task
 
-    with asking(run, budget, workers=job.workers):
-        spare_the_collector()
+    with asking(run, budget, workers=job.workers), less_garbage_collection():
         walk = chain(job.steps, [step.open(run) for step in job.steps])
 
         async def handle(task: Task) -> None:

@@ -16,7 +16,7 @@ import dspy
 
 from arf_programs.config import Config, ModelConfig, Strategy
 from arf_programs.corpus import LabeledExample, load_labeled, read_taxonomy
-from arf_programs.models import build_lm, calls_by
+from arf_programs.models import build_lm, within
 from arf_programs.programs import (
     Analyze,
     EditSentences,
@@ -186,7 +186,7 @@ def prepare(
     program = build_reviser(run, strategy=strategy, sample=sample)
 
     async def revise(row: DraftToMend) -> Revision:
-        with calls_by(strategy or run.config.revise.strategy):
+        with within(strategy=strategy or run.config.revise.strategy):
             answer = await program.acall(
                 conversation=conversations[row.draft.conversation_id], draft=row.draft, errors=row.errors.errors
             )

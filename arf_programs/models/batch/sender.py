@@ -29,8 +29,10 @@ from arf_programs.models.batch.lines import (
     line_of,
     response_of,
 )
-from arf_programs.models.lm import endpoint_name, key_of
-from arf_programs.models.sending import Sender
+from arf_programs.models.context import Sender
+from arf_programs.models.engine import endpoint_name
+from arf_programs.models.lm import key_of
+from arf_programs.models.store import Question
 from arf_programs.runs import RunFolder
 
 _MEGABYTE = 1_000_000
@@ -263,7 +265,7 @@ def batch_senders(models: Iterable[ModelConfig], folder: RunFolder) -> Iterator[
         return
     journal = BatchJournal(folder.batches)
     try:
-        yield {name: _sender(model, journal).send for name, model in wanted.items()}
+        yield {name: _by_question(_sender(model, journal)) for name, model in wanted.items()}
     finally:
         journal.close()
 
@@ -272,3 +274,10 @@ def _sender(model: ModelConfig, journal: BatchJournal) -> BatchSender:
     key = key_of(model) if model.api_key_env else None
     client = BatchClient(model.model, api_base=model.api_base, api_key=key)
     return BatchSender(client, journal, settings=model.batch)
+
+
+def _by_question(sender: BatchSender) -> Sender:
+    async def send(question: Question, anew: bool) -> Any:
+        return await sender.send(question.request, question.key, anew)
+
+    return send

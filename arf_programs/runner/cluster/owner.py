@@ -14,12 +14,13 @@ A worker's side of the owner: what a call needs of the store and the budget, ask
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from arf_programs.models import AnswerFiles, BudgetSpent, KeyedCache, Need, call_of, replay_of, text_of
+from arf_programs.models import AnswerFiles, Body, BudgetSpent, Need, Question
 from arf_programs.runner.context import budget_of
 from arf_programs.runner.steps import Step
 from arf_programs.runner.workers import PortableRun
@@ -287,27 +288,20 @@ class Line:
         return future
 
 
-class RemoteStore(KeyedCache):
-    """In the place of DSPy's cache; answers are kept at the other end of `line`."""
+class RemoteStore:
+    """The store of a worker. It sends keys, answers and figures to the owner, never a request or a secret in one."""
 
     def __init__(self, line: Line, *, caps_usd: bool) -> None:
-        super().__init__()
-        self.desk = OwnersDesk(self, line, caps_usd=caps_usd)
-
-
-class OwnersDesk:
-    """The Desk of a worker. Only keys, answers and figures are sent: no request, and no secret in one."""
-
-    def __init__(self, store: RemoteStore, line: Line, *, caps_usd: bool) -> None:
-        self._store, self._line = store, line
+        self._line = line
         self.caps_usd = caps_usd
         self._asking: set[str] = set()
 
-    async def look_up(self, key: str, request: dict[str, Any], *, anew: bool) -> Any:
-        reply = await self._line.ask(LookUp(key, replay_of(request), anew))
+    async def look_up(self, question: Question, *, anew: bool) -> Body | None:
+        reply = await self._line.ask(LookUp(question.key, question.replayed(), anew))
         if reply.text is not None:
-            return self._store.replayed(reply.text)
-        self._asking.add(key)
+            answer: Body = json.loads(reply.text)
+            return answer
+        self._asking.add(question.key)
         return None
 
     async def spend(self, need: Need) -> None:
@@ -318,13 +312,11 @@ class OwnersDesk:
     async def give_back(self, need: Need, lost: Call | None) -> None:
         await self._line.ask(GiveBack(need, lost))
 
-    async def take_in(self, key: str, request: dict[str, Any], response: Any, need: Need) -> Call:
-        call = call_of(request, response)
-        await self._line.ask(TakeIn(key, text_of(response), call, need))
-        self._asking.discard(key)  # the owner knows by the answer
-        return call
+    async def keep(self, question: Question, answer: Body, call: Call, need: Need) -> None:
+        await self._line.ask(TakeIn(question.key, json.dumps(answer), call, need))
+        self._asking.discard(question.key)  # the owner knows by the answer
 
-    async def leave(self, key: str) -> None:
-        if key in self._asking:
-            self._asking.discard(key)
-            await self._line.ask(Leave(key))
+    async def leave(self, question: Question) -> None:
+        if question.key in self._asking:
+            self._asking.discard(question.key)
+            await self._line.ask(Leave(question.key))

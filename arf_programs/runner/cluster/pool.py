@@ -22,8 +22,8 @@ from pydantic import TypeAdapter
 from arf_programs.runner.cluster.connect import Stop
 from arf_programs.runner.cluster.owner import Job, Line, RemoteStore
 from arf_programs.runner.collect import Done, Task, take_step
-from arf_programs.runner.context import asking_by
-from arf_programs.runner.rows import each_row, reason_of, spare_the_collector
+from arf_programs.runner.context import asking_from
+from arf_programs.runner.rows import each_row, less_garbage_collection, reason_of
 from arf_programs.runner.steps import Step
 from signatures.exceptions import ArfError, StageError
 
@@ -189,8 +189,7 @@ class StepActor:
         store = RemoteStore(line, caps_usd=run.config.budget.usd is not None)
         async with asyncio.TaskGroup() as group:
             group.create_task(line.keep_open())
-            with asking_by(run, store, workers=self._job.actors):
-                spare_the_collector()
+            with asking_from(run, store, workers=self._job.actors), less_garbage_collection():
                 await each_row(self._inbox.get, self._handler(run), slots=self._job.slots(self._place))
 
     def _handler(self, run: Any) -> Callable[[tuple[Passing, Future[Passing]]], Awaitable[None]]:

@@ -1,0 +1,162 @@
+"""What a call to a model belongs to: one `CallContext`, in one context variable.
+
+A session is what the calls of a command share. A context adds the stage, the strategy and the row that a call is booked
+to. Parts of it change on the way down, each by `within`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+from dspy.lm15 import ConfigurationError
+from pydantic import BaseModel
+
+from arf_programs.models.background import run_in_background, run_sync
+from arf_programs.models.pacing import Endpoint, Pace
+from arf_programs.models.store import Question, Store
+
+Result = TypeVar("Result")
+# Sends a question; the flag says whether its answer has to be a new one. Returns LiteLLM's response.
+Sender = Callable[[Question, bool], Awaitable[Any]]
+
+
+@dataclass
+class Meter:
+    """The tries that were sent for one row, and their cost in US dollars."""
+
+    tries: int = 0
+    usd: float = 0.0
+
+
+@dataclass
+class LastAnswer:
+    """The last answer to one question: why it ended, and whether it came from the store."""
+
+    finish_reason: str = ""
+    replayed: bool = False
+
+
+class Session:
+    """What the calls of a stage, a compilation or a notebook share: store, endpoints, batch senders, event loop.
+
+    Args:
+        store: keeps the answers, and holds the budget.
+        say: prints a line for the user.
+        workers: processes that share the endpoints.
+        again: whether a stored answer that cannot be used is asked for anew.
+        background: whether calls come from several threads or loops (DSPy's optimizers, a notebook). They then run on
+            the event loop in the background, so they share the endpoints. A stage awaits its calls on its own loop.
+        senders: batch senders by the name of their endpoint.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        say: Callable[[str], None] = lambda _: None,
+        workers: int = 1,
+        again: bool = False,
+        background: bool = False,
+        senders: Mapping[str, Sender] | None = None,
+    ) -> None:
+        self.store = store
+        self.again = again
+        self.senders = dict(senders or {})
+        self.pending: dict[str, asyncio.Event] = {}
+        self._say = say
+        self._workers = workers
+        self._background = background
+        self._endpoints: dict[str, Endpoint] = {}
+
+    @property
+    def in_flight(self) -> int:
+        """Calls under way."""
+        return sum(endpoint.in_flight for endpoint in self._endpoints.values())
+
+    def endpoint(self, name: str, pace: Pace) -> Endpoint:
+        """Return the endpoint of that name. It is made at its first call."""
+        if name not in self._endpoints:
+            self._endpoints[name] = Endpoint(name, pace.share(self._workers), say=self._say)
+        return self._endpoints[name]
+
+    async def run(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Await `work` on the loop of the session."""
+        return await (run_in_background(work) if self._background else work)
+
+    def run_sync(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Run `work` for a caller that cannot await it. Raises ConfigurationError in a session of a stage."""
+        if not self._background:
+            work.close()
+            raise ConfigurationError("A stage awaits its models: call the program by `acall`.")
+        return run_sync(work)
+
+
+@dataclass(frozen=True)
+class RequestExtras:
+    """What DSPy's Request leaves out of a call: the rollout, the schema as a type, and the name of the token limit."""
+
+    rollout_id: int | None = None
+    schema: type[BaseModel] | None = None
+    limit: str = "max_tokens"
+
+
+@dataclass(frozen=True)
+class CallContext:
+    """What a call belongs to.
+
+    Attributes:
+        session: what it shares with other calls.
+        stage: what it is booked to; required.
+        strategy: the strategy of revision that it is booked to.
+        meter: counts the calls of the row.
+        answer: is told about the last answer to the question.
+        anew: whether it is sent even if its answer is stored.
+        extras: what DSPy's Request leaves out; None where DSPy did not tell.
+    """
+
+    session: Session
+    stage: str = ""
+    strategy: str = ""
+    meter: Meter = field(default_factory=Meter)
+    answer: LastAnswer = field(default_factory=LastAnswer)
+    anew: bool = False
+    extras: RequestExtras | None = None
+
+    @property
+    def may_be_asked_anew(self) -> bool:
+        """Whether the last answer was a stored one, in a command that tries failed rows again."""
+        return self.session.again and self.answer.replayed
+
+
+_context: ContextVar[CallContext | None] = ContextVar("arf_call_context", default=None)
+
+
+def current_context() -> CallContext | None:
+    """Return the context of the work at hand, or None outside of any."""
+    return _context.get()
+
+
+@contextmanager
+def calling(context: CallContext) -> Iterator[CallContext]:
+    """Make calls to models belong to `context` inside this block."""
+    token = _context.set(context)
+    try:
+        yield context
+    finally:
+        _context.reset(token)
+
+
+@contextmanager
+def within(**changes: Any) -> Iterator[CallContext | None]:
+    """Change parts of the present context inside this block. Without a context, nothing happens."""
+    context = _context.get()
+    if context is None:
+        yield None
+        return
+    with calling(replace(context, **changes)) as changed:
+        yield changed

@@ -1,0 +1,377 @@
+"""The engine of a model, for `dspy.LM(engine=...)`: store, pacing, budget and batch before LiteLLM."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import Token
+from dataclasses import replace
+from functools import cached_property
+from typing import Any, Final, TypeVar
+
+import dspy
+from dspy.lm15 import (
+    RETRYABLE_ERRORS,
+    ConfigurationError,
+    LM15Error,
+    Request,
+    Response,
+    response_from_openai_chat,
+    response_to_events,
+)
+from dspy.utils.callback import BaseCallback
+from pydantic import BaseModel
+
+from arf_programs.models.budget import Need
+from arf_programs.models.context import CallContext, RequestExtras, _context, current_context
+from arf_programs.models.dspy_internals import TRUNCATION_LOGGER, TRUNCATION_MESSAGE, request_kwargs, to_lm15_error
+from arf_programs.models.pacing import Pace
+from arf_programs.models.providers import CACHE_MARKS, CACHE_WRITE, import_litellm, listed_price
+from arf_programs.models.store import SECRETS, Body, Question, original_schema, request_key
+
+Result = TypeVar("Result")
+_SEEDS: Final = 2**31
+_BYTES_A_TOKEN: Final = 3  # few tokens are shorter: an upper bound of what a call may use
+_NOT_SENT: Final = ("rollout_id",)  # only tells stored answers apart
+_NO_CONTEXT: Final = (
+    "No run is open here, so nothing says where answers are stored and calls are booked. Make the model by "
+    "`arf_programs.stored_lm(...)`, or by `dspy.LM(...)` without a store."
+)
+
+
+class ArfEngine:
+    """The engine of one model. `lm()` makes the `dspy.LM` that uses it.
+
+    Args:
+        model: LiteLLM's model string.
+        pace: how fast the model may be asked.
+        parameters: what every call has: address, key, time-out, and whatever LiteLLM takes. A `seed` moves with DSPy's
+            `rollout_id`, or every sample would be the same.
+        context: what calls belong to that come from outside a run. None makes such calls an error.
+    """
+
+    def __init__(
+        self, model: str, *, pace: Pace, parameters: Mapping[str, Any] | None = None, context: CallContext | None = None
+    ) -> None:
+        self.model = model
+        self.pace = pace
+        self.parameters = dict(parameters or {})
+        self.context = context
+        self.asynchronous = AsyncArfEngine(self)
+
+    def lm(self, **settings: Any) -> dspy.LM:
+        """Make a `dspy.LM` with this engine. DSPy's own cache and retries are off, since the engine has both."""
+        return dspy.LM(
+            self.model,
+            engine=self,
+            async_engine=self.asynchronous,
+            cache=False,
+            num_retries=0,
+            callbacks=[_PassExtras()],
+            **settings,
+        )
+
+    def complete(self, request: Request) -> Response:
+        """Answer a caller that cannot await. Raises what `answer` raises."""
+        context = self.context_of_call()
+        return context.session.run_sync(self.answer(request, context))
+
+    def stream(self, request: Request) -> Iterator[Any]:
+        """Answer with the events of a stream, all at once."""
+        yield from response_to_events(self.complete(request))
+
+    def close(self) -> None:
+        """Do nothing: whoever opened the session closes it."""
+
+    def context_of_call(self) -> CallContext:
+        """Return what the call at hand belongs to. Raises ConfigurationError if nothing says so."""
+        context = current_context() or self.context
+        if context is None or not context.stage:
+            raise ConfigurationError(_NO_CONTEXT)
+        return context
+
+    async def answer(self, request: Request, context: CallContext) -> Response:
+        """Return the stored answer, or ask the endpoint and store its answer.
+
+        A question that is asked twice at the same time is sent once. Raises LM15Error when no try succeeded,
+        EndpointError for an endpoint that only fails, and BudgetSpent when no call may be sent.
+        """
+        body = self._body(request, context.extras or RequestExtras())
+        question = Question(request_key(body), body, context.stage, context.strategy)
+        # Without DSPy's callback the rollout is unknown, and all samples would be one stored answer.
+        anew = context.anew or (context.extras is None and request.config.temperature != 0)
+        session = context.session
+        while (other := session.pending.get(question.key)) is not None:
+            await other.wait()
+        session.pending[question.key] = asked = asyncio.Event()
+        try:
+            stored = await session.store.look_up(question, anew=anew)
+            context.answer.replayed = stored is not None
+            answer = stored if stored is not None else await self._ask_and_leave(question, context, anew)
+        finally:
+            del session.pending[question.key]
+            asked.set()
+        return _response_of(answer, request, context, paid=stored is None)
+
+    def _body(self, request: Request, extras: RequestExtras) -> Body:
+        """Return the request as LiteLLM takes it, and as the keys of stored answers know it."""
+        arguments = request_kwargs(request, "chat")
+        if "max_completion_tokens" in arguments:
+            arguments[extras.limit] = arguments.pop("max_completion_tokens")
+        if extras.schema is not None:
+            arguments["response_format"] = extras.schema
+        body = {"model": request.model, **self.parameters, **arguments}
+        if extras.rollout_id is not None:
+            body["rollout_id"] = extras.rollout_id
+            if self.parameters.get("seed") is not None and "seed" not in arguments:
+                body["seed"] = (self.parameters["seed"] + extras.rollout_id) % _SEEDS
+        return body
+
+    async def _ask_and_leave(self, question: Question, context: CallContext, anew: bool) -> Body:
+        try:
+            return await self._ask(question, context, anew)
+        finally:
+            await context.session.store.leave(question)
+
+    async def _ask(self, question: Question, context: CallContext, anew: bool) -> Body:
+        session, store = context.session, context.session.store
+        model = str(question.request["model"])  # a trained model has the engine of its base
+        name = endpoint_name(model, self.parameters.get("api_base"))
+        need = need_of(question.request, with_usd=store.caps_usd)
+        batched = name in session.senders
+        sender = session.senders.get(name, send_by_litellm)
+
+        async def send() -> tuple[Any, Body]:
+            await store.spend(need)
+            context.meter.tries += 1
+            try:
+                response = await sender(question, anew)
+            except Exception as error:
+                await store.give_back(need, question.lost())
+                raise canonical_error(error, model) from error
+            except BaseException:
+                # A batch goes on when nobody waits any longer, and its answer is booked later.
+                await store.give_back(need, None if batched else question.lost())
+                raise
+            answer, call = response.model_dump(mode="json"), question.answered(response)
+            await store.keep(question, answer, call, need)
+            context.meter.usd += call.usd
+            return response, answer
+
+        if batched:
+            return (await _retry_in_next_batch(send, self.pace.retries))[1]  # a batch has no gate
+        endpoint = session.endpoint(name, self.pace)
+        return (await endpoint.call(send, tokens=need.tokens, used=_tokens, headers=_headers))[1]
+
+    # DSPy's adapters ask an engine what its model supports. LiteLLM's table answers.
+
+    @cached_property
+    def supported_params(self) -> frozenset[str]:
+        """The names of the parameters that the model takes."""
+        litellm: Any = import_litellm()
+        provider = _provider_of(self.model)
+        return frozenset(litellm.get_supported_openai_params(model=self.model, custom_llm_provider=provider) or ())
+
+    @cached_property
+    def supports_response_schema(self) -> bool:
+        """Whether the model takes a JSON schema."""
+        litellm: Any = import_litellm()
+        return bool(litellm.supports_response_schema(model=self.model, custom_llm_provider=_provider_of(self.model)))
+
+    @cached_property
+    def supports_function_calling(self) -> bool:
+        """Whether the model takes tools."""
+        litellm: Any = import_litellm()
+        return bool(litellm.supports_function_calling(model=self.model))
+
+    @cached_property
+    def supports_reasoning(self) -> bool:
+        """Whether the model reasons before it answers."""
+        litellm: Any = import_litellm()
+        return bool(litellm.supports_reasoning(self.model))
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> ArfEngine:
+        return self  # programs are copied, their models are not
+
+    def dump_state(self) -> dict[str, Any]:
+        """Return what DSPy saves of the engine: no secret, and no open file."""
+        parameters = {name: value for name, value in self.parameters.items() if name not in SECRETS}
+        return {"model": self.model, "pace": vars(self.pace), "parameters": parameters}
+
+    @classmethod
+    def load_state(cls, state: Mapping[str, Any]) -> ArfEngine:
+        """Make the engine that was saved. It works within a run, or once it is given a `context`."""
+        return cls(state["model"], pace=Pace(**state["pace"]), parameters=state["parameters"])
+
+
+class AsyncArfEngine:
+    """The side of an ArfEngine that is awaited."""
+
+    def __init__(self, engine: ArfEngine) -> None:
+        self._engine = engine
+
+    async def complete(self, request: Request) -> Response:
+        """Answer. Raises what `ArfEngine.answer` raises."""
+        context = self._engine.context_of_call()
+        return await context.session.run(self._engine.answer(request, context))
+
+    async def stream(self, request: Request) -> AsyncIterator[Any]:
+        """Answer with the events of a stream, all at once."""
+        for event in response_to_events(await self.complete(request)):
+            yield event
+
+    async def aclose(self) -> None:
+        """Do nothing: whoever opened the session closes it."""
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> AsyncArfEngine:
+        return self
+
+    def dump_state(self) -> dict[str, Any]:
+        """Return the state of the engine."""
+        return self._engine.dump_state()
+
+    @classmethod
+    def load_state(cls, state: Mapping[str, Any]) -> AsyncArfEngine:
+        """Make the engine that was saved."""
+        return ArfEngine.load_state(state).asynchronous
+
+
+class _PassExtras(BaseCallback):
+    """Passes to the engine what DSPy's Request leaves out: rollout, schema as a type, name of the token limit."""
+
+    def __init__(self) -> None:
+        self._tokens: dict[str, Token[CallContext | None]] = {}
+
+    def on_lm_start(self, call_id: str, instance: Any, inputs: dict[str, Any]) -> None:
+        context = current_context() or getattr(instance.engine, "context", None)
+        if context is None:
+            return  # the engine raises; an error of a callback would only be logged
+        parameters = {**instance.kwargs, **inputs["kwargs"]}
+        schema = parameters.get("response_format")
+        extras = RequestExtras(
+            rollout_id=parameters.get("rollout_id"),
+            schema=schema if isinstance(schema, type) and issubclass(schema, BaseModel) else None,
+            limit="max_completion_tokens" if "max_completion_tokens" in parameters else "max_tokens",
+        )
+        self._tokens[call_id] = _context.set(replace(context, extras=extras))
+
+    def on_lm_end(self, call_id: str, outputs: Any, exception: BaseException | None = None) -> None:
+        if (token := self._tokens.pop(call_id, None)) is not None:
+            _context.reset(token)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _PassExtras:
+        return self
+
+
+def _response_of(answer: Body, request: Request, context: CallContext, *, paid: bool) -> Response:
+    """Return DSPy's Response. A stored answer has used no tokens."""
+    choices = answer.get("choices") or []
+    context.answer.finish_reason = (choices[0].get("finish_reason") or "") if choices else ""
+    body = {
+        "id": answer.get("id"),
+        "model": answer.get("model"),
+        "choices": choices[:1],
+        "usage": answer.get("usage") if paid else None,
+    }
+    return response_from_openai_chat(body, model=request.model)
+
+
+async def _retry_in_next_batch(send: Callable[[], Awaitable[Result]], retries: int) -> Result:
+    """Return the answer of the first try that succeeds. Each further try goes with the next batch."""
+    for attempt in range(retries + 1):
+        try:
+            return await send()
+        except LM15Error as error:
+            if attempt == retries or not isinstance(error, RETRYABLE_ERRORS):
+                raise
+    raise AssertionError("unreachable: the last try returns or raises")
+
+
+async def send_by_litellm(question: Question, _anew: bool) -> Any:
+    """Send a question to its provider, and return LiteLLM's response."""
+    litellm: Any = import_litellm()
+    arguments = {name: value for name, value in question.request.items() if name not in _NOT_SENT}
+    with _without_litellms_logging():
+        # Tries are counted and made in one place. The clients below LiteLLM would make their own.
+        return await litellm.acompletion(**{"num_retries": 0, "max_retries": 0, **arguments})
+
+
+@contextmanager
+def _without_litellms_logging() -> Iterator[None]:
+    """Make LiteLLM take the calls of this block as internal: it writes no log of them, a seventh of its time."""
+    from litellm._internal_context import is_internal_call
+
+    token = is_internal_call.set(True)
+    try:
+        yield
+    finally:
+        is_internal_call.reset(token)
+
+
+def canonical_error(error: Exception, model: str) -> Exception:
+    """Turn LiteLLM's error into one of lm15's. Pacing looks at those, and DSPy turns them into its own."""
+    canonical: Exception = to_lm15_error(error, model=model, provider=_provider_of(model))
+    if isinstance(canonical, LM15Error) and canonical.retry_after is None:
+        # LiteLLM keeps the headers of a refusal where DSPy does not look.
+        canonical.retry_after = _retry_after(getattr(error, "litellm_response_headers", None) or {})
+    return canonical
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds that the endpoint asks to wait; None if it does not say, or names a date."""
+    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        try:
+            return max(0.0, float(headers[name]) * unit)
+        except (KeyError, TypeError, ValueError):
+            continue
+    return None
+
+
+def endpoint_name(model: str, api_base: str | None) -> str:
+    """Return the name of an endpoint. Calls with the same name share its limits, and messages show it."""
+    return f"{model} at {api_base}" if api_base else model
+
+
+def need_of(request: Body, *, with_usd: bool) -> Need:
+    """Return what a call may use at most: a token for three bytes of messages and schema, and its longest answer."""
+    schema = original_schema(request.get("response_format"))
+    message_bytes = sum(len(str(message.get("content") or "").encode()) for message in request["messages"])
+    schema_bytes = 0 if schema is None else len(json.dumps(schema).encode())
+    prompt = (message_bytes + schema_bytes) / _BYTES_A_TOKEN
+    longest = float(request.get("max_tokens") or request.get("max_completion_tokens") or 0)
+    price = listed_price(str(request["model"])) if with_usd else None
+    input_price, output_price = price or (0.0, 0.0)  # a model without a price counts as free
+    if CACHE_MARKS in request:
+        input_price *= CACHE_WRITE
+    return Need(tokens=prompt + longest, usd=prompt * input_price + longest * output_price)
+
+
+def _provider_of(model: str) -> str:
+    return model.split("/", 1)[0] if "/" in model else "openai"
+
+
+def _tokens(sent: tuple[Any, Body]) -> float:
+    return float(getattr(getattr(sent[0], "usage", None), "total_tokens", 0) or 0)
+
+
+def _headers(sent: tuple[Any, Body]) -> Mapping[str, str]:
+    headers = getattr(sent[0], "_hidden_params", {}).get("additional_headers") or {}
+    return {name: str(value) for name, value in headers.items()}
+
+
+@contextmanager
+def quiet_about_cut_offs() -> Iterator[None]:
+    """Keep DSPy from logging answers that end at max_tokens inside this block: `ask` handles and counts them."""
+    logger = logging.getLogger(TRUNCATION_LOGGER)
+
+    def passes(record: logging.LogRecord) -> bool:
+        return not record.getMessage().startswith(TRUNCATION_MESSAGE)
+
+    logger.addFilter(passes)
+    try:
+        yield
+    finally:
+        logger.removeFilter(passes)
