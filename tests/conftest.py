@@ -9,6 +9,7 @@ import os
 import shutil
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -129,17 +130,25 @@ def make_run(tmp_path: Path) -> Callable[..., Run]:
     return make
 
 
+@contextmanager
+def stored_calls(folder: Path, *, stage: str = "test", **settings: Any) -> Iterator[Any]:
+    """Calls to models in this block are stored and booked in `folder`; it gives their context."""
+    from arf_programs.models import CallContext, Session, calling, open_store
+
+    with open_store(folder / "calls", folder / "calls.jsonl") as store:
+        session = Session(store, background=True, **settings)
+        with calling(CallContext(session, stage=stage)) as context:
+            yield context
+
+
 @pytest.fixture
 def call(tmp_path: Path) -> Callable[..., Any]:
     """Calls a program as a stage does: typed answers, and a call store of its own."""
     import dspy
 
-    from arf_programs.models import CallContext, Session, calling, open_store
-
     def call(program: Any, **inputs: Any) -> Any:
         with (
-            open_store(tmp_path / "calls", tmp_path / "calls.jsonl") as store,
-            calling(CallContext(Session(store), stage="test")),
+            stored_calls(tmp_path),
             dspy.context(adapter=dspy.JSONAdapter(), disable_history=True),
         ):
             return asyncio.run(program.acall(**inputs))

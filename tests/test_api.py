@@ -27,8 +27,8 @@ from arf_programs import (
     read_labeled_file,
     revision_metric,
 )
-from arf_programs.config import ModelConfig
-from arf_programs.models import build_lm, scripted
+from arf_programs.models import scripted
+from arf_programs.models.providers import declare_model, register_providers
 from signatures.exceptions import DataError
 
 TEXT = "Customer: The kettle from order 4471 leaks.\nAgent: Sorry! A new one arrives on Friday.\nCustomer: Thanks!"
@@ -56,13 +56,19 @@ def answer(messages, params):
     return "A summary."
 
 
+def plain(name):
+    """A model as DSPy makes it, without ARF's engine and store."""
+    register_providers()
+    declare_model(f"scripted/{name}", json_schema=True)
+    return dspy.LM(f"scripted/{name}", engine="litellm", cache=False)
+
+
 @pytest.fixture
-def plain_lm(lm):
+def plain_lm():
     """The model as a notebook configures it, without DSPy's cache on this machine's disk."""
-    lm = lm.copy(cache=False)
     scripted.register("model", answer)
-    with dspy.context(lm=lm, adapter=dspy.JSONAdapter()):
-        yield lm
+    with dspy.context(lm=plain("model"), adapter=dspy.JSONAdapter()):
+        yield
 
 
 def test_five_lines_analyse_and_revise_one_conversation(plain_lm):
@@ -204,7 +210,7 @@ def scripted_reflection():
     )
     proposal = json.dumps(dict.fromkeys(fields, "```\nFind each error. Look twice.\n```"))
     scripted.register("reflection", lambda messages, params: proposal)
-    return build_lm(ModelConfig(model="scripted/reflection"), seed=17).copy(cache=False)
+    return plain("reflection")
 
 
 def test_a_finished_run_is_opened_to_look_at(finished_project):

@@ -239,7 +239,7 @@ def test_a_program_gives_the_same_answer_as_live(run, call, monkeypatch):
 
     def answer(server: ModelServer) -> Verdict:
         config = ModelConfig(model=MODEL, api_base=server.base_url, json_schema=True)
-        with dspy.context(lm=build_lm(config, seed=1), cache=False):
+        with dspy.context(lm=build_lm(config, seed=1)):
             return call(dspy.Predict(Judge), text="fine").verdict
 
     async def work(bench: Bench) -> None:

@@ -5,13 +5,13 @@ import json
 import dspy
 import pytest
 from anthropic_server import serving_anthropic
-from conftest import write_corpus
+from conftest import stored_calls, write_corpus
 from typer.testing import CliRunner
 
 from arf_programs.cli.app import app
 from arf_programs.config.models import ModelConfig
+from arf_programs.models.engine import need_of
 from arf_programs.models.lm import build_lm, check_provider
-from arf_programs.models.sending import need_of
 from arf_programs.programs.summarize import Summarize
 from signatures.exceptions import ConfigError
 
@@ -51,12 +51,13 @@ def test_with_demonstrations_it_ends_the_last_of_them(call, conversation):
     assert question["role"] == "user"
 
 
-def test_calls_that_wait_are_marked_too():
+def test_calls_that_wait_are_marked_too(tmp_path, conversation):
     """The way in which DSPy's optimizers call a model, one call after another."""
-    with serving_anthropic() as (base_url, bodies):
-        lm = build_lm(ModelConfig(model=MODEL, api_base=base_url, cache_marks=True), seed=1)
-        for question in ("one", "two"):
-            lm(messages=[{"role": "system", "content": "Answer."}, {"role": "user", "content": question}], cache=False)
+    with serving_anthropic() as (base_url, bodies), stored_calls(tmp_path):
+        for instruction in ("Summarize it.", "Summarize it again."):
+            program = Summarize(instruction, retries=0)
+            program.set_lm(build_lm(ModelConfig(model=MODEL, api_base=base_url, cache_marks=True), seed=1))
+            program(conversation=conversation)
     assert [body["system"][0]["cache_control"] for body in bodies] == [MARK, MARK]
 
 
@@ -76,7 +77,10 @@ def test_a_provider_that_does_not_take_marks_is_refused(model):
 
 def test_the_cap_on_money_reckons_with_what_is_written_to_the_cache():
     plain, marked = (
-        need_of({"model": MODEL, "messages": [{"content": "x" * 3000}], **lm.kwargs, "max_tokens": 0}, with_usd=True)
+        need_of(
+            {"model": MODEL, "messages": [{"content": "x" * 3000}], **lm.engine.parameters, "max_tokens": 0},
+            with_usd=True,
+        )
         for lm in (build_lm(ModelConfig(model=MODEL, cache_marks=marks), seed=1) for marks in (False, True))
     )
     assert plain.usd == pytest.approx(1000 * 3 / 1e6)

@@ -4,13 +4,14 @@ import stat
 import dspy
 import pytest
 import scripted_team
+from conftest import stored_calls
 from tiny_model import save_tiny_model
 
 from arf_programs.config.models import ModelConfig
 from arf_programs.models import scripted
+from arf_programs.models.context import Session, within
 from arf_programs.models.lm import build_lm
-from arf_programs.models.sending import Session, use_session
-from arf_programs.models.store import call_store, calls_of
+from arf_programs.models.store import open_store, request_key
 from arf_programs.models.weights import weights_digest
 from arf_programs.programs.propose import EditSummary
 from arf_programs.runner.context import ask_rows
@@ -23,7 +24,7 @@ ASKED = {"model": "openai/m", "messages": [{"role": "user", "content": "hi"}], "
 
 @pytest.fixture
 def store(tmp_path):
-    with call_store(tmp_path / "calls", tmp_path / "calls.jsonl") as opened:
+    with open_store(tmp_path / "calls", tmp_path / "calls.jsonl") as opened:
         yield opened
 
 
@@ -39,7 +40,7 @@ def model(**settings) -> dspy.LM:
 def test_an_answer_is_never_asked_for_again(tmp_path):
     scripted.register("model", lambda messages, params: f"answer {len(scripted.calls('model'))}")
     for _ in range(2):
-        with call_store(tmp_path / "calls", tmp_path / "calls.jsonl"):
+        with stored_calls(tmp_path):
             assert [ask(model()) for _ in range(2)] == ["answer 1", "answer 1"]
     assert len(scripted.calls("model")) == 1
     booked = read_ledger(tmp_path / "calls.jsonl")
@@ -49,15 +50,15 @@ def test_an_answer_is_never_asked_for_again(tmp_path):
 
 def test_calls_are_booked_to_their_stage_with_tokens_and_price(tmp_path):
     scripted.register("model", lambda messages, params: "one two three")
-    with call_store(tmp_path / "calls", tmp_path / "calls.jsonl"):
-        with calls_of("draft"):
+    with stored_calls(tmp_path):
+        with within(stage="draft"):
             ask(model(input_price=1_000_000, output_price=2_000_000), "a b")
         ask(model(input_price=1_000_000, output_price=2_000_000), "a b")
     first, again = read_ledger(tmp_path / "calls.jsonl")
     assert first == Call(
         stage="draft", model="scripted/model", cached=False, prompt_tokens=2, completion_tokens=3, usd=2 + 6
     )
-    assert again == Call(stage="", model="scripted/model", cached=True)
+    assert again == Call(stage="test", model="scripted/model", cached=True)
 
 
 @pytest.mark.parametrize(
@@ -76,20 +77,13 @@ def test_calls_are_booked_to_their_stage_with_tokens_and_price(tmp_path):
     ],
     ids=str,
 )
-def test_what_tells_calls_apart(store, changed, is_another):
-    assert (store.cache_key(ASKED) != store.cache_key({**ASKED, **changed})) is is_another
-
-
-def test_dspys_own_ignored_keys_are_not_ignored(store):
-    """DSPy asks its cache to leave the endpoint out of the key; two endpoints may serve different weights."""
-    ignored = ["api_key", "api_base", "base_url"]
-    other = {**ASKED, "api_base": "http://localhost:2"}
-    assert store.cache_key(ASKED, ignored) != store.cache_key(other, ignored)
+def test_what_tells_calls_apart(changed, is_another):
+    assert (request_key(ASKED) != request_key({**ASKED, **changed})) is is_another
 
 
 def test_settings_of_the_model_reach_the_key(tmp_path):
     scripted.register("model", lambda messages, params: str(len(scripted.calls("model"))))
-    with call_store(tmp_path / "calls", tmp_path / "calls.jsonl"):
+    with stored_calls(tmp_path):
         told = [
             ask(model()),
             ask(model(api_base="http://localhost:1")),
@@ -104,7 +98,7 @@ def test_settings_of_the_model_reach_the_key(tmp_path):
 def test_no_key_is_stored(tmp_path, monkeypatch):
     monkeypatch.setenv("MY_KEY", "sk-very-secret-0123456789")
     scripted.register("model", lambda messages, params: "fine")
-    with call_store(tmp_path / "calls", tmp_path / "calls.jsonl"):
+    with stored_calls(tmp_path):
         ask(model(api_key_env="MY_KEY"))
         monkeypatch.setenv("MY_KEY", "sk-another-secret")
         ask(model(api_key_env="MY_KEY"))
@@ -120,13 +114,13 @@ def test_the_folder_of_answers_is_private(store, tmp_path):
 
 def test_a_half_written_ledger_is_mended(tmp_path):
     ledger = tmp_path / "calls.jsonl"
-    with call_store(tmp_path / "calls", ledger):
+    with stored_calls(tmp_path):
         scripted.register("model", lambda messages, params: "fine")
         ask(model())
     whole = ledger.read_bytes()
     ledger.write_bytes(whole + whole[: len(whole) // 2])
     assert len(read_ledger(ledger)) == 1
-    with call_store(tmp_path / "calls", ledger):
+    with stored_calls(tmp_path):
         ask(model(), "ho")
     assert [call.model for call in read_ledger(ledger)] == ["scripted/model"] * 2
 
@@ -150,25 +144,30 @@ def test_a_missing_ledger_has_no_calls(tmp_path):
     assert read_ledger(tmp_path / "calls.jsonl") == []
 
 
-def test_dspys_own_cache_is_back_afterwards(tmp_path):
-    before = dspy.cache
-    with pytest.raises(ZeroDivisionError), call_store(tmp_path / "calls", tmp_path / "calls.jsonl"):
-        assert dspy.cache is not before
-        raise ZeroDivisionError
-    assert dspy.cache is before
+def test_a_model_is_not_asked_outside_of_a_run():
+    """Nothing would say where its answer is stored, and what it is booked to."""
+    with pytest.raises(dspy.utils.exceptions.LMConfigurationError, match="stored_lm"):
+        ask(model())
+
+
+def test_a_stage_awaits_its_models(tmp_path):
+    with stored_calls(tmp_path) as context:
+        session = Session(context.session.store)
+        with within(session=session), pytest.raises(dspy.utils.exceptions.LMConfigurationError, match="acall"):
+            ask(model())
 
 
 def test_an_answer_with_odd_characters_comes_back_as_it_was(tmp_path):
     odd = 'ü "quoted" \\ 🙂 \u2028 end'
     scripted.register("model", [odd])
-    with call_store(tmp_path / "calls", tmp_path / "calls.jsonl"):
+    with stored_calls(tmp_path):
         assert ask(model()) == odd
         assert ask(model()) == odd
 
 
 def test_failures_are_not_stored(tmp_path, no_waiting):
     scripted.register("model", [scripted.ScriptedAnswer(error="server"), "fine"])
-    with call_store(tmp_path / "calls", tmp_path / "calls.jsonl"):
+    with stored_calls(tmp_path):
         with pytest.raises(dspy.utils.exceptions.LMServerError):
             ask(model(retries=0))
         assert ask(model(retries=0)) == "fine"
@@ -197,14 +196,14 @@ def test_a_call_that_is_cancelled_is_booked_unless_a_batch_goes_on_with_it(tmp_p
     async def cancelled(*_: object) -> None:
         raise asyncio.CancelledError
 
-    monkeypatch.setattr("arf_programs.models.sending._send", cancelled)
-    session = Session(senders={"scripted/model": cancelled} if in_a_batch else {})
-    ledger = tmp_path / "calls.jsonl"
-    with call_store(tmp_path / "calls", ledger) as store, use_session(session), dspy.context(disable_history=True):
-        with pytest.raises(asyncio.CancelledError):
+    monkeypatch.setattr("arf_programs.models.engine.send_by_litellm", cancelled)
+    senders = {"scripted/model": cancelled} if in_a_batch else {}
+    with stored_calls(tmp_path, senders=senders) as context:
+        session = Session(context.session.store, senders=senders)
+        with within(session=session), pytest.raises(asyncio.CancelledError):
             asyncio.run(model().acall("hi"))
-        assert not store.budget.is_held
-    assert [call.failed for call in read_ledger(ledger)] == [True] * booked
+        assert not context.session.store.budget.is_held
+    assert [call.failed for call in read_ledger(tmp_path / "calls.jsonl")] == [True] * booked
 
 
 def test_a_student_trained_anew_is_asked_anew(make_run, tmp_path):

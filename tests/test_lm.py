@@ -1,4 +1,5 @@
 import pytest
+from conftest import stored_calls
 
 from arf_programs.config.models import ModelConfig
 from arf_programs.models import scripted
@@ -22,16 +23,17 @@ def test_settings_reach_the_model(monkeypatch):
         ),
         seed=17,
     )
-    settings = {"temperature": 0.3, "max_tokens": 7, "api_base": "http://localhost:1", "api_key": "sk-1", "top_p": 0.5}
-    assert settings.items() <= lm.kwargs.items()
-    assert lm.num_retries == 3
-    assert "seed" not in lm.kwargs
+    assert {"temperature": 0.3, "max_tokens": 7}.items() <= lm.kwargs.items()
+    settings = {"api_base": "http://localhost:1", "api_key": "sk-1", "top_p": 0.5, "timeout": 9}
+    assert settings.items() <= lm.engine.parameters.items()
+    assert lm.engine.pace.retries == 3
+    assert "seed" not in lm.engine.parameters
 
 
 def test_a_seed_goes_to_embedded_models_unless_they_have_their_own():
-    assert build_lm(ModelConfig(model="embedded/smollm2-135m"), seed=17).kwargs["seed"] == 17
+    assert build_lm(ModelConfig(model="embedded/smollm2-135m"), seed=17).engine.parameters["seed"] == 17
     own = ModelConfig(model="embedded/smollm2-135m", parameters={"seed": 3})
-    assert build_lm(own, seed=17).kwargs["seed"] == 3
+    assert build_lm(own, seed=17).engine.parameters["seed"] == 3
 
 
 @pytest.mark.parametrize("value", [None, "", "  "])
@@ -78,13 +80,14 @@ def test_what_is_local():
     assert [is_local(name) for name in ("embedded/x", "scripted/x", "openai/embedded/x")] == [True, True, False]
 
 
-def test_each_sample_of_an_optimizer_has_a_seed_of_its_own():
+def test_each_sample_of_an_optimizer_has_a_seed_of_its_own(tmp_path):
     """DSPy's `rollout_id` only tells stored answers apart: a model that samples by seed would give the same ones."""
-    lm = build_lm(ModelConfig(model="embedded/smollm2-135m"), seed=17)
-    first, second = lm.copy(rollout_id=0, temperature=1.0), lm.copy(rollout_id=1, temperature=1.0)
-    assert [first.kwargs["seed"], second.kwargs["seed"]] == [17, 18]
-    assert second.copy(rollout_id=2).kwargs["seed"] == 19 and second.copy(temperature=0.5).kwargs["seed"] == 18
-    assert "seed" not in build_lm(ModelConfig(model="scripted/model"), seed=17).copy(rollout_id=3).kwargs
+    scripted.register("model", lambda messages, params: "fine")
+    lm = build_lm(ModelConfig(model="scripted/model", parameters={"seed": 17}), seed=17)
+    with stored_calls(tmp_path):
+        for rollout in (0, 1, 5):
+            lm.copy(rollout_id=rollout, temperature=1.0)("hi")
+    assert [call.params["seed"] for call in scripted.calls("model")] == [17, 18, 22]
 
 
 def test_a_model_that_nobody_knows_stays_unknown_when_its_name_is_declared():

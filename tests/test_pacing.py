@@ -5,7 +5,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from dspy.utils.exceptions import LMInvalidRequestError, LMRateLimitError, LMServerError, LMTimeoutError
+from dspy.lm15 import InvalidRequestError, RateLimitError, ServerError, TimeoutError
 
 from arf_programs.models.pacing import Breaker, Endpoint, Pace, retry_delay
 from arf_programs.models.rates import AdaptiveLimit, Rate, Room, parse_duration
@@ -228,11 +228,11 @@ def at_once(monkeypatch):
 
 def test_what_passes_is_tried_again_and_what_does_not_is_not(at_once):
     endpoint = Endpoint("m", Pace(concurrency=2, retries=2))
-    assert call(endpoint, LMServerError("down"), LMRateLimitError("slow down"), "fine") == ("fine", 3)
-    with pytest.raises(LMServerError):
-        call(endpoint, *[LMServerError("down")] * 3)
-    with pytest.raises(LMInvalidRequestError):
-        call(endpoint, LMInvalidRequestError("too long"), "never asked")
+    assert call(endpoint, ServerError("down"), RateLimitError("slow down"), "fine") == ("fine", 3)
+    with pytest.raises(ServerError):
+        call(endpoint, *[ServerError("down")] * 3)
+    with pytest.raises(InvalidRequestError):
+        call(endpoint, InvalidRequestError("too long"), "never asked")
     assert endpoint.in_flight == 0
 
 
@@ -252,7 +252,7 @@ def test_an_endpoint_that_refuses_all_calls_for_a_while_costs_none_of_them(at_on
         await asyncio.sleep(0)
         refusals -= 1
         if refusals >= 0:
-            raise LMRateLimitError("slow down")
+            raise RateLimitError("slow down")
         return "fine"
 
     async def main():
@@ -269,7 +269,7 @@ def test_a_call_that_alone_is_refused_among_answers_fails(at_once, short_pauses,
 
     async def refused():
         await asyncio.sleep(0)
-        raise LMRateLimitError("slow down")
+        raise RateLimitError("slow down")
 
     async def fine():
         await asyncio.sleep(0)
@@ -280,15 +280,15 @@ def test_a_call_that_alone_is_refused_among_answers_fails(at_once, short_pauses,
         return await asyncio.gather(endpoint.call(refused), *rest, return_exceptions=True)
 
     first, *rest = asyncio.run(main())
-    assert isinstance(first, LMRateLimitError)
+    assert isinstance(first, RateLimitError)
     assert rest == ["fine"] * others
 
 
 def test_a_call_with_more_tokens_than_a_minute_allows_is_not_tried_again(at_once):
-    with pytest.raises(LMRateLimitError):
+    with pytest.raises(RateLimitError):
         call(
             Endpoint("m", Pace(concurrency=1, retries=3)),
-            LMRateLimitError("Request too large for m on tokens per min (TPM): Limit 100, Requested 200."),
+            RateLimitError("Request too large for m on tokens per min (TPM): Limit 100, Requested 200."),
             "never asked",
         )
 
@@ -296,7 +296,7 @@ def test_a_call_with_more_tokens_than_a_minute_allows_is_not_tried_again(at_once
 def test_an_endpoint_that_asks_for_a_pause_beyond_all_patience_stops_the_run():
     endpoint = Endpoint("m", Pace(concurrency=1, retries=1))
     with pytest.raises(EndpointError, match=r"m refuses .* 86400 seconds"):
-        call(endpoint, LMRateLimitError("tomorrow", retry_after=86400.0), "never asked")
+        call(endpoint, RateLimitError("tomorrow", retry_after=86400.0), "never asked")
 
 
 def record_tries(monkeypatch: pytest.MonkeyPatch) -> list[int]:
@@ -316,29 +316,29 @@ def test_delays_grow_only_while_the_endpoint_fails_more_than_by_chance(monkeypat
     endpoint = Endpoint("m", Pace(concurrency=2, retries=5))
     for _ in range(50):
         call(endpoint, "fine")
-    call(endpoint, *[LMServerError("down")] * 4, "fine")
+    call(endpoint, *[ServerError("down")] * 4, "fine")
     assert tries == [0, 1, 1, 1]
     tries.clear()
     broken = Endpoint("m", Pace(concurrency=2, retries=19))
-    with pytest.raises(LMServerError):
-        call(broken, *[LMServerError("down")] * 20)
+    with pytest.raises(ServerError):
+        call(broken, *[ServerError("down")] * 20)
     assert max(tries) == 18
 
 
 def test_a_time_out_among_answers_is_tried_again_at_once_and_many_are_waited_for(monkeypatch):
     tries = record_tries(monkeypatch)
-    late = LMTimeoutError("late")
+    late = TimeoutError("late")
     assert call(Endpoint("m", Pace(concurrency=2, retries=2)), late, late, "fine") == ("fine", 3)
     assert tries == []
-    with pytest.raises(LMTimeoutError):
+    with pytest.raises(TimeoutError):
         call(Endpoint("m", Pace(concurrency=2, retries=19)), *[late] * 20)  # one more, and the breaker would pause
     assert tries == [17, 18]
 
 
 def test_an_endpoint_asks_for_its_own_delay():
-    assert 7.0 <= retry_delay(LMRateLimitError("later", retry_after=7.0), 0) <= 7.7
-    assert 0.25 <= retry_delay(LMServerError("down"), 0) <= 0.5
-    assert 30 <= retry_delay(LMServerError("down"), 30) <= 60
+    assert 7.0 <= retry_delay(RateLimitError("later", retry_after=7.0), 0) <= 7.7
+    assert 0.25 <= retry_delay(ServerError("down"), 0) <= 0.5
+    assert 30 <= retry_delay(ServerError("down"), 30) <= 60
 
 
 def test_no_more_calls_are_in_flight_than_allowed_and_those_that_wait_go_in_turn():

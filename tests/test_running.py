@@ -15,9 +15,8 @@ from typer.testing import CliRunner
 from arf_programs.cli.app import app
 from arf_programs.models import scripted
 from arf_programs.models.budget import BudgetSpent, CallBudget, Need
+from arf_programs.models.engine import need_of
 from arf_programs.models.scripted import ScriptedAnswer
-from arf_programs.models.sending import need_of
-from arf_programs.models.store import KeyedCache
 from arf_programs.runs.folder import RunFolder
 from arf_programs.runs.jsonl import read_jsonl
 from arf_programs.runs.ledger import read_ledger
@@ -121,9 +120,8 @@ def test_the_schema_of_a_question_counts_for_a_cap_of_tokens(tmp_path):
         notes: list[str] = Field(description="what is wrong, " * 50)
 
     asked = {"model": "m", "messages": [{"role": "user", "content": "x" * 300}], "max_tokens": 10}
-    cache = KeyedCache()
     assert need_of(asked, with_usd=False).tokens == 110
-    assert need_of(asked, with_usd=False, schema=cache.as_asked(Answer)).tokens > 110 + 50 * 15 / 3
+    assert need_of({**asked, "response_format": Answer}, with_usd=False).tokens > 110 + 50 * 15 / 3
 
 
 def test_under_faults_every_row_ends_well_and_once(tmp_path):

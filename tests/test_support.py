@@ -3,9 +3,9 @@ import asyncio
 import dspy
 import pytest
 import scripted_team
+from conftest import stored_calls
 
 from arf_programs.models import scripted
-from arf_programs.models.store import call_store
 from arf_programs.programs.calibration import Calibration
 from arf_programs.programs.support import SentenceSupport, support_of
 from signatures.exceptions import ModelError
@@ -79,7 +79,7 @@ def test_a_stored_answer_gives_the_same_score_again(tmp_path, lm, conversation):
     program = support(lm, logprobs=True)
     scores = []
     for _ in range(2):
-        with call_store(tmp_path / "calls", tmp_path / "calls.jsonl"), dspy.context(disable_history=True):
+        with stored_calls(tmp_path), dspy.context(disable_history=True):
             scores.append(asyncio.run(program.acall(conversation=conversation, sentence=SENTENCE)).raw)
     assert scores[0] == scores[1] == pytest.approx(0.63)
     assert len(scripted.calls("model")) == 1

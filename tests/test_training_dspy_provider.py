@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import conftest
 import dspy
 import pytest
 from dspy.clients.utils_finetune import TrainDataFormat
@@ -13,7 +14,6 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from arf_programs.config.models import ModelConfig
 from arf_programs.models import scripted
 from arf_programs.models.lm import build_lm
-from arf_programs.models.store import call_store
 from arf_programs.models.weights import is_adapter
 from arf_programs.programs.judge import Judge
 from arf_programs.programs.summarize import Summarize
@@ -56,7 +56,7 @@ def lm(base, trained):
 
 @pytest.fixture(autouse=True)
 def stored_calls(tmp_path):
-    with call_store(tmp_path / "calls", tmp_path / "calls.jsonl"):
+    with conftest.stored_calls(tmp_path):
         yield
 
 

@@ -260,7 +260,12 @@ class Endpoint:
             self._breaker.succeeded()  # it answers: that this call will not do
         elif self._breaker.failed(now, in_flight=self.in_flight, asked=_asked(error)) and not self._pace.local:
             what = "refuses every call" if isinstance(error, RateLimitError) else "only fails"
-            self._say(f"{self._name} {what} ({' '.join(str(error).split())[:200]}): pausing, and trying again.")
+            self._say(f"{self._name} {what} ({_message(error)}): pausing, and trying again.")
+
+
+def _message(error: LM15Error) -> str:
+    """Return the provider's message in one line, without the advice that lm15 adds."""
+    return " ".join(str(error).partition("\n\n  To fix:")[0].split())[:200]
 
 
 def _passes(error: LM15Error) -> bool:
