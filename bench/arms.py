@@ -16,7 +16,8 @@ from arf_programs.checks.run import run_checks
 from arf_programs.config.models import ModelConfig
 from arf_programs.corpus.taxonomy import load_seed_taxonomy
 from arf_programs.models.lm import build_lm, gives_logprobs
-from arf_programs.models.store import call_store, calls_of
+from arf_programs.models.context import CallContext, Session, calling
+from arf_programs.models.store import open_store
 from arf_programs.programs.analyze import Analyze, HolisticAnalysis, SentencewiseAnalysis
 from arf_programs.programs.calibration import Calibration, fit_calibration
 from arf_programs.programs.edit_sentences import EditSentences
@@ -65,8 +66,8 @@ class Bench:
     def ask(self, stage: str, work: Callable[[Case], Awaitable[Any]], cases: Sequence[Case]) -> dict[str, Any]:
         """The results of `work` by the names of the cases. Cases that fail are printed and left out."""
         with (
-            call_store(self.folder / "calls", self.folder / "calls.jsonl"),
-            calls_of(stage),
+            open_store(self.folder / "calls", self.folder / "calls.jsonl") as store,
+            calling(CallContext(Session(store), stage=stage)),
             dspy.context(adapter=dspy.JSONAdapter(), disable_history=True),
         ):
             outcome = asyncio.run(

@@ -236,3 +236,12 @@ def test_a_key_deep_below_a_role_is_set_for_that_role_alone(tmp_path):
     config = load_config(path, ["models.editor.batch.poll=7", "models.judge.batch.poll=8"])
     assert (config.models.editor.model, config.models.editor.batch.quiet) == ("openai/a", 1)
     assert [config.models.of(role).batch.poll for role in ("teacher", "editor", "judge")] == [60, 7, 8]
+
+
+def test_further_tries_are_a_setting_of_each_model_and_the_older_key_still_holds(tmp_path):
+    models = "{teacher: {model: scripted/t, parse_retries: 5}, analyst: scripted/a}"
+    older = write(tmp_path, f"corpus: {{path: c.jsonl}}\nmodels: {models}\nanalyze: {{parse_retries: 1}}\n")
+    config = load_config(older)
+    tries = {role: config.models.of(role).parse_retries for role in ("teacher", "editor", "analyst", "judge")}
+    assert tries == {"teacher": 5, "editor": 5, "analyst": 1, "judge": 1}
+    assert load_config(older, ["models.judge.parse_retries=7"]).models.judge.parse_retries == 7

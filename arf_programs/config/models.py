@@ -79,6 +79,7 @@ class ModelConfig(Section):
     tokens_per_minute: float | None = Field(default=None, gt=0, description="null: what the endpoint's headers say")
     timeout: float = Field(default=120, gt=0, description="longest time for one call, in seconds")
     retries: int = Field(default=4, ge=0, le=20, description="retries of a call whose failure may pass")
+    parse_retries: int = Field(default=2, ge=0, le=10, description="further tries after a malformed answer")
     mode: Literal["live", "batch"] = Field(default="live", description="batch: use the provider's batch API")
     batch: BatchConfig = BatchConfig()
     license: str | None = Field(default=None, description="note on the terms for the model's output, kept in the run")

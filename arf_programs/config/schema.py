@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from arf_programs.config.commands import CompileConfig, PlantConfig, ProgramsConfig
 from arf_programs.config.evaluate import EvaluateConfig
-from arf_programs.config.models import PIPELINE_ROLES, ModelsConfig, Section
+from arf_programs.config.models import PIPELINE_ROLES, ModelsConfig, Section, spell_out_models
 from arf_programs.config.train import TrainConfig
 
 
@@ -100,7 +100,9 @@ class AnalyzeConfig(Section):
     notes_sample: int = Field(default=40, ge=0, description="drafts on which open notes are taken; 0: seed taxonomy")
     max_categories: int = Field(default=14, ge=1, le=40)
     taxonomy: str | None = Field(default=None, description="taxonomy.yaml to use, so that none is induced")
-    parse_retries: int = Field(default=2, ge=0, le=10, description="further tries after a malformed answer")
+    parse_retries: int | None = Field(
+        default=None, ge=0, le=10, description="older name of `models.<role>.parse_retries`, for all roles"
+    )
 
 
 class ReviseConfig(Section):
@@ -155,6 +157,21 @@ class Config(Section):
         if isinstance(value, dict) and not value.get("run_dir"):
             return {**value, "run_dir": f"runs/{value.get('name', 'arf')}"}
         return value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _give_each_model_its_parse_retries(cls, value: object) -> object:
+        """`analyze.parse_retries`, the older key, holds for each model that has no such key of its own."""
+        if not (isinstance(value, dict) and isinstance(value.get("analyze"), dict)):
+            return value
+        retries, models = value["analyze"].get("parse_retries"), value.get("models")
+        if retries is None or not isinstance(models, dict):
+            return value
+        given = {
+            role: {"parse_retries": retries, **model} if isinstance(model, dict) else model
+            for role, model in spell_out_models(models).items()
+        }
+        return {**value, "models": given}
 
     @model_validator(mode="after")
     def _no_batches_on_a_cluster(self) -> Config:

@@ -95,8 +95,8 @@ def ask_taxonomy(run: Run, sample: Sample, recorder: Recorder) -> Asking:
     if not rows:
         return Asking(0)
     lm = build_lm(config.models.analyst, seed=config.seed)
-    take = TakeNotes(retries=config.analyze.parse_retries)
-    merge = MergeNotes(max_categories=config.analyze.max_categories, retries=config.analyze.parse_retries)
+    take = TakeNotes(retries=config.models.analyst.parse_retries)
+    merge = MergeNotes(max_categories=config.analyze.max_categories, retries=config.models.analyst.parse_retries)
     take.set_lm(lm)
     merge.set_lm(lm)
     asking, notes = Asking(rows), dict.fromkeys(KINDS, 0)

@@ -85,7 +85,7 @@ def ensure_planted(run: Run) -> list[PlantedItem]:
 def _naturalize(run: Run, items: list[PlantedItem]) -> tuple[list[PlantedItem], int]:
     """The items in the editor's words if these are acceptable, and the number of calls that failed."""
     editor = run.config.models.editor
-    program = NaturalizeErrors(retries=run.config.analyze.parse_retries)
+    program = NaturalizeErrors(retries=run.config.models.editor.parse_retries)
     program.set_lm(build_lm(editor, seed=run.config.seed))
 
     async def naturalize(item: PlantedItem) -> PlantedItem:

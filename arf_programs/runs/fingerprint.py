@@ -21,6 +21,7 @@ _WITHOUT_EFFECT = {
     "tokens_per_minute",
     "timeout",
     "retries",
+    "parse_retries",
     "license",
     "mode",
     "batch",

@@ -88,7 +88,7 @@ def build_support(run: Run) -> SentenceSupport:
     """Build the support question as configured, still without a language model."""
     config = run.config
     return SentenceSupport(
-        retries=config.analyze.parse_retries,
+        retries=config.models.analyst.parse_retries,
         logprobs=gives_logprobs(config.models.analyst),
         samples=config.analyze.samples,
         calibration=read_run_calibration(run),
@@ -118,7 +118,7 @@ def calibration_warnings(run: Run, support: SentenceSupport, *, prompt: bool = T
 
 
 def _strategy(run: Run, taxonomy: Taxonomy) -> HolisticAnalysis | SentencewiseAnalysis:
-    retries = run.config.analyze.parse_retries
+    retries = run.config.models.analyst.parse_retries
     match run.config.analyze.strategy:
         case "holistic":
             return HolisticAnalysis(taxonomy, retries=retries)

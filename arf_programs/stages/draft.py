@@ -36,7 +36,7 @@ def fingerprint(run: Run) -> dict[str, str]:
 
 def build_teacher(run: Run, *, compiled: bool = True) -> Summarize:
     """Build the teacher as configured. Without `compiled`, a compiled program is not used."""
-    program = Summarize(run.config.summarize.instruction, retries=run.config.analyze.parse_retries)
+    program = Summarize(run.config.summarize.instruction, retries=run.config.models.teacher.parse_retries)
     if compiled:
         use_compiled(run, "summarize", program)
     program.set_lm(build_lm(run.config.models.teacher, seed=run.config.seed))

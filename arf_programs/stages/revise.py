@@ -133,7 +133,7 @@ def _editor(run: Run, sample: int) -> dspy.LM:
 
 
 def _strategy(run: Run, taxonomy: Taxonomy, strategy: Strategy) -> Propose:
-    retries, config = run.config.analyze.parse_retries, run.config.revise
+    retries, config = run.config.models.editor.parse_retries, run.config.revise
     match strategy:
         case "edits" if config.edits == "one_by_one":
             return EditSentences(retries=retries, candidates=config.candidates, min_words=config.min_words)

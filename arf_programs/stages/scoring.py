@@ -116,7 +116,7 @@ def embedding_digest(run: Run) -> str:
 
 def build_judge(run: Run, *, compiled: bool = True) -> Judge:
     """Build the judge as configured. Without `compiled`, a compiled program is not used."""
-    judge = Judge(retries=run.config.analyze.parse_retries)
+    judge = Judge(retries=run.config.models.judge.parse_retries)
     if compiled:
         use_compiled(run, "judge", judge)
     judge.set_lm(build_lm(run.config.models.judge, seed=run.config.seed))
@@ -157,7 +157,7 @@ def prepare_scores(run: Run) -> Callable[[Summary], Awaitable[Score]]:
 
 def prepare_comparisons(run: Run) -> Callable[[Pair], Awaitable[PairVerdict]]:
     """Build the judge, and return the function that compares one pair."""
-    judge = ComparePair(retries=run.config.analyze.parse_retries)
+    judge = ComparePair(retries=run.config.models.judge.parse_retries)
     judge.set_lm(build_lm(run.config.models.judge, seed=run.config.seed))
     conversations = run.conversations("holdout")
 

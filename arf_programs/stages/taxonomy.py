@@ -76,7 +76,7 @@ def _check(run: Run, sample: list[Summary]) -> list[ErrorNote]:
 def _take_notes(run: Run, sample: list[Summary]) -> list[str]:
     config = run.config
     conversations = run.conversations("train")
-    program = TakeNotes(retries=config.analyze.parse_retries)
+    program = TakeNotes(retries=config.models.analyst.parse_retries)
     program.set_lm(build_lm(config.models.analyst, seed=config.seed))
 
     async def note(draft: Summary) -> list[str]:
@@ -100,7 +100,7 @@ def _induce(run: Run, notes: list[str]) -> Taxonomy:
     config = run.config
     if not notes:
         return load_seed_taxonomy()
-    program = MergeNotes(max_categories=config.analyze.max_categories, retries=config.analyze.parse_retries)
+    program = MergeNotes(max_categories=config.analyze.max_categories, retries=config.models.analyst.parse_retries)
     program.set_lm(build_lm(config.models.analyst, seed=config.seed))
 
     async def induce(collected: list[str]) -> Taxonomy:

@@ -1,0 +1,57 @@
+"""What ARF uses of DSPy beside its public interface still does what it is used for."""
+
+import logging
+
+import dspy
+import litellm
+import pytest
+from conftest import stored_calls
+from dspy.lm15 import Message, RateLimitError, Request, ServerError
+from pydantic import BaseModel
+
+from arf_programs.config import ModelConfig
+from arf_programs.models import build_lm, dspy_internals, scripted
+from arf_programs.models.engine import quiet_about_cut_offs
+
+
+class Answer(BaseModel):
+    text: str
+
+
+def test_a_request_becomes_the_arguments_of_litellms_completion():
+    request = Request(model="m", messages=(Message.user("hi"),))
+    assert dspy_internals.request_kwargs(request, "chat") == {"messages": [{"role": "user", "content": "hi"}]}
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"), [(litellm.RateLimitError, RateLimitError), (litellm.InternalServerError, ServerError)]
+)
+def test_litellms_errors_become_those_that_pacing_knows(error, kind):
+    raised = error(message="no", llm_provider="openai", model="m")
+    assert isinstance(dspy_internals.to_lm15_error(raised, model="m", provider="openai"), kind)
+
+
+def test_dspy_says_nothing_of_an_answer_that_is_cut_off(tmp_path, caplog):
+    scripted.register("model", [scripted.ScriptedAnswer(error="length", answer="The customer", times=2)])
+    lm = build_lm(ModelConfig(model="scripted/model"), seed=1)
+    logging.getLogger(dspy_internals.TRUNCATION_LOGGER).propagate = True
+    with stored_calls(tmp_path), caplog.at_level(logging.WARNING):
+        lm("one")
+        assert any(record.getMessage().startswith(dspy_internals.TRUNCATION_MESSAGE) for record in caplog.records)
+        caplog.clear()
+        with quiet_about_cut_offs():
+            lm("two")
+        assert not caplog.records
+
+
+def test_the_callback_of_a_model_is_told_what_the_request_leaves_out(tmp_path):
+    """Rollouts are different questions, and the schema is sent as the type that was written."""
+    seen = []
+    scripted.register("model", lambda messages, params: seen.append(params) or '{"text": "fine"}')
+    lm = build_lm(ModelConfig(model="scripted/model"), seed=1)
+    with stored_calls(tmp_path):
+        for rollout in (1, 2, 1):
+            lm("hi", rollout_id=rollout, temperature=1.0, response_format=Answer)
+    assert len(seen) == 2
+    assert "Answer" in str(seen[0]["response_format"])
+    assert isinstance(lm, dspy.LM)
