@@ -190,7 +190,8 @@ def test_the_code_of_the_page_on_notebooks_runs(plain_lm, labeled, finished_proj
     scripted.register("model", answer)  # the finished project has answers of its own
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(dspy, "configure", lambda **_: None)
-    monkeypatch.setattr(dspy, "LM", lambda *_, **__: scripted_reflection())
+    reflection = scripted_reflection()
+    monkeypatch.setattr(dspy, "LM", lambda *_, **__: reflection)
     exec(compile(code, "notebook.md", "exec"), {})
     printed = capsys.readouterr().out
     assert "verified The customer's kettle leaks" in printed

@@ -17,7 +17,7 @@ from arf_programs.estimating.estimate import estimate_run
 from arf_programs.estimating.figures import Range, count_tokens, ordered, price_of, total
 from arf_programs.estimating.history import read_history
 from arf_programs.models import scripted
-from arf_programs.models.lm import ArfLM
+from arf_programs.models.engine import ArfEngine
 from arf_programs.models.providers import declare_model, listed_price
 from arf_programs.runs.folder import RunFolder
 from arf_programs.runs.ledger import Call, read_ledger
@@ -149,7 +149,8 @@ def test_systems_that_are_only_evaluated_need_no_key_and_the_environment_stays_a
     before = dict(os.environ)
     seen = []
     monkeypatch.setattr(
-        "arf_programs.models.lm.ArfLM.__init__", _spy_on(ArfLM.__init__, lambda: seen.append(dict(os.environ)))
+        "arf_programs.models.engine.ArfEngine.__init__",
+        _spy_on(ArfEngine.__init__, lambda: seen.append(dict(os.environ))),
     )
     run = large("evaluate.systems={mini: {model: openai/gpt-4o-mini, api_key_env: NOT_SET_HERE}}")
     made = estimate_run(run, sample=4)
