@@ -13,7 +13,7 @@ from threading import Lock
 from typing import Any
 
 import dspy
-from dspy.clients.provider import Provider, TrainingJob
+from dspy.clients import Provider, TrainingJob
 from dspy.clients.utils_finetune import TrainDataFormat
 
 from arf_programs.config import ModelConfig

@@ -133,28 +133,28 @@ class CallContext:
         return self.session.again and self.answer.replayed
 
 
-_context: ContextVar[CallContext | None] = ContextVar("arf_call_context", default=None)
+call_context: ContextVar[CallContext | None] = ContextVar("arf_call_context", default=None)
 
 
 def current_context() -> CallContext | None:
     """Return the context of the work at hand, or None outside of any."""
-    return _context.get()
+    return call_context.get()
 
 
 @contextmanager
 def calling(context: CallContext) -> Iterator[CallContext]:
     """Make calls to models belong to `context` inside this block."""
-    token = _context.set(context)
+    token = call_context.set(context)
     try:
         yield context
     finally:
-        _context.reset(token)
+        call_context.reset(token)
 
 
 @contextmanager
 def within(**changes: Any) -> Iterator[CallContext | None]:
     """Change parts of the present context inside this block. Without a context, nothing happens."""
-    context = _context.get()
+    context = call_context.get()
     if context is None:
         yield None
         return

@@ -26,7 +26,7 @@ from dspy.utils.callback import BaseCallback
 from pydantic import BaseModel
 
 from arf_programs.models.budget import Need
-from arf_programs.models.context import CallContext, RequestExtras, _context, current_context
+from arf_programs.models.context import CallContext, RequestExtras, call_context, current_context
 from arf_programs.models.dspy_internals import TRUNCATION_LOGGER, TRUNCATION_MESSAGE, request_kwargs, to_lm15_error
 from arf_programs.models.pacing import Pace
 from arf_programs.models.providers import CACHE_MARKS, CACHE_WRITE, import_litellm, listed_price
@@ -256,11 +256,11 @@ class _PassExtras(BaseCallback):
             schema=schema if isinstance(schema, type) and issubclass(schema, BaseModel) else None,
             limit="max_completion_tokens" if "max_completion_tokens" in parameters else "max_tokens",
         )
-        self._tokens[call_id] = _context.set(replace(context, extras=extras))
+        self._tokens[call_id] = call_context.set(replace(context, extras=extras))
 
     def on_lm_end(self, call_id: str, outputs: Any, exception: BaseException | None = None) -> None:
         if (token := self._tokens.pop(call_id, None)) is not None:
-            _context.reset(token)
+            call_context.reset(token)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> _PassExtras:
         return self
