@@ -21,6 +21,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from arf_programs.corpus import LabeledExample, load_seed_taxonomy, parse_conversation, read_labeled_file
+    from arf_programs.models import stored_lm
     from arf_programs.programs import (
         Analyze,
         HolisticAnalysis,
@@ -40,6 +41,7 @@ _HOME = {
     **dict.fromkeys(
         ("LabeledExample", "read_labeled_file", "parse_conversation", "load_seed_taxonomy"), "arf_programs.corpus"
     ),
+    "stored_lm": "arf_programs.models",
     **dict.fromkeys(("LoadedRun", "load_run"), "arf_programs.runs"),
     **dict.fromkeys(("Conversation", "ErrorNote", "Revision", "Summary", "Taxonomy"), "signatures.records"),
     **dict.fromkeys(("Analyze", "HolisticAnalysis", "Judge", "Revise"), "arf_programs.programs"),
@@ -70,6 +72,7 @@ __all__ = [
     "rating_metric",
     "read_labeled_file",
     "revision_metric",
+    "stored_lm",
 ]
 
 

@@ -5,6 +5,7 @@ import contextlib
 import io
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,13 @@ from arf_programs import (
     parse_conversation,
     read_labeled_file,
     revision_metric,
+    stored_lm,
 )
 from arf_programs.models import scripted
 from arf_programs.models.providers import declare_model, register_providers
-from signatures.exceptions import DataError
+from arf_programs.models.scripted_llm import ScriptedLLM
+from arf_programs.runs.ledger import read_ledger
+from signatures.exceptions import ConfigError, DataError
 
 TEXT = "Customer: The kettle from order 4471 leaks.\nAgent: Sorry! A new one arrives on Friday.\nCustomer: Thanks!"
 DRAFT = "The kettle of the customer leaks. The agent promises a refund."
@@ -106,6 +110,53 @@ def test_a_program_without_a_model_finds_what_checks_find():
     found = Analyze(None)(conversation=parse_conversation(TEXT), summary="The order 9999 leaks.").errors
     assert [note.quote for note in found] == ["9999"]
     assert [note.quote for note in checks.run_checks(parse_conversation(TEXT), "The order 9999 leaks.")] == ["9999"]
+
+
+def test_a_stored_model_is_asked_once_and_its_calls_are_booked(tmp_path):
+    scripted.register("model", lambda messages, params: f"answer {len(scripted.calls('model'))}")
+    assert [stored_lm("scripted/model", tmp_path)("Hi") for _ in range(2)] == [["answer 1"], ["answer 1"]]
+    assert [call.cached for call in read_ledger(tmp_path / "calls.jsonl")] == [False, True]
+
+
+def test_a_stored_model_is_asked_once_within_a_running_loop(tmp_path):
+    scripted.register("model", lambda messages, params: f"answer {len(scripted.calls('model'))}")
+
+    async def cell():
+        """As in Jupyter: a cell asks with `await`, and without."""
+        lm = stored_lm("scripted/model", tmp_path)
+        together = await asyncio.gather(lm.acall("Hi"), lm.acall("Hi"))
+        return [*together, lm("Hi")]
+
+    assert asyncio.run(cell()) == [["answer 1"]] * 3
+    assert [call.cached for call in read_ledger(tmp_path / "calls.jsonl")] == [False, True, True]
+
+
+@pytest.mark.parametrize("concurrency", [1, 2])
+def test_threads_share_the_limit_of_a_stored_model(tmp_path, monkeypatch, concurrency):
+    scripted.register("model", lambda messages, params: "answer")
+    lm = stored_lm("scripted/model", tmp_path, concurrency=concurrency)
+    answer_at_once = ScriptedLLM.acompletion
+    running = [0]  # calls under way, after each start and end
+    both = asyncio.Event()
+
+    async def wait_for_the_other(*arguments, **settings):
+        running.append(running[-1] + 1)
+        if running[-1] == 2:
+            both.set()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(both.wait(), timeout=0.3)
+        running.append(running[-1] - 1)
+        return await answer_at_once(*arguments, **settings)
+
+    monkeypatch.setattr(ScriptedLLM, "acompletion", wait_for_the_other)
+    with ThreadPoolExecutor(2) as threads:
+        assert list(threads.map(lm, ("one", "two"))) == [["answer"]] * 2
+    assert max(running) == concurrency
+
+
+def test_wrong_settings_of_a_stored_model_are_named(tmp_path):
+    with pytest.raises(ConfigError, match="concurency"):
+        stored_lm("scripted/model", tmp_path, concurency=2)
 
 
 def test_text_that_is_no_conversation_is_said_to_be_none():
@@ -192,6 +243,7 @@ def test_the_code_of_the_page_on_notebooks_runs(plain_lm, labeled, finished_proj
     monkeypatch.setattr(dspy, "configure", lambda **_: None)
     reflection = scripted_reflection()
     monkeypatch.setattr(dspy, "LM", lambda *_, **__: reflection)
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
     exec(compile(code, "notebook.md", "exec"), {})
     printed = capsys.readouterr().out
     assert "verified The customer's kettle leaks" in printed
