@@ -8,7 +8,9 @@ import json
 import logging
 import re
 import shlex
+import tomllib
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin
@@ -47,6 +49,7 @@ CONFIGURATION, METHOD, ARCHITECTURE, COMPILE, PROBE, COST, SERVING = (
 COMMAND_PAGE, PROVIDERS, RUN_FOLDER, LICENCES = (
     DOCS / f"{n}.md" for n in ("commands", "providers", "run-folder", "licences")
 )
+SOURCES = ("signatures", "arf_programs", "training")
 PAGES = [README, *sorted(DOCS.glob("*.md")), ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md"]
 COMMANDS = typer.main.get_group(app)
 
@@ -320,6 +323,34 @@ def test_the_tree_names_every_room_and_every_folder():
     rooms = {f"{path.parent.relative_to(ROOT)}/" for path in (ROOT / "arf_programs").glob("*/__init__.py")}
     folders = {"signatures/", "arf_programs/", "training/", "examples/", "docs/", "bench/", "tests/"}
     assert rooms | folders | {"arf_programs/pipeline.py"} == set(tree())
+
+
+def figure_of_rooms() -> str:
+    """The rooms from the top down as Mermaid: layers of import-linter's contract, with the phrases of the README."""
+    contracts = tomllib.loads(text_of(ROOT / "pyproject.toml"))["tool"]["importlinter"]["contracts"]
+    (layers,) = (contract["layers"] for contract in contracts if contract.get("containers") == ["arf_programs"])
+    rows = [layer.split(" | ") for layer in layers]
+    phrases = {Path(path).stem: phrase.replace("`", "") for path, phrase in tree().items()}
+    nodes = [f'  {room}["{room}<br>{phrases[room]}"]' for row in rows for room in row]
+    arrows = [f"  {' & '.join(above)} --> {' & '.join(below)}" for above, below in pairwise(rows)]
+    return "\n".join(["flowchart TB", *nodes, *arrows, ""])
+
+
+def test_the_figure_of_rooms_is_that_of_the_contract():
+    (drawn,) = fences(ARCHITECTURE, "mermaid")
+    assert drawn == figure_of_rooms(), f"paste this into {ARCHITECTURE.name}:\n{figure_of_rooms()}"
+
+
+def test_architecture_names_files_and_definitions_that_exist():
+    prose = re.sub(r"^```.*?^```$", "", text_of(ARCHITECTURE), flags=re.MULTILINE | re.DOTALL)
+    bases = (ROOT, ROOT / "arf_programs", ROOT / "arf_programs" / "runner")
+    for path in re.findall(r"`([\w./]+\.(?:py|yaml))`", prose):
+        in_run = path in ("config.yaml", "taxonomy.yaml")
+        assert in_run or "/" not in path or any((base / path).is_file() for base in bases), path
+    adding = prose.partition("## How to add")[2]
+    source = "".join(text_of(path) for package in SOURCES for path in (ROOT / package).rglob("*.py"))
+    for name in re.findall(r"`(_?[A-Z][A-Z_a-z]+|[a-z]+_[a-z_]+)`", adding):
+        assert re.search(rf"\b{name}\b", source), name
 
 
 def test_the_readme_is_short_and_leads_to_every_page():
