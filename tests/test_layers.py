@@ -9,14 +9,16 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("signatures", "arf_programs", "training")
 SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
-# Who may pass keywords on: a question's inputs are named by its signature, and DSPy dictates the others.
+# Who may pass keywords on. A signature names the inputs of a question, a record the settings of a model or the parts of
+# a context, and DSPy the others.
 PASSES_ON = {
     ("adapter.py", "_run"),
     ("asking.py", "ask"),
+    ("context.py", "within"),
     ("edit_sentences.py", "_write_candidates"),
     ("layers.py", "update"),
-    ("lm.py", "acall"),
-    ("lm.py", "copy"),
+    ("engine.py", "lm"),
+    ("lm.py", "stored_lm"),
 }
 HEAVY = {"torch", "transformers", "trl", "peft", "datasets", "litellm", "llguidance"}
 
@@ -64,7 +66,7 @@ def test_the_command_line_imports_nothing_heavy_at_the_top():
 
 def test_litellm_has_one_door():
     """Whoever imports it otherwise may fetch the price map over the network."""
-    allowed = {"providers.py", "scripted_llm.py", "provider.py", "store.py"}
+    allowed = {"providers.py", "scripted_llm.py", "provider.py", "engine.py"}
     for path in SOURCES:
         if "litellm" in {name.partition(".")[0] for name in imports(parse(path))}:
             assert path.name in allowed, path
@@ -72,8 +74,9 @@ def test_litellm_has_one_door():
 
 def test_language_models_are_built_in_one_place():
     for path in SOURCES:
-        built = re.search(r"dspy\.LM\(", path.read_text(encoding="utf-8"))
-        assert not built or path.name == "lm.py", path
+        calls = [node for node in ast.walk(parse(path)) if isinstance(node, ast.Call)]
+        built = any(ast.unparse(call.func) == "dspy.LM" for call in calls)
+        assert not built or path.relative_to(ROOT) == Path("arf_programs/models/engine.py"), path
 
 
 def test_keywords_are_not_passed_on():

@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from arf_programs.config import ModelConfig
+from arf_programs.config import ModelConfig, Strategy
 from arf_programs.corpus import load_seed_taxonomy
 from arf_programs.estimating.recorder import Asked, Recorder
 from arf_programs.estimating.stand_ins import KINDS, Kind, Scene, stand_in_draft
@@ -211,8 +211,8 @@ def _analyzer(run: Run, *, model: bool = True) -> Analyze:
     return analyzer
 
 
-def _reviser(run: Run, **options: Any) -> Revise:
-    reviser = build_reviser(run, **options)
+def _reviser(run: Run, *, strategy: Strategy | None = None, sample: int = 1) -> Revise:
+    reviser = build_reviser(run, strategy=strategy, sample=sample)
     reviser.verify.analyze.checks = False
     return reviser
 
