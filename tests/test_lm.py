@@ -4,7 +4,7 @@ from conftest import stored_calls
 from arf_programs.config.models import ModelConfig
 from arf_programs.models import scripted
 from arf_programs.models.lm import build_lm, check_provider, is_local
-from arf_programs.models.providers import import_litellm, known_model, listed_price
+from arf_programs.models.providers import import_litellm, listed_model, listed_price
 from signatures.exceptions import ConfigError
 
 
@@ -92,9 +92,9 @@ def test_each_sample_of_an_optimizer_has_a_seed_of_its_own(tmp_path):
 
 def test_a_model_that_nobody_knows_stays_unknown_when_its_name_is_declared():
     model = "hosted_vllm/nobody-knows-it"
-    assert known_model(model) is None
+    assert listed_model(model) is None
     build_lm(ModelConfig(model=model, api_base="http://127.0.0.1:1/v1"), seed=17)
     assert import_litellm().get_model_info(model)["litellm_provider"] == "hosted_vllm", "found at once from now on"
-    known_model.cache_clear()
-    assert known_model(model) is None
+    listed_model.cache_clear()
+    assert listed_model(model) is None
     assert listed_price(model) is None

@@ -8,7 +8,7 @@ import pytest
 from dspy.lm15 import InvalidRequestError, RateLimitError, ServerError, TimeoutError
 
 from arf_programs.models.pacing import Breaker, Endpoint, Pace, retry_delay
-from arf_programs.models.rates import AdaptiveLimit, Rate, Room, parse_duration
+from arf_programs.models.rates import AdaptiveLimit, Quota, Rate, parse_duration
 from signatures.exceptions import EndpointError
 
 
@@ -32,9 +32,9 @@ def simulate(limit, *, slots, latency=lambda: 0.2, refused=lambda n: False, call
         end, began, no = heapq.heappop(flying)
         now = end
         if no:
-            limit.refused(in_flight=len(flying) + 1, now=now)
+            limit.record_refusal(in_flight=len(flying) + 1, now=now)
         else:
-            limit.answered(end - began, in_flight=len(flying) + 1, now=now)
+            limit.record_answer(end - began, in_flight=len(flying) + 1, now=now)
     return now, busiest, limit.limit
 
 
@@ -62,7 +62,7 @@ def test_a_queue_that_was_there_from_the_first_call_on_is_found_after_a_while():
     """Latency never grows, as too many were in flight at first: only fewer show that they are enough."""
     limit, limits = AdaptiveLimit(64), []
     for call in range(4000):  # 40 a second, whatever is in flight
-        limit.answered(limit.limit / 40, in_flight=limit.limit, now=call / 40)
+        limit.record_answer(limit.limit / 40, in_flight=limit.limit, now=call / 40)
         limits.append(limit.limit)
     assert set(limits[: 20 * 40]) == {64}
     assert limits[-1] <= 32
@@ -146,65 +146,65 @@ def test_durations_of_headers(text, seconds):
     assert parse_duration(text) == pytest.approx(seconds)
 
 
-def told(headers):
+def wait_after(headers):
     """The wait for a call of 100 tokens after an answer with these headers."""
-    room = Room()
-    room.told(headers, now=1000.0)
-    return room.take(100, now=1000.0)
+    quota = Quota()
+    quota.update(headers, now=1000.0)
+    return quota.take(100, now=1000.0)
 
 
 def test_headers_that_say_that_there_is_no_room():
     full = {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "3s"}
-    assert told(full) == pytest.approx(3)
-    assert told({f"llm_provider-{name}": value for name, value in full.items()}) == pytest.approx(3)
-    assert told({**full, "x-ratelimit-remaining-requests": "7"}) == 0
-    assert told({**full, "x-ratelimit-reset-requests": "1764082800"}) == 60, "a date is not so many seconds"
-    assert told({}) == 0
+    assert wait_after(full) == pytest.approx(3)
+    assert wait_after({f"llm_provider-{name}": value for name, value in full.items()}) == pytest.approx(3)
+    assert wait_after({**full, "x-ratelimit-remaining-requests": "7"}) == 0
+    assert wait_after({**full, "x-ratelimit-reset-requests": "1764082800"}) == 60, "a date is not so many seconds"
+    assert wait_after({}) == 0
 
 
 def test_tokens_that_are_left_must_suffice_for_the_call():
     left = {"x-ratelimit-remaining-tokens": "99", "x-ratelimit-reset-tokens": "6s"}
-    assert told(left) == pytest.approx(6)
-    assert told({**left, "x-ratelimit-remaining-tokens": "100"}) == 0
+    assert wait_after(left) == pytest.approx(6)
+    assert wait_after({**left, "x-ratelimit-remaining-tokens": "100"}) == 0
 
 
 def test_anthropic_tells_the_time_of_the_reset():
     soon = (datetime.now(UTC) + timedelta(seconds=20)).strftime("%Y-%m-%dT%H:%M:%SZ")
     headers = {"x-ratelimit-remaining-tokens": "0", "llm_provider-anthropic-ratelimit-tokens-reset": soon}
-    assert 18 < told(headers) <= 20
+    assert 18 < wait_after(headers) <= 20
 
 
 def test_what_the_headers_leave_is_shared_by_the_calls_that_follow():
-    room = Room()
-    room.told({"x-ratelimit-remaining-requests": "2", "x-ratelimit-reset-requests": "3s"}, now=0.0)
-    assert [room.take(1, now=1.0) for _ in range(3)] == [0, 0, 2]
-    assert room.take(1, now=3.1) == 0
+    quota = Quota()
+    quota.update({"x-ratelimit-remaining-requests": "2", "x-ratelimit-reset-requests": "3s"}, now=0.0)
+    assert [quota.take(1, now=1.0) for _ in range(3)] == [0, 0, 2]
+    assert quota.take(1, now=3.1) == 0
 
 
 def test_a_breaker_opens_after_failures_in_a_row_and_closes_with_an_answer():
     breaker = Breaker(patience=600)
-    assert not any(breaker.failed(float(n), in_flight=1) for n in range(19))
-    assert breaker.failed(19.0, in_flight=1)
+    assert not any(breaker.record_failure(float(n), in_flight=1) for n in range(19))
+    assert breaker.record_failure(19.0, in_flight=1)
     assert breaker.wait(19.0) == 5
     assert breaker.wait(24.0) == 0  # one call tries
     assert breaker.wait(24.0) > 0  # and the others wait
-    breaker.abandoned()
+    breaker.record_abandoned()
     assert breaker.wait(24.0) == 0  # the next one tries
-    breaker.failed(25.0, in_flight=1)
+    breaker.record_failure(25.0, in_flight=1)
     assert breaker.wait(26.0) == pytest.approx(9.0)
     assert not breaker.gave_up(600.0)
     assert breaker.gave_up(700.0)
-    breaker.succeeded()
+    breaker.record_success()
     assert breaker.wait(26.0) == 0
 
 
 def test_a_breaker_pauses_for_as_long_as_the_endpoint_asks_within_its_patience():
     breaker = Breaker(patience=600)
-    assert any(breaker.failed(0.0, in_flight=1, asked=90.0) for _ in range(20))
+    assert any(breaker.record_failure(0.0, in_flight=1, retry_after=90.0) for _ in range(20))
     assert breaker.wait(10.0) == 80
     assert not breaker.gave_up(10.0)
     breaker.wait(90.0)
-    breaker.failed(90.0, in_flight=1, asked=3600.0)
+    breaker.record_failure(90.0, in_flight=1, retry_after=3600.0)
     assert breaker.gave_up(91.0), "nobody waits for an hour"
 
 

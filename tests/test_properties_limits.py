@@ -32,9 +32,9 @@ def test_the_limit_is_never_over_its_ceiling_and_never_under_one(
         for call in range(calls):
             now += pause
             if call < refused * calls:
-                limit.refused(in_flight=limit.limit, now=now)
+                limit.record_refusal(in_flight=limit.limit, now=now)
             else:
-                limit.answered(latency, in_flight=limit.limit, now=now)
+                limit.record_answer(latency, in_flight=limit.limit, now=now)
             assert 1 <= limit.limit <= ceiling
             assert limit.limit == ceiling or not fixed
 
@@ -61,19 +61,19 @@ def test_a_breaker_lets_one_call_try_at_a_time_and_opens_after_failures_alone(
 ) -> None:
     breaker, now, trying = Breaker(600.0), 0.0, False
     for _ in range(failures):
-        breaker.failed(now, in_flight=1)
+        breaker.record_failure(now, in_flight=1)
     assert breaker.is_open == (failures >= 20)
     for event, pause in events:
         now += pause
         if event == "fail":
-            breaker.failed(now, in_flight=1)
+            breaker.record_failure(now, in_flight=1)
             trying = False
         elif event == "succeed":
-            breaker.succeeded()
+            breaker.record_success()
             trying = False
             assert not breaker.is_open
         elif event == "abandon":
-            breaker.abandoned()
+            breaker.record_abandoned()
             trying = False
         elif (wait := breaker.wait(now)) > 0:
             assert breaker.is_open and wait <= 60

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 from pydantic import Field
 
 from arf_programs.config import ModelConfig
-from arf_programs.models import SCRIPTED, import_litellm, is_local, known_model, listed_price
+from arf_programs.models import SCRIPTED, import_litellm, is_local, listed_model, listed_price
 from signatures.records import Record
 
 Source = Literal["sample", "history", "done"]
@@ -127,7 +127,7 @@ def count_tokens(model: str, texts: Sequence[str]) -> Range:
     """
     if model.startswith(SCRIPTED):
         return _exactly(sum(len(text.split()) for text in texts))
-    if not is_local(model) and known_model(model) is not None:
+    if not is_local(model) and listed_model(model) is not None:
         litellm: Any = import_litellm()
         litellm.disable_hf_tokenizer_download = True  # no request, whatever the model
         messages = [{"role": "user", "content": text} for text in texts]
@@ -149,7 +149,7 @@ def price_of(config: ModelConfig) -> tuple[float, float] | None:
 
 def reasons(model: str) -> bool:
     """Whether a model thinks before it answers, by LiteLLM's table. It may then use all of max_tokens."""
-    return not is_local(model) and bool((known_model(model) or {}).get("supports_reasoning"))
+    return not is_local(model) and bool((listed_model(model) or {}).get("supports_reasoning"))
 
 
 def _exactly(count: int) -> Range:

@@ -19,7 +19,7 @@ from arf_programs.models.context import (
 )
 from arf_programs.models.engine import ArfEngine, quiet_about_cut_offs
 from arf_programs.models.lm import EMBEDDED, SCRIPTED, build_lm, check_providers, gives_logprobs, is_local, stored_lm
-from arf_programs.models.providers import declare_model, import_litellm, known_model, listed_price
+from arf_programs.models.providers import declare_model, import_litellm, listed_model, listed_price
 from arf_programs.models.store import Body, CallStore, NoStore, Question, Store, open_store
 from arf_programs.models.terms import check_terms, judge_notes, terms_warnings
 from arf_programs.models.weights import SMOLLM2, is_adapter, resolve_weights, weights_digest
@@ -55,7 +55,7 @@ __all__ = [
     "is_adapter",
     "is_local",
     "judge_notes",
-    "known_model",
+    "listed_model",
     "listed_price",
     "open_store",
     "quiet_about_cut_offs",

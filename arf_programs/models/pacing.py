@@ -1,7 +1,4 @@
-"""Pauses an endpoint that only fails or refuses, and tries it again, one call at a time.
-
-One endpoint as a run sees it: the gate before it, and the one place where its calls are tried again.
-"""
+"""Pace the calls to an endpoint, try failed calls again, and pause an endpoint that only fails."""
 
 from __future__ import annotations
 
@@ -15,20 +12,30 @@ from typing import TypeVar
 
 from dspy.lm15 import RETRYABLE_ERRORS, LM15Error, RateLimitError, TimeoutError
 
-from arf_programs.models.rates import AdaptiveLimit, Rate, Room
+from arf_programs.models.rates import AdaptiveLimit, Quota, Rate
 from signatures.exceptions import EndpointError
+
+Answer = TypeVar("Answer")
 
 _TOLERATED = 20  # failures in a row before the first pause
 _FIRST_PAUSE = 5.0
 _LONGEST_PAUSE = 60.0
+_FIRST_DELAY = 0.5
+_LONGEST_DELAY = 60.0
+_TROUBLED = 0.3  # beyond this share of failures the endpoint is the reason, and not chance
+_RECENT = 0.02  # the weight of one call in that share: about the last fifty count
+_PATIENCE = 600.0  # seconds that a run waits for an endpoint that only fails
 
 
 class Breaker:
-    """Closed while calls succeed. After 20 failures in a row (more, where more are in flight) it is open for 5 seconds,
-    then lets one call try; each try that fails doubles the pause, up to a minute. Where the endpoint asks for a longer
-    pause, it gets that. `gave_up` is true once it has been open for `patience` seconds, or will be at the next try.
+    """A circuit breaker: it opens after 20 failures in a row, and then lets one call at a time try the endpoint.
 
-    Only failures of the endpoint count: no answer, an error of its own, or a refusal for its rate (429).
+    If more than 20 calls are in flight, as many failures are needed. The first pause takes 5 seconds. Each failed try
+    doubles it, up to a minute, or up to the pause that the endpoint asks for. Only failures of the endpoint count: no
+    answer, a server error, or a refusal for its rate (429).
+
+    Args:
+        patience: seconds for which the breaker may be open before `gave_up` is true.
     """
 
     def __init__(self, patience: float) -> None:
@@ -41,33 +48,36 @@ class Breaker:
 
     @property
     def is_open(self) -> bool:
-        """Whether calls are held back."""
+        """Whether calls have to wait."""
         return self._opened is not None
 
-    def succeeded(self) -> None:
-        """A call was answered."""
+    def record_success(self) -> None:
+        """Close the breaker: the endpoint has answered."""
         self._failures, self._opened, self._pause, self._trying = 0, None, _FIRST_PAUSE, False
 
-    def failed(self, now: float, *, in_flight: int, asked: float = 0.0) -> bool:
-        """A call failed, and the endpoint asked for a pause of `asked` seconds; whether this opened the breaker."""
+    def record_failure(self, now: float, *, in_flight: int, retry_after: float = 0.0) -> bool:
+        """Count a failed call, and return whether it opened the breaker.
+
+        `retry_after` is the pause in seconds that the endpoint asked for.
+        """
         self._failures += 1
         if self._opened is not None:
             if self._trying:
                 self._trying = False
                 self._pause = min(_LONGEST_PAUSE, self._pause * 2)
-                self._closed_until_try = now + max(self._pause, asked)
+                self._closed_until_try = now + max(self._pause, retry_after)
             return False
         if self._failures < max(_TOLERATED, in_flight):
             return False
-        self._opened, self._closed_until_try = now, now + max(self._pause, asked)
+        self._opened, self._closed_until_try = now, now + max(self._pause, retry_after)
         return True
 
-    def abandoned(self) -> None:
-        """A call ended without telling anything of the endpoint (cancelled, over budget): another may try."""
+    def record_abandoned(self) -> None:
+        """Let another call try: one ended without the endpoint's doing (cancelled, over budget)."""
         self._trying = False
 
     def wait(self, now: float) -> float:
-        """Seconds before a call may go; 0 lets it go, while open as the one that tries."""
+        """Return the seconds before a call may be sent. While the breaker is open, 0 makes this call the try."""
         if self._opened is None:
             return 0.0
         if not self._trying and now >= self._closed_until_try:
@@ -76,24 +86,13 @@ class Breaker:
         return max(0.05, self._closed_until_try - now)
 
     def gave_up(self, now: float) -> bool:
-        """Whether it has been open for longer than its patience, or the next try lies beyond it."""
+        """Return whether the breaker has been open longer than its patience, or will be at the next try."""
         return self._opened is not None and max(now, self._closed_until_try) - self._opened > self._patience
-
-
-Answer = TypeVar("Answer")
-
-_FIRST_DELAY = 0.5
-_LONGEST_DELAY = 60.0
-_TROUBLED = 0.3  # a share of failures beyond which the endpoint, not chance, is the reason
-_RECENT = 0.02  # weight of a call in that share: the last fifty or so count
-_PATIENCE = 600.0  # seconds for which a run waits for an endpoint that only fails
 
 
 @dataclass(frozen=True)
 class Pace:
-    """What the configuration says of an endpoint's speed. A `local` model runs in this process: no limit is sought for
-    it.
-    """
+    """The limits of a model's configuration. A `local` model runs in this process, and always at its concurrency."""
 
     concurrency: int
     retries: int
@@ -102,7 +101,7 @@ class Pace:
     local: bool = False
 
     def share(self, workers: int) -> Pace:
-        """What is left to one of so many processes."""
+        """Return the pace of one of `workers` processes."""
         return replace(
             self,
             concurrency=max(1, self.concurrency // workers),
@@ -112,7 +111,7 @@ class Pace:
 
 
 class Endpoint:
-    """Gate and retries for the calls to one model at one address. It belongs to one event loop."""
+    """Limits and retries of the calls to one model at one address. It belongs to one event loop."""
 
     def __init__(self, name: str, pace: Pace, *, say: Callable[[str], None] = lambda _: None) -> None:
         self.in_flight = 0
@@ -120,8 +119,8 @@ class Endpoint:
         self._limit = AdaptiveLimit(pace.concurrency, fixed=pace.local)
         self._requests, self._tokens = Rate(pace.requests_per_minute), Rate(pace.tokens_per_minute)
         self._breaker = Breaker(_PATIENCE)
-        self._room = Room()
-        self._failing = 0.0  # share of calls that fail of late
+        self._quota = Quota()
+        self._failing = 0.0  # share of recent calls that failed
         self._answers = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
 
@@ -133,13 +132,20 @@ class Endpoint:
         used: Callable[[Answer], float] | None = None,
         headers: Callable[[Answer], Mapping[str, str]] = lambda _: {},
     ) -> Answer:
-        """What `send` returns, sent again after failures that pass, after a growing delay or the one that the endpoint
-        asks for.
+        """Await `send`, again after each transient failure, and return its answer.
 
-        `tokens` is what the call may use, and `used` reads off an answer what it did; `headers` reads those of an
-        answer. A call is tried `retries` times more; a refusal for the rate (429) is none of these while the endpoint
-        refuses others as well. Raises the last LM15Error, and EndpointError when the endpoint has answered nobody for
-        ten minutes.
+        A failed call is tried `retries` times more, after a growing delay or after the one that the endpoint asks for.
+        Refusals for the rate (429) do not count as tries while the endpoint refuses other calls too.
+
+        Args:
+            send: sends the call once.
+            tokens: how many tokens the call may use.
+            used: reads from an answer how many tokens it used.
+            headers: reads the headers of an answer.
+
+        Raises:
+            LM15Error: the last one, if no try succeeded.
+            EndpointError: the endpoint has answered no call for ten minutes.
         """
         began, tries, failures = self._answers, 0, 0
         error: LM15Error | None = None
@@ -149,24 +155,24 @@ class Endpoint:
                 await self._enter(tokens)
             except EndpointError:
                 if error is not None and self._answers > began:
-                    raise error from None  # others were answered meanwhile: it is this call that fails
+                    raise error from None  # the endpoint answered other calls, so this call is at fault
                 raise
             start = time.monotonic()
             try:
                 answer = await send()
             except LM15Error as problem:
                 error = problem
-                self._failed(error)
+                self._record_failure(error)
                 tries += 1
                 failures += not self._refuses_all(error, since=answers)
-                if failures > self._pace.retries or not _passes(error):
+                if failures > self._pace.retries or not _is_transient(error):
                     raise
                 delay = self._delay(error, tries - 1)
             except BaseException:
-                self._breaker.abandoned()
+                self._breaker.record_abandoned()
                 raise
             else:
-                self._answered(time.monotonic() - start, headers(answer))
+                self._record_answer(time.monotonic() - start, headers(answer))
                 self._tokens.give_back(0.0 if used is None else tokens - used(answer))
                 return answer
             finally:
@@ -174,14 +180,16 @@ class Endpoint:
             await asyncio.sleep(delay)
 
     def _refuses_all(self, error: LM15Error, *, since: int) -> bool:
-        """Whether an error tells of the endpoint's rate, not of the call: most calls are refused, or nothing was
-        answered since it had answered `since` calls. Raises EndpointError where it asks for too long a pause.
+        """Return whether the endpoint refuses every call for its rate, and not only this one.
+
+        So it is when most recent calls failed, or when it has answered no call since its answer number `since`.
+        Raises EndpointError if the endpoint asks for a pause that is too long.
         """
         if not isinstance(error, RateLimitError) or (self._failing <= _TROUBLED and self._answers > since):
             return False
-        if (asked := _asked(error)) > _PATIENCE:
+        if (seconds := _retry_after(error)) > _PATIENCE:
             raise EndpointError(
-                f"{self._name} refuses all calls for {asked:.0f} seconds: run the same command again then; what was "
+                f"{self._name} refuses all calls for {seconds:.0f} seconds: run the same command again then; what was "
                 "answered is kept."
             ) from error
         return True
@@ -190,26 +198,26 @@ class Endpoint:
         if self._failing > _TROUBLED:
             return retry_delay(error, attempt)
         if isinstance(error, TimeoutError):
-            return 0.0  # it has waited as long as the time-out, and the others get their answers
-        # Where most calls succeed, waiting longer and longer would only delay the few that were unlucky twice.
+            return 0.0  # it has waited for the whole time-out, and other calls get their answers
+        # Most calls succeed here. Longer delays would only slow down the few that failed twice by chance.
         return retry_delay(error, min(attempt, 1))
 
     async def _enter(self, tokens: float) -> None:
-        """Wait for a place, for the rates, and for a breaker that is open."""
+        """Wait for a place among the calls in flight, for the rates and quotas, and for an open breaker."""
         if self.in_flight < self._limit.limit:
             self.in_flight += 1
         else:
             place = asyncio.get_running_loop().create_future()
             self._waiting.append(place)
-            await self._place_given(place)
+            await self._wait_for_place(place)
         try:
-            await self._wait_for_room(tokens)
+            await self._wait_for_capacity(tokens)
         except BaseException:
             self._leave()
             raise
 
-    async def _place_given(self, place: asyncio.Future[None]) -> None:
-        """Whoever leaves gives places away, already counted as in flight, so that nobody overtakes those who wait."""
+    async def _wait_for_place(self, place: asyncio.Future[None]) -> None:
+        """Wait until `_leave` hands over a place. It is counted as in flight there, so no call overtakes this one."""
         try:
             await place
         except BaseException:
@@ -217,7 +225,7 @@ class Endpoint:
                 self._leave()
             raise
 
-    async def _wait_for_room(self, tokens: float) -> None:
+    async def _wait_for_capacity(self, tokens: float) -> None:
         now = time.monotonic()
         if (booked := max(self._requests.reserve(1, now), self._tokens.reserve(tokens, now))) > 0:
             await asyncio.sleep(booked)
@@ -230,7 +238,7 @@ class Endpoint:
             if (pause := self._breaker.wait(time.monotonic())) <= 0:
                 break
             await asyncio.sleep(pause)
-        while (pause := self._room.take(tokens, time.monotonic())) > 0:
+        while (pause := self._quota.take(tokens, time.monotonic())) > 0:
             await asyncio.sleep(pause)
 
     def _leave(self) -> None:
@@ -241,24 +249,26 @@ class Endpoint:
                 self.in_flight += 1
                 place.set_result(None)
 
-    def _answered(self, seconds: float, headers: Mapping[str, str]) -> None:
+    def _record_answer(self, seconds: float, headers: Mapping[str, str]) -> None:
         now = time.monotonic()
         self._answers += 1
         self._failing *= 1 - _RECENT
-        self._limit.answered(seconds, in_flight=self.in_flight, now=now)
+        self._limit.record_answer(seconds, in_flight=self.in_flight, now=now)
         if self._breaker.is_open:
             self._say(f"{self._name} answers again.")
-        self._breaker.succeeded()
-        self._room.told(headers, now)
+        self._breaker.record_success()
+        self._quota.update(headers, now)
 
-    def _failed(self, error: LM15Error) -> None:
+    def _record_failure(self, error: LM15Error) -> None:
         now = time.monotonic()
         self._failing += (1 - self._failing) * _RECENT
         if isinstance(error, RateLimitError | TimeoutError):
-            self._limit.refused(in_flight=self.in_flight, now=now)
-        if not _passes(error):
-            self._breaker.succeeded()  # it answers: that this call will not do
-        elif self._breaker.failed(now, in_flight=self.in_flight, asked=_asked(error)) and not self._pace.local:
+            self._limit.record_refusal(in_flight=self.in_flight, now=now)
+        if not _is_transient(error):
+            self._breaker.record_success()  # the endpoint has answered that the call itself is wrong
+            return
+        opened = self._breaker.record_failure(now, in_flight=self.in_flight, retry_after=_retry_after(error))
+        if opened and not self._pace.local:
             what = "refuses every call" if isinstance(error, RateLimitError) else "only fails"
             self._say(f"{self._name} {what} ({_message(error)}): pausing, and trying again.")
 
@@ -268,25 +278,27 @@ def _message(error: LM15Error) -> str:
     return " ".join(str(error).partition("\n\n  To fix:")[0].split())[:200]
 
 
-def _passes(error: LM15Error) -> bool:
-    """Whether the same call may do later. One with more tokens than a minute allows never will, although OpenAI refuses
-    it with the same 429 as one that comes too soon.
+def _is_transient(error: LM15Error) -> bool:
+    """Return whether the same call may succeed later.
+
+    A call with more tokens than a minute allows never succeeds, but OpenAI refuses it with the same 429.
     """
     return isinstance(error, RETRYABLE_ERRORS) and "request too large" not in str(error).lower()
 
 
-def _asked(error: LM15Error) -> float:
-    """Seconds after which the endpoint asks to be tried again; 0 where it says nothing."""
-    asked: float | None = getattr(error, "retry_after", None)
-    return max(0.0, asked or 0.0)
+def _retry_after(error: LM15Error) -> float:
+    """Return the seconds that the endpoint asks to wait; 0 if it does not say."""
+    seconds: float | None = getattr(error, "retry_after", None)
+    return max(0.0, seconds or 0.0)
 
 
 def retry_delay(error: LM15Error, attempt: int) -> float:
-    """Seconds before try `attempt` + 2: what the endpoint asked for, else a random share of 0.5, 1, 2, ... up to 60.
+    """Return the seconds to wait after failed try `attempt`, counted from 0.
 
-    Full jitter, from half of the delay up (Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015).
+    That is what the endpoint asks for, else a random share, from half up, of 0.5, 1, 2, ... up to 60 seconds
+    (jitter: Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015).
     """
-    if (asked := _asked(error)) > 0:
-        return min(asked, _PATIENCE) * random.uniform(1.0, 1.1)  # noqa: S311
+    if (seconds := _retry_after(error)) > 0:
+        return min(seconds, _PATIENCE) * random.uniform(1.0, 1.1)  # noqa: S311
     longest: float = min(_LONGEST_DELAY, _FIRST_DELAY * 2.0**attempt)
     return longest * random.uniform(0.5, 1.0)  # noqa: S311

@@ -1,7 +1,4 @@
-"""Requests and tokens a minute: those configured, and those that the endpoint tells in its answers.
-
-How many calls may be in flight towards an endpoint, found by trying.
-"""
+"""How fast an endpoint may be asked: rates of the configuration, quotas that it reports, and calls in flight."""
 
 from __future__ import annotations
 
@@ -14,15 +11,30 @@ from typing import NamedTuple
 
 _MINUTE = 60.0
 _KINDS = ("requests", "tokens")
-_LONGEST_WAIT = 60.0  # seconds; after that a call tells more than a header that may mean something else
+_LONGEST_WAIT = 60.0  # seconds; after that a call says more than a header that may mean something else
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 
+# The constants of AdaptiveLimit were chosen by trials against the server in `bench/`.
+_FIRST_LIMIT = 64  # calls in flight
+_WINDOW = 20  # outcomes in a window, at least
+_REFUSED_SHARE = 0.3  # up to this share refusals are chance, and fewer calls in flight would not help
+_SLOWER = 1.5  # at this multiple of the best latency there may be too many calls in flight
+_GAIN = 1.1  # a raise that makes calls slower by this factor must raise the throughput as much
+_LOSS = 0.9  # fewer calls in flight are enough if they keep this share of the throughput
+_FIRST_TRIAL = 4  # windows before the first trial of fewer calls in flight
+_NEXT_TRIAL = 100  # windows between later trials: a trial costs two windows at half the speed
+_TRIAL_AFTER = 20.0  # seconds before a trial, at least: a shorter run gains nothing from it
+_GROWTH = 1.25
+_SHRINK = 0.7
+_HALF = 0.5
+_REMEMBERED = 50  # windows that the best latency is taken from
+
 
 class Rate:
-    """A number a minute, as a bucket that fills evenly and holds one second's worth, but at least one of what is asked.
+    """A limit on requests or tokens a minute: the generic cell rate algorithm (ITU-T I.371).
 
-    (The generic cell rate algorithm, ITU-T I.371: one time from which the next may go.)
+    Unused capacity of up to one second is kept. A single larger amount passes too.
     """
 
     def __init__(self, per_minute: float | None) -> None:
@@ -30,7 +42,7 @@ class Rate:
         self._free_from = 0.0
 
     def reserve(self, amount: float, now: float) -> float:
-        """Book `amount`, and return the seconds to wait before it may go; 0 where there is no limit."""
+        """Book `amount`, and return the seconds to wait before it is sent; 0 without a limit."""
         if not self._per_minute:
             return 0.0
         start = max(self._free_from, now - 1.0)
@@ -38,37 +50,35 @@ class Rate:
         return max(0.0, start - now)
 
     def give_back(self, amount: float) -> None:
-        """Of what was booked, `amount` was not used."""
+        """Release `amount` of what was booked: it was not used."""
         if self._per_minute:
             self._free_from -= amount * _MINUTE / self._per_minute
 
 
-class Room:
-    """Requests and tokens that the endpoint says it has left, by the headers of its last answer.
+class Quota:
+    """The requests and tokens that an endpoint has left, by the headers of its last answer.
 
-    Reads `x-ratelimit-remaining-*` with `x-ratelimit-reset-*` in OpenAI's spelling ("1s", "6m0s", "20ms", or plain
-    seconds), and Anthropic's `anthropic-ratelimit-*-reset` (a date by RFC 3339). Where nothing is told that can be
-    read, and after a minute, there is room.
+    It reads `x-ratelimit-remaining-*` with `x-ratelimit-reset-*` in OpenAI's spelling ("1s", "6m0s", "20ms", or plain
+    seconds), and Anthropic's `anthropic-ratelimit-*-reset` (a date by RFC 3339). Without readable headers, and a minute
+    after the last ones, nothing has to wait.
     """
 
     def __init__(self) -> None:
-        self._left: dict[str, tuple[float, float]] = {}  # by kind: how many, and the time at which there are all again
+        self._left: dict[str, tuple[float, float]] = {}  # by kind: how many, and the time of the reset
 
-    def told(self, headers: Mapping[str, str], now: float) -> None:
-        """An answer came with these headers; `now` is a monotonic clock's."""
-        told = {name.lower().removeprefix("llm_provider-"): value for name, value in headers.items()}
+    def update(self, headers: Mapping[str, str], now: float) -> None:
+        """Read the headers of an answer. `now` is of a monotonic clock."""
+        values = {name.lower().removeprefix("llm_provider-"): value for name, value in headers.items()}
         for kind in _KINDS:
-            left = _number(told.get(f"x-ratelimit-remaining-{kind}", ""))
-            reset = parse_duration(told.get(f"x-ratelimit-reset-{kind}", "")) or _seconds_until(
-                told.get(f"anthropic-ratelimit-{kind}-reset", "")
+            left = _number(values.get(f"x-ratelimit-remaining-{kind}", ""))
+            reset = parse_duration(values.get(f"x-ratelimit-reset-{kind}", "")) or _seconds_until(
+                values.get(f"anthropic-ratelimit-{kind}-reset", "")
             )
             if left is not None and reset > 0:
                 self._left[kind] = (left, now + min(reset, _LONGEST_WAIT))
 
     def take(self, tokens: float, now: float) -> float:
-        """Take a request of so many tokens from what is left and return 0, or return the seconds until there is room
-        again.
-        """
+        """Subtract a request of `tokens` and return 0; if too little is left, return the seconds until the reset."""
         self._left = {kind: (left, reset) for kind, (left, reset) in self._left.items() if reset > now}
         needs = {"requests": 1.0, "tokens": tokens}
         waits = [reset - now for kind, (left, reset) in self._left.items() if left < needs[kind]]
@@ -80,7 +90,7 @@ class Room:
 
 
 def parse_duration(text: str) -> float:
-    """Seconds of "1s", "6m0s", "20ms" or a plain number; 0 for anything else."""
+    """Return the seconds in "1s", "6m0s", "20ms" or a plain number; 0 for anything else."""
     text = text.strip()
     parts = _DURATION.findall(text)
     if parts and "".join(number + unit for number, unit in parts) == text:
@@ -99,85 +109,74 @@ def _number(text: str) -> float | None:
 
 
 def _seconds_until(date: str) -> float:
-    """Seconds until a date by RFC 3339, which has a time zone; 0 for a past one and for anything else."""
+    """Return the seconds until an RFC 3339 date with its time zone; 0 for a past date and for anything else."""
     try:
         return max(0.0, (datetime.fromisoformat(date) - datetime.now(UTC)).total_seconds())
     except (TypeError, ValueError):
         return 0.0
 
 
-_FIRST = 64  # calls in flight to begin with
-_WINDOW = 20  # outcomes, at least, before anything is decided
-_RANDOM = 0.3  # a share of refusals up to here is chance: fewer calls in flight would not mend it
-_SLOWER = 1.5  # times the best latency from which the endpoint may have too many calls in flight
-_GAIN = 1.1  # times as many answers a second must come of more calls in flight, where each is as much slower
-_LOSS = 0.9  # fewer calls in flight are enough where they bring at least so much of the throughput
-_FIRST_TRIAL = 4  # windows after which fewer calls in flight are tried
-_NEXT_TRIAL = 100  # windows from then on: it costs two at half the speed
-_TRIAL_AFTER = 20.0  # seconds, at least: a shorter run has nothing from it
-_GROWTH = 1.25
-_SHRINK = 0.7
-_HALF = 0.5
-_REMEMBERED = 50  # windows whose best latency is the measure
-
-
 class _Window(NamedTuple):
-    """A limit, and what was measured under it: the mean latency in seconds, and calls a second."""
+    """A limit and what was measured under it: the mean latency in seconds, and the throughput in calls a second."""
 
     limit: float
     latency: float
     throughput: float
 
     def only_waits(self, before: _Window) -> bool:
-        """Whether the calls that were added since `before` only wait in the endpoint's queue."""
+        """Return whether the calls added since `before` only wait in the endpoint's queue."""
         return self.latency > _GAIN * before.latency and self.throughput < _GAIN * before.throughput
 
 
 class AdaptiveLimit:
-    """Calls in flight, between 1 and `ceiling`: more while that helps, fewer when the endpoint says or shows no.
+    """A limit on calls in flight, from 1 to `ceiling`, that follows what the endpoint can do.
 
-    Outcomes are judged in windows of as many as are in flight, 20 at least. It doubles as TCP's slow start does until
-    the first sign of congestion, and then grows by a quarter a window. It shrinks, by three tenths, when over three
-    tenths of a window were refused (429) or timed out; calls that fail at random, a few per cent, do not count, as a
-    smaller limit would not help them. Where a raise has made calls slower by a tenth and throughput has not risen by as
-    much, the endpoint is saturated (vLLM queues and never refuses): the limit goes back to what it was. Where latency
-    has grown by half by itself, and from time to time, half as many are tried, and half of these, as long as throughput
-    stays: at first already too many may be in flight. The constants are ours, tried against the server in `bench/`.
-    `fixed` keeps the limit at its ceiling, as for models in this process.
+    Outcomes are judged in windows of at least 20, and of at least as many as may be in flight.
+
+    - Growth: the limit doubles until the first sign of congestion, like TCP's slow start. Then it grows by a quarter a
+      window.
+    - Refusals: it shrinks by three tenths when over three tenths of a window were refused (429) or timed out. A few
+      per cent of failures do not count: they are chance, and a smaller limit would not help.
+    - Saturation: if a raise made calls slower by a tenth and throughput did not rise as much, the limit goes back. vLLM
+      queues calls and never refuses them.
+    - Trials: when latency has grown by half without a raise, and from time to time, the limit is halved as long as
+      throughput stays. Too many calls may have been in flight from the beginning.
+
+    `fixed` keeps the limit at its ceiling, for models in this process.
     """
 
     def __init__(self, ceiling: int, *, fixed: bool = False) -> None:
         self.ceiling = ceiling
         self._fixed = fixed
-        self._limit = float(ceiling if fixed else min(ceiling, _FIRST))
+        self._limit = float(ceiling if fixed else min(ceiling, _FIRST_LIMIT))
         self._slow_start = True
-        self._raised: _Window | None = None  # what the last raise was made from
-        self._lowered: list[_Window] = []  # while fewer are tried: where that began, and what was enough since
+        self._raised: _Window | None = None  # the window before the last raise
+        self._lowered: list[_Window] = []  # during a trial: the window before it, and those that were enough since
         self._best: deque[float] = deque(maxlen=_REMEMBERED)
         self._latencies: list[float] = []
         self._refused = 0
         self._busiest = 0
         self._since: float | None = None
-        self._trial_in = _FIRST_TRIAL  # windows until fewer are tried
-        self._trial_from: float | None = None  # and the time from which they may be
-        self._settling = False  # a window in which the limit was changed tells of both limits
+        self._trial_in = _FIRST_TRIAL  # windows until the next trial
+        self._trial_from: float | None = None  # the earliest time of the next trial
+        self._settling = False  # a window in which the limit changed measures both limits
 
     @property
     def limit(self) -> int:
-        """Calls that may be in flight now."""
+        """The number of calls that may be in flight now."""
         return max(1, int(self._limit))
 
-    def answered(self, seconds: float, *, in_flight: int, now: float) -> None:
-        """A call was answered after `seconds`, while `in_flight` were under way; `now` is a monotonic clock's."""
+    def record_answer(self, seconds: float, *, in_flight: int, now: float) -> None:
+        """Record an answer after `seconds`, with `in_flight` calls at that time. `now` is of a monotonic clock."""
         self._latencies.append(seconds)
-        self._note(in_flight, now)
+        self._record(in_flight, now)
 
-    def refused(self, *, in_flight: int, now: float) -> None:
-        """A call was refused for its rate, or was not answered in time."""
+    def record_refusal(self, *, in_flight: int, now: float) -> None:
+        """Record a call that was refused for its rate, or not answered in time."""
         self._refused += 1
-        self._note(in_flight, now)
+        self._record(in_flight, now)
 
-    def _note(self, in_flight: int, now: float) -> None:
+    def _record(self, in_flight: int, now: float) -> None:
         if self._fixed:
             self._latencies.clear()
             return
@@ -190,7 +189,7 @@ class AdaptiveLimit:
 
     def _decide(self, seconds: float, now: float) -> None:
         settling, self._settling = self._settling, False
-        if self._refused > _RANDOM * (len(self._latencies) + self._refused):
+        if self._refused > _REFUSED_SHARE * (len(self._latencies) + self._refused):
             self._slow_start, self._raised, self._lowered = False, None, []
             self._limit = max(1.0, self._limit * _SHRINK)
         elif not settling or (self._slow_start and not self._lowered):
@@ -219,7 +218,7 @@ class AdaptiveLimit:
         return self._trial_in <= 0 and self._trial_from is not None and now >= self._trial_from
 
     def _judge_fewer(self, window: _Window) -> None:
-        """Go on while fewer are enough; else back to twice as many as were, so that the endpoint never idles."""
+        """Halve the limit again if it was enough; else go back to twice the last that was, so no endpoint idles."""
         enough = window.throughput >= _LOSS * self._lowered[0].throughput
         self._slow_start = self._slow_start and not enough
         if enough and self.limit > 1:
