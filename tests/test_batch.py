@@ -344,7 +344,7 @@ def test_a_run_that_died_between_upload_and_answer_looks_whether_its_batch_exist
         key = key_of_line(client.api_base, body)
         line = json.dumps({"custom_id": key, "method": "POST", "url": "/v1/chat/completions", "body": body})
         file_id = await client.upload([line.encode() + b"\n"])
-        sender.journal.uploaded(file_id, client.model, client.api_base, (key,))
+        sender.journal.record_upload(file_id, client.model, client.api_base, (key,))
         if heard:
             await client.submit(file_id, may_exist=False)
         answer = await bench.sender().send(request("row"))
@@ -370,7 +370,7 @@ def test_answers_on_disk_need_no_server(run):
 
 def test_a_job_of_another_endpoint_is_not_waited_for(run):
     async def work(bench: Bench) -> None:
-        BatchJournal(bench.path).uploaded("file-elsewhere", MODEL, "http://127.0.0.1:9/v1", ("a" * 64,))
+        BatchJournal(bench.path).record_upload("file-elsewhere", MODEL, "http://127.0.0.1:9/v1", ("a" * 64,))
         await bench.sender().send(request("row"), key="a" * 64)
         assert bench.server.stats()["requests"] == 1
         assert [job["state"] for job in jobs(bench.path)] == ["uploaded", "uploaded", "submitted", "done"]
@@ -381,7 +381,9 @@ def test_a_job_of_another_endpoint_is_not_waited_for(run):
 def test_a_batch_that_the_provider_has_forgotten_is_sent_anew(run):
     async def work(bench: Bench) -> None:
         journal = BatchJournal(bench.path)
-        journal.submitted(journal.uploaded("file-1", MODEL, bench.server.base_url, ("a" * 64,)), "batch_gone")
+        journal.record_submission(
+            journal.record_upload("file-1", MODEL, bench.server.base_url, ("a" * 64,)), "batch_gone"
+        )
         await sent_until_it_passes(bench.sender(), "row", key="a" * 64)
         assert bench.server.stats()["requests"] == 1
         assert [job["state"] for job in jobs(bench.path)][2:] == ["lost", "uploaded", "submitted", "done"]
@@ -434,13 +436,13 @@ def test_the_journal_holds_no_key_and_no_prompt_and_results_are_fetched_once(run
 
 def test_a_half_written_line_of_the_journal_costs_that_line_alone(tmp_path):
     journal = BatchJournal(tmp_path / "batches.jsonl")
-    journal.uploaded("file-1", MODEL, None, ("a" * 64,))
+    journal.record_upload("file-1", MODEL, None, ("a" * 64,))
     journal.close()
     with (tmp_path / "batches.jsonl").open("a") as file:
         file.write('{"file_id": "file-2", "sta')
     again = BatchJournal(tmp_path / "batches.jsonl")
     assert again.job_of("a" * 64, MODEL, None).file_id == "file-1"
-    again.uploaded("file-3", MODEL, None, ("b" * 64,))
+    again.record_upload("file-3", MODEL, None, ("b" * 64,))
     assert BatchJournal(tmp_path / "batches.jsonl").job_of("b" * 64, MODEL, None).file_id == "file-3"
 
 

@@ -1,14 +1,13 @@
-"""Refuses folders on network file systems, where SQLite's locks do not hold and answers would be lost.
+"""The files of the store: answers as texts by their key (diskcache), and the ledger of all calls.
 
-How diskcache lays down texts: as they are, and never as a pickle.
-
-The files of the store: answers as texts by their key, and the ledger of all calls. One process owns them at a time
-or, on one machine, several share them.
+Several processes of one machine may share them. Folders on network file systems are refused: SQLite's locks do not work
+there, and answers would be lost.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -18,85 +17,16 @@ from diskcache.core import MODE_PICKLE, UNKNOWN
 from arf_programs.runs import Call, JsonlAppender
 from signatures.exceptions import ConfigError, DataError
 
-_NETWORK = {
-    "nfs",
-    "nfs4",
-    "cifs",
-    "smb3",
-    "smbfs",
-    "9p",
-    "afs",
-    "ceph",
-    "glusterfs",
-    "lustre",
-    "beegfs",
-    "gpfs",
-    "ncpfs",
-}
+_NETWORK = re.compile(r"nfs4?|cifs|smb3|smbfs|9p|afs|ceph|glusterfs|lustre|beegfs|gpfs|ncpfs|fuse\..*")
 _MOUNTS = Path("/proc/self/mountinfo")
-
-
-def refuse_network_folder(folder: Path, mounts: Path = _MOUNTS) -> None:
-    """Raise ConfigError where `folder` lies on a network file system; says nothing where the system does not tell."""
-    kind = file_system(folder, mounts)
-    if kind in _NETWORK or kind.startswith("fuse."):
-        raise ConfigError(
-            f"{folder} is on a network file system ({kind}), where several processes cannot safely share the store of "
-            "answers: set calls_dir to a folder on a local disk (the rest of the run may stay where it is)."
-        )
-
-
-def file_system(folder: Path, mounts: Path = _MOUNTS) -> str:
-    """The type of the file system that holds `folder`, as Linux names it; empty where it is not told."""
-    try:
-        lines = mounts.read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return ""
-    wanted = folder.resolve()
-    found = [(point, kind) for point, kind in map(_mount, lines) if wanted.is_relative_to(point)]
-    return max(found, key=lambda item: len(item[0].parts), default=(Path("/"), ""))[1]
-
-
-def _mount(line: str) -> tuple[Path, str]:
-    """Mount point and type in a line of mountinfo, proc(5): `id parent dev root POINT options - TYPE source`."""
-    before, _, after = line.partition(" - ")
-    point = before.split(" ")[4] if before.count(" ") >= 4 else "/nowhere"
-    return Path(os.fsdecode(point.encode().decode("unicode_escape"))), after.split(" ")[0]
-
-
-class TextDisk(diskcache.Disk):  # type: ignore[misc, unused-ignore]
-    """Keys and values are texts; a pickle that somebody has put into the folder is not opened."""
-
-    def get(self, key: Any, raw: bool) -> Any:
-        """The key. Raises DataError for a pickled one."""
-        if not raw:
-            raise DataError(
-                f"{self._directory}: holds what ARF did not write: remove the folder, or name another calls_dir."
-            )
-        return super().get(key, raw)
-
-    def store(self, value: Any, read: bool, key: Any = UNKNOWN) -> Any:
-        """How a text is kept. Raises TypeError for anything else."""
-        if not isinstance(value, str):
-            raise TypeError(f"a text is wanted, not a {type(value).__name__}")
-        return super().store(value, read, key)
-
-    def fetch(self, mode: int, filename: str | None, value: Any, read: bool) -> Any:
-        """The text. Raises DataError for a pickle."""
-        if mode == MODE_PICKLE:
-            raise DataError(
-                f"{self._directory}: holds what ARF did not write: remove the folder, or name another calls_dir."
-            )
-        return super().fetch(mode, filename, value, read)
-
-
 _PAGES = 1024  # of 4 KiB
+_FOREIGN = "{}: holds files that ARF did not write: remove the folder, or name another calls_dir."
 
 
 class AnswerFiles:
-    """Answers under `folder`, which only the owner may read, and calls in the file `ledger`.
+    """Answers under `folder`, which only its owner may read, and calls in the file `ledger`.
 
-    Raises ConfigError where `folder` is on a network file system.
+    Raises ConfigError if `folder` is on a network file system.
     """
 
     def __init__(self, folder: Path, ledger: Path) -> None:
@@ -108,19 +38,19 @@ class AnswerFiles:
             disk=TextDisk,
             eviction_policy="none",
             timeout=60,
-            # Its defaults (32 MB of pages, 64 MB mapped) grow with the store, and an answer is read once.
+            # An answer is read once, so the default caches (32 MB of pages, 64 MB mapped) would only use memory.
             sqlite_cache_size=_PAGES,
             sqlite_mmap_size=0,
         )
         self._ledger = JsonlAppender(ledger)
 
     def find(self, key: str) -> str | None:
-        """The answer under `key`, None if there is none."""
-        found: str | None = self._answers.get(key)
-        return found
+        """Return the answer under `key`; None if there is none."""
+        answer: str | None = self._answers.get(key)
+        return answer
 
     def keep(self, key: str, answer: str) -> None:
-        """Store an answer, in the place of one that is there."""
+        """Store an answer, and replace an earlier one."""
         self._answers.set(key, answer)
 
     def book(self, call: Call) -> None:
@@ -131,3 +61,53 @@ class AnswerFiles:
         """Close the files."""
         self._answers.close()
         self._ledger.close()
+
+
+class TextDisk(diskcache.Disk):  # type: ignore[misc, unused-ignore]
+    """Stores keys and values as texts. It never opens a pickle, which somebody may have put into the folder."""
+
+    def get(self, key: Any, raw: bool) -> Any:
+        """Return a key. Raises DataError for a pickled one."""
+        if not raw:
+            raise DataError(_FOREIGN.format(self._directory))
+        return super().get(key, raw)
+
+    def store(self, value: Any, read: bool, key: Any = UNKNOWN) -> Any:
+        """Store a text. Raises TypeError for anything else."""
+        if not isinstance(value, str):
+            raise TypeError(f"a text is wanted, not a {type(value).__name__}")
+        return super().store(value, read, key)
+
+    def fetch(self, mode: int, filename: str | None, value: Any, read: bool) -> Any:
+        """Return a text. Raises DataError for a pickle."""
+        if mode == MODE_PICKLE:
+            raise DataError(_FOREIGN.format(self._directory))
+        return super().fetch(mode, filename, value, read)
+
+
+def refuse_network_folder(folder: Path, mounts: Path = _MOUNTS) -> None:
+    """Raise ConfigError if `folder` is on a network file system. An unknown file system passes."""
+    kind = file_system(folder, mounts)
+    if _NETWORK.fullmatch(kind):
+        raise ConfigError(
+            f"{folder} is on a network file system ({kind}), where several processes cannot safely share the store of "
+            "answers: set calls_dir to a folder on a local disk (the rest of the run may stay where it is)."
+        )
+
+
+def file_system(folder: Path, mounts: Path = _MOUNTS) -> str:
+    """Return the type of the file system that holds `folder`, as Linux names it; empty if it is unknown."""
+    try:
+        lines = mounts.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return ""
+    wanted = folder.resolve()
+    holding = [(point, kind) for point, kind in map(_mount, lines) if wanted.is_relative_to(point)]
+    return max(holding, key=lambda item: len(item[0].parts), default=(Path("/"), ""))[1]
+
+
+def _mount(line: str) -> tuple[Path, str]:
+    """Read mount point and type from a line of mountinfo, proc(5): `id parent dev root POINT options - TYPE source`."""
+    before, _, after = line.partition(" - ")
+    point = before.split(" ")[4] if before.count(" ") >= 4 else "/nowhere"
+    return Path(os.fsdecode(point.encode().decode("unicode_escape"))), after.split(" ")[0]

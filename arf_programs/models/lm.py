@@ -1,4 +1,4 @@
-"""The one place that builds a language model: a `dspy.LM` with ARF's engine over LiteLLM."""
+"""Build the `dspy.LM` of a configuration, with ARF's engine, and check that its provider can be reached."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from signatures.exceptions import ConfigError
 
 EMBEDDED = "embedded/"
 SCRIPTED = "scripted/"
-_PER_MILLION = 1e-6
+_LOGPROBS = {"logprobs", "top_logprobs"}
 
 
 def build_lm(config: ModelConfig, *, seed: int, context: CallContext | None = None) -> dspy.LM:
-    """Build the model of a role. It is asked within a run, or within `context`.
+    """Build the model of a role, for calls within a run or within `context`.
 
-    `seed` goes to embedded models, which respect it; others take theirs from `parameters`. Raises ConfigError when the
-    environment lacks the key that the configuration names, or nobody serves the model.
+    `seed` is for embedded models; others take theirs from `parameters`. Raises ConfigError if the environment lacks
+    the key that the configuration names, or if LiteLLM does not know the model's provider.
     """
     register_providers()
     check_provider(config)
@@ -46,10 +46,10 @@ def build_lm(config: ModelConfig, *, seed: int, context: CallContext | None = No
     if config.api_base:
         parameters["api_base"] = config.api_base
     if config.api_key_env:
-        parameters["api_key"] = key_of(config)
+        parameters["api_key"] = read_key(config)
     if config.cache_marks:
         parameters[CACHE_MARKS] = marks_before_the_question()
-    engine = ArfEngine(config.model, pace=pace_of(config), parameters=parameters, context=context)
+    engine = ArfEngine(config.model, pace=_pace(config), parameters=parameters, context=context)
     return engine.lm(temperature=config.temperature, max_tokens=config.max_tokens)
 
 
@@ -69,30 +69,8 @@ def stored_lm(model: str, folder: str | Path, *, seed: int = 17, **settings: Any
     return build_lm(config, seed=seed, context=CallContext(Session(store, background=True), stage="notebook"))
 
 
-def pace_of(config: ModelConfig) -> Pace:
-    """How fast the model may be asked, by its configuration."""
-    return Pace(
-        concurrency=config.concurrency,
-        retries=config.retries,
-        requests_per_minute=config.requests_per_minute,
-        tokens_per_minute=config.tokens_per_minute,
-        local=is_local(config.model),
-    )
-
-
-def key_of(config: ModelConfig) -> str:
-    """The key from the environment. Raises ConfigError when it is not set."""
-    name = config.api_key_env or ""
-    key = os.environ.get(name, "").strip()
-    if not key:
-        raise ConfigError(f"{config.model}: the environment variable {name} is not set: `export {name}=...`")
-    return key
-
-
 def check_provider(config: ModelConfig) -> None:
-    """Raise ConfigError when LiteLLM knows no provider of the model, the provider's one key is not set, or it takes no
-    cache marks although they are asked for.
-    """
+    """Raise ConfigError for an unknown provider, a missing key, or cache marks that the model does not take."""
     if config.cache_marks:
         check_cache_marks(config)
     if is_local(config.model):
@@ -105,12 +83,12 @@ def check_provider(config: ModelConfig) -> None:
             f"{config.model}: LiteLLM knows no such model: write provider/model, e.g. openai/gpt-4o-mini."
         ) from None
     if config.api_key_env:
-        key_of(config)
+        read_key(config)
         return
-    if "api_key" in config.parameters:  # given by code: a configuration may not hold a key
+    if "api_key" in config.parameters:  # from code: a configuration must not hold a key
         return
     missing = litellm.validate_environment(config.model)["missing_keys"]
-    # Of several variables (a cloud's credentials) not all are needed, and some have other sources.
+    # A cloud has several variables for its credentials. Not all are needed, and some have other sources.
     if len(missing) == 1 and missing[0].endswith("_API_KEY"):
         raise ConfigError(
             f"{config.model}: the environment variable {missing[0]} is not set: export it, or name another in "
@@ -119,7 +97,7 @@ def check_provider(config: ModelConfig) -> None:
 
 
 def check_providers(models: Iterable[ModelConfig]) -> None:
-    """Raise ConfigError with what `check_provider` says of these models, all at once."""
+    """Raise ConfigError with the problems of all these models, as `check_provider` finds them."""
     problems: list[str] = []
     for config in models:
         try:
@@ -131,37 +109,14 @@ def check_providers(models: Iterable[ModelConfig]) -> None:
 
 
 def is_local(model: str) -> bool:
-    """Whether a model string is served in this process, without key or network."""
+    """Return whether a model runs in this process, without key or network."""
     return model.startswith((EMBEDDED, SCRIPTED))
 
 
-def _declare(config: ModelConfig) -> None:
-    priced = config.input_price is not None and config.output_price is not None
-    if not (priced or config.json_schema is not None or is_local(config.model)):
-        declare_name(config.model)  # beyond that, LiteLLM's own table knows best
-        return
-    declare_model(
-        config.model,
-        json_schema=is_local(config.model) if config.json_schema is None else config.json_schema,
-        input_price=_per_token(config.input_price, config.model),
-        output_price=_per_token(config.output_price, config.model),
-    )
-
-
-def _per_token(per_million: float | None, model: str) -> float | None:
-    """USD a token; None leaves LiteLLM's own price in place, and what runs in this process costs nothing."""
-    if per_million is None:
-        return 0.0 if is_local(model) else None
-    return per_million * _PER_MILLION
-
-
-_PARAMETERS = {"logprobs", "top_logprobs"}
-
-
 def gives_logprobs(config: ModelConfig) -> bool:
-    """Whether to ask a model for log-probabilities: as configured, else as LiteLLM's table says of its provider.
+    """Return whether to ask a model for log-probabilities: as configured, else as LiteLLM's table says.
 
-    Embedded models give them; scripted ones give them with the answers that carry some, so both are asked.
+    Embedded models give them. Scripted ones give them with some answers. So both are asked.
     """
     if config.logprobs is not None:
         return config.logprobs
@@ -172,4 +127,43 @@ def gives_logprobs(config: ModelConfig) -> bool:
         name, provider, _, _ = litellm.get_llm_provider(config.model, api_base=config.api_base)
     except litellm.BadRequestError:
         return False
-    return set(litellm.get_supported_openai_params(model=name, custom_llm_provider=provider) or ()) >= _PARAMETERS
+    return set(litellm.get_supported_openai_params(model=name, custom_llm_provider=provider) or ()) >= _LOGPROBS
+
+
+def _pace(config: ModelConfig) -> Pace:
+    return Pace(
+        concurrency=config.concurrency,
+        retries=config.retries,
+        requests_per_minute=config.requests_per_minute,
+        tokens_per_minute=config.tokens_per_minute,
+        local=is_local(config.model),
+    )
+
+
+def read_key(config: ModelConfig) -> str:
+    """Return the key from the environment variable that `api_key_env` names. Raises ConfigError if it is not set."""
+    name = config.api_key_env or ""
+    key = os.environ.get(name, "").strip()
+    if not key:
+        raise ConfigError(f"{config.model}: the environment variable {name} is not set: `export {name}=...`")
+    return key
+
+
+def _declare(config: ModelConfig) -> None:
+    priced = config.input_price is not None and config.output_price is not None
+    if not (priced or config.json_schema is not None or is_local(config.model)):
+        declare_name(config.model)  # the rest is in LiteLLM's own table
+        return
+    declare_model(
+        config.model,
+        json_schema=is_local(config.model) if config.json_schema is None else config.json_schema,
+        input_price=_per_token(config.input_price, config.model),
+        output_price=_per_token(config.output_price, config.model),
+    )
+
+
+def _per_token(per_million: float | None, model: str) -> float | None:
+    """Return the price in USD a token. None keeps LiteLLM's own price. A local model costs nothing."""
+    if per_million is None:
+        return 0.0 if is_local(model) else None
+    return per_million * 1e-6

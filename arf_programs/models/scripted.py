@@ -1,15 +1,15 @@
-"""`scripted/NAME`: a LiteLLM provider that answers from a file or a function, and remembers what it was asked.
+"""Scripts of answers for `scripted/NAME` models: from a file or a function, with a record of the calls.
 
-`scripted/PATH` reads answers from a JSONL or YAML file (a list), each row with
-- `answer`: a text, or anything else, which is then dumped as JSON;
-- `match` (optional): a substring of the prompt, or a regular expression found in it. Such a row answers as often as it
-  matches, unless `times` limits it; rows without `match` are used up in order, each `times` (1) times;
+`scripted/PATH` reads answers from a JSONL or YAML file (a list). Each row has
+- `answer`: a text, or any other value, which is dumped as JSON;
+- `match` (optional): a substring of the prompt, or a regular expression that it matches. Such a row answers every call
+  that matches, up to `times`. Rows without `match` are used in order, each `times` (1) times;
 - `logprobs` (optional): OpenAI's `content` list for a choice, `[{token, logprob, top_logprobs: [{token, logprob}]}]`,
-  given with the answer where log-probabilities are asked for;
+  which the answer has if the call asks for log-probabilities;
 - `error` (optional): `rate_limit`, `timeout` or `server` to raise LiteLLM's exception, `empty` for a blank answer,
-  `length` for an answer that was cut off.
+  `length` or `content_filter` for an answer that was cut off.
 
-`register("NAME", function)` answers `scripted/NAME` from a function instead. Whoever has no answer left raises.
+`register("NAME", function)` lets a function answer `scripted/NAME`. A call for which there is no answer is an error.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Messages = list[dict[str, Any]]
 
 
 class ScriptedLogprob(BaseModel):
-    """A token with its natural log-probability, and the most probable ones in its place."""
+    """A token with its natural log-probability, and the most probable tokens at its position."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -42,7 +42,7 @@ class ScriptedLogprob(BaseModel):
 
 
 class ScriptedAnswer(BaseModel):
-    """One answer of a script, and when it is given."""
+    """One answer of a script, and the calls that it is for."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -53,13 +53,13 @@ class ScriptedAnswer(BaseModel):
     times: int | None = Field(default=None, ge=1)
 
     def text(self) -> str:
-        """The answer as the model's text."""
+        """Return the answer as the model's text."""
         if self.error == "empty":
             return ""
         return self.answer if isinstance(self.answer, str) else json.dumps(self.answer, ensure_ascii=False)
 
     def matches(self, prompt: str) -> bool:
-        """Whether `match` is in the prompt, as it stands or as a regular expression."""
+        """Return whether the prompt contains `match`, as a substring or as a regular expression."""
         if self.match is None or self.match in prompt:
             return True
         try:
@@ -70,14 +70,14 @@ class ScriptedAnswer(BaseModel):
 
 @dataclass(frozen=True)
 class ScriptedCall:
-    """What a scripted model was asked."""
+    """One call of a scripted model."""
 
     messages: Messages
     params: dict[str, Any]
 
     @property
     def prompt(self) -> str:
-        """The contents of all messages, line after line."""
+        """The contents of all messages, each on new lines."""
         return "\n".join(str(message.get("content") or "") for message in self.messages)
 
 
@@ -86,7 +86,7 @@ ScriptedFunction = Callable[[Messages, dict[str, Any]], "str | dict[str, Any] | 
 
 @dataclass
 class _Script:
-    """Answers with what is left of each, or a function."""
+    """A list of answers with the number of times that each was used, or a function."""
 
     answers: list[ScriptedAnswer] = field(default_factory=list)
     function: ScriptedFunction | None = None
@@ -94,7 +94,7 @@ class _Script:
     calls: list[ScriptedCall] = field(default_factory=list)
 
     def take(self, call: ScriptedCall) -> ScriptedAnswer | None:
-        """Record the call, and use up the first answer that fits: those with a `match` come first."""
+        """Record the call, and use the first answer that fits it. Answers with `match` come before those without."""
         self.calls.append(call)
         for index in sorted(range(len(self.answers)), key=lambda i: self.answers[i].match is None):
             answer = self.answers[index]
@@ -112,8 +112,8 @@ _lock = threading.Lock()
 def register(name: str, answers: ScriptedFunction | list[Any]) -> None:
     """Let `scripted/<name>` answer from a function of messages and parameters, or from a list of answers in order.
 
-    A function returns a text, an object of JSON or a `ScriptedAnswer`, `None` if it has no answer, or raises. Items of
-    a list are `ScriptedAnswer`s or answers themselves. Replaces what had the name before, and forgets its calls.
+    A function returns a text, a JSON object, a `ScriptedAnswer`, or None if it has no answer. Items of a list are
+    texts, JSON values or `ScriptedAnswer`s. An earlier script of this name is replaced, and its calls are forgotten.
     """
     script = _Script(function=answers) if callable(answers) else _Script([_as_answer(answer) for answer in answers])
     with _lock:
@@ -121,28 +121,28 @@ def register(name: str, answers: ScriptedFunction | list[Any]) -> None:
 
 
 def calls(name: str) -> list[ScriptedCall]:
-    """The calls of `scripted/<name>` so far, oldest first."""
+    """Return the calls of `scripted/<name>` so far, oldest first."""
     with _lock:
         return list(_scripts[name].calls) if name in _scripts else []
 
 
 def answer(name: str, call: ScriptedCall) -> ScriptedAnswer:
-    """What `scripted/<name>` answers to `call`, which is recorded.
+    """Record a call, and return the answer of `scripted/<name>`.
 
-    Raises `ModelError` when there is no such script or no answer left, and whatever a function raises.
+    Raises ModelError if there is no such script or no answer left, and whatever a function raises.
     """
     with _lock:
         if name not in _scripts:
-            _scripts[name] = _Script(_answers_of_file(name))
+            _scripts[name] = _Script(_read_file(name))
         script = _scripts[name]
-        found = script.take(call)
+        scripted = script.take(call)
         number = len(script.calls)
     if script.function is not None:
-        told = script.function(call.messages, call.params)
-        found = None if told is None else _as_answer(told)
-    if found is None:
+        result = script.function(call.messages, call.params)
+        scripted = None if result is None else _as_answer(result)
+    if scripted is None:
         raise ModelError(f"scripted/{name} has no answer left for call {number}, which asks: ...{call.prompt[-300:]}")
-    return found
+    return scripted
 
 
 def clear() -> None:
@@ -151,7 +151,7 @@ def clear() -> None:
         _scripts.clear()
 
 
-def _answers_of_file(name: str) -> list[ScriptedAnswer]:
+def _read_file(name: str) -> list[ScriptedAnswer]:
     path = Path(name).expanduser()
     if not path.is_file():
         raise ModelError(f"scripted/{name} is neither a file nor registered with arf_programs.models.scripted.register")
@@ -159,7 +159,7 @@ def _answers_of_file(name: str) -> list[ScriptedAnswer]:
 
 
 def read_answers(path: Path) -> list[ScriptedAnswer]:
-    """The rows of a JSONL or YAML file; raises `DataError`, with the place, for what is no answer."""
+    """Read the answers of a JSONL or YAML file. Raises DataError with the place of a row that is no answer."""
     try:
         text = path.read_text("utf-8")
         if path.suffix in (".yaml", ".yml"):

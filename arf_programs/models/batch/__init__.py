@@ -1,1 +1,1 @@
-"""Sends calls through the batch API of a provider that is compatible with OpenAI's."""
+"""Batch mode: calls of all rows are collected and sent through a provider's batch API, in OpenAI's format."""

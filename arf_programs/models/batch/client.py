@@ -1,4 +1,4 @@
-"""The provider's files and batches, by LiteLLM: upload, submit, find, look, fetch."""
+"""The client of a provider's batch API, through LiteLLM: upload, submit, look up and download."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _LONGEST_WAIT: Final = 60.0
 
 
 class BatchClient:
-    """Batches of one model at one endpoint. Raises ConfigError for a provider whose batches LiteLLM does not reach.
+    """The batches of one model at one endpoint. Raises ConfigError for a provider without a supported batch API.
 
-    `retries` is how often a request of the client's own (an upload, a look) is tried again after a transient failure.
+    `retries` is how often a request of the client (an upload, a look-up) is tried again after a transient failure.
     """
 
     def __init__(
@@ -38,15 +38,15 @@ class BatchClient:
             )
         self._retries = retries
         self._endpoint: dict[str, Any] = {"custom_llm_provider": self.provider, "api_base": api_base}
-        # A server of one's own may take no key, but OpenAI's client does not start without one.
+        # A private server may take no key, but OpenAI's client does not start without one.
         self._endpoint["api_key"] = api_key or ("no-key" if api_base and self.provider != "azure" else None)
 
     def body_of(self, request: Mapping[str, Any]) -> Body:
-        """The body of a call."""
+        """Return the body of a call."""
         return body_of(request, self.name, self.provider)
 
     async def upload(self, lines: list[bytes]) -> str:
-        """Upload a batch's input; its file id."""
+        """Upload the input of a batch, and return the file id."""
         litellm = import_litellm()
         content = b"".join(lines)
         file = await litellm.acreate_file(
@@ -55,18 +55,20 @@ class BatchClient:
         return str(file.id)
 
     async def submit(self, file_id: str, *, may_exist: bool) -> str:
-        """Submit an uploaded file, once: where an earlier try `may_exist`, it is looked for first. The batch's id."""
+        """Submit an uploaded file once, and return the id of the batch.
+
+        `may_exist` says that an earlier try may have succeeded: then its batch is searched for first.
+        """
         litellm = import_litellm()
         for attempt in range(self._retries + 1):
-            found = await self._find(file_id) if may_exist else None
-            if found:
-                return found
+            if may_exist and (batch_id := await self._find(file_id)):
+                return batch_id
             try:
                 batch = await litellm.acreate_batch(
                     completion_window="24h",
                     endpoint=ENDPOINT,
                     input_file_id=file_id,
-                    max_retries=0,  # a try that failed may have been accepted: it is looked for before the next
+                    max_retries=0,  # a failed try may have been accepted: search for it before the next one
                     **self._endpoint,
                 )
                 return str(batch.id)
@@ -77,19 +79,19 @@ class BatchClient:
                 await asyncio.sleep(min(_WAIT * 2**attempt, _LONGEST_WAIT))
         raise AssertionError("unreachable")
 
-    async def look(self, batch_id: str) -> Any:
-        """The batch as it is now."""
+    async def retrieve(self, batch_id: str) -> Any:
+        """Return the batch with its present status."""
         litellm = import_litellm()
         return await litellm.aretrieve_batch(
             batch_id=batch_id,
             max_retries=self._retries,
-            # Else LiteLLM downloads the results of every finished batch once more, to log what it cost.
+            # Otherwise LiteLLM downloads the results of every finished batch again, to log the cost.
             litellm_metadata={"batch_ignore_default_logging": True},
             **self._endpoint,
         )
 
-    async def results(self, batch: Any) -> bytes:
-        """The lines of an ended batch, those of failed calls included."""
+    async def download(self, batch: Any) -> bytes:
+        """Return the result lines of an ended batch, with those of failed calls."""
         litellm = import_litellm()
         parts = []
         for file_id in (batch.output_file_id, batch.error_file_id):
@@ -99,7 +101,7 @@ class BatchClient:
         return b"\n".join(part for part in parts if part) + b"\n"
 
     async def _find(self, file_id: str) -> str | None:
-        """The id of the batch that works on a file, among the last some thousands."""
+        """Return the id of the batch of a file; None if it is not among the last 5,000 batches."""
         litellm = import_litellm()
         after = None
         for _ in range(_PAGES):
@@ -114,15 +116,15 @@ class BatchClient:
 
 
 def is_transient(error: Exception) -> bool:
-    """Whether a request may succeed when it is tried again: no answer, a limit, or a server error."""
+    """Return whether a request may succeed later: after no answer, a rate limit or a server error."""
     litellm = import_litellm()
     status = getattr(error, "status_code", None)
     unanswered = isinstance(error, litellm.exceptions.openai.APIConnectionError | ConnectionError | TimeoutError)
     return unanswered or status == 429 or (status or 0) >= 500
 
 
-def why_failed(batch: Any) -> tuple[str, str]:
-    """The code and the message of a batch that the provider refused as a whole."""
+def failure_of(batch: Any) -> tuple[str, str]:
+    """Return the error code and the message of a batch that the provider refused."""
     errors = getattr(batch.errors, "data", None) or []
     first = errors[0] if errors else None
     return str(getattr(first, "code", "") or ""), str(getattr(first, "message", "") or f"the batch {batch.status}")

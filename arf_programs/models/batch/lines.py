@@ -1,12 +1,6 @@
-"""From a call to a line of a batch's file, and from a line of its results to an outcome. Pure functions.
+"""The lines of a batch's files in OpenAI's format, and the journal of batches that a killed run continues from.
 
-The lines are OpenAI's (platform.openai.com/docs/api-reference/batch).
-
-
-What a run remembers of its batches, so that a killed one finds them again. No key and no prompt is in it.
-
-A batch is noted when its file is uploaded, that is before it is submitted, again with its id, and when its results
-are on disk. The results stay beside the journal, one file a batch: an answer that arrived is never asked for again.
+The format is at platform.openai.com/docs/api-reference/batch. The journal has no keys of providers and no prompts.
 """
 
 from __future__ import annotations
@@ -15,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,13 +20,13 @@ from arf_programs.runs import JsonlAppender, read_jsonl
 
 Body = dict[str, Any]
 ENDPOINT = "/v1/chat/completions"
-# Said to the client that sends, beside what LiteLLM knows as its own, and not to the model that answers.
+# These are for the client, like the parameters that LiteLLM lists as its own. The model does not get them.
 _OF_CLIENT = {"model", "messages", "base_url", "timeout", "stream", "extra_headers", "rollout_id"}
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one call: the `answer` (a chat completion), or an error with its HTTP status and `message`."""
+    """The result of one call: its `answer` (a chat completion), or an error with HTTP `status` and `message`."""
 
     answer: Body | None = None
     status: int = 200
@@ -39,38 +34,38 @@ class Outcome:
 
 
 def body_of(request: Mapping[str, Any], name: str, provider: str) -> Body:
-    """The body that LiteLLM would send for a call of `acompletion`: the provider's parameters and a JSON schema."""
+    """Return the body that LiteLLM's `acompletion` would send: the provider's parameters and a JSON schema."""
     litellm = import_litellm()
     owned = litellm.types.utils.is_litellm_owned_kwarg
-    asked = {
+    given = {
         key: value for key, value in request.items() if value is not None and key not in _OF_CLIENT and not owned(key)
     }
     parameters = litellm.utils.get_optional_params(
-        model=name, custom_llm_provider=provider, messages=request["messages"], **asked
+        model=name, custom_llm_provider=provider, messages=request["messages"], **given
     )
-    further = parameters.pop("extra_body", None) or {}
-    known = {key: value for key, value in parameters.items() if key not in _OF_CLIENT and not owned(key)}
-    return {"model": name, "messages": request["messages"], **known, **further}
+    extra_body = parameters.pop("extra_body", None) or {}
+    sent = {key: value for key, value in parameters.items() if key not in _OF_CLIENT and not owned(key)}
+    return {"model": name, "messages": request["messages"], **sent, **extra_body}
 
 
 def key_of_line(api_base: str | None, body: Body) -> str:
-    """SHA-256 of a call's endpoint and body."""
+    """Return the SHA-256 of a call's endpoint and body."""
     return hashlib.sha256(json.dumps([api_base, body], sort_keys=True).encode()).hexdigest()
 
 
 def line_of(key: str, body: Body) -> bytes:
-    """One line of a batch's input file."""
+    """Return the line of a call in a batch's input file."""
     line = {"custom_id": key, "method": "POST", "url": ENDPOINT, "body": body}
     return json.dumps(line, ensure_ascii=False).encode() + b"\n"
 
 
 def key_in(line: bytes) -> str:
-    """The key of a line of results."""
+    """Return the key of a result line."""
     return str(json.loads(line)["custom_id"])
 
 
 def outcome_of(line: bytes) -> Outcome:
-    """What a line of results says. An expired or cancelled call has status 408."""
+    """Read a result line. An expired or cancelled call has status 408."""
     entry = json.loads(line)
     response = entry.get("response") or {}
     body = response.get("body") or {}
@@ -83,7 +78,7 @@ def outcome_of(line: bytes) -> Outcome:
 
 
 def response_of(answer: Body, model: str, discount: float) -> Any:
-    """The answer as LiteLLM's ModelResponse, with its price: `discount` times the live one, None where unknown."""
+    """Return the answer as LiteLLM's ModelResponse. Its price, if known, is `discount` times that of a live call."""
     litellm = import_litellm()
     response = litellm.ModelResponse(**answer)
     try:
@@ -95,7 +90,7 @@ def response_of(answer: Body, model: str, discount: float) -> Any:
 
 
 def error_of(outcome: Outcome, model: str, provider: str) -> Exception:
-    """The error that LiteLLM raises for such a status in a live call."""
+    """Return the error that LiteLLM raises for such a status in a live call."""
     litellm = import_litellm()
     kinds = {
         400: litellm.BadRequestError,
@@ -107,17 +102,13 @@ def error_of(outcome: Outcome, model: str, provider: str) -> Exception:
         503: litellm.ServiceUnavailableError,
     }
     message = f"in a batch: {outcome.message}"
-    kind = kinds.get(outcome.status)
-    if kind is None:
-        status = outcome.status
-        unknown: Exception = litellm.APIError(status_code=status, message=message, llm_provider=provider, model=model)
-        return unknown
-    known: Exception = kind(message=message, model=model, llm_provider=provider)
-    return known
+    kind = kinds.get(outcome.status) or partial(litellm.APIError, status_code=outcome.status)
+    error: Exception = kind(message=message, model=model, llm_provider=provider)
+    return error
 
 
 def as_litellm(error: Exception, model: str, provider: str) -> Exception:
-    """A failure of the batch's own requests, as LiteLLM names it: its files calls let OpenAI's errors through."""
+    """Return the LiteLLM error for a failed request of the client. LiteLLM's file calls raise OpenAI's errors."""
     litellm = import_litellm()
     status = getattr(error, "status_code", None)
     if status:
@@ -129,7 +120,7 @@ def as_litellm(error: Exception, model: str, provider: str) -> Exception:
 
 
 def chunk(sizes: Iterable[tuple[str, int]], max_requests: int, max_bytes: int) -> Iterator[str]:
-    """The first keys whose lines (their sizes in bytes) fit one file; at least one."""
+    """Yield the first keys whose lines fit in one file, at least one. `sizes` are keys with their bytes."""
     total = 0
     for count, (key, size) in enumerate(sizes):
         total += size
@@ -142,9 +133,9 @@ State = Literal["uploaded", "submitted", "done", "lost"]
 
 
 class Job(BaseModel):
-    """One line of `batches.jsonl`; a later line of the same file id takes the earlier one's place.
+    """One line of `batches.jsonl`. A later line of the same file id replaces the earlier one.
 
-    `keys`, the calls in it, are written with the first line only.
+    Only the first line has `keys`, the calls of the batch.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -158,7 +149,11 @@ class Job(BaseModel):
 
 
 class BatchJournal:
-    """The jobs in `path`, and their results in the folder beside it that is named like it without the ending."""
+    """The jobs in `path`, with their results in the folder beside it (`batches/` for `batches.jsonl`).
+
+    A job is recorded when its file is uploaded (before it is submitted), when it has an id, and when its results are on
+    disk. The results stay there, one file a batch, so an answer that arrived is never paid for again.
+    """
 
     def __init__(self, path: Path) -> None:
         self._results = path.with_suffix("")
@@ -167,25 +162,26 @@ class BatchJournal:
         self._offsets: dict[str, dict[str, int]] = {}
         if path.exists():
             for line in read_jsonl(path, Job, ignore_half_line=True):
-                self._take(line)
+                self._add(line)
         self._file = JsonlAppender(path)
 
     def job_of(self, key: str, model: str, api_base: str | None) -> Job | None:
-        """The last job of this model and endpoint that a call is in, unless that job is lost."""
+        """Return the last job with this call for a model at an endpoint; None if there is none, or if it is lost."""
         job = self._jobs.get(self._by_key.get(key, ""))
-        known = job is not None and job.state != "lost" and (job.model, job.api_base) == (model, api_base)
-        return job if known else None
+        if job is None or job.state == "lost" or (job.model, job.api_base) != (model, api_base):
+            return None
+        return job
 
-    def uploaded(self, file_id: str, model: str, api_base: str | None, keys: tuple[str, ...]) -> Job:
-        """Note a file that is about to be submitted."""
+    def record_upload(self, file_id: str, model: str, api_base: str | None, keys: tuple[str, ...]) -> Job:
+        """Record a file that is about to be submitted."""
         return self._write(Job(file_id=file_id, state="uploaded", model=model, api_base=api_base, keys=keys))
 
-    def submitted(self, job: Job, batch_id: str) -> Job:
-        """Note the provider's id of a job."""
+    def record_submission(self, job: Job, batch_id: str) -> Job:
+        """Record the provider's id of a job."""
         return self._write(job.model_copy(update={"state": "submitted", "batch_id": batch_id}))
 
-    def done(self, job: Job, results: bytes) -> Job:
-        """Keep the lines of a job's results, then note that they are there."""
+    def record_results(self, job: Job, results: bytes) -> Job:
+        """Write the result lines of a job to disk, then record that they are there."""
         self._results.mkdir(parents=True, exist_ok=True)
         self._results.chmod(0o700)
         path = self._path(job)
@@ -194,12 +190,12 @@ class BatchJournal:
         part.replace(path)
         return self._write(job.model_copy(update={"state": "done"}))
 
-    def lost(self, job: Job) -> Job:
-        """Note that a job will bring no results: its calls are to be sent anew."""
+    def record_loss(self, job: Job) -> Job:
+        """Record that a job will have no results: its calls are sent again."""
         return self._write(job.model_copy(update={"state": "lost"}))
 
     def outcome(self, job: Job, key: str) -> Outcome:
-        """What a done job says of a call; one that it says nothing of was never worked on."""
+        """Return the outcome of a call in a done job. A call without a result line has status 408."""
         if job.file_id not in self._offsets:
             self._offsets[job.file_id] = _offsets(self._path(job))
         offset = self._offsets[job.file_id].get(key)
@@ -218,9 +214,9 @@ class BatchJournal:
 
     def _write(self, job: Job) -> Job:
         self._file.append(job if job.state == "uploaded" else job.model_copy(update={"keys": ()}))
-        return self._take(job)
+        return self._add(job)
 
-    def _take(self, line: Job) -> Job:
+    def _add(self, line: Job) -> Job:
         before = self._jobs.get(line.file_id)
         job = line.model_copy(update={"keys": before.keys}) if before and not line.keys else line
         self._jobs[job.file_id] = job
@@ -230,7 +226,7 @@ class BatchJournal:
 
 
 def _offsets(path: Path) -> dict[str, int]:
-    """Where the line of each call begins."""
+    """Return the byte offset of each call's line."""
     offsets, offset = {}, 0
     with path.open("rb") as file:
         for line in file:
@@ -241,5 +237,5 @@ def _offsets(path: Path) -> dict[str, int]:
 
 
 def _safe(batch_id: str) -> str:
-    """A provider's id as a file name, which cannot lead out of the folder."""
+    """Return a provider's id as a file name that stays inside the folder."""
     return "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in batch_id)

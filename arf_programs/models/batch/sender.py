@@ -1,10 +1,7 @@
-"""Batch mode: the calls of all rows are gathered, sent as jobs of the provider's batch API, and answered from those.
+"""Send the calls of models with `mode: batch` in batches.
 
-To a program nothing differs from a live call, but that the answer takes longer. Chained calls go as waves: while one
-call of each row waits, the rows come to rest, and what they wait for becomes the next batch.
-
-
-The senders of the models whose configuration says `mode: batch`.
+For a program a call looks like a live one that takes longer. Calls that follow each other go in waves: when each row
+waits for one call, these calls become the next batch.
 """
 
 from __future__ import annotations
@@ -16,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from arf_programs.config import BatchConfig, ModelConfig
-from arf_programs.models.batch.client import ENDED, BatchClient, is_transient, why_failed
+from arf_programs.models.batch.client import ENDED, BatchClient, failure_of, is_transient
 from arf_programs.models.batch.lines import (
     BatchJournal,
     Body,
@@ -31,20 +28,18 @@ from arf_programs.models.batch.lines import (
 )
 from arf_programs.models.context import Sender
 from arf_programs.models.engine import endpoint_name
-from arf_programs.models.lm import key_of
+from arf_programs.models.lm import read_key
 from arf_programs.models.store import Question
 from arf_programs.runs import RunFolder
 
 _MEGABYTE = 1_000_000
-_PATIENCE = 20
-"""Looks at a batch that may fail one after another before its calls do."""
-_FULL = "token_limit_exceeded"
-"""OpenAI's code where too many tokens are under way in batches."""
+_PATIENCE = 20  # look-ups of a batch that may fail in a row before its calls fail
+_FULL = "token_limit_exceeded"  # OpenAI's code for too many tokens in unfinished batches
 
 
 @dataclass(eq=False)
 class _Call:
-    """A call that is waited for; `waiters` may be several, for one answer."""
+    """A call without an answer yet. Several `waiters` may wait for the same answer."""
 
     key: str
     line: bytes
@@ -54,10 +49,10 @@ class _Call:
 
 @dataclass(eq=False)
 class BatchSender:
-    """Sends calls of one model at one endpoint in batches. Used within one event loop at a time.
+    """Sends the calls of one model at one endpoint in batches, within one event loop at a time.
 
-    `in_flight` tells how many rows are being worked on: when as many calls wait, no further one can come, and the
-    batch is sent without waiting out `settings.quiet`. A call that fails is not tried again here, but by who sends it.
+    `in_flight` returns how many rows are in work. When as many calls wait, no other call can come, so the batch is sent
+    before `settings.quiet` is over. A failed call is not tried again here; the caller does that.
     """
 
     client: BatchClient
@@ -69,19 +64,22 @@ class BatchSender:
     _jobs: dict[asyncio.Task[None], str] = field(default_factory=dict, init=False)
     _gatherer: asyncio.Task[None] | None = field(default=None, init=False)
     _arrival: asyncio.Event = field(default_factory=asyncio.Event, init=False)
-    _most: int = field(default=0, init=False)
+    _max_jobs: int = field(default=0, init=False)  # 0: as many as the settings allow
 
     async def send(self, request: Mapping[str, Any], key: str | None = None, anew: bool = False) -> Any:
-        """The ModelResponse to what `litellm.acompletion` would be called with.
+        """Send the arguments of `litellm.acompletion`, and return its ModelResponse.
 
-        `key` tells calls apart, also in the journal of a killed run, and must determine the answer; by default it is
-        the SHA-256 of endpoint and body.
+        Raises LiteLLM's errors, like a live call.
 
-        `anew` asks for another answer than that of a job that is done. Raises LiteLLM's errors, as a live call does.
+        Args:
+            request: the arguments.
+            key: names the call, also in the journal of a killed run. Calls of the same key share an answer. None takes
+                the SHA-256 of endpoint and body.
+            anew: whether the answer of a done job does not count.
         """
         body = self.client.body_of(request)
         key = key or key_of_line(self.client.api_base, body)
-        call = self._calls.get(key) or self._enter(key, body, anew)
+        call = self._calls.get(key) or self._add(key, body, anew)
         call.waiters += 1
         try:
             answer = await asyncio.shield(call.answer)
@@ -91,8 +89,8 @@ class BatchSender:
                 self._forget(call)
         return response_of(answer, self.client.model, self.settings.discount)
 
-    def _enter(self, key: str, body: Body, anew: bool) -> _Call:
-        """A new call: answered by a job of the journal if it is in one, else queued."""
+    def _add(self, key: str, body: Body, anew: bool) -> _Call:
+        """Add a call: it is answered by its job if the journal has one, else queued."""
         call = _Call(key, line_of(key, body), asyncio.get_running_loop().create_future())
         self._calls[key] = call
         job = self.journal.job_of(key, self.client.model, self.client.api_base)
@@ -107,12 +105,12 @@ class BatchSender:
         return call
 
     def _forget(self, call: _Call) -> None:
-        """Nobody waits for it any longer."""
+        """Drop a call that has no waiters left."""
         for calls in (self._calls, self._queue):
             if calls.get(call.key) is call:
                 del calls[call.key]
         if call.answer.done() and not call.answer.cancelled():
-            call.answer.exception()  # seen, so that asyncio does not warn of it
+            call.answer.exception()  # read here, or asyncio would warn that nobody did
 
     def _enqueue(self, call: _Call) -> None:
         self._queue[call.key] = call
@@ -122,25 +120,25 @@ class BatchSender:
         self._arrival.set()
 
     async def _gather(self) -> None:
-        """Make batches of what is queued, until nothing is."""
+        """Make batches of the queued calls until the queue is empty."""
         while self._queue:
-            await self._until_complete()
-            await self._until_there_is_room()
+            await self._wait_for_calls()
+            await self._wait_for_jobs()
             self._send_chunk()
 
-    async def _until_complete(self) -> None:
-        """Until the queue fills a batch, or nothing has come for a while: a short one if all rows wait."""
+    async def _wait_for_calls(self) -> None:
+        """Wait until the queue fills a batch or no call has come for a while; a short while if all rows wait."""
         while 0 < len(self._queue) < self.settings.max_requests:
             self._arrival.clear()
             all_wait = self.in_flight is not None and len(self._calls) >= self.in_flight()
             try:
-                # Also when all rows wait a moment is given: more of them may be about to start.
+                # Even if all rows wait, more rows may start in a moment.
                 await asyncio.wait_for(self._arrival.wait(), self.settings.quiet / (10 if all_wait else 1))
             except TimeoutError:
                 return
 
-    async def _until_there_is_room(self) -> None:
-        while len(self._jobs) >= (self._most or self.settings.max_batches):
+    async def _wait_for_jobs(self) -> None:
+        while len(self._jobs) >= (self._max_jobs or self.settings.max_batches):
             await asyncio.wait(tuple(self._jobs), return_when=asyncio.FIRST_COMPLETED)
 
     def _send_chunk(self) -> None:
@@ -151,7 +149,7 @@ class BatchSender:
             self._start(keys[0], self._submit(calls))
 
     def _start(self, name: str, work: Coroutine[Any, Any, None]) -> None:
-        """Begin a job, unless one of its name is under way."""
+        """Start a job, unless one of the same name is running."""
         if any(other == name and not task.done() for task, other in self._jobs.items()):
             work.close()
             return
@@ -160,46 +158,51 @@ class BatchSender:
         task.add_done_callback(self._jobs.pop)
 
     async def _submit(self, calls: list[_Call]) -> None:
-        """Upload calls as a file, note it, and see the job through."""
+        """Upload calls as a file, record it, and follow the job to its end."""
         try:
             file_id = await self.client.upload([call.line for call in calls])
-        except Exception as error:  # whatever it is, those who wait have to hear of it
+        except Exception as error:  # any error goes to the waiters
             self._fail([call.key for call in calls], error)
             return
         keys = tuple(call.key for call in calls)
-        job = self.journal.uploaded(file_id, self.client.model, self.client.api_base, keys)
+        job = self.journal.record_upload(file_id, self.client.model, self.client.api_base, keys)
         self._jobs[asyncio.current_task()] = file_id  # type: ignore[index] # a task runs this
         await self._follow(job, may_exist=False)
 
     async def _follow(self, job: Job, *, may_exist: bool) -> None:
-        """See an uploaded or submitted job through to the answers of its calls."""
+        """Follow an uploaded or submitted job until its calls are answered."""
         try:
             if job.state == "uploaded":
-                job = self.journal.submitted(job, await self.client.submit(job.file_id, may_exist=may_exist))
-            ended = await self._ended(job)
+                job = self.journal.record_submission(job, await self.client.submit(job.file_id, may_exist=may_exist))
+            ended = await self._wait_for_end(job)
             if ended is None:
                 return
             batch, results = ended
             if batch.status == "failed":
-                await self._refused(job, batch)
+                await self._handle_refusal(job, batch)
                 return
-            job = self.journal.done(job, results)
-        except Exception as error:  # whatever it is, those who wait have to hear of it
+            job = self.journal.record_results(job, results)
+        except Exception as error:  # any error goes to the waiters
             if getattr(error, "status_code", None) == 404:
-                self._lost(job, "the provider no longer knows the batch or its files")
+                self.journal.record_loss(job)
+                self._settle_all(
+                    job, Outcome(status=408, message="the provider no longer knows the batch or its files")
+                )
             else:
                 self._fail(job.keys, error)
             return
-        self._settle(job)
+        for key in job.keys:
+            if key in self._calls:
+                self._settle(self._calls[key], self.journal.outcome(job, key))
 
-    async def _ended(self, job: Job) -> tuple[Any, bytes] | None:
-        """The batch and its results when it has ended; None as soon as nobody waits for any of its calls."""
+    async def _wait_for_end(self, job: Job) -> tuple[Any, bytes] | None:
+        """Return the batch and its results when it has ended; None as soon as no caller waits for its calls."""
         failures = 0
         while any(key in self._calls for key in job.keys):
             try:
-                batch = await self.client.look(job.batch_id)
+                batch = await self.client.retrieve(job.batch_id)
                 if batch.status in ENDED:
-                    return batch, await self.client.results(batch)
+                    return batch, await self.client.download(batch)
                 failures = 0
             except Exception as error:
                 failures += 1
@@ -208,13 +211,7 @@ class BatchSender:
             await asyncio.sleep(self.settings.poll)
         return None
 
-    def _settle(self, job: Job) -> None:
-        """Answer the calls of a done job."""
-        for key in job.keys:
-            if key in self._calls:
-                self._take(self._calls[key], self.journal.outcome(job, key))
-
-    def _take(self, call: _Call, outcome: Outcome) -> None:
+    def _settle(self, call: _Call, outcome: Outcome) -> None:
         if call.answer.done():
             return
         if outcome.answer is not None:
@@ -222,29 +219,25 @@ class BatchSender:
         else:
             call.answer.set_exception(error_of(outcome, self.client.model, self.client.provider))
 
-    async def _refused(self, job: Job, batch: Any) -> None:
-        """A batch that failed validation: sent again when others have made room, if that is what it lacked."""
-        code, message = why_failed(batch)
-        self.journal.lost(job)
+    async def _handle_refusal(self, job: Job, batch: Any) -> None:
+        """Send a refused batch again when other batches have ended, if it was one too many; else fail its calls."""
+        code, message = failure_of(batch)
+        self.journal.record_loss(job)
         if code != _FULL:
-            self._take_all(job, Outcome(status=400, message=f"{code}: {message}"))
+            self._settle_all(job, Outcome(status=400, message=f"{code}: {message}"))
         elif others := len(self._jobs) - 1:
-            self._most = others
+            self._max_jobs = others
             for key in job.keys:
                 if key in self._calls:
                     self._enqueue(self._calls[key])
         else:
             await asyncio.sleep(self.settings.poll)
-            self._take_all(job, Outcome(status=429, message=f"{code}: {message}"))
+            self._settle_all(job, Outcome(status=429, message=f"{code}: {message}"))
 
-    def _lost(self, job: Job, reason: str) -> None:
-        self.journal.lost(job)
-        self._take_all(job, Outcome(status=408, message=reason))
-
-    def _take_all(self, job: Job, outcome: Outcome) -> None:
+    def _settle_all(self, job: Job, outcome: Outcome) -> None:
         for key in job.keys:
             if key in self._calls:
-                self._take(self._calls[key], outcome)
+                self._settle(self._calls[key], outcome)
 
     def _fail(self, keys: list[str] | tuple[str, ...], error: Exception) -> None:
         for key in keys:
@@ -255,23 +248,23 @@ class BatchSender:
 
 @contextmanager
 def batch_senders(models: Iterable[ModelConfig], folder: RunFolder) -> Iterator[dict[str, Sender]]:
-    """A sender for each endpoint in batch mode, by the endpoint's name; they share the run's journal of jobs.
+    """Open a sender for each endpoint in batch mode, by the endpoint's name. They share the run's journal.
 
-    Raises ConfigError for a provider whose batch API is not known, or a key that is not set.
+    Raises ConfigError for a provider without a supported batch API, or if a key is not set.
     """
-    wanted = {endpoint_name(model.model, model.api_base): model for model in models if model.mode == "batch"}
-    if not wanted:
+    batched = {endpoint_name(model.model, model.api_base): model for model in models if model.mode == "batch"}
+    if not batched:
         yield {}
         return
     journal = BatchJournal(folder.batches)
     try:
-        yield {name: _by_question(_sender(model, journal)) for name, model in wanted.items()}
+        yield {name: _by_question(_sender(model, journal)) for name, model in batched.items()}
     finally:
         journal.close()
 
 
 def _sender(model: ModelConfig, journal: BatchJournal) -> BatchSender:
-    key = key_of(model) if model.api_key_env else None
+    key = read_key(model) if model.api_key_env else None
     client = BatchClient(model.model, api_base=model.api_base, api_key=key)
     return BatchSender(client, journal, settings=model.batch)
 
