@@ -1,7 +1,7 @@
-"""The model at work: reading one prompt at a time, and writing many answers at once.
+"""Read prompts one at a time, and write many answers at once.
 
-Prompts are read alone, since a row of padding costs as much as a row of text, and only from where they differ from
-a prompt read before. Answers are written together, since most of the time of a lone token goes into fetching weights.
+A prompt is read alone, since padding costs as much as text, and only from where it differs from an earlier prompt.
+Answers are written together, since a single token spends most of its time on fetching weights.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from arf_programs.models.embedded.row import Row
 from arf_programs.models.weights import load_model
 from signatures.exceptions import DataError
 
-_CHUNK = 512  # tokens of a prompt read in one go; between two, a reader may give up
-_GROWTH = 64  # slots that a new batch leaves free for what is written
-_STEP_TOKENS = 32  # tokens, over all rows, that are read about as fast as one
+_CHUNK = 512  # tokens of a prompt that are read at once; a request can be cancelled between two chunks
+_GROWTH = 64  # free slots of a new batch, for the tokens to write
+_STEP_TOKENS = 32  # so many tokens, over all rows, are read about as fast as one
 
 
 class LanguageModel:
-    """Weights and tokenizer, with the keys and values of prompts read lately."""
+    """The weights and the tokenizer, with the keys and values of recent prompts."""
 
     def __init__(self, name: str, cache_bytes: int) -> None:
         self.model, tokenizer = load_model(name)
@@ -41,23 +41,23 @@ class LanguageModel:
         self.prefixes: PrefixCache[torch.Tensor] = PrefixCache(cache_bytes // self.shape.token_bytes)
 
     def read(self, row: Row, cancelled: Callable[[], bool]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Read a row's prompt and what is forced after it.
+        """Read the prompt of a row, and the tokens that its schema forces after it.
 
-        Returns its keys and values, (layers, 2, 1, heads, tokens, head size), and the logits, (vocabulary,), that
-        follow. Raises `CancelledError` as soon as `cancelled` says so.
+        Returns the keys and values, (layers, 2, 1, heads, tokens, head size), and the logits of the next token,
+        (vocabulary,). Raises CancelledError as soon as `cancelled` returns True.
         """
         tokens = row.request.prompt + tuple(row.pending)
-        known, pieces = self.prefixes.longest(tokens)
-        known = min(known, len(tokens) - 1)
+        cached, pieces = self.prefixes.longest(tokens)
+        cached = min(cached, len(tokens) - 1)
         buffer = self.shape.buffer(1, len(tokens))
         for piece in pieces:
             buffer[..., piece.start : piece.end, :] = piece.state[..., : piece.end - piece.start, :]
-        for start in range(known, len(tokens), _CHUNK):
+        for start in range(cached, len(tokens), _CHUNK):
             if cancelled():
                 raise CancelledError
             logits = self._read_chunk(buffer, tokens[start : start + _CHUNK], start)
-        self.prefixes.put(tokens, known, buffer[..., known:, :].clone())
-        row.cached_tokens = known
+        self.prefixes.put(tokens, cached, buffer[..., cached:, :].clone())
+        row.cached_tokens = cached
         row.pending.clear()
         return buffer, logits
 
@@ -71,7 +71,7 @@ class LanguageModel:
     def forward(
         self, tokens: torch.Tensor, positions: torch.Tensor, mask: torch.Tensor | None, cache: object
     ) -> torch.Tensor:
-        """The logits after the last token of each row: (rows, vocabulary) from `tokens` of shape (rows, length)."""
+        """Return the logits after the last token of each row, (rows, vocabulary). `tokens` is (rows, length)."""
         result = self.model(
             input_ids=tokens,
             position_ids=positions,
@@ -85,7 +85,7 @@ class LanguageModel:
 
 
 class Batch:
-    """Rows written together. Each has its tokens in the slots that `visible`, (rows, slots), marks, oldest first."""
+    """Rows that are written together. `visible`, (rows, slots), marks the slots of each row's tokens, oldest first."""
 
     def __init__(self, model: LanguageModel, rows: list[Row], states: list[torch.Tensor]) -> None:
         self.model, self.rows = model, rows
@@ -100,20 +100,20 @@ class Batch:
 
     @property
     def full(self) -> bool:
-        """Whether the next step might not find a slot."""
+        """Whether the next step may have too few slots."""
         slots: int = self.buffer.shape[-2]
         return slots < self.filled + self._width()
 
     def state(self, index: int) -> torch.Tensor:
-        """The keys and values of one row, (layers, 2, 1, heads, tokens, head size)."""
+        """Return the keys and values of one row, (layers, 2, 1, heads, tokens, head size)."""
         return self.buffer[:, :, index : index + 1][..., self.visible[index], :]
 
     def _width(self) -> int:
-        """How many tokens a row reads in the next step: several forced ones at once where that costs little."""
+        """Return how many tokens a row reads in the next step: several forced ones where that costs little."""
         return min(max(len(row.pending) for row in self.rows), max(1, _STEP_TOKENS // len(self.rows)))
 
     def step(self) -> None:
-        """Let the model read up to a few pending tokens of each row; rows that have no more choose their next."""
+        """Read a few pending tokens of each row. Rows without more pending tokens choose their next one."""
         width, start = self._width(), self.filled
         tokens = torch.zeros(len(self.rows), width, dtype=torch.long)
         positions = torch.zeros(len(self.rows), width, dtype=torch.long)
@@ -130,9 +130,9 @@ class Batch:
                 row.advance(row_logits)
 
     def _mask(self, start: int, width: int) -> torch.Tensor:
-        """What each new slot sees, (rows, 1, width, slots): the row's own tokens up to it.
+        """Return which slots each new slot sees, (rows, 1, width, slots): the row's own tokens up to it.
 
-        A slot of padding sees itself alone: were it to see nothing, it would hold NaN.
+        A padding slot sees itself, since attention over nothing gives NaN.
         """
         causal = torch.ones(width, start + width, dtype=torch.bool).tril(start)
         own = torch.zeros(width, start + width, dtype=torch.bool)

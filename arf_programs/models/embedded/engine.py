@@ -1,4 +1,4 @@
-"""A queue of requests and the thread that works through it; one engine for each model of the process."""
+"""The engine of an embedded model: a queue of requests, and the thread that answers them in batches."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from arf_programs.models.embedded.row import Completion, Request, Row
 from arf_programs.models.weights import resolve_weights
 
 MAX_ROWS = 32
-CACHE_BYTES = 2 * 2**30  # of keys and values of prompts read lately: 46,000 tokens of a 135M model
+CACHE_BYTES = 2 * 2**30  # for keys and values of recent prompts: 46,000 tokens of a 135M model
 _GATHER_PAUSE = 0.01  # seconds without a new request after which a batch begins
-_GATHER_LIMIT = 0.05  # seconds at most that its first request waits
-_MAX_SLOTS = 48_000  # rows times tokens of a batch, which bounds its memory
+_GATHER_LIMIT = 0.05  # seconds that the first request of a batch waits, at most
+_MAX_SLOTS = 48_000  # rows times tokens of a batch; this limits its memory
 
 
 @dataclass(eq=False)
@@ -36,7 +36,7 @@ class _Job:
             else:
                 self.future.set_result(result)
         except InvalidStateError:
-            # The caller has cancelled between two looks: nobody waits for this any more.
+            # The caller has cancelled meanwhile.
             return
 
 
@@ -52,7 +52,7 @@ class _Active:
 
 
 class Engine:
-    """Generates for many callers at once with one model; `submit` may be called from any thread."""
+    """Generates for many callers at once with one model. `submit` may be called from any thread."""
 
     def __init__(self, model: LanguageModel) -> None:
         self.model = model
@@ -63,35 +63,35 @@ class Engine:
         self._waiting: list[_Job] = []
         self._active: list[_Active] = []
         self._stopping = threading.Event()
-        # A daemon, so that a process which forgets to close its engine still ends.
+        # A daemon thread: a process that does not close its engine still ends.
         self._thread = threading.Thread(target=self._work, name="arf-embedded", daemon=True)
         self._thread.start()
         atexit.register(self.close)
 
     def tokenize(self, messages: list[dict[str, str]]) -> tuple[int, ...]:
-        """The prompt's tokens: `messages` by the model's chat template, up to where the assistant begins."""
+        """Return the tokens of `messages` in the model's chat template, up to the beginning of the answer."""
         with self._tokenizer_lock:
             text = self.model.tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
             ids: list[int] = self.model.tokenizer.encode(str(text), add_special_tokens=False)
         return tuple(ids)
 
     def decode(self, tokens: list[int]) -> str:
-        """The text of `tokens`, without special ones."""
+        """Return the text of `tokens`, without special tokens."""
         tokenizer = self.model.tokenizer
         return str(tokenizer.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False))
 
     def token_bytes(self, token: int) -> bytes:
-        """The bytes of one token, which need not be a whole character."""
+        """Return the bytes of one token, which may be a part of a character."""
         return self.grammars.token_bytes(token)
 
     def submit(self, request: Request) -> Future[Completion]:
-        """Queue a request. Cancelling the future drops it from its batch; what goes wrong comes out of the future."""
+        """Queue a request. A cancelled future leaves its batch. The future raises what goes wrong."""
         job = _Job(request)
         self._queue.put(job)
         return job.future
 
     def close(self) -> None:
-        """Stop the thread, within a step or so; whoever still waits gets `CancelledError`."""
+        """Stop the thread after the present step. Unfinished requests raise CancelledError."""
         self._stopping.set()
         self._queue.put(None)
         self._thread.join(timeout=10)
@@ -102,7 +102,7 @@ class Engine:
             self._gather()
             try:
                 self._generate()
-            except Exception as error:  # whatever it is, it belongs to those who wait
+            except Exception as error:  # any error goes to the waiting callers
                 self._fail(error)
         self._gather_now()
         self._fail(CancelledError("The embedded engine was closed."))
@@ -113,7 +113,7 @@ class Engine:
         self._active, self._waiting = [], []
 
     def _gather(self) -> None:
-        """Wait for a request, then a moment more for those that come with it."""
+        """Wait for a request, and then a moment for more requests."""
         job = self._queue.get()
         deadline = time.monotonic() + _GATHER_LIMIT
         while job is not None:
@@ -135,7 +135,7 @@ class Engine:
                 self._waiting.append(job)
 
     def _generate(self) -> None:
-        """Work until nobody waits: admit, write, hand out what is finished, and pack the batch anew when it pays."""
+        """Admit requests, write tokens and deliver results until no request is left. Rebuild the batch when it pays."""
         batch: Batch | None = None
         while (self._waiting or self._active) and not self._stopping.is_set():
             if batch is None or self._should_rebuild(batch):
@@ -154,7 +154,7 @@ class Engine:
                 active.job.finish(active.row.completion())
 
     def _should_rebuild(self, batch: Batch) -> bool:
-        """Packing copies all keys and values, so it has to free or fill a quarter of the rows to be worth it."""
+        """Return whether to rebuild the batch: only if that frees or fills a quarter of the rows, since it copies all."""
         rows = len(self._active)
         over = sum(active.over for active in self._active)
         new = min(len(self._waiting), MAX_ROWS - rows + over)
@@ -175,7 +175,7 @@ class Engine:
         return Batch(self.model, [active.row for active in self._active], states)
 
     def _admit(self) -> None:
-        """Read the prompts of waiting requests, those that begin alike one after the other."""
+        """Read the prompts of waiting requests in sorted order, so that those with the same beginning are neighbours."""
         self._waiting.sort(key=lambda job: job.request.prompt)
         longest = max((active.state.shape[-2] for active in self._active if active.state is not None), default=0)
         while self._waiting and len(self._active) < MAX_ROWS and not self._stopping.is_set():
@@ -191,7 +191,7 @@ class Engine:
             row = Row(job.request, self.grammars, self.model.eos, self.decode)
             state, logits = self.model.read(row, lambda: job.future.cancelled() or self._stopping.is_set())
             row.advance(logits)
-        except Exception as error:  # one bad request must not take the others with it
+        except Exception as error:  # one bad request must not fail the others
             job.finish(error)
             return
         if row.finish_reason is not None:
@@ -205,28 +205,20 @@ _engines_lock = threading.Lock()
 
 
 def get_engine(name: str) -> Engine:
-    """The process's engine of a model, loaded at the first call, and again when its weights have changed since.
+    """Return the process's engine of a model. It is loaded at the first call, and again after its weights change.
 
     Raises what `load_model` raises.
     """
     with _engines_lock:
         stamp = _weights_stamp(name)
-        known = _engines.get(name)
-        if known is not None and known[0] == stamp:
-            return known[1]
-        if known is not None:
-            known[1].close()
+        loaded = _engines.get(name)
+        if loaded is not None and loaded[0] == stamp:
+            return loaded[1]
+        if loaded is not None:
+            loaded[1].close()
         engine = Engine(LanguageModel(name, CACHE_BYTES))
         _engines[name] = (stamp, engine)
         return engine
-
-
-def close_engines() -> None:
-    """Stop all engines and free their memory."""
-    with _engines_lock:
-        for _, engine in _engines.values():
-            engine.close()
-        _engines.clear()
 
 
 def _weights_stamp(name: str) -> float:

@@ -1,9 +1,7 @@
-"""JSON schemas narrowed until a small model can neither run on in a string nor fill a list without end.
+"""Enforce a JSON schema while decoding (llguidance), and close the JSON before the tokens run out.
 
-Whatever fits the narrowed schema fits the given one. Limits that the given schema sets itself are kept.
-
-
-JSON schemas enforced while decoding, by llguidance, with a way out before the tokens run out.
+A schema is narrowed first, so that a small model cannot write a string or a list without end. JSON of the narrowed
+schema is valid for the given one, and limits of the given schema are kept.
 """
 
 from __future__ import annotations
@@ -33,8 +31,13 @@ _FREE_STRING = frozenset({"maxLength", "enum", "const", "pattern", "format"})
 class Bounds:
     """Limits for what a schema leaves open.
 
-    `text` and `nested_text` are characters, of a string field of the root and of any deeper one; `items` the length
-    of a list; `properties` of an open mapping; `magnitude` of an integer; `step` the grid of a number.
+    Args:
+        text: characters of a string field of the root.
+        nested_text: characters of a deeper string field.
+        items: items of a list.
+        properties: keys of an open mapping.
+        magnitude: the largest absolute value of an integer.
+        step: the difference between neighbouring numbers.
     """
 
     text: int = 400
@@ -46,7 +49,7 @@ class Bounds:
 
 
 def bound_schema(schema: Schema, bounds: Bounds | None = None) -> Schema:
-    """A copy of `schema` with every string, list, mapping and number limited; an empty schema is any JSON object."""
+    """Return a copy of `schema` with limits on strings, lists, mappings and numbers. {} stands for any JSON object."""
     bounded: Schema = _bound(schema or _any_object(), bounds or Bounds(), depth=0)
     return bounded
 
@@ -64,7 +67,7 @@ def _bound(schema: Any, bounds: Bounds, depth: int) -> Any:
 
 def _bound_value(key: str, value: Any, bounds: Bounds, depth: int) -> Any:
     if key in _NESTED and isinstance(value, dict):
-        # What `$defs` holds is used below the root, wherever it stands.
+        # The schemas in `$defs` are used below the root.
         below = depth + (1 if key == "properties" else 2)
         return {name: _bound(child, bounds, below) for name, child in value.items()}
     if key in _LISTS and isinstance(value, list):
@@ -133,26 +136,26 @@ _LIMITS = {
 }
 
 
-# Compact JSON: a small model otherwise loves to write blanks for ever. One letter escapes only, for the same reason.
+# Compact JSON with one-letter escapes only: otherwise a small model may write blanks or escapes without end.
 _OPTIONS: JsonCompileOptions = {"whitespace_flexible": False, "coerce_one_of": True, "json_allowed_escapes": 'nt"\\'}
-_CLOSING_LIMIT = 512  # tokens; no sensible schema needs as many to be closed
+_CLOSING_LIMIT = 512  # tokens; a sensible schema needs fewer to be closed
 
 
 class Grammars:
-    """Matchers for the schemas asked of one tokenizer; a schema is compiled once."""
+    """Makes matchers of schemas for one tokenizer. A schema is compiled once."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast, vocabulary: int, eos: int) -> None:
         self._vocabulary = vocabulary
         self._tokenizer = llguidance.hf.from_tokenizer(tokenizer, n_vocab=vocabulary, eos_token=eos)
         self._eos = eos
         self._compile = lru_cache(maxsize=256)(self._compile_uncached)
-        # Tried in this order: what ends a value first, then what makes the shortest one.
+        # Tried in this order: first the ends of values, then the beginnings of short values.
         self._closers: list[int] = [self._tokenizer.greedy_tokenize(character)[0] for character in '}],":0[{tfn1-5a ']
         self._quote: int = self._tokenizer.greedy_tokenize('"')[0]
         self._letter: int = self._tokenizer.greedy_tokenize("z")[0]
 
     def matcher(self, schema: dict[str, Any], bounds: Bounds | None = None) -> LLMatcher:
-        """A fresh matcher of `schema` within `bounds`; raises `ValueError` for a schema that cannot be enforced."""
+        """Return a new matcher of `schema` within `bounds`. Raises ValueError for a schema that cannot be enforced."""
         return self._compile(json.dumps(bound_schema(schema, bounds))).deep_copy()
 
     def _compile_uncached(self, schema: str) -> LLMatcher:
@@ -162,19 +165,19 @@ class Grammars:
         return matcher
 
     def allowed(self, matcher: LLMatcher) -> NDArray[np.bool_]:
-        """Which tokens may come next, of shape (vocabulary,)."""
+        """Return which tokens may come next, of shape (vocabulary,)."""
         bits = llguidance.numpy.allocate_token_bitmask(1, self._vocabulary)
         llguidance.numpy.fill_next_token_bitmask(matcher, bits, 0)
         flags = np.unpackbits(bits.view(np.uint8)[0], bitorder="little")[: self._vocabulary]
         return flags.view(np.bool_)
 
     def token_bytes(self, token: int) -> bytes:
-        """The bytes of one token; a special one as it is written."""
+        """Return the bytes of one token. A special token is spelled out."""
         spelling: bytes = self._tokenizer.decode_bytes([token])
         return spelling
 
     def closing(self, matcher: LLMatcher) -> list[int] | None:
-        """Tokens that complete the JSON from here, about as few as possible; `None` if no short way is found."""
+        """Return tokens that complete the JSON, about as few as possible; None if that takes too many."""
         matcher = matcher.deep_copy()
         tokens: list[int] = []
         while not matcher.is_accepting():
@@ -186,7 +189,7 @@ class Grammars:
 
     def _closer(self, matcher: LLMatcher) -> int:
         allowed = self.allowed(matcher)
-        # Where a quote as well as any letter may come is inside a string: brackets are mere characters there.
+        # If both a quote and a letter may come, this is inside a string, where a bracket closes nothing.
         if allowed[self._quote] and allowed[self._letter]:
             return self._quote
         for token in self._closers:

@@ -1,21 +1,4 @@
-"""Attention of grouped queries without copies of the keys and values that a group shares.
-
-transformers repeats keys and values for each query of a group as soon as there is a mask and more than one new token.
-On a CPU those copies cost more than the attention itself (measured: 6 times, at 32 rows of 1,650 tokens).
-
-
-Keys and values in preallocated buffers, written in place: `DynamicCache` would copy all of them at every token.
-
-A buffer has the shape (layers, 2, rows, heads, slots, head size); 2 is keys and values.
-
-
-Linear layers with their weights laid out once for oneDNN.
-
-PyTorch's float32 `linear` on a CPU has MKL rearrange the weights in every call. Arranged once, a single product took
-between a half and nine tenths of the time at the 8 to 32 rows of a decoding batch (a quarter for the output layer at 8)
-and four fifths on whole prompts, on two AVX2 cores; the results agree within rounding. Dynamic int8 was faster still
-for a lone row only, and is therefore not used.
-"""
+"""Replace parts of a transformers model by faster ones for decoding on a CPU: attention, cache and linear layers."""
 
 from __future__ import annotations
 
@@ -37,10 +20,18 @@ def grouped_attention(
     scaling: float | None = None,
     **_: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Scaled dot-product attention as transformers asks for it: (rows, new tokens, heads, head size), no weights.
+    """Compute scaled dot-product attention of grouped queries, without copies of the keys and values of a group.
 
-    `query` is (rows, heads, new tokens, head size), `key` and `value` (rows, key-value heads, slots, head size), the
-    mask (rows or 1, 1, new tokens, slots), True where a slot is seen; without one, a token sees those before it.
+    transformers repeats them for each query of a group if there is a mask and more than one new token. On a CPU these
+    copies cost more than the attention itself (measured: 6 times, at 32 rows of 1,650 tokens).
+
+    Args:
+        query: (rows, heads, new tokens, head size).
+        key, value: (rows, key-value heads, slots, head size).
+        attention_mask: (rows or 1, 1, new tokens, slots), True for a slot that is seen. None is causal attention.
+
+    Returns:
+        The output, (rows, new tokens, heads, head size), and None in place of attention weights.
     """
     output = nn.functional.scaled_dot_product_attention(
         query,
@@ -55,7 +46,7 @@ def grouped_attention(
 
 
 def use_grouped_attention(model: nn.Module) -> None:
-    """Let `model` attend by `grouped_attention`."""
+    """Make `model` use `grouped_attention`."""
     from transformers import AttentionInterface
     from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
@@ -65,7 +56,7 @@ def use_grouped_attention(model: nn.Module) -> None:
 
 
 class _SlotLayer(DynamicLayer):
-    """One layer's view of a buffer, filled up to `length` slots."""
+    """One layer of a buffer, filled up to `length` slots."""
 
     def __init__(self, keys: torch.Tensor, values: torch.Tensor, length: int) -> None:
         super().__init__()
@@ -89,12 +80,15 @@ class _SlotLayer(DynamicLayer):
 
 
 def slot_cache(buffer: torch.Tensor, length: int) -> Cache:
-    """A transformers cache over `buffer` whose next tokens go to the slots from `length` on."""
+    """Return a transformers cache over `buffer` that writes the next tokens into the slots from `length` on.
+
+    It writes in place, where transformers' `DynamicCache` copies all keys and values at every token.
+    """
     return Cache(layers=[_SlotLayer(layer[0], layer[1], length) for layer in buffer])
 
 
 class KVShape:
-    """The sizes that a model's buffers have in common."""
+    """The sizes of a model's buffers of keys and values."""
 
     def __init__(self, config: Any) -> None:
         self.layers: int = config.num_hidden_layers
@@ -104,15 +98,22 @@ class KVShape:
         self.token_bytes: int = self.buffer(1, 1).nbytes
 
     def buffer(self, rows: int, slots: int) -> torch.Tensor:
-        # Zeros, not garbage: a masked slot has weight 0, and 0 times NaN is NaN.
+        """Return an empty buffer, (layers, 2, rows, heads, slots, head size). The 2 is keys and values."""
+        # Zeros, since a masked slot has weight 0, and 0 times NaN is NaN.
         return torch.zeros(self.layers, 2, rows, self.heads, slots, self.head_size)
 
 
-_ROWS_HINT = 64  # oneDNN picks its layout for about so many rows; others work with it as well
+_ROWS_HINT = 64  # oneDNN chooses a layout for about this number of rows; it works for others too
 
 
 class PackedLinear(nn.Module):
-    """`x @ weight.T + bias` for float32 `x` of shape (..., in_features), inference only."""
+    """Compute `x @ weight.T + bias` with weights arranged once for oneDNN, for float32 `x` (..., in_features).
+
+    In PyTorch's float32 `linear` on a CPU, MKL rearranges the weights in every call. Arranged once, a product took
+    between a half and nine tenths of the time at the 8 to 32 rows of a decoding batch (a quarter for the output layer
+    at 8), and four fifths on whole prompts, on two AVX2 cores. The results agree within rounding. Dynamic int8 was
+    faster for a single row only, so it is not used. For inference only.
+    """
 
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
@@ -125,7 +126,7 @@ class PackedLinear(nn.Module):
 
 
 def pack_linears(model: nn.Module) -> None:
-    """Replace every `nn.Linear` of a float32 CPU model in place; does nothing where PyTorch has no oneDNN."""
+    """Replace every `nn.Linear` of a float32 CPU model in place. Does nothing if PyTorch has no oneDNN."""
     if not torch._C._has_mkldnn:
         return
     for module in list(model.modules()):

@@ -1,4 +1,4 @@
-"""Keys and values of prompts already read, so that a new prompt is read from where it differs."""
+"""Keep the keys and values of recent prompts, so that a new prompt is read only from where it differs."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ State = TypeVar("State")
 
 
 def common_prefix_length(a: Sequence[int], b: Sequence[int]) -> int:
-    """How many leading items `a` and `b` share."""
+    """Return how many leading items `a` and `b` share."""
     low, high = 0, min(len(a), len(b))
-    # Slices compare at C speed, so halving beats a loop over items.
+    # Slices are compared in C, so bisection is faster than a loop over items.
     while low < high:
         middle = (low + high + 1) // 2
         if a[low:middle] == b[low:middle]:
@@ -25,7 +25,7 @@ def common_prefix_length(a: Sequence[int], b: Sequence[int]) -> int:
 
 @dataclass(frozen=True)
 class Piece(Generic[State]):
-    """The state of the positions `start` to `end` of a prompt: the first `end - start` of `state`."""
+    """The state of the positions `start` to `end` of a prompt. It is the first `end - start` positions of `state`."""
 
     start: int
     end: int
@@ -34,7 +34,7 @@ class Piece(Generic[State]):
 
 @dataclass(eq=False)
 class _Entry(Generic[State]):
-    """A prompt's state from position `start` on; what comes before is its parent's."""
+    """A prompt with its state from position `start` on. The parent has the state before that."""
 
     tokens: tuple[int, ...]
     start: int
@@ -44,10 +44,10 @@ class _Entry(Generic[State]):
 
 
 class PrefixCache(Generic[State]):
-    """Prompts read lately with their state (any object), up to `max_tokens` tokens in total.
+    """Recent prompts with their state (any object), up to `max_tokens` tokens in total.
 
-    What prompts share is kept once: an entry holds only what follows its parent, the entry that it was read on from.
-    The least recently used entry that is nobody's parent goes first.
+    A beginning that prompts share is kept once: an entry has only the state after its parent's. When the cache is full,
+    the least recently used entry without children is dropped.
     """
 
     def __init__(self, max_tokens: int) -> None:
@@ -59,7 +59,7 @@ class PrefixCache(Generic[State]):
         return len(self._entries)
 
     def longest(self, prompt: tuple[int, ...]) -> tuple[int, list[Piece[State]]]:
-        """Length of the longest prefix of `prompt` that an entry starts with, and the pieces of its state, in order."""
+        """Return the length of the longest prefix of `prompt` that an entry has, and its state in ordered pieces."""
         length, entry = self._find(prompt)
         pieces: list[Piece[State]] = []
         end = length
@@ -72,11 +72,11 @@ class PrefixCache(Generic[State]):
         return length, pieces[::-1]
 
     def put(self, prompt: tuple[int, ...], start: int, state: State) -> None:
-        """Keep `state`, of the positions of `prompt` from `start` on, where `longest` said that the rest is known."""
+        """Keep `state`, of the positions of `prompt` from `start` on. `longest` has returned the state before them."""
         if prompt in self._entries or len(prompt) - start > self.max_tokens:
             return
-        known, parent = self._find(prompt)
-        if known < start:
+        shared, parent = self._find(prompt)
+        if shared < start:
             return
         entry = _Entry(prompt, start, state, parent if start else None)
         if entry.parent is not None:
@@ -86,12 +86,12 @@ class PrefixCache(Generic[State]):
         self._make_room()
 
     def _find(self, prompt: tuple[int, ...]) -> tuple[int, _Entry[State] | None]:
-        best, found = 0, None
+        best, best_entry = 0, None
         for tokens, entry in self._entries.items():
             length = common_prefix_length(tokens, prompt)
             if length > best:
-                best, found = length, entry
-        return best, found
+                best, best_entry = length, entry
+        return best, best_entry
 
     def _make_room(self) -> None:
         while self.tokens > self.max_tokens:

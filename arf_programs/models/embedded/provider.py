@@ -1,7 +1,4 @@
-"""OpenAI's parameters and messages as the engine takes them.
-
-`embedded/NAME_OR_PATH` as a LiteLLM provider.
-"""
+"""The LiteLLM provider of `embedded/NAME_OR_PATH` models: from OpenAI's parameters to a request of the engine."""
 
 from __future__ import annotations
 
@@ -27,79 +24,17 @@ from arf_programs.models.embedded.row import Completion, Request
 if TYPE_CHECKING:
     from arf_programs.models.embedded.engine import Engine
 
+PROVIDER = "embedded"
 _DEFAULT_MAX_TOKENS = 512
 _TOP_LOGPROBS = 20  # OpenAI's limit
-_MEANINGLESS = frozenset({"user", "max_retries", "stream_options"})  # nothing in this process for them to act on
-
-
-def request_fields(params: Mapping[str, Any]) -> dict[str, Any]:
-    """OpenAI parameters as fields of a `Request`, all but `prompt`; raises `ValueError` for others."""
-    given = {key: value for key, value in params.items() if value is not None and key not in _MEANINGLESS}
-    if given.pop("n", 1) != 1:
-        raise ValueError("n must be 1: ask again with another seed.")
-    if given.pop("stream", False):
-        raise ValueError("it does not stream.")
-    fields: dict[str, Any] = {
-        "max_tokens": int(given.pop("max_completion_tokens", given.pop("max_tokens", _DEFAULT_MAX_TOKENS))),
-        "temperature": float(given.pop("temperature", 0.0)),
-        "top_p": float(given.pop("top_p", 1.0)),
-        "seed": int(given.pop("seed", 0)),
-        "stop": _stops(given.pop("stop", ())),
-        "schema": _schema(given.pop("response_format", None)),
-        "top_logprobs": _top_logprobs(given.pop("logprobs", False), given.pop("top_logprobs", 0)),
-    }
-    given.pop("max_tokens", None)
-    if given:
-        raise ValueError(f"it has no parameter {', '.join(sorted(given))}; it takes {', '.join(fields)}.")
-    if fields["max_tokens"] < 1 or fields["temperature"] < 0 or not 0 < fields["top_p"] <= 1:
-        raise ValueError("max_tokens must be at least 1, temperature at least 0, top_p above 0 and at most 1.")
-    return fields
-
-
-def _stops(stop: str | list[str] | tuple[str, ...]) -> tuple[str, ...]:
-    return (stop,) if isinstance(stop, str) else tuple(stop)
-
-
-def _top_logprobs(wanted: bool, number: int) -> int | None:
-    if number > _TOP_LOGPROBS or number < 0:
-        raise ValueError(f"top_logprobs must be from 0 to {_TOP_LOGPROBS}.")
-    return number if wanted or number else None
-
-
-def _schema(response_format: Any) -> dict[str, Any] | None:
-    """The JSON schema of a `response_format`: a dict as OpenAI takes it, or a pydantic class."""
-    if isinstance(response_format, type) and issubclass(response_format, BaseModel):
-        return response_format.model_json_schema()
-    kind = response_format.get("type") if isinstance(response_format, dict) else response_format
-    if kind is None or kind == "text":
-        return None
-    if kind == "json_object":
-        return {}
-    if kind == "json_schema":
-        schema: dict[str, Any] = response_format["json_schema"]["schema"]
-        return schema
-    raise ValueError(f"response_format {response_format!r} is unknown: use json_schema, json_object or text.")
-
-
-def plain_message(message: Mapping[str, Any]) -> dict[str, str]:
-    """A chat message whose content is one text; raises `ValueError` for images and the like."""
-    content = message.get("content") or ""
-    if not isinstance(content, str):
-        other = {part.get("type") for part in content} - {"text"}
-        if other:
-            raise ValueError(f"it reads text, not {', '.join(sorted(map(str, other)))}.")
-        content = "".join(part["text"] for part in content)
-    return {"role": message["role"], "content": content}
-
-
-PROVIDER = "embedded"
+_MEANINGLESS = frozenset({"user", "max_retries", "stream_options"})  # they have no effect in this process
 
 
 class EmbeddedLLM(CustomLLM):
-    """Answers from the engine of the model named. A `timeout` does not apply: waiting for one's turn is no failure.
+    """Answers with the engine of the model. A `timeout` has no effect, since a wait in the queue is no failure.
 
-    Raises `litellm.BadRequestError` for a parameter or a schema that it cannot honour,
-    `litellm.ContextWindowExceededError` for a prompt that leaves no room for an answer.
+    Raises `litellm.BadRequestError` for an unsupported parameter or schema, and `litellm.ContextWindowExceededError`
+    for a prompt that leaves no tokens for an answer.
     """
 
     def completion(  # LiteLLM passes everything by name
@@ -139,7 +74,7 @@ class EmbeddedLLM(CustomLLM):
 
 
 def _engine(model: str) -> Engine:
-    # Here and not above: torch and transformers are imported by whoever uses an embedded model, and by no one else.
+    # Imported here, so that torch and transformers load only when an embedded model is used.
     from arf_programs.models.embedded.engine import get_engine
 
     return get_engine(model)
@@ -167,6 +102,66 @@ def _request(engine: Engine, model: str, messages: list[dict[str, Any]], params:
         )
     fields["max_tokens"] = min(fields["max_tokens"], room)
     return Request(prompt=prompt, **fields)
+
+
+def request_fields(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn OpenAI parameters into the fields of a `Request` except `prompt`. Raises ValueError for others."""
+    given = {key: value for key, value in params.items() if value is not None and key not in _MEANINGLESS}
+    if given.pop("n", 1) != 1:
+        raise ValueError("n must be 1: ask again with another seed.")
+    if given.pop("stream", False):
+        raise ValueError("it does not stream.")
+    fields: dict[str, Any] = {
+        "max_tokens": int(given.pop("max_completion_tokens", given.pop("max_tokens", _DEFAULT_MAX_TOKENS))),
+        "temperature": float(given.pop("temperature", 0.0)),
+        "top_p": float(given.pop("top_p", 1.0)),
+        "seed": int(given.pop("seed", 0)),
+        "stop": _stops(given.pop("stop", ())),
+        "schema": _schema(given.pop("response_format", None)),
+        "top_logprobs": _top_logprobs(given.pop("logprobs", False), given.pop("top_logprobs", 0)),
+    }
+    given.pop("max_tokens", None)
+    if given:
+        raise ValueError(f"it has no parameter {', '.join(sorted(given))}; it takes {', '.join(fields)}.")
+    if fields["max_tokens"] < 1 or fields["temperature"] < 0 or not 0 < fields["top_p"] <= 1:
+        raise ValueError("max_tokens must be at least 1, temperature at least 0, top_p above 0 and at most 1.")
+    return fields
+
+
+def _stops(stop: str | list[str] | tuple[str, ...]) -> tuple[str, ...]:
+    return (stop,) if isinstance(stop, str) else tuple(stop)
+
+
+def _top_logprobs(wanted: bool, number: int) -> int | None:
+    if number > _TOP_LOGPROBS or number < 0:
+        raise ValueError(f"top_logprobs must be from 0 to {_TOP_LOGPROBS}.")
+    return number if wanted or number else None
+
+
+def _schema(response_format: Any) -> dict[str, Any] | None:
+    """Return the JSON schema of a `response_format`, which is OpenAI's dict or a pydantic class."""
+    if isinstance(response_format, type) and issubclass(response_format, BaseModel):
+        return response_format.model_json_schema()
+    kind = response_format.get("type") if isinstance(response_format, dict) else response_format
+    if kind is None or kind == "text":
+        return None
+    if kind == "json_object":
+        return {}
+    if kind == "json_schema":
+        schema: dict[str, Any] = response_format["json_schema"]["schema"]
+        return schema
+    raise ValueError(f"response_format {response_format!r} is unknown: use json_schema, json_object or text.")
+
+
+def plain_message(message: Mapping[str, Any]) -> dict[str, str]:
+    """Return a chat message with its content as one text. Raises ValueError for images and other parts."""
+    content = message.get("content") or ""
+    if not isinstance(content, str):
+        other = {part.get("type") for part in content} - {"text"}
+        if other:
+            raise ValueError(f"it reads text, not {', '.join(sorted(map(str, other)))}.")
+        content = "".join(part["text"] for part in content)
+    return {"role": message["role"], "content": content}
 
 
 def _response(engine: Engine, model: str, completion: Completion, response: ModelResponse) -> ModelResponse:

@@ -1,9 +1,4 @@
-"""What the engine is asked for and what it answers, in tokens and text: nothing of LiteLLM here.
-
-Choosing a token from logits of shape (vocabulary,).
-
-One generation in progress: what it has written, and what happens when the model has spoken.
-"""
+"""One generation: its request, its progress token by token (`Row`), and its result. LiteLLM is not used here."""
 
 from __future__ import annotations
 
@@ -17,14 +12,16 @@ import torch
 from arf_programs.models.embedded.grammar import Grammars
 
 FinishReason = Literal["stop", "length"]
+_NEAR_THE_END = 128  # with so few tokens left, each step checks that the JSON can still be closed
 
 
 @dataclass(frozen=True)
 class Request:
-    """One generation. `schema` is a JSON schema (`{}`: any JSON object), `None` for plain text.
+    """What to generate.
 
-    `temperature` 0 is greedy. A sample follows from `seed` alone, whatever else is in the batch.
-    `top_logprobs` is the number of alternatives wanted beside each token; `None` for no log-probabilities at all.
+    `schema` is a JSON schema ({} for any JSON object); None means plain text. `temperature` 0 is greedy. A sample
+    depends on `seed`, not on the other rows of the batch. `top_logprobs` is the number of most probable tokens to
+    return at each position; None means no log-probabilities.
     """
 
     prompt: tuple[int, ...]
@@ -39,10 +36,10 @@ class Request:
 
 @dataclass(frozen=True)
 class TokenLogprob:
-    """A token with its natural log-probability, and the most probable tokens in its place.
+    """A token with its natural log-probability, and the most probable tokens at its position.
 
-    The probabilities are those at temperature 1 among the tokens that the schema allows there (all, without a
-    schema), so that a token which the schema forces has 0.0.
+    The probabilities are at temperature 1, among the tokens that the schema allows (all without a schema). A token that
+    the schema forces has 0.0.
     """
 
     token: int
@@ -52,7 +49,7 @@ class TokenLogprob:
 
 @dataclass(frozen=True)
 class Completion:
-    """A finished generation; `completion_tokens` counts a closing end-of-turn token that `text` does not show."""
+    """A finished generation. `completion_tokens` counts an end-of-turn token, which is not in `text`."""
 
     text: str
     finish_reason: FinishReason
@@ -62,35 +59,8 @@ class Completion:
     logprobs: tuple[TokenLogprob, ...] | None = field(default=None)
 
 
-def choose_token(logits: torch.Tensor, temperature: float, top_p: float, generator: random.Random) -> int:
-    """The most probable token at temperature 0, else a sample from the nucleus that holds `top_p` of the mass.
-
-    One number is drawn from `generator`, and tokens are lined up by probability, so that the small differences in
-    logits between batches do not change what is drawn.
-    """
-    if temperature == 0:
-        return int(logits.argmax())
-    probabilities, tokens = torch.softmax(logits / temperature, dim=-1).sort(descending=True, stable=True)
-    mass = probabilities.cumsum(-1)
-    kept = int((mass < top_p).sum()) + 1
-    drawn = generator.random() * float(mass[min(kept, len(mass)) - 1])
-    place = int(torch.searchsorted(mass, torch.tensor(drawn, dtype=mass.dtype), right=True))
-    return int(tokens[min(place, kept - 1, len(tokens) - 1)])
-
-
-def token_logprob(logits: torch.Tensor, token: int, top: int) -> TokenLogprob:
-    """The log-probability of `token`, and the `top` most probable tokens; forbidden ones (-inf) are left out."""
-    logprobs = torch.log_softmax(logits, dim=-1)
-    values, tokens = logprobs.topk(top)
-    best = tuple((int(t), float(v)) for t, v in zip(tokens, values, strict=True) if v > float("-inf"))
-    return TokenLogprob(token=token, logprob=float(logprobs[token]), top=best)
-
-
-_NEAR_THE_END = 128  # tokens left from which on each step makes sure that the JSON can still be closed
-
-
 class Row:
-    """The tokens of one request; `pending` are those chosen or forced that the model has not read yet."""
+    """The tokens of one request. `pending` are chosen or forced tokens that the model has not read yet."""
 
     def __init__(
         self, request: Request, grammars: Grammars, eos: frozenset[int], decode: Callable[[list[int]], str]
@@ -119,7 +89,7 @@ class Row:
             )
 
     def _forced(self) -> list[int]:
-        """The tokens that the schema leaves no choice about: read together, they cost about as much as one."""
+        """Return the next tokens that the schema forces. Read together, they cost about as much as one."""
         if self._matcher is None:
             return []
         tokens: list[int] = self._matcher.compute_ff_tokens()
@@ -130,11 +100,11 @@ class Row:
         self.output += tokens
         self.pending += tokens
         if self.request.top_logprobs is not None:
-            known = len(self._logprobs)
-            self._logprobs += [TokenLogprob(t, 0.0, ((t, 0.0),)) for t in self.output[known:]]
+            done = len(self._logprobs)
+            self._logprobs += [TokenLogprob(t, 0.0, ((t, 0.0),)) for t in self.output[done:]]
 
     def advance(self, logits: torch.Tensor) -> None:
-        """Choose the next token from logits of shape (vocabulary,), with all that follows from it."""
+        """Choose the next token from logits of shape (vocabulary,), and write it with the tokens that it forces."""
         if self._matcher is not None:
             logits = logits.masked_fill(~torch.from_numpy(self._grammars.allowed(self._matcher)), float("-inf"))
         token = choose_token(logits, self.request.temperature, self.request.top_p, self._generator)
@@ -154,7 +124,7 @@ class Row:
         self._check_end()
 
     def _closing_instead_of(self, token: int) -> list[int] | None:
-        """The tokens that close the JSON, once writing `token` would leave too few for that."""
+        """Return tokens that close the JSON if `token` would leave too few for that; else None."""
         left = self.request.max_tokens - len(self.output) - 1
         if self._matcher is None or left > _NEAR_THE_END or token in self._eos:
             return None
@@ -183,7 +153,7 @@ class Row:
         return bool(places)
 
     def completion(self) -> Completion:
-        """The result, once there is a `finish_reason`."""
+        """Return the result. There must be a `finish_reason`."""
         return Completion(
             text=self._decode(self.output) if self._text is None else self._text,
             finish_reason=self.finish_reason or "length",
@@ -192,3 +162,27 @@ class Row:
             completion_tokens=len(self.output),
             logprobs=None if self.request.top_logprobs is None else tuple(self._logprobs),
         )
+
+
+def choose_token(logits: torch.Tensor, temperature: float, top_p: float, generator: random.Random) -> int:
+    """Return the most probable token at temperature 0, else a sample from the nucleus with `top_p` of the mass.
+
+    `logits` has the shape (vocabulary,). One number is drawn from `generator`, and tokens are ordered by probability:
+    small differences in logits between batches must not change the sample.
+    """
+    if temperature == 0:
+        return int(logits.argmax())
+    probabilities, tokens = torch.softmax(logits / temperature, dim=-1).sort(descending=True, stable=True)
+    mass = probabilities.cumsum(-1)
+    kept = int((mass < top_p).sum()) + 1
+    drawn = generator.random() * float(mass[min(kept, len(mass)) - 1])
+    place = int(torch.searchsorted(mass, torch.tensor(drawn, dtype=mass.dtype), right=True))
+    return int(tokens[min(place, kept - 1, len(tokens) - 1)])
+
+
+def token_logprob(logits: torch.Tensor, token: int, top: int) -> TokenLogprob:
+    """Return the log-probability of `token`, and the `top` most probable tokens without forbidden ones (-inf)."""
+    logprobs = torch.log_softmax(logits, dim=-1)
+    values, tokens = logprobs.topk(top)
+    best = tuple((int(t), float(v)) for t, v in zip(tokens, values, strict=True) if v > float("-inf"))
+    return TokenLogprob(token=token, logprob=float(logprobs[token]), top=best)
