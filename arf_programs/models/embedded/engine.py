@@ -154,7 +154,7 @@ class Engine:
                 active.job.finish(active.row.completion())
 
     def _should_rebuild(self, batch: Batch) -> bool:
-        """Return whether to rebuild the batch: only if that frees or fills a quarter of the rows, since it copies all."""
+        """Return whether a rebuild frees or fills a quarter of the rows. It copies all keys and values."""
         rows = len(self._active)
         over = sum(active.over for active in self._active)
         new = min(len(self._waiting), MAX_ROWS - rows + over)
@@ -175,7 +175,7 @@ class Engine:
         return Batch(self.model, [active.row for active in self._active], states)
 
     def _admit(self) -> None:
-        """Read the prompts of waiting requests in sorted order, so that those with the same beginning are neighbours."""
+        """Read the prompts of waiting requests in sorted order: those with the same beginning are neighbours."""
         self._waiting.sort(key=lambda job: job.request.prompt)
         longest = max((active.state.shape[-2] for active in self._active if active.state is not None), default=0)
         while self._waiting and len(self._active) < MAX_ROWS and not self._stopping.is_set():
