@@ -10,15 +10,15 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = ("signatures", "arf_programs", "training")
 SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 # Who may pass keywords on. A signature names the inputs of a question, a record the settings of a model or the parts of
-# a context, and DSPy the others.
+# a context, and DSPy and TRL the others.
 PASSES_ON = {
     ("adapter.py", "_run"),
-    ("asking.py", "ask"),
     ("context.py", "within"),
     ("edit_sentences.py", "_write_candidates"),
-    ("layers.py", "update"),
     ("engine.py", "lm"),
     ("lm.py", "stored_lm"),
+    ("loss_weights.py", "__init__"),
+    ("program.py", "forward"),
 }
 HEAVY = {"torch", "transformers", "trl", "peft", "datasets", "litellm", "llguidance"}
 

@@ -256,11 +256,11 @@ def code_block(value: str) -> Markup:
 def _metadata(card: Card) -> str:
     from huggingface_hub import ModelCardData
 
-    known = card.base_license != UNKNOWN_LICENSE
+    named = card.base_license != UNKNOWN_LICENSE
     data = ModelCardData(
         base_model=card.hub_base,
         license=card.base_license,
-        license_name=None if known else "that-of-the-base-model",
+        license_name=None if named else "that-of-the-base-model",
         library_name="peft" if card.form == ADAPTER else "transformers",
         pipeline_tag="text-generation",
         tags=list(_TAGS),

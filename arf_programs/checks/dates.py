@@ -102,22 +102,22 @@ def find_dates(text: str, *, lenient: bool = False) -> list[Date]:
     A month alone needs a capital letter; one that is also another word ("May", "March") must not begin a sentence.
     Short forms of weekdays need a capital letter. With `lenient` none of this is needed, as in chats.
     """
-    found: list[Date] = []
+    dates: list[Date] = []
     named = (*_named(text), *_numeric(text), *_alone(text, lenient), *_weekdays(text, lenient))
     for date in named:
-        if not any(date.start < other.end and other.start < date.end for other in found):
-            found.append(date)
-    return sorted(found, key=lambda date: date.start)
+        if not any(date.start < other.end and other.start < date.end for other in dates):
+            dates.append(date)
+    return sorted(dates, key=lambda date: date.start)
 
 
 def find_times(text: str) -> list[Time]:
     """Find what is clearly a time of day in `text`, in order."""
-    found: list[Time] = []
+    times: list[Time] = []
     for read in (_ranges, _clock, _spoken):
         for time in read(text):
-            if not any(time.start < other.end and other.start < time.end for other in found):
-                found.append(time)
-    return sorted(found, key=lambda time: time.start)
+            if not any(time.start < other.end and other.start < time.end for other in times):
+                times.append(time)
+    return sorted(times, key=lambda time: time.start)
 
 
 def find_moments(text: str) -> list[tuple[int, int]]:
@@ -141,19 +141,19 @@ def find_loose_times(text: str) -> set[int]:
 
 
 def _named(text: str) -> list[Date]:
-    found = []
+    dates = []
     for match in _NAMED.finditer(text):
         month = _month(match["month"] or match["month2"])
         day = int(match["day"] or match["day2"])
         if 1 <= day <= 31:
             year = int(match["year"]) if match["year"] else None
             end = match.end() - match.group().endswith(".")
-            found.append(Date(frozenset({(day, month)}), match.start(), end, year))
-    return found
+            dates.append(Date(frozenset({(day, month)}), match.start(), end, year))
+    return dates
 
 
 def _numeric(text: str) -> list[Date]:
-    found = []
+    dates = []
     for match in _NUMERIC.finditer(text):
         if match["iso"]:
             pairs = {(int(match["iso_day"]), int(match["iso_month"]))}
@@ -166,12 +166,12 @@ def _numeric(text: str) -> list[Date]:
                 continue
         days = frozenset((day, month) for day, month in pairs if 1 <= day <= 31 and 1 <= month <= 12)
         if days:
-            found.append(Date(days, match.start(), match.end(), year, numeric=True))
-    return found
+            dates.append(Date(days, match.start(), match.end(), year, numeric=True))
+    return dates
 
 
 def _alone(text: str, lenient: bool) -> list[Date]:
-    found = []
+    dates = []
     for match in _ALONE.finditer(text):
         word = match["month"]
         ambiguous = word.lower() in ("may", "march", "mar", "dec", "sep", "jan", "jun")
@@ -180,17 +180,17 @@ def _alone(text: str, lenient: bool) -> list[Date]:
             continue
         year = int(match["year"]) if match["year"] else None
         end = match.end() if year else match.end("month")
-        found.append(Date(frozenset({(0, _month(word))}), match.start(), end, year))
-    return found
+        dates.append(Date(frozenset({(0, _month(word))}), match.start(), end, year))
+    return dates
 
 
 def _weekdays(text: str, lenient: bool) -> list[Date]:
-    found = []
+    dates = []
     for match in _WEEKDAY.finditer(text):
         word = match["day"]
         if lenient or len(word) > 5 or word[0].isupper():
-            found.append(Date(frozenset(), match.start(), match.end("day"), weekday=_WEEKDAYS[word.lower()]))
-    return found
+            dates.append(Date(frozenset(), match.start(), match.end("day"), weekday=_WEEKDAYS[word.lower()]))
+    return dates
 
 
 def _opens_sentence(text: str, place: int) -> bool:
@@ -215,7 +215,7 @@ def _ranges(text: str) -> list[Time]:
 
 
 def _clock(text: str) -> list[Time]:
-    found = []
+    times = []
     for match in _CLOCK.finditer(text):
         written = ":" in match.group() or (match["minute"] and match["h24"])
         if written or match["suffix"] or match["oclock"]:
@@ -224,20 +224,20 @@ def _clock(text: str) -> list[Time]:
             )
             end = match.end() if match["suffix"] and not match["h24"] else end
             readings = _readings(int(match["hour"]), int(match["minute"] or 0), match["suffix"])
-            found.append(Time(frozenset(readings), match.start(), end))
-    return found
+            times.append(Time(frozenset(readings), match.start(), end))
+    return times
 
 
 def _spoken(text: str) -> list[Time]:
-    found = [Time(frozenset({_FIXED[m[1].lower()]}), m.start(), m.end()) for m in _FIXED_TIME.finditer(text)]
+    times = [Time(frozenset({_FIXED[m[1].lower()]}), m.start(), m.end()) for m in _FIXED_TIME.finditer(text)]
     for match in _SPOKEN.finditer(text):
         hour = _hour(match["hour"] or match["full"])
         if hour is None:
             continue
         shift = _PAST[match["past"].lower()] if match["past"] else 0
         minutes = hour * 60 + (-shift if match["direction"] == "to" else shift)
-        found.append(Time(_both_halves(minutes), match.start(), match.end()))
-    return found
+        times.append(Time(_both_halves(minutes), match.start(), match.end()))
+    return times
 
 
 def _hour(word: str) -> int | None:
@@ -268,16 +268,16 @@ class Moments:
     """The dates and times of a conversation in each of their readings."""
 
     def __init__(self, texts: tuple[str, ...]) -> None:
-        found = [(turn, date) for turn, text in enumerate(texts, start=1) for date in find_dates(text, lenient=True)]
-        self.pairs = {pair for _, date in found for pair in date.days}
+        dates = [(turn, date) for turn, text in enumerate(texts, start=1) for date in find_dates(text, lenient=True)]
+        self.pairs = {pair for _, date in dates for pair in date.days}
         self.months = {month for _, month in self.pairs}
-        self.weekdays = {date.weekday for _, date in found if date.weekday is not None}
+        self.weekdays = {date.weekday for _, date in dates if date.weekday is not None}
         self.days = {int(day) for text in texts for day in _DAY_NUMBER.findall(text)}
         self.years = {int(year) for text in texts for year in re.findall(r"\b(?:19|20)\d\d\b", text)}
-        self.short_years = {date.year for _, date in found if date.year is not None and date.year < 100}
+        self.short_years = {date.year for _, date in dates if date.year is not None and date.year < 100}
         self.minutes = {minute for text in texts for time in find_times(text) for minute in time.minutes}
         self.loose_minutes = {minute for text in texts for minute in find_loose_times(text)}
-        self.date_turns = {turn for turn, _ in found}
+        self.date_turns = {turn for turn, _ in dates}
         self.time_turns = {turn for turn, text in enumerate(texts, start=1) if find_times(text)}
 
     def support(self, wanted: Date) -> bool:

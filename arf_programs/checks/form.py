@@ -34,7 +34,7 @@ def _dialogue(material: Material) -> list[Finding]:
 def _copies(material: Material) -> list[Finding]:
     matches = list(WORD.finditer(material.summary))
     plain = find_words(material.summary)
-    found: list[Finding] = []
+    copies: list[Finding] = []
     for turn, text in enumerate(material.texts, start=1):
         other = find_words(text)
         if len(other) <= LONGEST_COPY:
@@ -43,8 +43,8 @@ def _copies(material: Material) -> list[Finding]:
             if block.size > LONGEST_COPY:
                 start, end = matches[block.a].start(), matches[block.a + block.size - 1].end()
                 reason = f"{block.size} words in a row are copied from turn {turn}."
-                found.append(Finding("verbatim_copy", start, end, reason, "minor", (turn,)))
-    return found
+                copies.append(Finding("verbatim_copy", start, end, reason, "minor", (turn,)))
+    return copies
 
 
 _MARKUP: Final = re.compile(
@@ -139,15 +139,15 @@ def check_repetition(material: Material) -> list[Finding]:
 
 
 def _sentences(material: Material) -> list[Finding]:
-    found = []
+    repeats = []
     earlier: list[list[str]] = []
     for start, end in material.sentences:
         words = find_words(material.summary[start:end])
         if len(words) >= _LEAST_REPEATED_WORDS and any(_same(words, other) for other in earlier):
             reason = "The sentence repeats an earlier one."
-            found.append(Finding("repetition", start, end, reason, "minor"))
+            repeats.append(Finding("repetition", start, end, reason, "minor"))
         earlier.append(words)
-    return found
+    return repeats
 
 
 def _same(one: list[str], other: list[str]) -> bool:

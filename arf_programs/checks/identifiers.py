@@ -31,17 +31,17 @@ class Code(NamedTuple):
 
 def find_codes(text: str) -> list[Code]:
     """Find codes: mixed letters and digits, versions, and digits in groups, but no plain numbers and measures."""
-    found = []
+    codes = []
     for match in _CODE.finditer(text):
         code = match.group().rstrip(".-_/")
         measure = _UNIT.fullmatch(code) or _RANGE.fullmatch(code) or "/" in code
         if len(squeeze(code)) > 2 and not measure:
-            found.append(Code(squeeze(code), match.start(), match.start() + len(code)))
+            codes.append(Code(squeeze(code), match.start(), match.start() + len(code)))
     for match in _GROUPS.finditer(text):
-        overlaps = any(match.start() < code.end and code.start < match.end() for code in found)
+        overlaps = any(match.start() < code.end and code.start < match.end() for code in codes)
         if len(squeeze(match.group())) >= _LONG and not overlaps:
-            found.append(Code(squeeze(match.group()), match.start(), match.end()))
-    return sorted(found, key=lambda code: code.start)
+            codes.append(Code(squeeze(match.group()), match.start(), match.end()))
+    return sorted(codes, key=lambda code: code.start)
 
 
 def squeeze(text: str) -> str:

@@ -127,12 +127,12 @@ def find_names(text: str) -> list[tuple[int, int]]:
 def _names(text: str) -> list[_Name]:
     """Find capitalised words that are not part of a date or a time."""
     taken = find_moments(text)
-    found = []
+    names = []
     for match in _CAPITALISED.finditer(text):
         word = re.sub(r"['’]s?$", "", match.group())
         if not any(start < match.end() and match.start() < end for start, end in taken):
-            found.append(_Name(match.start(), match.start() + len(word)))
-    return found
+            names.append(_Name(match.start(), match.start() + len(word)))
+    return names
 
 
 def _is_supported(name: _Name, material: Material) -> bool:

@@ -40,29 +40,29 @@ class NumberWord(NamedTuple):
 
 def find_number_words(text: str) -> list[NumberWord]:
     """Find the numbers in words. A list of digits ("one two five") is several numbers."""
-    found: list[NumberWord] = []
+    numbers: list[NumberWord] = []
     for run in _RUN.finditer(text):
-        found.extend(_numbers(run))
+        numbers.extend(_numbers(run))
     single = {**_SINGLE, **_ORDINALS}
     for lone in _LONE.finditer(text):
-        found.append(NumberWord(float(single[lone.group().lower()]), lone.start(), lone.end(), counts=False))
-    return sorted(found, key=lambda number: number.start)
+        numbers.append(NumberWord(float(single[lone.group().lower()]), lone.start(), lone.end(), counts=False))
+    return sorted(numbers, key=lambda number: number.start)
 
 
 def _numbers(run: re.Match[str]) -> list[NumberWord]:
     """Read the numbers in a run of number words. It is cut where two words cannot be one number ("two five")."""
-    found: list[NumberWord] = []
+    numbers: list[NumberWord] = []
     value, start, end, last = 0.0, run.start(), run.start(), None
     for word in re.finditer(rf"{_PART}", run.group(), re.IGNORECASE):
         part = word.group().lower()
         place = run.start() + word.start()
         if last is not None and not _continues(last, part):
-            found.append(NumberWord(value, start, end, counts=True))
+            numbers.append(NumberWord(value, start, end, counts=True))
             value, start = 0.0, place
         value = _add(value, part)
         end, last = run.start() + word.end(), part
-    found.append(NumberWord(value, start, end, counts=True))
-    return found
+    numbers.append(NumberWord(value, start, end, counts=True))
+    return numbers
 
 
 def _continues(last: str, part: str) -> bool:
@@ -142,13 +142,13 @@ class Quantity:
 
 def find_quantities(text: str) -> list[Quantity]:
     """Find the numbers in `text`, in digits or in words, in order. Their spans include sign and unit."""
-    found = [_from_digits(match, text) for match in _DIGITS.finditer(text)]
-    taken = [(item.start, item.end) for item in found]
+    quantities = [_from_digits(match, text) for match in _DIGITS.finditer(text)]
+    taken = [(item.start, item.end) for item in quantities]
     for word in find_number_words(text):
         if not any(start < word.end and word.start < end for start, end in taken):
             bare = Quantity(word.value, "", "plain", word.start, word.end, spelled=True, counts=word.counts)
-            found.append(_with_unit(text, bare))
-    return sorted(found, key=lambda item: item.start)
+            quantities.append(_with_unit(text, bare))
+    return sorted(quantities, key=lambda item: item.start)
 
 
 def find_indefinite_durations(text: str) -> list[tuple[float, str]]:

@@ -88,13 +88,13 @@ def _spoken(material: Material, turns: list[int]) -> set[str]:
 def _statements(text: str, start: int, end: int) -> list[tuple[str, int, int]]:
     """Find what the sentence credits to a side, as `(side, start, end)`, up to the next mention of a side."""
     roles = list(_ROLE.finditer(text, start, end))
-    found = []
+    statements = []
     for role, following in zip_longest(roles, roles[1:]):
         states = _STATES.match(text, role.end(), end)
         if states and not _ADDRESSED.search(text, start, role.start()):
             last = following.start() if following else states.end()
-            found.append(("customer" if role["customer"] else "agent", states.start("statement"), last))
-    return [(side, first, last) for side, first, last in found if first < last]
+            statements.append(("customer" if role["customer"] else "agent", states.start("statement"), last))
+    return [(side, first, last) for side, first, last in statements if first < last]
 
 
 def _content(text: str) -> set[str]:

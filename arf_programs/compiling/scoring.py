@@ -100,8 +100,8 @@ def _measures(outcomes: Sequence[Outcome]) -> dict[str, float | None]:
     if not rows:
         return {}
     if "found" in rows[0]:
-        found, labeled = [bool(row["found"]) for row in rows], [bool(row["labeled"]) for row in rows]
-        return {"balanced accuracy": balanced_accuracy(found, labeled)}
+        predicted, labeled = [bool(row["found"]) for row in rows], [bool(row["labeled"]) for row in rows]
+        return {"balanced accuracy": balanced_accuracy(predicted, labeled)}
     if "judge" in rows[0]:
         agreement = rating_agreement([row["judge"] for row in rows], [row["human"] for row in rows])
         return {"quadratic-weighted kappa": agreement.kappa, "Spearman": agreement.spearman}

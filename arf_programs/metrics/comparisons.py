@@ -28,7 +28,7 @@ class Comparison(Record):
     `wins`, `ties` and `losses` count the conversations on which a is better, equal and worse; None if the metric has no
     direction.
     `settles_at` is the number of conversations that would tell a difference like this one from zero with power 0.8;
-    None if it is told already, or if there is no difference.
+    None if it differs from zero already, or if there is no difference.
     """
 
     a: str

@@ -1,4 +1,4 @@
-"""How well errors are found: F1 over matched errors, and whether a summary has any error at all."""
+"""Measures how well an analyst reports errors: F1 over matched errors, and whether a summary has any error at all."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ _QUOTE_LENGTH = 120
 
 
 class Detection(Record):
-    """The errors found in one summary against those labelled in it; rates and `score` (the F1) are from 0 to 1.
+    """The reported errors of one summary against its labelled ones. Rates and `score` (the F1) are from 0 to 1.
 
-    `true_positives`, `found` and `labeled` are counts: add them up over summaries and give the sums to `rates`.
+    `true_positives`, `found` (the reported errors) and `labeled` are counts. Add them up over summaries, and give the
+    sums to `rates`.
     `feedback` says in words what was missed, invented and misnamed.
     """
 
@@ -27,33 +28,33 @@ class Detection(Record):
     feedback: str
 
 
-def score_detection(found: Sequence[ErrorNote], labeled: Sequence[ErrorNote]) -> Detection:
-    """Compare found with labelled errors: a true positive is a pair of `match_errors`, category included."""
-    pairs = match_errors(found, labeled)
-    precision, recall, f1 = rates(len(pairs), len(found), len(labeled))
+def score_detection(reported: Sequence[ErrorNote], labeled: Sequence[ErrorNote]) -> Detection:
+    """Compare reported with labelled errors. A true positive is a pair of `match_errors`, category included."""
+    pairs = match_errors(reported, labeled)
+    precision, recall, f1 = rates(len(pairs), len(reported), len(labeled))
     return Detection(
         true_positives=len(pairs),
-        found=len(found),
+        found=len(reported),
         labeled=len(labeled),
         precision=precision,
         recall=recall,
         f1=f1,
         score=f1,
-        feedback=_feedback(found, labeled, pairs),
+        feedback=_feedback(reported, labeled, pairs),
     )
 
 
-def rates(true_positives: int, found: int, labeled: int) -> tuple[float, float, float]:
-    """(precision, recall, F1): `TP / found`, `TP / labeled` and `2 TP / (found + labeled)`.
+def rates(true_positives: int, reported: int, labeled: int) -> tuple[float, float, float]:
+    """Compute (precision, recall, F1): `TP / reported`, `TP / labeled` and `2 TP / (reported + labeled)`.
 
     Source: van Rijsbergen (1979), "Information Retrieval", chapter 7. All are 1 if nothing is labelled and nothing is
-    found. Otherwise a rate with nothing to divide by is 0.
+    reported. Otherwise a rate with nothing to divide by is 0.
     """
-    if not found and not labeled:
+    if not reported and not labeled:
         return 1.0, 1.0, 1.0
-    precision = true_positives / found if found else 0.0
+    precision = true_positives / reported if reported else 0.0
     recall = true_positives / labeled if labeled else 0.0
-    return precision, recall, 2 * true_positives / (found + labeled)
+    return precision, recall, 2 * true_positives / (reported + labeled)
 
 
 def balanced_accuracy(predicted: Sequence[bool], actual: Sequence[bool]) -> float | None:
@@ -87,10 +88,10 @@ def auc(scores: Sequence[float], labels: Sequence[bool]) -> float | None:
 
 
 def _feedback(
-    found: Sequence[ErrorNote], labeled: Sequence[ErrorNote], pairs: Sequence[tuple[ErrorNote, ErrorNote]]
+    reported: Sequence[ErrorNote], labeled: Sequence[ErrorNote], pairs: Sequence[tuple[ErrorNote, ErrorNote]]
 ) -> str:
     """The comparison in words, one error per line, for an optimizer that rewrites instructions."""
-    extra = _without(found, [pair[0] for pair in pairs])
+    extra = _without(reported, [pair[0] for pair in pairs])
     missed = _without(labeled, [pair[1] for pair in pairs])
     misnamed = match_errors(extra, missed, same_category=False)
     extra = _without(extra, [pair[0] for pair in misnamed])

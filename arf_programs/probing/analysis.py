@@ -1,4 +1,4 @@
-"""The figures of a probe, from the errors found in planted items and from their revisions. Pure functions."""
+"""Computes the figures of a probe from the errors that were reported and from the revisions. Pure functions."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from signatures.records import ErrorNote
 
 
 class _Label(NamedTuple):
-    """One planted error, and whether it was found."""
+    """One planted error, whether it was reported, and whether its place was."""
 
     cluster: str
     plant: Plant
     note: ErrorNote
-    found: bool
+    reported: bool
     located: bool
 
 
@@ -41,14 +41,14 @@ class _Report(NamedTuple):
 
 
 def analysis_figures(
-    items: Sequence[PlantedItem], found: Mapping[str, Sequence[ErrorNote]], resampling: Resampling, cost: Cost
+    items: Sequence[PlantedItem], reported: Mapping[str, Sequence[ErrorNote]], resampling: Resampling, cost: Cost
 ) -> AnalyzeProbe:
-    """Compute the figures over the items with an answer in `found`, which is by item id."""
-    answered = [item for item in items if item.id in found]
-    labels, reports = _compare(answered, found)
+    """Compute the figures over the items with an answer in `reported`, which is by item id."""
+    answered = [item for item in items if item.id in reported]
+    labels, reports = _compare(answered, reported)
     clean = [item for item in answered if not item.errors]
     alarms = resampling.ratio(
-        [float(bool(found[item.id])) for item in clean], [1.0] * len(clean), [item.conversation_id for item in clean]
+        [float(bool(reported[item.id])) for item in clean], [1.0] * len(clean), [item.conversation_id for item in clean]
     )
     located = resampling.ratio(
         [float(report.located) for report in reports], [1.0] * len(reports), [report.cluster for report in reports]
@@ -61,7 +61,7 @@ def analysis_figures(
         clean=len(clean),
         false_alarm_rate=_value(alarms),
         balanced_accuracy=balanced_accuracy(
-            [bool(found[item.id]) for item in answered], [bool(item.errors) for item in answered]
+            [bool(reported[item.id]) for item in answered], [bool(item.errors) for item in answered]
         ),
     )
     categories = sorted({label.note.category for label in labels})
@@ -83,12 +83,12 @@ def analysis_figures(
 
 
 def _compare(
-    items: Sequence[PlantedItem], found: Mapping[str, Sequence[ErrorNote]]
+    items: Sequence[PlantedItem], reported: Mapping[str, Sequence[ErrorNote]]
 ) -> tuple[list[_Label], list[_Report]]:
     labels: list[_Label] = []
     reports: list[_Report] = []
     for item in items:
-        notes = list(found[item.id])
+        notes = list(reported[item.id])
         right = match_errors(notes, item.errors)
         near = match_errors(notes, item.errors, same_category=False)
         hit, placed = {id(pair[1]) for pair in right}, {id(pair[1]) for pair in near}
@@ -103,9 +103,9 @@ def _detected(labels: Sequence[_Label], reports: Sequence[_Report], resampling: 
     recall = _recall(labels, resampling)
     right = [float(report.right) for report in reports]
     precision = resampling.ratio(right, [1.0] * len(reports), [report.cluster for report in reports])
-    # F1 = 2 TP / (found + planted), each true positive counted at its label.
+    # F1 = 2 TP / (reported + planted), each true positive counted at its label.
     f1 = resampling.ratio(
-        [2.0 * label.found for label in labels] + [0.0] * len(reports),
+        [2.0 * label.reported for label in labels] + [0.0] * len(reports),
         [1.0] * (len(labels) + len(reports)),
         [label.cluster for label in labels] + [report.cluster for report in reports],
     )
@@ -120,7 +120,7 @@ def _detected(labels: Sequence[_Label], reports: Sequence[_Report], resampling: 
 
 def _recall(labels: Sequence[_Label], resampling: Resampling) -> Recall:
     clusters, ones = [label.cluster for label in labels], [1.0] * len(labels)
-    recall = resampling.ratio([float(label.found) for label in labels], ones, clusters)
+    recall = resampling.ratio([float(label.reported) for label in labels], ones, clusters)
     located = resampling.ratio([float(label.located) for label in labels], ones, clusters)
     return Recall(
         planted=len(labels),

@@ -49,22 +49,22 @@ def probe(run: Run, *, checks_only: bool = False) -> Probe:
 
 
 def _probe_checks(run: Run, items: Sequence[PlantedItem]) -> Probe:
-    found = {item.id: run_checks(item.talk(), item.summary) for item in items}
-    figures = analysis_figures(items, found, configured_resampling(run.config), Cost(summaries=len(items)))
+    errors = {item.id: run_checks(item.talk(), item.summary) for item in items}
+    figures = analysis_figures(items, errors, configured_resampling(run.config), Cost(summaries=len(items)))
     return _frame(run, items, checks_only=True).model_copy(update={"analyze": figures})
 
 
 def _probe_models(run: Run, items: Sequence[PlantedItem]) -> Probe:
     resampling, models = configured_resampling(run.config), run.config.models
-    found, cost = _analyse(run, items)
+    errors, cost = _analyse(run, items)
     planted = [item for item in items if item.errors]
     given, given_cost = _revise(run, REVISE, planted, {item.id: item.errors for item in planted})
-    whole, whole_cost = _revise(run, END_TO_END, [item for item in items if item.id in found], found)
+    whole, whole_cost = _revise(run, END_TO_END, [item for item in items if item.id in errors], errors)
     return _frame(run, items, checks_only=False).model_copy(
         update={
             "analyst": models.analyst.model,
             "editor": models.editor.model,
-            "analyze": analysis_figures(items, found, resampling, cost),
+            "analyze": analysis_figures(items, errors, resampling, cost),
             "revise": revision_figures(items, given, resampling, given_cost),
             "end_to_end": revision_figures(items, whole, resampling, whole_cost),
             "clean_untouched_rate": clean_untouched(items, whole),

@@ -1,7 +1,7 @@
 """The DSPy programs: summarise, analyse, revise, verify, judge.
 
 Each program asks models typed questions and returns records. `Program` is their base: they are called with or without
-`await`. `ask` is the one way to put a question.
+`await`. Every question is asked by `ask`.
 """
 
 from arf_programs.programs.analyze import Analyze, HolisticAnalysis, SentencewiseAnalysis

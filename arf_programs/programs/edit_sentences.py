@@ -54,7 +54,7 @@ def turns_for_sentence(material: Material, place: int, notes: Sequence[ErrorNote
 
 
 def turns_for_omission(conversation: Conversation, note: ErrorNote) -> tuple[int, ...]:
-    """Return the turns (from 1) that an omission cites, and those at the start or the end where its kind is said."""
+    """Return the turns (from 1) that an omission cites, and the first or last ones if its kind usually stands there."""
     count = len(conversation.turns)
     usual = {
         "missing_reason": range(1, min(_NEAREST, count) + 1),

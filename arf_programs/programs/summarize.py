@@ -1,4 +1,4 @@
-"""Summarize: one conversation to one summary. The teacher, the base model and the students are all asked this way."""
+"""Summarize: one conversation to one summary. The teacher, the base model and the students all use it."""
 
 from __future__ import annotations
 

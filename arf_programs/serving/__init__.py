@@ -1,4 +1,4 @@
-"""Students after training: found in their run, merged into their base, and served over the API of OpenAI."""
+"""Finds students in their run, merges them into their base, and serves them over the API of OpenAI."""
 
 from arf_programs.serving.server import Engine, find_engine, refuse_taken_port, serve
 from arf_programs.serving.student import find_student, merged_student

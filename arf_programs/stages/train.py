@@ -133,7 +133,7 @@ class Outlook:
 def outlook_of(run: Run, student: str) -> Outlook:
     """Find out what it would take to train a student, on its rows in the run folder if they are there.
 
-    Raises StageError when the process fails in another way than by finding problems.
+    Raises StageError when the process fails for another reason than problems that it reports.
     """
     module, rows = ("training.sft", student) if student in ARMS else ("training.preference", "preference")
     with tempfile.TemporaryDirectory(prefix="arf-") as folder:

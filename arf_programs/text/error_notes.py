@@ -69,9 +69,9 @@ LEAST_OVERLAP: Final = 0.5
 
 
 def match_errors(
-    found: Sequence[ErrorNote], labeled: Sequence[ErrorNote], *, same_category: bool = True
+    reported: Sequence[ErrorNote], labeled: Sequence[ErrorNote], *, same_category: bool = True
 ) -> list[tuple[ErrorNote, ErrorNote]]:
-    """Match found errors with labelled ones, one to one. Return pairs `(found, labelled)` in the order of `found`.
+    """Match reported errors with labelled ones, one to one. Return pairs `(reported, labelled)` in reported order.
 
     Two errors can be a pair if they have the same category, and if the longest run of words that their quotes share is
     at least `LEAST_OVERLAP` of the shorter quote. Omissions have no quote; they pair with omissions. With
@@ -80,25 +80,25 @@ def match_errors(
     A pair is worth 1 plus the F1 of its quotes' words, `2 c / (a + b)`. The assignment of the greatest total is taken,
     by scipy.optimize.linear_sum_assignment (Crouse 2016, "On implementing 2D rectangular assignment algorithms").
     """
-    if not found or not labeled:
+    if not reported or not labeled:
         return []
     # Imported here because SciPy is slow to import and `arf --help` does not need it.
     from scipy.optimize import linear_sum_assignment
 
-    worth = [[_worth(note, label, same_category) for label in labeled] for note in found]
+    worth = [[_worth(note, label, same_category) for label in labeled] for note in reported]
     rows, columns = linear_sum_assignment(worth, maximize=True)
-    return [(found[i], labeled[j]) for i, j in zip(rows, columns, strict=True) if worth[i][j] > 0]
+    return [(reported[i], labeled[j]) for i, j in zip(rows, columns, strict=True) if worth[i][j] > 0]
 
 
-def _worth(found: ErrorNote, labeled: ErrorNote, same_category: bool) -> float:
+def _worth(reported: ErrorNote, labeled: ErrorNote, same_category: bool) -> float:
     """Return the worth of a pair: 0 if the two cannot be one error, else from 1 to 3."""
-    if same_category and found.category != labeled.category:
+    if same_category and reported.category != labeled.category:
         return 0.0
     # Where categories do not have to agree, an agreeing pair still comes first.
-    agreement = 0.5 * (found.category == labeled.category)
-    if not found.quote or not labeled.quote:
-        return 0.0 if found.quote or labeled.quote else 1.0 + agreement
-    closeness = quote_overlap(found.quote, labeled.quote)
+    agreement = 0.5 * (reported.category == labeled.category)
+    if not reported.quote or not labeled.quote:
+        return 0.0 if reported.quote or labeled.quote else 1.0 + agreement
+    closeness = quote_overlap(reported.quote, labeled.quote)
     return 1.0 + closeness + agreement if closeness else 0.0
 
 

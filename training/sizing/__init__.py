@@ -1,1 +1,1 @@
-"""What a training will take, found out before it starts: memory and time from a model's shape, and the dry run."""
+"""Estimates a training before it starts: memory and time from the shape of the model, and the dry run."""
