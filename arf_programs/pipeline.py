@@ -1,4 +1,4 @@
-"""The whole story: conversations in, a student that is measured against its teacher out."""
+"""Run the stages in order, from conversations to a student that is measured against its teacher."""
 
 from __future__ import annotations
 
@@ -29,51 +29,55 @@ STAGES: tuple[Stage, ...] = (
     DRAFT,  # the teacher's summaries
     TAXONOMY,  # open notes on a sample, merged into categories; people may edit taxonomy.yaml
     ANALYZE,  # typed errors for every training draft
-    REVISE,  # edits that mend them, verified
+    REVISE,  # verified edits that repair them
     TRAIN,  # one student per arm
-    EVALUATE,  # base, teacher and students on conversations nobody trained on
+    EVALUATE,  # base, teacher and students on conversations that no student was trained on
     REPORT,  # summary.json and report.html
 )
 
 
 def run_until(run: Run, last: str, *, retry_failed: bool = False) -> None:
-    """Bring every stage up to and including `last` up to date; whole stages are left alone.
+    """Run every stage up to and including `last` that is not whole.
 
-    With `retry_failed`, rows that failed in a stage that is whole are tried again, and those alone. Unknown models and
-    missing keys are named before any call. Raises UserError for what the user can mend, WorkError for what failed at
-    work; what was returned by a model is kept, and the next call goes on from there.
+    With `retry_failed`, a whole stage tries the rows that failed again, and no others. Unknown models and missing keys
+    are reported before the first call. Raises UserError for a mistake of the user, and WorkError for a failure at work.
+    Answers of models are kept, so the next call goes on from there.
     """
     _check_providers(run, last, retry_failed=retry_failed)
     run = replace(run, again=retry_failed)
     write_text_atomic(run.folder.config, dump_config(run.config))
-    wanted = STAGES[: [stage.name for stage in STAGES].index(last) + 1]
-    failed = _failed_stages(run) if retry_failed else set()
+    wanted = _stages_until(last)
+    retried = _stages_to_retry(run) if retry_failed else set()
     done: set[str] = set()
     for stage in wanted:
         state = state_of(stage, run)
-        if stage.name in done or (state.state == "whole" and stage.name not in failed):
+        if stage.name in done or (state.state == "whole" and stage.name not in retried):
             if stage.name not in done:
                 run.progress.say(f"{stage.name}: whole{', ' + state.why if state.why else ''}")
         elif state.state == "whole" and stage.reopen is not None:
             run.progress.say(f"{stage.name}: its failed rows again")
             stage.reopen(run)
-            _tell(run, run_stage(stage, run))
+            _report(run, run_stage(stage, run))
         elif stage is ANALYZE and REVISE in wanted:
             run.progress.say(f"{stage.name}, {REVISE.name}: {stage.does}; {REVISE.does}")
-            _tell(run, *run_together((stage, REVISE), run, analyze_and_revise))
+            _report(run, *run_together((stage, REVISE), run, analyze_and_revise))
             done.add(REVISE.name)
         else:
             run.progress.say(f"{stage.name}: {stage.does}")
-            _tell(run, run_stage(stage, run))
+            _report(run, run_stage(stage, run))
 
 
-def _failed_stages(run: Run) -> set[str]:
-    """Stages whose failed rows can be tried again: not those whose output a person may have edited or made smaller."""
-    found = {failure.stage for failure in run.folder.read_failures()}
-    return {stage.name for stage in STAGES if stage.name in found and stage.asks(run.config) and not stage.keeps_edits}
+def _stages_until(last: str) -> tuple[Stage, ...]:
+    return STAGES[: [stage.name for stage in STAGES].index(last) + 1]
 
 
-def _tell(run: Run, *manifests: Manifest) -> None:
+def _stages_to_retry(run: Run) -> set[str]:
+    """Return the stages with failed rows, without those whose output a person may have edited."""
+    failed = {failure.stage for failure in run.folder.read_failures()}
+    return {stage.name for stage in STAGES if stage.name in failed and stage.asks(run.config) and not stage.keeps_edits}
+
+
+def _report(run: Run, *manifests: Manifest) -> None:
     for manifest in manifests:
         counts = ", ".join(f"{count} {name}" for name, count in manifest.counts.items())
         name = f"{manifest.stage}: " if len(manifests) > 1 else ""
@@ -81,13 +85,9 @@ def _tell(run: Run, *manifests: Manifest) -> None:
 
 
 def _check_providers(run: Run, last: str, *, retry_failed: bool) -> None:
-    """Raise ConfigError for all models of the work ahead that nobody serves, whose key is not set, or whose terms on
-    training with their output are not acknowledged.
-    """
-    names = [stage.name for stage in STAGES]
+    """Raise ConfigError for the models ahead that are unknown, have no key, or need their terms to be acknowledged."""
     states = status(run)
-    wanted = STAGES[: names.index(last) + 1]
-    ahead = [stage for stage in wanted if retry_failed or states[stage.name].state != "whole"]
+    ahead = [stage for stage in _stages_until(last) if retry_failed or states[stage.name].state != "whole"]
     check_providers(model for stage in ahead for model in stage.asks(run.config))
     if TRAIN in ahead:
         check_terms(run.config)
@@ -96,7 +96,7 @@ def _check_providers(run: Run, last: str, *, retry_failed: bool) -> None:
 
 
 def status(run: Run) -> dict[str, StageState]:
-    """The state of each stage; after the first that is not whole, what depends on it cannot be whole either."""
+    """Return the state of each stage. No stage is whole after the first that is not whole."""
     states: dict[str, StageState] = {}
     blocker = ""
     for stage in STAGES:

@@ -23,24 +23,24 @@ IN_FLIGHT = 64
 
 def ask(owner: Any, name: str, calls: int) -> None:
     from arf_programs.models.budget import Need
-    from arf_programs.runner.cluster.owner import Line, LookUp, Spend, TakeIn
+    from arf_programs.runner.cluster.owner import LookUp, OwnerConnection, Spend, StoreAnswer
     from arf_programs.runs.ledger import Call
 
     need, answer = Need(500, 0.0), "x" * 1500
     call = Call(stage="draft", model="m", cached=False, prompt_tokens=400, completion_tokens=50)
     numbers = iter(range(calls))
 
-    async def worker(line: Line) -> None:
+    async def worker(connection: OwnerConnection) -> None:
         for number in numbers:
             key = f"{name}-{number}"
-            await line.ask(LookUp(key, call, False))
-            await line.ask(Spend(need))
-            await line.ask(TakeIn(key, answer, call, need))
+            await connection.ask(LookUp(key, call, False))
+            await connection.ask(Spend(need))
+            await connection.ask(StoreAnswer(key, answer, call, need))
 
     async def work() -> None:
-        line = Line(owner, name)
-        keeping = asyncio.create_task(line.keep_open())
-        await asyncio.gather(*(worker(line) for _ in range(IN_FLIGHT)))
+        connection = OwnerConnection(owner, name)
+        keeping = asyncio.create_task(connection.run())
+        await asyncio.gather(*(worker(connection) for _ in range(IN_FLIGHT)))
         keeping.cancel()
 
     asyncio.run(work())

@@ -141,7 +141,7 @@ def test_a_budget_is_never_over_its_caps_whatever_is_spent_and_settled(
     if shared:
         import multiprocessing
 
-        budget = budget.shared(multiprocessing.get_context("spawn"), 2).at(1)
+        budget = budget.shared(multiprocessing.get_context("spawn"), 2).for_process(1)
     held: list[Need] = []
     used_tokens = used_usd = 0.0
     sent = replayed = 0

@@ -73,7 +73,7 @@ def test_several_workers_keep_to_the_calls_that_may_be_in_flight(tmp_path):
 
 def test_what_a_dead_worker_held_of_a_cap_is_given_back():
     budget = CallBudget(tokens=100).shared(multiprocessing.get_context("spawn"), 2)
-    dead, alive = budget.at(0), budget.at(1)
+    dead, alive = budget.for_process(0), budget.for_process(1)
     dead.spend(Need(tokens=80))
     alive.spend(Need(tokens=10))
     with pytest.raises(BudgetSpent):

@@ -93,7 +93,7 @@ def test_a_checkpoint_knows_what_was_done_under_the_same_settings(tmp_path):
     half = next(tmp_path.iterdir())
     half.write_bytes(half.read_bytes() + b'{"row": "row one", "resu')
     again = Checkpoint(tmp_path, "draft", {"model": "a"})
-    assert [again.known(n, f"row {name}") for n, name in enumerate(["zero", "one", "two"])] == [True, False, True]
+    assert [again.recall(n, f"row {name}") for n, name in enumerate(["zero", "one", "two"])] == [True, False, True]
     again.add(1, "row one", '{"n": 1}')
     assert again.finish(tmp_path / "drafts.jsonl") == 3
     assert (tmp_path / "drafts.jsonl").read_text() == '{"n": 0}\n{"n": 1}\n{"n": 2}\n'
@@ -108,14 +108,14 @@ def test_a_checkpoint_knows_what_failed_until_it_is_to_be_tried_again(tmp_path):
     first.add_failure("row one", failure)
     first.close()
     second = Checkpoint(tmp_path, "draft", {})
-    assert (second.failure("row one"), second.known(1, "row one")) == (failure, False)
+    assert (second.failure("row one"), second.recall(1, "row one")) == (failure, False)
     second.close()
     third = Checkpoint(tmp_path, "draft", {}, again=True)
     assert third.failure("row one") is None
     third.add(1, "row one", "{}")
     third.close()
     last = Checkpoint(tmp_path, "draft", {})
-    assert (last.failure("row one"), last.known(1, "row one")) == (None, True)
+    assert (last.failure("row one"), last.recall(1, "row one")) == (None, True)
     last.close()
 
 
@@ -124,6 +124,6 @@ def test_a_checkpoint_of_other_settings_is_not_taken_up(tmp_path):
     first.add(0, "row", "{}")
     first.close()
     other = Checkpoint(tmp_path, "draft", {"model": "b"})
-    assert not other.known(0, "row")
+    assert not other.recall(0, "row")
     other.close()
     assert len(list(tmp_path.iterdir())) == 1

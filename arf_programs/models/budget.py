@@ -1,4 +1,4 @@
-"""What may still be sent and spent. It stands where calls are really sent: behind the store of answers."""
+"""Cap the calls, tokens and US dollars of a run. Only calls that are really sent count, not stored answers."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from threading import Lock
 from typing import Protocol
 
 _CALLS, _TOKENS, _USD, _REPLAYED = range(4)
-_HELD, _HELD_TOKENS, _HELD_USD = range(3)  # in the place of each process
-_PLACE = 3
+_HELD, _HELD_TOKENS, _HELD_USD = range(3)  # one group of these for each process
+_GROUP = 3
 
 
 class BudgetSpent(BaseException):
     """No further call may be sent.
 
-    Not an `Exception`: DSPy's optimizers take those for the failure of one example, and would go on with the next.
+    It is not an `Exception`, since an optimizer of DSPy would count that as a failed example and try the next one.
     """
 
 
@@ -37,81 +37,81 @@ class Need:
 
 
 class CallBudget:
-    """Counts calls, tokens and dollars against caps, None for no cap; from several threads and, once `shared`,
-    processes.
+    """Counts calls, tokens and US dollars against caps. None is no cap. Several threads may use it.
 
-    A call whose most would pass a cap is not sent. What it may use is held until `settle` says what it did use; each
-    process holds in a place of its own, so that what a dead one held can be released.
+    A call is not sent if the most that it may use would pass a cap. This most is held until `settle` counts what the
+    call has used. Several processes use one budget after `shared`. Each holds amounts of its own, so that those of a
+    dead process can be released.
     """
 
     def __init__(self, calls: int | None = None, tokens: int | None = None, usd: float | None = None) -> None:
         self.limit = calls
         self._tokens, self._usd = tokens, usd
-        self._places, self._place = 1, 0
-        self._counts: _Counts = [0.0] * (_REPLAYED + 1 + _PLACE)
+        self._processes, self._process = 1, 0
+        self._counts: _Counts = [0.0] * (_REPLAYED + 1 + _GROUP)
         self._lock: AbstractContextManager[object] = Lock()
 
     def shared(self, context: BaseContext, processes: int) -> CallBudget:
-        """The same budget in memory that so many processes started from `context` share."""
+        """Return the same budget in memory that `processes` processes of `context` share."""
         used = [self._counts[index] for index in range(_REPLAYED + 1)]
-        counts = context.Array("d", [*used, *[0.0] * (_PLACE * processes)])
+        counts = context.Array("d", [*used, *[0.0] * (_GROUP * processes)])
         budget = CallBudget(self.limit, self._tokens, self._usd)
-        budget._places, budget._counts, budget._lock = processes, counts.get_obj(), counts.get_lock()
+        budget._processes, budget._counts, budget._lock = processes, counts.get_obj(), counts.get_lock()
         return budget
 
-    def at(self, place: int) -> CallBudget:
-        """The same budget, for the process at this place."""
+    def for_process(self, process: int) -> CallBudget:
+        """Return the same budget for process number `process`."""
         budget = copy(self)
-        budget._place = place
+        budget._process = process
         return budget
 
-    def release(self, place: int) -> None:
-        """Give back what the process at this place held: it is dead."""
+    def release(self, process: int) -> None:
+        """Release what a dead process held."""
         with self._lock:
             for kind in (_HELD, _HELD_TOKENS, _HELD_USD):
-                self._counts[_held(place, kind)] = 0.0
+                self._counts[_index_of_held(process, kind)] = 0.0
 
     @property
     def sent(self) -> int:
-        """Calls that were sent, so paid for."""
+        """The number of calls that were sent, so paid for."""
         return int(self._counts[_CALLS])
 
     @property
     def asked(self) -> int:
-        """All calls: sent, or answered from the store."""
+        """The number of all calls, sent or answered from the store."""
         return int(self._counts[_CALLS] + self._counts[_REPLAYED])
 
     @property
     def usd(self) -> float:
-        """US dollars spent."""
+        """The US dollars spent."""
         return float(self._counts[_USD])
 
     @property
     def caps_usd(self) -> bool:
-        """Whether money is capped, so that what a call may cost has to be known."""
+        """Whether there is a cap of US dollars, so that the most a call may cost has to be computed."""
         return self._usd is not None
 
     @property
     def is_held(self) -> bool:
-        """Whether calls under way hold some of the budget, so that there may be room again when they end."""
+        """Whether calls under way hold a part of the budget, which may be free again when they end."""
         return self._all_held(_HELD) > 0
 
     def book_before(self, *, calls: int, tokens: float, usd: float) -> None:
-        """Count what the run had used before."""
+        """Count what the run has used before."""
         with self._lock:
             self._add(_CALLS, calls)
             self._add(_TOKENS, tokens)
             self._add(_USD, usd)
 
     def spend(self, need: Need = Need()) -> None:
-        """Count a call that is about to be sent, and hold what it may use. Raises BudgetSpent if it may not be sent."""
+        """Count a call that will be sent, and hold the most it may use. Raises BudgetSpent if it may not be sent."""
         with self._lock:
             self._check(need)
             self._add(_CALLS, 1)
             self._hold(1, need.tokens, need.usd)
 
     def settle(self, need: Need, *, tokens: float = 0.0, usd: float = 0.0) -> None:
-        """Release what a call held, and count what it used; nothing for one that failed."""
+        """Release what a call held, and count what it has used. A failed call has used nothing."""
         with self._lock:
             self._hold(-1, -need.tokens, -need.usd)
             self._add(_TOKENS, tokens)
@@ -124,10 +124,10 @@ class CallBudget:
 
     def _hold(self, calls: int, tokens: float, usd: float) -> None:
         for kind, amount in ((_HELD, calls), (_HELD_TOKENS, tokens), (_HELD_USD, usd)):
-            self._add(_held(self._place, kind), amount)
+            self._add(_index_of_held(self._process, kind), amount)
 
     def _all_held(self, kind: int) -> float:
-        return sum(self._counts[_held(place, kind)] for place in range(self._places))
+        return sum(self._counts[_index_of_held(process, kind)] for process in range(self._processes))
 
     def _add(self, index: int, amount: float) -> None:
         self._counts[index] = self._counts[index] + amount
@@ -146,6 +146,5 @@ class CallBudget:
             )
 
 
-def _held(place: int, kind: int) -> int:
-    """Where a process's held calls, tokens or dollars are counted."""
-    return _REPLAYED + 1 + _PLACE * place + kind
+def _index_of_held(process: int, kind: int) -> int:
+    return _REPLAYED + 1 + _GROUP * process + kind

@@ -1,4 +1,7 @@
-"""Takes rows through steps: in this process, in worker processes, or on a Ray cluster, with checkpoints."""
+"""Run the steps of a stage over many rows, in this process, in worker processes or on a Ray cluster.
+
+Results and failures are kept in checkpoints, so a run that has stopped goes on where it was.
+"""
 
 from arf_programs.runner.collect import StepOutcome, reopen_step
 from arf_programs.runner.context import ask_rows, asking, budget_of

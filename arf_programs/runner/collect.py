@@ -1,4 +1,4 @@
-"""Takes in what steps have done to rows, wherever it was done: results, failures, progress."""
+"""Give out the rows that are not done yet, and collect their results and failures."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from signatures.records import Failure
 
 @dataclass(frozen=True)
 class Task:
-    """A row to be done, from step number `step` on; `row` is that step's."""
+    """A row to do, from step number `step` on. `row` is the row of that step."""
 
     number: int
     step: int
@@ -26,8 +26,8 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Done:
-    """What a step made of a row: its result as JSON, or a failure."""
+class TaskResult:
+    """The result of one step for a row: JSON text, or a failure."""
 
     number: int
     step: int
@@ -36,137 +36,140 @@ class Done:
 
 
 class StepOutcome(NamedTuple):
-    """How many rows a step has done, and the failures of the others, in the order of the rows."""
+    """The number of rows with a result, and the failures of the others in the order of the rows."""
 
     done: int
     failures: list[Failure]
 
     @property
     def failed(self) -> int:
-        """How many rows have failed."""
+        """The number of rows that failed."""
         return len(self.failures)
 
 
 class Collector:
-    """Gives out the rows that are not done, and takes in what was made of them, step by step.
+    """Gives out the rows that are not done, and collects the results of each step.
 
-    What an earlier run that stopped has done under the same settings, or has failed on, is not given out again.
-    Failures are kept once a row has succeeded: a step in which none does is mended and tried as a whole.
+    A row that an earlier run has done under the same settings, or has failed on, is not given out again. Failures are
+    written down only after a row has succeeded. If a step only fails, the user repairs the cause and all its rows are
+    tried again.
     """
 
     def __init__(self, run: Run, steps: Sequence[Step[Any, Any]], *, total: int, usd: Callable[[], float]) -> None:
         self._run, self._steps = run, steps
-        self._parts = [open_checkpoint(run, step) for step in steps]
+        self._checkpoints = [_open_checkpoint(run, step) for step in steps]
         self._tallies = [Tally(step.label) for step in steps]
         self._whole = False
         self._failures: list[dict[int, Failure]] = [{} for _ in steps]
-        self._unsure: list[list[tuple[str, Failure]]] = [[] for _ in steps]
+        self._unwritten: list[list[tuple[str, Failure]]] = [[] for _ in steps]
         self._status = StatusFile(run.folder.status, steps[-1].label, total, usd, run.progress)
 
     def tasks(self, rows: Iterable[BaseModel]) -> Iterator[Task]:
-        """What is left to do, in the order of the rows."""
+        """Yield the tasks that are left, in the order of the rows."""
         for number, row in enumerate(rows):
-            task = self._left(number, row)
+            task = self._task_left(number, row)
             if task is None:
                 self._advance(fresh=False)
             else:
                 yield task
 
-    def take_in(self, done: Done, *, in_flight: int = 0) -> None:
+    def collect(self, result: TaskResult, *, in_flight: int = 0) -> None:
         """Keep a result or a failure. Raises StageError when the first rows all fail."""
-        if isinstance(done.outcome, Failure):
-            self._failures[done.step][done.number] = done.outcome
-            self._unsure[done.step].append((done.digest, done.outcome))
-            self._tallies[done.step].fail(done.outcome)
+        step = result.step
+        if isinstance(result.outcome, Failure):
+            self._failures[step][result.number] = result.outcome
+            self._unwritten[step].append((result.digest, result.outcome))
+            self._tallies[step].fail(result.outcome)
         else:
-            self._parts[done.step].add(done.number, done.digest, done.outcome)
-            self._tallies[done.step].succeed()
-        self._keep_failures(done.step)
-        if isinstance(done.outcome, Failure) or done.step == len(self._steps) - 1:
+            self._checkpoints[step].add(result.number, result.digest, result.outcome)
+            self._tallies[step].succeed()
+        self._write_failures(step)
+        if isinstance(result.outcome, Failure) or step == len(self._steps) - 1:
             self._advance(in_flight, fresh=True)
 
     def finish(self) -> list[StepOutcome]:
-        """Write every step's output. Raises StageError for a step in which all failed."""
+        """Write the output of every step. Raises StageError for a step in which all rows failed."""
         for tally in self._tallies:
             tally.check_any()
         outcomes = [
-            StepOutcome(part.finish(step.output(self._run.folder)), [failures[number] for number in sorted(failures)])
-            for step, part, failures in zip(self._steps, self._parts, self._failures, strict=True)
+            StepOutcome(
+                checkpoint.finish(step.output(self._run.folder)), [failures[number] for number in sorted(failures)]
+            )
+            for step, checkpoint, failures in zip(self._steps, self._checkpoints, self._failures, strict=True)
         ]
         self._whole = True
         return outcomes
 
     def close(self) -> None:
-        """Close the files, whole or not."""
-        for part in self._parts:
-            part.close()
+        """Close the files, also those of a stage that has stopped."""
+        for checkpoint in self._checkpoints:
+            checkpoint.close()
         self._status.end(whole=self._whole)
 
-    def _left(self, number: int, row: BaseModel) -> Task | None:
+    def _task_left(self, number: int, row: BaseModel) -> Task | None:
         for place, step in enumerate(self._steps):
-            name = row_digest(row)
-            if (failure := self._parts[place].failure(name)) is not None:
+            digest, checkpoint = row_digest(row), self._checkpoints[place]
+            if (failure := checkpoint.failure(digest)) is not None:
                 self._failures[place][number] = failure
-                self._tallies[place].recall(failure)
+                self._tallies[place].fail(failure, earlier=True)
                 return None
-            if not self._parts[place].known(number, name):
-                return Task(number, place, name, row)
+            if not checkpoint.recall(number, digest):
+                return Task(number, place, digest, row)
             self._tallies[place].succeed()
             if step.then is not None and place + 1 < len(self._steps):
-                row = step.then(row, step.result.model_validate_json(self._parts[place].result(number)))
+                row = step.then(row, step.result.model_validate_json(checkpoint.result(number)))
         return None
 
-    def _keep_failures(self, place: int) -> None:
-        if self._tallies[place].done:
-            for row, failure in self._unsure[place]:
-                self._parts[place].add_failure(row, failure)
-            self._unsure[place].clear()
+    def _write_failures(self, step: int) -> None:
+        if self._tallies[step].done:
+            for digest, failure in self._unwritten[step]:
+                self._checkpoints[step].add_failure(digest, failure)
+            self._unwritten[step].clear()
 
     def _advance(self, in_flight: int = 0, *, fresh: bool) -> None:
         failed = sum(len(failures) for failures in self._failures)
         self._status.advance(failed=failed, in_flight=in_flight, fresh=fresh)
 
 
-def open_checkpoint(run: Run, step: Step[Any, Any]) -> Checkpoint:
-    """The checkpoint of a step under the run's settings."""
-    return Checkpoint(run.folder.parts, step.file_label, step.depends(run), again=run.again)
-
-
 def reopen_step(run: Run, step: Step[Any, Any], rows: Iterable[BaseModel]) -> None:
-    """Make the output of a whole step its checkpoint again, so that only rows without a result are done anew."""
+    """Make a checkpoint of a step's output again, so that only rows without a result are done."""
     output = JsonlIndex(
         step.output(run.folder), step.result, key=lambda row: row["conversation_id"], value=lambda row: row
     )
-    part = open_checkpoint(run, step)
+    checkpoint = _open_checkpoint(run, step)
     for row in rows:
         if (result := output.get(step.key(row).conversation_id)) is not None:
-            part.seed(row_digest(row), result.model_dump_json())
-    part.close()
+            checkpoint.seed(row_digest(row), result.model_dump_json())
+    checkpoint.close()
 
 
-async def take_step(step: Step[Any, Any], work: Callable[[Any], Any], task: Task) -> tuple[Done, Task | None]:
-    """What a step makes of its task, and the next step's task if one follows.
+def _open_checkpoint(run: Run, step: Step[Any, Any]) -> Checkpoint:
+    return Checkpoint(run.folder.parts, step.file_label, step.depends(run), again=run.again)
+
+
+async def do_step(step: Step[Any, Any], work: Callable[[Any], Any], task: Task) -> tuple[TaskResult, Task | None]:
+    """Do one step of a task. Return its result, and the task of the next step if there is one.
 
     Raises what `arf_programs.runner.rows.attempt` raises.
     """
     with within(stage=step.stage):
         result = await attempt(work, task.row, name=step.key(task.row), stage=step.stage)
     if isinstance(result, Failure):
-        return Done(task.number, task.step, task.digest, result), None
-    done = Done(task.number, task.step, task.digest, result.model_dump_json())
+        return TaskResult(task.number, task.step, task.digest, result), None
+    done = TaskResult(task.number, task.step, task.digest, result.model_dump_json())
     if step.then is None:
         return done, None
     row = step.then(task.row, result)
     return done, Task(task.number, task.step + 1, row_digest(row), row)
 
 
-def chain(steps: Sequence[Step[Any, Any]], works: Sequence[Callable[[Any], Any]]) -> Callable[..., Any]:
-    """A coroutine function that takes a Task through the steps from its own on, and tells each result at once."""
+def chain_steps(steps: Sequence[Step[Any, Any]], works: Sequence[Callable[[Any], Any]]) -> Callable[..., Any]:
+    """Return a coroutine function that does all steps that a task has left, and reports each result at once."""
 
-    async def walk(task: Task, tell: Callable[[Done], None]) -> None:
+    async def do_steps(task: Task, report: Callable[[TaskResult], None]) -> None:
         left: Task | None = task
         while left is not None and left.step < len(steps):
-            done, left = await take_step(steps[left.step], works[left.step], left)
-            tell(done)
+            result, left = await do_step(steps[left.step], works[left.step], left)
+            report(result)
 
-    return walk
+    return do_steps

@@ -1,4 +1,4 @@
-"""How the commands ask models: calls are stored, booked and paced, answers are typed, failures are records."""
+"""Let the commands ask models, with the run's store, ledger, budget and pacing."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from arf_programs.runs import Run, StatusFile, iter_ledger
 
 
 def budget_of(run: Run) -> CallBudget:
-    """Return the budget of the configuration, less what the run's ledger says was used before."""
+    """Return the budget of the configuration, less what the run has used before by its ledger."""
     caps = run.config.budget
     budget = CallBudget(caps.calls, caps.tokens, caps.usd)
     if (caps.calls, caps.tokens, caps.usd) != (None, None, None):
@@ -111,7 +111,7 @@ def ask_rows(
             def advance(failed: int) -> None:
                 status.advance(failed=failed, in_flight=context.session.in_flight, fresh=True)
 
-            several = run_rows(
+            outcome_of_rows = run_rows(
                 rows,
                 work,
                 key=key,
@@ -121,7 +121,7 @@ def ask_rows(
                 label=label,
                 advance=advance,
             )
-            outcome = asyncio.run(several)
+            outcome = asyncio.run(outcome_of_rows)
         whole = True
         return outcome
     finally:

@@ -1,9 +1,4 @@
-"""A run as it goes to another process or machine.
-
-A worker process: what it is started with, what it tells its parent, and its life.
-
-Worker processes, fed with rows until there are no more, and replaced when they die.
-"""
+"""Run steps in worker processes. The parent sends rows to the workers and replaces a worker that dies."""
 
 from __future__ import annotations
 
@@ -16,7 +11,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnContext
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +18,41 @@ from rich.console import Console
 
 from arf_programs.config import Config
 from arf_programs.models import CallBudget
-from arf_programs.runner.collect import Done, Task, chain
+from arf_programs.runner.collect import Task, TaskResult, chain_steps
+from arf_programs.runner.context import asking
 from arf_programs.runner.rows import each_row, less_garbage_collection
 from arf_programs.runner.steps import Step
 from arf_programs.runs import Progress, Run, RunFolder
 from signatures.exceptions import ArfError, StageError
 
+_AHEAD = 2  # rows that a worker has in its queue for each row that it can have in flight
+_REPLACEMENTS = 3  # dead workers that are replaced before the stage stops
+
+
+def run_in_workers(
+    run: Run,
+    steps: Sequence[Step[Any, Any]],
+    tasks: Iterator[Task],
+    collect: Callable[..., None],
+    budget: CallBudget,
+    workers: int,
+) -> None:
+    """Do the tasks in `workers` processes, and call `collect` with each result. `budget` is in shared memory.
+
+    Rows with the same content go to the same worker, which asks once for both. If a worker dies, a new one gets its
+    rows, and the store has the answers that came before. Raises the first error that stopped a worker.
+    """
+    slots = max(1, sum(step.slots(run) for step in steps) // workers)
+    pool = _Pool(_Job(PortableRun.of(run), steps, workers, slots, budget), run.progress.say)
+    try:
+        pool.execute(tasks, collect)
+    finally:
+        pool.stop()
+
 
 @dataclass(frozen=True)
 class PortableRun:
-    """What makes a Run anywhere: paths are absolute, keys stay in the environment."""
+    """A run that can be sent to another process or machine. Paths are absolute, and keys stay in the environment."""
 
     config: Config
     base_dir: Path
@@ -42,28 +61,28 @@ class PortableRun:
 
     @classmethod
     def of(cls, run: Run) -> PortableRun:
-        """The run without its progress display, which stays where it is."""
+        """Make a run portable. Its progress display stays behind."""
         return cls(run.config, run.base_dir.resolve(), run.folder.path.resolve(), run.again)
 
     def open(self, say: Callable[[str], None]) -> Run:
-        """The run, where the caller is; what it has to say goes to `say`."""
-        return Run(self.config, self.base_dir, RunFolder(self.folder), _Telling(say), self.again)
+        """Return the run for this process. Its messages for the user go to `say`."""
+        return Run(self.config, self.base_dir, RunFolder(self.folder), _ForwardingProgress(say), self.again)
 
 
-class _Telling(Progress):
-    """Passes on what there is to say."""
+class _ForwardingProgress(Progress):
+    """Forwards messages for the user, and shows nothing."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
         super().__init__(Console(stderr=True), quiet=True)
-        self._pass_on = say
+        self._forward = say
 
     def say(self, text: str) -> None:
-        self._pass_on(text)
+        self._forward(text)
 
 
 @dataclass(frozen=True)
-class Job:
-    """What a worker is started with."""
+class _Job:
+    """Everything that a worker gets when it starts."""
 
     run: PortableRun
     steps: Sequence[Step[Any, Any]]
@@ -73,152 +92,74 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Ended:
-    """A worker's last message: it has finished its rows, or stopped for an error that concerns all."""
-
-    error: ArfError | None
-
-
-@dataclass(frozen=True)
-class Said:
-    """Something for the user."""
+class _UserMessage:
+    """A message of a worker for the user."""
 
     text: str
 
 
-def serve(job: Job, place: int, pipe: Connection) -> None:
-    """The life of the worker at this place."""
-    # Ctrl-C reaches every process of a terminal; the parent alone decides.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    run = job.run.open(lambda text: pipe.send(Said(text)))
-    error: ArfError | None = None
-    try:
-        asyncio.run(_work(run, job, job.budget.at(place), pipe))
-    except ArfError as problem:
-        error = problem
-    pipe.send(Ended(error))
+@dataclass(frozen=True)
+class _Ended:
+    """The last message of a worker, with the error that stopped it if there is one."""
 
-
-async def _work(run: Run, job: Job, budget: CallBudget, pipe: Connection) -> None:
-    from arf_programs.runner.context import asking
-
-    loop, inbox = asyncio.get_running_loop(), asyncio.Queue[Task | None]()
-    threading.Thread(target=_read, args=(pipe, loop, inbox), daemon=True).start()
-
-    async def take() -> Task | None:
-        task = await inbox.get()
-        if task is None:
-            inbox.put_nowait(None)  # for the others
-        return task
-
-    with asking(run, budget, workers=job.workers), less_garbage_collection():
-        walk = chain(job.steps, [step.open(run) for step in job.steps])
-
-        async def handle(task: Task) -> None:
-            try:
-                await walk(task, pipe.send)
-            except ArfError:
-                inbox.put_nowait(None)  # who waits for a row would wait for ever: there is none after an error
-                raise
-
-        await each_row(take, handle, slots=job.slots)
-
-
-def _read(pipe: Connection, loop: asyncio.AbstractEventLoop, inbox: asyncio.Queue[Task | None]) -> None:
-    """Take in tasks until there are no more. Without its parent a worker has nothing to do."""
-    while True:
-        try:
-            task = pipe.recv()
-        except (EOFError, OSError):
-            os._exit(1)
-        loop.call_soon_threadsafe(inbox.put_nowait, task)
-        if task is None:
-            return
-
-
-_AHEAD = 2  # rows sent to a worker for each that it can have in flight
-_REPLACEMENTS = 3  # workers that die are replaced so often
+    error: ArfError | None
 
 
 @dataclass
 class _Worker:
-    """A worker as its parent sees it."""
+    """A worker as the parent sees it. `given` are the tasks that it has not finished."""
 
     process: Any
     pipe: Connection
     given: dict[int, Task] = field(default_factory=dict)
 
 
-def run_in_workers(
-    run: Run,
-    steps: Sequence[Step[Any, Any]],
-    tasks: Iterator[Task],
-    take_in: Callable[..., None],
-    budget: CallBudget,
-    workers: int,
-) -> None:
-    """Have `workers` processes do the tasks; each result is handed to `take_in` as it comes. `budget` is in shared
-    memory.
-
-    Rows with the same content go to the same worker, which asks once for both. A worker that dies is replaced, and its
-    rows are given to the new one, whose store has what was answered. Raises the first error that a worker stops for.
-    """
-    context = multiprocessing.get_context("spawn")
-    slots = max(1, sum(step.slots(run) for step in steps) // workers)
-    job = Job(PortableRun.of(run), steps, workers, slots, budget)
-    pool = _Pool(context, job, run.progress.say)
-    try:
-        pool.work(tasks, take_in)
-    finally:
-        pool.stop()
-
-
 class _Pool:
-    """The workers, what each was given, and the loop that feeds them."""
+    """Sends tasks to the workers and receives their messages."""
 
-    def __init__(self, context: SpawnContext, job: Job, say: Callable[[str], None]) -> None:
-        self._context, self._job, self._say = context, job, say
-        self._workers = [self._start(place) for place in range(job.workers)]
+    def __init__(self, job: _Job, say: Callable[[str], None]) -> None:
+        self._context, self._job, self._say = multiprocessing.get_context("spawn"), job, say
+        self._workers = [self._start(index) for index in range(job.workers)]
         self._replaced = 0
         self._error: ArfError | None = None
 
-    def work(self, tasks: Iterator[Task], take_in: Callable[..., None]) -> None:
-        """Feed the workers until every task is done or one has stopped for an error."""
-        while self._error is None and (self._feed(tasks) or any(worker.given for worker in self._workers)):
-            self._listen(take_in)
-        for worker in self._open():
+    def execute(self, tasks: Iterator[Task], collect: Callable[..., None]) -> None:
+        """Send tasks until all are done or an error stops a worker."""
+        while self._error is None and (self._send_tasks(tasks) or any(worker.given for worker in self._workers)):
+            self._receive(collect)
+        for worker in self._connected():
             self._send(worker, None)
-        while any(worker.process.is_alive() for worker in self._workers) and self._open():
-            self._listen(take_in)
+        while any(worker.process.is_alive() for worker in self._workers) and self._connected():
+            self._receive(collect)
         if self._error is not None:
             raise self._error
 
     def stop(self) -> None:
-        """End the processes that are still there."""
+        """End the processes that still run."""
         for worker in self._workers:
             if worker.process.is_alive():
                 worker.process.terminate()
             worker.process.join()
 
-    def _start(self, place: int) -> _Worker:
+    def _start(self, index: int) -> _Worker:
         ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=serve, args=(self._job, place, theirs), daemon=True)
+        process = self._context.Process(target=_run_worker, args=(self._job, index, theirs), daemon=True)
         process.start()
         theirs.close()
         return _Worker(process, ours)
 
-    def _open(self) -> list[_Worker]:
+    def _connected(self) -> list[_Worker]:
         return [worker for worker in self._workers if not worker.pipe.closed]
 
-    def _feed(self, tasks: Iterator[Task]) -> bool:
-        """Give out tasks while every worker has room for those that are its own; whether there may be more."""
-        ahead = _AHEAD * self._job.slots
-        while self._error is None and all(len(worker.given) < ahead for worker in self._workers):
+    def _send_tasks(self, tasks: Iterator[Task]) -> bool:
+        """Send tasks until the queue of one worker is full. Return False if there are no more tasks."""
+        most = _AHEAD * self._job.slots
+        while self._error is None and all(len(worker.given) < most for worker in self._workers):
             task = next(tasks, None)
             if task is None:
                 return False
             step = self._job.steps[task.step]
-            self._give(self._workers[step.share(task.row, len(self._workers))], task)
+            self._give(self._workers[step.worker_of(task.row, len(self._workers))], task)
         return self._error is None
 
     def _give(self, worker: _Worker, task: Task) -> None:
@@ -226,28 +167,28 @@ class _Pool:
         self._send(worker, task)
 
     def _send(self, worker: _Worker, message: Task | None) -> None:
-        with suppress(OSError):  # it has just ended, or died: its pipe says so when it is listened to
+        with suppress(OSError):  # the worker has just ended or died, and `_receive` will see it
             worker.pipe.send(message)
 
-    def _listen(self, take_in: Callable[..., None]) -> None:
-        for ready in wait([worker.pipe for worker in self._open()], timeout=1.0):
+    def _receive(self, collect: Callable[..., None]) -> None:
+        for ready in wait([worker.pipe for worker in self._connected()], timeout=1.0):
             worker = next(item for item in self._workers if item.pipe is ready)
             try:
                 message = worker.pipe.recv()
             except (EOFError, OSError):
                 self._replace(worker)
             else:
-                self._hear(worker, message, take_in)
+                self._handle_message(worker, message, collect)
 
-    def _hear(self, worker: _Worker, message: object, take_in: Callable[..., None]) -> None:
+    def _handle_message(self, worker: _Worker, message: object, collect: Callable[..., None]) -> None:
         match message:
-            case Done():
+            case TaskResult():
                 if message.step == len(self._job.steps) - 1 or not isinstance(message.outcome, str):
                     worker.given.pop(message.number, None)
-                take_in(message, in_flight=sum(min(len(item.given), self._job.slots) for item in self._workers))
-            case Said():
+                collect(message, in_flight=sum(min(len(item.given), self._job.slots) for item in self._workers))
+            case _UserMessage():
                 self._say(message.text)
-            case Ended():
+            case _Ended():
                 self._error = self._error or message.error
                 worker.given.clear()
                 worker.pipe.close()
@@ -262,8 +203,56 @@ class _Pool:
             raise StageError(f"{self._replaced} worker processes died: set `workers: 1` to see why (out of memory?)")
         dead.process.join()
         self._say(f"A worker process died (exit code {dead.process.exitcode}): another takes over its rows.")
-        place = self._workers.index(dead)
-        self._job.budget.release(place)
-        self._workers[place] = new = self._start(place)
+        index = self._workers.index(dead)
+        self._job.budget.release(index)
+        self._workers[index] = new = self._start(index)
         for task in dead.given.values():
             self._give(new, task)
+
+
+def _run_worker(job: _Job, index: int, pipe: Connection) -> None:
+    """Run the worker process number `index` until the parent has no more tasks."""
+    # Ctrl-C reaches every process of a terminal, and only the parent decides what happens.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    run = job.run.open(lambda text: pipe.send(_UserMessage(text)))
+    error: ArfError | None = None
+    try:
+        asyncio.run(_do_tasks(run, job, job.budget.for_process(index), pipe))
+    except ArfError as problem:
+        error = problem
+    pipe.send(_Ended(error))
+
+
+async def _do_tasks(run: Run, job: _Job, budget: CallBudget, pipe: Connection) -> None:
+    loop, inbox = asyncio.get_running_loop(), asyncio.Queue[Task | None]()
+    threading.Thread(target=_read_tasks, args=(pipe, loop, inbox), daemon=True).start()
+
+    async def take() -> Task | None:
+        task = await inbox.get()
+        if task is None:
+            inbox.put_nowait(None)  # ends the other slots too
+        return task
+
+    with asking(run, budget, workers=job.workers), less_garbage_collection():
+        do_steps = chain_steps(job.steps, [step.prepare(run) for step in job.steps])
+
+        async def handle(task: Task) -> None:
+            try:
+                await do_steps(task, pipe.send)
+            except ArfError:
+                inbox.put_nowait(None)  # after an error no task comes, and the other slots would wait for ever
+                raise
+
+        await each_row(take, handle, slots=job.slots)
+
+
+def _read_tasks(pipe: Connection, loop: asyncio.AbstractEventLoop, inbox: asyncio.Queue[Task | None]) -> None:
+    """Move tasks from the pipe to the inbox until None comes. The worker exits if the parent has died."""
+    while True:
+        try:
+            task = pipe.recv()
+        except (EOFError, OSError):
+            os._exit(1)
+        loop.call_soon_threadsafe(inbox.put_nowait, task)
+        if task is None:
+            return

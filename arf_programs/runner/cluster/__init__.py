@@ -1,1 +1,1 @@
-"""Takes rows through steps on a Ray cluster; one process owns the store of answers and the budget."""
+"""Run the steps of a stage on a Ray cluster. One actor owns the stored answers, the ledger and the budget."""

@@ -1,7 +1,4 @@
-"""An error that stops a run, on its way from a worker to the user.
-
-Ray, quietly: joins the cluster that there is, and leaves it.
-"""
+"""Connect to a Ray cluster, keep Ray's own messages quiet, and carry errors from its workers to the user."""
 
 from __future__ import annotations
 
@@ -18,43 +15,19 @@ from arf_programs.config import RayConfig
 from signatures import exceptions
 from signatures.exceptions import ArfError, ConfigError, MissingExtra, StageError, WorkError
 
-
-class Stop(BaseModel):
-    """The class of an ArfError and what it says; of a ConfigError, each problem."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    kind: str
-    said: tuple[str, ...]
-
-    @classmethod
-    def of(cls, error: ArfError) -> Stop:
-        """The error, to be sent."""
-        said = tuple(error.problems) if isinstance(error, ConfigError) else (str(error),)
-        return cls(kind=type(error).__name__, said=said)
-
-    def error(self) -> ArfError:
-        """The error that was sent; a StageError for a class that is not in the tree."""
-        kind = getattr(exceptions, self.kind, StageError)
-        if issubclass(kind, ConfigError):
-            return ConfigError(list(self.said))
-        made: ArfError = kind(self.said[0])
-        return made
-
-
-_REACHED_WITHIN = 10.0  # seconds
+_CONNECT_SECONDS = 10.0
 _LOGGERS = ("ray", "ray.data")
 _SETTINGS = {
     "enable_progress_bars": False,
     "print_on_execution_start": False,
-    "use_datasource_v2": False,  # which lists files in a task that wants a CPU
+    "use_datasource_v2": False,  # it lists files in a task that needs a CPU
 }
 
 
 def import_ray() -> Any:
-    """Ray with Ray Data, which reports to nobody. Raises MissingExtra where it is not installed."""
+    """Import Ray with Ray Data, and turn its usage reports off. Raises MissingExtra if it is not installed."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    # It warns on stderr of arguments that a restarted actor could miss: they are in this process, which has to live.
+    # Ray warns on stderr that a restarted actor may miss arguments. They are in this process, which lives longer.
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     try:
         import ray
@@ -66,9 +39,9 @@ def import_ray() -> Any:
 
 @contextmanager
 def connected(config: RayConfig) -> Iterator[Any]:
-    """Ray, connected to the cluster at `config.address`, or to the one that this process is connected to.
+    """Connect to the cluster at `config.address` and yield Ray. A connection that this process has is used again.
 
-    Raises MissingExtra, and WorkError where there is no cluster.
+    Raises MissingExtra, and WorkError if there is no cluster.
     """
     ray = import_ray()
     ours = not ray.is_initialized()
@@ -90,15 +63,15 @@ def connected(config: RayConfig) -> Iterator[Any]:
 
 
 def _reach(address: str) -> None:
-    """Raise OSError or ValueError where nobody listens at HOST:PORT: Ray itself would try on for minutes."""
+    """Raise OSError or ValueError if nothing listens at HOST:PORT. Ray itself would try for minutes."""
     host, _, port = address.rpartition(":")
     if host:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=_REACHED_WITHIN).close()
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_SECONDS).close()
 
 
 @contextmanager
 def _quiet(ray: Any) -> Iterator[None]:
-    """Ray Data set up for a run, without its bars and messages: ARF has its own."""
+    """Turn off the progress bars and messages of Ray Data inside this block, since ARF has its own."""
     context = ray.data.DataContext.get_current()
     settings = {name: getattr(context, name) for name in _SETTINGS}
     loggers = {logger: logger.level for logger in map(logging.getLogger, _LOGGERS)}
@@ -117,3 +90,26 @@ def _quiet(ray: Any) -> Iterator[None]:
 
 def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+class PortableError(BaseModel):
+    """An ArfError as it travels: its class and its messages. A ConfigError has a message for each problem."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: str
+    messages: tuple[str, ...]
+
+    @classmethod
+    def of(cls, error: ArfError) -> PortableError:
+        """Make an error portable."""
+        messages = tuple(error.problems) if isinstance(error, ConfigError) else (str(error),)
+        return cls(kind=type(error).__name__, messages=messages)
+
+    def error(self) -> ArfError:
+        """Return the error again. An unknown class becomes a StageError."""
+        kind = getattr(exceptions, self.kind, StageError)
+        if issubclass(kind, ConfigError):
+            return ConfigError(list(self.messages))
+        error: ArfError = kind(self.messages[0])
+        return error

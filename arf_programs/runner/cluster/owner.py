@@ -1,14 +1,7 @@
-"""What workers and the owner say to each other.
+"""The owner of a run's answers, ledger and budget on Ray: an actor on the machine where the run started.
 
-What the actors of a run are started with.
-
-The one owner of a run's answers, ledger and budget: an actor on the machine that the run was started on.
-
-SQLite's locks do not hold across machines, and a worker's machine may go at any moment; so workers ask the owner before
-each call, and an answer is stored here before it is used.
-
-
-A worker's side of the owner: what a call needs of the store and the budget, asked for over Ray.
+The locks of SQLite do not work across machines, and the machine of a worker may stop at any moment. So a worker asks
+the owner before each call, and the owner stores an answer before the worker uses it.
 """
 
 from __future__ import annotations
@@ -29,8 +22,10 @@ from arf_programs.runs import Call, Run
 
 @dataclass(frozen=True)
 class LookUp:
-    """Is there an answer under `key`? If so it is booked as `replay`, if not the worker asks for it, and has to `Leave`
-    the key or to `TakeIn` its answer; `anew` if it would ask even then. Reply: the answer, or ask, or wait for another.
+    """Asks for the stored answer of a key, which is booked as `replay`. With `anew` a stored answer is not used.
+
+    If there is none, the worker calls the model, and then sends `StoreAnswer` or `Leave`. It waits while another worker
+    calls the model for the same key.
     """
 
     key: str
@@ -40,22 +35,22 @@ class LookUp:
 
 @dataclass(frozen=True)
 class Spend:
-    """May a call be sent? Reply: why not, or it is counted, or wait for the calls under way."""
+    """Asks to send a call. The reply has the reason if it may not be sent, or the worker waits for other calls."""
 
     need: Need
 
 
 @dataclass(frozen=True)
 class GiveBack:
-    """A call has brought no answer: what it held is free, and the try is booked as `lost`."""
+    """Says that a call brought no answer. What it held is free again, and the try is booked as `lost`."""
 
     need: Need
     lost: Call | None
 
 
 @dataclass(frozen=True)
-class TakeIn:
-    """An answer to store under `key`, and the call as it is booked."""
+class StoreAnswer:
+    """Brings the answer to store under `key`, and the call to book."""
 
     key: str
     answer: str
@@ -65,65 +60,65 @@ class TakeIn:
 
 @dataclass(frozen=True)
 class Leave:
-    """The worker does not ask for `key` any more."""
+    """Says that the worker does not ask for `key` any more."""
 
     key: str
 
 
-Message = LookUp | Spend | GiveBack | TakeIn | Leave
+Message = LookUp | Spend | GiveBack | StoreAnswer | Leave
 
 
 @dataclass(frozen=True)
 class Reply:
-    """`text`: the answer, or the reason; None where the worker goes on. With `wait` it has to ask again."""
+    """A stored answer, or the reason to send no call, as `text`. With `wait` the worker asks again later."""
 
     text: str | None = None
     wait: bool = False
 
 
 @dataclass(frozen=True)
-class News:
-    """What the driver asks for now and then: US dollars spent so far, calls under way, and what there is to say."""
+class OwnerStatus:
+    """The US dollars spent so far, the calls under way, and new messages for the user."""
 
     usd: float
     in_flight: int
-    said: tuple[str, ...]
+    messages: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Job:
-    """Steps of a run, each of which has a pool of actors."""
+    """The steps of a run. Each step has a pool of actors, and `rows_in_flight` is for all actors of a step."""
 
     run: PortableRun
     steps: Sequence[Step[Any, Any]]
     rows_in_flight: Sequence[int]
-    "of each step, in all its actors"
 
     @classmethod
     def of(cls, run: Run, steps: Sequence[Step[Any, Any]]) -> Job:
-        """The job of a run."""
+        """Make the job of a run."""
         return cls(PortableRun.of(run), steps, [step.slots(run) for step in steps])
 
     @property
     def actors(self) -> int:
-        """Of all steps together: so many share the endpoints."""
+        """The number of actors of all steps, which share the endpoints."""
         return self.run.config.ray.workers * len(self.steps)
 
-    def slots(self, place: int) -> int:
-        """Rows in flight in one actor of a step: its share of the calls that there can be."""
-        return max(1, self.rows_in_flight[place] // self.run.config.ray.workers)
+    def slots(self, step: int) -> int:
+        """Count the rows in flight in one actor of a step."""
+        return max(1, self.rows_in_flight[step] // self.run.config.ray.workers)
 
 
-HEARTBEAT = 1.0  # seconds between a worker's signs of life
-_GONE_AFTER = 10.0  # seconds without one
+_HEARTBEAT = 1.0  # seconds after which a worker without messages shows that it is alive
+_GONE_AFTER = 10.0  # seconds without a message after which a worker counts as gone
+_ASK_AGAIN = 0.05  # seconds
 _STOPPED = "the run has stopped for another row"
 _GO_ON = Reply()
 _WAIT = Reply(wait=True)
 
 
 @dataclass
-class _Asker:
-    """A worker: when it was heard of, what its calls under way hold, and the keys that it asks for."""
+class _Worker:
+    """The time of a worker's last message, what its calls under way hold, and the keys that it asks for."""
 
     seen: float = 0.0
     holds: list[Need] = field(default_factory=list)
@@ -131,65 +126,65 @@ class _Asker:
 
 
 class Owner:
-    """Its methods are called over Ray, one at a time: `hear` by the workers, the others by the driver."""
+    """Keeps answers, ledger and budget for all workers. Ray calls its methods one at a time."""
 
     def __init__(self, job: Job) -> None:
-        self._said: list[str] = []
-        run = job.run.open(self._said.append)
+        self._messages: list[str] = []
+        run = job.run.open(self._messages.append)
         self._budget = budget_of(run)
         self._before = self._budget.usd
         self._files = AnswerFiles(run.calls, run.folder.ledger)
-        self._askers: dict[str, _Asker] = {}
+        self._workers: dict[str, _Worker] = {}
         self._asked: set[str] = set()
         self._stopped = False
 
-    def hear(self, name: str, messages: Sequence[Message]) -> list[Reply]:
-        """A worker's messages in order, and the reply to each; none at all is a sign of life."""
-        self._forget_the_gone()
-        asker = self._askers.setdefault(name, _Asker())
-        asker.seen = time.monotonic()
-        return [self._reply(asker, message) for message in messages]
+    def handle_messages(self, name: str, messages: Sequence[Message]) -> list[Reply]:
+        """Handle the messages of a worker in order. A worker also calls without messages, to show that it is alive."""
+        self._release_gone()
+        worker = self._workers.setdefault(name, _Worker())
+        worker.seen = time.monotonic()
+        return [self._reply(worker, message) for message in messages]
 
     def say(self, text: str) -> None:
-        """Something for the user."""
-        self._said.append(text)
+        """Keep a message for the user until the next `status`."""
+        self._messages.append(text)
 
-    def news(self) -> News:
-        """What has happened, and what was said since the last time."""
-        self._forget_the_gone()
-        said = tuple(self._said)
-        self._said.clear()
-        in_flight = sum(len(asker.holds) for asker in self._askers.values())
-        return News(self._budget.usd - self._before, in_flight, said)
+    def status(self) -> OwnerStatus:
+        """Return the status, with the messages since the last call."""
+        self._release_gone()
+        messages = tuple(self._messages)
+        self._messages.clear()
+        in_flight = sum(len(worker.holds) for worker in self._workers.values())
+        return OwnerStatus(self._budget.usd - self._before, in_flight, messages)
 
     def stop(self) -> None:
-        """From now on no call is sent; those under way end."""
+        """Let no further call be sent. Calls under way end as usual."""
         self._stopped = True
 
     def close(self) -> None:
         """Close the files."""
         self._files.close()
 
-    def _reply(self, asker: _Asker, message: Message) -> Reply:
+    def _reply(self, worker: _Worker, message: Message) -> Reply:
         match message:
             case LookUp():
-                return self._look_up(asker, message)
+                return self._look_up(worker, message)
             case Spend(need):
-                return self._spend(asker, need)
+                return self._spend(worker, need)
             case GiveBack(need, lost):
-                self._release(asker, need)
+                self._release(worker, need)
                 if lost is not None:
                     self._files.book(lost)
-            case TakeIn(key, answer, call, need):
+            case StoreAnswer(key, answer, call, need):
                 self._files.keep(key, answer)
                 self._files.book(call)
-                self._release(asker, need, tokens=call.tokens, usd=call.usd)
-                self._leave(asker, key)
+                self._release(worker, need, tokens=call.tokens, usd=call.usd)
+                self._leave(worker, key)
             case Leave(key):
-                self._leave(asker, key)
+                self._leave(worker, key)
         return _GO_ON
 
-    def _look_up(self, asker: _Asker, message: LookUp) -> Reply:
+    def _look_up(self, worker: _Worker, message: LookUp) -> Reply:
         if message.key in self._asked:
             return _WAIT
         stored = None if message.anew else self._files.find(message.key)
@@ -198,84 +193,79 @@ class Owner:
             self._files.book(message.replay)
             return Reply(stored)
         self._asked.add(message.key)
-        asker.keys.add(message.key)
+        worker.keys.add(message.key)
         return _GO_ON
 
-    def _spend(self, asker: _Asker, need: Need) -> Reply:
+    def _spend(self, worker: _Worker, need: Need) -> Reply:
         if self._stopped:
             return Reply(_STOPPED)
         try:
             self._budget.spend(need)
         except BudgetSpent as spent:
             return _WAIT if self._budget.is_held else Reply(str(spent))
-        asker.holds.append(need)
+        worker.holds.append(need)
         return _GO_ON
 
-    def _release(self, asker: _Asker, need: Need, *, tokens: float = 0.0, usd: float = 0.0) -> None:
-        if need in asker.holds:
-            asker.holds.remove(need)
+    def _release(self, worker: _Worker, need: Need, *, tokens: float = 0.0, usd: float = 0.0) -> None:
+        if need in worker.holds:
+            worker.holds.remove(need)
             self._budget.settle(need, tokens=tokens, usd=usd)
-        else:  # the worker was taken for gone: what it held is free already
+        else:  # the worker counted as gone, so what it held is free already
             self._budget.book_before(calls=0, tokens=tokens, usd=usd)
 
-    def _leave(self, asker: _Asker, key: str) -> None:
-        if key in asker.keys:
-            asker.keys.remove(key)
+    def _leave(self, worker: _Worker, key: str) -> None:
+        if key in worker.keys:
+            worker.keys.remove(key)
             self._asked.discard(key)
 
-    def _forget_the_gone(self) -> None:
-        """What a worker held that is not heard of any more is free again."""
+    def _release_gone(self) -> None:
+        """Release what workers held that are gone."""
         now = time.monotonic()
-        for name in [name for name, asker in self._askers.items() if now - asker.seen > _GONE_AFTER]:
-            gone = self._askers.pop(name)
+        for name in [name for name, worker in self._workers.items() if now - worker.seen > _GONE_AFTER]:
+            gone = self._workers.pop(name)
             self._asked -= gone.keys
             for need in gone.holds:
                 self._budget.settle(need)
 
 
-_ASK_AGAIN = 0.05  # seconds
-
-
-class Line:
-    """The line to the owner. What several rows have to say while it is busy goes as one call: a call over Ray costs
-    the owner more than what is in it.
+class OwnerConnection:
+    """Connects a worker to the owner. Messages that come while the owner is busy are sent in one call, since a call
+    over Ray costs the owner more than its messages do.
     """
 
     def __init__(self, owner: Any, name: str) -> None:
         self._owner, self._name = owner, name
         self._waiting: list[tuple[Message, asyncio.Future[Reply]]] = []
-        self._passed = self._waiting
-        self._something = asyncio.Event()
+        self._sent = self._waiting
+        self._has_messages = asyncio.Event()
         self._closed = False
 
     async def ask(self, message: Message) -> Reply:
-        """The owner's reply, when it is not to wait."""
+        """Send a message until the reply is not to wait, and return this reply."""
         while (reply := await self._reply(message)).wait:
             await asyncio.sleep(_ASK_AGAIN)
         return reply
 
-    async def keep_open(self) -> None:
-        """Pass messages on, and give a sign of life where there are none; ends only when the owner has, by raising.
-        Whoever waits for a reply is cancelled then.
-        """
+    async def run(self) -> None:
+        """Send messages and heartbeats until the owner has ended, then raise. Tasks without a reply are cancelled."""
         try:
-            await self._pass_on()
+            await self._send_messages()
         finally:
             self._closed = True
-            for _, future in (*self._passed, *self._waiting):
+            for _, future in (*self._sent, *self._waiting):
                 future.cancel()
 
-    async def _pass_on(self) -> None:
+    async def _send_messages(self) -> None:
         while True:
             try:
-                await asyncio.wait_for(self._something.wait(), HEARTBEAT)
+                await asyncio.wait_for(self._has_messages.wait(), _HEARTBEAT)
             except TimeoutError:
-                await self._owner.hear.remote(self._name, [])
+                await self._owner.handle_messages.remote(self._name, [])
                 continue
-            self._something.clear()
-            self._passed, self._waiting = self._waiting, []
-            replies = await self._owner.hear.remote(self._name, [message for message, _ in self._passed])
-            for (_, future), reply in zip(self._passed, replies, strict=True):
+            self._has_messages.clear()
+            self._sent, self._waiting = self._waiting, []
+            replies = await self._owner.handle_messages.remote(self._name, [message for message, _ in self._sent])
+            for (_, future), reply in zip(self._sent, replies, strict=True):
                 if not future.done():
                     future.set_result(reply)
 
@@ -284,20 +274,20 @@ class Line:
             raise asyncio.CancelledError
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self._waiting.append((message, future))
-        self._something.set()
+        self._has_messages.set()
         return future
 
 
 class RemoteStore:
-    """The store of a worker. It sends keys, answers and figures to the owner, never a request or a secret in one."""
+    """The store of a worker. It sends keys, answers and numbers to the owner, never a request with its secrets."""
 
-    def __init__(self, line: Line, *, caps_usd: bool) -> None:
-        self._line = line
+    def __init__(self, connection: OwnerConnection, *, caps_usd: bool) -> None:
+        self._connection = connection
         self.caps_usd = caps_usd
         self._asking: set[str] = set()
 
     async def look_up(self, question: Question, *, anew: bool) -> Body | None:
-        reply = await self._line.ask(LookUp(question.key, question.replayed(), anew))
+        reply = await self._connection.ask(LookUp(question.key, question.replayed(), anew))
         if reply.text is not None:
             answer: Body = json.loads(reply.text)
             return answer
@@ -305,18 +295,18 @@ class RemoteStore:
         return None
 
     async def spend(self, need: Need) -> None:
-        reply = await self._line.ask(Spend(need))
+        reply = await self._connection.ask(Spend(need))
         if reply.text is not None:
             raise BudgetSpent(reply.text)
 
     async def give_back(self, need: Need, lost: Call | None) -> None:
-        await self._line.ask(GiveBack(need, lost))
+        await self._connection.ask(GiveBack(need, lost))
 
     async def keep(self, question: Question, answer: Body, call: Call, need: Need) -> None:
-        await self._line.ask(TakeIn(question.key, json.dumps(answer), call, need))
-        self._asking.discard(question.key)  # the owner knows by the answer
+        await self._connection.ask(StoreAnswer(question.key, json.dumps(answer), call, need))
+        self._asking.discard(question.key)  # the answer tells the owner to leave the key
 
     async def leave(self, question: Question) -> None:
         if question.key in self._asking:
             self._asking.discard(question.key)
-            await self._line.ask(Leave(question.key))
+            await self._connection.ask(Leave(question.key))

@@ -1,4 +1,4 @@
-"""A stage's rows through Ray Data: from files, through one pool of actors a step, back to this process."""
+"""Send the rows of a stage through Ray Data, with one pool of actors for each step, and collect the results here."""
 
 from __future__ import annotations
 
@@ -10,55 +10,72 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from arf_programs.config import RayConfig
-from arf_programs.runner.cluster.connect import Stop, connected
-from arf_programs.runner.cluster.owner import Job, News, Owner
+from arf_programs.runner.cluster.connect import PortableError, connected
+from arf_programs.runner.cluster.owner import Job, Owner, OwnerStatus
 from arf_programs.runner.cluster.pool import StepActor, from_table, write_files
 from arf_programs.runner.collect import Task
 from arf_programs.runner.steps import Step
 from arf_programs.runs import Run
 from signatures.exceptions import ArfError, StageError
 
-_FILES = "ray"  # within `parts/`
-_SECONDS_BETWEEN_NEWS = 1.0
+_FOLDER = "ray"  # in `parts/`
+_STATUS_SECONDS = 1.0  # between two calls for the owner's status
 _READERS = 2
 _BLOCKS_AN_ACTOR = 4
-_ROWS_A_ROUND = 500_000  # written to files before the first of them is asked about; a round takes seconds to start
+_ROWS_A_ROUND = 500_000  # written to files before the first is asked about; a round takes seconds to start
 
 
-class Cluster:
-    """The way of `engine: ray`."""
+@contextmanager
+def on_cluster(run: Run, steps: Sequence[Step[Any, Any]], total: int) -> Iterator[ClusterExecutor]:
+    """Connect to the cluster and start the owner. Raises MissingExtra, and WorkError if there is no cluster."""
+    with connected(run.config.ray) as ray:
+        executor = ClusterExecutor(ray, run, steps, total)
+        try:
+            yield executor
+        finally:
+            executor.close()
+
+
+class ClusterExecutor:
+    """Does tasks on a Ray cluster, for `engine: ray`."""
 
     def __init__(self, ray: Any, run: Run, steps: Sequence[Step[Any, Any]], total: int) -> None:
         self._ray, self._run, self._job = ray, run, Job.of(run, steps)
-        self._rows_a_block = rows_a_block(run.config.ray, total)
+        # As configured, but each actor gets some blocks.
+        self._rows_a_block = max(1, min(run.config.ray.batch, -(-total // (_BLOCKS_AN_ACTOR * run.config.ray.workers))))
         self._owner = _start_owner(ray, self._job)
-        self._news = News(0.0, 0, ())
-        self._asked = 0.0
+        self._status = OwnerStatus(0.0, 0, ())
+        self._status_time = 0.0
 
     def usd(self) -> float:
-        """US dollars spent so far."""
-        return self._news.usd
+        """Return the US dollars spent so far."""
+        return self._status.usd
 
-    def work(self, tasks: Iterator[Task], take_in: Callable[..., None]) -> None:
-        """Have the cluster do the tasks; each result is handed to `take_in` as its block comes.
+    def execute(self, tasks: Iterator[Task], collect: Callable[..., None]) -> None:
+        """Do the tasks on the cluster, and call `collect` with each result when its block comes.
 
-        Raises the first error that a row stopped for, and StageError where the cluster fails.
+        Raises the first error that stopped a row, and StageError if the cluster fails.
         """
         self._warn_of_few_cpus()
-        while self._round(islice(tasks, _ROWS_A_ROUND), take_in):
+        while self._execute_round(islice(tasks, _ROWS_A_ROUND), collect):
             pass
 
-    def _round(self, tasks: Iterator[Task], take_in: Callable[..., None]) -> bool:
-        """Do so many tasks; False where there were none."""
-        with self._files() as folder:
+    def close(self) -> None:
+        """Let the owner close its files, and end it."""
+        with suppress(self._ray.exceptions.RayError):  # the owner is dead already
+            self._ray.get(self._owner.close.remote())
+        self._ray.kill(self._owner)
+
+    def _execute_round(self, tasks: Iterator[Task], collect: Callable[..., None]) -> bool:
+        """Do the tasks of a round. Return False if there are none."""
+        with self._folder() as folder:
             paths = write_files(tasks, folder, self._run.config.ray.format, self._rows_a_block)
             if not paths:
                 return False
             try:
-                self._take_blocks(paths, take_in)
+                self._collect_blocks(paths, collect)
             except self._ray.exceptions.RayError as error:
-                if not self._is_the_clusters(error):
+                if not self._is_cluster_failure(error):
                     raise  # a defect, with its traceback
                 raise StageError(
                     f"the Ray cluster failed ({type(error).__name__}): what was done is kept, and the same command "
@@ -66,38 +83,32 @@ class Cluster:
                 ) from error
             return True
 
-    def close(self) -> None:
-        """End the owner, when its files are closed."""
-        with suppress(self._ray.exceptions.RayError):  # it is dead already
-            self._ray.get(self._owner.close.remote())
-        self._ray.kill(self._owner)
-
-    def _is_the_clusters(self, error: BaseException) -> bool:
-        """Whether the cluster failed: not only a function that ran on it."""
+    def _is_cluster_failure(self, error: BaseException) -> bool:
+        """Whether the cluster itself failed, not only a function that ran on it."""
         kinds = self._ray.exceptions
         return any(
             isinstance(item, kinds.RayError) and not isinstance(item, kinds.RayTaskError) for item in _chain(error)
         )
 
-    def _take_blocks(self, paths: list[Path], take_in: Callable[..., None]) -> None:
-        stop: Stop | None = None
+    def _collect_blocks(self, paths: list[Path], collect: Callable[..., None]) -> None:
+        error: PortableError | None = None
         for block in self._dataset(paths).iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
-            news = self._hear(force=stop is not None)
+            status = self._update_status(force=error is not None)
             for row in from_table(block):
-                for done in row.done:
-                    take_in(done, in_flight=news.in_flight)
-                stop = stop or row.stop
-            if stop is not None and self._calls_have_ended():
+                for result in row.results:
+                    collect(result, in_flight=status.in_flight)
+                error = error or row.error
+            if error is not None and self._calls_have_ended():
                 break
-        self._hear(force=True)
-        if stop is not None:
-            raise stop.error()
+        self._update_status(force=True)
+        if error is not None:
+            raise error.error()
 
     def _dataset(self, paths: list[Path]) -> Any:
         settings, data = self._run.config.ray, self._ray.data
         read = data.read_parquet if settings.format == "parquet" else data.read_json
         more: dict[str, Any] = {} if settings.format == "parquet" else {"lines": True, "file_extensions": ["jsonl"]}
-        # A file is a block. Reading takes no CPU of the cluster, or actors that fill it up would wait for it for ever.
+        # A file is a block. Reading takes no CPU: actors may have them all, and would wait for the files for ever.
         rows = read(
             [str(path) for path in paths],
             num_cpus=0,
@@ -105,11 +116,11 @@ class Cluster:
             override_num_blocks=len(paths),
             **more,
         )
-        for place in range(len(self._job.steps)):
-            blocks = 1 + -(-self._job.slots(place) // self._rows_a_block)
+        for step in range(len(self._job.steps)):
+            blocks = 1 + -(-self._job.slots(step) // self._rows_a_block)
             rows = rows.map_batches(
                 StepActor,
-                fn_constructor_kwargs={"job": self._job, "place": place, "owner": self._owner},
+                fn_constructor_kwargs={"job": self._job, "step": step, "owner": self._owner},
                 batch_size=None,
                 batch_format="pyarrow",
                 num_cpus=settings.cpus,
@@ -123,18 +134,18 @@ class Cluster:
         return rows
 
     def _calls_have_ended(self) -> bool:
-        """Have no further call sent; whether those that were under way are paid for and stored."""
+        """Stop further calls. Return True when all calls under way have ended and their answers are stored."""
         self._ray.get(self._owner.stop.remote())
-        return self._hear(force=True).in_flight == 0
+        return self._update_status(force=True).in_flight == 0
 
-    def _hear(self, *, force: bool = False) -> News:
-        """The owner's news, once a second; what workers have to say is said."""
-        if force or time.monotonic() - self._asked >= _SECONDS_BETWEEN_NEWS:
-            self._asked = time.monotonic()
-            self._news = self._ray.get(self._owner.news.remote())
-            for text in self._news.said:
+    def _update_status(self, *, force: bool = False) -> OwnerStatus:
+        """Return the owner's status, at most a second old, and show the workers' messages."""
+        if force or time.monotonic() - self._status_time >= _STATUS_SECONDS:
+            self._status_time = time.monotonic()
+            self._status = self._ray.get(self._owner.status.remote())
+            for text in self._status.messages:
                 self._run.progress.say(text)
-        return self._news
+        return self._status
 
     def _warn_of_few_cpus(self) -> None:
         settings = self._run.config.ray
@@ -147,8 +158,8 @@ class Cluster:
             )
 
     @contextmanager
-    def _files(self) -> Iterator[Path]:
-        folder = self._job.run.folder / "parts" / _FILES
+    def _folder(self) -> Iterator[Path]:
+        folder = self._job.run.folder / "parts" / _FOLDER
         shutil.rmtree(folder, ignore_errors=True)
         try:
             yield folder
@@ -156,38 +167,22 @@ class Cluster:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def rows_a_block(settings: RayConfig, total: int) -> int:
-    """Rows that travel together: as configured, and no more than leave some blocks for each actor."""
-    return max(1, min(settings.batch, -(-total // (_BLOCKS_AN_ACTOR * settings.workers))))
-
-
 def _start_owner(ray: Any, job: Job) -> Any:
-    """The owner of answers and budget, on this machine. Raises the ArfError that it cannot be started for."""
+    """Start the owner on this machine. Raises an ArfError of its start, such as a wrong configuration."""
     here = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
         ray.get_runtime_context().get_node_id(), soft=False
     )
     owner = ray.remote(Owner).options(num_cpus=0, scheduling_strategy=here, max_restarts=0).remote(job)
     try:
-        ray.get(owner.news.remote())
+        ray.get(owner.status.remote())
     except ray.exceptions.RayError as error:
         raise next((item for item in _chain(error) if isinstance(item, ArfError)), error) from None
     return owner
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The error, and what Ray wrapped in it."""
+    """Yield the error and the errors that Ray wrapped in it."""
     seen: BaseException | None = error
     while seen is not None:
         yield seen
         seen = getattr(seen, "cause", None) or seen.__cause__
-
-
-@contextmanager
-def on_cluster(run: Run, steps: Sequence[Step[Any, Any]], total: int) -> Iterator[Cluster]:
-    """A run's cluster, connected, with an owner. Raises MissingExtra, and WorkError where there is no cluster."""
-    with connected(run.config.ray) as ray:
-        cluster = Cluster(ray, run, steps, total)
-        try:
-            yield cluster
-        finally:
-            cluster.close()
