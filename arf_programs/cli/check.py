@@ -143,6 +143,9 @@ async def _check_models(run: Run, findings: Findings) -> None:
 
     A prompt or reflection model is asked only if it differs from the analyst, its default.
     """
+    from arf_programs.models import NoStore, within
+    from arf_programs.runner import asking_from
+
     models: list[tuple[ModelConfig, list[Role]]] = []
     for role in ROLES:
         config = run.config.models.of(role)
@@ -153,7 +156,9 @@ async def _check_models(run: Run, findings: Findings) -> None:
             models.append((config, [role]))
         else:
             same.append(role)
-    outcomes = await asyncio.gather(*(_try_model(run, config) for config, _ in models))
+    # Models at one endpoint share its rate, as in a run. Nothing is stored: an old answer says nothing of today.
+    with asking_from(run, NoStore()), within(stage="check"):
+        outcomes = await asyncio.gather(*(_try_model(run, config) for config, _ in models))
     for (config, names), problem in zip(models, outcomes, strict=True):
         who = " and ".join(names)
         if problem:
@@ -166,14 +171,13 @@ async def _try_model(run: Run, config: ModelConfig) -> str:
     """Ask the model for one word. Return why it does not answer, or an empty text."""
     from dspy.utils.exceptions import DSPyError
 
-    from arf_programs.models import CallContext, NoStore, Session, build_lm, is_local
+    from arf_programs.models import build_lm, is_local
 
     # A hosted reasoning model refuses a small max_tokens, and ends after one word anyway.
     tokens = _TINY if is_local(config.model) else config.max_tokens
     tiny = config.model_copy(update={"max_tokens": tokens, "retries": 0})
     try:
-        context = CallContext(Session(NoStore()), stage="check")
-        await build_lm(tiny, seed=run.config.seed, context=context).acall(_QUESTION)
+        await build_lm(tiny, seed=run.config.seed).acall(_QUESTION)
     except (ArfError, DSPyError) as error:
         return " ".join(str(error).split())
     return ""

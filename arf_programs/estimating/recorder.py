@@ -1,4 +1,4 @@
-"""Catches the calls of an estimate. DSPy asks its cache before every call; the Recorder takes its place and answers."""
+"""Records the calls of an estimate. The Recorder takes the place of the run's store, and has every answer."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 import json
 import math
 import tempfile
-import warnings
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,7 +18,8 @@ from pydantic import BaseModel
 
 from arf_programs.estimating.figures import Range, count_tokens, ordered, reasons
 from arf_programs.estimating.stand_ins import Scene, answer_to, word_with_probability
-from arf_programs.models import Body, CallContext, CallStore, NoStore, Question, Session, calling
+from arf_programs.models import Body, CallStore, NoStore, Question, open_store, within
+from arf_programs.runner import asking_from
 from arf_programs.runs import Run
 
 # The longest answer in the upper bound: three times the stand-in and 50 tokens, up to max_tokens.
@@ -86,22 +86,15 @@ class Recorder(NoStore):
 
 @contextmanager
 def recording(run: Run) -> Iterator[Recorder]:
-    """Put a Recorder in the place of DSPy's cache; answers that are stored for `run` are taken from there."""
+    """Put a Recorder in the place of the store of `run`. Answers that the run has stored are taken from there."""
     question = _Question()
-    with tempfile.TemporaryDirectory(prefix="arf-estimate-") as temporary, warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Pydantic serializer warnings", category=UserWarning)
+    with tempfile.TemporaryDirectory(prefix="arf-estimate-") as temporary:
         # The store books each answer that it gives. Here it books into a ledger that goes away.
         calls = run.calls if run.calls.is_dir() else Path(temporary) / "calls"
-        store = CallStore(calls, Path(temporary) / "calls.jsonl")
-        recorder = Recorder(question, store)
-        try:
-            with (
-                calling(CallContext(Session(recorder), stage="estimate")),
-                dspy.context(adapter=dspy.JSONAdapter(), disable_history=True, callbacks=[question]),
-            ):
+        with open_store(calls, Path(temporary) / "calls.jsonl") as store:
+            recorder = Recorder(question, store)
+            with asking_from(run, recorder), within(stage="estimate"), dspy.context(callbacks=[question]):
                 yield recorder
-        finally:
-            store.close()
 
 
 def _asked(request: dict[str, Any], text: str, schema: float, *, stored: bool) -> Asked:
