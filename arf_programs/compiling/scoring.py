@@ -18,7 +18,7 @@ from arf_programs.models import BudgetSpent
 from arf_programs.programs import SideScores
 from arf_programs.runner import RowKey, run_rows
 from arf_programs.runs import Progress
-from signatures.exceptions import ModelError
+from signatures.exceptions import EndpointError, ModelError
 
 FAILED = "failed"
 
@@ -43,6 +43,8 @@ async def score_cases(
     async def score(item: tuple[int, Case]) -> Outcome | None:
         try:
             return await target.answer(program, item[1].labeled)
+        except EndpointError:
+            raise
         except ModelError as error:
             return _failure(str(error))
         except BudgetSpent:

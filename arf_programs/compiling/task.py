@@ -19,8 +19,9 @@ from arf_programs.compiling.context import SharedCalls
 from arf_programs.corpus import LabeledExample
 from arf_programs.programs import ProgramState, program_state
 from arf_programs.runs import digest
+from signatures.exceptions import EndpointError
 
-_FATAL = (LMAuthError, LMBillingError, LMConfigurationError)
+_FATAL = (LMAuthError, LMBillingError, LMConfigurationError, EndpointError)
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Answers(Protocol):
 
 
 class Hopeless(BaseException):
-    """A failure of the account or the set-up. An optimizer would take an `Exception` for that of one example."""
+    """The account, the set-up or the endpoint fails. An optimizer takes an `Exception` for that of one example."""
 
 
 class Recorder:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import Token
 from dataclasses import replace
+from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import Any, Final, TypeVar
 
@@ -321,13 +323,16 @@ def canonical_error(error: Exception, model: str) -> Exception:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds that the endpoint asks to wait; None if it does not say, or names a date."""
+    """Return the seconds that the endpoint asks to wait; None if it does not say."""
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         try:
             return max(0.0, float(headers[name]) * unit)
         except (KeyError, TypeError, ValueError):
             continue
-    return None
+    try:  # HTTP allows a date, too (RFC 9110, section 10.2.3)
+        return max(0.0, parsedate_to_datetime(headers["retry-after"]).timestamp() - time.time())
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def endpoint_name(model: str, api_base: str | None) -> str:
