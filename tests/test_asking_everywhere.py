@@ -251,7 +251,7 @@ def test_a_compilation_pauses_for_an_endpoint_that_only_fails_and_gives_up(tmp_p
     result = CliRunner().invoke(app, ["compile", "judge", str(config), *command.words[2:], *endless])
     assert result.exit_code == 1, result.output
     assert "scripted/judge has only failed for 10 minutes" in result.stderr
-    assert clock.now - 1000 > 300 and 60 in clock.slept
+    assert clock.now - 1000 > 300, "it waited before it gave up"
 
 
 def served(tmp_path: Path, faults: Faults) -> tuple[int, str]:
