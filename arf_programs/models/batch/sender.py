@@ -7,7 +7,7 @@ waits for one call, these calls become the next batch.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Coroutine, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -51,14 +51,12 @@ class _Call:
 class BatchSender:
     """Sends the calls of one model at one endpoint in batches, within one event loop at a time.
 
-    `in_flight` returns how many rows are in work. When as many calls wait, no other call can come, so the batch is sent
-    before `settings.quiet` is over. A failed call is not tried again here; the caller does that.
+    A failed call is not tried again here; the caller does that.
     """
 
     client: BatchClient
     journal: BatchJournal
     settings: BatchConfig = field(default_factory=BatchConfig)
-    in_flight: Callable[[], int] | None = None
     _calls: dict[str, _Call] = field(default_factory=dict, init=False)
     _queue: dict[str, _Call] = field(default_factory=dict, init=False)
     _jobs: dict[asyncio.Task[None], str] = field(default_factory=dict, init=False)
@@ -127,13 +125,11 @@ class BatchSender:
             self._send_chunk()
 
     async def _wait_for_calls(self) -> None:
-        """Wait until the queue fills a batch or no call has come for a while; a short while if all rows wait."""
+        """Wait until the queue fills a batch, or no call has come for `settings.quiet` seconds."""
         while 0 < len(self._queue) < self.settings.max_requests:
             self._arrival.clear()
-            all_wait = self.in_flight is not None and len(self._calls) >= self.in_flight()
             try:
-                # Even if all rows wait, more rows may start in a moment.
-                await asyncio.wait_for(self._arrival.wait(), self.settings.quiet / (10 if all_wait else 1))
+                await asyncio.wait_for(self._arrival.wait(), self.settings.quiet)
             except TimeoutError:
                 return
 
@@ -185,9 +181,8 @@ class BatchSender:
         except Exception as error:  # any error goes to the waiters
             if getattr(error, "status_code", None) == 404:
                 self.journal.record_loss(job)
-                self._settle_all(
-                    job, Outcome(status=408, message="the provider no longer knows the batch or its files")
-                )
+                message = "the provider no longer has the batch or its files"
+                self._settle_all(job, Outcome(status=408, message=message))
             else:
                 self._fail(job.keys, error)
             return
