@@ -19,7 +19,7 @@ def run_sync(work: Coroutine[Any, Any, Result]) -> Result:
 
     All callers share one loop, so calls from several threads share pacing and are asked once. The coroutine sees the
     caller's context variables. Raises what the coroutine raises, and RuntimeError when it is called on that loop
-    itself: there, `await` is the way.
+    itself, where the caller can `await`.
     """
     loop = background_loop()
     if _running_loop() is loop:

@@ -114,7 +114,7 @@ class CallContext:
         stage: what it is booked to; required.
         strategy: the strategy of revision that it is booked to.
         meter: counts the calls of the row.
-        answer: is told about the last answer to the question.
+        answer: records the last answer to the question.
         anew: whether it is sent even if its answer is stored.
         extras: what DSPy's Request leaves out; None where DSPy did not tell.
     """

@@ -24,14 +24,18 @@ CACHE_WRITE: Final = 1.25
 """The price of a token that is written to the cache, as a multiple of the plain price; Anthropic's, for 5 minutes."""
 
 _PROVIDERS_WITH_MARKS: Final = ("anthropic", "azure_ai", "bedrock", "databricks", "openrouter", "vertex_ai")
+_OWN_PRICES: Final = "LITELLM_LOCAL_MODEL_COST_MAP"
 _NAME_ALONE: Final = {"litellm_provider", "mode"}  # what `declare_name` writes into LiteLLM's table
 
 
 @cache
 def import_litellm() -> ModuleType:
     """Import LiteLLM without its log messages, and with the price table of its package: no request at import."""
-    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+    before = os.environ.get(_OWN_PRICES)
+    os.environ.setdefault(_OWN_PRICES, "True")  # LiteLLM reads it once, when it is imported
     litellm: Any = importlib.import_module("litellm")
+    if before is None:
+        del os.environ[_OWN_PRICES]
     litellm.suppress_debug_info = True
     for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
         logging.getLogger(name).setLevel(logging.ERROR)
