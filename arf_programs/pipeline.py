@@ -4,35 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from arf_programs import stages
 from arf_programs.config import dump_config
 from arf_programs.models import check_providers, check_terms, terms_warnings
 from arf_programs.runs import Manifest, Run, write_text_atomic
-from arf_programs.stages import (
-    ANALYZE,
-    CORPUS,
-    DRAFT,
-    EVALUATE,
-    REPORT,
-    REVISE,
-    TAXONOMY,
-    TRAIN,
-    Stage,
-    StageState,
-    analyze_and_revise,
-    run_stage,
-    run_together,
-    state_of,
-)
+from arf_programs.stages import Stage, StageState, run_stage, run_together, state_of
 
 STAGES: tuple[Stage, ...] = (
-    CORPUS,  # conversations, split into training and holdout
-    DRAFT,  # the teacher's summaries
-    TAXONOMY,  # open notes on a sample, merged into categories; people may edit taxonomy.yaml
-    ANALYZE,  # typed errors for every training draft
-    REVISE,  # verified edits that repair them
-    TRAIN,  # one student per arm
-    EVALUATE,  # base, teacher and students on conversations that no student was trained on
-    REPORT,  # summary.json and report.html
+    stages.CORPUS,  # conversations, split into training and holdout
+    stages.DRAFT,  # the teacher's summaries
+    stages.TAXONOMY,  # open notes on a sample, merged into categories; people may edit taxonomy.yaml
+    stages.ANALYZE,  # typed errors for every training draft
+    stages.REVISE,  # verified edits that repair them
+    stages.TRAIN,  # one student per arm
+    stages.EVALUATE,  # base, teacher and students on conversations that no student was trained on
+    stages.REPORT,  # summary.json and report.html
 )
 
 
@@ -58,10 +44,10 @@ def run_until(run: Run, last: str, *, retry_failed: bool = False) -> None:
             run.progress.say(f"{stage.name}: its failed rows again")
             stage.reopen(run)
             _report(run, run_stage(stage, run))
-        elif stage is ANALYZE and REVISE in wanted:
-            run.progress.say(f"{stage.name}, {REVISE.name}: {stage.does}; {REVISE.does}")
-            _report(run, *run_together((stage, REVISE), run, analyze_and_revise))
-            done.add(REVISE.name)
+        elif stage is stages.ANALYZE and stages.REVISE in wanted:
+            run.progress.say(f"{stage.name}, {stages.REVISE.name}: {stage.does}; {stages.REVISE.does}")
+            _report(run, *run_together((stage, stages.REVISE), run, stages.analyze_and_revise))
+            done.add(stages.REVISE.name)
         else:
             run.progress.say(f"{stage.name}: {stage.does}")
             _report(run, run_stage(stage, run))
@@ -89,7 +75,7 @@ def _check_providers(run: Run, last: str, *, retry_failed: bool) -> None:
     states = status(run)
     ahead = [stage for stage in _stages_until(last) if retry_failed or states[stage.name].state != "whole"]
     check_providers(model for stage in ahead for model in stage.asks(run.config))
-    if TRAIN in ahead:
+    if stages.TRAIN in ahead:
         check_terms(run.config)
         for warning in terms_warnings(run.config):
             run.progress.say(warning)

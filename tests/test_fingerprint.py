@@ -68,6 +68,7 @@ def test_what_changes_answers_counts(changed):
         {"tokens_per_minute": 1},
         {"timeout": 1},
         {"retries": 1},
+        {"parse_retries": 1},
         {"license": "mit"},
         {"mode": "batch"},
         {"batch": {"poll": 5}},
@@ -82,6 +83,7 @@ def test_every_setting_of_a_model_is_decided_on():
     """A new setting has to be put into one of the lists above."""
     tried = {"model", "temperature", "max_tokens", "api_base", "json_schema", "logprobs", "parameters", "api_key_env"}
     tried |= {"input_price", "output_price", "concurrency", "timeout", "retries", "license", "mode", "batch"}
+    tried |= {"parse_retries"}
     tried |= {"requests_per_minute", "tokens_per_minute", "cache_marks"}
     assert set(ModelConfig.model_fields) == tried
 

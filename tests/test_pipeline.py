@@ -157,6 +157,7 @@ OF_MODEL = {
     "tokens_per_minute": (100, False),
     "timeout": (3, False),
     "retries": (3, False),
+    "parse_retries": (3, False),
     "license": ("open", False),
     "mode": ("live", False),
     "batch.max_requests": (9, False),
