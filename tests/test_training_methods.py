@@ -7,6 +7,7 @@ from typing import get_args
 
 import pytest
 import torch
+from conftest import stored_calls
 from peft.tuners.lora.layer import Linear as LoraLinear
 from safetensors.torch import load_file
 from test_training_sft import Interrupts, make_rows, read_log
@@ -112,11 +113,12 @@ def test_evaluation_loads_a_whole_student_and_it_answers_as_it_was_trained(whole
         assert not torch.allclose(student(prompt).logits, base_model(prompt).logits, atol=0.01)
 
 
-def test_a_whole_student_answers_as_the_systems_of_the_evaluation_do(whole_student, base):
+def test_a_whole_student_answers_as_the_systems_of_the_evaluation_do(whole_student, base, tmp_path):
     answers = []
     for name in (str(whole_student), base):
         lm = build_lm(ModelConfig(model=f"{EMBEDDED}{name}", max_tokens=8), seed=1)
-        answers.append(lm(messages=[{"role": "user", "content": "My order is late."}])[0])
+        with stored_calls(tmp_path):
+            answers.append(lm("My order is late.")[0])
     assert answers[0] != answers[1]
 
 
