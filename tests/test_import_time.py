@@ -68,3 +68,9 @@ def test_the_pipeline_is_imported_without_torch():
 def test_training_is_told_its_options_without_torch():
     code = "from training.sft import main\ntry: main(['--help'])\nexcept SystemExit: pass"
     assert not modules_after(code).intersection({"torch", "transformers", "trl", "litellm"})
+
+
+def test_providers_are_registered_without_torch():
+    """Runs that ask hosted models do not pay 200 MB for the embedded ones."""
+    code = "from arf_programs.models.providers import register_providers\nregister_providers()"
+    assert not modules_after(code).intersection({"torch", "transformers"})

@@ -19,10 +19,9 @@ from litellm.types.utils import (
 )
 from pydantic import BaseModel
 
-from arf_programs.models.embedded.row import Completion, Request
-
 if TYPE_CHECKING:
     from arf_programs.models.embedded.engine import Engine
+    from arf_programs.models.embedded.row import Completion, Request
 
 PROVIDER = "embedded"
 _DEFAULT_MAX_TOKENS = 512
@@ -101,6 +100,8 @@ def _request(engine: Engine, model: str, messages: list[dict[str, Any]], params:
             llm_provider=PROVIDER,
         )
     fields["max_tokens"] = min(fields["max_tokens"], room)
+    from arf_programs.models.embedded.row import Request
+
     return Request(prompt=prompt, **fields)
 
 
