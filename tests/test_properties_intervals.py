@@ -8,7 +8,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from arf_programs.metrics import Interval, cluster_ratio, mean_interval, paired_difference
+from arf_programs.metrics import Interval, paired_difference
+from arf_programs.metrics.bootstrap import cluster_ratio, mean_interval
 
 pytestmark = pytest.mark.filterwarnings("error")
 _FAST = settings(max_examples=40)

@@ -5,7 +5,7 @@
 (speakers.py). The functions that read dates, quantities, codes and names are also used to plant errors.
 """
 
-from arf_programs.checks.dates import Date, Moments, find_dates, find_times, read_moments
+from arf_programs.checks.dates import Date, Moments, find_dates, read_moments
 from arf_programs.checks.finding import Material, find_words
 from arf_programs.checks.identifiers import find_codes, squeeze
 from arf_programs.checks.names import GIVEN_NAMES, TITLES, find_names
@@ -26,7 +26,6 @@ __all__ = [
     "find_names",
     "find_quantities",
     "find_taken_spans",
-    "find_times",
     "find_words",
     "read_moments",
     "read_number",

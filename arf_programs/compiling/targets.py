@@ -9,18 +9,23 @@ from typing import Any
 import dspy
 from pydantic_core import to_jsonable_python
 
-from arf_programs.checks import run_checks
 from arf_programs.compiling.task import Answers, Outcome
 from arf_programs.config import Role, TargetName
 from arf_programs.corpus import LabeledExample
 from arf_programs.metrics import rouge, score_detection, score_repair
-from arf_programs.programs import analysis_examples, revision_examples, same_error
+from arf_programs.programs import (
+    RATING_STEPS,
+    analysis_examples,
+    new_check_errors,
+    reasons_of,
+    revision_examples,
+    score_rating,
+)
 from arf_programs.runs import Run
 from arf_programs.stages import build_analyzer, build_judge, build_reviser, build_teacher
-from signatures.records import Conversation, ErrorNote, Rating, Summary, Taxonomy
+from signatures.records import Rating, Summary, Taxonomy
 
 LabeledSet = tuple[LabeledExample, ...]
-_RATINGS = 4  # steps between the lowest and the highest rating
 
 
 @dataclass(frozen=True)
@@ -111,7 +116,10 @@ def _judge(run: Run, _: Taxonomy) -> Target:
 
     async def answer(program: dspy.Module, labeled: LabeledExample) -> Outcome:
         given = (await program.acall(conversation=labeled.conversation, summary=labeled.summary)).rating
-        return judged(given, labeled.rating or 0, labeled)
+        person = labeled.rating or 0
+        score, feedback = score_rating(given.rating, person, labeled.errors)
+        shown = {"rating": given.rating, "reasons": given.reasons}
+        return Outcome(score, feedback, shown, {"judge": given.rating, "human": person})
 
     def fields(examples: LabeledSet) -> list[dict[str, Any]]:
         return [
@@ -140,7 +148,7 @@ def _summarize(run: Run, _: Taxonomy) -> Target:
         text = (await program.acall(conversation=labeled.conversation)).summary
         given: Rating = (await judge.acall(conversation=labeled.conversation, summary=text)).rating
         overlap = rouge(text, references(labeled))["rougeL"]
-        score = ((given.rating - 1) / _RATINGS + overlap) / 2
+        score = ((given.rating - 1) / RATING_STEPS + overlap) / 2
         feedback = (
             f"Rated {given.rating} of 5: {given.reasons}\nROUGE-L {overlap:.2f} against: {references(labeled)[0]}"
         )
@@ -156,29 +164,6 @@ def _summarize(run: Run, _: Taxonomy) -> Target:
 def references(labeled: LabeledExample) -> tuple[str, ...]:
     """Good summaries of the conversation: the correction first, then the references of the corpus."""
     return tuple(text for text in (labeled.revised, *labeled.conversation.references) if text and text.strip())
-
-
-def judged(given: Rating, human: int, labeled: LabeledExample) -> Outcome:
-    """Score one rating: `1 - |judge - human| / 4`. A near miss scores more than a far one.
-
-    Agreement corrected for chance is a figure of a whole side, not of one summary. The card shows it.
-    """
-    off = given.rating - human
-    verdict = f"{given.rating} is too {'high' if off > 0 else 'low'}." if off else "Right."
-    feedback = f"{verdict} People rate this summary {human}: {reasons_of(labeled.errors)}"
-    shown = {"rating": given.rating, "reasons": given.reasons}
-    return Outcome(1 - abs(off) / _RATINGS, feedback, shown, {"judge": given.rating, "human": human})
-
-
-def reasons_of(errors: tuple[ErrorNote, ...]) -> str:
-    """The errors as the reasons of a rating."""
-    return " ".join(note.explanation for note in errors if note.explanation) or "Nothing is wrong or missing."
-
-
-def new_check_errors(conversation: Conversation, before: str, after: str) -> list[ErrorNote]:
-    """The errors that the deterministic checks see in a revision and do not see in the draft."""
-    old = run_checks(conversation, before)
-    return [note for note in run_checks(conversation, after) if not any(same_error(note, item) for item in old)]
 
 
 def revision_fields(examples: LabeledSet, run: Run, taxonomy: Taxonomy) -> list[dict[str, Any]]:

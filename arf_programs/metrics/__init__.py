@@ -13,9 +13,7 @@ from arf_programs.metrics.agreement import JudgeCalibration, RatedPair, calibrat
 from arf_programs.metrics.bootstrap import (
     Interval,
     Resampling,
-    cluster_ratio,
     configured_resampling,
-    mean_interval,
     paired_difference,
     read_clusters,
 )
@@ -51,7 +49,6 @@ __all__ = [
     "by_system",
     "calibrate_judge",
     "causal_table",
-    "cluster_ratio",
     "compare",
     "compare_systems",
     "configured_resampling",
@@ -62,7 +59,6 @@ __all__ = [
     "in_order",
     "length_bands",
     "load_embedder",
-    "mean_interval",
     "paired_difference",
     "rating_agreement",
     "read_clusters",

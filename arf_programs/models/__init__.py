@@ -17,7 +17,7 @@ from arf_programs.models.context import (
     current_context,
     within,
 )
-from arf_programs.models.engine import ArfEngine, quiet_about_cut_offs
+from arf_programs.models.engine import quiet_about_cut_offs
 from arf_programs.models.lm import EMBEDDED, SCRIPTED, build_lm, check_providers, gives_logprobs, is_local, stored_lm
 from arf_programs.models.providers import declare_model, import_litellm, listed_model, listed_price
 from arf_programs.models.store import Body, CallStore, NoStore, Question, Store, open_store
@@ -29,7 +29,6 @@ __all__ = [
     "SCRIPTED",
     "SMOLLM2",
     "AnswerFiles",
-    "ArfEngine",
     "Body",
     "BudgetSpent",
     "CallBudget",

@@ -10,6 +10,7 @@ from arf_programs.programs.calibration import Calibration, mismatches, read_cali
 from arf_programs.programs.demos import analysis_examples, revision_examples, show, usable_examples
 from arf_programs.programs.edit_sentences import EditSentences
 from arf_programs.programs.examples import (
+    RATING_STEPS,
     analysis_metric,
     labeled_examples,
     new_check_errors,
@@ -21,7 +22,7 @@ from arf_programs.programs.examples import (
 from arf_programs.programs.judge import ComparePair, Judge, prompt_name
 from arf_programs.programs.program import Program
 from arf_programs.programs.propose import EditSummary, Propose, Rewrite, RewriteByTaxonomy
-from arf_programs.programs.reported_errors import omission_ids, same_error, statement_ids
+from arf_programs.programs.reported_errors import omission_ids, statement_ids
 from arf_programs.programs.revise import Revise
 from arf_programs.programs.saved import (
     CANDIDATE,
@@ -53,6 +54,7 @@ __all__ = [
     "CANDIDATE",
     "CARD",
     "PROGRAM",
+    "RATING_STEPS",
     "TARGET_ROLES",
     "Analyze",
     "Calibration",
@@ -102,7 +104,6 @@ __all__ = [
     "reasons_of",
     "revision_examples",
     "revision_metric",
-    "same_error",
     "score_rating",
     "show",
     "statement_ids",

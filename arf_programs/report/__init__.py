@@ -14,7 +14,6 @@ from arf_programs.report.probe import (
     Probe,
     Recall,
     ReviseProbe,
-    Table,
     as_markdown,
     tables,
 )
@@ -33,7 +32,6 @@ __all__ = [
     "RunDifference",
     "RunSummary",
     "Sources",
-    "Table",
     "as_markdown",
     "clean",
     "compare_runs",

@@ -4,7 +4,7 @@ Everything that ARF writes for a run is named here, and every file is plain and 
 given: the configuration with this folder.
 """
 
-from arf_programs.runs.fingerprint import digest, digest_file, digest_model, digest_prompts, drop_parts
+from arf_programs.runs.fingerprint import digest, digest_file, digest_model, digest_prompts
 from arf_programs.runs.folder import Manifest, RunFile, RunFolder, read_manifest, write_manifest
 from arf_programs.runs.jsonl import (
     JsonlAppender,
@@ -39,7 +39,6 @@ __all__ = [
     "digest_file",
     "digest_model",
     "digest_prompts",
-    "drop_parts",
     "iter_ledger",
     "load_run",
     "lock_run",

@@ -34,11 +34,6 @@ def digest(value: Any) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
-def drop_parts(fingerprint: dict[str, str], *names: str) -> dict[str, str]:
-    """Return a fingerprint without some of its parts."""
-    return {name: value for name, value in fingerprint.items() if name not in names}
-
-
 def digest_file(path: Path) -> str:
     """Hash a file, or all files of a folder: SHA-256, the first 16 hexadecimal digits. `missing` if there is none."""
     if path.is_dir():

@@ -1,6 +1,6 @@
 """Finds students in their run, merges them into their base, and serves them over the API of OpenAI."""
 
-from arf_programs.serving.server import Engine, find_engine, refuse_taken_port, serve
+from arf_programs.serving.server import find_engine, refuse_taken_port, serve
 from arf_programs.serving.student import find_student, merged_student
 
-__all__ = ["Engine", "find_engine", "find_student", "merged_student", "refuse_taken_port", "serve"]
+__all__ = ["find_engine", "find_student", "merged_student", "refuse_taken_port", "serve"]
