@@ -71,12 +71,15 @@ def _report(run: Run, *manifests: Manifest) -> None:
 
 
 def _check_providers(run: Run, last: str, *, retry_failed: bool) -> None:
-    """Raise ConfigError for the models ahead that are unknown, have no key, or need their terms to be acknowledged."""
+    """Raise UserError for models ahead that are unknown, have no key, or need their terms to be acknowledged, and for a
+    base that cannot be trained.
+    """
     states = status(run)
     ahead = [stage for stage in _stages_until(last) if retry_failed or states[stage.name].state != "whole"]
     check_providers(model for stage in ahead for model in stage.asks(run.config))
     if stages.TRAIN in ahead:
         check_terms(run.config)
+        stages.preview_base(run)
         for warning in terms_warnings(run.config):
             run.progress.say(warning)
 

@@ -4,6 +4,7 @@ import re
 import pytest
 import scripted_team
 from conftest import write_corpus
+from tiny_model import save_tiny_model
 from typer.testing import CliRunner
 
 from arf_programs import __version__
@@ -61,7 +62,7 @@ def test_init_writes_a_project_that_passes_check(tmp_path, monkeypatch):
     assert "Next: arf check project/arf.yaml" in result.output
     names = sorted(path.name for path in (tmp_path / "project").iterdir())
     assert names == ["arf.yaml", "conversations.jsonl", "labeled.jsonl"]
-    options = ["--set", "models.teacher=scripted/model", "--set", f"train.base={tmp_path}"]
+    options = ["--set", "models.teacher=scripted/model", "--set", f"train.base={save_tiny_model(tmp_path / 'base')}"]
     checked = arf("check", "project/arf.yaml", *options)
     assert checked.exit_code == 0, checked.output
     assert "Ready to run." in checked.output
@@ -116,7 +117,9 @@ def test_json_is_all_there_is_on_stdout(config, tmp_path):
         "missing",
         "missing",
     ]
-    checked = json.loads(arf("check", config, "--json", "--set", f"train.base={tmp_path}").stdout)
+    checked = json.loads(
+        arf("check", config, "--json", "--set", f"train.base={save_tiny_model(tmp_path / 'base')}").stdout
+    )
     assert checked["ok"] is True
 
 
@@ -136,7 +139,7 @@ def test_json_of_failed_work(config):
 
 
 def test_json_of_failed_checks(config, tmp_path):
-    result = arf("check", config, "--json", "--set", f"train.base={tmp_path}")
+    result = arf("check", config, "--json", "--set", f"train.base={save_tiny_model(tmp_path / 'base')}")
     told = json.loads(result.stdout)
     assert (result.exit_code, told["ok"]) == (2, False)
     assert "scripted/model does not answer" in told["problems"][0]

@@ -8,12 +8,13 @@ from served_team import serving
 from arf_programs.cli.check import preflight
 from arf_programs.models import scripted
 from arf_programs.runs.run import lock_run
+from arf_programs.stages import Preview
 
 
 @pytest.fixture(autouse=True)
 def known_base(monkeypatch):
     """The student's base is a matter of other tests."""
-    monkeypatch.setattr("arf_programs.models.weights.resolve_weights", lambda name: name)
+    monkeypatch.setattr("arf_programs.stages.preview_base", lambda *_: Preview())
 
 
 def test_all_is_well(make_run):

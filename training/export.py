@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from arf_programs.models import is_adapter
+from arf_programs.models import is_adapter, mend_template
 from arf_programs.runs import RunFolder, write_text_atomic
 from arf_programs.serving import find_student
 from signatures.exceptions import DataError
@@ -112,6 +112,7 @@ def _merge(adapter: Path, made: Path) -> None:
 
     model, _ = load_base(_base_name(adapter), "auto")
     tokenizer = AutoTokenizer.from_pretrained(adapter, trust_remote_code=False)
+    mend_template(tokenizer)
     merged: Any = PeftModel.from_pretrained(model, adapter).merge_and_unload()
     merged.save_pretrained(made)
     tokenizer.save_pretrained(made)

@@ -27,6 +27,9 @@ from arf_programs.cli.session import (
 )
 from signatures.exceptions import ConfigError
 
+ShowExample = Annotated[
+    bool, typer.Option("--show-example", help="Show one example as a student would be trained on it.")
+]
 _TEMPLATES = ("arf.yaml", "conversations.jsonl", "labeled.jsonl")
 
 app = typer.Typer(
@@ -87,6 +90,7 @@ def check(
     overrides: Set = None,
     limit: Limit = None,
     as_json: Json = False,
+    show_example: ShowExample = False,
     verbose: Verbose = False,
 ) -> None:
     """Validate all that can be known before spending: config, files, keys, and one tiny call per role."""
@@ -95,11 +99,11 @@ def check(
 
         findings = preflight(run)
         if as_json:
-            print_json(findings.as_json())
+            print_json(findings.as_json(example=show_example))
         else:
             from arf_programs.cli.output import show_findings
 
-            show_findings(findings)
+            show_findings(findings, example=show_example)
         if findings.problems:
             raise typer.Exit(WRONG_INPUT)
 

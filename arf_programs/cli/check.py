@@ -6,11 +6,15 @@ import asyncio
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from arf_programs.config import PIPELINE_ROLES, ROLES, ModelConfig, Role
 from arf_programs.runs import Run
 from signatures.exceptions import ArfError, ConfigError
+
+if TYPE_CHECKING:
+    from arf_programs.stages import Preview
+    from signatures.records import Conversation
 
 _TINY = 8
 _QUESTION = "Answer with the one word: yes"
@@ -18,14 +22,22 @@ _QUESTION = "Answer with the one word: yes"
 
 @dataclass
 class Findings:
-    """What is right, warnings and problems, each a sentence; a warning stops nothing."""
+    """What is right, warnings and problems, each a sentence; a warning stops nothing.
+
+    `first` is a conversation of the corpus, and `preview` is that conversation as a student would be trained on it.
+    """
 
     good: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    first: Conversation | None = None
+    preview: Preview | None = None
 
-    def as_json(self) -> dict[str, Any]:
-        return {"ok": not self.problems, "good": self.good, "warnings": self.warnings, "problems": self.problems}
+    def as_json(self, *, example: bool = False) -> dict[str, Any]:
+        found = {"ok": not self.problems, "good": self.good, "warnings": self.warnings, "problems": self.problems}
+        if not example or self.preview is None:
+            return found
+        return {**found, "example": {"prompt": self.preview.prompt, "learns": self.preview.learns}}
 
 
 def preflight(run: Run) -> Findings:
@@ -58,6 +70,7 @@ def _check_corpus(run: Run, findings: Findings) -> None:
     with TemporaryDirectory() as folder:
         corpus = store_corpus(config, base_dir=run.base_dir, path=Path(folder) / "corpus.jsonl")
         sides, labeled = split_corpus(run, corpus)
+        findings.first = next(iter(corpus.conversations.values()), None)
     both = f"{len(sides.train)} for training and {len(sides.holdout)} held out"
     findings.good.append(f"{config.path}: {len(corpus.conversations)} conversations, {both}")
     if corpus.skipped:
@@ -77,10 +90,17 @@ def _check_taxonomy(run: Run, findings: Findings) -> None:
 
 
 def _check_base(run: Run, findings: Findings) -> None:
+    """Look at the base of the students and at its chat template, as training would use them."""
     from arf_programs.models import resolve_weights
+    from arf_programs.stages import preview_base
 
     base = run.config.train.base
-    findings.good.append(f"train.base: {base}" + ("" if isinstance(resolve_weights(base), Path) else " (from the hub)"))
+    is_here = isinstance(resolve_weights(base), Path)
+    findings.preview = preview = preview_base(run, findings.first)
+    findings.good.append(f"train.base: {base}" + ("" if is_here else " (from the hub)"))
+    findings.good += [f"the chat template of {base} is mended: {note}" for note in preview.mended]
+    if preview.unread:
+        findings.warnings.append(f"train.base: its chat template was not looked at: {preview.unread}")
 
 
 def _check_folder(run: Run, findings: Findings) -> None:

@@ -25,8 +25,11 @@ _HEADINGS = {
 }
 
 
-def show_findings(findings: Findings) -> None:
-    """Print what is right, then the warnings, then every problem."""
+def show_findings(findings: Findings, *, example: bool = False) -> None:
+    """Print what is right, then the warnings, then every problem; first of all the `example` if it is wanted."""
+    if example and findings.preview is not None:
+        print_lines("-- a student is asked:", findings.preview.prompt)
+        print_lines("-- and learns to say:", findings.preview.learns, "--")
     print_lines(
         *(f"ok: {line}" for line in findings.good),
         *(f"beware: {line}" for line in findings.warnings),

@@ -7,6 +7,7 @@ from arf_programs.models.answer_files import AnswerFiles
 from arf_programs.models.background import run_sync
 from arf_programs.models.batch.sender import batch_senders
 from arf_programs.models.budget import BudgetSpent, CallBudget, Need
+from arf_programs.models.chat_template import mend_template, refuse_template, render_text
 from arf_programs.models.context import (
     CallContext,
     LastAnswer,
@@ -56,8 +57,11 @@ __all__ = [
     "judge_notes",
     "listed_model",
     "listed_price",
+    "mend_template",
     "open_store",
     "quiet_about_cut_offs",
+    "refuse_template",
+    "render_text",
     "resolve_weights",
     "run_sync",
     "stored_lm",

@@ -15,6 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from arf_programs.models.chat_template import mend_template
 from signatures.exceptions import DataError, MissingExtra
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ def _load_tokenizer(weights: Path | str) -> PreTrainedTokenizerBase:
     from transformers import AutoTokenizer
 
     tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(weights, trust_remote_code=False)
+    mend_template(tokenizer)  # as it is mended for training
     return tokenizer
 
 

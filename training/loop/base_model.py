@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from arf_programs.models import is_adapter, resolve_weights
+from arf_programs.models import is_adapter, mend_template, resolve_weights
 from signatures.exceptions import DataError
 
 if TYPE_CHECKING:
@@ -31,8 +33,7 @@ def load_base(
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     weights = resolve_weights(name)
-    if is_adapter(weights):
-        raise DataError(f"{name} is an adapter: merge it first with `python -m training.export --adapter {name}`.")
+    refuse_adapter(name, weights)
     try:
         model = AutoModelForCausalLM.from_pretrained(
             weights,
@@ -56,6 +57,48 @@ def _four_bits(dtype: torch.dtype | str) -> BitsAndBytesConfig:
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=dtype,
     )
+
+
+@dataclass(frozen=True)
+class BaseTokenizer:
+    """The tokenizer of a base with its chat template as training uses it; `notes` says what was mended in it."""
+
+    tokenizer: PreTrainedTokenizerBase
+    stops: frozenset[int]
+    notes: tuple[str, ...]
+
+
+def load_tokenizer(name: str) -> BaseTokenizer:
+    """Load the tokenizer of the base model called `name`, without its weights.
+
+    Raises what `resolve_weights` raises, and DataError for an adapter or a tokenizer that cannot be loaded.
+    """
+    from transformers import AutoTokenizer
+
+    weights = resolve_weights(name)
+    refuse_adapter(name, weights)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(weights, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        raise DataError(f"The tokenizer of the base model {name!r} cannot be loaded: {error}") from error
+    stops = stop_ids(_generation_config(weights), tokenizer)
+    return BaseTokenizer(tokenizer, stops, mend_template(tokenizer, stops))
+
+
+def refuse_adapter(name: str, weights: Path | str) -> None:
+    """Raise DataError when the weights called `name` are an adapter."""
+    if is_adapter(weights):
+        raise DataError(f"{name} is an adapter: merge it first with `python -m training.export --adapter {name}`.")
+
+
+def _generation_config(weights: Path | str) -> GenerationConfig | None:
+    from transformers import GenerationConfig
+
+    try:
+        config: GenerationConfig = GenerationConfig.from_pretrained(weights)
+    except OSError:  # a model need not have one
+        return None
+    return config
 
 
 def stop_ids(generation: GenerationConfig | None, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
+from arf_programs.models import refuse_template, render_text
 from signatures.exceptions import DataError
 from signatures.records import TrainingExample
 
@@ -46,8 +47,16 @@ def chat_messages(example: TrainingExample) -> tuple[list[dict[str, str]], list[
 
 def render(tokenizer: PreTrainedTokenizerBase, messages: list[dict[str, str]], *, for_answer: bool) -> list[int]:
     """Turn a chat into token ids; `for_answer` appends what precedes an answer."""
-    ids: Any = tokenizer.apply_chat_template(messages, add_generation_prompt=for_answer, return_dict=False)
-    return list(ids)
+    ids: list[int] = tokenizer.encode(render_text(tokenizer, messages, for_answer=for_answer), add_special_tokens=False)
+    return ids
+
+
+def learned_text(
+    tokenizer: PreTrainedTokenizerBase, prompt: list[dict[str, str]], completion: list[dict[str, str]]
+) -> str:
+    """Return the text that a student learns to say after the prompt. Raises what `render_text` raises."""
+    served = render_text(tokenizer, prompt, for_answer=True)
+    return render_text(tokenizer, prompt + completion, for_answer=False)[len(served) :]
 
 
 def measure(
@@ -55,18 +64,22 @@ def measure(
 ) -> list[RowLength]:
     """Measure each row, in the order of `examples`.
 
-    Raises DataError when the chat template is missing, when it renders a prompt in training and in serving differently,
-    or when a completion does not end with one of `stop_ids`: the student would not learn to stop.
+    Raises DataError when the chat template is missing or cannot write a row, when it renders a prompt in training and
+    in serving differently, when it changes a completion, or when a completion does not end with one of `stop_ids`: the
+    student would not learn to stop.
     """
-    if tokenizer.chat_template is None:
-        raise DataError("The tokenizer of the base model has no chat template: choose an instruction-tuned base.")
+    refuse_template(tokenizer)
     return [_measure_row(tokenizer, example, stop_ids) for example in examples]
 
 
 def _measure_row(tokenizer: PreTrainedTokenizerBase, example: TrainingExample, stop_ids: Collection[int]) -> RowLength:
     prompt, completion = chat_messages(example)
-    served = render(tokenizer, prompt, for_answer=True)
-    trained = render(tokenizer, prompt + completion, for_answer=False)
+    try:
+        served = render(tokenizer, prompt, for_answer=True)
+        trained = render(tokenizer, prompt + completion, for_answer=False)
+        learned = learned_text(tokenizer, prompt, completion)
+    except ValueError as error:
+        raise DataError(f"{example.conversation_id}: {error}: choose another instruction-tuned base.") from None
     if trained[: len(served)] != served:
         raise DataError(
             f"{example.conversation_id}: the chat template of the base renders this prompt differently in training "
@@ -76,6 +89,11 @@ def _measure_row(tokenizer: PreTrainedTokenizerBase, example: TrainingExample, s
         raise DataError(
             f"{example.conversation_id}: the chat template of the base ends an answer without a stop token of the "
             "model, so a student would not learn to stop: choose an instruction-tuned base."
+        )
+    if example.completion.strip() not in learned:
+        raise DataError(
+            f"{example.conversation_id}: the chat template of the base changes the summary, so a student would learn "
+            "another text: choose another instruction-tuned base."
         )
     return RowLength(example.conversation_id, len(served), len(trained) - len(served))
 

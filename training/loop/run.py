@@ -15,6 +15,7 @@ from typing import Any, TextIO, TypeVar
 import torch
 from pydantic import JsonValue
 
+from arf_programs.models import mend_template
 from arf_programs.runs import write_text_atomic
 from signatures.exceptions import StageError
 from signatures.records import TrainingExample
@@ -64,6 +65,7 @@ def train_student(
     dtype = base_dtype(settings, hardware)
     model, tokenizer = load_base(start or settings.base, dtype, four_bit=settings.method == "qlora")
     stops = stop_ids(model.generation_config, tokenizer)
+    mended = mend_template(tokenizer, stops)
     lengths = longer_sides([measure(tokenizer, side, stops) for side in sides])
     limit = token_limit(settings.max_length, model.config)
     fitting = rows_that_fit(lengths, limit, settings.on_overflow)
@@ -86,7 +88,7 @@ def train_student(
         _clean(output, settings)
         progress.keep_time()
         dropped = [row for row in lengths if row.total > limit]
-        log = _make_log(trainer, settings, fingerprint, [sides[0][index] for index in fitting], dropped, logged)
+        log = _make_log(trainer, settings, fingerprint, [sides[0][index] for index in fitting], dropped, logged, mended)
         write_text_atomic(output / LOG, log.model_dump_json(indent=1) + "\n")
         checkpoints.remove()
 
@@ -128,6 +130,7 @@ def _make_log(
     examples: Sequence[TrainingExample],
     dropped: Sequence[RowLength],
     logged: Mapping[str, JsonValue],
+    mended: tuple[str, ...],
 ) -> TrainingLog:
     losses = step_losses(trainer.state.log_history)
     first, last = first_and_last(losses)
@@ -147,6 +150,7 @@ def _make_log(
         device=trainer.args.device.type,
         fingerprint=fingerprint,
         settings=dict(logged),
+        template=mended,
         versions=library_versions(),
         losses=losses,
     )

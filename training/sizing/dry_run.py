@@ -7,16 +7,15 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, TextIO
 
 from pydantic import BaseModel, ConfigDict
 
 from arf_programs.config import Method
-from arf_programs.models import is_adapter, resolve_weights
+from arf_programs.models import refuse_template
 from signatures.exceptions import ArfError, DataError
 from signatures.records import TrainingExample
-from training.loop.base_model import saved_architecture, stop_ids, without_weights
+from training.loop.base_model import BaseTokenizer, load_tokenizer, saved_architecture, without_weights
 from training.loop.hardware import Hardware, check_hardware, find_hardware, is_bf16, is_checkpointed
 from training.loop.lengths import RowLength, longer_sides, measure, rows_that_fit, token_limit
 from training.settings import TrainSettings, quiet_libraries, run_command
@@ -42,7 +41,8 @@ class DryRun(BaseModel):
     """What a training would do and take.
 
     Fields that depend on rows are null while there are no rows; memory is then that of the longest rows allowed. With
-    `pairs` the rows are those of the preference stage. `problems` is empty when training can start.
+    `pairs` the rows are those of the preference stage. `template` says what is mended in the chat template of the
+    base. `problems` is empty when training can start.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -63,6 +63,7 @@ class DryRun(BaseModel):
     padding_share: float | None = None
     memory: dict[str, int] | None = None
     seconds: float | None = None
+    template: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
 
 
@@ -110,8 +111,8 @@ def dry_run(settings: TrainSettings, sides: Sides | None, *, pairs: bool = False
 def _figures(
     settings: TrainSettings, hardware: Hardware, sides: Sides | None, problems: list[str], *, pairs: bool
 ) -> dict[str, Any]:
-    if is_adapter(resolve_weights(settings.base)):
-        raise DataError(f"{settings.base} is an adapter: merge it first with `python -m training.export`.")
+    base = load_tokenizer(settings.base)
+    refuse_template(base.tokenizer)
     config = saved_architecture(settings.base)
     limit = token_limit(settings.max_length, config)
     shape = measure_shape(without_weights(config), settings)
@@ -123,11 +124,16 @@ def _figures(
         fused_head=hardware.is_gpu or pairs,
         reference=pairs,
     )
-    figures = {"parameters": shape.parameters, "trainable": shape.trainable, "targets": shape.targets}
+    figures: dict[str, Any] = {
+        "parameters": shape.parameters,
+        "trainable": shape.trainable,
+        "targets": shape.targets,
+        "template": base.notes,
+    }
     longest = (1 + pairs) * (settings.batch_size if hardware.is_gpu else 1) * limit
     largest = Batch(longest, limit)
     if sides is not None:
-        load = load_of(settings, _measure_rows(settings, sides, limit, problems), gpu=hardware.is_gpu)
+        load = load_of(settings, _measure_rows(settings, base, sides, limit, problems), gpu=hardware.is_gpu)
         largest = load.largest
         tokens = round(settings.epochs * load.positions)
         operations = count_operations(shape, mode, tokens=tokens, distinct=load.positions)
@@ -144,32 +150,17 @@ def _figures(
     return figures | {"memory": {**asdict(memory), "total": memory.total}}
 
 
-def _measure_rows(settings: TrainSettings, sides: Sides, limit: int, problems: list[str]) -> list[Row]:
+def _measure_rows(
+    settings: TrainSettings, base: BaseTokenizer, sides: Sides, limit: int, problems: list[str]
+) -> list[Row]:
     """Measure the rows that would be trained on. Rows that prevent the training are a problem, and stay in."""
-    from transformers import AutoTokenizer
-
-    weights = resolve_weights(settings.base)
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(weights, trust_remote_code=False)
-    except (OSError, ValueError) as error:
-        raise DataError(f"The tokenizer of the base model {settings.base!r} cannot be loaded: {error}") from error
-    stops = stop_ids(_generation_config(weights), tokenizer)
-    measured = [measure(tokenizer, side, stops) for side in sides]
+    measured = [measure(base.tokenizer, side, base.stops) for side in sides]
     rows = list(zip(*measured, strict=True))
     try:
         return [rows[index] for index in rows_that_fit(longer_sides(measured), limit, settings.on_overflow)]
     except DataError as error:
         problems.append(str(error))
         return rows
-
-
-def _generation_config(weights: Path | str) -> Any:
-    from transformers import GenerationConfig
-
-    try:
-        return GenerationConfig.from_pretrained(weights)
-    except OSError:  # a model need not have one
-        return None
 
 
 @dataclass(frozen=True)
@@ -254,6 +245,7 @@ def as_text(result: DryRun) -> str:
     if result.memory:
         lines.append(("GiB", ", ".join(f"{name} {size / GIB:.2f}" for name, size in result.memory.items())))
     lines.append(("time", about))
+    lines += [("template", note) for note in result.template]
     lines += [("problem", problem) for problem in result.problems]
     return "".join(f"{name:<11} {text}\n" for name, text in lines)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+from arf_programs.models.chat_template import render_text
 from arf_programs.models.embedded.decode import Batch, LanguageModel
 from arf_programs.models.embedded.grammar import Grammars
 from arf_programs.models.embedded.row import Completion, Request, Row
@@ -69,10 +70,13 @@ class Engine:
         atexit.register(self.close)
 
     def tokenize(self, messages: list[dict[str, str]]) -> tuple[int, ...]:
-        """Return the tokens of `messages` in the model's chat template, up to the beginning of the answer."""
+        """Return the tokens of `messages` in the model's chat template, up to the beginning of the answer.
+
+        Raises ValueError when the template cannot write them.
+        """
         with self._tokenizer_lock:
-            text = self.model.tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
-            ids: list[int] = self.model.tokenizer.encode(str(text), add_special_tokens=False)
+            text = render_text(self.model.tokenizer, messages, for_answer=True)
+            ids: list[int] = self.model.tokenizer.encode(text, add_special_tokens=False)
         return tuple(ids)
 
     def decode(self, tokens: list[int]) -> str:

@@ -1,0 +1,172 @@
+"""Mend the chat template of a local model where that is safe, so that a student is asked just as it was trained.
+
+A mend is written into the template itself. It is saved with a student's tokenizer, so training, evaluation, export and
+every server use the same template. A template that needs no mend stays as it is, byte for byte.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from signatures.exceptions import DataError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+Chat = list[dict[str, str]]
+
+_SYSTEM, _QUESTION, _ANSWER = "Qsystem", "Quser", "Qanswer"  # no template has these words, or changes them
+_PROMPT: Chat = [{"role": "system", "content": _SYSTEM}, {"role": "user", "content": _QUESTION}]
+_WHOLE: Chat = [*_PROMPT, {"role": "assistant", "content": _ANSWER}]
+# Meta's templates say this day where they cannot read a clock.
+_DAY = datetime(2024, 7, 26)
+_SHOW_FORMATS = "{% macro strftime_now(format) %}[date {{ format }} date]{% endmacro %}"
+_NO_SYSTEM = (
+    "{% if messages and messages[0]['role'] == 'system' %}"
+    "{% if messages | length > 1 and messages[1]['role'] == 'user' %}"
+    "{% set messages = [{'role': 'user', 'content': messages[0]['content'] + '\n\n' + messages[1]['content']}]"
+    " + messages[2:] %}"
+    "{% else %}"
+    "{% set messages = [{'role': 'user', 'content': messages[0]['content']}] + messages[1:] %}"
+    "{% endif %}{% endif %}"
+)
+_NO_HEADER = (
+    "{% set answer_follows = add_generation_prompt is defined and add_generation_prompt %}"
+    "{% set add_generation_prompt = false %}"
+)
+_END = "{% if messages[-1]['role'] == 'assistant' %}{{ eos_token }}{% endif %}"
+
+
+def mend_template(tokenizer: PreTrainedTokenizerBase, stop_ids: Collection[int] = ()) -> tuple[str, ...]:
+    """Mend the chat template of `tokenizer` in place, and return a sentence for each mend.
+
+    Mended are: a system text that is refused or left out, today's date, text between the prompt and an answer that
+    only training has (such as an empty think block), and, where `stop_ids` are given, an answer without a stop token.
+    What is still wrong afterwards is found when a prompt is rendered.
+    """
+    notes = []
+    for mend in (_mend_system, _mend_date, _mend_header, lambda it: _mend_end(it, stop_ids)):
+        before = default_template(tokenizer)
+        if before is None:
+            break
+        wanted = mend(tokenizer)
+        if wanted is not None:
+            template, note = wanted
+            _set_template(tokenizer, template)
+            if _is_sound(tokenizer):
+                notes.append(note)
+            else:
+                _set_template(tokenizer, before)
+    return tuple(notes)
+
+
+def default_template(tokenizer: PreTrainedTokenizerBase) -> str | None:
+    """Return the template for chats without tools; None where the tokenizer has none."""
+    template: Any = tokenizer.chat_template
+    if isinstance(template, dict):
+        template = template.get("default")
+    return template or None
+
+
+def render_text(tokenizer: PreTrainedTokenizerBase, messages: Chat, *, for_answer: bool) -> str:
+    """Render a chat as the model reads it; `for_answer` appends what precedes an answer.
+
+    Raises ValueError, with the words of the template, when it refuses the messages or is broken.
+    """
+    import jinja2
+
+    try:
+        return str(tokenizer.apply_chat_template(messages, add_generation_prompt=for_answer, tokenize=False))
+    except (jinja2.TemplateError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
+        raise ValueError(f"the chat template cannot write these messages: {error}") from error
+
+
+def refuse_template(tokenizer: PreTrainedTokenizerBase) -> None:
+    """Raise DataError for a tokenizer whose template is missing or cannot write the messages of a summary."""
+    if default_template(tokenizer) is None:
+        raise DataError("The tokenizer of the base model has no chat template: choose an instruction-tuned base.")
+    try:
+        render_text(tokenizer, _WHOLE, for_answer=False)
+    except ValueError as error:
+        raise DataError(f"The base model cannot be trained: {error}: choose another instruction-tuned base.") from None
+    if not _is_sound(tokenizer):
+        raise DataError(
+            "The chat template of the base model leaves out the instruction or the conversation: choose another "
+            "instruction-tuned base."
+        )
+
+
+def _render(tokenizer: PreTrainedTokenizerBase, messages: Chat, *, for_answer: bool = False) -> str | None:
+    try:
+        return render_text(tokenizer, messages, for_answer=for_answer)
+    except ValueError:
+        return None
+
+
+def _is_sound(tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Whether the texts of system and user stand in a prompt, and with the answer in a whole chat."""
+    prompt, whole = _render(tokenizer, _PROMPT, for_answer=True), _render(tokenizer, _WHOLE)
+    return all(text is not None and _SYSTEM in text and _QUESTION in text for text in (prompt, whole))
+
+
+def _set_template(tokenizer: PreTrainedTokenizerBase, template: str) -> None:
+    several: Any = tokenizer.chat_template
+    # A template for tools is left as it is: no question of ours uses tools.
+    tokenizer.chat_template = {**several, "default": template} if isinstance(several, dict) else template
+
+
+def _mend_system(tokenizer: PreTrainedTokenizerBase) -> tuple[str, str] | None:
+    if _is_sound(tokenizer):
+        return None
+    how = "leaves the system text out" if _render(tokenizer, _WHOLE) else "refuses a system text"
+    return _NO_SYSTEM + _template(tokenizer), f"it {how}: that text now stands at the beginning of the user's turn"
+
+
+def _mend_date(tokenizer: PreTrainedTokenizerBase) -> tuple[str, str] | None:
+    template = default_template(tokenizer) or ""
+    _set_template(tokenizer, _SHOW_FORMATS + template)
+    shown = _render(tokenizer, _WHOLE) or ""
+    _set_template(tokenizer, template)
+    dates = {format: _DAY.strftime(format) for format in re.findall(r"\[date (.*?) date\]", shown)}
+    if not dates:
+        return None
+    clock = f"{{% macro strftime_now(format) %}}{{{{ {json.dumps(dates)}[format] }}}}{{% endmacro %}}"
+    return clock + template, f"it writes today's date: the date is now always {_DAY:%d %b %Y}"
+
+
+def _mend_header(tokenizer: PreTrainedTokenizerBase) -> tuple[str, str] | None:
+    """Let a prompt end with the very text that precedes an answer in training."""
+    asked, prompt, whole = (
+        _render(tokenizer, _PROMPT, for_answer=True),
+        _render(tokenizer, _PROMPT),
+        _render(tokenizer, _WHOLE),
+    )
+    if asked is None or prompt is None or whole is None or _ANSWER not in whole or not whole.startswith(prompt):
+        return None
+    header = whole[len(prompt) : whole.index(_ANSWER)]
+    served = prompt + header
+    # Space at the end is left to the model: tokens of a word often begin with it.
+    if served.startswith(asked) and not served[len(asked) :].strip():
+        return None
+    mended = _NO_HEADER + _template(tokenizer) + f"{{% if answer_follows %}}{{{{ {json.dumps(header)} }}}}{{% endif %}}"
+    return mended, f"it begins an answer otherwise when it asks than in training: both now begin it with {header!r}"
+
+
+def _mend_end(tokenizer: PreTrainedTokenizerBase, stop_ids: Collection[int]) -> tuple[str, str] | None:
+    whole = _render(tokenizer, _WHOLE)
+    if whole is None or _ANSWER not in whole or tokenizer.eos_token_id not in stop_ids:
+        return None
+    end: list[int] = tokenizer.encode(whole[whole.index(_ANSWER) :], add_special_tokens=False)
+    if set(end) & set(stop_ids):
+        return None
+    mended = _template(tokenizer) + _END
+    return mended, f"it ends an answer without a stop token: {tokenizer.eos_token} now follows an answer"
+
+
+def _template(tokenizer: PreTrainedTokenizerBase) -> str:
+    """The present template without a line break at its end, which Jinja leaves out as well."""
+    return (default_template(tokenizer) or "").removesuffix("\n")
