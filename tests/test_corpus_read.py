@@ -203,10 +203,9 @@ def test_other_encodings_are_told_with_their_place(tmp_path):
     line = json.dumps({"conversation": "Customer: für\nAgent: ja"}, ensure_ascii=False)
     (tmp_path / "corpus.jsonl").write_bytes(line.encode("latin-1") + b"\n")
     assert refused(tmp_path)[0].startswith("corpus.jsonl line 1: not UTF-8 (byte 0xfc at column 30)")
-    (tmp_path / "corpus.jsonl").write_bytes(line.encode("utf-16"))
-    assert refused(tmp_path) == ["corpus.jsonl: is UTF-16, not UTF-8: save it as UTF-8"]
-    (tmp_path / "corpus.jsonl").write_bytes(line.encode("utf-8-sig") + b"\r\n")
-    assert read(tmp_path).conversations[0].turns[0].text == "für"
+    for encoding in ("utf-8-sig", "utf-16", "utf-16-le", "utf-32"):
+        (tmp_path / "corpus.jsonl").write_bytes((line + "\r\n").encode(encoding))
+        assert read(tmp_path).conversations[0].turns[0].text == "für"
 
 
 def test_a_limit_reads_the_first_rows_and_no_more(tmp_path):

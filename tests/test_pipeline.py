@@ -33,6 +33,7 @@ STALE = {
     "corpus.path": ("other.jsonl", {"corpus"}),
     "corpus.format": ("jsonl", {"corpus"}),
     "corpus.split": ("test", {"corpus"}),
+    "corpus.subset": ("en", {"corpus"}),
     "corpus.columns.id": ("key", {"corpus"}),
     "corpus.columns.conversation": ("turns", {"corpus"}),
     "corpus.columns.channel": ("kind", {"corpus"}),

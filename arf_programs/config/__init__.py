@@ -7,6 +7,7 @@ from arf_programs.config.commands import OPTIMIZERS, Kind, OptimizerName, PlantC
 from arf_programs.config.evaluate import AUTO
 from arf_programs.config.load import dump_config, load_config
 from arf_programs.config.models import PIPELINE_ROLES, ROLES, BatchConfig, ModelConfig, Role
+from arf_programs.config.paths import expand_home, find_path
 from arf_programs.config.schema import (
     DEFAULT_INSTRUCTION,
     ColumnsConfig,
@@ -53,5 +54,7 @@ __all__ = [
     "TermsName",
     "TrainConfig",
     "dump_config",
+    "expand_home",
+    "find_path",
     "load_config",
 ]

@@ -63,6 +63,7 @@ class CorpusConfig(Section):
     path: str = Field(min_length=1, description="JSONL, CSV or Parquet file, data set folder, or Hugging Face id")
     format: CorpusFormat = "auto"
     split: str = Field(default="train", description="the split of a Hugging Face data set that is read")
+    subset: str | None = Field(default=None, min_length=1, description="the subset (configuration) of a data set")
     columns: ColumnsConfig = ColumnsConfig()
     limit: int | None = Field(default=None, ge=2, description="most conversations that are read; null: all")
     holdout: float = Field(default=0.2, gt=0, lt=1, description="share of conversations that are kept for evaluation")

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from arf_programs.config import ColumnsConfig, LabeledConfig
+from arf_programs.config import ColumnsConfig, LabeledConfig, find_path
 from arf_programs.corpus.read import hash_turns, read_corpus, read_id
-from arf_programs.corpus.rows import Problems, Row, find_file, read_jsonl_rows
+from arf_programs.corpus.tables import Problems, Row, read_json_rows
 from arf_programs.corpus.turns import clean_values, read_turns
 from arf_programs.runs import Run
 from arf_programs.text import locate_error
@@ -81,13 +81,13 @@ def read_labeled(
     """
     if config.path is None:
         return ()
-    path = find_file(config.path, base_dir)
+    path = find_path(config.path, base_dir)
     if path is None:
         raise DataError(
             f"{config.path}: no such file, neither in {base_dir} nor in the working directory: set labeled.path"
         )
     problems = Problems(config.path)
-    rows = read_jsonl_rows(path, problems)
+    rows = read_json_rows(path, problems)
     examples = [_example(row, conversations, columns, problems) for row in rows]
     if not examples and not problems:
         problems.add("holds no labelled rows: add some, or set labeled.path to null")
@@ -126,7 +126,9 @@ def _labels(row: Row, problems: Problems) -> _Labels | None:
             field = ".".join(str(part) for part in problem["loc"])
             hint = ": write [] for a summary without errors" if field == "errors" else ""
             problems.add(f"{field}: {problem['msg']}{hint}", at=row.number)
-        return None
+    except ValueError as error:
+        problems.add(str(error), at=row.number)
+    return None
 
 
 def _conversation(

@@ -8,13 +8,15 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 from pydantic import JsonValue
 
 from arf_programs.config import ColumnsConfig, CorpusConfig
-from arf_programs.corpus.rows import Problems, Row, find_source, read_rows
-from arf_programs.corpus.turns import clean_text, clean_values, decode_list, read_turns
+from arf_programs.corpus.tables import Problems, Row, find_source, read_rows
+from arf_programs.corpus.turns import clean_text, clean_values, decode_list, is_missing, read_turns
 from arf_programs.runs import JsonlIndex, write_jsonl_atomic
 from signatures.exceptions import DataError
 from signatures.records import Conversation, Failure, Turn
@@ -22,6 +24,7 @@ from signatures.records import Conversation, Failure, Turn
 CHARACTERS_PER_TOKEN = 4
 CUT_TURNS = "cut_turns"
 _STAGE = "corpus"
+_LARGEST_EXACT = 2.0**53  # from here on a float skips whole numbers
 
 
 def estimate_tokens(characters: int) -> int:
@@ -126,7 +129,7 @@ class CorpusReader:
         lacking: list[_Lacking] = []
         ids = _Ids(problems)
         rows = kept = 0
-        for row in read_rows(self._source, problems, split=config.split, limit=config.limit):
+        for row in read_rows(self._source, problems, config):
             rows += 1
             self.columns_seen.update(row.values)
             if config.columns.conversation not in row.values:
@@ -151,11 +154,19 @@ def hash_turns(turns: Iterable[Turn]) -> str:
 
 
 def read_id(value: object) -> str:
-    """Read an id as text. Empty if there is none. Raises ValueError if it is neither a text nor a whole number."""
-    if value is None:
+    """Read an id as text. Empty if there is none. Raises ValueError if it is neither a text nor a whole number.
+
+    A table in which some rows have no id holds whole numbers as floats, and the others as NaN.
+    """
+    if is_missing(value):
         return ""
+    if isinstance(value, float | Decimal) and math.isfinite(value) and value % 1 == 0:
+        if isinstance(value, float) and abs(value) > _LARGEST_EXACT:
+            raise ValueError(f"the id {value!r} is a float that has lost its last digits: write ids as texts")
+        value = int(value)
     if isinstance(value, bool) or not isinstance(value, str | int):
-        raise ValueError(f"the id is a {type(value).__name__}, not a text or a whole number")
+        shown = f" ({value!r})" if isinstance(value, float) else ""
+        raise ValueError(f"the id is a {type(value).__name__}{shown}, not a text or a whole number")
     return clean_text(str(value)).strip()
 
 
@@ -181,15 +192,16 @@ def _read_row(row: Row, columns: ColumnsConfig, problems: Problems) -> _ReadRow 
 def _channel(value: object) -> str:
     value = decode_list(value)
     parts = value if isinstance(value, list) else [value]
-    if not all(part is None or isinstance(part, str | int | float) for part in parts):
+    parts = [part for part in parts if not is_missing(part)]
+    if not all(isinstance(part, str | int | float | Decimal | date) for part in parts):
         raise ValueError("the channel is not a text or a list of texts")
-    names = [" ".join(clean_text(str(part)).split()) for part in parts if part is not None]
+    names = [" ".join(clean_text(str(part)).split()) for part in parts]
     return "+".join(name for name in names if name) or "default"
 
 
 def _references(value: object) -> tuple[str, ...]:
     value = decode_list(value)
-    parts = [part for part in (value if isinstance(value, list) else [value]) if part is not None]
+    parts = [part for part in (value if isinstance(value, list) else [value]) if not is_missing(part)]
     texts = [clean_text(part).strip() for part in parts if isinstance(part, str)]
     if len(texts) < len(parts):
         raise ValueError("the references are not a text or a list of texts")

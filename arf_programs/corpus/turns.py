@@ -10,6 +10,7 @@ if there is no second speaker without it.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections import defaultdict
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from signatures.exceptions import DataError
 from signatures.records import Conversation, Turn
 
 Value = TypeVar("Value")
+_DEEPEST = 100  # levels of brackets; pydantic writes fewer than 255
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
@@ -34,16 +36,26 @@ def clean_text(text: str) -> str:
     return _SURROGATE.sub("\ufffd", _CONTROL.sub("", text))
 
 
-def clean_values(value: Value) -> Value:
-    """Copy a JSON-like value with all its texts and keys cleaned."""
+def clean_values(value: Value, *, depth: int = 0) -> Value:
+    """Copy a JSON-like value with all its texts and keys cleaned.
+
+    Raises ValueError, with a reason for the user, if it is nested so deeply that no record can hold it.
+    """
+    if depth > _DEEPEST:
+        raise ValueError(f"brackets are nested more than {_DEEPEST} deep: mend or remove the row")
     cleaned: object = value
     if isinstance(value, str):
         cleaned = clean_text(value)
     elif isinstance(value, list):
-        cleaned = [clean_values(item) for item in value]
+        cleaned = [clean_values(item, depth=depth + 1) for item in value]
     elif isinstance(value, dict):
-        cleaned = {clean_values(key): clean_values(item) for key, item in value.items()}
+        cleaned = {clean_values(key): clean_values(item, depth=depth + 1) for key, item in value.items()}
     return cleaned  # type: ignore[return-value]
+
+
+def is_missing(value: object) -> bool:
+    """Say whether a cell has no value: null, or the NaN of a table."""
+    return value is None or (isinstance(value, float) and math.isnan(value))
 
 
 _LABEL = re.compile(r"(?P<label>[^\W\d_][^:：\n]{0,39})[:：](?!//)(?P<text>.*)")
@@ -149,6 +161,8 @@ def read_turns(value: object, columns: ColumnsConfig) -> tuple[Turn, ...]:
     Raises ValueError, with a reason for the user, if there are none or they cannot be read.
     """
     value = decode_list(clean_values(value))
+    if isinstance(value, dict):
+        value = _turns_of_columns(value, columns)
     if isinstance(value, list):
         turns = tuple(_turn(item, number, columns) for number, item in enumerate(value, start=1))
     elif isinstance(value, str):
@@ -157,7 +171,7 @@ def read_turns(value: object, columns: ColumnsConfig) -> tuple[Turn, ...]:
                 "the conversation looks like a JSON list but is not valid JSON: write it with a JSON encoder"
             )
         turns = parse_turns(value)
-    elif value is None:
+    elif is_missing(value):
         turns = ()
     else:
         raise ValueError(f"the conversation is a {type(value).__name__}, not a list of turns or a text")
@@ -166,13 +180,22 @@ def read_turns(value: object, columns: ColumnsConfig) -> tuple[Turn, ...]:
     return turns
 
 
+def _turns_of_columns(value: dict[object, object], columns: ColumnsConfig) -> object:
+    """Return the turns of a conversation that is kept as two lists, of speakers and of texts. Any other stays."""
+    speakers, texts = value.get(columns.speaker), value.get(columns.text)
+    if not (isinstance(speakers, list) and isinstance(texts, list) and len(speakers) == len(texts)):
+        return value
+    pairs = zip(speakers, texts, strict=True)
+    return [{columns.speaker: speaker, columns.text: text} for speaker, text in pairs]
+
+
 def decode_list(value: object) -> object:
     """Decode a text that is a JSON list, as in a cell of a CSV file. Return any other value as it is."""
     if not isinstance(value, str) or not value.lstrip().startswith("["):
         return value
     try:
         decoded: object = json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return value
     return clean_values(decoded)
 

@@ -16,8 +16,10 @@ def outputs(run: Run) -> tuple[Path, ...]:
 
 def fingerprint(run: Run) -> dict[str, str]:
     config = run.config
+    # Without a subset, the hash is that of runs that were made before there was the key.
+    without = {"subset"} if config.corpus.subset is None else set()
     return {
-        "corpus settings": digest(config.corpus.model_dump(mode="json")),
+        "corpus settings": digest(config.corpus.model_dump(mode="json", exclude=without)),
         "corpus file": run.content_digest(config.corpus.path),
         "labelled set": run.content_digest(config.labeled.path or ""),
         "seed": digest(config.seed),
