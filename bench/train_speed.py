@@ -208,7 +208,7 @@ def report(results: list[dict[str, Any]], arguments: argparse.Namespace) -> None
     cpu_speed = {side: fmean(result["cpu_speed"] for result in found) for side, found in sides.items()}
     loss = {side: fmean(result["loss"] for result in found) for side, found in sides.items()}
     peak = {side: max(result["peak"] for result in found) for side, found in sides.items()}
-    print("| side | useful tokens a second | of it | held loss | peak MiB |")
+    print("| side | useful tokens a second | `ours` divided by it | held loss | peak MiB |")
     print("| --- | --- | --- | --- | --- |")
     for side in SIDES:
         share = speed["ours"] / speed[side]
