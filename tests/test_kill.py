@@ -21,7 +21,7 @@ from arf_programs.cli.app import app
 from arf_programs.runs.jsonl import read_jsonl
 from signatures.records import Revision, Score
 
-CONVERSATIONS, IN_FLIGHT = 300, 16
+CONVERSATIONS, TRAINING, IN_FLIGHT = 120, 108, 16
 # Kills at so many requests, wherever they fall; and as soon as a file is there: the stages that ask no model.
 KILLS_AT_CALLS = 16
 KILLS_AT_FILES = ("config.yaml", "train/log.txt", "student/arf/checkpoints/checkpoint-*", "summary.json")
@@ -117,7 +117,7 @@ def test_a_run_killed_at_twenty_moments_in_every_stage_equals_one_never_killed(t
         sent = server.stats()["requests"]
     for name in OUTPUTS:
         assert (run / name).read_bytes() == (whole.parent / "run" / name).read_bytes(), name
-    assert len(list(read_jsonl(run / "revisions.jsonl", Revision))) == 270
+    assert len(list(read_jsonl(run / "revisions.jsonl", Revision))) == TRAINING
     assert {score.system for score in read_jsonl(run / "scores.jsonl", Score)} == SYSTEMS
     assert len(lost) == 20
     assert max(lost) <= IN_FLIGHT

@@ -62,12 +62,13 @@ def second_node(cluster):
 
 
 def test_the_quickstart_gives_the_same_records_as_on_one_machine(cluster, tmp_path, monkeypatch):
-    monkeypatch.setattr(cluster_run, "_ROWS_A_ROUND", 40)  # 63 drafts take two
+    monkeypatch.setattr(cluster_run, "_ROWS_A_ROUND", 20)  # 30 drafts take two
     model = f"models={{teacher: 'scripted/{write_script(tmp_path / 'answers.jsonl')}'}}"
     local, over_ray = tmp_path / "local", tmp_path / "ray"
-    arf("revise", QUICKSTART, "--run-dir", local, "--set", model)
+    common = ["revise", QUICKSTART, "--limit", 30, "--set", model]
+    arf(*common, "--run-dir", local)
     more = ["engine=ray", "ray.batch=5", "ray.workers=1"]
-    arf("revise", QUICKSTART, "--run-dir", over_ray, "--set", model, *(item for key in more for item in ("--set", key)))
+    arf(*common, "--run-dir", over_ray, *(item for key in more for item in ("--set", key)))
     for name in RECORDS:
         assert (over_ray / name).read_bytes() == (local / name).read_bytes(), name
     failed = Counter(json.loads(line)["stage"] for line in (over_ray / "failures.jsonl").read_text().splitlines())
