@@ -7,7 +7,7 @@ from dataclasses import replace
 from arf_programs import stages
 from arf_programs.config import dump_config
 from arf_programs.models import check_providers, check_terms, terms_warnings
-from arf_programs.runs import Manifest, Run, write_text_atomic
+from arf_programs.runs import Manifest, Run, private_files, write_text_atomic
 from arf_programs.stages import Stage, StageState, run_stage, run_together, state_of
 
 STAGES: tuple[Stage, ...] = (
@@ -22,6 +22,7 @@ STAGES: tuple[Stage, ...] = (
 )
 
 
+@private_files()
 def run_until(run: Run, last: str, *, retry_failed: bool = False) -> None:
     """Run every stage up to and including `last` that is not whole.
 

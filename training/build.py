@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TextIO
 
 from arf_programs.config import Arm, Config, load_config
-from arf_programs.runs import RunFolder, SplitConversation, read_jsonl, write_jsonl_atomic
+from arf_programs.runs import RunFolder, SplitConversation, private_files, read_jsonl, write_jsonl_atomic
 from signatures.records import Conversation, Revision, Summary
 from training.dataset import build_arm, build_pairs
 from training.settings import run_command
@@ -23,6 +23,7 @@ def main(argv: list[str] | None = None) -> int:
     return run_command(lambda machine: build(RunFolder(arguments.run_dir), machine))
 
 
+@private_files()
 def build(folder: RunFolder, machine: TextIO) -> None:
     """Write the examples of every arm, the preference pairs, and what was left out of each arm (`left_out.json`).
 

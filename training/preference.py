@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TextIO
 
 from arf_programs.models import is_adapter
-from arf_programs.runs import digest_file, read_jsonl
+from arf_programs.runs import digest_file, private_files, read_jsonl
 from signatures.exceptions import ConfigError, DataError
 from signatures.records import PreferencePair, TrainingExample
 from training.loop.log import is_trained
@@ -43,6 +43,7 @@ def look_ahead(data: Path | None, config: Path) -> DryRun:
     return dry_run(settings, None if pairs is None else _sides(pairs, settings), pairs=True)
 
 
+@private_files()
 def train(data: Path, output: Path, settings: TrainSettings, machine: TextIO, *, adapter: Path | None = None) -> None:
     """Train a student on the pairs of `data` into the folder `output`; each step is a JSON line on `machine`.
 

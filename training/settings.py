@@ -14,7 +14,7 @@ from typing import Any, TextIO
 
 from pydantic import Field, JsonValue, ValidationError, field_validator
 
-from arf_programs.config import TrainConfig
+from arf_programs.config import TrainConfig, masked_streams
 from signatures.exceptions import ArfError, ConfigError, UserError
 
 
@@ -26,7 +26,7 @@ def run_command(work: Callable[[TextIO], None]) -> int:
     """
     machine = sys.stdout
     try:
-        with contextlib.redirect_stdout(sys.stderr):
+        with masked_streams(), contextlib.redirect_stdout(sys.stderr):
             work(machine)
     except (ArfError, OSError) as error:
         sys.stderr.write(f"error: {error}\n")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TextIO, get_args
 
 from arf_programs.config import Method
-from arf_programs.runs import read_jsonl
+from arf_programs.runs import private_files, read_jsonl
 from signatures.exceptions import DataError
 from signatures.records import TrainingExample
 from training.loop.log import is_trained
@@ -46,6 +46,7 @@ def look_ahead(data: Path | None, config: Path | None, overrides: dict[str, Any]
     return dry_run(settings, None if examples is None else [examples])
 
 
+@private_files()
 def train(data: Path, output: Path, settings: TrainSettings, machine: TextIO) -> None:
     """Train a student on the rows of `data` into the folder `output`; each step is a JSON line on `machine`.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
@@ -154,6 +155,9 @@ app.command("compile", help="Optimise the prompts of one program by DSPy against
 
 def main() -> None:
     """Entry point of the `arf` command."""
+    from arf_programs.config import print_defect
+
+    sys.excepthook = print_defect
     app()
 
 

@@ -114,8 +114,18 @@ def finished_folder(
 
 @contextmanager
 def reporting(*, as_json: bool = False, verbose: bool = False) -> Iterator[None]:
-    """Turn ARF's errors into a message and an exit code."""
+    """Turn ARF's errors into a message and an exit code. No secret is shown."""
+    from arf_programs.config import masked_streams
+
     _quiet_libraries(verbose)
+    with masked_streams(), _exit_codes(as_json=as_json, verbose=verbose):
+        if verbose:
+            logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+        yield
+
+
+@contextmanager
+def _exit_codes(*, as_json: bool, verbose: bool) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
@@ -169,7 +179,6 @@ def _quiet_libraries(verbose: bool) -> None:
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     if verbose:
-        logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
         return
     warnings.filterwarnings("ignore", category=FutureWarning)  # the libraries' notes to each other
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")

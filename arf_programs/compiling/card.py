@@ -12,6 +12,7 @@ import dspy
 from arf_programs import __version__
 from arf_programs.compiling.job import Job
 from arf_programs.compiling.prepare import rendered_prompts
+from arf_programs.config import mask
 from arf_programs.metrics import Interval
 from arf_programs.programs import (
     CANDIDATE,
@@ -118,6 +119,7 @@ def save_state(program: dspy.Module, path: Path) -> None:
     part = path.with_name(f".{path.name}")
     path.parent.mkdir(parents=True, exist_ok=True)
     bare.save(str(part), save_program=False)
+    part.write_text(mask(part.read_text(encoding="utf-8")), encoding="utf-8")
     part.replace(path)
 
 

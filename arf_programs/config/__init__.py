@@ -6,6 +6,14 @@ All problems of a file are reported at once, each with its line and how to mend 
 from arf_programs.config.commands import OPTIMIZERS, Kind, OptimizerName, PlantConfig, TargetName
 from arf_programs.config.evaluate import AUTO
 from arf_programs.config.load import dump_config, load_config
+from arf_programs.config.masking import (
+    environment_without_secrets,
+    mask,
+    mask_message,
+    masked_streams,
+    print_defect,
+    remember_secrets,
+)
 from arf_programs.config.models import PIPELINE_ROLES, ROLES, BatchConfig, ModelConfig, Role
 from arf_programs.config.paths import expand_home, find_path
 from arf_programs.config.schema import (
@@ -18,6 +26,7 @@ from arf_programs.config.schema import (
     RayConfig,
     Strategy,
 )
+from arf_programs.config.secrets import resolve_references, without_login
 from arf_programs.config.train import (
     ARMS,
     PREFERENCE_STUDENTS,
@@ -54,7 +63,15 @@ __all__ = [
     "TermsName",
     "TrainConfig",
     "dump_config",
+    "environment_without_secrets",
     "expand_home",
     "find_path",
     "load_config",
+    "mask",
+    "mask_message",
+    "masked_streams",
+    "print_defect",
+    "remember_secrets",
+    "resolve_references",
+    "without_login",
 ]

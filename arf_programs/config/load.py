@@ -11,8 +11,10 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from arf_programs.config.masking import MASK, mask_message
 from arf_programs.config.models import fill_roles
 from arf_programs.config.schema import Config
+from arf_programs.config.secrets import is_secret_name, without_logins
 from signatures.exceptions import ConfigError
 
 Key = tuple[str | int, ...]
@@ -43,8 +45,9 @@ def validate(document: dict[str, Any], places: dict[Key, str], *, source: str) -
 
 
 def dump_config(config: Config) -> str:
-    """Write the resolved configuration as YAML. It names the variables that hold keys, never a key."""
-    text: str = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=120)
+    """Write the resolved configuration as YAML. It has the names of variables that hold keys, and no secret."""
+    document = without_logins(config.model_dump(mode="json"))
+    text: str = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120)
     return text
 
 
@@ -102,8 +105,10 @@ def _apply_override(document: dict[str, Any], places: dict[Key, str], override: 
             target[key] = {}
         target = target[key]
     target[keys[-1]] = value
+    # What is set may be a secret in the wrong place.
+    shown = f"{dotted}={MASK}" if "parameters" in keys or is_secret_name(keys[-1]) else mask_message(override)
     for length in range(1, len(keys) + 1):
-        places[keys[:length]] = f"--set {override}" if length == len(keys) else places.get(keys[:length], "--set")
+        places[keys[:length]] = f"--set {shown}" if length == len(keys) else places.get(keys[:length], "--set")
 
 
 def _spell_out_role(document: dict[str, Any], role: str) -> None:
@@ -124,7 +129,8 @@ def _describe(error: Any, places: dict[Key, str], source: str) -> str:
     if error["type"] == "missing":
         return f"{place}: {name} is missing: add it."
     message = error["msg"].removeprefix("Value error, ")
-    shown = "" if isinstance(error.get("input"), dict | list) else f" (it is {error.get('input')!r})"
+    is_shown = not (isinstance(error.get("input"), dict | list) or location[-1:] == ("api_key_env",))
+    shown = f" (it is {mask_message(repr(error.get('input')))})" if is_shown else ""
     return f"{place}: {name or 'the configuration'}: {message[:1].lower()}{message[1:]}{shown}."
 
 

@@ -6,6 +6,8 @@ from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
 
+from arf_programs.config.secrets import LOOKS_SECRET, refuse_secrets
+
 
 class Section(BaseModel):
     """Base of all sections. A section cannot be changed, and unknown keys are refused."""
@@ -90,6 +92,14 @@ class ModelConfig(Section):
         for key in value:
             if key in _RESERVED_PARAMETERS:
                 raise ValueError(f"{key!r} does not belong here: use {_RESERVED_PARAMETERS[key]}")
+        refuse_secrets(value)
+        return value
+
+    @field_validator("api_key_env")
+    @classmethod
+    def _key_is_only_named(cls, value: str | None) -> str | None:
+        if value and LOOKS_SECRET.search(value):
+            raise ValueError("this looks like a key: give the name of the environment variable that holds it")
         return value
 
     @model_validator(mode="after")

@@ -14,7 +14,8 @@ from typing import Any
 import diskcache
 from diskcache.core import MODE_PICKLE, UNKNOWN
 
-from arf_programs.runs import Call, JsonlAppender
+from arf_programs.config import mask
+from arf_programs.runs import Call, JsonlAppender, make_private_folder
 from signatures.exceptions import ConfigError, DataError
 
 _NETWORK = re.compile(r"nfs4?|cifs|smb3|smbfs|9p|afs|ceph|glusterfs|lustre|beegfs|gpfs|ncpfs|fuse\..*")
@@ -24,15 +25,14 @@ _FOREIGN = "{}: holds files that ARF did not write: remove the folder, or name a
 
 
 class AnswerFiles:
-    """Answers under `folder`, which only its owner may read, and calls in the file `ledger`.
+    """Answers under `folder`, and calls in the file `ledger`. Only its owner may read a folder that is made here.
 
     Raises ConfigError if `folder` is on a network file system.
     """
 
     def __init__(self, folder: Path, ledger: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(folder)
         refuse_network_folder(folder)
-        folder.chmod(0o700)
         self._answers = diskcache.Cache(
             str(folder),
             disk=TextDisk,
@@ -51,7 +51,7 @@ class AnswerFiles:
 
     def keep(self, key: str, answer: str) -> None:
         """Store an answer, and replace an earlier one."""
-        self._answers.set(key, answer)
+        self._answers.set(key, mask(answer))
 
     def book(self, call: Call) -> None:
         """Add a line to the ledger."""

@@ -10,7 +10,7 @@ from typing import Any
 import dspy
 from pydantic import ValidationError
 
-from arf_programs.config import ModelConfig
+from arf_programs.config import ModelConfig, remember_secrets, resolve_references
 from arf_programs.models.context import CallContext, Session
 from arf_programs.models.engine import ArfEngine
 from arf_programs.models.pacing import Pace
@@ -40,7 +40,8 @@ def build_lm(config: ModelConfig, *, seed: int, context: CallContext | None = No
     register_providers()
     check_provider(config)
     _declare(config)
-    parameters: dict[str, Any] = {**config.parameters, "timeout": config.timeout}
+    remember_secrets([config])
+    parameters: dict[str, Any] = {**resolve_references(config.parameters), "timeout": config.timeout}
     if config.model.startswith(EMBEDDED):
         parameters.setdefault("seed", seed)
     if config.api_base:

@@ -20,6 +20,7 @@ from weakref import WeakKeyDictionary
 import orjson
 from pydantic import BaseModel
 
+from arf_programs.config import mask
 from arf_programs.models.answer_files import AnswerFiles
 from arf_programs.models.budget import BudgetSpent, CallBudget, Need
 from arf_programs.models.providers import CACHE_MARKS
@@ -182,6 +183,8 @@ def open_store(folder: Path, ledger: Path, budget: CallBudget | None = None) -> 
 def request_key(request: Body) -> str:
     """Return the SHA-256 of all that determines the answer: the request without secrets, and the local weights."""
     decisive = {name: original_schema(value) for name, value in request.items() if name not in _WITHOUT_EFFECT}
+    if "extra_body" in decisive:  # a secret in it may change, and is no part of the question
+        decisive["extra_body"] = json.loads(mask(json.dumps(decisive["extra_body"])))
     decisive["weights"] = weights_digest(str(request.get("model", "")))
     return sha256(orjson.dumps(decisive, option=orjson.OPT_SORT_KEYS)).hexdigest()
 

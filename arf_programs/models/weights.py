@@ -142,6 +142,9 @@ def _write_weights(gguf: Path, folder: Path) -> None:
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary:
         converted = Path(temporary) / "weights"
         _convert(gguf, converted)
+        # These weights are public, and several users may share the cache.
+        for path in (converted, *converted.iterdir()):
+            path.chmod(0o755 if path.is_dir() else 0o644)
         try:
             converted.replace(folder)
         except OSError:

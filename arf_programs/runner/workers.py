@@ -16,7 +16,7 @@ from typing import Any
 
 from rich.console import Console
 
-from arf_programs.config import Config
+from arf_programs.config import Config, masked_streams
 from arf_programs.models import CallBudget
 from arf_programs.runner.collect import Task, TaskResult, chain_steps
 from arf_programs.runner.context import asking
@@ -217,7 +217,8 @@ def _run_worker(job: _Job, index: int, pipe: Connection) -> None:
     run = job.run.open(lambda text: pipe.send(_UserMessage(text)))
     error: ArfError | None = None
     try:
-        asyncio.run(_do_tasks(run, job, job.budget.for_process(index), pipe))
+        with masked_streams():
+            asyncio.run(_do_tasks(run, job, job.budget.for_process(index), pipe))
     except ArfError as problem:
         error = problem
     pipe.send(_Ended(error))

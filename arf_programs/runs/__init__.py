@@ -17,6 +17,7 @@ from arf_programs.runs.jsonl import (
 )
 from arf_programs.runs.ledger import Call, Spent, iter_ledger, read_ledger
 from arf_programs.runs.load import LoadedRun, load_run
+from arf_programs.runs.private import make_private_folder, private_files
 from arf_programs.runs.progress import Progress
 from arf_programs.runs.run import Run, SplitConversation, lock_run, refuse_foreign_folder
 from arf_programs.runs.status import RunStatus, StatusFile, read_status
@@ -42,6 +43,8 @@ __all__ = [
     "iter_ledger",
     "load_run",
     "lock_run",
+    "make_private_folder",
+    "private_files",
     "read_jsonl",
     "read_ledger",
     "read_lines",

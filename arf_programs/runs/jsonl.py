@@ -1,5 +1,7 @@
 """Files of records, one JSON object a line: how they are read, written, appended to, and indexed by key.
 
+Secrets are masked here in all that is written.
+
 A process that dies while it appends leaves a last line without a newline. This line is not JSON, because no proper
 prefix of a JSON object is JSON. So it is never taken for a complete line, and cutting it off loses no complete record.
 """
@@ -20,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError
 
+from arf_programs.config import mask
 from signatures.exceptions import DataError
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -91,12 +94,12 @@ def write_lines_atomic(path: Path, lines: Iterable[str]) -> None:
 
 
 def _write_atomic(path: Path, pieces: Iterable[str]) -> None:
-    # `open` respects the umask, and tempfile does not: other people may read a run.
+    # `open` respects the umask, and tempfile does not: not all that is written here is private.
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with part.open("w", encoding="utf-8", newline="\n") as file:
-            file.writelines(pieces)
+            file.writelines(map(mask, pieces))
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
@@ -119,7 +122,7 @@ class JsonlAppender:
 
     def append(self, record: BaseModel) -> int:
         """Write one record as one line and return its offset, which is right if nobody else appends to the file."""
-        line = record.model_dump_json().encode() + b"\n"
+        line = mask(record.model_dump_json()).encode() + b"\n"
         with self._lock:
             offset = self._file.seek(0, os.SEEK_END)
             self._file.write(line)

@@ -11,10 +11,11 @@ from typing import Literal, TextIO
 
 import yaml
 
-from arf_programs.config import Config
+from arf_programs.config import ROLES, Config, remember_secrets
 from arf_programs.runs.fingerprint import digest, digest_file
 from arf_programs.runs.folder import RunFolder
 from arf_programs.runs.jsonl import JsonlIndex, read_jsonl
+from arf_programs.runs.private import make_private_folder, private_files
 from arf_programs.runs.progress import Progress
 from signatures.exceptions import ConfigError
 from signatures.records import Conversation, Record, Summary
@@ -39,6 +40,12 @@ class Run:
     folder: RunFolder
     progress: Progress
     again: bool = False
+
+    def __post_init__(self) -> None:
+        config = self.config
+        remember_secrets(
+            [*map(config.models.of, ROLES), *config.evaluate.serve.values(), *config.evaluate.systems.values()]
+        )
 
     def conversations(self, split: Literal["train", "holdout"] | None = None) -> Mapping[str, Conversation]:
         """Return the conversations of one side of the split, or of both, by id and in the order of the corpus.
@@ -73,9 +80,12 @@ class Run:
 
 @contextmanager
 def lock_run(run: Run) -> Iterator[None]:
-    """Lock the run's folder. Raises ConfigError if another process holds it or it belongs to another run."""
+    """Lock the run's folder. What is written meanwhile is private.
+
+    Raises ConfigError if another process holds it or it belongs to another run.
+    """
     refuse_foreign_folder(run)
-    with _lock_file(run.folder) as handle:
+    with private_files(), _lock_file(run.folder) as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -87,7 +97,7 @@ def lock_run(run: Run) -> Iterator[None]:
 
 def _lock_file(folder: RunFolder) -> TextIO:
     try:
-        folder.path.mkdir(parents=True, exist_ok=True)
+        make_private_folder(folder.path, holds=folder.config.name)
         return (folder / ".lock").open("w", encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{folder.path}: cannot be written to ({error.strerror}): give another --run-dir.") from None

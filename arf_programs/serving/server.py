@@ -19,6 +19,7 @@ from typing import Literal
 from urllib.error import URLError
 from urllib.request import urlopen
 
+from arf_programs.config import environment_without_secrets
 from signatures.exceptions import ConfigError, MissingExtra, StageError
 
 EngineName = Literal["vllm", "transformers"]
@@ -105,7 +106,7 @@ def running(command: Sequence[str], folder: Path) -> Iterator[subprocess.Popen[b
     """
     before = signal.signal(signal.SIGTERM, _as_interrupt)
     # `GET /v1/models` of transformers fails without a cache folder of the Hub, and a new machine has none.
-    environment = {**os.environ, **_SILENT, "HF_HUB_CACHE": str(folder.resolve())}
+    environment = {**environment_without_secrets(keep="HF_"), **_SILENT, "HF_HUB_CACHE": str(folder.resolve())}
     process = subprocess.Popen(  # noqa: S603
         list(command), cwd=folder, env=environment, stdout=sys.stderr.fileno(), start_new_session=True
     )

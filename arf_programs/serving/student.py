@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from arf_programs.runs import RunFolder, digest_file, write_text_atomic
+from arf_programs.runs import RunFolder, digest_file, private_files, write_text_atomic
 from arf_programs.stages import run_training_module, student_name
 from signatures.exceptions import DataError
 
@@ -22,6 +22,7 @@ def find_student(folder: RunFolder, arm: str) -> Path:
     return folder.student / arm
 
 
+@private_files()
 def merged_student(folder: RunFolder, arm: str) -> Path:
     """Return the folder `merged/student_<arm>`, made anew when it is missing or was made from another student.
 

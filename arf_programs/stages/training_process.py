@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
 
+from arf_programs.config import environment_without_secrets
 from signatures.exceptions import DataError, StageError
 
 _LAST_LINES = 12
@@ -23,10 +24,11 @@ def training_process(module: str, *arguments: str, log: Path | None = None) -> I
     What the module writes to stderr is appended to `log`. The process ends with the block. Raises DataError for a
     mistake of the user, else StageError, both with the last words of the module.
     """
+    environment = environment_without_secrets(keep="HF_")
     command = [sys.executable, "-m", module, *arguments]
     with (
         log.open("a+", encoding="utf-8") if log else TemporaryFile("w+", encoding="utf-8") as errors,
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True) as process,  # noqa: S603
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment) as process,  # noqa: S603
     ):
         begin = errors.tell()
         try:

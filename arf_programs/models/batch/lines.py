@@ -15,8 +15,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from arf_programs.config import mask, without_login
 from arf_programs.models.providers import import_litellm
-from arf_programs.runs import JsonlAppender, read_jsonl
+from arf_programs.runs import JsonlAppender, make_private_folder, read_jsonl
 
 Body = dict[str, Any]
 ENDPOINT = "/v1/chat/completions"
@@ -168,13 +169,13 @@ class BatchJournal:
     def job_of(self, key: str, model: str, api_base: str | None) -> Job | None:
         """Return the last job with this call for a model at an endpoint; None if there is none, or if it is lost."""
         job = self._jobs.get(self._by_key.get(key, ""))
-        if job is None or job.state == "lost" or (job.model, job.api_base) != (model, api_base):
+        if job is None or job.state == "lost" or (job.model, _public(job.api_base)) != (model, _public(api_base)):
             return None
         return job
 
     def record_upload(self, file_id: str, model: str, api_base: str | None, keys: tuple[str, ...]) -> Job:
         """Record a file that is about to be submitted."""
-        return self._write(Job(file_id=file_id, state="uploaded", model=model, api_base=api_base, keys=keys))
+        return self._write(Job(file_id=file_id, state="uploaded", model=model, api_base=_public(api_base), keys=keys))
 
     def record_submission(self, job: Job, batch_id: str) -> Job:
         """Record the provider's id of a job."""
@@ -182,11 +183,10 @@ class BatchJournal:
 
     def record_results(self, job: Job, results: bytes) -> Job:
         """Write the result lines of a job to disk, then record that they are there."""
-        self._results.mkdir(parents=True, exist_ok=True)
-        self._results.chmod(0o700)
+        make_private_folder(self._results)
         path = self._path(job)
         part = path.with_suffix(".part")
-        part.write_bytes(results)
+        part.write_bytes(mask(results.decode(errors="surrogateescape")).encode(errors="surrogateescape"))
         part.replace(path)
         return self._write(job.model_copy(update={"state": "done"}))
 
@@ -234,6 +234,11 @@ def _offsets(path: Path) -> dict[str, int]:
                 offsets[key_in(line)] = offset
             offset += len(line)
     return offsets
+
+
+def _public(api_base: str | None) -> str | None:
+    """Return an address without user and password."""
+    return api_base and without_login(api_base)
 
 
 def _safe(batch_id: str) -> str:

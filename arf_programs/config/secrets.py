@@ -1,0 +1,130 @@
+"""What is a secret: names that hold one, texts that look like one, and addresses with a user and a password.
+
+A configuration holds no secret. It names the environment variable that does: `api_key_env: NAME`, or in `parameters`
+`os.environ/NAME`, as LiteLLM writes it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from signatures.exceptions import ConfigError
+
+_NAME = re.compile(
+    r"(^|_)(api_?key|apikey|token|secret|secrets|password|passwd|passphrase|pwd|authorization|credentials?|cookies?"
+    r"|bearer|(access|secret|private|subscription|auth|account|master|signing|client|admin|license|session)_key(_id)?)$"
+)
+_HEADER = re.compile(r"key|token|secret|auth|cookie|passw|pwd|credential|signature|session")
+_HEADERS = re.compile(r"(^|_)headers?$")
+_QUERY = re.compile(r"key|token|secret|passw|pwd|^sig$|signature|credential|^auth|^code$|^pass$")
+_REFERENCE = re.compile(r"os\.environ/([A-Za-z_][A-Za-z0-9_]*)")
+LOOKS_SECRET = re.compile(
+    r"(?<![\w-])(?:(?:sk|pk|rk)-[\w-]{16,}|gsk_\w{16,}|AKIA[0-9A-Z]{12,}|AIza[\w-]{20,}|gh[pousr]_\w{16,}"
+    r"|github_pat_\w{16,}|hf_\w{16,}|xox[abpr]-[\w-]{10,}|glpat-[\w-]{16,}|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]+)"
+    r"|(?<![\w-])(?i:bearer|basic)\s+(?!\*)[\w.~+/=-]{12,}|-----BEGIN [A-Z ]*PRIVATE KEY-----"
+)
+_LOGIN = re.compile(r"(?<=://)[^/?#\s'\"<>]*@")
+_PATH = re.compile(r"[./~].*|.*\.json")
+
+
+def is_secret_name(name: str) -> bool:
+    """Say whether a setting or an environment variable of that name holds a secret."""
+    return _NAME.search(name.lower().replace("-", "_")) is not None
+
+
+def refuse_secrets(parameters: Mapping[str, Any]) -> None:
+    """Raise ValueError, which names the place and the mend, for a secret that stands in `parameters`."""
+    for place, value in _texts(parameters):
+        named = any(is_secret_name(part) for part in place) or (
+            any(_HEADERS.search(part.lower()) for part in place[:-1]) and _HEADER.search(place[-1].lower()) is not None
+        )
+        if _REFERENCE.search(value) or not value.strip():
+            continue
+        if (named and not _PATH.fullmatch(value)) or LOOKS_SECRET.search(value):
+            dotted = ".".join(place)
+            variable = re.sub(r"\W+", "_", place[-1]).strip("_").upper() or "SECRET"
+            raise ValueError(
+                f"{dotted} holds a secret, and this file is copied into the run: write `os.environ/{variable}` in its "
+                f"place, and set that environment variable (for a key alone, use api_key_env)"
+            )
+
+
+def resolve_references(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `parameters` with the value of the environment variable for each `os.environ/NAME`.
+
+    Raises ConfigError for a variable that is not set.
+    """
+    resolved = _resolve(dict(parameters))
+    return resolved if isinstance(resolved, dict) else {}
+
+
+def referenced_variables(parameters: Mapping[str, Any]) -> set[str]:
+    """Return the names of the environment variables to which `parameters` refer."""
+    return {name for _, value in _texts(parameters) for name in _REFERENCE.findall(value)}
+
+
+def without_login(text: str) -> str:
+    """Take user and password, and the tokens of a query, out of an address. Another text comes back as it is."""
+    if "://" not in text:
+        return text
+    text = _LOGIN.sub("", text, count=1)
+    try:
+        parts = urlsplit(text)
+        pairs = parse_qsl(parts.query, keep_blank_values=True)
+    except ValueError:
+        return text
+    kept = [(name, value) for name, value in pairs if not _QUERY.search(name.lower())]
+    return text if len(kept) == len(pairs) else urlunsplit(parts._replace(query=urlencode(kept)))
+
+
+def secrets_in_address(text: str) -> list[str]:
+    """Return the user, the password and the query tokens of an address."""
+    if "://" not in text:
+        return []
+    try:
+        parts = urlsplit(text)
+        pairs = parse_qsl(parts.query)
+    except ValueError:
+        return []
+    login = [name for name in (parts.username, parts.password) if name]
+    return login + [value for name, value in pairs if _QUERY.search(name.lower())]
+
+
+def without_logins(value: Any) -> Any:
+    """Take user, password and tokens out of every address in a document."""
+    if isinstance(value, dict):
+        return {key: without_logins(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [without_logins(item) for item in value]
+    return without_login(value) if isinstance(value, str) else value
+
+
+def _texts(value: Any, place: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _texts(item, (*place, str(key)))
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _texts(item, place)
+    elif isinstance(value, str) or (type(value) in (int, float) and place and is_secret_name(place[-1])):
+        yield place, str(value)
+
+
+def _resolve(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _resolve(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_resolve(item) for item in value]
+    return _REFERENCE.sub(_value_of, value) if isinstance(value, str) else value
+
+
+def _value_of(reference: re.Match[str]) -> str:
+    name = reference.group(1)
+    value = os.environ.get(name, "").strip()
+    if not value:
+        raise ConfigError(f"os.environ/{name}: this environment variable is not set: `export {name}=...`")
+    return value

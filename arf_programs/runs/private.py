@@ -1,0 +1,32 @@
+"""Files that only their owner can read: a run holds conversations of customers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+
+@contextmanager
+def private_files() -> Iterator[None]:
+    """Give folders that this block and its processes make the mode 0700, and files 0600, whatever the umask."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+def make_private_folder(folder: Path, *, holds: str = "") -> None:
+    """Make a folder that only its owner can read.
+
+    A folder that is there becomes private if it is empty or holds the file `holds`. Otherwise it keeps its mode.
+    """
+    try:
+        folder.mkdir(parents=True, mode=0o700)
+    except FileExistsError:
+        is_ours = bool(holds) and ((folder / holds).exists() or not any(folder.iterdir()))
+        if is_ours:
+            with suppress(PermissionError):  # it belongs to somebody else, who has let us in
+                folder.chmod(0o700)

@@ -1,0 +1,396 @@
+"""No secret stands in a file of a run or on the screen, and files of a run are private."""
+
+import json
+import os
+import re
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from compile_project import make_project
+from conftest import write_corpus
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+from served_team import answer, serving
+
+from arf_programs.config import Config, dump_config
+from arf_programs.config.masking import mask, mask_message, remember_secrets
+from arf_programs.config.models import ModelConfig
+from arf_programs.config.secrets import resolve_references, secrets_in_address, without_login
+from arf_programs.models.store import request_key
+from arf_programs.runs.jsonl import read_jsonl, write_text_atomic
+from arf_programs.runs.private import make_private_folder, private_files
+from signatures.exceptions import ConfigError
+from signatures.records import Summary
+
+ROOT = Path(__file__).parents[1]
+# Ten secrets, where people put them.
+ENVIRONMENT = {
+    "HOSTED_VLLM_API_KEY": "sk-planted-vllm-4f1c9e27ab01",
+    "OPENAI_API_KEY": "sk-planted-openai-88d2c5e0f102",
+    "ANTHROPIC_API_KEY": "sk-ant-planted-7c61b2a9d803",
+    "AWS_SECRET_ACCESS_KEY": "plantedAws/wJalrXUtnFEMI04",
+    "AZURE_AD_TOKEN": "eyJplanted.azure-05.q8w7e6",
+    "HF_TOKEN": "hf_plantedHub06kqzwx",
+    "GATEWAY": "gate-planted-07-55e1",
+    "HTTPS_PROXY_OF_OURS": "http://planted-proxy-user:planted-proxy-08@proxy.invalid:3128",
+}
+IN_ADDRESS = {"user": "planted-user-09x", "password": "planted%40pass-10"}
+PLANTED = (
+    *(value for name, value in ENVIRONMENT.items() if name != "HTTPS_PROXY_OF_OURS"),
+    "planted-proxy-08",
+    "planted-user-09x",
+    "planted@pass-10",
+)
+
+
+@pytest.fixture
+def planted(monkeypatch):
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    remember_secrets()
+    yield
+    monkeypatch.undo()
+    remember_secrets()
+
+
+def found_in(text):
+    """The secrets, or long parts of them, in a text."""
+    forms = [*PLANTED, IN_ADDRESS["password"], "cGxhbnRlZC11c2Vy"]
+    parts = [secret[: len(secret) // 2 + 3] for secret in PLANTED]
+    return [form for form in (*forms, *parts) if form in text]
+
+
+def assert_clean(folder, *outputs):
+    texts = {str(path): path.read_bytes().decode(errors="replace") for path in folder.rglob("*") if path.is_file()}
+    texts |= {f"output {number}": text for number, text in enumerate(outputs)}
+    assert {name: found for name, text in texts.items() if (found := found_in(text))} == {}
+    return "".join(texts.values())
+
+
+@contextmanager
+def echoing() -> Iterator[str]:
+    """A server that says in its errors what it was sent, and one conversation in four is an error."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            text = json.dumps(body["messages"])
+            if "kettle" in text or "drill" in text:
+                echo = f"bad request {self.path} from {dict(self.headers)}; I know {PLANTED} and {PLANTED[0][:14]}"
+                self.reply(400, {"error": {"message": f"{echo}; key sk-pl****ab01", "code": "bad_request"}})
+                return
+            said = answer(body) if "lamp" not in text else f"The customer's lamp broke. {PLANTED[0]} was sent."
+            message = {"role": "assistant", "content": said}
+            self.reply(200, {"choices": [{"message": message, "finish_reason": "stop", "index": 0}], "usage": {}})
+
+        def reply(self, status, content):
+            data = json.dumps(content).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"127.0.0.1:{server.server_port}/v1"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def arf(*arguments, umask=0o000):
+    """A command as a process of its own, so that all that its libraries print is seen."""
+    environment = {**os.environ, **ENVIRONMENT, "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
+    command = [sys.executable, "-m", "arf_programs.cli.app", *map(str, arguments)]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, umask=umask, check=False)
+
+
+def write_project(folder, address, extra=""):
+    write_corpus(folder / "conversations.jsonl")
+    login = f"http://{IN_ADDRESS['user']}:{IN_ADDRESS['password']}@{address}"
+    (folder / "arf.yaml").write_text(
+        f"name: test\nrun_dir: {folder / 'run'}\ncorpus: {{path: conversations.jsonl}}\nmodels:\n"
+        f"  teacher: {{model: openai/m, api_base: 'http://{address}', json_schema: true, logprobs: false,\n"
+        f"    retries: 0, parse_retries: 0, parameters: {{extra_headers: {{X-Gate: os.environ/GATEWAY}}}}{extra}}}\n"
+        f"  judge: {{model: openai/judge, api_base: '{login}', retries: 0}}\n"
+    )
+    return folder / "arf.yaml"
+
+
+def test_no_artefact_and_no_output_of_a_run_holds_a_secret(tmp_path):
+    with echoing() as address:
+        config = write_project(tmp_path, address)
+        text = config.read_text()
+        runs = [arf("draft", config), arf("check", config, "-v"), arf("draft", config, "-v", "--retry-failed")]
+        config.write_text(text.replace("openai/m", "openai/n"))
+        runs.append(arf("draft", config, "-v", "--json", "--set", "workers=2"))
+        config.unlink()
+    said = assert_clean(tmp_path, *(run.stdout + run.stderr for run in runs))
+    assert "Traceback" not in runs[0].stderr
+    assert "bad request" in said
+    assert "The customer's lamp broke. *** was sent." in said
+    assert f"http://{address}" in (tmp_path / "run" / "config.yaml").read_text()
+    assert len(list(read_jsonl(tmp_path / "run" / "drafts.jsonl", Summary))) == 10
+
+
+def test_files_of_a_run_are_private_whatever_the_umask(tmp_path):
+    with serving() as server:
+        config = write_project(tmp_path, server.base_url.removeprefix("http://"))
+        assert arf("revise", config, "--set", "workers=2").returncode == 0
+    modes = {path: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "run", *(tmp_path / "run").rglob("*"))}
+    assert len(modes) > 10
+    assert {path: oct(mode) for path, mode in modes.items() if mode != (0o700 if path.is_dir() else 0o600)} == {}
+
+
+def test_no_artefact_of_batch_mode_holds_a_secret(tmp_path):
+    with serving_echoes() as server:
+        config = write_project(
+            tmp_path, server.base_url.removeprefix("http://"), ", mode: batch, batch: {quiet: 0.1, poll: 0.05}"
+        )
+        run = arf("draft", config, "-v")
+        assert run.returncode == 0, run.stderr[-2000:]
+        uploads = server.requests()
+        again = arf("draft", config, "--set", "summarize.instruction=Say what happened.", "-v")
+        config.unlink()
+    assert again.returncode == 0
+    assert uploads
+    said = assert_clean(tmp_path, run.stdout, run.stderr, again.stdout, again.stderr)
+    assert "It is *** indeed." in said
+    assert (tmp_path / "run" / "batches.jsonl").read_text().count("127.0.0.1")
+
+
+@contextmanager
+def serving_echoes():
+    from model_server import running_server
+    from model_server_faults import Faults
+
+    with running_server(Faults(), lambda body: f"It is {PLANTED[0]} indeed.") as server:
+        yield server
+
+
+def test_no_artefact_of_a_compilation_holds_a_secret(tmp_path, planted, monkeypatch):
+    from compile_project import CompileTeam
+    from test_compile import arf as compile_with
+
+    from arf_programs.models import scripted
+
+    team = CompileTeam()
+
+    def echo(messages, parameters):
+        made = team(messages, parameters)
+        return f"{made} {PLANTED[3]}" if isinstance(made, str) and not made.startswith("{") else made
+
+    scripted.register("model", echo)
+    config = make_project(tmp_path)
+    result, _ = compile_with("summarize", config, "--optimizer", "bootstrap")
+    assert list(tmp_path.rglob("program.json")) or list(tmp_path.rglob("candidate.json"))
+    assert_clean(tmp_path, result.output)
+
+
+SECRET_PARAMETERS = [
+    {"extra_headers": {"X-Api-Key": "abc"}},
+    {"headers": {"Authorization": "Basic dTpw"}},
+    {"headers": {"authorization": "x"}},
+    {"extra_headers": {"Ocp-Apim-Subscription-Key": "abc"}},
+    {"extra_headers": {"Cookie": "session=1"}},
+    {"extra_headers": {"X-Team": "Bearer abcdefghijklmnop"}},
+    {"extra_body": {"auth": {"token": "abc"}}},
+    {"extra_body": {"inner": [{"api_key": "abc"}]}},
+    {"extra_body": {"note": "sk-abcdefghijklmnopqrst"}},
+    {"client_secret": "abc"},
+    {"password": 12345678},
+    {"vertex_credentials": '{"private_key": "abc"}'},
+    {"aws_session_token": "abc"},
+    {"api_key": "abc"},
+]
+
+
+@pytest.mark.parametrize("parameters", SECRET_PARAMETERS, ids=str)
+def test_a_secret_in_parameters_is_refused_with_the_mend_and_not_shown(parameters, tmp_path):
+    config = write_project(tmp_path, "h")
+    run = arf("status", config, "--set", f"models.teacher.parameters={json.dumps(parameters)}")
+    assert run.returncode == 2
+    assert "environment variable" in run.stderr
+    value = str(list(texts_of(parameters))[-1])
+    assert len(value) < 4 or value not in run.stdout + run.stderr
+    assert "sk-abc" not in run.stderr
+    assert "12345678" not in run.stderr
+
+
+def texts_of(value):
+    if isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from texts_of(item)
+    else:
+        yield value
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"extra_headers": {"HTTP-Referer": "https://a.b/c", "X-Title": "ARF"}},
+        {"extra_headers": {"X-Api-Key": "os.environ/MINE"}, "headers": {"Authorization": "Bearer os.environ/MINE"}},
+        {"extra_body": {"stop_token_ids": [1, 2], "prompt_cache_key": "us", "max_tokens_total": 5}},
+        {"top_p": 0.5, "max_completion_tokens": 10, "reasoning_effort": "low", "stop": ["key", "token"]},
+        {"vertex_credentials": "~/credentials.json", "vertex_project": "p"},
+    ],
+    ids=str,
+)
+def test_what_is_no_secret_is_left_alone(parameters):
+    assert ModelConfig(model="openai/x", parameters=parameters).parameters == parameters
+
+
+def test_a_key_in_place_of_its_name_is_refused_and_not_shown(tmp_path):
+    for key in ("sk-abcdefghijklmnopqrst", "hf_abcdefghijklmnopqrst"):
+        run = arf("status", write_project(tmp_path, "h"), "--set", f"models.teacher.api_key_env={key}")
+        assert run.returncode == 2
+        assert "api_key_env" in run.stderr
+        assert key not in run.stderr
+
+
+def test_a_reference_is_resolved_when_a_model_is_asked(monkeypatch):
+    monkeypatch.setenv("MINE", "value-of-mine")
+    parameters = {"headers": {"A": "Bearer os.environ/MINE", "B": 1}, "stop": ["os.environ/MINE"]}
+    assert resolve_references(parameters) == {
+        "headers": {"A": "Bearer value-of-mine", "B": 1},
+        "stop": ["value-of-mine"],
+    }
+    monkeypatch.delenv("MINE")
+    with pytest.raises(ConfigError, match=r"os.environ/MINE: this environment variable is not set: `export MINE="):
+        resolve_references(parameters)
+
+
+def test_a_new_secret_in_the_body_is_the_same_question(planted, monkeypatch):
+    request = {"model": "openai/x", "messages": [], "extra_body": {"auth": ENVIRONMENT["OPENAI_API_KEY"], "more": 1}}
+    key = request_key(request)
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-another-0123456789")
+    remember_secrets()
+    assert request_key({**request, "extra_body": {"auth": "sk-another-0123456789", "more": 1}}) == key
+    assert request_key({**request, "extra_body": {"auth": "sk-another-0123456789", "more": 2}}) != key
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        ("https://user:pass@host:8000/v1", "https://host:8000/v1"),
+        ("https://token@host/v1?version=1", "https://host/v1?version=1"),
+        ("https://host/v1?api-version=2024&api-key=abc&subscription_key=d", "https://host/v1?api-version=2024"),
+        ("https://host/v1?sig=abc", "https://host/v1"),
+        ("http://127.0.0.1:8000/v1", "http://127.0.0.1:8000/v1"),
+        ("https://host/a@b?q=1", "https://host/a@b?q=1"),
+        ("no address", "no address"),
+    ],
+)
+def test_user_password_and_tokens_are_taken_out_of_addresses(address, public):
+    assert without_login(address) == public
+    assert without_login(public) == public
+    assert not secrets_in_address(public)
+
+
+def test_the_configuration_of_a_run_has_no_login():
+    models = {"teacher": {"model": "hosted_vllm/m", "api_base": "https://u:pw@host/v1?token=abc"}}
+    config = Config.model_validate(
+        {
+            "name": "x",
+            "corpus": {"path": "c.jsonl"},
+            "models": models,
+            "evaluate": {"systems": {"other": {"model": "openai/x", "parameters": {"base_url": "http://u:pw@other"}}}},
+        }
+    )
+    text = dump_config(config)
+    assert "pw" not in text
+    assert "abc" not in text
+    assert "https://host/v1" in text
+    assert "http://other" in text
+
+
+@given(
+    st.text(alphabet=st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), min_size=12, max_size=40), st.text()
+)
+def test_a_secret_of_any_letters_is_masked_where_it_is_written(secret, around):
+    secret = f"7x{secret.strip()}9Z"
+    os.environ["PLANTED_TOKEN"] = secret
+    try:
+        remember_secrets()
+        for text in (f"{around}{secret}{around}", json.dumps([around, secret])):
+            assert secret not in mask(text)
+            assert json.dumps(secret)[1:-1] not in mask(text)
+            assert secret[: len(secret) - 1] not in mask_message(text)
+    finally:
+        del os.environ["PLANTED_TOKEN"]
+        remember_secrets()
+    assert mask(secret) == secret
+
+
+@pytest.mark.parametrize(
+    "echo",
+    [
+        "Incorrect API key provided: sk-plant********************f102. You can find",
+        "Incorrect API key: sk-p...f102",
+        "key sk-planted-openai-88 is unknown",
+        "token 88d2c5e0f102 has expired",
+        "'Authorization': 'Bearer sk-planted-openai-88d2c5e0f102'",
+        "GET https://host/v1/models?key=sk-planted-openai-88d2c5e0f102&x=1",
+    ],
+)
+def test_a_part_of_a_key_in_a_message_is_masked(echo, planted):
+    shown = mask_message(echo)
+    assert "***" in shown
+    assert not re.search(r"sk-p|f102|88d2", shown.replace("sk-p...", ""))
+
+
+def test_ordinary_texts_stay_as_they_are(planted, monkeypatch):
+    monkeypatch.setenv("SOME_TOKEN", "production")
+    monkeypatch.setenv("SOME_PASSWORD", "12345678")
+    monkeypatch.setenv("SOME_SECRET", "none")
+    remember_secrets()
+    text = "In production, order 12345678 has none; see https://a:b@c and ?key=1 ... **bold** sk-1."
+    assert mask(text) == text
+
+
+def test_a_file_of_records_masks_what_it_is_given(planted, tmp_path):
+    write_text_atomic(tmp_path / "x.txt", f"a {PLANTED[0]} b")
+    assert (tmp_path / "x.txt").read_text() == "a *** b"
+
+
+def test_a_folder_that_is_there_keeps_its_mode_unless_it_is_a_run(tmp_path):
+    for name in ("shared", "run", "empty"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / "shared" / "notes.txt").touch()
+    (tmp_path / "run" / "config.yaml").touch()
+    for name in ("shared", "run", "empty", "new/deep"):
+        make_private_folder(tmp_path / name, holds="config.yaml")
+    modes = {name: stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("shared", "run", "empty", "new/deep")}
+    assert modes == {"shared": 0o755, "run": 0o700, "empty": 0o700, "new/deep": 0o700}
+
+
+def test_the_umask_is_as_it_was_afterwards(tmp_path):
+    before = os.umask(0o027)
+    try:
+        with private_files():
+            (tmp_path / "inside").touch()
+        (tmp_path / "outside").touch()
+    finally:
+        os.umask(before)
+    modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("inside", "outside")]
+    assert modes == [0o600, 0o640]
+
+
+def test_validation_shows_no_secret_of_code():
+    with pytest.raises(ValidationError) as caught:
+        ModelConfig(model="openai/x", parameters={"client_secret": "abc"})
+    assert "client_secret holds a secret" in str(caught.value)
