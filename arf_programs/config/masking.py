@@ -135,8 +135,8 @@ def _of_models(models: Iterable[ModelConfig]) -> Iterator[str]:
         variables = referenced_variables(model.parameters) | ({model.api_key_env} if model.api_key_env else set())
         yield from (value for name in variables if (value := os.environ.get(name, "").strip()))
         yield from _of_address(model.api_base or "")
-        for value in model.parameters.values():
-            yield from _of_address(value if isinstance(value, str) else "")
+        for given in model.parameters.values():
+            yield from _of_address(given if isinstance(given, str) else "")
 
 
 def _of_environment() -> Iterator[str]:
@@ -176,7 +176,8 @@ def _mask_parts(text: str) -> str:
 
     text = _STARRED.sub(starred, text) if telling else text
     spans = sorted(span for secret in telling for span in _common(text, secret))
-    pieces, done = [], 0
+    pieces: list[str] = []
+    done = 0
     for start, end in spans:
         if start > done or not pieces:
             pieces += [text[done:start], MASK]
