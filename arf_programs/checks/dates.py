@@ -323,5 +323,5 @@ def check_times(material: Material) -> list[Finding]:
 def _finding(material: Material, start: int, end: int, kind: str, turns: set[int]) -> Finding:
     evidence = material.nearest_turns(turns, start)
     category = "wrong_fact" if evidence else "fabricated"
-    reason = f'The conversation does not contain the {kind} "{material.summary[start:end]}".'
+    reason = f'The conversation does not contain the {kind} "{material.written(start, end)}".'
     return Finding(category, start, end, reason, "major", evidence)

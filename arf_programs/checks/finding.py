@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from arf_programs.text import find_sentences
+from arf_programs.text import Folded, find_sentences, fold
 from signatures.records import Conversation, Severity
 
 WORD: Final = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
@@ -29,10 +29,32 @@ class Finding:
 
 @dataclass(frozen=True)
 class Material:
-    """A conversation and its summary, with values that several checks derive from them."""
+    """A conversation and its summary, with values that several checks derive from them.
+
+    `writing` maps the summary to what was written, where the summary is folded.
+    """
 
     conversation: Conversation
     summary: str
+    writing: Folded | None = None
+
+    @classmethod
+    def folded(cls, conversation: Conversation, summary: str) -> Material:
+        """Make the material with all texts folded, so that what looks equal is equal."""
+        turns = tuple(
+            turn.model_copy(update={"speaker": fold(turn.speaker).text, "text": fold(turn.text).text})
+            for turn in conversation.turns
+        )
+        metadata = {
+            key: fold(value).text if isinstance(value, str) else value for key, value in conversation.metadata.items()
+        }
+        writing = fold(summary)
+        plain = conversation.model_copy(update={"turns": turns, "metadata": metadata})
+        return cls(plain, writing.text, writing)
+
+    def written(self, start: int, end: int) -> str:
+        """Return the characters `start:end` of the summary as they were written."""
+        return self.writing.written(start, end) if self.writing else self.summary[start:end]
 
     @cached_property
     def texts(self) -> tuple[str, ...]:

@@ -57,7 +57,7 @@ def check_codes(material: Material) -> list[Finding]:
     for code in find_codes(material.summary):
         if any(code.key in text for text in squeezed):
             continue
-        quote = material.summary[code.start : code.end]
+        quote = material.written(code.start, code.end)
         evidence = material.nearest_turns(turns_with_codes, code.start)
         category = "wrong_fact" if evidence else "fabricated"
         reason = f'The conversation does not contain the code "{quote}".'

@@ -218,6 +218,6 @@ def _join_neighbours(names: list[_Name], text: str) -> list[tuple[int, int]]:
 
 
 def _finding(material: Material, start: int, end: int) -> Finding:
-    quote = material.summary[start:end]
+    quote = material.written(start, end)
     reason = f'The conversation does not contain the name "{quote}".'
     return Finding("fabricated", start, end, reason)

@@ -186,7 +186,7 @@ def _dictated(quantity: Quantity, material: Material) -> bool:
 
 
 def _finding(quantity: Quantity, numbers: Numbers, material: Material) -> Finding:
-    quote = material.summary[quantity.start : quantity.end]
+    quote = material.written(quantity.start, quantity.end)
     other = numbers.in_another_unit(quantity)
     evidence = material.nearest_turns(other or numbers.turns[quantity.kind], quantity.start)
     reason = f'The conversation does not contain the {_KINDS[quantity.kind]} "{quote}".'

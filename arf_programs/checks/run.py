@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
@@ -14,7 +15,7 @@ from arf_programs.checks.identifiers import check_codes, check_private_data
 from arf_programs.checks.names import check_names
 from arf_programs.checks.numbers import check_numbers, check_rates
 from arf_programs.checks.speakers import check_speakers
-from arf_programs.text import find_quote, locate_error
+from arf_programs.text import Folded, find_quote, find_sentences, locate_error
 from signatures.records import Conversation, ErrorNote
 
 CHECKS: Final[MappingProxyType[str, Check]] = MappingProxyType(
@@ -42,11 +43,14 @@ _FACTS: Final = frozenset(("wrong_fact", "fabricated", "private_data"))
 def run_checks(conversation: Conversation, summary_text: str, *, enabled: Iterable[str] = ALL) -> list[ErrorNote]:
     """Run the enabled checks on a summary. Return each error once, in the order of the text.
 
-    Raises KeyError for a check that does not exist. `ALL` holds the names of all checks.
+    Texts that look equal are equal, whatever their encoding. The quotes are exact substrings of `summary_text`. Raises
+    KeyError for a check that does not exist. `ALL` holds the names of all checks.
     """
-    material = Material(conversation, summary_text)
+    material = Material.folded(conversation, summary_text)
     findings = [finding for name in enabled for finding in CHECKS[name](material)]
-    notes = [_note(material, finding) for finding in sorted(_distinct(findings), key=lambda item: item.start)]
+    sentences = find_sentences(summary_text)
+    ordered = sorted(_distinct(findings), key=lambda item: item.start)
+    notes = [_note(conversation, summary_text, sentences, _placed(finding, material.writing)) for finding in ordered]
     return list({note.id: note for note in notes}.values())
 
 
@@ -75,12 +79,20 @@ def widen_quote(text: str, sentences: Sequence[tuple[int, int]], start: int, end
     return text[slice(*wide)]
 
 
-def _note(material: Material, finding: Finding) -> ErrorNote:
+def _placed(finding: Finding, writing: Folded | None) -> Finding:
+    """Return the finding with its place in the summary as it was written."""
+    start, end = writing.span(finding.start, finding.end) if writing else (finding.start, finding.end)
+    return replace(finding, start=start, end=end)
+
+
+def _note(
+    conversation: Conversation, summary: str, sentences: Sequence[tuple[int, int]], finding: Finding
+) -> ErrorNote:
     return locate_error(
-        material.summary,
-        material.conversation,
+        summary,
+        conversation,
         category=finding.category,
-        quote=widen_quote(material.summary, material.sentences, finding.start, finding.end),
+        quote=widen_quote(summary, sentences, finding.start, finding.end),
         evidence=finding.evidence,
         explanation=finding.explanation,
         severity=finding.severity,

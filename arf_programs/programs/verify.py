@@ -11,7 +11,7 @@ from arf_programs.programs.analyze import Analyze
 from arf_programs.programs.program import Program
 from arf_programs.programs.reported_errors import holds_words, is_omission, same_error
 from arf_programs.programs.support import SentenceSupport
-from arf_programs.text import group_by_sentence, measure_change, split_sentences
+from arf_programs.text import fold, group_by_sentence, measure_change, split_sentences
 from signatures.records import Conversation, ErrorNote, Record, SentenceScore
 
 _NEW = "the revision brought in a new error"
@@ -95,7 +95,7 @@ def compare_errors(
 
 
 def _still_there(quote: str, text: str) -> bool:
-    return quote in text and holds_words(text, quote)
+    return fold(quote).text in fold(text).text and holds_words(text, quote)
 
 
 def ungained(before: str, after: str, errors: Sequence[ErrorNote], sentences: Sequence[SentenceScore]) -> list[str]:

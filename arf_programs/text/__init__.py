@@ -1,4 +1,4 @@
-"""Pure functions on text: sentences and tokens, exact quotes, edits, error notes, and the prompt of a student.
+"""Pure functions on text: one encoding, sentences and tokens, quotes, edits, error notes, the prompt of a student.
 
 A place in a text is a `(start, end)` span of characters.
 """
@@ -13,6 +13,7 @@ from arf_programs.text.error_notes import (
     group_by_sentence,
     match_errors,
 )
+from arf_programs.text.folding import Folded, fold, look_equal
 from arf_programs.text.quotes import find_quote, find_quotes, locate_error
 from arf_programs.text.sentences import (
     Token,
@@ -29,6 +30,7 @@ from arf_programs.text.student_prompt import build_messages, build_user_text
 __all__ = [
     "LEAST_OVERLAP",
     "AppliedEdits",
+    "Folded",
     "Span",
     "Token",
     "align_tokens",
@@ -42,8 +44,10 @@ __all__ = [
     "find_quote",
     "find_quotes",
     "find_sentences",
+    "fold",
     "group_by_sentence",
     "locate_error",
+    "look_equal",
     "match_errors",
     "measure_change",
     "split_sentences",

@@ -6,6 +6,7 @@ import re
 from difflib import SequenceMatcher
 from typing import Final, NamedTuple
 
+from arf_programs.text.folding import fold, keep_writing, look_equal
 from arf_programs.text.quotes import find_quote
 from arf_programs.text.sentences import find_sentences
 from signatures.records import Edit, EditOp, Record, RefusedEdit
@@ -49,7 +50,8 @@ def apply_edits(before: str, edits: list[Edit] | tuple[Edit, ...]) -> AppliedEdi
 
     Text outside the quotes stays byte-identical, except at the borders of an edit. A deletion takes one space beside
     it, and punctuation that would be left without a phrase. A replacement neither doubles nor loses the full stop of
-    its sentence. An insertion is separated by one space. Letters outside the quotes never change.
+    its sentence. An insertion is separated by one space. Letters outside the quotes never change. Words of a
+    replacement that look as in its quote stay as the quote writes them.
     """
     placed: list[_Placed] = []
     refused: list[tuple[int, RefusedEdit]] = []
@@ -77,9 +79,9 @@ def measure_change(before: str, after: str) -> float:
     """Measure the share of words that differ, from 0 (the same words) to 1 (no word in common).
 
     `1 - 2 M / (A + B)`. A and B are the numbers of words (split at white space) of the two texts. M is the number of
-    words in the blocks that difflib.SequenceMatcher matches. Two empty texts differ by 0.
+    words in the blocks that difflib.SequenceMatcher matches; words that look equal do. Two empty texts differ by 0.
     """
-    matcher = SequenceMatcher(None, before.split(), after.split(), autojunk=False)
+    matcher = SequenceMatcher(None, _words(before), _words(after), autojunk=False)
     return 1.0 - matcher.ratio()
 
 
@@ -90,9 +92,13 @@ def find_changes(before: str, after: str) -> tuple[tuple[int, int], ...]:
     place. For edits the places are the words of the replacements.
     """
     words = [(match.group(), *match.span()) for match in re.finditer(r"\S+", after)]
-    matcher = SequenceMatcher(None, before.split(), [word for word, _, _ in words], autojunk=False)
+    matcher = SequenceMatcher(None, _words(before), [fold(word).text for word, _, _ in words], autojunk=False)
     runs = [(c, d) for tag, _, _, c, d in matcher.get_opcodes() if tag in ("insert", "replace")]
     return tuple((words[c][1], words[d - 1][2]) for c, d in runs)
+
+
+def _words(text: str) -> list[str]:
+    return [fold(word).text for word in text.split()]
 
 
 def _place(before: str, edit: Edit, order: int) -> _Placed | str:
@@ -108,11 +114,11 @@ def _place(before: str, edit: Edit, order: int) -> _Placed | str:
         return f"the summary does not contain the quote {edit.quote!r}"
     exact = before[slice(*span)]
     op = EditOp.DELETE if edit.op is EditOp.REPLACE and not replacement else edit.op
-    if op is EditOp.REPLACE and replacement == exact:
+    if op is EditOp.REPLACE and look_equal(replacement, exact):
         return "the replacement equals the quote"
     edit = edit.model_copy(update={"quote": exact, "op": op})
     if op is not EditOp.INSERT:
-        changed = replacement if op is EditOp.REPLACE else ""
+        changed = keep_writing(exact, replacement) if op is EditOp.REPLACE else ""
         shared = _shared_words(exact, changed)
         return _Placed(span[0] + shared, span[1], order, edit, exact[shared:], changed[shared:].strip())
     if not replacement:

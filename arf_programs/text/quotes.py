@@ -1,7 +1,8 @@
 """Quotes: how they are located in a text, and how error notes are made whose quotes and turns exist.
 
 Language models quote inexactly: they straighten quotation marks, collapse white space, change case, and add or drop a
-full stop. The match accepts these differences only. An error note always has the exact substring of the text.
+full stop. They also encode a letter in another way than the text (see folding.py). The match accepts these differences
+only. An error note always has the exact substring of the text.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
+from arf_programs.text.folding import cuts_character, fold, letters_around
 from signatures.exceptions import QuoteError
 from signatures.records import Conversation, ErrorNote, ErrorSource, Severity
 
@@ -19,7 +21,6 @@ _SAME: Final = {
     **dict.fromkeys("‘’‚‛′`´", "'"),
     **dict.fromkeys("“”„‟«»″", '"'),
     **dict.fromkeys("‐‑‒–—―−", "-"),
-    **dict.fromkeys("\u00ad\u200b\u200c\u200d\u2060\ufeff", ""),
     "…": "...",
 }
 _EDGE: Final = " \"'.,;:!?-"
@@ -31,7 +32,8 @@ def find_quote(quote: str, text: str) -> tuple[int, int] | None:
 
     These forms are tried in order: the quote as it is; the quote with white space, case, typographic quotes and dashes
     normalised; the same without punctuation around it. White space around the quote is ignored. The first occurrence
-    that begins and ends at word boundaries is taken, else the first occurrence. A blank quote has no span.
+    that begins and ends at word boundaries is taken, else the first occurrence. A blank quote has no span, nor has one
+    that ends between a letter and its accent.
     """
     quote = quote.strip()
     if not quote:
@@ -55,7 +57,8 @@ def find_quotes(quote: str, text: str) -> list[tuple[int, int]]:
     if not quote.strip():
         return []
     # A lookahead, since places may overlap: "a a" stands twice in "a a a".
-    spans = [(match.start(), match.start() + len(quote)) for match in re.finditer(f"(?={re.escape(quote)})", text)]
+    starts = [match.start() for match in re.finditer(f"(?={re.escape(quote)})", text)]
+    spans = [(start, start + len(quote)) for start in starts if not _cuts(text, start, start + len(quote))]
     return [span for span in spans if not any(_joined(text, place) for place in span)] or spans
 
 
@@ -67,38 +70,47 @@ def _candidates(quote: str) -> list[str]:
 
 
 def _normalise(text: str) -> tuple[str, list[tuple[int, int]]]:
-    """Normalise case, punctuation and spaces. Also return the span in `text` of each character of the result."""
+    """Normalise encoding, case, punctuation and spaces. Also return the span in `text` of each character."""
+    folded = fold(text)
     plain: list[str] = []
     spans: list[tuple[int, int]] = []
-    for place, char in enumerate(text):
+    for index, char in enumerate(folded.text):
+        place = folded.span(index, index + 1)
         if char.isspace():
             if plain and plain[-1] == " ":
-                spans[-1] = (spans[-1][0], place + 1)
+                spans[-1] = (spans[-1][0], place[1])
                 continue
             same = " "
         else:
-            same = _SAME.get(char, char).lower()
+            same = _SAME.get(char, char).casefold()
         plain.extend(same)
-        spans.extend([(place, place + 1)] * len(same))
+        spans.extend([place] * len(same))
     return "".join(plain), spans
 
 
 def _first(wanted: str, text: str) -> int | None:
     """Find the first place of `wanted` at word boundaries, else the first place, else None."""
-    fallback = place = text.find(wanted)
+    fallback = None
+    place = text.find(wanted)
     while place >= 0:
         end = place + len(wanted)
-        if not (_joined(text, place) or _joined(text, end)):
-            return place
+        if not _cuts(text, place, end):
+            if not (_joined(text, place) or _joined(text, end)):
+                return place
+            fallback = place if fallback is None else fallback
         place = text.find(wanted, place + 1)
-    return fallback if fallback >= 0 else None
+    return fallback
+
+
+def _cuts(text: str, start: int, end: int) -> bool:
+    return cuts_character(text, start) or cuts_character(text, end)
 
 
 def _joined(text: str, place: int) -> bool:
     """Say whether the characters on both sides of `place` belong to one word or number."""
     if not 0 < place < len(text):
         return False
-    left, right = text[place - 1], text[place]
+    left, right = letters_around(text, place)
     if left.isalnum() and right.isalnum():
         return True
     inside_number = left in ".," and right.isdigit() and place > 1 and text[place - 2].isdigit()

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from difflib import SequenceMatcher
 from typing import Final, NamedTuple
 
+from arf_programs.text.folding import fold
+
 _TOKEN: Final = re.compile(r"\w+(?:['’.,:/-]\w+)*|[^\w\s]")
 
 
 class Token(NamedTuple):
-    """A token at `start:end` of its text. `key` is the token in lower case with a plain apostrophe."""
+    """A token at `start:end` of its text. `key` is the token in lower case and in one encoding (see folding.py)."""
 
     key: str
     start: int
@@ -20,7 +22,8 @@ class Token(NamedTuple):
 
 def tokenize(text: str) -> list[Token]:
     """Split `text` into words, numbers with their decimals ("18.90"), and single punctuation marks or signs."""
-    return [Token(m.group().lower().replace("’", "'"), m.start(), m.end()) for m in _TOKEN.finditer(text)]
+    folded = fold(text)
+    return [Token(m.group().lower(), *folded.span(*m.span())) for m in _TOKEN.finditer(folded.text)]
 
 
 def split_tokens(text: str) -> list[str]:
