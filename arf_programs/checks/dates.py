@@ -1,4 +1,4 @@
-"""The checks of dates, weekdays ("May 5th", "05/05", "Monday") and times of day ("3pm", "15:00", "half past ten")."""
+"""The checks of dates and weekdays ("May 5th", "05/05", "2025-05-05T10:32Z", "Monday") and of times of day."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from functools import lru_cache
 from typing import Final
 
 from arf_programs.checks.finding import Finding, Material
-from arf_programs.checks.quantities import find_number_words
+from arf_programs.checks.number_words import find_number_words, find_read_out
+from arf_programs.checks.times import Time, find_loose_times, find_times
 
 _MONTHS: Final = (
     *("january", "february", "march", "april", "may", "june"),
@@ -30,46 +31,36 @@ _WEEKDAYS: Final = {
     )
     for form in forms.split()
 }
-_DAY: Final = r"(?P<day>[0-3]?\d)(?:st|nd|rd|th)?"
+_TEENS: Final = (
+    *("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh"),
+    *("twelfth", "thirteenth", "fourteenth", "fifteenth", "sixteenth", "seventeenth", "eighteenth", "nineteenth"),
+)
+_DAY_WORDS: Final = {
+    **{word: day for day, word in enumerate(_TEENS, start=1)},
+    **{"twentieth": 20, "thirtieth": 30, "thirty-first": 31},
+    **{f"twenty-{word}": 20 + day for day, word in enumerate(_TEENS[:9], start=1)},
+}
+_SPELLED: Final = "|".join(sorted((word.replace("-", "[ -]") for word in _DAY_WORDS), key=len, reverse=True))
 _NAMED: Final = re.compile(
-    rf"\b(?:(?:the )?{_DAY}(?: of)?[ -]?(?P<month>{_MONTH})\b\.?"
-    rf"|(?P<month2>{_MONTH})\b\.?[ -](?:the )?(?P<day2>[0-3]?\d)(?:st|nd|rd|th)?\b(?![:.]\d|\d|%))"
-    r"(?:,? ?(?P<year>(?:19|20)\d\d)\b)?",
+    rf"\b(?:(?:the )?(?P<day>[0-3]?\d|{_SPELLED})(?:st|nd|rd|th)?(?: of)?[ -]?(?P<month>{_MONTH})\b\.?"
+    rf"|(?P<month2>{_MONTH})\b\.?[ -](?:the )?(?P<day2>[0-3]?\d|(?:{_SPELLED})\b)(?:st|nd|rd|th)?\b(?![:.]\d|\d|%))"
+    r"(?:(?:,? ?|-)(?P<year>(?:19|20)\d\d)\b|(?:, ?| )'(?P<year2>\d\d)\b|-(?P<year3>\d\d)\b)?",
     re.IGNORECASE,
 )
 _NUMERIC: Final = re.compile(
-    r"(?<![\w/.-])(?:(?P<iso>(?:19|20)\d\d)-(?P<iso_month>\d\d?)-(?P<iso_day>\d\d?)"
-    r"|(?P<a>\d\d?)(?P<part>[/.-])(?P<b>\d\d?)(?:(?P=part)(?P<year>\d{4}|\d\d))?)(?![\w/]|[.-]\d)"
+    r"(?<![\w/.-])(?:(?P<iso>(?:19|20)\d\d)(?P<mark>[-/.])(?P<iso_month>\d\d?)(?P=mark)(?P<iso_day>\d\d?)"
+    r"|(?P<compact>(?:19|20)\d\d)(?P<compact_month>[01]\d)(?P<compact_day>[0-3]\d)(?=T\d)"
+    r"|(?P<a>\d\d?)(?P<part>[/.-])(?P<b>\d\d?)(?:(?P=part)(?P<year>\d{4}|\d\d))?)(?:(?=T\d)|(?![\w/]|[.-]\d))"
 )
+_DOTTED: Final = re.compile(r"(?<![\w/.,-])(?P<a>\d\d?)\.(?P<b>\d\d?)\.(?![\w.])")
+_SHARE: Final = re.compile(
+    r" ?(?:of|an?|the|price|hours?|days?|weeks?|months?|years?|cups?|inch(?:es)?|miles?|kg|off|full|empty)\b",
+    re.IGNORECASE,
+)
+_RATIO: Final = re.compile(r"\b(?P<a>\d\d?|[a-z]+) (?:out )?of (?P<b>\d\d?|[a-z]+)\b", re.IGNORECASE)
+_DATED: Final = re.compile(r"\b(?:on|by|until|dated)\s+$", re.IGNORECASE)
 _ALONE: Final = re.compile(rf"\b(?P<month>{_MONTH})\b\.?(?:,? (?P<year>(?:19|20)\d\d)\b)?", re.IGNORECASE)
 _WEEKDAY: Final = re.compile(rf"\b(?P<day>{'|'.join(_WEEKDAYS)})(?:s|'s|’s)?\b", re.IGNORECASE)
-_HALF: Final = r"(?P<suffix>[ap])(?:\. ?m\b\.?| ?m\b)"
-_CLOCK: Final = re.compile(
-    rf"(?<![\w:.,/$€£-])(?P<hour>[01]?\d|2[0-4])(?:[:.h](?P<minute>[0-5]\d)(?![\d:%]|\.\d))?(?: ?{_HALF})?"
-    r"(?P<oclock> ?o['’]?clock)?(?P<h24> ?h(?:ours|rs)?\b)?",
-    re.IGNORECASE,
-)
-_RANGE: Final = re.compile(
-    rf"(?<![\w:.,/$€£])(?P<hour>1?\d)(?:[:.](?P<minute>[0-5]\d))? ?(?:-|–|to|and|until) ?\d\d?(?:[:.]\d\d)? ?{_HALF}",
-    re.IGNORECASE,
-)
-_MILITARY: Final = re.compile(r"(?<![\w.:,/$€£])(?P<hour>[01]\d|2[0-3])(?P<minute>[0-5]\d)(?![\w:]|[.,]\d)")
-_BARE_HOUR: Final = re.compile(
-    r"(?:\b(?:at|by|from|between|until|till|til|to|and|or|before|after|around|about|past|since) |@ ?|(?<=\d) ?[-–] ?|^|"
-    r"(?=\d\d? ?[-–] ?\d))"
-    r"(?P<hour>\d\d?|[a-z]+)"
-    r"(?![\w:.,]*\d|%| ?(?:[ap]\.?m|min|hour|hr|day|week|month|year|time|euro|dollar|pound|percent))",
-    re.IGNORECASE,
-)
-_SPOKEN: Final = re.compile(
-    r"\b(?P<past>half|quarter|five|ten|twenty) (?P<direction>past|after|to) (?P<hour>\w+)(?: o['’]?clock)?"
-    r"|\b(?P<full>[a-z]{3,6}) o['’]?clock",
-    re.IGNORECASE,
-)
-_FIXED: Final = {"noon": 720, "midday": 720, "midnight": 0}
-_FIXED_TIME: Final = re.compile(r"\b(noon|midday|midnight)\b", re.IGNORECASE)
-_PAST: Final = {"half": 30, "quarter": 15, "five": 5, "ten": 10, "twenty": 20}
-_DAY_MINUTES: Final = 1440
 
 
 @dataclass(frozen=True)
@@ -87,37 +78,23 @@ class Date:
     numeric: bool = False
 
 
-@dataclass(frozen=True)
-class Time:
-    """A time of day at `start:end`. `minutes` are the minutes after midnight that it can mean ("3:30" can mean two)."""
-
-    minutes: frozenset[int]
-    start: int
-    end: int
-
-
 def find_dates(text: str, *, lenient: bool = False) -> list[Date]:
     """Find the dates, months and weekdays in `text`, in order.
 
     A month alone needs a capital letter; one that is also another word ("May", "March") must not begin a sentence.
     Short forms of weekdays need a capital letter. With `lenient` none of this is needed, as in chats.
     """
+    return list(_read(text, lenient))
+
+
+@lru_cache(maxsize=256)
+def _read(text: str, lenient: bool) -> tuple[Date, ...]:
     dates: list[Date] = []
-    named = (*_named(text), *_numeric(text), *_alone(text, lenient), *_weekdays(text, lenient))
+    named = (*_named(text, lenient), *_numeric(text, lenient), *_alone(text, lenient), *_weekdays(text, lenient))
     for date in named:
         if not any(date.start < other.end and other.start < date.end for other in dates):
             dates.append(date)
-    return sorted(dates, key=lambda date: date.start)
-
-
-def find_times(text: str) -> list[Time]:
-    """Find what is clearly a time of day in `text`, in order."""
-    times: list[Time] = []
-    for read in (_ranges, _clock, _spoken):
-        for time in read(text):
-            if not any(time.start < other.end and other.start < time.end for other in times):
-                times.append(time)
-    return sorted(times, key=lambda time: time.start)
+    return tuple(sorted(dates, key=lambda date: date.start))
 
 
 def find_moments(text: str) -> list[tuple[int, int]]:
@@ -126,48 +103,47 @@ def find_moments(text: str) -> list[tuple[int, int]]:
     return [(moment.start, moment.end) for moment in moments]
 
 
-def find_loose_times(text: str) -> set[int]:
-    """Find the minutes after midnight that numbers in `text` may mean: "at 9", "between 4 and 6", "1817", "18.50"."""
-    minutes: set[int] = set()
-    for match in _MILITARY.finditer(text):
-        minutes |= _readings(int(match["hour"]), int(match["minute"]), None)
-    for match in _CLOCK.finditer(text):
-        if match["minute"]:
-            minutes |= _readings(int(match["hour"]), int(match["minute"]), match["suffix"])
-    for match in _BARE_HOUR.finditer(text):
-        hour = _hour(match["hour"])
-        minutes |= _readings(hour, 0, None) if hour is not None else set()
-    return minutes
-
-
-def _named(text: str) -> list[Date]:
+def _named(text: str, lenient: bool) -> list[Date]:
     dates = []
     for match in _NAMED.finditer(text):
-        month = _month(match["month"] or match["month2"])
-        day = int(match["day"] or match["day2"])
+        word, written = match["month"] or match["month2"], match["day"] or match["day2"]
+        day = int(written) if written.isdecimal() else _DAY_WORDS[written.lower().replace(" ", "-")]
+        if not written.isdecimal() and not (lenient or word[0].isupper()):
+            continue
         if 1 <= day <= 31:
-            year = int(match["year"]) if match["year"] else None
+            year = match["year"] or match["year2"] or match["year3"]
             end = match.end() - match.group().endswith(".")
-            dates.append(Date(frozenset({(day, month)}), match.start(), end, year))
+            dates.append(Date(frozenset({(day, _month(word))}), match.start(), end, int(year) if year else None))
     return dates
 
 
-def _numeric(text: str) -> list[Date]:
+def _numeric(text: str, lenient: bool) -> list[Date]:
     dates = []
-    for match in _NUMERIC.finditer(text):
-        if match["iso"]:
-            pairs = {(int(match["iso_day"]), int(match["iso_month"]))}
-            year: int | None = int(match["iso"])
+    for match in [*_NUMERIC.finditer(text), *(_DOTTED.finditer(text) if lenient else ())]:
+        parts = match.groupdict()
+        year: int | None = None
+        if parts.get("iso") or parts.get("compact"):
+            name = "iso" if parts["iso"] else "compact"
+            year, pairs = int(parts[name]), {(int(parts[f"{name}_day"]), int(parts[f"{name}_month"]))}
         else:
             first, second = int(match["a"]), int(match["b"])
             pairs = {(first, second), (second, first)}
-            year = int(match["year"]) if match["year"] else None
-            if year is None and match["part"] != "/":
+            year = int(parts["year"]) if parts.get("year") else None
+            if year is None and (parts.get("part", "/") != "/" or _is_share(match, text)):
                 continue
         days = frozenset((day, month) for day, month in pairs if 1 <= day <= 31 and 1 <= month <= 12)
         if days:
             dates.append(Date(days, match.start(), match.end(), year, numeric=True))
     return dates
+
+
+def _is_share(match: re.Match[str], text: str) -> bool:
+    """Say whether "1/2" or "24/7" is no date: "2 1/2", "1/2 of it", "24/7"."""
+    if match.group() == "24/7":
+        return not _DATED.search(text, 0, match.start())
+    before = text[max(0, match.start() - 2) : match.start()]
+    part = int(match["a"]) < int(match["b"]) <= 10
+    return part and (bool(re.fullmatch(r"\d ", before)) or _SHARE.match(text, match.end()) is not None)
 
 
 def _alone(text: str, lenient: bool) -> list[Date]:
@@ -202,65 +178,7 @@ def _month(word: str) -> int:
     return next(number for number, month in enumerate(_MONTHS, start=1) if month.startswith(word.lower()[:3]))
 
 
-def _ranges(text: str) -> list[Time]:
-    return [
-        Time(
-            frozenset(_readings(int(match["hour"]), int(match["minute"] or 0), None)),
-            match.start("hour"),
-            match.end("minute") if match["minute"] else match.end("hour"),
-        )
-        for match in _RANGE.finditer(text)
-        if int(match["hour"]) <= 12
-    ]
-
-
-def _clock(text: str) -> list[Time]:
-    times = []
-    for match in _CLOCK.finditer(text):
-        written = ":" in match.group() or (match["minute"] and match["h24"])
-        if written or match["suffix"] or match["oclock"]:
-            end = (
-                match.end("oclock") if match["oclock"] else max(match.end(key) for key in ("hour", "minute", "suffix"))
-            )
-            end = match.end() if match["suffix"] and not match["h24"] else end
-            readings = _readings(int(match["hour"]), int(match["minute"] or 0), match["suffix"])
-            times.append(Time(frozenset(readings), match.start(), end))
-    return times
-
-
-def _spoken(text: str) -> list[Time]:
-    times = [Time(frozenset({_FIXED[m[1].lower()]}), m.start(), m.end()) for m in _FIXED_TIME.finditer(text)]
-    for match in _SPOKEN.finditer(text):
-        hour = _hour(match["hour"] or match["full"])
-        if hour is None:
-            continue
-        shift = _PAST[match["past"].lower()] if match["past"] else 0
-        minutes = hour * 60 + (-shift if match["direction"] == "to" else shift)
-        times.append(Time(_both_halves(minutes), match.start(), match.end()))
-    return times
-
-
-def _hour(word: str) -> int | None:
-    if word.isdecimal():
-        return int(word) if int(word) <= 24 else None
-    spelled = find_number_words(word)
-    return int(spelled[0].value) if spelled and spelled[0].counts and spelled[0].value <= 12 else None
-
-
-def _readings(hour: int, minute: int, suffix: str | None) -> set[int]:
-    """Return the minutes after midnight that a time can mean: one with "am", "pm" or a 24-hour clock, else two."""
-    if suffix:
-        hour = hour % 12 + (12 if suffix.lower() == "p" else 0)
-        return {hour * 60 + minute}
-    if hour > 12 or hour == 0:
-        return {(hour * 60 + minute) % _DAY_MINUTES}
-    return set(_both_halves(hour * 60 + minute))
-
-
-def _both_halves(minutes: int) -> frozenset[int]:
-    return frozenset({minutes % _DAY_MINUTES, (minutes + _DAY_MINUTES // 2) % _DAY_MINUTES})
-
-
+_CENTURY: Final = 100
 _DAY_NUMBER: Final = re.compile(r"(?<![\d.,])([0-3]?\d)(?:st|nd|rd|th)?(?![\d])")
 
 
@@ -269,24 +187,49 @@ class Moments:
 
     def __init__(self, texts: tuple[str, ...]) -> None:
         dates = [(turn, date) for turn, text in enumerate(texts, start=1) for date in find_dates(text, lenient=True)]
+        times = [(turn, time) for turn, text in enumerate(texts, start=1) for time in find_times(text)]
         self.pairs = {pair for _, date in dates for pair in date.days}
         self.months = {month for _, month in self.pairs}
         self.weekdays = {date.weekday for _, date in dates if date.weekday is not None}
         self.days = {int(day) for text in texts for day in _DAY_NUMBER.findall(text)}
         self.years = {int(year) for text in texts for year in re.findall(r"\b(?:19|20)\d\d\b", text)}
-        self.short_years = {date.year for _, date in dates if date.year is not None and date.year < 100}
-        self.minutes = {minute for text in texts for time in find_times(text) for minute in time.minutes}
+        self.years |= {
+            int(spoken.digits) for text in texts for spoken in find_read_out(text) if len(spoken.digits) == 4
+        }
+        written = {date.year for _, date in dates if date.year is not None}
+        self.years |= {year for year in written if year >= _CENTURY}
+        self.short_years = {year % _CENTURY for year in self.years | written}
+        self.ratios = {_ratio(match) for text in texts for match in _RATIO.finditer(text)}
+        self.minutes = {minute for _, time in times for minute in time.minutes}
         self.loose_minutes = {minute for text in texts for minute in find_loose_times(text)}
+        self.seconds = {
+            (minute, time.second) for _, time in times for minute in time.minutes if time.second is not None
+        }
         self.date_turns = {turn for turn, _ in dates}
-        self.time_turns = {turn for turn, text in enumerate(texts, start=1) if find_times(text)}
+        self.time_turns = {turn for turn, _ in times}
 
     def support(self, wanted: Date) -> bool:
         """Say whether the conversation has the date, as a whole or its day and its month apart."""
         if wanted.weekday is not None:
             return wanted.weekday in self.weekdays
-        if wanted.year is not None and wanted.year not in self.years and wanted.year % 100 not in self.short_years:
+        if wanted.year is not None and not self._has_year(wanted.year):
             return False
+        if wanted.numeric and wanted.year is None and wanted.days & self.ratios:
+            return True
         return any(self._has(day, month) for day, month in wanted.days)
+
+    def support_time(self, wanted: Time) -> bool:
+        """Say whether the conversation has the time. Seconds count where both have them."""
+        exact = {second for minute, second in self.seconds if minute in wanted.minutes}
+        if wanted.second is not None and exact and wanted.second not in exact:
+            return False
+        return bool(wanted.minutes & (self.minutes | self.loose_minutes))
+
+    def _has_year(self, year: int) -> bool:
+        """Say whether the conversation has the year, in four digits or, where it has no other form, in two."""
+        if year < _CENTURY:
+            return year in self.short_years
+        return year in self.years or (year % _CENTURY in self.short_years - {other % _CENTURY for other in self.years})
 
     def _has(self, day: int, month: int) -> bool:
         if day == 0:
@@ -295,6 +238,14 @@ class Moments:
             return True
         apart = day in self.days - {paired for paired, _ in self.pairs} and month in self.months
         return apart or (day in self.days and (0, month) in self.pairs)
+
+
+def _ratio(match: re.Match[str]) -> tuple[int, int]:
+    """Return "4 out of 5" as a pair; (0, 0) if it is none."""
+    values = [
+        [int(part)] if part.isdecimal() else [int(n.value) for n in find_number_words(part)] for part in match.groups()
+    ]
+    return (values[0][0], values[1][0]) if all(values) else (0, 0)
 
 
 @lru_cache(maxsize=64)
@@ -315,7 +266,7 @@ def check_times(material: Material) -> list[Finding]:
     moments = read_moments(material.texts)
     findings = []
     for time in find_times(material.summary):
-        if not time.minutes & (moments.minutes | moments.loose_minutes):
+        if not moments.support_time(time):
             findings.append(_finding(material, time.start, time.end, "time", moments.time_turns))
     return findings
 

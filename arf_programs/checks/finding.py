@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -81,6 +82,11 @@ class Material:
         return words | {word.removesuffix("'s") for word in words}
 
     @cached_property
+    def bare_words(self) -> frozenset[str]:
+        """The known words without accents: a customer often writes "Jose" for "José"."""
+        return frozenset(without_accents(word) for word in self.known_words)
+
+    @cached_property
     def squeezed(self) -> str:
         """The lower-case words of the whole conversation with nothing between them, one line for each turn."""
         lines = [f"{turn.speaker} {turn.text}" for turn in self.conversation.turns]
@@ -98,6 +104,13 @@ class Material:
 
 
 Check = Callable[[Material], list[Finding]]
+
+
+def without_accents(word: str) -> str:
+    """Take the accents off the letters of a word."""
+    if word.isascii():
+        return word
+    return "".join(char for char in unicodedata.normalize("NFD", word) if not unicodedata.combining(char))
 
 
 def find_words(text: str) -> list[str]:

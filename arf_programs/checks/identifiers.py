@@ -5,20 +5,28 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
+from arf_programs.checks.dates import find_dates
 from arf_programs.checks.finding import Finding, Material
+from arf_programs.checks.number_words import find_read_out
+from arf_programs.checks.quantities import find_quantities
+from arf_programs.checks.units import CURRENCIES, LETTER_SCALES, MEASURES, TIME_UNITS
 
 _CODE: Final = re.compile(
     r"(?<![\w@#/.])#?(?=[\w./_-]*\d)(?:[A-Za-z]+[-_/.]?\d|\d+[-_/.]?[A-Za-z]|\d+[-_]\d|\d+\.\d+\.\d)[\w]*(?:[-_/.]\w+)*"
 )
+_JOINED: Final = MEASURES | set(TIME_UNITS) | set(LETTER_SCALES) | {word for word in CURRENCIES if word.isalpha()}
 _UNIT: Final = re.compile(
-    r"\d+(?:[.,]\d+)?-?(?:st|nd|rd|th|s|am|pm|a\.m|p\.m|h|hr|hrs|hours?|min|mins|minutes?|sec|secs|days?|weeks?|months?|"
-    r"years?|k|m|mm|cm|km|g|kg|mg|lb|lbs|oz|l|ml|kb|mb|gb|tb|mbps|gbps|ft|in|inch|x|w|kw|kwh|v|p|c|f|eur|usd|gbp|euros?|"
-    r"dollars?|pounds?|way|star|year-old|minutes?-\w+|hours?-\w+|days?-\w+)\.?",
+    rf"\d+(?:[.,]\d+)?-?(?:{'|'.join(sorted(map(re.escape, _JOINED), key=len, reverse=True))}"
+    r"|way|minutes?-\w+|hours?-\w+|days?-\w+)\.?",
     re.IGNORECASE,
 )
 _RANGE: Final = re.compile(r"\d{1,3}(?:\.\d+)?-\d{1,3}(?:\.\d+)?|\d+(?:\.\d+)?-?(?:to-)?\d*-?[a-z]+", re.IGNORECASE)
-_GROUPS: Final = re.compile(r"(?<![\w.,])\+?\(?\d{2,}\)?(?:[ -]\(?\d{2,}\)?)+(?![\w])")
+_GROUPS: Final = re.compile(
+    r"(?<![\w.,/-])(?:\+\d{1,3}[ .-]?)?(?:\(\d{2,}\)|\d{2,})(?:[ .-]{1,2}(?:\(\d{2,}\)|\d{2,}))+(?![\w/-]|[.,]\d)"
+)
 _LONG: Final = 7
+_PHONE_LEAST: Final = 8
+_COUNTRY_CODE: Final = 3
 
 
 class Code(NamedTuple):
@@ -30,18 +38,25 @@ class Code(NamedTuple):
 
 
 def find_codes(text: str) -> list[Code]:
-    """Find codes: mixed letters and digits, versions, and digits in groups, but no plain numbers and measures."""
+    """Find codes: mixed letters and digits, versions, and digits in groups, but no amounts, measures and dates."""
+    amounts = [(item.start, item.end) for item in find_quantities(text) if item.kind == "money"]
+    taken = amounts + [(date.start, date.end) for date in find_dates(text) if date.numeric or date.days]
     codes = []
+    for match in _GROUPS.finditer(text):
+        if len(squeeze(match.group())) >= _LONG and not _overlap(match.span(), taken):
+            codes.append(Code(squeeze(match.group()), match.start(), match.end()))
+    taken += [(code.start, code.end) for code in codes]
     for match in _CODE.finditer(text):
         code = match.group().rstrip(".-_/")
         measure = _UNIT.fullmatch(code) or _RANGE.fullmatch(code) or "/" in code
-        if len(squeeze(code)) > 2 and not measure:
-            codes.append(Code(squeeze(code), match.start(), match.start() + len(code)))
-    for match in _GROUPS.finditer(text):
-        overlaps = any(match.start() < code.end and code.start < match.end() for code in codes)
-        if len(squeeze(match.group())) >= _LONG and not overlaps:
-            codes.append(Code(squeeze(match.group()), match.start(), match.end()))
+        span = (match.start(), match.start() + len(code))
+        if len(squeeze(code)) > 2 and not measure and not _overlap(span, taken):
+            codes.append(Code(squeeze(code), *span))
     return sorted(codes, key=lambda code: code.start)
+
+
+def _overlap(span: tuple[int, int], others: list[tuple[int, int]]) -> bool:
+    return any(start < span[1] and span[0] < end for start, end in others)
 
 
 def squeeze(text: str) -> str:
@@ -50,12 +65,13 @@ def squeeze(text: str) -> str:
 
 
 def check_codes(material: Material) -> list[Finding]:
-    """Report codes of the summary that no turn contains, with any spaces or hyphens."""
-    squeezed = [squeeze(text) for text in material.texts]
+    """Report codes of the summary that no turn contains, with any spaces or hyphens, or read out."""
+    squeezed = [squeeze(text) for text in material.texts] + [squeeze(write_digits(text)) for text in material.texts]
     turns_with_codes = {turn for turn, text in enumerate(material.texts, start=1) if find_codes(text)}
+    numbers = [number for text in squeezed for number in re.findall(r"\d{7,}", text)]
     findings = []
     for code in find_codes(material.summary):
-        if any(code.key in text for text in squeezed):
+        if any(code.key in text for text in squeezed) or any(same_phone(code.key, number) for number in numbers):
             continue
         quote = material.written(code.start, code.end)
         evidence = material.nearest_turns(turns_with_codes, code.start)
@@ -63,6 +79,21 @@ def check_codes(material: Material) -> list[Finding]:
         reason = f'The conversation does not contain the code "{quote}".'
         findings.append(Finding(category, code.start, code.end, reason, "major", evidence))
     return findings
+
+
+def write_digits(text: str) -> str:
+    """Write in digits what is read out in words: "K D double seven one" is "K D 771"."""
+    for spoken in reversed(find_read_out(text)):
+        text = text[: spoken.start] + spoken.digits + text[spoken.end :]
+    return text
+
+
+def same_phone(one: str, other: str) -> bool:
+    """Say whether two numbers are one phone number, with and without the code of the country: 0770 is +44 770."""
+    if not (one.isdecimal() and other.isdecimal()):
+        return False
+    short, long = sorted((one.lstrip("0"), other.lstrip("0")), key=len)
+    return len(short) >= _PHONE_LEAST and long.endswith(short) and len(long) - len(short) <= _COUNTRY_CODE
 
 
 _EMAIL: Final = re.compile(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+\b")

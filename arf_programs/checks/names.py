@@ -6,8 +6,9 @@ import re
 from typing import Final, NamedTuple
 
 from arf_programs.checks.dates import find_moments
-from arf_programs.checks.finding import Finding, Material
-from arf_programs.checks.identifiers import squeeze
+from arf_programs.checks.finding import Finding, Material, without_accents
+from arf_programs.checks.identifiers import find_codes, squeeze
+from arf_programs.checks.quantities import find_quantities
 from arf_programs.text import find_sentences, word_set
 
 # Common given names tell a name at the beginning of a sentence from other words. Names that often begin a sentence as
@@ -52,7 +53,7 @@ _GENERAL: Final = word_set(
     "eta etc vs pc pcs usb vpn ip isp sim imei html pdf csv os ios android qr atm vat tax iban internet web website "
     "online email e-mail e-mails emails cc ui am fyi cod diy rsvp ceo uhd hd hdmi led lcd cctv otp ssn vip english "
     "american british european christmas easter thanksgiving god twitter facebook google kb mb gb tb mbps ghz kg km "
-    "cm mm mp jpg png mp3 mp4 direct message messages private air"
+    "mbit gbit mah kwh cm mm mp jpg png mp3 mp4 direct message messages private air"
 )
 _COMMON: Final = word_set(
     "a an the and or but so then finally also however moreover furthermore additionally therefore thus hence "
@@ -125,8 +126,9 @@ def find_names(text: str) -> list[tuple[int, int]]:
 
 
 def _names(text: str) -> list[_Name]:
-    """Find capitalised words that are not part of a date or a time."""
-    taken = find_moments(text)
+    """Find capitalised words that are not part of a date, a time, a code, an amount or a share."""
+    taken = [*find_moments(text), *((code.start, code.end) for code in find_codes(text))]
+    taken += [(item.start, item.end) for item in find_quantities(text) if item.kind in ("money", "percent")]
     names = []
     for match in _CAPITALISED.finditer(text):
         word = re.sub(r"['’]s?$", "", match.group())
@@ -168,7 +170,7 @@ def _said(word: str, material: Material) -> bool:
     """Say whether the conversation has the word, its singular or plural, or a longer word or handle with it."""
     words = material.known_words
     forms = {word, word.removesuffix("s"), f"{word}s", word.removesuffix("es"), word.removesuffix("'s")}
-    if words & forms:
+    if words & forms or without_accents(word) in material.bare_words:
         return True
     compact = squeeze(word)
     if len(compact) >= 4 and compact in material.squeezed:

@@ -10,18 +10,19 @@ from typing import Final
 from arf_programs.checks.dates import find_moments
 from arf_programs.checks.finding import Finding, Material, find_words
 from arf_programs.checks.identifiers import find_codes
+from arf_programs.checks.number_words import ReadOut, find_read_out
 from arf_programs.checks.quantities import (
-    TIME_UNITS,
     Quantity,
     convert_to_days,
     find_indefinite_durations,
     find_quantities,
     read_number,
 )
+from arf_programs.checks.units import TIME_UNITS, same_currency
 from arf_programs.text import word_set
 
 _KINDS: Final = {"money": "amount", "percent": "percentage", "time": "duration", "plain": "number"}
-_DIGITS: Final = re.compile(r"\d+(?:[.,]\d+)*")
+_DIGITS: Final = re.compile(r"\d+(?:[.,']\d+)*")
 _ADDED_UP: Final = re.compile(
     r"\b(?:total|totalling|totaling|altogether|in all|sum|combined|together|remaining|rest|difference|left|less|"
     r"balance|overall|both|extra|more|cheaper|saving|saved|instead of)\b",
@@ -39,15 +40,25 @@ _RATE_WORDS: Final = {
 }
 _SMALL: Final = 3
 _LONG: Final = 4
+_FEW_PARTS: Final = 2
 _ROUNDING: Final = 1e-6
 _HALF_WORDS: Final = word_set("half halves halved halfway")
 _WHOLE_WORDS: Final = word_set("full fully whole entire all free complete completely totally")
+_PARTS: Final = {"half": {0.5}, "quarter": {0.25}, "quarters": {0.75}, "third": {0.333333}, "thirds": {0.666667}}
+_SHARES: Final = {
+    **{25.0: word_set("quarter"), 50.0: _HALF_WORDS, 75.0: word_set("quarters"), 100.0: _WHOLE_WORDS},
+    **{33.0: word_set("third"), 20.0: word_set("fifth"), 10.0: word_set("tenth")},
+}
 
 
 class Numbers:
-    """The numbers of a conversation in each of their possible readings, with their turns."""
+    """The numbers of a conversation in each of their possible readings, with their turns.
+
+    `read_out` holds digits that are read out one by one, or in pairs.
+    """
 
     def __init__(self, texts: tuple[str, ...]) -> None:
+        self.read_out: set[str] = set()
         self.by_value: dict[float, list[tuple[int, Quantity]]] = defaultdict(list)
         self.loose: set[float] = set()
         self.durations: set[float] = set()
@@ -60,16 +71,29 @@ class Numbers:
         for quantity in find_quantities(text):
             self._add_duration(quantity.value, quantity.unit)
             if not _inside(quantity, taken):
-                for value in (quantity.value, *quantity.also):
+                for value in _values(quantity):
                     self.by_value[value].append((turn, quantity))
                 self.turns[quantity.kind].add(turn)
+                self.loose |= set(quantity.parts)
         for match in _DIGITS.finditer(text):
             self.loose |= read_number(match.group())
-            self.loose |= {float(part) for part in re.split("[.,]", match.group())}
+            self.loose |= {float(part) for part in re.split("[.,']", match.group())}
+        for spoken in find_read_out(text):
+            self._add_read_out(turn, spoken)
         for value, unit in find_indefinite_durations(text):
             self._add_duration(value, unit)
         for word in find_words(text):
+            self.loose |= _PARTS.get(word, set())
             self._add_duration(1.0, TIME_UNITS.get(word, ""))
+
+    def _add_read_out(self, turn: int, spoken: ReadOut) -> None:
+        """Add what is read out. "Two fifty" is 250 or 2.50."""
+        self.read_out.add(spoken.digits)
+        readings = {float(spoken.digits)}
+        if len(spoken.parts) == 2 and len(spoken.parts[1]) == 2:
+            readings.add(float(".".join(spoken.parts)))
+        for value in readings:
+            self.by_value[value].append((turn, Quantity(value, "", "plain", spoken.start, spoken.end)))
 
     def _add_duration(self, value: float, unit: str) -> None:
         days = convert_to_days(value, unit)
@@ -81,16 +105,25 @@ class Numbers:
         days = convert_to_days(wanted.value, wanted.unit)
         if days is not None and any(abs(days - duration) < _ROUNDING for duration in self.durations):
             return True
-        for value in (wanted.value, *wanted.also):
+        for value in _values(wanted):
             if any(_compatible(wanted, quantity) for _, quantity in self.by_value.get(value, [])):
                 return True
             if wanted.kind == "plain" and value in self.loose:
                 return True
-        return False
+        if wanted.unit == "cent" and any(item.kind == "plain" for _, item in self.by_value.get(wanted.value, [])):
+            return True
+        return bool(wanted.parts) and wanted.kind == "plain" and all(part in self.loose for part in wanted.parts)
+
+    def support_read_out(self, spoken: ReadOut) -> bool:
+        """Say whether the conversation has the digits, in one piece or read out."""
+        if any(spoken.digits in digits for digits in self.read_out) or float(spoken.digits) in self.loose:
+            return True
+        price = len(spoken.parts) == 2 and len(spoken.parts[1]) == 2 and float(".".join(spoken.parts)) in self.by_value
+        return price or float(spoken.digits) in self.by_value
 
     def in_another_unit(self, wanted: Quantity) -> set[int]:
         """Find the turns that have the number with another unit of the same kind."""
-        return {turn for turn, quantity in self.by_value.get(wanted.value, []) if quantity.kind == wanted.kind}
+        return {turn for turn, quantity in self.by_value.get(_values(wanted)[0], []) if quantity.kind == wanted.kind}
 
     def sums(self) -> set[float]:
         """Compute all sums and differences of two amounts or bare numbers, doubles included."""
@@ -111,14 +144,19 @@ def read_numbers(texts: tuple[str, ...]) -> Numbers:
 def check_numbers(material: Material) -> list[Finding]:
     """Report numbers of the summary that the conversation does not contain, or has only in another unit.
 
-    These are equal: "two" and "2"; "$45", "45 dollars" and "45.00"; "1,200" and "1200"; "24 hours" and "a day". Small
-    counts in words ("two options") are accepted, since the writer may have counted. Numbers inside dates, times and
-    codes are left to other checks. A sum or difference of two of the conversation's amounts is accepted if the sentence
-    says that it is one.
+    These are equal: "two" and "2"; "$45", "45 USD" and "45.00 dollars"; "1,200", "1'200", "1.2k" and "1200"; "1,00,000"
+    and "1 lakh"; "24 hours" and "a day"; "double four seven one" and "4471". Small counts in words ("two options") are
+    accepted, since the writer may have counted. Numbers inside dates, times and codes are left to other checks. A sum
+    or difference of two of the conversation's amounts is accepted if the sentence says that it is one.
     """
     numbers = read_numbers(material.texts)
     taken = find_taken_spans(material.summary)
     findings = []
+    for spoken in _long_read_out(material.summary, taken):
+        taken.append((spoken.start, spoken.end))
+        if not numbers.support_read_out(spoken):
+            bare = Quantity(float(spoken.digits), "", "plain", spoken.start, spoken.end)
+            findings.append(_finding(bare, numbers, material))
     for quantity in find_quantities(material.summary):
         if _inside(quantity, taken) or _generic(quantity) or numbers.support(quantity):
             continue
@@ -148,6 +186,23 @@ def find_taken_spans(text: str) -> list[tuple[int, int]]:
     return [*find_moments(text), *((code.start, code.end) for code in find_codes(text))]
 
 
+def _long_read_out(text: str, taken: list[tuple[int, int]]) -> list[ReadOut]:
+    """Find what is certainly one number that is read out: three parts or more, with no comma between them."""
+    return [
+        spoken
+        for spoken in find_read_out(text)
+        if spoken.joined
+        and len(spoken.parts) > _FEW_PARTS
+        and not any(start < spoken.end and spoken.start < end for start, end in taken)
+    ]
+
+
+def _values(quantity: Quantity) -> list[float]:
+    """Return the values that a quantity may have. Cents count as parts of the larger unit."""
+    share = 0.01 if quantity.unit == "cent" else 1.0
+    return [round(value * share, 6) for value in (quantity.value, *quantity.also)]
+
+
 def _inside(quantity: Quantity, spans: list[tuple[int, int]]) -> bool:
     return any(start < quantity.end and quantity.start < end for start, end in spans)
 
@@ -156,6 +211,8 @@ def _compatible(wanted: Quantity, other: Quantity) -> bool:
     """Say whether the units of two quantities of one value can be the same."""
     if "plain" in (wanted.kind, other.kind):
         return True
+    if wanted.kind == other.kind == "money":
+        return same_currency(wanted.unit, other.unit)
     return wanted.kind == other.kind and wanted.unit == other.unit
 
 
@@ -169,8 +226,8 @@ def _generic(quantity: Quantity) -> bool:
 def _derived(quantity: Quantity, numbers: Numbers, material: Material) -> bool:
     """Say whether the number follows from the conversation: "50 %" from "half", or a total."""
     words = material.known_words
-    if quantity.kind == "percent" and quantity.value in (50.0, 100.0):
-        return bool(words & (_HALF_WORDS if quantity.value == 50.0 else _WHOLE_WORDS))
+    if quantity.kind == "percent" and quantity.value in _SHARES:
+        return bool(words & _SHARES[quantity.value])
     if quantity.kind == "time" or not _ADDED_UP.search(material.sentence_at(quantity.start)):
         return False
     return quantity.kind != "percent" and round(quantity.value, 2) in numbers.sums()

@@ -1,122 +1,60 @@
-"""Numbers in words ("twenty-five", "a dozen") and in digits, with their units ("$45", "three days", "10 %")."""
+"""Quantities: numbers in digits or in words, with their units ("$45", "45 USD", "three days", "10 %", "1.5 lakh")."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import Final, NamedTuple
+from functools import lru_cache
+from typing import Final
 
-_UNITS: Final = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-    "eighteen nineteen"
+from arf_programs.checks.number_words import HALF_MORE, find_number_words
+from arf_programs.checks.units import (
+    AMBIGUOUS_SCALES,
+    CURRENCIES,
+    DAYS,
+    LETTER_SCALES,
+    NATIONAL,
+    PERCENT,
+    SCALES,
+    SIGN,
+    SIGNS,
+    TIME_UNITS,
+    read_sign,
 )
-_TENS: Final = "twenty thirty forty fifty sixty seventy eighty ninety"
-_ORDINALS: Final = {
-    word: value
-    for value, word in enumerate(
-        ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"], start=1
-    )
-}
-_SCALES: Final = {"hundred": 100.0, "thousand": 1000.0, "grand": 1000.0, "million": 1_000_000.0}
-_SINGLE: Final = {"once": 1, "twice": 2, "thrice": 3, "couple": 2, "both": 2, "pair": 2, "double": 2, "triple": 3}
-_SMALL: Final = {
-    **{word: float(value) for value, word in enumerate(_UNITS.split())},
-    **{word: 10.0 * value for value, word in enumerate(_TENS.split(), start=2)},
-    "dozen": 12.0,
-}
-_PART: Final = "|".join(sorted([*_SMALL, *_SCALES], key=len, reverse=True))
-_RUN: Final = re.compile(rf"\b(?:{_PART})(?:(?:[ -]| and )(?:{_PART}))*\b", re.IGNORECASE)
-_LONE: Final = re.compile(rf"\b(?:{'|'.join([*_SINGLE, *_ORDINALS])})\b", re.IGNORECASE)
 
-
-class NumberWord(NamedTuple):
-    """A number in words at `start:end`. `counts` is false for words such as "first", "twice" and "both"."""
-
-    value: float
-    start: int
-    end: int
-    counts: bool
-
-
-def find_number_words(text: str) -> list[NumberWord]:
-    """Find the numbers in words. A list of digits ("one two five") is several numbers."""
-    numbers: list[NumberWord] = []
-    for run in _RUN.finditer(text):
-        numbers.extend(_numbers(run))
-    single = {**_SINGLE, **_ORDINALS}
-    for lone in _LONE.finditer(text):
-        numbers.append(NumberWord(float(single[lone.group().lower()]), lone.start(), lone.end(), counts=False))
-    return sorted(numbers, key=lambda number: number.start)
-
-
-def _numbers(run: re.Match[str]) -> list[NumberWord]:
-    """Read the numbers in a run of number words. It is cut where two words cannot be one number ("two five")."""
-    numbers: list[NumberWord] = []
-    value, start, end, last = 0.0, run.start(), run.start(), None
-    for word in re.finditer(rf"{_PART}", run.group(), re.IGNORECASE):
-        part = word.group().lower()
-        place = run.start() + word.start()
-        if last is not None and not _continues(last, part):
-            numbers.append(NumberWord(value, start, end, counts=True))
-            value, start = 0.0, place
-        value = _add(value, part)
-        end, last = run.start() + word.end(), part
-    numbers.append(NumberWord(value, start, end, counts=True))
-    return numbers
-
-
-def _continues(last: str, part: str) -> bool:
-    if part in _SCALES or part == "dozen" or last in _SCALES:
-        return True
-    return last in _TENS.split() and _SMALL[part] < 10
-
-
-def _add(value: float, part: str) -> float:
-    """Add one more word to the number so far. A scale multiplies all since the last larger scale."""
-    if part == "dozen":
-        return max(value, 1.0) * 12
-    if part not in _SCALES:
-        return value + _SMALL[part]
-    scale = _SCALES[part]
-    low = value % (scale * 1000) if scale == 100 else value
-    high = value - low
-    return high + max(low, 1.0) * scale
-
-
-CURRENCIES: Final = {
-    **dict.fromkeys(("$", "usd", "dollar", "dollars", "bucks", "us$"), "dollar"),
-    **dict.fromkeys(("€", "eur", "euro", "euros"), "euro"),
-    **dict.fromkeys(("£", "gbp", "quid", "pound", "pounds"), "pound"),
-    **dict.fromkeys(("¥", "jpy", "yen"), "yen"),
-    **dict.fromkeys(("₹", "inr", "rs", "rupee", "rupees"), "rupee"),
-    **dict.fromkeys(("chf", "franc", "francs"), "franc"),
-    **dict.fromkeys(("crown", "crowns"), "crown"),
-    **dict.fromkeys(("cent", "cents", "pence"), "cent"),
-}
-DAYS: Final = {
-    **{"second": 1 / 86400, "minute": 1 / 1440, "hour": 1 / 24, "day": 1.0, "night": 1.0, "week": 7.0},
-    **{"fortnight": 14.0, "month": 30.0, "quarter": 90.0, "year": 360.0},
-}
-TIME_UNITS: Final = {
-    **{form: unit for unit in DAYS for form in (unit, f"{unit}s")},
-    **dict.fromkeys(("min", "mins"), "minute"),
-    **dict.fromkeys(("hr", "hrs"), "hour"),
-    **dict.fromkeys(("wk", "wks"), "week"),
-    **dict.fromkeys(("yr", "yrs"), "year"),
-    **dict.fromkeys(("sec", "secs"), "second"),
-}
-_PERCENT: Final = ("%", "percent", "pct")
 _FILLERS: Final = r"(?:(?:business|working|calendar|full|whole|consecutive|more|extra|additional)[ -])?"
-_SIGNS: Final = "$€£¥₹"
-_DIGITS: Final = re.compile(
-    rf"(?P<sign>(?:US|CA|AU)?[{_SIGNS}] ?|\b(?:USD|EUR|GBP|CHF|INR|Rs\.?) ?)?"
-    r"(?<![\w.,])(?P<digits>\d{1,3}(?:\.\d{3})+,\d\d?|\d{1,3}(?:[,\u00a0\u202f]\d{3})+(?:\.\d+)?|\d+(?:[.,]\d+)?)"
-    r"(?:(?P<scale>[kKmM]|bn)\b)?(?P<ordinal>(?:st|nd|rd|th)\b)?"
+_NATION: Final = rf"(?:(?P<nation>{'|'.join(re.escape(word) for word in NATIONAL)}) )?"
+_LETTERS: Final = "|".join(sorted((scale for scale in LETTER_SCALES if len(scale) <= 3), key=len, reverse=True))
+NUMBER: Final = (
+    r"\d{1,3}(?:\.\d{3})+,\d{1,2}(?!\d)"  # 1.234,50
+    r"|\d{1,3}(?:'\d{3})+(?:[.,]\d{1,2})?(?!\d)"  # 1'234.50
+    r"|\d{1,2}(?:,\d\d)+,\d{3}(?:\.\d+)?(?!\d)"  # 1,00,000
+    r"|\d{1,3}(?:,\d{3})+(?:\.\d+)?(?!\d)"  # 1,234.50
+    r"|\d{1,3}(?:\.\d{3}){2,}(?!\d)"  # 1.234.567
+    r"|(?<!\d )[1-9]\d{0,2}(?: \d{3})+(?:[.,]\d{1,2})?(?![.,]?\d| \d)"  # 1 234,50
+    r"|\d+(?:[.,]\d+)?|\.\d+"
 )
-_UNIT: Final = re.compile(rf"[ -]?(?:(?P<sign>%|[{_SIGNS}])|per cent\b|{_FILLERS}(?P<word>[A-Za-z]+))")
+"""A number in digits, in the ways of separating thousands and decimals that are in use."""
+
+_DIGITS: Final = re.compile(
+    rf"(?:(?P<sign>{SIGN}) ?|(?<![\w.,]))(?P<digits>{NUMBER})(?P<fraction> ?[½¼¾]| (?:1/[234]|2/3|3/4)(?![\d/]))?"
+    rf"(?:(?:(?P<scale>{_LETTERS})|[ -]?(?P<scale_word>{'|'.join(SCALES)}|mn|mio|mln|bn|cr)s?)\b)?"
+    r"(?P<ordinal>(?:st|nd|rd|th)\b)?"
+    r"(?P<dash>/-|[.,][-–]+)?",
+    re.IGNORECASE,
+)
+_FRACTION: Final = re.compile(r"(?<![\w/½¼¾])(?:[½¼¾]|(?:1/[234]|2/3|3/4)(?![\d/]))")
+_FRACTIONS: Final = {"½": 0.5, "¼": 0.25, "¾": 0.75, "1/2": 0.5, "1/4": 0.25, "3/4": 0.75, "1/3": 1 / 3, "2/3": 2 / 3}
+_UNIT: Final = re.compile(
+    rf"[ -]?(?:(?P<sign>%|[{SIGNS}])|per cent\b|{_FILLERS}{_NATION}(?P<word>[^\W\d_]+(?:\$)?))", re.IGNORECASE
+)
+_HOURS: Final = re.compile(
+    r" ?h(?:rs?|ours?)?(?:(?P<minutes>[0-5]\d)| ?(?P<marked>\d{1,2}) ?(?:m|min|mins))\b", re.IGNORECASE
+)
 _ARTICLE: Final = re.compile(
-    r"\b(?P<half>half )?(?P<article>an?|one|per|each|every|this|next|another|single|full|whole)[ -]"
-    r"(?P<unit>minute|hour|day|week|fortnight|month|year)\b",
+    r"\b(?:(?P<half>half )|(?P<quarters>(?:a |three )?quarters? of ))?"
+    r"(?P<article>an?|one|per|each|every|this|next|another|single|full|whole)[ -]"
+    r"(?P<unit>minute|hour|day|week|fortnight|month|year)\b(?P<more> and a half\b)?",
     re.IGNORECASE,
 )
 
@@ -127,7 +65,8 @@ class Quantity:
 
     `unit` is "" if there is none, else a currency of `CURRENCIES`, "%", a unit of `TIME_UNITS` or another word. `kind`
     is "money", "percent", "time" or "plain". `spelled` says that the number is in words. `counts` says that it is not
-    an ordinal and no word such as "both" or "once". `also` holds other readings, such as 1200 for "1.200".
+    an ordinal and no word such as "both" or "once". `also` holds other readings, such as 1200 for "1.200". `parts` are
+    the numbers that it may be instead, where it is written with spaces: "5 200".
     """
 
     value: float
@@ -138,32 +77,77 @@ class Quantity:
     spelled: bool = False
     counts: bool = True
     also: tuple[float, ...] = ()
+    parts: tuple[float, ...] = ()
 
 
 def find_quantities(text: str) -> list[Quantity]:
-    """Find the numbers in `text`, in digits or in words, in order. Their spans include sign and unit."""
-    quantities = [_from_digits(match, text) for match in _DIGITS.finditer(text)]
+    """Find the numbers in `text`, in digits or in words, in order. Their spans include sign and unit.
+
+    A sum of two units is one quantity: "1 hour 30 minutes", "5 dollars and 50 cents".
+    """
+    return list(_read(text))
+
+
+@lru_cache(maxsize=256)
+def _read(text: str) -> tuple[Quantity, ...]:
+    quantities = [
+        _with_unit(text, Quantity(round(_FRACTIONS[match.group()], 6), "", "plain", *match.span()))
+        for match in _FRACTION.finditer(text)
+    ]
+    quantities += [_from_digits(match, text) for match in _DIGITS.finditer(text)]
     taken = [(item.start, item.end) for item in quantities]
     for word in find_number_words(text):
         if not any(start < word.end and word.start < end for start, end in taken):
             bare = Quantity(word.value, "", "plain", word.start, word.end, spelled=True, counts=word.counts)
             quantities.append(_with_unit(text, bare))
-    return sorted(quantities, key=lambda item: item.start)
+    return tuple(_join(sorted(quantities, key=lambda item: (item.start, -item.end)), text))
+
+
+_BETWEEN: Final = re.compile(r"(?:,? and |,? )?")
+
+
+def _join(quantities: list[Quantity], text: str) -> list[Quantity]:
+    """Join an amount with its cents, and a duration with its smaller unit."""
+    joined: list[Quantity] = []
+    for item in quantities:
+        last = joined[-1] if joined else None
+        if last and item.start < last.end:
+            continue
+        total = _total(last, item) if last and _BETWEEN.fullmatch(text[last.end : item.start]) else None
+        if last and total is not None:
+            joined[-1] = replace(last, value=total, end=item.end, parts=(*last.parts, last.value, item.value))
+        else:
+            joined.append(item)
+    return joined
+
+
+def _total(one: Quantity, other: Quantity) -> float | None:
+    """Add up two quantities, in the unit of the first; None if they are two separate ones."""
+    if one.kind == other.kind == "money" and other.unit == "cent" != one.unit and other.value < 100:
+        return one.value + other.value / 100
+    if one.kind == other.kind == "time" and DAYS[other.unit] < DAYS[one.unit]:
+        return one.value + other.value * DAYS[other.unit] / DAYS[one.unit]
+    return None
 
 
 def find_indefinite_durations(text: str) -> list[tuple[float, str]]:
-    """Find durations without a number, as `(value, unit)`: "an hour", "half a day", "per month"."""
-    return [(0.5 if match["half"] else 1.0, match["unit"].lower()) for match in _ARTICLE.finditer(text)]
+    """Find durations without a number, as `(value, unit)`: "an hour and a half", "half a day", "per month"."""
+    durations = []
+    for match in _ARTICLE.finditer(text):
+        quarters = (match["quarters"] or "").lower()
+        value = 0.5 if match["half"] else 0.75 if quarters.startswith("three") else 0.25 if quarters else 1.0
+        durations.append((value + (0.5 if match["more"] else 0.0), match["unit"].lower()))
+    return durations
 
 
 def read_number(digits: str) -> set[float]:
     """Return the possible values of a number. Comma and point may separate thousands or decimals ("1.200", "18,90")."""
-    plain = re.sub(r"[\u00a0\u202f]", "", digits)
-    values = {float(plain.replace(",", ""))} if re.fullmatch(r"[\d,]*\.?\d*", plain) else set()
+    plain = re.sub(r"[\s']", "", digits)
     if re.fullmatch(r"\d{1,3}(?:\.\d{3})+,\d\d?", plain):
         return {float(plain.replace(".", "").replace(",", "."))}
     if re.fullmatch(r"\d+,\d{1,2}", plain):
-        values = {float(plain.replace(",", "."))}
+        return {float(plain.replace(",", "."))}
+    values = {float(plain.replace(",", ""))} if re.fullmatch(r"[\d,]*\.?\d+|\d[\d,]*\.?", plain) else set()
     if re.fullmatch(r"\d{1,3}(?:\.\d{3})+", plain):
         values.add(float(plain.replace(".", "")))
     return values
@@ -178,28 +162,49 @@ def convert_to_days(value: float, unit: str) -> float | None:
 
 
 def _from_digits(match: re.Match[str], text: str) -> Quantity:
-    scale = {"k": 1e3, "m": 1e6, "bn": 1e9}.get((match["scale"] or "").lower(), 1.0)
-    value, *also = (reading * scale for reading in sorted(read_number(match["digits"])))
-    end = max(match.end("digits"), match.end("scale"), match.end("ordinal"))
+    letters = (match["scale"] or match["scale_word"] or "").lower()
+    scale = LETTER_SCALES.get(letters, 1.0)
+    readings = sorted(read_number(match["digits"]))
+    fraction = _FRACTIONS.get((match["fraction"] or "").strip(), 0.0)
+    value, *also = (round((reading + fraction) * scale, 6) for reading in readings)
+    if letters in AMBIGUOUS_SCALES:
+        also += readings
+    pieces = match["digits"].split(" ")
+    parts = tuple(float(piece.replace(",", ".")) for piece in pieces) if len(pieces) > 1 else ()
+    end = max(match.end(name) for name in ("digits", "fraction", "scale", "scale_word", "ordinal"))
+    if match["scale_word"]:
+        end = match.end() - len(match["dash"] or "")
+    half = HALF_MORE.match(text, end)
+    if half and not also:
+        value = (value + 0.5) * (SCALES[half["scale"].lower()] if half["scale"] else 1.0)
+        end = half.end()
     if match["ordinal"]:
         return Quantity(value, "", "plain", match.start("digits"), end, counts=False)
-    if match["sign"]:
-        sign = re.sub(r"[ .]|^[A-Z]{2}(?=\W)", "", match["sign"])
-        return Quantity(value, CURRENCIES[sign.lower()], "money", match.start(), end, also=tuple(also))
-    return _with_unit(text, Quantity(value, "", "plain", match.start("digits"), end, also=tuple(also)))
+    end = match.end() if match["dash"] else end
+    bare = Quantity(value, "", "plain", match.start("digits"), end, also=tuple(also), parts=parts)
+    if not match["sign"]:
+        return _with_unit(text, bare)
+    money = replace(bare, unit=read_sign(match["sign"]), kind="money", start=match.start())
+    named = _with_unit(text, bare)
+    return replace(money, unit=named.unit, end=named.end) if named.kind == "money" else money
 
 
 def _with_unit(text: str, bare: Quantity) -> Quantity:
     """Add the unit that follows the quantity, if there is one."""
+    hours = _HOURS.match(text, bare.end)
+    if hours:
+        minutes = int(hours["minutes"] or hours["marked"])
+        return replace(bare, value=bare.value + minutes / 60, unit="hour", kind="time", end=hours.end())
     after = _UNIT.match(text, bare.end)
     if after is None:
         return bare
     word = (after["word"] or after["sign"] or "%").lower()
-    if word in _PERCENT:
+    if word in PERCENT:
         return replace(bare, unit="%", kind="percent", end=after.end())
     if word in CURRENCIES:
-        return replace(bare, unit=CURRENCIES[word], kind="money", end=after.end())
-    if word in TIME_UNITS:
-        return replace(bare, unit=TIME_UNITS[word], kind="time", end=after.end())
+        unit = NATIONAL.get((after["nation"] or "").lower(), CURRENCIES[word])
+        return replace(bare, unit=unit, kind="money", end=after.end())
     joined = text[bare.end : bare.end + 1].isalpha()
+    if word in TIME_UNITS and (word != "h" or joined):
+        return replace(bare, unit=TIME_UNITS[word], kind="time", end=after.end())
     return replace(bare, unit=word, end=after.end() if joined else bare.end)

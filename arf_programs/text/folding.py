@@ -73,7 +73,8 @@ def look_equal(one: str, other: str) -> bool:
 
 def cuts_character(text: str, place: int) -> bool:
     """Say whether `place` stands between a letter and a mark that belongs to it."""
-    return 0 < place < len(text) and not text[place].isascii() and _extends(text[place])
+    within = 0 < place < len(text) and not text[place].isascii()
+    return within and _extends(text[place]) and not text[place - 1].isspace()
 
 
 def letters_around(text: str, place: int) -> tuple[str, str]:
@@ -129,7 +130,7 @@ def _fold(text: str) -> Folded:
 
 def _clusters(text: str, start: int, end: int) -> Sequence[tuple[int, int]]:
     """Cut `start:end` into letters, each with the marks that follow it."""
-    starts = [place for place in range(start, end) if place == start or not _extends(text[place])]
+    starts = [place for place in range(start, end) if place == start or not cuts_character(text, place)]
     return list(zip(starts, [*starts[1:], end], strict=True))
 
 

@@ -1,0 +1,130 @@
+"""The units of numbers: currencies, times, scales ("k", "lakh") and measures, in the forms that people write."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from arf_programs.text import word_set
+
+
+def _forms(groups: dict[str, str]) -> dict[str, str]:
+    return {form: unit for unit, forms in groups.items() for form in forms.split()}
+
+
+CURRENCIES: Final = _forms(
+    {
+        "dollar": "$ dollar dollars buck bucks",
+        "usd": "usd us$ u.s.$",
+        "aud": "aud a$ au$",
+        "cad": "cad c$ ca$",
+        "nzd": "nzd nz$",
+        "hkd": "hkd hk$",
+        "sgd": "sgd s$",
+        "euro": "€ eur euro euros",
+        "pound": "£ gbp quid pound pounds",
+        "yen": "¥ yen",
+        "jpy": "jpy",
+        "cny": "cny rmb yuan",
+        "rupee": "₹ rs rupee rupees",
+        "inr": "inr",
+        "franc": "chf sfr franc francs",
+        "krone": "kr krone kroner krona kronor",
+        "sek": "sek",
+        "nok": "nok",
+        "dkk": "dkk",
+        "crown": "crown crowns czk kč",
+        "zloty": "pln zł zloty zlotys zlotych",
+        "rouble": "₽ rub rouble roubles ruble rubles",
+        "lira": "₺ try lira liras",
+        "shekel": "₪ ils shekel shekels",
+        "won": "₩ krw won",
+        "baht": "฿ thb baht",
+        "dong": "₫ vnd dong",
+        "peso": "₱ peso pesos",
+        "php": "php",
+        "mxn": "mxn mx$",
+        "real": "brl r$ reais",
+        "naira": "₦ ngn naira",
+        "rand": "zar rand",
+        "dirham": "aed dirham dirhams",
+        "riyal": "sar riyal riyals",
+        "ringgit": "myr ringgit",
+        "rupiah": "idr rp rupiah",
+        "shilling": "kes ksh shilling shillings",
+        "cent": "¢ cent cents pence",
+    }
+)
+_GENERAL: Final = _forms(
+    {"dollar": "usd aud cad nzd hkd sgd", "yen": "jpy cny", "rupee": "inr", "krone": "sek nok dkk", "peso": "php mxn"}
+)
+_WITHOUT_CENTS: Final = frozenset(("yen", "jpy", "won", "dong", "rupiah"))
+_WORDS_ONLY: Final = frozenset(
+    ("kr", "try", "rp", "won", "rand", "real", "sar")
+)  # also other words, so only after digits
+
+
+def same_currency(one: str, other: str) -> bool:
+    """Say whether two currencies can be the same: "$" may be "USD" or "CAD", and cents belong to most."""
+    if one == other or _GENERAL.get(one) == other or _GENERAL.get(other) == one:
+        return True
+    return "cent" in (one, other) and not _WITHOUT_CENTS & {one, other}
+
+
+NATIONAL: Final = {
+    **dict.fromkeys(("us", "u.s.", "american"), "usd"),
+    **{"australian": "aud", "canadian": "cad", "singapore": "sgd", "hong kong": "hkd", "new zealand": "nzd"},
+    **{"swiss": "franc", "indian": "inr", "british": "pound", "swedish": "sek", "norwegian": "nok", "danish": "dkk"},
+    **{"mexican": "mxn", "philippine": "php", "japanese": "jpy", "chinese": "cny", "czech": "crown", "polish": "zloty"},
+}
+"""Words before "dollars", "francs" and the like, with the currency that they name."""
+
+SIGNS: Final = "$€£¥₹₽₺₪₩฿₫₱₦¢"
+_CODES: Final = sorted(
+    form for form in CURRENCIES if form.isascii() and form.isalpha() and len(form) <= 3 and form not in _WORDS_ONLY
+)
+_CODE: Final = rf"\b(?:{'|'.join(_CODES)})"
+SIGN: Final = rf"(?:(?-i:\b(?:U\.?S\.? ?|CA?|AU?|NZ|HK|S|R|MX))?[{SIGNS}]|{_CODE}\b\.?|{_CODE}(?=\d))"
+"""What may stand before an amount."""
+
+
+def read_sign(sign: str) -> str:
+    """Return the currency of what stands before a number: "US $", "Rs.", "eur"."""
+    plain = re.sub(r"\s", "", sign.lower())
+    return CURRENCIES.get(plain) or CURRENCIES.get(plain.replace(".", "")) or CURRENCIES[plain[-1]]
+
+
+DAYS: Final = {
+    **{"second": 1 / 86400, "minute": 1 / 1440, "hour": 1 / 24, "day": 1.0, "night": 1.0, "week": 7.0},
+    **{"fortnight": 14.0, "month": 30.0, "quarter": 90.0, "year": 360.0},
+}
+TIME_UNITS: Final = {
+    **{form: unit for unit in DAYS for form in (unit, f"{unit}s")},
+    **dict.fromkeys(("min", "mins"), "minute"),
+    **dict.fromkeys(("h", "hr", "hrs"), "hour"),
+    **dict.fromkeys(("wk", "wks"), "week"),
+    **dict.fromkeys(("mth", "mths"), "month"),
+    **dict.fromkeys(("yr", "yrs"), "year"),
+    **dict.fromkeys(("sec", "secs"), "second"),
+}
+PERCENT: Final = ("%", "percent", "pct")
+
+SCALES: Final = {
+    **{"hundred": 1e2, "thousand": 1e3, "grand": 1e3, "lakh": 1e5, "lac": 1e5, "million": 1e6, "crore": 1e7},
+    **{"billion": 1e9, "trillion": 1e12},
+}
+"""Words that multiply the number before them."""
+
+LETTER_SCALES: Final = {
+    **{"k": 1e3, "m": 1e6, "mn": 1e6, "mio": 1e6, "mln": 1e6, "mil": 1e6, "bn": 1e9, "b": 1e9, "cr": 1e7, "l": 1e5},
+    **{form: value for word, value in SCALES.items() for form in (word, f"{word}s")},
+}
+AMBIGUOUS_SCALES: Final = frozenset(("m", "l", "b", "mil"))
+"""They are also metres, litres, bytes and thousandths."""
+
+MEASURES: Final = word_set(
+    "st nd rd th s am pm a.m p.m d k mn m mm cm km kms mi ft feet foot in inch inches yd yds sqm sqft g kg kgs mg lb "
+    "lbs oz l cl dl ml gal b kb mb gb tb kbit mbit gbit mbits gbits kbps mbps gbps bps mah ah wh kwh kw w v mv a hz "
+    "khz mhz ghz px dpi fps p mp cc hp mph kmh kph rpm c f cal kcal db x way star stars year-old"
+)
+"""What may be joined to a number without making it a code."""
