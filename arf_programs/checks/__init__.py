@@ -12,7 +12,6 @@ from arf_programs.checks.names import GIVEN_NAMES, TITLES, find_names
 from arf_programs.checks.numbers import find_taken_spans
 from arf_programs.checks.quantities import Quantity, convert_to_days, find_quantities, read_number
 from arf_programs.checks.run import run_checks, widen_quote
-from arf_programs.checks.times import find_times
 
 __all__ = [
     "GIVEN_NAMES",

@@ -97,8 +97,8 @@ def keep_writing(old: str, new: str) -> str:
     before, after = fold(old), fold(new)
     olds, news = ([match.span() for match in _PIECE.finditer(side.text)] for side in (before, after))
     written = [after.written(*span) for span in news]
-    keys = ([side.text[slice(*span)] for span in spans] for side, spans in ((before, olds), (after, news)))
-    for block in SequenceMatcher(None, *keys, autojunk=False).get_matching_blocks():
+    keys = [[side.text[slice(*span)] for span in spans] for side, spans in ((before, olds), (after, news))]
+    for block in SequenceMatcher(None, keys[0], keys[1], autojunk=False).get_matching_blocks():
         written[block.b : block.b + block.size] = [
             before.written(*span) for span in olds[block.a : block.a + block.size]
         ]
