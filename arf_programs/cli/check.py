@@ -63,7 +63,7 @@ def preflight(run: Run) -> Findings:
 
 
 def _check_corpus(run: Run, findings: Findings) -> None:
-    from arf_programs.corpus import store_corpus
+    from arf_programs.corpus import describe_speakers, store_corpus
     from arf_programs.stages import split_corpus
 
     config = run.config.corpus
@@ -71,8 +71,10 @@ def _check_corpus(run: Run, findings: Findings) -> None:
         corpus = store_corpus(config, base_dir=run.base_dir, path=Path(folder) / "corpus.jsonl")
         sides, labeled = split_corpus(run, corpus)
         findings.first = next(iter(corpus.conversations.values()), None)
+        understood = describe_speakers(corpus.conversations.values())
     both = f"{len(sides.train)} for training and {len(sides.holdout)} held out"
     findings.good.append(f"{config.path}: {len(corpus.conversations)} conversations, {both}")
+    findings.good += [f"{config.path}: {line}" for line in understood]
     if corpus.skipped:
         findings.good.append(f"{config.path}: {len(corpus.skipped)} skipped: {corpus.skipped[0].reason}")
     if labeled:

@@ -1,0 +1,124 @@
+"""Read the turns of a text: which lines begin a turn, and who speaks.
+
+A line begins a turn if it begins with the label of a speaker and a colon. `Note: ...`, `Trip type: ...` and
+`https://...` look the same but belong to the turn before. Speakers are the first label, labels that end in a word for a
+role (`Sales Agent`, `Customer 2`), and labels that come back in different turns. A label that occurs once is a speaker
+only if there is no second speaker without it. Headers of quoted mails have no speakers.
+
+Exports of chats have a time beside each name. Then only lines with such a time begin a turn. A text that begins with
+the header of a mail is a thread of mails, in which the senders speak.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+
+from arf_programs.corpus.speakers.chat_exports import read_export
+from arf_programs.corpus.speakers.labels import Label, read_label
+from arf_programs.corpus.speakers.mail import Header, find_headers
+from signatures.records import Turn
+
+
+def parse_turns(text: str) -> tuple[Turn, ...]:
+    """Split text into turns. Lines without a speaker belong to the turn before.
+
+    Raises ValueError, with a reason for the user, if there is text before the first speaker, or if it cannot be told
+    who says a line.
+    """
+    lines = text.split("\n")
+    headers = find_headers(lines)
+    first = next((number for number, line in enumerate(lines) if line.strip()), 0)
+    if headers and headers[0].start == first and headers[0].sender and headers[0].is_mail:
+        return _join(_mail_turns(lines, headers))
+    quoted = {number for header in headers for number in range(header.start, header.end)}
+    labels = [None if number in quoted else read_label(line) for number, line in enumerate(lines)]
+    export = read_export(lines, labels)
+    if export is not None:
+        turns = [export.get(number) for number in range(len(lines))]
+        return _join(
+            (turn.speaker, turn.text) if turn else (None, line) for turn, line in zip(turns, lines, strict=True)
+        )
+    return _join(_labelled_parts(lines, labels))
+
+
+Part = tuple[str | None, str]
+"""The speaker of a line, or None for a line of the turn before, and its text."""
+
+
+def _join(parts: Iterable[Part]) -> tuple[Turn, ...]:
+    turns: list[tuple[str, list[str]]] = []
+    for speaker, text in parts:
+        if speaker is not None:
+            turns.append((speaker, [text]))
+        elif turns:
+            turns[-1][1].append(text)
+        elif text.strip():
+            raise ValueError(f"the text begins with {_shown(text)}, not with a `Speaker: ...` line")
+    return tuple(Turn(speaker=speaker, text="\n".join(texts).strip()) for speaker, texts in turns)
+
+
+def _shown(line: str) -> str:
+    short = line.strip()
+    return repr(short if len(short) <= 40 else short[:40] + "…")
+
+
+def _mail_turns(lines: list[str], headers: list[Header]) -> Iterable[Part]:
+    """Read a thread of mails: each header with a sender begins a turn, and stays in it."""
+    senders = {header.start: header.sender for header in headers if header.sender and header.is_mail}
+    return [(senders.get(number), line) for number, line in enumerate(lines)]
+
+
+def _labelled_parts(lines: list[str], labels: list[Label | None]) -> Iterable[Part]:
+    speakers = _speakers(labels)
+    for line, label in zip(lines, labels, strict=True):
+        if label and label.name in speakers:
+            yield label.name, label.text
+        else:
+            yield None, line
+
+
+def _speakers(labels: list[Label | None]) -> frozenset[str]:
+    """Choose the labels that are speakers, by the rule at the top of this file."""
+    # "at 5:30" and "Customer:yes" both have no space after the colon. A digit tells them apart.
+    every = [label for label in labels if label and not label.text[:1].isdigit()]
+    if not every:
+        return frozenset()
+    first = every[0]
+    # Marks are those of lists and of emphasis, unless the first label or a role has them.
+    usable = [label for label in every if label.kind != "marked" or label.mark == first.mark or label.is_role]
+    sure = {first.name} | {label.name for label in usable if _is_sure(label, first)}
+    if len(sure) > 1:
+        return frozenset(sure | _in_several_turns(usable, sure))
+    others = [label for label in usable if label.name not in sure]
+    # Nobody talks alone in several turns: then a name with an emoji before it is the second speaker.
+    others = others or [label for label in every if label.mark == "symbol" and label.name not in sure]
+    return frozenset(sure | _second_speakers(others, usable, first))
+
+
+def _is_sure(label: Label, first: Label) -> bool:
+    """Say whether a label is a role. Behind the mark of a list it is one only if the first label has the mark."""
+    return label.is_role and label.mark in ("", "symbol", first.mark)
+
+
+def _second_speakers(others: list[Label], usable: list[Label], first: Label) -> set[str]:
+    """Choose the other speakers where only the first is sure: labels that come back, else the next one."""
+    times = Counter(label.name for label in others)
+    back = {label.name for label in others if times[label.name] > 1 and not label.is_field}
+    plain = [label.name for label in others if label.kind == "plain"] or [label.name for label in others]
+    if back:
+        return back
+    alone = sum(label.name == first.name for label in usable) == 1
+    return set(plain) if alone else set(plain[:1])
+
+
+def _in_several_turns(labels: list[Label], sure: set[str]) -> set[str]:
+    """Find labels that occur in at least two turns of sure speakers, unlike fields listed in one message."""
+    turn = 0
+    seen: defaultdict[str, set[int]] = defaultdict(set)
+    for label in labels:
+        if label.name in sure:
+            turn += 1
+        elif not label.is_field:
+            seen[label.name].add(turn)
+    return {name for name, turns in seen.items() if len(turns) > 1}

@@ -1,0 +1,78 @@
+"""Times beside the names of speakers, as exports of chats write them: before a name, or behind it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_ZONE = r"(?:Z\b|UTC|GMT|[ECMP][SD]T|CES?T|[+-]\d{2}:?\d{2})"
+_CLOCK = rf"\d{{1,2}}[:.h]\d{{2}}(?:[:.]\d{{2}})?(?:[.,]\d{{1,6}})?(?:\s?(?:[ap]\.?\s?m\b\.?))?(?:\s?\(?{_ZONE}\)?)?"
+_MONTH = r"[^\W\d_]{3,10}\.?"
+_DAY = (
+    r"(?:(?:(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?|(?:mon|diens|donners|frei|sams|sonn)tag|"
+    r"mittwoch|mo|di|mi|do|fr|sa|so|(?:lun|mar|mercre|jeu|vendre|same)di|dimanche|lunes|martes|miércoles|jueves|viernes|"
+    r"sábado|domingo|(?:lune|marte|mercole|giove|vener)dì|sabato|domenica)\.?,?\s)?"
+    rf"(?:\d{{4}}[-/.]\d{{1,2}}[-/.]\d{{1,2}}|\d{{1,2}}[-/.]\d{{1,2}}[-/.]\d{{2,4}}\.?|"
+    rf"\d{{1,2}}(?:\.|st|nd|rd|th)?\s(?:de\s)?{_MONTH}(?:,?\s(?:de\s)?\d{{4}})|"
+    rf"{_MONTH}\s\d{{1,2}}(?:st|nd|rd|th)?,?\s\d{{4}}|today|yesterday|heute|gestern|hoy|ayer|hier|oggi|ieri)"
+)
+_BETWEEN = r"(?:T|,?\s(?:at|um|à|klo|kl\.?|o|alle|a las|às|om)\s|,?\s)"
+_STAMP = rf"(?:{_DAY}(?:{_BETWEEN}{_CLOCK})?|{_CLOCK}(?:,?\s{_DAY})?)"
+_WRAPPED = rf"(?:\[{_STAMP}\]|\({_STAMP}\)|{_STAMP})"
+_BEFORE = re.compile(
+    rf"(?P<stamp>{_WRAPPED}(?:\s?[-–—|,:•](?=\s)|(?=[\s\]]|$)))\s*(?P<text>.*)", re.IGNORECASE | re.DOTALL
+)
+_BEHIND = re.compile(
+    rf"(?P<name>[^:：]{{1,60}}?)(?P<stamp>(?:\s*[,\-–—|•·]\s*|\s+|(?=[\[(]))(?:at\s)?{_WRAPPED})\s*[:：](?P<text>.*)",
+    re.IGNORECASE | re.DOTALL,
+)
+_HEADING = re.compile(
+    rf"(?P<name>[^:：]{{1,60}}?)(?P<stamp>(?:\s*[,\-–—|•·]\s*|\s+|(?=[\[(]))(?:at\s)?{_WRAPPED})\s*[:：]?\s*",
+    re.IGNORECASE,
+)
+_ALONE = re.compile(rf"\s*(?P<stamp>{_WRAPPED})\s*", re.IGNORECASE)
+_INVISIBLE = re.compile("[\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
+_SPACES = re.compile("[\u00a0\u2007\u202f\u2009]")
+
+
+@dataclass(frozen=True)
+class Stamped:
+    """A line with a time: the time, what stands beside it as a name if it is behind, and the other text."""
+
+    stamp: str
+    text: str
+    name: str = ""
+
+    @property
+    def shape(self) -> str:
+        """The form of the time without its digits and letters, such as `[9/9/9, 9:9]`. Lines of an export share it."""
+        shape = re.sub(r"[^\W\d_]+", "a", re.sub(r"\d+", "9", self.stamp))
+        return f"{'name ' if self.name else ''}{' '.join(shape.split())}"
+
+
+def plain_line(line: str) -> str:
+    """Return a line without marks that cannot be seen, which some exports put beside names and times."""
+    return line if line.isascii() else _SPACES.sub(" ", _INVISIBLE.sub("", line))
+
+
+def stamp_before(line: str) -> Stamped | None:
+    """Read `[12:03] text`, or another time at the beginning of a line."""
+    match = _BEFORE.match(line)
+    return Stamped(match["stamp"], match["text"]) if match else None
+
+
+def stamp_behind(line: str) -> Stamped | None:
+    """Read `Name (12:03): text`, or another time between a name and its colon."""
+    match = _BEHIND.match(line)
+    return Stamped(match["stamp"].strip(), match["text"], match["name"].strip()) if match else None
+
+
+def stamp_heading(line: str) -> Stamped | None:
+    """Read `Name 12:03`, a line of its own whose message stands below."""
+    match = _HEADING.fullmatch(line)
+    return Stamped(match["stamp"].strip(), "", match["name"].strip()) if match else None
+
+
+def is_stamp(line: str) -> bool:
+    """Say whether a line is a time and nothing else."""
+    return _ALONE.fullmatch(line) is not None

@@ -1,0 +1,244 @@
+"""Conversations as mails and exports of chats write them: nobody's words become another's."""
+
+import time
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from arf_programs.corpus import describe_speakers
+from arf_programs.corpus.speakers import parse_turns
+from signatures.records import Conversation, Turn
+
+
+def turns(text):
+    return [(turn.speaker, turn.text) for turn in parse_turns(text)]
+
+
+def speakers(text):
+    return [turn.speaker for turn in parse_turns(text)]
+
+
+HEADERS = {
+    "English": ("Customer", "Agent", "From: {}\nSent: Monday, 3 May 2025 10:32\nTo: {}\nCc: Desk\nSubject: invoice"),
+    "German": ("Kunde", "Beraterin", "Von: {}\nGesendet: Montag, 3. Mai 2025 10:32\nAn: {}\nBetreff: Rechnung"),
+    "French": ("Client", "Conseillère", "De : {}\nEnvoyé : lundi 3 mai 2025 10:32\nÀ : {}\nObjet : facture"),
+    "Spanish": ("Cliente", "Agente", "De: {}\nEnviado el: lunes, 3 de mayo de 2025\nPara: {}\nAsunto: factura"),
+    "Italian": ("Cliente", "Operatore", "Da: {}\nInviato: lunedì 3 maggio 2025\nA: {}\nOggetto: fattura"),
+    "Dutch": ("Klant", "Medewerker", "Van: {}\nVerzonden: maandag 3 mei 2025\nAan: {}\nOnderwerp: factuur"),
+    "Polish": ("Klient", "Konsultant", "Od: {}\nWysłano: poniedziałek\nDo: {}\nTemat: faktura"),
+    "Swedish": ("Kund", "Handläggare", "Från: {}\nSkickat: den 3 maj 2025\nTill: {}\nÄmne: faktura"),
+    "Russian": ("Клиент", "Оператор", "От: {}\nОтправлено: 3 мая 2025\nКому: {}\nТема: счёт"),
+    "Chinese": ("客户", "客服", "发件人：{}\n发送时间：2025年5月3日\n收件人：{}\n主题：发票"),
+    "a language that is not listed": ("Anna", "Tom", "Nadawaca: {} <a@b.pl>\nKiedyy: 3 maja\nDlaa: {}\nTytul: x"),
+}
+
+
+@pytest.mark.parametrize("between", ["\n", "\n\n"])
+@pytest.mark.parametrize("language", HEADERS)
+def test_headers_of_quoted_mails_stay_in_the_turn(language, between):
+    customer, agent, header = HEADERS[language]
+    if language.startswith("a language") and between == "\n\n":
+        return
+    first, second = (header.format(*names).replace("\n", between) for names in (("Joe", "Desk"), ("Desk", "Joe")))
+    text = (
+        f"{customer}: It is wrong.\n{agent}: Which one?\n\n{first}\nIt is wrong.\n"
+        f"{customer}: The second.\n\n{second}\nWhich one?\n{agent}: Mended."
+    )
+    assert turns(text) == [
+        (customer, "It is wrong."),
+        (agent, f"Which one?\n\n{first}\nIt is wrong."),
+        (customer, f"The second.\n\n{second}\nWhich one?"),
+        (agent, "Mended."),
+    ]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "On Mon, 3 May 2025 at 10:32, Joe Miller <joe@example.org> wrote:",
+        "On Monday Joe wrote:",
+        "Am 03.05.2025 um 10:32 schrieb Joe Miller:",
+        "Am Montag schrieb Joe:",
+        "Le 3 mai 2025 à 10:32, Joe Miller a écrit :",
+        "Il giorno lun 3 mag 2025 Joe ha scritto:",
+        "El lunes Joe escribió:",
+        "-----Original Message-----",
+        "Begin forwarded message:",
+        "> Tom: quoted",
+        "> From: Tom",
+    ],
+)
+def test_quoted_mails_do_not_begin_a_turn(line):
+    text = f"Maria: hi\nTom: hello\n{line}\n> hi\nMaria: yes\n{line}\n> hello\nTom: bye"
+    assert speakers(text) == ["Maria", "Tom", "Maria", "Tom"]
+
+
+def test_a_thread_of_mails_is_spoken_by_its_senders():
+    text = (
+        "From: Joe Miller <joe@example.org>\nSent: Monday\nTo: Desk\nSubject: invoice\n\nIt is wrong.\nNote: urgent\n\n"
+        "From: The Desk [mailto:desk@example.org]\nSent: Tuesday\nTo: Joe Miller\nSubject: RE: invoice\n\nWhich one?"
+    )
+    (first, one), (second, two) = turns(text)
+    assert (first, second) == ("Joe Miller", "The Desk")
+    assert one.endswith("It is wrong.\nNote: urgent")
+    assert two.endswith("Which one?")
+
+
+def test_fields_of_a_journey_and_of_a_signature_are_nobody():
+    text = "Customer: a\nAgent: b\nFrom: London\nTo: Paris\nCustomer: c\nAgent: d\nFrom: Rome\nTo: Bari\nCustomer: e"
+    assert speakers(text) == ["Customer", "Agent", "Customer", "Agent", "Customer"]
+    signed = "\nTel: 123\nWeb: example.org\nOrder number: 5"
+    assert speakers(f"Customer: a\nAgent: b{signed}\nCustomer: c\nAgent: d{signed}") == ["Customer", "Agent"] * 2
+
+
+NAMES = [
+    ("Miller, Joe", "Smith, Anna"),
+    ("Joe, Customer", "Anna, Support Agent"),
+    ("+44 7700 900123", "(555) 123-4567"),
+    ("María del Carmen García López", "Johannes van der Berg de Vries"),
+    ("Joe 🌟", "Anna 👩‍💼"),
+    ("🌟 Joe", "🌸 Anna"),
+    ("Joe (Customer)", "Anna (Agent)"),
+    ("Joe [Customer]", "Anna [Agent]"),
+    ("Joe <joe@example.org>", "Desk <desk@example.org>"),
+    ("joe@example.org", "desk@example.org"),
+    ("Kundin", "Berater"),
+    ("Client", "Conseiller"),
+    ("مشتری", "کارشناس"),
+    ("お客様", "オペレーター"),
+    ("Müşteri", "Temsilci"),
+    ("A", "B"),
+]
+
+
+@pytest.mark.parametrize(("first", "second"), NAMES)
+def test_names_in_all_their_forms(first, second):
+    text = f"{first}: hi\nNote: this\n{second}: hello\nColour: red\n{first}: bye\n{second}: bye"
+    assert turns(text) == [(first, "hi\nNote: this"), (second, "hello\nColour: red"), (first, "bye"), (second, "bye")]
+
+
+@pytest.mark.parametrize("role", ["Supervisor", "Tom (Supervisor)", "Tom [Manager]", "Vorgesetzter Berater", "Técnico"])
+def test_a_third_person_with_a_role_speaks_for_himself(role):
+    assert speakers(f"Customer: a\nAgent: b\n{role}: c\nCustomer: d") == ["Customer", "Agent", role, "Customer"]
+
+
+@pytest.mark.parametrize("mark", ["**{}:** {}", "**{}**: {}", "- {}: {}", "• {}: {}", "1. {}: {}", "[7] {}: {}"])
+def test_marks_of_lists_and_of_emphasis_are_no_part_of_a_name(mark):
+    text = "\n".join(
+        mark.format(*turn) for turn in [("Customer", "a"), ("Agent", "b"), ("Total", "5"), ("Customer", "c")]
+    )
+    assert speakers(text) == ["Customer", "Agent", "Customer"]
+    assert speakers(f"Customer: a\nAgent: b\n{mark.format('Cabin', 'x')}\nCustomer: c") == [
+        "Customer",
+        "Agent",
+        "Customer",
+    ]
+
+
+STAMPED = [
+    "[12:0{n}] {name}: {text}",
+    "12:0{n} {name}: {text}",
+    "(10:32:0{n} AM) {name}: {text}",
+    "03/05/2025, 12:0{n} - {name}: {text}",
+    "[03.05.25, 12:03:2{n}] {name}: {text}",
+    "\u200e[5/3/25, 12:03:2{n}\u202fPM] {name}: {text}",
+    "3.5.2025 klo 10.3{n} - {name}: {text}",
+    "10:3{n} AM | {name}: {text}",
+    "2025-05-03T10:3{n}:11Z {name}: {text}",
+    "[2025-05-03 10:3{n}:11] {name}: {text}",
+    "{name} (10:3{n}): {text}",
+    "{name} [2025-05-03 10:3{n}]: {text}",
+    "{name}, May 3, 2025, 10:3{n} AM: {text}",
+    "{name}  10:3{n} AM\n{text}",
+    "{name}\n  10:3{n} AM\n{text}",
+    "{name} — 05/03/2025 10:3{n} AM\n{text}",
+    "{name}, [03.05.2025 10:3{n}]\n{text}",
+    "[10:3{n} AM] {name}\n{text}",
+]
+
+
+@pytest.mark.parametrize("form", STAMPED)
+def test_exports_with_a_time_beside_each_name(form):
+    said = [
+        ("Joe Miller", "My order\nOrder: 3"),
+        ("Anna Smith", "Thanks\nat 5:30"),
+        ("Joe Miller", "Yes, at 10:32"),
+        ("Anna Smith", "ok"),
+    ]
+    text = "\n".join(form.format(n=n, name=name, text=words) for n, (name, words) in enumerate(said))
+    read = parse_turns(text)
+    assert [turn.speaker for turn in read] == [name for name, _ in said]
+    assert [turn.text.endswith(words) for turn, (_, words) in zip(read, said, strict=True)] == [True] * 4
+    assert all("3" in turn.text or "0" in turn.text for turn in read)  # the time stays
+
+
+def test_messages_of_an_export_that_nobody_says_are_the_systems():
+    text = (
+        "03/05/2025, 12:03 - Messages are encrypted.\n03/05/2025, 12:03 - Joe: hi\n"
+        "03/05/2025, 12:04 - +44 7700 900123: yes\n"
+        "03/05/2025, 12:05 - Joe left"
+    )
+    assert speakers(text) == ["System", "Joe", "+44 7700 900123", "System"]
+    text = "Visitor: Joe\nAgent: Tom\n\n(10:32:11 AM) Joe: hi\n(10:32:20 AM) *** Tom joined ***\n(10:33:01 AM) Tom: yes"
+    assert speakers(text) == ["System", "Joe", "System", "Tom"]
+
+
+def test_a_log_within_a_turn_is_no_export():
+    log = "[10:32:11] Error: disk\n[10:32:12] Warning: heat"
+    assert turns(f"Customer: see\n{log}\nAgent: ok") == [("Customer", f"see\n{log}"), ("Agent", "ok")]
+    assert turns(f"Customer: hi\nAgent: see\n{log}") == [("Customer", "hi"), ("Agent", f"see\n{log}")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Customer: hi\n[12:04] Agent: hello\n[12:05] Customer: more",
+        "[12:03] Anna: hi\nAgent: hello\n[12:05] Anna: more",
+        "[12:03] Anna: hi\n[12:04] Tom: hello\nAnna: more",
+    ],
+)
+def test_what_cannot_be_told_is_refused(text):
+    with pytest.raises(ValueError, match=r"it cannot be told whether '.*' begins a turn"):
+        parse_turns(text)
+
+
+people = st.sampled_from(
+    ["Joe Miller", "Anna", "Miller, Tom", "María del Carmen García López", "+44 7700 900123", "Joe 🌟"]
+)
+words = st.text("abc xyz.", min_size=1, max_size=20).map(str.strip).filter(bool)
+
+
+@given(
+    st.sampled_from([*STAMPED[:13], "{name}: {text}"]),
+    st.lists(people, min_size=2, max_size=3, unique=True),
+    st.lists(words, min_size=4, max_size=9),
+)
+def test_each_person_says_what_he_said(form, names, texts):
+    said = [(names[number % len(names)], text) for number, text in enumerate(texts + texts)]
+    text = "\n".join(form.format(n=number % 10, name=name, text=words) for number, (name, words) in enumerate(said))
+    read = parse_turns(text)
+    assert [turn.speaker for turn in read] == [name for name, _ in said]
+    assert all(turn.text.endswith(words) for turn, (_, words) in zip(read, said, strict=True))
+
+
+@pytest.mark.parametrize("line", ["Label {}: x", "[12:03] Name {}: x", "Name{} a@b.c: <a@b.c>", "- Mark {}: x"])
+def test_many_labels_are_read_in_linear_time(line):
+    text = "\n".join(line.format(number) for number in range(20_000))
+    start = time.process_time()
+    with suppress(ValueError):
+        parse_turns(text)
+    assert time.process_time() - start < 10
+
+
+def test_a_corpus_is_described_by_its_speakers_and_one_conversation():
+    first = Conversation(id="c1", turns=tuple(Turn(speaker=f"S{n % 10}", text="word " * 50) for n in range(15)))
+    second = Conversation(id="c2", turns=(Turn(speaker="S0", text="hi"),))
+    counted, title, *shown = describe_speakers([first, second])
+    assert counted.startswith("speakers: S0 (3 turns in 2 conversations), S1 (2 turns in 1 conversations)")
+    assert counted.endswith("and 2 more")
+    assert title == "conversation c1 as it was understood:"
+    assert shown[0].startswith("  [1] S0: word word")
+    assert shown[-1] == "  and 3 more turns"
+    assert describe_speakers([]) == []
