@@ -2,7 +2,7 @@
 
 import pytest
 
-from arf_programs.corpus.turns import parse_turns
+from arf_programs.corpus.speakers import parse_turns
 
 
 def turns(text):

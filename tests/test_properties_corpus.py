@@ -14,7 +14,8 @@ from strategies import conversation, hostile_text, text_with_surrogates, words
 
 from arf_programs.config import ColumnsConfig
 from arf_programs.corpus import Split, clean_text, group_duplicates, split_conversations
-from arf_programs.corpus.turns import parse_turns, read_turns
+from arf_programs.corpus.speakers import parse_turns
+from arf_programs.corpus.turns import read_turns
 from signatures.records import Conversation, Turn
 
 _CASES: list[Callable[[str], str]] = [str.upper, str.title, str]
