@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from arf_programs import stages
 from arf_programs.config import dump_config
-from arf_programs.models import check_providers, check_terms, terms_warnings
+from arf_programs.models import check_providers, check_terms, describe_hosts, terms_warnings
 from arf_programs.runs import Manifest, Run, private_files, write_text_atomic
 from arf_programs.stages import Stage, StageState, run_stage, run_together, state_of
 
@@ -23,14 +23,14 @@ STAGES: tuple[Stage, ...] = (
 
 
 @private_files()
-def run_until(run: Run, last: str, *, retry_failed: bool = False) -> None:
-    """Run every stage up to and including `last` that is not whole.
+def run_until(run: Run, last: str, *, retry_failed: bool = False) -> dict[str, list[str]]:
+    """Run every stage up to and including `last` that is not whole. Return the hosts that were asked, with the models.
 
     With `retry_failed`, a whole stage tries the rows that failed again, and no others. Unknown models and missing keys
     are reported before the first call. Raises UserError for a mistake of the user, and WorkError for a failure at work.
     Answers of models are kept, so the next call goes on from there.
     """
-    _check_providers(run, last, retry_failed=retry_failed)
+    hosts = _check_providers(run, last, retry_failed=retry_failed)
     run = replace(run, again=retry_failed)
     write_text_atomic(run.folder.config, dump_config(run.config))
     wanted = _stages_until(last)
@@ -52,6 +52,7 @@ def run_until(run: Run, last: str, *, retry_failed: bool = False) -> None:
         else:
             run.progress.say(f"{stage.name}: {stage.does}")
             _report(run, run_stage(stage, run))
+    return hosts
 
 
 def _stages_until(last: str) -> tuple[Stage, ...]:
@@ -71,18 +72,20 @@ def _report(run: Run, *manifests: Manifest) -> None:
         run.progress.say(f"  {name}{counts}" + (f" ({manifest.seconds:.0f} s)" if manifest.seconds else ""))
 
 
-def _check_providers(run: Run, last: str, *, retry_failed: bool) -> None:
-    """Raise UserError for models ahead that are unknown, have no key, or need their terms to be acknowledged, and for a
-    base that cannot be trained.
+def _check_providers(run: Run, last: str, *, retry_failed: bool) -> dict[str, list[str]]:
+    """Say which hosts will be asked. Raise UserError for models ahead without address, key or acknowledged terms, and
+    for a base that cannot be trained.
     """
     states = status(run)
     ahead = [stage for stage in _stages_until(last) if retry_failed or states[stage.name].state != "whole"]
-    check_providers(model for stage in ahead for model in stage.asks(run.config))
+    hosts = check_providers(model for stage in ahead for model in stage.asks(run.config))
+    run.progress.say(describe_hosts(hosts))
     if stages.TRAIN in ahead:
         check_terms(run.config)
         stages.preview_base(run)
         for warning in terms_warnings(run.config):
             run.progress.say(warning)
+    return hosts
 
 
 def status(run: Run) -> dict[str, StageState]:

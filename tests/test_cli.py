@@ -108,6 +108,7 @@ def test_json_is_all_there_is_on_stdout(config, tmp_path):
         "run_dir": str(tmp_path / "run"),
         "stage": "draft",
         "counts": {"drafts": 12, "failed": 0},
+        "hosts": {},
     }
     assert result.stderr == ""
     stages = json.loads(arf("status", config, "--json").stdout)["stages"]

@@ -63,7 +63,7 @@ def test_the_providers_own_key_is_looked_for(monkeypatch, model, variable):
 
 
 @pytest.mark.parametrize(
-    "model", ["bedrock/anthropic.claude-3-haiku-20240307-v1:0", "hosted_vllm/llama", "ollama/llama3.1", "scripted/x"]
+    "model", ["bedrock/anthropic.claude-3-haiku-20240307-v1:0", "llamafile/llama", "ollama/llama3.1", "scripted/x"]
 )
 def test_models_without_a_key_of_one_name_pass(model):
     check_provider(ModelConfig(model=model))
@@ -73,7 +73,7 @@ def test_a_schema_is_sent_where_the_configuration_says_so():
     scripted.register("model", lambda messages, params: "{}")
     assert build_lm(ModelConfig(model="scripted/model"), seed=1).supports_response_schema
     assert not build_lm(ModelConfig(model="scripted/model", json_schema=False), seed=1).supports_response_schema
-    assert build_lm(ModelConfig(model="hosted_vllm/llama-x", json_schema=True), seed=1).supports_response_schema
+    assert build_lm(ModelConfig(model="ollama/llama-x", json_schema=True), seed=1).supports_response_schema
 
 
 def test_what_is_local():

@@ -22,9 +22,10 @@ def test_all_is_well(make_run):
     findings = preflight(make_run())
     assert findings.problems == []
     assert findings.good[0] == "conversations.jsonl: 12 conversations, 9 for training and 3 held out"
-    assert findings.good[-1] == "models.teacher and analyst and editor and judge: scripted/model answers"
+    assert findings.good[-2] == "models.teacher and analyst and editor and judge: scripted/model answers"
     assert team.asked == {"ping": 1}
-    assert findings.as_json() == {"ok": True, "good": findings.good, "warnings": [], "problems": []}
+    assert findings.good[-1] == "Hosts that are asked: none"
+    assert findings.as_json() == {"ok": True, "hosts": {}, "good": findings.good, "warnings": [], "problems": []}
 
 
 def test_nothing_is_written(make_run):

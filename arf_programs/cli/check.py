@@ -24,17 +24,25 @@ _QUESTION = "Answer with the one word: yes"
 class Findings:
     """What is right, warnings and problems, each a sentence; a warning stops nothing.
 
-    `first` is a conversation of the corpus, and `preview` is that conversation as a student would be trained on it.
+    `hosts` are those that a run asks. `first` is a conversation of the corpus, and `preview` is that conversation as a
+    student would be trained on it.
     """
 
     good: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    hosts: dict[str, list[str]] = field(default_factory=dict)
     first: Conversation | None = None
     preview: Preview | None = None
 
     def as_json(self, *, example: bool = False) -> dict[str, Any]:
-        found = {"ok": not self.problems, "good": self.good, "warnings": self.warnings, "problems": self.problems}
+        found = {
+            "ok": not self.problems,
+            "hosts": self.hosts,
+            "good": self.good,
+            "warnings": self.warnings,
+            "problems": self.problems,
+        }
         if not example or self.preview is None:
             return found
         return {**found, "example": {"prompt": self.preview.prompt, "learns": self.preview.learns}}
@@ -58,6 +66,7 @@ def preflight(run: Run) -> Findings:
         except ArfError as error:
             findings.problems += getattr(error, "problems", None) or str(error).splitlines()
     asyncio.run(_check_models(run, findings))
+    _check_hosts(run, findings)
     findings.warnings += _warn_of_prices(run)
     return findings
 
@@ -158,6 +167,23 @@ def _warn_of_prices(run: Run) -> list[str]:
         for model in models
         if not is_local(model) and listed_price(model) is None
     ]
+
+
+def _check_hosts(run: Run, findings: Findings) -> None:
+    """List the hosts that a run may ask, those of served students and of further systems too."""
+    from arf_programs.models import check_providers, describe_hosts
+
+    evaluate = run.config.evaluate
+    for config in [*map(run.config.models.of, ROLES), *evaluate.serve.values(), *evaluate.systems.values()]:
+        try:
+            hosts = check_providers([config])
+        except ConfigError as error:
+            said = "\n".join(findings.problems)
+            findings.problems += [problem for problem in error.problems if problem not in said]
+        else:
+            for host, names in hosts.items():
+                findings.hosts[host] = sorted({*findings.hosts.get(host, []), *names})
+    findings.good.append(describe_hosts(findings.hosts))
 
 
 async def _check_models(run: Run, findings: Findings) -> None:

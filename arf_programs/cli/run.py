@@ -69,9 +69,9 @@ def _run_until(run: Run, last: str, retry_failed: bool, as_json: bool) -> None:
     from arf_programs import pipeline
     from arf_programs.cli.output import result_json, show_result
 
-    pipeline.run_until(run, last, retry_failed=retry_failed)
+    hosts = pipeline.run_until(run, last, retry_failed=retry_failed)
     if as_json:
-        print_json(result_json(run, last))
+        print_json({**result_json(run, last), "hosts": hosts})
     else:
         show_result(run, last)
 

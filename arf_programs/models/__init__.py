@@ -3,6 +3,7 @@
 LiteLLM reaches every provider. `embedded/...` and `scripted/...` are providers of our own.
 """
 
+from arf_programs.models.addresses import describe_hosts
 from arf_programs.models.answer_files import AnswerFiles
 from arf_programs.models.background import run_sync
 from arf_programs.models.batch.sender import batch_senders
@@ -19,8 +20,16 @@ from arf_programs.models.context import (
     within,
 )
 from arf_programs.models.engine import quiet_about_cut_offs
-from arf_programs.models.lm import EMBEDDED, SCRIPTED, build_lm, check_providers, gives_logprobs, is_local, stored_lm
-from arf_programs.models.providers import declare_model, import_litellm, listed_model, listed_price
+from arf_programs.models.lm import build_lm, check_providers, gives_logprobs, stored_lm
+from arf_programs.models.providers import (
+    EMBEDDED,
+    SCRIPTED,
+    declare_model,
+    import_litellm,
+    is_local,
+    listed_model,
+    listed_price,
+)
 from arf_programs.models.store import Body, CallStore, NoStore, Question, Store, open_store
 from arf_programs.models.terms import check_terms, judge_notes, terms_warnings
 from arf_programs.models.weights import SMOLLM2, is_adapter, resolve_weights, weights_digest
@@ -50,6 +59,7 @@ __all__ = [
     "check_terms",
     "current_context",
     "declare_model",
+    "describe_hosts",
     "gives_logprobs",
     "import_litellm",
     "is_adapter",

@@ -11,23 +11,24 @@ import dspy
 from pydantic import ValidationError
 
 from arf_programs.config import ModelConfig, remember_secrets, resolve_references
+from arf_programs.models.addresses import address_of, api_base_for_litellm, hosts_of, key_instead_of_openais
 from arf_programs.models.context import CallContext, Session
 from arf_programs.models.engine import ArfEngine
 from arf_programs.models.pacing import Pace
 from arf_programs.models.providers import (
     CACHE_MARKS,
+    EMBEDDED,
     check_cache_marks,
     declare_model,
     declare_name,
     import_litellm,
+    is_local,
     marks_before_the_question,
     register_providers,
 )
 from arf_programs.models.store import CallStore
 from signatures.exceptions import ConfigError
 
-EMBEDDED = "embedded/"
-SCRIPTED = "scripted/"
 _LOGPROBS = {"logprobs", "top_logprobs"}
 
 
@@ -44,10 +45,12 @@ def build_lm(config: ModelConfig, *, seed: int, context: CallContext | None = No
     parameters: dict[str, Any] = {**resolve_references(config.parameters), "timeout": config.timeout}
     if config.model.startswith(EMBEDDED):
         parameters.setdefault("seed", seed)
-    if config.api_base:
-        parameters["api_base"] = config.api_base
+    if api_base := api_base_for_litellm(config):
+        parameters["api_base"] = api_base
     if config.api_key_env:
         parameters["api_key"] = read_key(config)
+    elif "api_key" not in parameters and (key := key_instead_of_openais(config)):
+        parameters["api_key"] = key
     if config.cache_marks:
         parameters[CACHE_MARKS] = marks_before_the_question()
     engine = ArfEngine(config.model, pace=_pace(config), parameters=parameters, context=context)
@@ -71,24 +74,18 @@ def stored_lm(model: str, folder: str | Path, *, seed: int = 17, **settings: Any
 
 
 def check_provider(config: ModelConfig) -> None:
-    """Raise ConfigError for an unknown provider, a missing key, or cache marks that the model does not take."""
+    """Raise ConfigError for an unknown provider, a missing address or key, or cache marks that the model refuses."""
     if config.cache_marks:
         check_cache_marks(config)
     if is_local(config.model):
         return
-    litellm = import_litellm()
-    try:
-        litellm.get_llm_provider(config.model, api_base=config.api_base)
-    except litellm.BadRequestError:
-        raise ConfigError(
-            f"{config.model}: LiteLLM knows no such model: write provider/model, e.g. openai/gpt-4o-mini."
-        ) from None
+    address_of(config)
     if config.api_key_env:
         read_key(config)
         return
     if "api_key" in config.parameters:  # from code: a configuration must not hold a key
         return
-    missing = litellm.validate_environment(config.model)["missing_keys"]
+    missing = import_litellm().validate_environment(config.model)["missing_keys"]
     # A cloud has several variables for its credentials. Not all are needed, and some have other sources.
     if len(missing) == 1 and missing[0].endswith("_API_KEY"):
         raise ConfigError(
@@ -97,21 +94,21 @@ def check_provider(config: ModelConfig) -> None:
         )
 
 
-def check_providers(models: Iterable[ModelConfig]) -> None:
-    """Raise ConfigError with the problems of all these models, as `check_provider` finds them."""
+def check_providers(models: Iterable[ModelConfig]) -> dict[str, list[str]]:
+    """Return the hosts that these models are asked at, each with their names.
+
+    Raises ConfigError with the problems of all these models, as `check_provider` finds them.
+    """
     problems: list[str] = []
-    for config in models:
+    listed = list(models)
+    for config in listed:
         try:
             check_provider(config)
         except ConfigError as error:
             problems += error.problems
     if problems:
         raise ConfigError(list(dict.fromkeys(problems)))
-
-
-def is_local(model: str) -> bool:
-    """Return whether a model runs in this process, without key or network."""
-    return model.startswith((EMBEDDED, SCRIPTED))
+    return hosts_of(listed)
 
 
 def gives_logprobs(config: ModelConfig) -> bool:

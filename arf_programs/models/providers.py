@@ -23,6 +23,10 @@ CACHE_MARKS: Final = "cache_control_injection_points"
 CACHE_WRITE: Final = 1.25
 """The price of a token that is written to the cache, as a multiple of the plain price; Anthropic's, for 5 minutes."""
 
+EMBEDDED: Final = "embedded/"
+SCRIPTED: Final = "scripted/"
+"""Prefixes of the models that run in this process."""
+
 _PROVIDERS_WITH_MARKS: Final = ("anthropic", "azure_ai", "bedrock", "databricks", "openrouter", "vertex_ai")
 _OWN_PRICES: Final = "LITELLM_LOCAL_MODEL_COST_MAP"
 _NAME_ALONE: Final = {"litellm_provider", "mode"}  # what `declare_name` writes into LiteLLM's table
@@ -37,6 +41,8 @@ def import_litellm() -> ModuleType:
     if before is None:
         del os.environ[_OWN_PRICES]
     litellm.suppress_debug_info = True
+    # It would fetch a tokenizer from the hub to count the tokens of an answer without a usage.
+    litellm.disable_hf_tokenizer_download = True
     for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
         logging.getLogger(name).setLevel(logging.ERROR)
     module: ModuleType = litellm
@@ -54,6 +60,11 @@ def register_providers() -> None:
         if provider not in present:
             litellm.custom_provider_map.append({"provider": provider, "custom_handler": handler()})
     litellm.utils.custom_llm_setup()
+
+
+def is_local(model: str) -> bool:
+    """Return whether a model runs in this process, without key or network."""
+    return model.startswith((EMBEDDED, SCRIPTED))
 
 
 def declare_name(model: str) -> None:

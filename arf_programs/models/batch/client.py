@@ -30,7 +30,7 @@ class BatchClient:
         litellm = import_litellm()
         self.model = model
         self.api_base = api_base
-        self.name, self.provider, _, _ = litellm.get_llm_provider(model, api_base=api_base)
+        self.name, self.provider, usual_key, _ = litellm.get_llm_provider(model, api_base=api_base, api_key=api_key)
         if self.provider not in PROVIDERS:
             raise ConfigError(
                 f"{model}: batch mode speaks OpenAI's batch API ({', '.join(PROVIDERS)}): leave out `mode: batch`, or "
@@ -39,7 +39,7 @@ class BatchClient:
         self._retries = retries
         self._endpoint: dict[str, Any] = {"custom_llm_provider": self.provider, "api_base": api_base}
         # A private server may take no key, but OpenAI's client does not start without one.
-        self._endpoint["api_key"] = api_key or ("no-key" if api_base and self.provider != "azure" else None)
+        self._endpoint["api_key"] = usual_key or ("no-key" if api_base and self.provider != "azure" else None)
 
     def body_of(self, request: Mapping[str, Any]) -> Body:
         """Return the body of a call."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from arf_programs.config import BatchConfig, ModelConfig
+from arf_programs.models.addresses import api_base_for_batches, key_instead_of_openais
 from arf_programs.models.batch.client import ENDED, BatchClient, failure_of, is_transient
 from arf_programs.models.batch.lines import (
     BatchJournal,
@@ -259,8 +260,8 @@ def batch_senders(models: Iterable[ModelConfig], folder: RunFolder) -> Iterator[
 
 
 def _sender(model: ModelConfig, journal: BatchJournal) -> BatchSender:
-    key = read_key(model) if model.api_key_env else None
-    client = BatchClient(model.model, api_base=model.api_base, api_key=key)
+    key = read_key(model) if model.api_key_env else key_instead_of_openais(model)
+    client = BatchClient(model.model, api_base=api_base_for_batches(model), api_key=key)
     return BatchSender(client, journal, settings=model.batch)
 
 
