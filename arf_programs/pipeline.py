@@ -73,9 +73,7 @@ def _report(run: Run, *manifests: Manifest) -> None:
 
 
 def _check_providers(run: Run, last: str, *, retry_failed: bool) -> dict[str, list[str]]:
-    """Say which hosts will be asked. Raise UserError for models ahead without address, key or acknowledged terms, and
-    for a base that cannot be trained.
-    """
+    """Say which hosts are asked. Raise UserError for models without address, key or terms, and for an unfit base."""
     states = status(run)
     ahead = [stage for stage in _stages_until(last) if retry_failed or states[stage.name].state != "whole"]
     hosts = check_providers(model for stage in ahead for model in stage.asks(run.config))

@@ -200,16 +200,16 @@ def test_the_code_of_a_provider_that_was_registered_needs_no_address(monkeypatch
 
 def test_hosts_are_listed_with_their_models_and_without_passwords():
     models = [
-        ModelConfig(model="hosted_vllm/a", api_base="http://me:secret@10.0.0.1:8000/v1"),
-        ModelConfig(model="hosted_vllm/b", api_base="http://10.0.0.1:8000/v1"),
+        ModelConfig(model="hosted_vllm/a", api_base="http://me:secret@127.0.0.1:8000/v1"),
+        ModelConfig(model="hosted_vllm/b", api_base="http://127.0.0.1:8000/v1"),
         ModelConfig(model="openai/gpt-4o"),
         ModelConfig(model="openai/gpt-4o", temperature=1.0),
         ModelConfig(model="embedded/smollm2-135m"),
     ]
     hosts = hosts_of(models)
-    assert hosts == {"10.0.0.1:8000": ["hosted_vllm/a", "hosted_vllm/b"], OPENAI: ["openai/gpt-4o"]}
+    assert hosts == {"127.0.0.1:8000": ["hosted_vllm/a", "hosted_vllm/b"], OPENAI: ["openai/gpt-4o"]}
     assert describe_hosts(hosts) == (
-        "Hosts that are asked: 10.0.0.1:8000 (hosted_vllm/a, hosted_vllm/b); api.openai.com (openai/gpt-4o)"
+        "Hosts that are asked: 127.0.0.1:8000 (hosted_vllm/a, hosted_vllm/b); api.openai.com (openai/gpt-4o)"
     )
     assert describe_hosts({}) == "Hosts that are asked: none"
 

@@ -11,7 +11,7 @@ import pytest
 
 from arf_programs.config.load import load_config
 from arf_programs.config.models import ROLES, ModelConfig, Role
-from arf_programs.models.lm import build_lm, is_local
+from arf_programs.models import build_lm, is_local
 from arf_programs.models.providers import import_litellm
 from training.settings import TrainSettings
 
