@@ -68,8 +68,8 @@ def _stages_to_retry(run: Run) -> set[str]:
 def _report(run: Run, *manifests: Manifest) -> None:
     for manifest in manifests:
         counts = ", ".join(f"{count} {name}" for name, count in manifest.counts.items())
-        name = f"{manifest.stage}: " if len(manifests) > 1 else ""
-        run.progress.say(f"  {name}{counts}" + (f" ({manifest.seconds:.0f} s)" if manifest.seconds else ""))
+        name, seconds = f"{manifest.stage}: " if len(manifests) > 1 else "", manifest.seconds
+        run.progress.say(f"  {name}{counts}" + (f" ({seconds:.0f} s)" if seconds else ""))
 
 
 def _check_providers(run: Run, last: str, *, retry_failed: bool) -> dict[str, list[str]]:
@@ -95,6 +95,5 @@ def status(run: Run) -> dict[str, StageState]:
         if blocker and state.state == "whole":
             state = StageState("stale", f"{blocker} comes first")
         states[stage.name] = state
-        if state.state != "whole" and not blocker:
-            blocker = stage.name
+        blocker = blocker or (stage.name if state.state != "whole" else "")
     return states
