@@ -1,4 +1,5 @@
 import asyncio
+import math
 
 import dspy
 import pytest
@@ -6,6 +7,7 @@ import scripted_team
 from conftest import stored_calls
 
 from arf_programs.models import scripted
+from arf_programs.models.scripted import ScriptedAnswer
 from arf_programs.programs.calibration import Calibration
 from arf_programs.programs.support import SentenceSupport, support_of
 from signatures.exceptions import ModelError
@@ -140,3 +142,29 @@ def test_the_prompts_hash_follows_instructions_and_demonstrations(lm):
 def test_a_word_counts_as_certain():
     assert support_of(SentenceScore(sentence="x", flagged=True)) == 0.0
     assert support_of(SentenceScore(sentence="x", flagged=False)) == 1.0
+
+
+@pytest.mark.parametrize("text", ["No, the", "**No**", "Not supported", "False", '{"supported":"no'])
+def test_a_cut_at_our_own_limit_is_not_held_against_the_model(call, lm, conversation, text):
+    scripted.register("model", [ScriptedAnswer(error="length", answer=text)])
+    answer = ask(call, support(lm, logprobs=True), conversation)
+    assert answer.score == SentenceScore(sentence=SENTENCE, flagged=True)
+    assert len(scripted.calls("model")) == 1
+
+
+def test_half_a_percent_of_yes_is_no_support(call, lm, conversation):
+    other = {"token": "yes", "logprob": math.log(0.005)}
+    tokens = [{"token": "Not", "logprob": math.log(0.99), "top_logprobs": [other]}]
+    scripted.register("model", [ScriptedAnswer.model_validate({"answer": "Not supported.", "logprobs": tokens})])
+    result = ask(call, support(lm, logprobs=True), conversation)
+    assert result.score == SentenceScore(sentence=SENTENCE, flagged=True)
+    assert result.raw is None
+
+
+def test_what_says_neither_is_asked_again_with_more_room(call, lm, conversation):
+    cut = ScriptedAnswer(error="length", answer="The sentence is")
+    scripted.register("model", [cut, "The sentence is not supported by the conversation."])
+    assert ask(call, support(lm, logprobs=True, retries=1), conversation).score.flagged
+    first, second = (item.params for item in scripted.calls("model"))
+    assert (first["max_tokens"], second["max_tokens"]) == (3, 64)
+    assert first["temperature"] == second["temperature"]

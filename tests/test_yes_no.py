@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from arf_programs.programs.support import read_word, yes_probability
+from arf_programs.programs.one_word import read_word, yes_probability
 
 
 def token(text, probability, *others):
@@ -18,6 +18,50 @@ def token(text, probability, *others):
         ("**Yes**, every part", "yes"),
         ('"no"', "no"),
         ("NO\nbecause", "no"),
+        ("No, the", "no"),
+        ("No the", "no"),
+        ("**No**", "no"),
+        ("**No", "no"),
+        ("n", "no"),
+        ("Y", "yes"),
+        ("False", "no"),
+        ("true.", "yes"),
+        ("Not supported.", "no"),
+        ("not fully supported", "no"),
+        ("Unsupported", "no"),
+        ("Supported.", "yes"),
+        ("fully supported", "yes"),
+        ("Partially supported", "no"),
+        ("It is not supported", "no"),
+        ("It isn’t supported.", "no"),
+        ("This is supported by turn 3", "yes"),
+        ("The conversation does not support this.", "no"),
+        ("The conversation supports everything, but not in these words.", "yes"),
+        ("The sentence is not contradicted", "yes"),
+        ("The sentence is wrong", "no"),
+        ("No errors.", "yes"),
+        ("No evidence supports this", "no"),
+        ("Nothing supports it", "no"),
+        ("Answer: no", "no"),
+        ("Answer: **Yes**", "yes"),
+        ("The answer is no.", "no"),
+        ("My final answer: 'no'", "no"),
+        ('{"supported": "no"}', "no"),
+        ('{"supported": false}', "no"),
+        ('{"supported":"no', "no"),
+        ('```json\n{"answer": true}\n```', "yes"),
+        ("[[ ## supported ## ]]\nno", "no"),
+        ("<think>yes?</think>\n no", "no"),
+        ("“No”", "no"),
+        ("Ｎｏ", "no"),
+        ("\ufeff\nyes", "yes"),
+        ("Yes and no", None),
+        ("yes/no", None),
+        ("Not", None),
+        ("The", None),
+        ("Maybe", None),
+        ('{"a": true, "b": false}', None),
+        ("[" * 5000, None),
         ("not", None),
         ("nothing", None),
         ("The sentence", None),
@@ -37,7 +81,13 @@ def test_the_word_is_read_through_what_stands_around_it(text, word):
         ([token("y", 0.5, ("n", 0.5))], 0.5),  # beginnings of the words
         ([token("**", 0.9, ("yes", 0.1)), token("No", 0.8, ("Yes", 0.2))], 0.2),  # the answer begins behind it
         ([token("▁yes", 0.5, ("Ġno", 0.5))], 0.5),
-        ([token("The", 0.9, ("yes", 0.03), ("no", 0.01))], 0.75),
+        ([token("The", 0.9, ("yes", 0.03), ("no", 0.01))], None),  # it does not answer with them
+        ([token("Not", 0.99, ("yes", 0.005)), token(" supported", 0.9)], None),
+        ([token("Answer", 0.9), token(":", 1.0), token(" no", 0.9, ("yes", 0.1))], 0.1),
+        ([token('{"', 1.0), token("supported", 1.0), token('":"', 1.0), token("yes", 0.8, ("no", 0.2))], 0.8),
+        ([token("There", 0.9), token(" is", 0.9), token(" no", 0.9)], None),
+        ([{"token": "no", "logprob": "x", "top_logprobs": []}], None),
+        ([{"token": "no", "logprob": 1e9, "top_logprobs": None}], 0.0),
         ([token("yes", 1.0)], 1.0),
         ([token("not", 0.9, ("yesterday", 0.1))], None),  # other words
         ([], None),

@@ -55,7 +55,13 @@ RETRIES = 2
 
 
 async def ask(
-    predict: dspy.Predict, *, retries: int, sample: int = 0, may_be_cut: bool = False, **inputs: Any
+    predict: dspy.Predict,
+    *,
+    retries: int,
+    sample: int = 0,
+    may_be_cut: bool = False,
+    config: Mapping[str, Any] | None = None,
+    **inputs: Any,
 ) -> dspy.Prediction:
     """Call `predict` with `inputs`, and ask again, up to `retries` times, while the answer is malformed.
 
@@ -64,7 +70,7 @@ async def ask(
 
     `sample` 0 is the answer under the model's own settings. Each other number is one of several sampled answers to the
     same question. Samples and further tries have a temperature of at least 0.7, since a greedy model would repeat
-    itself, and each is an entry of its own in the call store. Raises ModelError when no answer can be parsed.
+    itself, and each is an entry of its own in the call store. `config` overrides parameters of `predict`. Raises ModelError when no answer can be parsed.
     """
     lm = predict.lm or dspy.settings.lm
     asked = _defused(inputs)
@@ -73,11 +79,11 @@ async def ask(
     last = LastAnswer()
     with _context_of(lm) as context:
         for attempt in range(retries + 1):
-            config = _sampling(lm, sample * _TRIES + attempt)
+            settings = {**(config or {}), **_sampling(lm, sample * _TRIES + attempt)}
             for anew in (False, True):
                 try:
                     with within(answer=last, anew=anew):
-                        answer = await predict.acall(config=config, demos=demos, **asked)
+                        answer = await predict.acall(config=settings, demos=demos, **asked)
                     return _finished(answer, last, may_be_cut=may_be_cut)
                 except (AdapterParseError, _UnfinishedError) as error:
                     problem = error

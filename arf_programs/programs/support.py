@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import dspy
 from dspy.utils.exceptions import AdapterParseError
@@ -12,58 +11,13 @@ from dspy.utils.exceptions import AdapterParseError
 from arf_programs.corpus import LabeledExample
 from arf_programs.programs.asking import RETRIES, ask
 from arf_programs.programs.calibration import Calibration, fit_calibration
+from arf_programs.programs.one_word import read_word, yes_probability
 from arf_programs.programs.program import Program
 from arf_programs.runs import digest
 from arf_programs.text import group_by_sentence, split_sentences
-from signatures.exceptions import DataError
+from signatures.exceptions import DataError, ModelError
 from signatures.records import Conversation, Record, SentenceScore
-from signatures.support_sentence import SupportSentence, Word
-
-_AROUND: Final = " \t\r\n\"'`*_.,:;!?()[]{}#->“”‘’Ġ▁Ċ"
-"""Characters that may stand around the word: space, quotes, Markdown, and the signs of tokenizers for a space."""
-
-
-def read_word(text: str) -> Word | None:
-    """Return the first word of an answer if it is yes or no, else None."""
-    first = text.strip(_AROUND).split(maxsplit=1)
-    word = first[0].strip(_AROUND).lower() if first else ""
-    return "yes" if word == "yes" else "no" if word == "no" else None
-
-
-def yes_probability(logprobs: Any) -> float | None:
-    """Return the probability of "yes" against "no", 0 to 1, at the token where the answer begins.
-
-    It is p = mass(yes) / (mass(yes) + mass(no)). A token counts for a word if the word begins with it, in upper or
-    lower case, without the characters of `_AROUND`. Tokens of such characters alone come before the answer. `logprobs`
-    are the log-probabilities of a choice as OpenAI gives them: `content`, a list of tokens with `top_logprobs`, as an
-    object or as a mapping. Returns None if there is no mass for either word.
-    """
-    for position in _get(logprobs, "content") or ():
-        if _bare(position):
-            mass = _masses([position, *(_get(position, "top_logprobs") or ())])
-            both = mass["yes"] + mass["no"]
-            return mass["yes"] / both if both > 0 else None
-    return None
-
-
-def _masses(tokens: Iterable[Any]) -> dict[Word, float]:
-    """Return for each word the summed probability of the tokens that begin it. Each token counts once."""
-    once = {str(_get(token, "token")): float(_get(token, "logprob")) for token in tokens}
-    mass: dict[Word, float] = {"yes": 0.0, "no": 0.0}
-    for text, logprob in once.items():
-        begun = text.strip(_AROUND).lower()
-        for word in mass:
-            if begun and word.startswith(begun):
-                mass[word] += math.exp(logprob)
-    return mass
-
-
-def _bare(token: Any) -> str:
-    return str(_get(token, "token")).strip(_AROUND)
-
-
-def _get(value: Any, name: str) -> Any:
-    return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
+from signatures.support_sentence import SupportSentence
 
 
 class SupportAdapter(dspy.Adapter):  # type: ignore[name-defined, unused-ignore]
@@ -139,6 +93,7 @@ NEUTRAL = 0.5
 
 _TOP = 20  # OpenAI's limit
 _TOKENS = 3  # the word, and a quotation mark before it
+_MORE_TOKENS = 64  # where the first tokens say neither yes nor no
 
 
 class SentenceSupport(Program):
@@ -206,14 +161,23 @@ class SentenceSupport(Program):
         return share, "no" if share >= NEUTRAL else "yes"
 
     async def _ask(self, conversation: Conversation, sentence: str, sample: int = 0) -> dspy.Prediction:
+        """Ask once, and again with more room for the answer where the first tokens say neither yes nor no.
+
+        An answer that is cut off counts if it says yes or no: the limit is ours.
+        """
+        inputs: dict[str, Any] = {"conversation": conversation.as_numbered_text(), "sentence": sentence}
         with dspy.context(adapter=SupportAdapter()):
-            return await ask(
-                self.ask_support,
-                retries=self.retries,
-                sample=sample,
-                conversation=conversation.as_numbered_text(),
-                sentence=sentence,
-            )
+            if not self.logprobs:
+                return await ask(self.ask_support, retries=self.retries, sample=sample, may_be_cut=True, **inputs)
+            try:
+                return await ask(self.ask_support, retries=0, sample=sample, may_be_cut=True, **inputs)
+            except ModelError:
+                if not self.retries:
+                    raise
+            limit = self.ask_support.lm.kwargs.get("max_tokens") or _MORE_TOKENS
+            room = {"max_tokens": max(_TOKENS, min(_MORE_TOKENS, limit))}
+            retries = self.retries - 1
+            return await ask(self.ask_support, retries=retries, sample=sample, may_be_cut=True, config=room, **inputs)
 
 
 def support_of(score: SentenceScore) -> float:
