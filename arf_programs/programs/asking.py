@@ -70,7 +70,8 @@ async def ask(
 
     `sample` 0 is the answer under the model's own settings. Each other number is one of several sampled answers to the
     same question. Samples and further tries have a temperature of at least 0.7, since a greedy model would repeat
-    itself, and each is an entry of its own in the call store. `config` overrides parameters of `predict`. Raises ModelError when no answer can be parsed.
+    itself, and each is an entry of its own in the call store.
+    `config` overrides parameters of `predict`. Raises ModelError when no answer can be parsed.
     """
     lm = predict.lm or dspy.settings.lm
     asked = _defused(inputs)
