@@ -7,6 +7,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from signatures.showing import show_turn
+
 Severity = Literal["minor", "major", "critical"]
 ErrorSource = Literal["lm", "check", "human", "planted"]
 Preference = Literal["a", "b", "tie"]
@@ -36,11 +38,16 @@ class Conversation(Record):
 
     def as_text(self) -> str:
         """Write the turns as `Speaker: text` lines. Students are trained and served with this form."""
-        return "\n".join(f"{turn.speaker}: {turn.text}" for turn in self.turns)
+        return "\n".join(self.show_turn(n) for n in range(1, len(self.turns) + 1))
 
     def as_numbered_text(self) -> str:
         """Write the turns as `[n] Speaker: text` lines, for questions whose answer cites turns."""
-        return "\n".join(f"[{n}] {turn.speaker}: {turn.text}" for n, turn in enumerate(self.turns, start=1))
+        return "\n".join(f"[{n}] {self.show_turn(n)}" for n in range(1, len(self.turns) + 1))
+
+    def show_turn(self, number: int) -> str:
+        """Write one turn as `Speaker: text`. No line of its text passes for a turn or a field of a prompt."""
+        turn = self.turns[number - 1]
+        return show_turn(turn.speaker, turn.text, [other.speaker for other in self.turns])
 
 
 class Summary(Record):

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from arf_programs.corpus import clean_text
 from arf_programs.models import CallContext, LastAnswer, calling, current_context, within
 from signatures.exceptions import ArfError, ModelError
+from signatures.showing import hide_marks, show_text
 
 _FEATURES = 2**14
 
@@ -136,8 +137,14 @@ def _reason(problem: Exception | None, last: LastAnswer) -> str:
 
 
 def _defused(inputs: dict[str, Any]) -> dict[str, Any]:
-    """Return the inputs without DSPy's field marks (`[[ ## name ## ]]`), so no text passes for a field."""
-    return {name: value.replace("[[ ##", "[ ##") if isinstance(value, str) else value for name, value in inputs.items()}
+    """Return the inputs as they are shown, so no text passes for a field, and no summary for a turn."""
+    return {
+        name: (show_text if name in _SUMMARIES else hide_marks)(value) if isinstance(value, str) else value
+        for name, value in inputs.items()
+    }
+
+
+_SUMMARIES = frozenset(("summary", "first_summary", "second_summary", "sentence"))
 
 
 def _cleaned(value: Any) -> Any:

@@ -42,8 +42,7 @@ _QUESTIONS: Final = {
 
 def turns_text(conversation: Conversation, turns: Iterable[int]) -> str:
     """Return these turns (numbered from 1) as lines `[n] Speaker: text`, in order."""
-    shown = ((turn, conversation.turns[turn - 1]) for turn in sorted(set(turns)))
-    return "\n".join(f"[{number}] {turn.speaker}: {turn.text}" for number, turn in shown)
+    return "\n".join(f"[{number}] {conversation.show_turn(number)}" for number in sorted(set(turns)))
 
 
 def turns_for_sentence(material: Material, place: int, notes: Sequence[ErrorNote]) -> tuple[int, ...]:

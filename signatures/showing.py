@@ -1,0 +1,49 @@
+"""How texts of customers are shown in prompts: nothing in them passes for a field, a turn or a heading."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+_MARK = re.compile(r"\[{2,}(?=\s*#)")
+_LINE = re.compile("(?<=[\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029])[^\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029]+")
+_NUMBER = re.compile(r"\s*\[\s*\d+\s*\]")
+_TURN = re.compile(r"\s*\[\s*\d+\s*\][^:\n]{1,60}:")
+_HEADING = re.compile(
+    r"\s*(?:Conversation:|Sentence of the summary:|Write the summary of this conversation\.|"
+    r"Does the conversation support)",
+    re.IGNORECASE,
+)
+
+
+def show_text(text: str) -> str:
+    """Write a text so that it opens no field: `[[ ##` becomes `[ ##`, and a line like a numbered turn gets "> "."""
+    return _LINE.sub(lambda line: _quoted(line.group(), _TURN), f"\n{hide_marks(text)}")[1:]
+
+
+def hide_marks(text: str) -> str:
+    """Write `[[ ##`, which opens a field, as `[ ##`."""
+    return _MARK.sub("[", text)
+
+
+def show_turn(speaker: str, text: str, speakers: Iterable[str]) -> str:
+    """Write a turn as `Speaker: text`. A later line that looks like a turn or a heading of the prompt gets "> "."""
+    name = hide_marks(" ".join(speaker.split()) if len(speaker.splitlines()) > 1 else speaker)
+    shown = hide_marks(text)
+    if len(shown.splitlines()) > 1:
+        names = "|".join(re.escape(_plain(other)) for other in sorted(set(speakers)))
+        starts = re.compile(rf"\s*(?:{names})\s*:", re.IGNORECASE)
+        shown = _LINE.sub(lambda line: _quoted(line.group(), _NUMBER, _HEADING, starts), shown)
+    return f"{name}: {shown}"
+
+
+def _quoted(line: str, *patterns: re.Pattern[str]) -> str:
+    return f"> {line}" if any(pattern.match(_plain(line)) for pattern in patterns) else line
+
+
+def _plain(text: str) -> str:
+    """Return the text as it looks: full-width characters made plain, invisible ones left out."""
+    if text.isascii():
+        return text
+    return "".join(char for char in unicodedata.normalize("NFKC", text) if unicodedata.category(char) != "Cf")
