@@ -275,7 +275,7 @@ def test_a_server_that_refuses_a_call_is_asked_again_after_the_pause_it_names(
     if form == "date":
         monkeypatch.setattr(ModelServer, "error", name_date)
     assert served(tmp_path, Faults(rate_429=0.5, retry_after=300.0))[0] == 0
-    assert clock.slept and all(297 <= pause <= 330 for pause in clock.slept)
+    assert max(clock.slept) >= 297 and max(clock.slept) <= 330, "a call that comes meanwhile waits for the rest"
 
 
 def test_a_server_that_names_a_pause_beyond_all_patience_ends_the_run(tmp_path: Path, clock: VirtualClock):

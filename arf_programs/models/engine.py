@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import Token
 from dataclasses import replace
-from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import Any, Final, TypeVar
 
@@ -33,6 +31,7 @@ from arf_programs.models.dspy_internals import TRUNCATION_LOGGER, TRUNCATION_MES
 from arf_programs.models.pacing import Pace
 from arf_programs.models.providers import CACHE_MARKS, CACHE_WRITE, import_litellm, listed_price
 from arf_programs.models.store import SECRETS, Body, Question, original_schema, request_key
+from arf_programs.models.waits import asked_pause
 
 Result = TypeVar("Result")
 _SEEDS: Final = 2**31
@@ -316,23 +315,9 @@ def _without_litellms_logging() -> Iterator[None]:
 def canonical_error(error: Exception, model: str) -> Exception:
     """Turn LiteLLM's error into one of lm15's. Pacing looks at those, and DSPy turns them into its own."""
     canonical: Exception = to_lm15_error(error, model=model, provider=_provider_of(model))
-    if isinstance(canonical, LM15Error) and canonical.retry_after is None:
-        # LiteLLM keeps the headers of a refusal where DSPy does not look.
-        canonical.retry_after = _retry_after(getattr(error, "litellm_response_headers", None) or {})
+    if isinstance(canonical, LM15Error):
+        canonical.retry_after = asked_pause(error)  # LiteLLM keeps the headers where DSPy does not look
     return canonical
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds that the endpoint asks to wait; None if it does not say."""
-    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        try:
-            return max(0.0, float(headers[name]) * unit)
-        except (KeyError, TypeError, ValueError):
-            continue
-    try:  # HTTP allows a date, too (RFC 9110, section 10.2.3)
-        return max(0.0, parsedate_to_datetime(headers["retry-after"]).timestamp() - time.time())
-    except (KeyError, TypeError, ValueError):
-        return None
 
 
 def endpoint_name(model: str, api_base: str | None) -> str:

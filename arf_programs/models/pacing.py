@@ -122,6 +122,7 @@ class Endpoint:
         self._quota = Quota()
         self._failing = 0.0  # share of recent calls that failed
         self._answers = 0
+        self._paused_until = 0.0  # the endpoint has asked for it
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     async def call(
@@ -183,16 +184,18 @@ class Endpoint:
         """Return whether the endpoint refuses every call for its rate, and not only this one.
 
         So it is when most recent calls failed, or when it has answered no call since its answer number `since`.
-        Raises EndpointError if the endpoint asks for a pause that is too long.
+        The pause that the endpoint then asks for holds for all calls. Raises EndpointError if it is too long.
         """
-        if not isinstance(error, RateLimitError) or (self._failing <= _TROUBLED and self._answers > since):
+        if self._failing <= _TROUBLED and self._answers > since:
             return False
-        if (seconds := _retry_after(error)) > _PATIENCE:
+        seconds = _retry_after(error) if _is_transient(error) else 0.0
+        if seconds > _PATIENCE:
             raise EndpointError(
                 f"{self._name} refuses all calls for {seconds:.0f} seconds: run the same command again then; what was "
                 "answered is kept."
             ) from error
-        return True
+        self._paused_until = max(self._paused_until, time.monotonic() + seconds)
+        return isinstance(error, RateLimitError)
 
     def _delay(self, error: LM15Error, attempt: int) -> float:
         if self._failing > _TROUBLED:
@@ -237,6 +240,8 @@ class Endpoint:
                 )
             if (pause := self._breaker.wait(time.monotonic())) <= 0:
                 break
+            await asyncio.sleep(pause)
+        while (pause := self._paused_until - time.monotonic()) > 0:
             await asyncio.sleep(pause)
         while (pause := self._quota.take(tokens, time.monotonic())) > 0:
             await asyncio.sleep(pause)

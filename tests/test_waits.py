@@ -1,0 +1,141 @@
+"""The pause that an endpoint asks for, as it arrives through LiteLLM's exceptions."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from datetime import UTC, datetime
+from email.utils import formatdate
+from typing import Any
+
+import pytest
+from aiohttp import web
+from conftest import write_corpus
+from typer.testing import CliRunner
+
+from arf_programs.cli.app import app
+from arf_programs.models.engine import canonical_error
+from arf_programs.models.providers import import_litellm
+
+PROVIDERS = (
+    "hosted_vllm", "openai", "groq", "deepseek", "mistral", "openrouter", "together_ai", "anthropic", "gemini", "azure",
+)  # fmt: skip
+AHEAD = 3600  # the server's clock is an hour ahead
+
+
+def iso(seconds: float) -> str:
+    return datetime.fromtimestamp(time.time() + AHEAD + seconds, UTC).isoformat().replace("+00:00", "Z")
+
+
+def refused(headers: dict[str, str], model: str = "hosted_vllm/m", message: str = "slow down") -> float | None:
+    """The pause that is read from the refusal of a server with these headers."""
+
+    async def refuse(request: web.Request) -> web.Response:
+        dated = {"Date": formatdate(time.time() + AHEAD, usegmt=True), **headers}
+        return web.json_response({"error": {"message": message, "code": 429}}, status=429, headers=dated)
+
+    async def run() -> float | None:
+        server = web.Application()
+        server.router.add_post("/{path:.*}", refuse)
+        runner = web.AppRunner(server, access_log=None)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        given: dict[str, Any] = {"api_version": "2024-10-21"} if model.startswith("azure") else {}
+        try:
+            await import_litellm().acompletion(
+                model=model, messages=[{"role": "user", "content": "hi"}], api_key="sk-1", max_retries=0, num_retries=0,
+                api_base=f"http://127.0.0.1:{runner.addresses[0][1]}/v1", **given,
+            )  # fmt: skip
+        except Exception as error:
+            seconds: float | None = canonical_error(error, model).retry_after  # type: ignore[attr-defined]
+            return seconds
+        finally:
+            await runner.cleanup()
+        raise AssertionError("it was not refused")
+
+    return asyncio.run(run())
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_refusal_of_every_provider_says_its_pause(provider):
+    assert refused({"Retry-After": "7"}, f"{provider}/m") == 7
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after-ms": "300"}, 0.3),
+        ({"retry-after-ms": "300", "Retry-After": "1"}, 0.3),
+        ({"Retry-After": "0.5"}, 0.5),
+        ({"Retry-After": "1000000000"}, 1e9),
+        ({"Retry-After": "-5"}, None),
+        ({"Retry-After": "nan"}, None),
+        ({"Retry-After": "soon"}, None),
+        ({"x-ratelimit-reset-requests": "1s"}, 1),
+        ({"x-ratelimit-reset-requests": "20ms", "x-ratelimit-reset-tokens": "6m0s"}, 360),
+        ({"x-ratelimit-reset-requests": "2s", "x-ratelimit-remaining-requests": "0",
+          "x-ratelimit-reset-tokens": "6m0s", "x-ratelimit-remaining-tokens": "900"}, 2),
+        ({}, None),
+    ],
+)  # fmt: skip
+def test_every_form_of_a_pause_is_read(headers, seconds):
+    assert refused(headers) == (None if seconds is None else pytest.approx(seconds))
+
+
+def test_dates_are_those_of_the_servers_clock():
+    date = formatdate(time.time() + AHEAD + 30, usegmt=True)
+    assert refused({"Retry-After": date}) == pytest.approx(30, abs=2)
+    assert refused({"Retry-After": formatdate(time.time() + AHEAD - 30, usegmt=True)}) is None
+    assert refused({"anthropic-ratelimit-tokens-reset": iso(30)}, "anthropic/m") == pytest.approx(30, abs=2)
+    assert refused({"anthropic-ratelimit-tokens-reset": iso(-30)}, "anthropic/m") is None
+
+
+def test_a_pause_in_the_text_of_a_refusal_is_read():
+    assert refused({}, message="Rate limit reached. Please try again in 1m2.5s.") == pytest.approx(62.5)
+
+
+def test_no_call_is_sent_while_the_endpoint_has_asked_for_a_pause(tmp_path):
+    """One call at a time: the other row does not take the place of the one that waits."""
+    import threading
+
+    times: list[float] = []
+    ready = threading.Event()
+    place: list[str] = []
+    loop = asyncio.new_event_loop()
+
+    async def complete(request: web.Request) -> web.Response:
+        times.append(time.monotonic())
+        if len(times) == 1:
+            return web.json_response({"error": {"message": "no"}}, status=429, headers={"retry-after-ms": "600"})
+        message = {"role": "assistant", "content": json.dumps({"summary": "The kettle broke."})}
+        return web.json_response({"choices": [{"index": 0, "finish_reason": "stop", "message": message}]})
+
+    async def start() -> None:
+        server = web.Application()
+        server.router.add_post("/{path:.*}", complete)
+        runner = web.AppRunner(server, access_log=None)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        place.append(f"http://127.0.0.1:{runner.addresses[0][1]}/v1")
+        ready.set()
+
+    def serve() -> None:
+        loop.run_until_complete(start())
+        loop.run_forever()
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    assert ready.wait(10)
+    write_corpus(tmp_path / "conversations.jsonl", 2)
+    (tmp_path / "arf.yaml").write_text(
+        f"run_dir: {tmp_path / 'run'}\ncorpus: {{path: conversations.jsonl}}\n"
+        f"models: {{teacher: {{model: hosted_vllm/m, api_base: '{place[0]}', concurrency: 1}}}}\n"
+    )
+    try:
+        result = CliRunner().invoke(app, ["draft", str(tmp_path / "arf.yaml")])
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+    assert result.exit_code == 0, result.output
+    assert times[1] - times[0] >= 0.55
