@@ -72,7 +72,7 @@ def split_cases(
     """Split by groups of near-duplicate conversations, ordered by a hash of seed and ids.
 
     Test is filled first, then dev, each up to its share of the examples and with one group at least. The rest is train.
-    An example that is added moves few others. Raises DataError if there are fewer than three groups.
+    If an example is added, few others change sides. Raises DataError if there are fewer than three groups.
     """
     numbers = group_duplicates([example.conversation for example in examples], threshold=near_duplicate)
     groups: defaultdict[int, list[Case]] = defaultdict(list)

@@ -1,4 +1,4 @@
-"""The story of `arf compile`: split, score the program as it is, optimise it, score it again, decide, save."""
+"""The steps of `arf compile`: split, score the program as it is, optimise it, score it again, decide, save."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One compilation at work: the scores of a side, the optimizer within its budget, and the fitted decision."""
+"""One compilation: it scores programs, runs the optimizer within the budget, and fits the analyst's threshold."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _SECONDS_BETWEEN_LINES = 10.0
 
 @dataclass
 class Job:
-    """One compilation at work."""
+    """One compilation."""
 
     run: Run
     prepared: Prepared
@@ -50,11 +50,11 @@ class Job:
 
     @property
     def nearest(self) -> int | None:
-        """How many of the program's demonstrations each call is shown; None for all of them."""
+        """How many of the program's demonstrations each prompt has; None for all of them."""
         return self.run.config.compile.optimizers.knn_fewshot.k if self.optimizer == "knn_fewshot" else None
 
     def loaded(self, state: ProgramState) -> dspy.Module:
-        """The program as it will be loaded: what is scored is what is saved."""
+        """Load the state as a run will load it, so that the saved program is the one that is scored."""
         program = self.prepared.uncompiled()
         apply_state(program, state, self.nearest)
         refuse_leaks(program, self.prepared.cases)
@@ -80,7 +80,7 @@ class Job:
         return scored
 
     def optimize(self) -> tuple[ProgramState, str]:
-        """The best state, and how the optimizer ended. Calls are kept back to score that state."""
+        """Return the best state, and how the optimizer ended. Enough calls are kept back to score that state."""
         prepared, say = self.prepared, self.run.progress.say
         self.budget.limit = self._limit_of_optimizer()
         recorder = Recorder()
@@ -101,7 +101,7 @@ class Job:
             self.budget.limit = self._limit
 
     def calibrated(self, program: dspy.Module) -> Calibration | None:
-        """Fit the decision of a sentencewise analyser on train, and let the program use it; None where it cannot be."""
+        """Fit the threshold of a sentencewise analyst on train, and let the program use it; None without scores."""
         support = self._support_to_calibrate(program)
         if support is None:
             return None
@@ -119,7 +119,7 @@ class Job:
         return calibration
 
     def _report(self, scored: int) -> None:
-        """Print a line every ten seconds. How much an optimizer will ask in all cannot be known before."""
+        """Print a line every ten seconds. Nobody knows beforehand how many calls an optimizer will make."""
         if time.monotonic() - self._last_line >= _SECONDS_BETWEEN_LINES:
             self._last_line = time.monotonic()
             self.run.progress.say(f"  {self.optimizer}: {scored} answers scored, {self.budget.sent} calls sent")
@@ -144,7 +144,7 @@ class Job:
         return samples * sum(len(split_sentences(example.summary)) for example in self.prepared.train)
 
     def _support_to_calibrate(self, program: dspy.Module) -> SentenceSupport | None:
-        """The support question of an analyser, if its answers come with scores."""
+        """The support question of an analyst, if its answers come with scores."""
         if self.prepared.target.name != "analyze":
             return None
         supports: list[SentenceSupport] = [part for _, part in program.named_sub_modules(SentenceSupport)]

@@ -48,7 +48,7 @@ def optimize(name: OptimizerName, student: dspy.Module, inputs: OptimizerInputs)
 @contextlib.contextmanager
 def output_to_log(console: Console) -> Iterator[None]:
     """Send prints and progress bars to a log that `-v` shows. `console` writes on as before."""
-    console.file = console.file  # binds the stream itself: a console looks for the redirected one otherwise
+    console.file = console.file  # a console that has no stream of its own would write to the redirected one
     lines = _LogLines()
     with contextlib.redirect_stdout(lines), contextlib.redirect_stderr(lines):
         yield
@@ -129,7 +129,8 @@ def _knn_fewshot(student: dspy.Module, given: OptimizerInputs) -> dspy.Module:
         max_labeled_demos=settings.k,
     )
     compiled = optimizer.compile(student)
-    # DSPy makes a function here, which cannot be saved. Its pool can, and each call takes the nearest by dspy.KNN.
+    # DSPy replaces `forward` by a function, which cannot be saved. All examples are saved instead, and each call takes
+    # the nearest of them by dspy.KNN.
     for predictor in compiled.predictors():
         predictor.demos = list(optimizer.KNN.trainset)
     return compiled

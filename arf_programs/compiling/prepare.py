@@ -1,4 +1,4 @@
-"""What is prepared before any call: the target, the labelled set by side, and the prompts as a model would see them."""
+"""The preparation before any call: the target, the labelled set by side, and the prompts as a model would see them."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def prepare(run: Run, name: TargetName) -> Prepared:
 
 
 def refuse_leaks(program: dspy.Module, cases: Cases) -> None:
-    """Raise DataError if a demonstration shows a conversation of dev or test. Parts that only assist count, too."""
+    """Raise DataError if a demonstration shows a conversation of dev or test. Assisting programs are checked too."""
     hidden = {
         text
         for case in (*cases.dev, *cases.test)

@@ -25,7 +25,7 @@ FAILED = "failed"
 
 @dataclass(frozen=True)
 class Scored:
-    """What a program scored, an outcome for each case in order. None stands for a case that the budget left out."""
+    """A program's outcome for each case, in order. None stands for a case that was not asked for lack of budget."""
 
     outcomes: tuple[Outcome | None, ...]
 
@@ -38,7 +38,7 @@ class Scored:
 async def score_cases(
     target: Target, program: dspy.Module, cases: Sequence[Case], *, label: str, concurrency: int, progress: Progress
 ) -> Scored:
-    """Put every case to the program. Raises ModelError or StageError if nothing can be scored."""
+    """Give every case to the program. Raises ModelError or StageError if nothing can be scored."""
 
     async def score(item: tuple[int, Case]) -> Outcome | None:
         try:
@@ -97,7 +97,7 @@ def _group_means(scores: Sequence[tuple[Case, float]]) -> dict[str, float]:
 
 
 def _measures(outcomes: Sequence[Outcome]) -> dict[str, float | None]:
-    """Figures of a whole side. Which ones depends on what its outcomes measured."""
+    """Compute the figures of a whole side from what its outcomes measured."""
     rows = [outcome.measured for outcome in outcomes if FAILED not in outcome.measured]
     if not rows:
         return {}

@@ -36,7 +36,7 @@ class Target:
         build: makes the program, uncompiled and without a model. It may show the given examples as demonstrations.
         wanted: says whether the program can be scored on an example; `what` names such examples in messages.
         fields: gives the values of each example for the fields of the predictors.
-        answer: puts an example to the program and scores the answer.
+        answer: gives an example to the program and scores the answer.
     """
 
     name: TargetName

@@ -26,7 +26,7 @@ _FATAL = (LMAuthError, LMBillingError, LMConfigurationError, EndpointError)
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a program did on a case: a score from 0 to 1, feedback in words, and the answer as people read it.
+    """The result of a program on a case: a score from 0 to 1, feedback in words, and the answer as people read it.
 
     `measured` holds values by name from which figures of a whole side are computed (a flag, a rating).
     """
@@ -38,13 +38,13 @@ class Outcome:
 
 
 class Answers(Protocol):
-    """Puts a case to a program and scores the answer. Raises ModelError when no answer can be used."""
+    """Gives a case to a program and scores the answer. Raises ModelError when no answer can be used."""
 
     async def __call__(self, program: dspy.Module, labeled: LabeledExample) -> Outcome: ...
 
 
 class Hopeless(BaseException):
-    """The account, the set-up or the endpoint fails. An optimizer takes an `Exception` for that of one example."""
+    """The account, the set-up or the endpoint fails. Optimizers would treat an `Exception` as one failed example."""
 
 
 class Recorder:
@@ -87,7 +87,7 @@ class Recorder:
 
 
 class Evaluator:
-    """What all copies of a Task share: how cases are answered, what they scored, and whether work is to stop."""
+    """Shared by all copies of a Task: answers and scores cases, records the scores, and stops the work."""
 
     def __init__(
         self, answer: Answers, recorder: Recorder, calls: SharedCalls, report: Callable[[int], None] = lambda _: None
@@ -104,7 +104,7 @@ class Evaluator:
     def evaluate(self, program: dspy.Module, case: Case) -> Outcome:
         """Answer a case, and record its score: 0 for an answer that cannot be used, which is raised as ModelError.
 
-        Raises Hopeless after `stop`, and where every further call would fail in the same manner.
+        Raises Hopeless after `stop`, and if every further call would fail for the same reason.
         """
         with self._idle:
             if self._stopped:
@@ -151,7 +151,7 @@ class Task(dspy.Module):
         return dspy.Prediction(score=outcome.score, feedback=outcome.feedback, **outcome.shown)
 
     def _own_steps(self, trace: list[Any]) -> list[Any]:
-        """The steps of the predictors that are compiled, with plain answers: what is shown later is what is saved."""
+        """The steps of the predictors that are compiled, with answers in the plain form in which they are saved."""
         own = {id(predictor) for predictor in self.predictors()}
         return [
             (predictor, _copied(inputs), dspy.Prediction(**_copied(outputs)))
@@ -161,10 +161,10 @@ class Task(dspy.Module):
 
 
 def _copied(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values in JSON's types, none of them shared.
+    """Copy the values as JSON types, so that no two of them are the same object.
 
-    DSPy hashes pickles of them. A pickle depends on which values are shared, and a stored answer shares other strings
-    than a new one.
+    DSPy hashes pickles of them. The pickle of a stored answer would differ from that of a new one, because they share
+    different strings.
     """
     copied: dict[str, Any] = json.loads(json.dumps({key: to_jsonable_python(value) for key, value in values.items()}))
     return copied

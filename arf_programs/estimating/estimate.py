@@ -1,4 +1,4 @@
-"""From calls about sampled rows to an estimate of a run."""
+"""Computes the estimate of a run from the calls about sampled rows."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def _scaled(values: Sequence[float], rows: int, sign: int) -> float:
 
 
 def _by_history(sample: _Figures, past: PastCalls, rows: float) -> _Figures:
-    """The figures by what was booked, within the bounds of what the programs can ask at all."""
+    """The figures by the history, within the bounds of the calls that the programs can make."""
     calls = sample.calls
     if past.rows:
         mid = min(max(past.calls / past.rows * rows, calls.low), calls.high)
@@ -151,7 +151,7 @@ def _stored(model: str, asking: Asking) -> float:
 
 
 def _at_allowed_rates(config: ModelConfig, figures: _Figures) -> Range | None:
-    """Seconds that so many calls and tokens take at the configured rates; None without rates, and for a batch."""
+    """Seconds that these calls and tokens take at the configured rates; None without rates, and for a batch."""
     if config.mode == "batch":
         return None
     tokens = total([figures.tokens_in, figures.tokens_out])

@@ -44,7 +44,7 @@ def larger(a: Range, b: Range) -> Range:
 
 
 def total(ranges: Iterable[Range]) -> Range:
-    """The sum, bound by bound. It is wider than that of independent figures, since stages err together."""
+    """The sum, bound by bound. It assumes that the estimates of all stages err in the same direction."""
     items = list(ranges)
     return Range(
         low=sum(item.low for item in items), mid=sum(item.mid for item in items), high=sum(item.high for item in items)
@@ -55,8 +55,8 @@ class Line(Record):
     """What one stage asks of one model.
 
     Attributes:
-        source: `sample` if calls and answers are estimated from rendered prompts alone, `history` if from what earlier
-            runs booked, `done` for a stage that is whole, and free.
+        source: `sample` if calls and answers are estimated from rendered prompts alone, `history` if the ledgers of
+            earlier runs were used, `done` for a stage that is whole and costs nothing.
         usd: None if the price is not known.
         seconds: None if the time is not known.
         at_least: whether `seconds` follow from the allowed rates alone, since no run has timed a call.
@@ -78,7 +78,7 @@ class Line(Record):
 class Estimate(Record):
     """All lines, their sums, and `notes` on how far to trust them.
 
-    `total_usd` is the sum of what has a price; `unpriced` names the models without one. `at_least` is about the time.
+    `total_usd` leaves out the models without a price, which `unpriced` names. `at_least` is about the time.
     """
 
     run_dir: str

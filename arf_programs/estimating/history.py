@@ -1,4 +1,4 @@
-"""What earlier runs booked: calls a row, tokens a call, and seconds a call, by stage and model."""
+"""The history of earlier runs: calls per row, tokens per call, and seconds per call, by stage and model."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from signatures.records import DraftErrors, Revision, Score, Summary
 
 Row = TypeVar("Row", bound=BaseModel)
 
-_LEAST_MARGIN = 0.1  # no history is a promise: another corpus, another day
+_LEAST_MARGIN = 0.1  # another run may differ from the history by more than its statistical error
 ROLE_OF: Final[dict[str, Role]] = {
     "draft": "teacher",
     "taxonomy": "analyst",
@@ -34,7 +34,7 @@ ROLE_OF: Final[dict[str, Role]] = {
 
 @dataclass
 class Tokens:
-    """Tokens a call, as sums, since a ledger may have millions of calls."""
+    """Tokens per call, kept as sums, since a ledger may have millions of calls."""
 
     number: int = 0
     total: int = 0
@@ -47,7 +47,7 @@ class Tokens:
         self.squares += tokens**2
 
     def mean(self) -> Range:
-        """The mean with two standard errors, a tenth of it at least; from 0 to twice the mean for a single call."""
+        """The mean, plus and minus two standard errors or a tenth. For a single call it is from 0 to twice the mean."""
         mean = self.total / self.number
         if self.number < 2 or not mean:
             return around(mean, 1.0)
@@ -57,7 +57,7 @@ class Tokens:
 
 @dataclass
 class PastCalls:
-    """Paid calls of one stage to one model, and the number of rows that they were about: 0 if it is not known."""
+    """Paid calls of one stage to one model, and the number of rows that they were about (0 if it is not known)."""
 
     calls: int = 0
     rows: int = 0
@@ -66,7 +66,7 @@ class PastCalls:
 
     @property
     def margin(self) -> float:
-        """Two standard errors of a Poisson count of one call a row, 2 / sqrt(rows), a tenth at least."""
+        """Two standard errors of a Poisson count of one call per row, 2 / sqrt(rows), but at least a tenth."""
         return max(_LEAST_MARGIN, 2 / math.sqrt(self.rows))
 
 

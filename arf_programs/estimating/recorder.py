@@ -1,4 +1,4 @@
-"""Records the calls of an estimate. The Recorder takes the place of the run's store, and has every answer."""
+"""Records the calls of an estimate. The Recorder replaces the run's store, and has an answer to every call."""
 
 from __future__ import annotations
 
@@ -70,12 +70,12 @@ class Recorder(NoStore):
         return _answer(request, text) if stored is None else stored
 
     def ask(self, scene: Scene, work: Coroutine[Any, Any, Any]) -> tuple[Any, list[Asked]]:
-        """(result, calls) of some work in a scene."""
+        """Do some work in a scene, and return (result, calls)."""
         self.asked, self.scene = [], scene
         return asyncio.run(work), self.asked
 
     def _schema_tokens(self, request: dict[str, Any]) -> float:
-        """At most how many tokens the JSON schema beside a prompt takes. Each question's schema is counted once."""
+        """The largest number of tokens that the JSON schema of a request may take. It is counted once per question."""
         schema, key = request.get("response_format"), (str(request["model"]), self._question.signature)
         if not (isinstance(schema, type) and issubclass(schema, BaseModel)):
             return 0.0
@@ -86,7 +86,7 @@ class Recorder(NoStore):
 
 @contextmanager
 def recording(run: Run) -> Iterator[Recorder]:
-    """Put a Recorder in the place of the store of `run`. Answers that the run has stored are taken from there."""
+    """Replace the store of `run` by a Recorder. Answers that the run has stored are used."""
     question = _Question()
     with tempfile.TemporaryDirectory(prefix="arf-estimate-") as temporary:
         # The store books each answer that it gives. Here it books into a ledger that goes away.

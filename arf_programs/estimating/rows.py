@@ -70,9 +70,10 @@ Scenes = dict[Kind, list[Asked]]
 
 @dataclass
 class Asking:
-    """What a stage asks: about `rows` rows in all, of which `sampled` were tried, and `once` whatever their number.
+    """The calls of a stage: those about each tried row (`sampled`), and those made once whatever the number of rows.
 
-    With `errors_known` the errors are those of the run's own drafts, so no share of clean drafts has to be assumed.
+    `rows` is the number of all rows. With `errors_known` the errors are those of the run's own drafts, so no share of
+    clean drafts has to be assumed.
     """
 
     rows: int

@@ -1,4 +1,4 @@
-"""How far a judge's ratings agree with those of people, and where they depart: by length and by system."""
+"""Agreement between a judge's ratings and those of people, and the judge's bias by length and by system."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class RatedPair(Record):
 
 
 class Bias(Record):
-    """The mean of judge minus human over a group of summaries, in points; above 0 the judge is too kind."""
+    """The mean of judge minus human over a group of summaries, in points. Above 0 the judge rates too high."""
 
     group: str
     judge: float
@@ -41,7 +41,7 @@ class Bias(Record):
 
 
 class JudgeCalibration(Record):
-    """How far a judge can stand for people.
+    """How well a judge's ratings agree with those of people.
 
     `model` and `prompt` name the judge. `length_bias` is Spearman's correlation of (judge - human) with the number of
     words: above 0, the judge rates long summaries higher than people do. `by_length` has thirds of the summaries by

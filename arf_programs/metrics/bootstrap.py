@@ -91,8 +91,8 @@ def mean_interval(
 
     The bootstrap draws conversations or, with `clusters` (one name per value), whole clusters of them.
 
-    A `None` value was not measured and does not count; without any other value the result is None. Where resampling
-    cannot vary (one value, or all equal) low, high and value are the same: read `n` before you trust such an interval.
+    A `None` value was not measured and does not count. If there is no other value, the result is None. With one value,
+    or only equal values, resampling cannot vary, so low, high and value are the same. Such an interval says little.
     """
     measured = [float(value) for value in values if value is not None]
     if not measured:
@@ -122,8 +122,8 @@ def paired_difference(
     """Compute the mean of `a - b` over the same conversations, in the same order, as `mean_interval` does.
 
     Resampling the differences keeps each conversation's pair together, so that hard conversations are hard for both.
-    A pair with a missing value does not count; without any pair the result is None. Raises ValueError if the lengths
-    differ.
+    A pair with a missing value does not count. If there is no other pair, the result is None. Raises ValueError if the
+    lengths differ.
     """
     differences = [None if left is None or right is None else left - right for left, right in zip(a, b, strict=True)]
     return mean_interval(differences, clusters, samples=samples, confidence=confidence, seed=seed)

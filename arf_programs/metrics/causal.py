@@ -1,4 +1,4 @@
-"""The causal table: what becomes of each kind of error on its way from the drafts to the student.
+"""The causal table: how often each kind of error occurs in drafts, revisions and the systems' summaries.
 
 On the training side each draft is paired with its revision. On the holdout each system is paired with the teacher. A
 share counts a category once per summary. A gain counts it as often as it occurs, so that the gains add up to the
@@ -34,8 +34,8 @@ class CausalRow(Record):
     Holdout, by system:
         `holdout` is the share of summaries with the error, `against_teacher` its paired difference from the teacher.
         `gain` is the number of such errors per summary minus that of the teacher.
-        `part` is the gain's part of the whole difference, None if there is no difference. A negative part means that
-        the category moved against the whole.
+        `part` is the gain's part of the whole difference, None if there is no difference. It is negative if the
+        category changed in the opposite direction to the whole.
     """
 
     category: str

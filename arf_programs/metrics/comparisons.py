@@ -1,4 +1,4 @@
-"""Systems compared in pairs on the same conversations: how far apart, how sure, how large, and what would settle it."""
+"""Two systems compared on the same conversations: difference, interval, test, effect size and sample size needed."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def compare_systems(
 
 
 def compared_pairs(systems: Iterable[str]) -> list[tuple[str, str]]:
-    """Which systems are compared.
+    """List the pairs of systems that are compared.
 
     The student is compared with the teacher, the base, the students of other arms and the reviser. The students of the
     preference stage are compared with the student. Every other system but the base is compared with the teacher.
@@ -107,7 +107,7 @@ def with_holm(comparisons: Sequence[Compared]) -> list[Compared]:
 
 
 def _repeats(metric: Metric, both: Sequence[tuple[str, Score, Score]]) -> bool:
-    """Whether a metric equals the one that it is part of: the same test twice would cost Holm's correction power."""
+    """Whether a metric equals the one that it is part of. A second equal test would weaken Holm's correction."""
     if metric.part_of is None:
         return False
     whole = METRICS[metric.part_of]
@@ -147,7 +147,7 @@ def _cluster_sums(differences: Sequence[float], names: Sequence[str] | None) -> 
 
 
 def _conversations_needed(sums: Sequence[float], n: int, confidence: float) -> int | None:
-    """The conversations in the number of clusters needed, if clusters keep their size of now."""
+    """The conversations in the number of clusters needed, if clusters keep their present mean size."""
     effect = cohens_dz(sums)
     clusters = None if effect is None else pairs_needed(effect, confidence=confidence)
     return None if clusters is None else math.ceil(clusters * n / len(sums))

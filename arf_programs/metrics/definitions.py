@@ -28,7 +28,7 @@ SYSTEMS: tuple[str, ...] = (
 class Metric:
     """One metric: `read` gives its value for one summary, None if it was not measured.
 
-    A metric with `compared=False` is another reading of a compared metric; only the tables of systems show it. A metric
+    A metric with `compared=False` is a variant of a compared metric, and only the tables of systems show it. A metric
     that is `part_of` another is not compared if both are equal on every summary.
     """
 

@@ -23,14 +23,14 @@ Key = TypeVar("Key")
 
 _POWER = 0.8
 _FLIPS = 9999  # drawn if there are too many to try all; the smallest p is then 0.0002
-_EXACT = 15  # up to so many differences all 2^n flips are tried
+_EXACT = 15  # up to this number of differences, all 2^n flips are tried
 _CELLS = 2_000_000  # flipped values held at once
 _ROUNDING = 1e-9  # a spread below this part of the mean is only the rounding of floats
-_NO_EFFECT = 1e-4  # a smaller effect would take hundreds of millions of conversations: no answer is more honest
+_NO_EFFECT = 1e-4  # a smaller effect would need hundreds of millions of conversations, which is no useful answer
 
 
 def sign_flip_test(differences: Sequence[float], *, seed: int = 0) -> float:
-    """Two-sided p of a paired permutation test: by chance, each difference is as likely to have the other sign.
+    """Compute the two-sided p of a paired permutation test. By chance, each difference has either sign equally often.
 
     Give one difference per conversation or, with clusters, the sum of each cluster, so that a cluster is flipped as a
     whole. The test is exact up to 15 differences other than zero; above, it draws 9999 flips. It is 1.0 with fewer than
@@ -38,9 +38,9 @@ def sign_flip_test(differences: Sequence[float], *, seed: int = 0) -> float:
     """
     if not differences:
         raise ValueError("a permutation test needs at least one difference")
-    moved = [value for value in differences if value != 0]  # a flipped zero is zero: the sum's distribution is the same
+    moved = [value for value in differences if value != 0]  # a flipped zero is zero, so zeros do not change the sum
     if len(moved) < 2:
-        return 1.0  # one value has two flips, both as extreme; scipy refuses to test it
+        return 1.0  # the two flips of one value are equally extreme, and scipy refuses to test it
     import numpy as np
     from scipy.stats import permutation_test
 
@@ -117,7 +117,7 @@ def cliffs_delta(differences: Sequence[float]) -> float:
 def pairs_needed(effect: float, *, confidence: float = 0.95, power: float = _POWER) -> int | None:
     """The fewest pairs with which a two-sided paired t-test at level `1 - confidence` has this power.
 
-    `effect` is Cohen's d_z. None if it is as good as zero: no number of pairs would do.
+    `effect` is Cohen's d_z. None if it is practically zero, since no number of pairs would be enough.
     """
     size = abs(effect)
     if math.isnan(size) or size < _NO_EFFECT:

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from arf_programs.text import Token, align_tokens, split_tokens, tokenize
 from signatures.records import Record
 
-_OVER_EDIT_WEIGHT: Final = 1.0  # changing all right text costs as much as mending everything gives
+_OVER_EDIT_WEIGHT: Final = 1.0  # changing all right text cancels the credit for mending everything
 _NEW_ERROR_WEIGHT: Final = 0.25  # the cost of each new error
 _SHOWN: Final = 5
 
@@ -19,8 +19,8 @@ _SHOWN: Final = 5
 class Repair(Record):
     """How well one text was mended; rates are from 0 to 1.
 
-    `mended`: share of the wrong places that now read as in the correct text.
-    `kept`: share of the right tokens that still stand.
+    `mended`: share of the wrong places that now have the words of the correct text.
+    `kept`: share of the right tokens that are still there.
     `over_edit`: right tokens lost and tokens added, divided by the number of right tokens, at most 1.
     `new`: new errors, as counted by the caller.
     `score`: `mended - over_edit - 0.25 new`, clipped to 0..1.
@@ -36,9 +36,9 @@ class Repair(Record):
 
 
 class Place(NamedTuple):
-    """A wrong place in a text: it reads `wrong` where the correct text has the characters `start:end`.
+    """A wrong place in a text: it has the words `wrong` where the correct text has the characters `start:end`.
 
-    With `start == end` the wrong words have to go. With an empty `wrong` something is missing.
+    If `start == end`, the wrong words have to be deleted. If `wrong` is empty, something is missing.
     """
 
     start: int
@@ -47,7 +47,7 @@ class Place(NamedTuple):
 
 
 class Untouched(NamedTuple):
-    """`kept` of the `total` tokens outside the places still stand; `whole`: all stand, and nothing was added."""
+    """`kept` of the `total` tokens outside the places are still there; `whole`: all are, and nothing was added."""
 
     kept: int
     total: int
@@ -56,7 +56,7 @@ class Untouched(NamedTuple):
 
 @dataclass(frozen=True)
 class _Gap:
-    """A place in tokens: `first:last` of the correct text, and the wrong tokens that stand there instead."""
+    """A place in tokens: `first:last` of the correct text, and the wrong tokens in their place."""
 
     first: int
     last: int
@@ -74,7 +74,7 @@ class _Aligned:
         self.added = [token for place, token in enumerate(self.after) if place not in taken]
 
     def region(self, gap: _Gap) -> list[str]:
-        """The tokens of the text between the nearest tokens on both sides of the gap that still stand."""
+        """The tokens of the text between the nearest unchanged tokens on both sides of the gap."""
         left = next((self.same[i] for i in range(gap.first - 1, -1, -1) if i in self.same), -1)
         right = next((self.same[i] for i in range(gap.last, len(self.correct)) if i in self.same), len(self.after))
         return self.after[left + 1 : right]
@@ -110,13 +110,13 @@ def score_repair(before: str, correct: str, after: str, *, new_errors: int = 0) 
 
 
 def find_exact_fixes(correct: str, places: Sequence[Place], after: str) -> list[bool]:
-    """For each place: does `after` read there as `correct` does, with none of the wrong words left?"""
+    """Say for each place whether `after` has the words of `correct` there, with none of the wrong words left."""
     text, gaps = _aligned_places(correct, places, after)
     return [_exact(text, gap) for gap in gaps]
 
 
 def count_untouched(correct: str, places: Sequence[Place], after: str) -> Untouched:
-    """How much of the text outside the places still stands in `after`, in tokens."""
+    """Count the tokens outside the places that are still in `after`."""
     text, gaps = _aligned_places(correct, places, after)
     inside = {index for gap in gaps for index in range(gap.first, gap.last)}
     outside = [index for index in range(len(text.correct)) if index not in inside]
@@ -131,7 +131,7 @@ def _aligned_places(correct: str, places: Sequence[Place], after: str) -> tuple[
 
 
 def _gaps(was: Sequence[str], wanted: Sequence[str]) -> list[_Gap]:
-    """Where two texts differ. The direction is that of `alignment`, so that `was` itself has nothing mended."""
+    """Find where two texts differ, in the direction of `align_tokens`, so that `was` itself has nothing mended."""
     matcher = SequenceMatcher(None, was, wanted, autojunk=False)
     return [_Gap(b1, b2, tuple(was[a1:a2])) for tag, a1, a2, b1, b2 in matcher.get_opcodes() if tag != "equal"]
 

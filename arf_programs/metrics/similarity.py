@@ -1,4 +1,4 @@
-"""How like its references a summary is: ROUGE, and the cosine of embeddings by a model on this machine.
+"""Similarity of a summary to its references: ROUGE, and the cosine of embeddings by a model on this machine.
 
 Sources: Lin (2004), "ROUGE: A Package for Automatic Evaluation of Summaries", as computed by Google's `rouge-score`
 package, so that figures can be compared with published ones; Reimers and Gurevych (2019), "Sentence-BERT", arXiv
@@ -24,9 +24,9 @@ def rouge(summary: str, references: Sequence[str]) -> dict[str, float]:
     """F-measures from 0 to 1 of `rouge1`, `rouge2` and `rougeL`, with Porter stemming; and `rouge1_mean` and so on.
 
     With several references a metric takes the best of them, as `RougeScorer.score_multi` does, and its `_mean` takes
-    the mean over them. The best rewards a summary that is like one person's, the mean a summary that is like all. An
-    empty summary scores 0. Blank references do not count; raises ValueError without any other. The package's tokenizer
-    keeps only digits and Latin letters without accents, so text in other scripts scores 0.
+    the mean over them. The best rewards a summary that is like one reference, the mean a summary that is like all. An
+    empty summary scores 0. Blank references do not count. Raises ValueError if there is no other. The package's
+    tokenizer keeps only digits and Latin letters without accents, so text in other scripts scores 0.
     """
     written = [reference for reference in references if reference.strip()]
     if not written:

@@ -24,8 +24,8 @@ class WinRate(Record):
 
     `ties` includes `disagreed` (the two orders gave different answers) and `same` (the texts are equal).
     `win_rate` is from 0 to 1; a tie counts half. `length_controlled` is the rate for summaries of equal length.
-    `first_share` is the share of the judge's decided answers (one per order) that name the summary shown first: 0.5 for
-    a judge without a favourite place.
+    `first_share` is the share of the judge's decided answers (one per order) that name the summary shown first. It is
+    0.5 if the order has no influence.
     """
 
     a: str
@@ -100,9 +100,9 @@ def length_controlled(rows: Sequence[PairVerdict]) -> float | None:
     minus those of `b`. The length term is then set to zero, so that the rate is `sigmoid(theta)`. A tie is half a win
     and half a loss. If no length differs, the result is the plain win rate. Fitted by scikit-learn.
 
-    Simpler than the original: there is no term for the difficulty of the item, since that needs many systems and this
-    sees one pair; length is in words; a weak ridge penalty on both coefficients takes the place of cross-validated
-    regularisation, for which a small holdout is too small.
+    This is simpler than the original. There is no term for the difficulty of the item, since many systems are needed to
+    estimate it. Length is in words. A weak ridge penalty on both coefficients replaces cross-validated regularisation,
+    which needs more rows than a small holdout has.
     """
     if not rows:
         return None
@@ -112,7 +112,7 @@ def length_controlled(rows: Sequence[PairVerdict]) -> float | None:
     spread = statistics.pstdev(differences)
     if plain in (0.0, 1.0) or not any(differences):
         return plain
-    # If all differ alike, the deviation is zero, and length cannot be told from the systems: scale by the difference.
+    # If all differences are equal, their deviation is zero: scale by the difference itself.
     scale = spread or abs(differences[0])
     theta = _intercept([math.tanh(value / scale) for value in differences], points)
     return 1 / (1 + math.exp(-theta))

@@ -40,7 +40,7 @@ FACT_KINDS: Final[tuple[Kind, ...]] = ("number", "amount", "date", "name")
 def find_changes_of(material: Material, kinds: Iterable[Kind], seed: str) -> list[Change]:
     """Find all changes of these kinds, in the order of the kinds; `seed` decides what each detail is changed to.
 
-    Each kind has its own random numbers, so that it changes nothing for the others when a kind is left out.
+    Each kind has its own random numbers, so leaving out a kind changes nothing for the others.
     """
     return [
         change
@@ -66,13 +66,13 @@ class RightSummary:
     source: Source
 
     def key(self, seed: int) -> str:
-        """A hash for its place in the order and its random choices, which do not depend on other summaries."""
+        """A hash that decides its place in the order and its random choices, whatever other summaries there are."""
         return digest([seed, self.conversation.id, self.text])
 
 
 @dataclass
 class Ground:
-    """A right summary with the changes that it allows, and the kinds that are used up."""
+    """A right summary with the changes that it allows, and the kinds that were planted in it already."""
 
     summary: RightSummary
     key: str
@@ -136,7 +136,7 @@ def _aim(change: Change) -> Aim:
 def _choose(
     ground: Ground, planted: Counter[Aim], supply: Counter[Aim], config: PlantConfig, rng: Random
 ) -> tuple[Change, ...]:
-    """Choose changes for one item that are clear of each other; none if no change of this summary is wanted."""
+    """Choose changes for one item that do not touch each other; none if no change of this summary is wanted."""
     open_aims = [aim for aim in ground.changes if aim[:2] not in ground.used]
     wanted = [aim for aim in open_aims if planted[aim] < config.per_kind]
     if not wanted:
@@ -156,7 +156,7 @@ def _choose(
 
 
 def _free(ground: Ground, change: Change, chosen: Sequence[Change]) -> bool:
-    """Whether the change is clear of the chosen ones, and of another kind."""
+    """Whether the change touches none of the chosen ones, and is of another kind."""
     if any(change.kind == other.kind for other in chosen):
         return False
     return not any(_clash(ground.summary.text, change, other) for other in chosen)

@@ -71,7 +71,7 @@ def write_date(old: str, *, day: int | None = None, month: int | None = None, we
 
 
 def _in_form(name: str, old: str) -> str:
-    """Write `name` in full or short, with a capital or not, as `old` is."""
+    """Write `name` in the form of `old`: in full or short, with a capital or not."""
     full = len(old) > 4 or old.lower() in ("may", "june", "july")
     new = name if full else name[:3]
     return new if old[0].isupper() else new.lower()
@@ -155,7 +155,7 @@ def plant_names(material: Material, rng: Random) -> list[Change]:
 
 
 def _names(text: str, speakers: set[str]) -> list[_Name]:
-    """The names in a text, without acronyms, which nobody would confuse with a name."""
+    """The names in a text, without acronyms, since a name is no plausible replacement for one."""
     names = []
     for start, end in find_names(text):
         spelled = text[start:end]

@@ -1,4 +1,4 @@
-"""Makes planted items from chosen changes, and lets a model put the planted errors in its own words.
+"""Makes planted items from chosen changes, and lets a model reword the planted errors.
 
 An answer of the model is accepted only if it changes nothing but the planted errors, and leaves each of them wrong.
 """
@@ -92,7 +92,7 @@ def _plant(right: str, change: Change, note: ErrorNote) -> Plant:
 
 
 _WORDIER: Final = 6
-"""An error may grow by so many words. With more it would be an error of another kind."""
+"""An error may grow by this number of words. With more it would be an error of another kind."""
 
 
 def marked(item: PlantedItem) -> str:

@@ -54,7 +54,7 @@ def plant_amounts(material: Material, rng: Random) -> list[Change]:
 def write_like(old: str, value: float) -> str | None:
     """Write `value` in the form of `old`: in words, with as many decimals, with or without separated thousands.
 
-    None if it cannot be written so ("two hundred" in words, 12.50 without decimals).
+    None if the value has no such form ("two hundred" in words, 12.50 without decimals).
     """
     if not old[:1].isdigit():
         if value != int(value) or not 0 <= value < len(_WORDS):
@@ -97,7 +97,7 @@ def _is_amount(number: _Number, text: str) -> bool:
 
 
 def _both(material: Material, rng: Random, kind: Kind, number: _Number) -> list[Change]:
-    """Change the number to another of the conversation, and to an invented one, if there are such."""
+    """Change the number to another of the conversation, and to an invented one, as far as there are any."""
     span = (number.start, number.end)
     old = material.summary[slice(*span)]
     changes = []
@@ -130,7 +130,7 @@ def _others(material: Material, kind: Kind, number: _Number) -> set[tuple[float,
 def _invent(material: Material, rng: Random, number: _Number, old: str) -> str | None:
     """A number of similar size that the conversation does not contain, in digits or in words."""
     mentioned = _values(material)
-    days = {d for d in (convert_to_days(item.value, item.unit) for item in _said(material)) if d is not None}
+    days = {d for d in (convert_to_days(item.value, item.unit) for item in _quantities(material)) if d is not None}
     for _ in range(_TRIES):
         value = _near(rng, number.read, old)
         new = write_like(old, value)
@@ -158,13 +158,13 @@ def _near(rng: Random, quantity: Quantity, old: str) -> float:
     return float(step * rng.randint(max(1, int(value * 0.3 / step)) + (step == 1), int(value * 2.5 / step) + 3))
 
 
-def _said(material: Material) -> list[Quantity]:
+def _quantities(material: Material) -> list[Quantity]:
     return [item for text in material.texts for item in find_quantities(text)]
 
 
 def _values(material: Material) -> set[float]:
     """All values that the numbers of the conversation may mean."""
-    values = {value for item in _said(material) for value in (item.value, *item.also)}
+    values = {value for item in _quantities(material) for value in (item.value, *item.also)}
     for text in material.texts:
         for match in re.finditer(r"\d+(?:[.,]\d+)*", text):
             values |= read_number(match.group()) | {float(part) for part in re.split("[.,]", match.group())}

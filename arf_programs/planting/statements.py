@@ -134,7 +134,7 @@ def opposites() -> dict[str, str]:
 
 @lru_cache(maxsize=1)
 def past_forms() -> frozenset[str]:
-    """The forms in `opposites` that are certainly verbs."""
+    """The forms in `opposites` that cannot be nouns."""
     return frozenset(form for verb, _ in _PAIRS for form in (forms(verb).past, forms(verb).participle))
 
 
@@ -162,7 +162,7 @@ _WORD: Final = re.compile(r"[A-Za-z]+")
 
 
 def plant_negations(material: Material, rng: Random) -> list[Change]:
-    """Take out or put in a "not", at each verb where that is grammatical."""
+    """Remove or insert a "not", at each verb where that is grammatical."""
     changes = []
     for match in _NOT.finditer(material.summary):
         if material.summary[: match.start()].endswith(('"', "“", "'", "‘")):

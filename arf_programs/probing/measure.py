@@ -1,4 +1,4 @@
-"""Measures analyzer and reviser, as configured, on planted items."""
+"""Measures analyst and editor, as configured, on planted items."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The causal table of the report: what becomes of each kind of error, and where a student's gain comes from."""
+"""The causal table of the report: how often each kind of error occurs, and which kinds a student's gain consists of."""
 
 from __future__ import annotations
 

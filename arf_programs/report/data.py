@@ -54,7 +54,7 @@ class ArmFigures(_Figures):
 
 
 class EvaluateFigures(_Figures):
-    """How the systems do: `systems` is {system: {metric: interval}}, `win_rates` the judge's choices between two."""
+    """Figures of the systems: `systems` is {system: {metric: interval}}, `win_rates` the judge's choices in pairs."""
 
     systems: dict[str, dict[str, Interval]] = Field(default_factory=dict)
     comparisons: tuple[Comparison, ...] = ()

@@ -48,7 +48,7 @@ _SHARES = {Verdict.VERIFIED: 0.6, Verdict.REJECTED: 0.25, Verdict.UNCHANGED: 0.1
 
 @dataclass(frozen=True)
 class Sources:
-    """What the stages say of a run beside its files.
+    """Facts about a run that come from the stages and not from its files.
 
     `training` has what each arm's training wrote when it finished, `pairs` the systems that the judge was to compare,
     `further` the files of revisions by other strategies and samples, and `notes` what a reader should know.
@@ -148,7 +148,7 @@ def _evaluate_figures(run: Run, pairs: Sequence[tuple[str, str]]) -> EvaluateFig
 
 
 def _win_rates(run: Run, pairs: Sequence[tuple[str, str]]) -> list[WinRate]:
-    """What the judge prefers; empty if it was not asked to choose."""
+    """The win rates by the judge; empty if it was not asked to choose."""
     config = run.config.evaluate
     if not (config.judge and config.pairwise and run.folder.comparisons.exists()):
         return []
@@ -172,9 +172,8 @@ def _spend_figures(folder: RunFolder) -> SpendFigures:
 def revision_costs(calls: Iterable[Call], revisions: Iterable[Revision], main: str) -> dict[str, CostFigures]:
     """{strategy: its cost}, from all calls that were paid for; empty if nothing was revised.
 
-    A revision's call counts for its strategy, or for `main` if it names none. Each strategy also bears the whole
-    analysis: its revisions are verified by the errors found there, so it would need the analysis alone too. Both
-    iterables are read once.
+    A revision's call counts for its strategy, or for `main` if it names none. Each strategy also has the cost of the
+    whole analysis, since it needs the errors that the analysis finds. Both iterables are read once.
     """
     made, verified = Counter[str](), Counter[str]()
     for revision in revisions:

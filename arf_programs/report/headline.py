@@ -1,4 +1,4 @@
-"""What the report says about comparisons: its first sentence (does the student beat its teacher?) and its tables."""
+"""The report's text about comparisons: its first sentence (does the student beat its teacher?) and its tables."""
 
 from __future__ import annotations
 

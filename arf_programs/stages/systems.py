@@ -1,4 +1,4 @@
-"""The systems that are compared on the holdout: how each comes by its summaries."""
+"""The systems that are compared on the holdout: how each gets its summaries."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def _answers_file(folder: RunFolder, *, system: str) -> Path:
 def reviser_step() -> Step[Summary, Summary]:
     """Return the step that analyses, revises and verifies the teacher's holdout drafts, as in training.
 
-    This is what a perfect student could learn. A rejected revision leaves what `revise.on_reject` says, or the draft.
+    This is what a perfect student could learn. After a rejected revision the text that `revise.on_reject` says counts.
     """
     return Step(
         stage=STAGE_NAME,
