@@ -43,7 +43,7 @@ def main() -> None:
         }
         for label, items in runs.items()
     }
-    print("| way | seconds | rows a second | whole, s |")
+    print("| client | seconds | rows a second | whole, s |")
     print("| --- | --- | --- | --- |")
     for label, item in medians.items():
         print(f"| {label} | {item['seconds']:.2f} | {item['rows_per_second']:.0f} | {item['whole']:.1f} |")

@@ -265,7 +265,7 @@ def main() -> None:
         for label, items in runs.items()
         if items
     }
-    print("| way | seconds | rows a second | CPU a row, ms | peak memory, MB | whole, s |")
+    print("| client | seconds | rows a second | CPU a row, ms | peak memory, MB | whole, s |")
     print("| --- | --- | --- | --- | --- | --- |")
     for label, item in medians.items():
         print(

@@ -38,7 +38,7 @@ def run_command(work: Callable[[TextIO], None]) -> int:
 
 
 def quiet_libraries() -> None:
-    """Keep progress bars and chatter out of the logs, and send no usage statistics.
+    """Keep progress bars and needless messages out of the logs, and send no usage statistics.
 
     Call it before anything loads torch, which reads OMP_WAIT_POLICY at that moment.
     """

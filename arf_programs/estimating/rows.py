@@ -180,7 +180,7 @@ def ask_evaluate(run: Run, sample: Sample, recorder: Recorder) -> Asking:
 
 
 def _revised(analyzer: Analyze, reviser: Revise, item: Conversation, sample: Sample, recorder: Recorder) -> Scenes:
-    """The reviser over a holdout draft: analysed as in training, then revised and verified."""
+    """The calls of the reviser about a holdout draft: it is analysed as in training, then revised and verified."""
     scenes: Scenes = {}
     for kind, text in sample.drafts[item.id].items():
         scene = Scene(kind, text)
@@ -206,7 +206,7 @@ def _system(run: Run, model: ModelConfig) -> Summarize:
 
 
 def _analyzer(run: Run, *, model: bool = True) -> Analyze:
-    """The analyser without checks, since the scene says what is wrong."""
+    """The analyst without checks, since the scene says what is wrong."""
     analyzer = build_analyzer(run, model=model)
     analyzer.checks = False
     return analyzer

@@ -1,4 +1,4 @@
-"""A run beside the run: the same configuration and files of whole stages, in a folder that goes away."""
+"""A scratch run for the estimate: the same configuration and files of whole stages, in a temporary folder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from arf_programs.stages import StageState, store_conversations
 
 @contextmanager
 def scratch_run(run: Run, states: dict[str, StageState]) -> Iterator[Run]:
-    """Make a run over the same corpus in a folder that goes away. It needs no keys, since nothing is sent.
+    """Make a run over the same corpus in a temporary folder. It needs no keys, since nothing is sent.
 
     Files of whole stages are linked. Without them the corpus is read, and the taxonomy is the configured one or the
     seed. Raises DataError for a corpus that cannot be read.
@@ -43,7 +43,7 @@ def _link_whole(run: Run, scratch: Run, states: dict[str, StageState]) -> None:
 
 
 def _without_keys(config: Config) -> dict[str, object]:
-    """The parts of a configuration that name models, with a key in the place of each variable that holds one."""
+    """The parts of a configuration that name models, with a made-up key instead of each variable that holds one."""
     models = {role: _with_any_key(model) for role, model in config.models if isinstance(model, ModelConfig)}
     evaluate = {
         "serve": {name: _with_any_key(model) for name, model in config.evaluate.serve.items()},
@@ -56,7 +56,7 @@ def _without_keys(config: Config) -> dict[str, object]:
 
 
 def _with_any_key(model: ModelConfig) -> ModelConfig:
-    """The model with a key that opens nothing. Nothing is sent, and stored answers are kept without their key."""
+    """The model with a made-up key. Nothing is sent, and the keys of stored answers do not contain it."""
     if is_local(model.model):
         return model
     return model.model_copy(update={"api_key_env": None, "parameters": {**model.parameters, "api_key": "none"}})

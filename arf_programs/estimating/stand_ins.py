@@ -1,6 +1,6 @@
-"""Answers that stand in for a model's, so that the real programs run as they would without asking anyone.
+"""Stand-in answers: the real programs run with them, and no model is asked.
 
-A `Scene` says what the analyst objects to in the draft at hand. That decides how much is asked afterwards.
+A `Scene` says which sentences of the draft the analyst calls wrong. That decides how many calls follow.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _PROBABILITY = {"yes": 0.9, "no": 0.1}
 def stand_in_draft(conversation: Conversation, kind: Kind) -> str:
     """A summary as a teacher may write it: the first reference, else the first words of the conversation.
 
-    A `clean` draft is its first sentence. The `worst` draft is as long as that of a teacher who ignores the request.
+    A `clean` draft is its first sentence. The `worst` draft is as long as if the teacher ignored the instruction.
     """
     words = " ".join(turn.text for turn in conversation.turns).split()
     if kind == "worst":
@@ -57,14 +57,14 @@ def stand_in_draft(conversation: Conversation, kind: Kind) -> str:
 
 @dataclass
 class Scene:
-    """How the draft at hand is judged. `written` counts the sentences made so far, so that no two are alike."""
+    """How the analyst judges the draft. `written` counts the sentences made so far, so that no two are alike."""
 
     kind: Kind
     draft: str
     written: int = 0
 
     def wrong(self, text: str) -> list[str]:
-        """The sentences of `text` that the analyst of this scene objects to."""
+        """The sentences of `text` that the analyst of this scene calls wrong."""
         sentences = split_sentences(text)
         if self.kind == "worst":
             return sentences
@@ -79,7 +79,7 @@ class Scene:
         return " ".join([adverb.capitalize(), *kept]) if kept and self.kind == "typical" else _SENTENCE.format(adverb)
 
     def mended(self, text: str) -> str:
-        """The text with a new sentence for the first."""
+        """The text with a new sentence instead of the first."""
         first = split_sentences(text)[:1]
         return text.replace(first[0], self.sentence(), 1) if first else self.sentence()
 

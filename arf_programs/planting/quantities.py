@@ -97,7 +97,7 @@ def _is_amount(number: _Number, text: str) -> bool:
 
 
 def _both(material: Material, rng: Random, kind: Kind, number: _Number) -> list[Change]:
-    """Change the number to another of the conversation, and to an invented one, as far as there are any."""
+    """Change the number to another of the conversation, and to an invented one. Either may be missing."""
     span = (number.start, number.end)
     old = material.summary[slice(*span)]
     changes = []

@@ -29,7 +29,7 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True)
 class _OwnTaxonomy(RunFolder):
-    """The run's folder, with a taxonomy for the probe alone as long as the run has none."""
+    """The run's folder, but with a taxonomy that only the probe uses."""
 
     taxonomy = RunFile("probe/taxonomy.yaml")
 
@@ -84,7 +84,7 @@ def _frame(run: Run, items: Sequence[PlantedItem], *, checks_only: bool) -> Prob
 
 
 def _analyse(run: Run, items: Sequence[PlantedItem]) -> tuple[dict[str, Notes], Cost]:
-    """The errors that the analyzer finds, by item id."""
+    """The errors that the analyst finds, by item id."""
     program = build_analyzer(run)
 
     async def analyse(item: PlantedItem) -> tuple[str, Notes]:
@@ -148,7 +148,7 @@ def _spent(calls: Sequence[Call], earlier: int, summaries: int) -> dict[str, flo
 
 
 def _with_taxonomy(run: Run) -> Run:
-    """The run; if it has no taxonomy yet, with the configured one (or the seed) in a file for the probe alone."""
+    """The run with a taxonomy. If it has none yet, the probe uses the configured one (or the seed), in its own file."""
     if run.folder.taxonomy.exists():
         return run
     probing = replace(run, folder=_OwnTaxonomy(run.folder.path))

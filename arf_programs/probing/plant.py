@@ -30,7 +30,7 @@ def outputs(run: Run) -> tuple[Path, ...]:
 
 def fingerprint(run: Run) -> dict[str, str]:
     config = run.config
-    # A labelled set that is the planted one would otherwise change what it is made from.
+    # If the labelled set is planted.jsonl itself, its hash would make the stage stale each time that it is done.
     labeled = "" if labels_are_planted(run) else run.content_digest(config.labeled.path or "")
     parts = {
         "conversations.jsonl": digest_file(run.folder.conversations),

@@ -31,7 +31,7 @@ def show_nearest(predict: dspy.Predict, pool: Sequence[Any], k: int) -> None:
 
 
 def demos_for(predict: dspy.Predict, inputs: Mapping[str, Any]) -> list[Any]:
-    """Return the demonstrations of one call. The nearest comes last, where a model heeds it most."""
+    """Return the demonstrations of one call. The nearest comes last, where it influences a model most."""
     nearest = getattr(predict, "nearest", None)
     if nearest is None:
         demos: list[Any] = predict.demos

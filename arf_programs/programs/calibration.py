@@ -22,8 +22,8 @@ class Calibration(Record):
 
     `model` and `prompt` (the hash that `SentenceSupport.prompt_digest` gives) say what it was fitted for, `n` and
     `positives` on how many sentences, and how many of them unsupported. `auc` is the area under the ROC curve of the
-    raw score. `threshold` is on the scale of the probability; `balanced_accuracy` is what it reaches on the very
-    sentences it was fitted on, so it flatters.
+    raw score. `threshold` is on the scale of the probability. `balanced_accuracy` was measured on the same sentences
+    that it was fitted on, so it is too high.
     """
 
     model: str
@@ -46,7 +46,7 @@ def fit_calibration(scores: Sequence[float], labels: Sequence[bool], *, model: s
     """Fit a calibration on raw scores (0 to 1) and labels (True: unsupported) of the same sentences.
 
     `a` and `b` are from scikit-learn's LogisticRegression with its default penalty (C = 1) on the logit of the score.
-    The threshold has the best balanced accuracy on these same sentences (it is not cross-validated); of several equally
+    The threshold has the best balanced accuracy on these same sentences (it is not cross-validated). Of several equally
     good ones it is the middle one. Raises DataError unless both classes are there.
     """
     if len(scores) != len(labels):

@@ -111,7 +111,7 @@ def use_compiled(run: Run, target: str, program: dspy.Module) -> bool:
 
 
 def use_calibration(program: dspy.Module, calibration: Calibration) -> None:
-    """Let the support question of an analyser decide by this calibration."""
+    """Let the support question of an analyst decide by this calibration."""
     for _, support in program.named_sub_modules(SentenceSupport):
         support.calibration = calibration
 

@@ -57,7 +57,7 @@ class Cost(Record):
 
 
 class AnalyzeProbe(Record):
-    """What the analyzer finds. `outside` has the invented numbers, amounts, dates and names together."""
+    """Errors that the analyst finds. `outside` has the invented numbers, amounts, dates and names together."""
 
     overall: Overall
     by_category: dict[str, Detected] = Field(default_factory=dict)
@@ -68,11 +68,11 @@ class AnalyzeProbe(Record):
 
 
 class ReviseProbe(Record):
-    """What the reviser mends.
+    """Errors that the editor mends.
 
-    `fix_rate`: share of planted errors whose place reads again as in the right summary.
-    `untouched_rate`: share of the tokens outside the planted places that still stand.
-    `whole_rate`: share of summaries in which all these tokens stand and nothing was added.
+    `fix_rate`: share of planted errors whose place has the text of the right summary again.
+    `untouched_rate`: share of the tokens outside the planted places that are still there.
+    `whole_rate`: share of summaries in which all these tokens are there and nothing was added.
     `score`: mean score of `arf_programs.metrics.score_repair`.
     """
 
@@ -88,7 +88,7 @@ class ReviseProbe(Record):
 
 
 class Probe(Record):
-    """A whole probe: the reviser gets the planted errors in `revise`, and the analyzer's errors in `end_to_end`.
+    """A whole probe: the editor gets the planted errors in `revise`, and the analyst's errors in `end_to_end`.
 
     Both are None if only the checks were measured. `clean_untouched_rate` is the share of clean summaries that stay as
     they are, end to end.

@@ -51,8 +51,8 @@ class Collector:
     """Gives out the rows that are not done, and collects the results of each step.
 
     A row that an earlier run has done under the same settings, or has failed on, is not given out again. Failures are
-    written down only after a row has succeeded. If a step only fails, the user repairs the cause and all its rows are
-    tried again.
+    written to the file only after a row has succeeded. So if a step only fails, the user can repair the cause, and all
+    its rows are tried again.
     """
 
     def __init__(self, run: Run, steps: Sequence[Step[Any, Any]], *, total: int, usd: Callable[[], float]) -> None:

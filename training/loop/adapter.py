@@ -1,7 +1,7 @@
 """PEFT's LoRA adapter on a model, and frozen layers that compute each row once. Importing this costs seconds.
 
-With LoRA on the last N layers, nothing below them ever changes, and no gradient goes there. So their output for a row
-is a constant of the run, and need not be computed once an epoch.
+With LoRA on the last N layers, the layers below never change, and no gradient goes there. So their output for a row
+stays the same in the whole run, and is computed once and not in each epoch.
 """
 
 from __future__ import annotations

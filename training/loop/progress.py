@@ -1,4 +1,4 @@
-"""Report how training goes: one JSON object a step on stdout for the parent process, one plain line on stderr."""
+"""Report the progress of training: for each step a JSON object on stdout for the parent, and a line on stderr."""
 
 from __future__ import annotations
 

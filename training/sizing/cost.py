@@ -1,4 +1,4 @@
-"""Memory and time of a training, worked out from the shape of the model and the batches. Memory is in bytes."""
+"""Memory and time of a training, computed from the shape of the model and the batches. Memory is in bytes."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class Memory:
         return sum(asdict(self).values())
 
     def fits(self, device: int) -> bool:
-        """Whether it stays within the usable share of a device of so many bytes."""
+        """Whether it stays within the usable share of a device with `device` bytes."""
         return self.total <= USABLE * device
 
 
@@ -141,10 +141,10 @@ def _adapt(model: PreTrainedModel, settings: TrainSettings) -> tuple[int, dict[s
 def estimate_memory(shape: Shape, mode: Mode, batch: Batch) -> Memory:
     """Estimate the memory of one step on `batch`.
 
-    A float32 weight that learns takes 4 bytes, its gradient 4, AdamW's two moments 8. Under bf16 a copy in two bytes is
-    kept for the matrix products: the 18 bytes a weight of "Model training anatomy" in transformers' documentation. TRL
-    holds QLoRA's adapter, with gradients and moments, in bfloat16. Logits, their logarithms after the softmax and their
-    gradient are float32, where the head is not fused.
+    A float32 weight that learns takes 4 bytes, its gradient 4, AdamW's two moments 8. Under bf16 a copy of two bytes is
+    kept for the matrix products. That is 18 bytes per weight, as in "Model training anatomy" of transformers'
+    documentation. TRL holds QLoRA's adapter, with gradients and moments, in bfloat16. If the head is not fused, logits,
+    their logarithms after the softmax and their gradient are float32.
     """
     learning = _LEARNING[mode.method]
     reference = learning * shape.trainable if mode.reference else 0
@@ -158,7 +158,7 @@ def estimate_memory(shape: Shape, mode: Mode, batch: Batch) -> Memory:
 
 
 def tokens_that_fit(shape: Shape, mode: Mode, device: int) -> int:
-    """The largest number of positions in a batch that fits into a device of so many bytes; 0: none."""
+    """The largest number of positions in a batch that fits into a device with `device` bytes; 0: none."""
     room = USABLE * device - estimate_memory(shape, mode, Batch(0, 0)).total
     return max(0, int(room // _kept(shape, mode)))
 

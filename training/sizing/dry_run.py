@@ -1,4 +1,4 @@
-"""Find out in seconds what a training would do and take. No weights are read, nothing is written."""
+"""Estimate in seconds the rows, memory and time of a training. No weights are read, nothing is written."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ Row = tuple[RowLength, ...]  # one side, or both of a pair
 
 
 class DryRun(BaseModel):
-    """What a training would do and take.
+    """The rows, memory and time of a training, and the problems that prevent it.
 
     Fields that depend on rows are null while there are no rows; memory is then that of the longest rows allowed. With
     `pairs` the rows are those of the preference stage. `template` says what is mended in the chat template of the
