@@ -10,7 +10,8 @@ ArfError
     │   └── EndpointError  an endpoint answers every call with an error: the stage stops
     ├── BudgetError      exit code 3: a cap of the budget is reached
     ├── QuoteError       a quote or a turn does not exist
-    └── StageError       a stage could not be finished
+    ├── StageError       a stage could not be finished
+    └── StorageError     a disk does not take or give a file
 """
 
 
@@ -60,3 +61,7 @@ class QuoteError(WorkError):
 
 class StageError(WorkError):
     """A stage could not be finished."""
+
+
+class StorageError(WorkError):
+    """A disk does not take or give a file: it is full, read-only or gone. A later run continues where it stopped."""

@@ -20,7 +20,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m training.build", description=__doc__)
     parser.add_argument("--run-dir", type=Path, required=True, help="folder of a run that has its revisions")
     arguments = parser.parse_args(argv)
-    return run_command(lambda machine: build(RunFolder(arguments.run_dir), machine))
+    return run_command(lambda machine: build(RunFolder(arguments.run_dir), machine), arguments.run_dir)
 
 
 @private_files()

@@ -43,10 +43,11 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, required=True, help="folder to make; an earlier export is replaced")
     given = parser.parse_args(argv)
     if given.adapter:
-        return run_command(lambda _: export(given.adapter, given.output))
+        return run_command(lambda _: export(given.adapter, given.output), given.output)
     folder = RunFolder(given.run_dir)
     return run_command(
-        lambda _: export_student(folder, given.arm, given.output, merged=given.merged, license=given.license)
+        lambda _: export_student(folder, given.arm, given.output, merged=given.merged, license=given.license),
+        given.output,
     )
 
 

@@ -32,7 +32,10 @@ def main(argv: list[str] | None = None) -> int:
     if given.data is None or given.output is None:
         parser.error("--data and --output are needed, unless --dry-run is given")
     return run_command(
-        lambda machine: train(given.data, given.output, load_settings(given.config, {}), machine, adapter=given.adapter)
+        lambda machine: train(
+            given.data, given.output, load_settings(given.config, {}), machine, adapter=given.adapter
+        ),
+        given.output,
     )
 
 

@@ -15,11 +15,14 @@ from typing import Any, TextIO
 from pydantic import Field, JsonValue, ValidationError, field_validator
 
 from arf_programs.config import TrainConfig, masked_streams
+from arf_programs.runs import is_of_the_disk, storage_error
 from signatures.exceptions import ArfError, ConfigError, UserError
 
 
-def run_command(work: Callable[[TextIO], None]) -> int:
+def run_command(work: Callable[[TextIO], None], folder: Path | None = None) -> int:
     """Run `work` with the real stdout, while libraries write to stderr instead, and return the exit code.
+
+    `folder` is where it writes, for the message about a disk that does not take a file.
 
     0: done; 1: failed at work; 2: the user's input is wrong; 130: interrupted with Ctrl-C. Any other exception is a
     defect, and keeps its traceback.
@@ -28,9 +31,14 @@ def run_command(work: Callable[[TextIO], None]) -> int:
     try:
         with masked_streams(), contextlib.redirect_stdout(sys.stderr):
             work(machine)
-    except (ArfError, OSError) as error:
+    except ArfError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2 if isinstance(error, UserError) else 1
+    except Exception as error:
+        if not (isinstance(error, OSError) or is_of_the_disk(error)):
+            raise
+        sys.stderr.write(f"error: {storage_error(error, folder)}\n")
+        return 1
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         return 130

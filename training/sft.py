@@ -36,7 +36,7 @@ def main(argv: list[str] | None = None) -> int:
     overrides = {**given, "lora": lora} if lora else given
     if dry:
         return run_dry(lambda: look_ahead(data, config, overrides), as_json=as_json)
-    return run_command(lambda machine: train(data, output, load_settings(config, overrides), machine))
+    return run_command(lambda machine: train(data, output, load_settings(config, overrides), machine), output)
 
 
 def look_ahead(data: Path | None, config: Path | None, overrides: dict[str, Any]) -> DryRun:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import sqlite3
 import sys
 import traceback
 import warnings
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from signatures.exceptions import ArfError, BudgetError, DataError, UserError
+from signatures.exceptions import ArfError, BudgetError, DataError, StorageError, UserError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -140,6 +141,13 @@ def _exit_codes(*, as_json: bool, verbose: bool) -> Iterator[None]:
     except BrokenPipeError:
         # The reader of our output is gone. Without this Python would complain once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(FAILED) from None
+    except (OSError, sqlite3.Error) as error:
+        from arf_programs.runs import storage_error
+
+        if verbose:
+            traceback.print_exc()
+        _complain([str(storage_error(error))], as_json, StorageError.__name__)
         raise typer.Exit(FAILED) from None
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import re
+import sqlite3
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ import diskcache
 from diskcache.core import MODE_PICKLE, UNKNOWN
 
 from arf_programs.config import mask
-from arf_programs.runs import Call, JsonlAppender, make_private_folder
+from arf_programs.runs import Call, JsonlAppender, make_private_folder, storing
 from signatures.exceptions import ConfigError, DataError
 
 _NETWORK = re.compile(r"nfs4?|cifs|smb3|smbfs|9p|afs|ceph|glusterfs|lustre|beegfs|gpfs|ncpfs|fuse\..*")
@@ -31,27 +33,31 @@ class AnswerFiles:
     """
 
     def __init__(self, folder: Path, ledger: Path) -> None:
-        make_private_folder(folder)
-        refuse_network_folder(folder)
-        self._answers = diskcache.Cache(
-            str(folder),
-            disk=TextDisk,
-            eviction_policy="none",
-            timeout=60,
-            # An answer is read once, so the default caches (32 MB of pages, 64 MB mapped) would only use memory.
-            sqlite_cache_size=_PAGES,
-            sqlite_mmap_size=0,
-        )
+        self._folder = folder
+        with self._storing():
+            make_private_folder(folder)
+            refuse_network_folder(folder)
+            self._answers = diskcache.Cache(
+                str(folder),
+                disk=TextDisk,
+                eviction_policy="none",
+                timeout=60,
+                # An answer is read once, so the default caches (32 MB of pages, 64 MB mapped) would only use memory.
+                sqlite_cache_size=_PAGES,
+                sqlite_mmap_size=0,
+            )
         self._ledger = JsonlAppender(ledger)
 
     def find(self, key: str) -> str | None:
         """Return the answer under `key`; None if there is none."""
-        answer: str | None = self._answers.get(key)
+        with self._storing():
+            answer: str | None = self._answers.get(key)
         return answer
 
     def keep(self, key: str, answer: str) -> None:
         """Store an answer, and replace an earlier one."""
-        self._answers.set(key, mask(answer))
+        with self._storing():
+            self._answers.set(key, mask(answer))
 
     def book(self, call: Call) -> None:
         """Add a line to the ledger."""
@@ -59,8 +65,12 @@ class AnswerFiles:
 
     def close(self) -> None:
         """Close the files."""
-        self._answers.close()
+        with suppress(sqlite3.Error, OSError):  # every answer was written before
+            self._answers.close()
         self._ledger.close()
+
+    def _storing(self) -> AbstractContextManager[None]:
+        return storing(self._folder, instead="set calls_dir to another folder")
 
 
 class TextDisk(diskcache.Disk):  # type: ignore[misc, unused-ignore]

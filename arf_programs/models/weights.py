@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from arf_programs.models.chat_template import mend_template
+from arf_programs.runs import storing
 from signatures.exceptions import DataError, MissingExtra
 
 if TYPE_CHECKING:
@@ -122,7 +123,8 @@ def _smollm2_folder() -> Path:
     cache = Path(os.environ.get("ARF_CACHE_DIR") or Path.home() / ".cache" / "arf").expanduser()
     folder = cache / f"{SMOLLM2}-v{_FORMAT}"
     if not folder.is_dir():
-        _write_weights(_smollm2_gguf(), folder)
+        with storing(cache, instead="set ARF_CACHE_DIR to another folder"):
+            _write_weights(_smollm2_gguf(), folder)
     return folder
 
 

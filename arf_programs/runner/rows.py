@@ -14,7 +14,7 @@ from dspy.utils.exceptions import LMAuthError, LMBillingError, LMConfigurationEr
 from arf_programs.config import mask_message
 from arf_programs.models import BudgetSpent, Meter, within
 from arf_programs.runs import Progress
-from signatures.exceptions import ArfError, BudgetError, EndpointError, ModelError, StageError
+from signatures.exceptions import ArfError, BudgetError, EndpointError, ModelError, StageError, StorageError
 from signatures.records import Failure
 
 Row = TypeVar("Row")
@@ -108,7 +108,7 @@ async def each_row(
         while not errors and (row := await take()) is not None:
             try:
                 await handle(row)
-            except (ArfError, BudgetSpent) as error:
+            except (ArfError, BudgetSpent, OSError) as error:
                 errors.append(error)
 
     async with asyncio.TaskGroup() as group:
@@ -132,7 +132,7 @@ async def attempt(work: Callable[[Row], Awaitable[Result]], row: Row, *, name: R
             raise ModelError(f"{stage}: {reason_of(error)}") from error
         except BudgetSpent as error:
             raise BudgetError(f"{stage}: {error}: raise the cap in `budget` and run the same command again.") from None
-        except EndpointError:
+        except (EndpointError, StorageError):
             raise
         except (LMError, ArfError) as error:
             return Failure(

@@ -22,7 +22,7 @@ from arf_programs.runner.collect import Task, TaskResult, chain_steps
 from arf_programs.runner.context import asking
 from arf_programs.runner.rows import each_row, less_garbage_collection
 from arf_programs.runner.steps import Step
-from arf_programs.runs import Progress, Run, RunFolder
+from arf_programs.runs import Progress, Run, RunFolder, storage_error
 from signatures.exceptions import ArfError, StageError
 
 _AHEAD = 2  # rows that a worker has in its queue for each row that it can have in flight
@@ -221,6 +221,8 @@ def _run_worker(job: _Job, index: int, pipe: Connection) -> None:
             asyncio.run(_do_tasks(run, job, job.budget.for_process(index), pipe))
     except ArfError as problem:
         error = problem
+    except OSError as problem:
+        error = storage_error(problem)
     pipe.send(_Ended(error))
 
 

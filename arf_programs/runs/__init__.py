@@ -21,6 +21,7 @@ from arf_programs.runs.private import make_private_folder, private_files
 from arf_programs.runs.progress import Progress
 from arf_programs.runs.run import Run, SplitConversation, lock_run, refuse_foreign_folder
 from arf_programs.runs.status import RunStatus, StatusFile, read_status
+from arf_programs.runs.storage import is_of_the_disk, storage_error, storing
 
 __all__ = [
     "Call",
@@ -40,6 +41,7 @@ __all__ = [
     "digest_file",
     "digest_model",
     "digest_prompts",
+    "is_of_the_disk",
     "iter_ledger",
     "load_run",
     "lock_run",
@@ -51,6 +53,8 @@ __all__ = [
     "read_manifest",
     "read_status",
     "refuse_foreign_folder",
+    "storage_error",
+    "storing",
     "write_jsonl_atomic",
     "write_lines_atomic",
     "write_manifest",

@@ -13,6 +13,7 @@ import json
 import os
 from array import array
 from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping, ValuesView
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError
 
 from arf_programs.config import mask
+from arf_programs.runs.storage import storing
 from signatures.exceptions import DataError
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -95,16 +97,18 @@ def write_lines_atomic(path: Path, lines: Iterable[str]) -> None:
 
 def _write_atomic(path: Path, pieces: Iterable[str]) -> None:
     # `open` respects the umask, and tempfile does not: not all that is written here is private.
-    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("w", encoding="utf-8", newline="\n") as file:
-            file.writelines(map(mask, pieces))
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with storing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with part.open("w", encoding="utf-8", newline="\n") as file:
+                file.writelines(map(mask, pieces))
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(path)
+        finally:
+            with suppress(OSError):  # the error that brought us here says more
+                part.unlink(missing_ok=True)
 
 
 class JsonlAppender:
@@ -114,16 +118,17 @@ class JsonlAppender:
     """
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
         self._lock = Lock()
-        self._file: BinaryIO = path.open("a+b")
-        _heal(self._file)
+        with storing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file: BinaryIO = path.open("a+b")
+            _heal(self._file)
 
     def append(self, record: BaseModel) -> int:
         """Write one record as one line and return its offset, which is right if nobody else appends to the file."""
         line = mask(record.model_dump_json()).encode() + b"\n"
-        with self._lock:
+        with self._lock, storing(self._path):
             offset = self._file.seek(0, os.SEEK_END)
             self._file.write(line)
             self._file.flush()
@@ -141,7 +146,8 @@ class JsonlAppender:
 
     def close(self) -> None:
         """Close the file. It may be closed twice."""
-        self._file.close()
+        with suppress(OSError):  # only what `append` has raised for is not on disk yet
+            self._file.close()
 
     def __enter__(self) -> Self:
         return self

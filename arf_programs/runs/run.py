@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from arf_programs.runs.folder import RunFolder
 from arf_programs.runs.jsonl import JsonlIndex, read_jsonl
 from arf_programs.runs.private import make_private_folder, private_files
 from arf_programs.runs.progress import Progress
-from signatures.exceptions import ConfigError
+from signatures.exceptions import ConfigError, StorageError
 from signatures.records import Conversation, Record, Summary
 
 
@@ -93,6 +94,20 @@ def lock_run(run: Run) -> Iterator[None]:
                 f"{run.folder.path}: another arf is at work here: wait for it, or give another --run-dir."
             ) from None
         yield
+        _refuse_other_folder(run.folder, handle)
+
+
+def _refuse_other_folder(folder: RunFolder, handle: TextIO) -> None:
+    """Raise StorageError if the folder that was locked is not there any more: its files are gone with it."""
+    try:
+        is_same = os.path.samestat((folder / ".lock").stat(), os.fstat(handle.fileno()))
+    except OSError:
+        is_same = False
+    if not is_same:
+        raise StorageError(
+            f"{folder.path}: it was removed or moved while it was in use, so files of this run are missing: put it "
+            "back, or remove what is there, and run the same command again."
+        )
 
 
 def _lock_file(folder: RunFolder) -> TextIO:

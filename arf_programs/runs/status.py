@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from threading import Event, Thread
 
@@ -12,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from arf_programs.runs.folder import RunFolder
 from arf_programs.runs.jsonl import write_text_atomic
 from arf_programs.runs.progress import Progress
+from signatures.exceptions import StorageError
 
 _SECONDS_BETWEEN = 2.0
 
@@ -100,7 +102,8 @@ class StatusFile:
         self._ended.set()
         self._clock.join()
         if whole:
-            self._path.unlink(missing_ok=True)
+            with suppress(OSError):
+                self._path.unlink(missing_ok=True)
         else:
             self._write()
 
@@ -110,7 +113,8 @@ class StatusFile:
             self._progress.refresh(self.now().note)
 
     def _write(self) -> None:
-        write_text_atomic(self._path, self.now().model_dump_json() + "\n")
+        with suppress(StorageError):  # the stage itself says so where a disk is full
+            write_text_atomic(self._path, self.now().model_dump_json() + "\n")
 
 
 def read_status(folder: RunFolder) -> RunStatus | None:

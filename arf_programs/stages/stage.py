@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -122,8 +123,9 @@ class StageClock:
     def stop(self) -> float:
         """Add the time since the start, and return the total."""
         total = read_seconds(self._path) + time.monotonic() - self._start
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._path.write_text(f"{total:.3f}\n", encoding="utf-8")
+        with suppress(OSError):  # a stage that a full disk has stopped says so itself
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._path.write_text(f"{total:.3f}\n", encoding="utf-8")
         return total
 
 

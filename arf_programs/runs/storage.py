@@ -1,0 +1,94 @@
+"""What it means when a disk does not take or give a file: a message that names the folder, and what is free there."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from signatures.exceptions import StorageError
+
+_GOES_ON = "Nothing that was finished is lost: the same command goes on from there."
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_FORBIDDEN = {errno.EROFS, errno.EACCES, errno.EPERM}
+_HANDLES = {errno.EMFILE, errno.ENFILE}
+_GONE = {errno.ENOENT, errno.ENOTDIR, errno.ESTALE}
+# SQLite and the writers of weights give no number.
+_WORDS: tuple[tuple[re.Pattern[str], int], ...] = (
+    (re.compile(r"disk is full|no space left|os error 28|PytorchStreamWriter|iostream error", re.I), errno.ENOSPC),
+    (re.compile(r"quota|os error 122", re.I), errno.EDQUOT),
+    (re.compile(r"file too large|os error 27", re.I), errno.EFBIG),
+    (re.compile(r"read-?only|os error 30", re.I), errno.EROFS),
+    (re.compile(r"permission denied|os error 13", re.I), errno.EACCES),
+    (re.compile(r"too many open files|os error 24", re.I), errno.EMFILE),
+    (re.compile(r"disk i/o error|os error 5\b", re.I), errno.EIO),
+)
+
+
+@contextmanager
+def storing(path: Path, *, instead: str = "") -> Iterator[None]:
+    """Turn what the disk raises in this block into a StorageError. `instead` says which other folder may be given."""
+    try:
+        yield
+    except (OSError, sqlite3.Error) as error:
+        raise storage_error(error, path, instead=instead) from error
+
+
+def storage_error(error: Exception, path: Path | None = None, *, instead: str = "") -> StorageError:
+    """Say what the disk refused, where, and how to mend it. Without `path` the error itself has to name the file."""
+    named = getattr(error, "filename", None)
+    place = path or (Path(os.fsdecode(named)) if isinstance(named, str | bytes) else None)
+    folder = None if place is None else _existing(place)
+    number = _number(error, place)
+    where = place or "a file of this command"
+    why = os.strerror(number) if number else str(error)
+    return StorageError(f"{where}: the disk refuses it ({why}){_free(folder)}. {_mend(number, instead)} {_GOES_ON}")
+
+
+def is_of_the_disk(error: Exception) -> bool:
+    """Whether the error of another library says that the disk did not take a file."""
+    return any(words.search(str(error)) for words, _ in _WORDS)
+
+
+def _number(error: Exception, place: Path | None) -> int:
+    if isinstance(error, OSError) and error.errno:
+        return error.errno
+    found = next((number for words, number in _WORDS if words.search(str(error))), 0)
+    if found or place is None or "unable to open" not in str(error):
+        return found
+    # SQLite says no more than that.
+    if not place.exists():
+        return errno.ENOENT
+    return errno.EMFILE if os.access(place, os.W_OK) else errno.EACCES
+
+
+def _existing(place: Path) -> Path | None:
+    return next((folder for folder in (place, *place.absolute().parents) if folder.is_dir()), None)
+
+
+def _free(folder: Path | None) -> str:
+    if folder is None:
+        return ""
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError:
+        return ""
+    return f"; {folder} has {free / 2**20:,.1f} MiB free"
+
+
+def _mend(number: int, instead: str) -> str:
+    other = f", or {instead}" if instead else ""
+    if number in _FULL:
+        return f"Make room{other}, also within your quota and your limit of file sizes (`ulimit -f`)."
+    if number in _FORBIDDEN:
+        return f"Make it writable for you{other}."
+    if number in _HANDLES:
+        return "Allow more open files (`ulimit -n`), or lower `workers` and `models.<role>.concurrency`."
+    if number in _GONE:
+        return f"It was removed or moved, or its disk is gone: put it back{other}."
+    return f"Look at the disk and at your limit of file sizes (`ulimit -f`){other}."

@@ -1,0 +1,88 @@
+"""A run that was copied or is reached by another path goes on: nothing is asked again, and nothing is stale."""
+
+import shutil
+
+import pytest
+import scripted_team
+from conftest import write_corpus
+from typer.testing import CliRunner
+
+from arf_programs.cli.app import app
+
+
+def arf(*arguments):
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert result.exit_code == 0, result.output
+    return result
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A folder with a configuration by relative paths, whose run has its revisions."""
+    folder = tmp_path / "here" / "project"
+    folder.mkdir(parents=True)
+    write_corpus(folder / "conversations.jsonl")
+    (folder / "arf.yaml").write_text(
+        "name: test\nrun_dir: run\ncorpus: {path: conversations.jsonl}\nmodels: {teacher: scripted/model}\n"
+    )
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("HOME", str(tmp_path / "here"))
+    scripted_team.join()
+    arf("revise", "arf.yaml")
+    return folder
+
+
+def assert_goes_on(*arguments):
+    """The same stages are whole, and a stage that has to be done again finds every answer in the store."""
+    team = scripted_team.join()
+    again = arf("revise", *arguments)
+    assert again.stderr.count(": whole") == 5, again.stderr
+    assert not team.asked
+    assert "stale" not in arf("status", *arguments, "--json").stdout.split('"train"')[0]
+
+
+def test_a_run_that_was_moved_to_another_machine_and_home(project, tmp_path, monkeypatch):
+    other = tmp_path / "elsewhere" / "user" / "work"
+    shutil.copytree(project, other)
+    shutil.rmtree(project.parent)
+    monkeypatch.chdir(other)
+    monkeypatch.setenv("HOME", str(tmp_path / "elsewhere" / "user"))
+    assert_goes_on("arf.yaml")
+
+
+def test_a_run_folder_given_absolute_relative_or_from_another_folder(project, tmp_path, monkeypatch):
+    assert_goes_on("arf.yaml", "--run-dir", project / "run")
+    assert_goes_on("arf.yaml", "--run-dir", "./run/../run")
+    assert_goes_on(project / "arf.yaml", "--run-dir", "run")
+    monkeypatch.chdir(tmp_path)
+    assert_goes_on("here/project/arf.yaml", "--run-dir", "here/project/run")
+    monkeypatch.chdir(project / "run")
+    assert_goes_on("../arf.yaml", "--run-dir", ".")
+
+
+def test_a_run_folder_behind_a_link(project, tmp_path):
+    (tmp_path / "linked-run").symlink_to(project / "run")
+    (tmp_path / "linked-project").symlink_to(project)
+    assert_goes_on("arf.yaml", "--run-dir", tmp_path / "linked-run")
+    assert_goes_on(tmp_path / "linked-project" / "arf.yaml", "--run-dir", tmp_path / "linked-project" / "run")
+
+
+def test_a_run_folder_copied_under_another_name(project):
+    shutil.copytree(project / "run", project / "second")
+    assert_goes_on("arf.yaml", "--run-dir", "second")
+    shutil.rmtree(project / "run")
+    assert_goes_on("arf.yaml", "--run-dir", "second")
+
+
+def test_a_copied_store_answers_where_a_stage_is_done_again(project, tmp_path, monkeypatch):
+    other = tmp_path / "other"
+    shutil.copytree(project, other)
+    monkeypatch.chdir(other)
+    for name in ("manifests", "drafts.jsonl", "errors.jsonl", "revisions.jsonl"):
+        path = other / "run" / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    before = (project / "run" / "revisions.jsonl").read_bytes()
+    team = scripted_team.join()
+    arf("revise", "arf.yaml", "--run-dir", other / "run")
+    assert not team.asked
+    assert (other / "run" / "revisions.jsonl").read_bytes() == before

@@ -1,0 +1,252 @@
+"""A disk that is full, read-only or gone: a message that names the folder, and a run that goes on later."""
+
+import errno
+import json
+import os
+import resource
+import shutil
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import scripted_team
+from conftest import write_corpus
+from served_team import serving, write_project
+from test_training_sft import FLAGS, make_rows
+from tiny_model import save_tiny_model
+from typer.testing import CliRunner
+
+from arf_programs.cli.app import app
+from arf_programs.models import weights
+from arf_programs.models.answer_files import AnswerFiles
+from arf_programs.runs.jsonl import JsonlAppender, write_jsonl_atomic, write_text_atomic
+from arf_programs.runs.ledger import Call
+from arf_programs.runs.storage import is_of_the_disk, storage_error
+from signatures.exceptions import StorageError
+from training import sft
+
+ROOT = Path(__file__).parents[1]
+
+
+def arf(*arguments):
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert "Traceback" not in result.output
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+@pytest.fixture
+def config(tmp_path):
+    write_corpus(tmp_path / "conversations.jsonl")
+    path = tmp_path / "arf.yaml"
+    path.write_text(
+        f"name: test\nrun_dir: {tmp_path / 'run'}\ncorpus: {{path: conversations.jsonl}}\n"
+        "models: {teacher: scripted/model}\n"
+    )
+    return path
+
+
+@pytest.mark.parametrize(
+    ("number", "mend"),
+    [
+        (errno.ENOSPC, "Make room"),
+        (errno.EDQUOT, "within your quota"),
+        (errno.EFBIG, "`ulimit -f`"),
+        (errno.EROFS, "Make it writable"),
+        (errno.EACCES, "Make it writable"),
+        (errno.EMFILE, "`ulimit -n`"),
+        (errno.ENOENT, "put it back"),
+        (errno.EIO, "Look at the disk"),
+    ],
+)
+def test_the_message_names_the_folder_what_is_free_and_the_mend(number, mend, tmp_path):
+    message = str(storage_error(OSError(number, "x", str(tmp_path / "run" / "file.jsonl"))))
+    assert str(tmp_path / "run" / "file.jsonl") in message
+    assert os.strerror(number) in message
+    assert f"{tmp_path} has " in message
+    assert "MiB free" in message
+    assert mend in message
+
+
+@pytest.mark.parametrize(
+    ("words", "number"),
+    [
+        ("database or disk is full", errno.ENOSPC),
+        ("attempt to write a readonly database", errno.EROFS),
+        ("disk I/O error", errno.EIO),
+        ("unable to open database file", errno.EMFILE),
+    ],
+)
+def test_what_sqlite_says_is_understood(words, number, tmp_path):
+    assert os.strerror(number) in str(storage_error(sqlite3.OperationalError(words), tmp_path))
+
+
+def test_a_store_that_vanished_is_said(tmp_path):
+    error = sqlite3.OperationalError("unable to open database file")
+    assert os.strerror(errno.ENOENT) in str(storage_error(error, tmp_path / "gone"))
+
+
+@pytest.mark.parametrize(
+    "words", ["Error while serializing: I/O error: No space left on device (os error 28)", "PytorchStreamWriter failed"]
+)
+def test_errors_of_weights_are_those_of_the_disk(words):
+    assert is_of_the_disk(RuntimeError(words))
+    assert not is_of_the_disk(RuntimeError("shapes do not match"))
+
+
+LIMITED = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
+from arf_programs.cli.app import app
+app(sys.argv[2:])
+"""
+
+
+def limited(size, *arguments):
+    """A command whose files cannot grow beyond `size` bytes, as on a disk that fills up."""
+    command = [sys.executable, "-c", LIMITED, str(size), *map(str, arguments)]
+    return subprocess.run(
+        command, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_full_disk_stops_a_stage_with_a_message_and_the_same_command_goes_on(workers, tmp_path):
+    with serving() as server:
+        config = write_project(tmp_path, server.base_url, 60, model=", concurrency: 4")
+        command = ("draft", config, "--set", f"workers={workers}")
+        stopped = limited(200_000, *command)
+        first = sum(server.requests().values())
+        assert stopped.returncode == 1, stopped.stderr
+        assert "Traceback" not in stopped.stderr
+        assert "the disk refuses it (" in stopped.stderr
+        assert "`ulimit -f`" in stopped.stderr
+        assert "MiB free" in stopped.stderr
+        assert str(tmp_path / "run") in stopped.stderr
+        whole = limited(resource.RLIM_INFINITY, *command)
+        assert whole.returncode == 0, whole.stderr
+        assert "60 drafts, 0 failed" in whole.stderr
+        asked = sum(server.requests().values())
+    assert 0 < first < 60 + 8
+    assert asked <= 60 + 2 * 4
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EMFILE, errno.EDQUOT])
+@pytest.mark.parametrize("command", ["draft", "analyze", "revise"])
+def test_no_row_fails_because_of_the_disk(command, number, config, tmp_path, monkeypatch):
+    team = scripted_team.join()
+    store = AnswerFiles.keep
+    kept: list[str] = []
+
+    def keep(self, key, answer):
+        with self._storing():
+            if len(kept) == 20:
+                raise OSError(number, os.strerror(number))
+        kept.append(key)
+        store(self, key, answer)
+
+    monkeypatch.setattr(AnswerFiles, "keep", keep)
+    result = arf(command, config)
+    if len(kept) < 20:
+        pytest.skip("the command asks less")
+    assert result.exit_code == 1
+    assert f"{tmp_path / 'run' / 'calls'}: the disk refuses it ({os.strerror(number)})" in result.stderr
+    failures = tmp_path / "run" / "failures.jsonl"
+    assert not failures.exists() or not failures.read_text()
+    before = dict(team.asked)
+    monkeypatch.setattr(AnswerFiles, "keep", store)
+    again = arf(command, config)
+    assert again.exit_code == 0, again.output
+    assert before
+    assert ", 0 failed" in again.stderr
+
+
+@pytest.mark.parametrize("command", ["check", "draft", "status", "run", "compile summarize", "plant", "calibrate"])
+def test_whatever_file_a_command_cannot_write_there_is_no_traceback(command, config, monkeypatch):
+    scripted_team.join()
+    opened = Path.open
+
+    def read_only(self, mode="r", *arguments, **named):
+        if set(mode) & set("wax+"):
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(self))
+        return opened(self, mode, *arguments, **named)
+
+    monkeypatch.setattr(Path, "open", read_only)
+    result = arf(*command.split(), config, "--json")
+    if result.exit_code != 0:
+        problems = json.loads(result.stdout)["problems"]
+        assert result.exit_code in (1, 2)
+        assert "Read-only file system" in " ".join(problems) or result.exit_code == 2
+
+
+def test_a_run_folder_that_vanishes_is_said(config, tmp_path):
+    def summary(_):
+        shutil.rmtree(tmp_path / "run", ignore_errors=True)
+        return "The customer's thing came broken and the agent sent a new one."
+
+    scripted_team.join(summary=summary)
+    result = arf("draft", config)
+    assert result.exit_code == 1
+    assert str(tmp_path / "run") in result.stderr
+    assert "it was removed or moved while it was in use" in result.stderr or "refuses it" in result.stderr
+    shutil.rmtree(tmp_path / "run", ignore_errors=True)
+    scripted_team.join()
+    assert arf("draft", config).exit_code == 0
+
+
+def test_a_line_that_did_not_fit_is_cut_off_later(tmp_path):
+    path = tmp_path / "calls.jsonl"
+    call = Call(stage="s", model="m", cached=False)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    appender = JsonlAppender(path)
+    appender.append(call)
+    size = path.stat().st_size
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size + 10, hard))
+        with pytest.raises(StorageError, match=r"calls\.jsonl: the disk refuses it \(File too large\)"):
+            appender.append(call)
+        with pytest.raises(StorageError):
+            write_text_atomic(tmp_path / "new.txt", "x" * 1000)
+        appender.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not (tmp_path / "new.txt").exists()
+    assert [file.name for file in tmp_path.iterdir()] == ["calls.jsonl"]
+    with JsonlAppender(path) as healed:
+        healed.append(call)
+    assert len(path.read_text().splitlines()) == 2
+
+
+def test_training_says_that_the_disk_is_full_and_goes_on(tmp_path, monkeypatch, capsys):
+    base = save_tiny_model(tmp_path / "tiny")
+    write_jsonl_atomic(tmp_path / "arf.jsonl", make_rows(2))
+    student = tmp_path / "student"
+    command = ["--data", str(tmp_path / "arf.jsonl"), "--output", str(student), "--base", str(base), *FLAGS]
+
+    def full(*_, **__):
+        raise RuntimeError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("peft.peft_model.safe_save_file", full)
+        assert sft.main(command) == 1
+    assert f"error: {student}: the disk refuses it (No space left on device)" in capsys.readouterr().err
+    assert sft.main(command) == 0
+    assert (student / "training_log.json").exists()
+
+
+def test_a_cache_folder_that_takes_no_weights_is_said(tmp_path, monkeypatch):
+    monkeypatch.setenv("ARF_CACHE_DIR", str(tmp_path / "file" / "cache"))
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match="or set ARF_CACHE_DIR to another folder") as caught:
+        weights.resolve_weights("smollm2-135m")
+    assert str(tmp_path / "file" / "cache") in str(caught.value)
+
+
+def test_a_store_that_cannot_be_made_is_said(config, tmp_path):
+    scripted_team.join()
+    (tmp_path / "file").touch()
+    result = arf("draft", config, "--set", f"calls_dir={tmp_path / 'file' / 'calls'}")
+    assert result.exit_code == 1
+    assert "set calls_dir to another folder" in result.stderr
