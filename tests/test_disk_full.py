@@ -117,7 +117,7 @@ def test_a_full_disk_stops_a_stage_with_a_message_and_the_same_command_goes_on(w
     with serving() as server:
         config = write_project(tmp_path, server.base_url, 60, model=", concurrency: 4")
         command = ("draft", config, "--set", f"workers={workers}")
-        stopped = limited(200_000, *command)
+        stopped = limited(400_000, *command)
         first = sum(server.requests().values())
         assert stopped.returncode == 1, stopped.stderr
         assert "Traceback" not in stopped.stderr
@@ -142,15 +142,13 @@ def test_no_row_fails_because_of_the_disk(command, number, config, tmp_path, mon
 
     def keep(self, key, answer):
         with self._storing():
-            if len(kept) == 20:
+            if len(kept) == 10:
                 raise OSError(number, os.strerror(number))
         kept.append(key)
         store(self, key, answer)
 
     monkeypatch.setattr(AnswerFiles, "keep", keep)
     result = arf(command, config)
-    if len(kept) < 20:
-        pytest.skip("the command asks less")
     assert result.exit_code == 1
     assert f"{tmp_path / 'run' / 'calls'}: the disk refuses it ({os.strerror(number)})" in result.stderr
     failures = tmp_path / "run" / "failures.jsonl"
