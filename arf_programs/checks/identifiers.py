@@ -82,7 +82,7 @@ def check_codes(material: Material) -> list[Finding]:
 
 
 def write_digits(text: str) -> str:
-    """Write in digits what is read out in words: "K D double seven one" is "K D 771"."""
+    """Replace digits that are read out in words by digits: "K D double seven one" is "K D 771"."""
     for spoken in reversed(find_read_out(text)):
         text = text[: spoken.start] + spoken.digits + text[spoken.end :]
     return text

@@ -143,7 +143,7 @@ def _is_supported(name: _Name, material: Material) -> bool:
     if word in _UNREMARKABLE or len(word) < 2 or set(word) == {"x"} or word.startswith("i'"):
         return True
     parts = [part for part in re.split(r"[-&'.]", word) if part]
-    if _said(word, material) or all(_said(part, material) or part in _UNREMARKABLE for part in parts):
+    if _is_mentioned(word, material) or all(_is_mentioned(part, material) or part in _UNREMARKABLE for part in parts):
         return True
     return _in_handle(name, material) or (
         word.endswith(_ENDINGS) and word not in GIVEN_NAMES and not _titled(name, material.summary)
@@ -166,7 +166,7 @@ def _titled(name: _Name, text: str) -> bool:
     return before is not None and before.group(1).lower() in TITLES
 
 
-def _said(word: str, material: Material) -> bool:
+def _is_mentioned(word: str, material: Material) -> bool:
     """Say whether the conversation has the word, its singular or plural, or a longer word or handle with it."""
     words = material.known_words
     forms = {word, word.removesuffix("s"), f"{word}s", word.removesuffix("es"), word.removesuffix("'s")}

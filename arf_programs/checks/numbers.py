@@ -187,7 +187,7 @@ def find_taken_spans(text: str) -> list[tuple[int, int]]:
 
 
 def _long_read_out(text: str, taken: list[tuple[int, int]]) -> list[ReadOut]:
-    """Find what is certainly one number that is read out: three parts or more, with no comma between them."""
+    """Find read-out digits that are certainly one number: three parts or more, with no comma between them."""
     return [
         spoken
         for spoken in find_read_out(text)

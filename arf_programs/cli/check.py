@@ -1,4 +1,4 @@
-"""Check all that can be known before anything is spent, and list all problems at once."""
+"""Check everything that can be checked before money is spent, and list all problems at once."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def _check_calibration(run: Run, findings: Findings) -> None:
 
 
 def _check_evaluation(run: Run, findings: Findings) -> None:
-    """Warn of terms and of a judge with favourites, and look for the embedding model of the configuration."""
+    """Warn of terms and of a judge of the same family, and look for the embedding model of the configuration."""
     from arf_programs.config import AUTO
     from arf_programs.metrics import find_model
     from arf_programs.models import judge_notes, terms_warnings
@@ -204,7 +204,7 @@ async def _check_models(run: Run, findings: Findings) -> None:
             models.append((config, [role]))
         else:
             same.append(role)
-    # Models at one endpoint share its rate, as in a run. Nothing is stored: an old answer says nothing of today.
+            # Models at one endpoint share its rate, as in a run. Nothing is stored, since an old answer tests no model.
     with asking_from(run, NoStore()), within(stage="check"):
         outcomes = await asyncio.gather(*(_try_model(run, config) for config, _ in models))
     for (config, names), problem in zip(models, outcomes, strict=True):

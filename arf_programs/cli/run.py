@@ -1,4 +1,4 @@
-"""The commands that run the pipeline up to a stage, and `arf train`, which can also look ahead."""
+"""The commands that run the pipeline up to a stage, and `arf train`, which also has a dry run."""
 
 from __future__ import annotations
 

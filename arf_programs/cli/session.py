@@ -139,7 +139,7 @@ def _exit_codes(*, as_json: bool, verbose: bool) -> Iterator[None]:
         _complain(problems, as_json, type(error).__name__)
         raise typer.Exit(_exit_code(error)) from None
     except BrokenPipeError:
-        # The reader of our output is gone. Without this Python would complain once more at exit.
+        # The reader of our output is gone. Without this line Python would print an error at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(FAILED) from None
     except (OSError, sqlite3.Error) as error:

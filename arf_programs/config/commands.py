@@ -70,7 +70,7 @@ class BootstrapConfig(Section):
 
 
 class RandomSearchConfig(BootstrapConfig):
-    """`dspy.BootstrapFewShotWithRandomSearch` tries several such sets and keeps the best on dev."""
+    """`dspy.BootstrapFewShotWithRandomSearch` tries several sets of demonstrations and keeps the best on dev."""
 
     num_candidate_programs: int = Field(default=6, ge=1, le=64, description="sets of demonstrations that are tried")
 

@@ -110,7 +110,7 @@ class MaskedStream:
 
 @contextmanager
 def masked_streams() -> Iterator[None]:
-    """Mask what this block writes to stdout and stderr, logs, tracebacks and prints of libraries among it."""
+    """Mask everything that this block writes to stdout and stderr, also logs, tracebacks and prints of libraries."""
     remember_secrets()
     before = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = MaskedStream(sys.stdout), MaskedStream(sys.stderr)
@@ -160,7 +160,7 @@ def _forms(secret: str) -> set[str]:
 
 
 def _is_telling(secret: str) -> bool:
-    """Whether a text that has this secret has it hardly by chance."""
+    """Whether the secret is so unusual that a text rarely contains it by chance."""
     return len(secret) >= _LEAST and _PLAIN.fullmatch(secret) is None
 
 
@@ -186,7 +186,7 @@ def _mask_parts(text: str) -> str:
 
 
 def _common(text: str, secret: str) -> Iterator[tuple[int, int]]:
-    """The places in `text` of parts of `secret` of at least 8 characters."""
+    """Find the places in `text` where at least 8 characters of `secret` stand."""
     for begin in range(len(secret) - _PART + 1):
         part = secret[begin : begin + _PART]
         at = text.find(part)

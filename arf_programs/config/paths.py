@@ -1,4 +1,4 @@
-"""Where a path of arf.yaml leads. Who reads a file and who hashes it ask here, so that both see the same file."""
+"""Find the file that a path of arf.yaml names. Reading and hashing use the same function, so both use the same file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def find_path(name: str | Path, base_dir: Path) -> Path | None:
 
 
 def expand_home(name: str | Path) -> Path:
-    """Replace `~` by the home of the user. A home that nobody has stays as it is written."""
+    """Replace `~` by the home of the user. The home of an unknown user stays as it is written."""
     try:
         return Path(name).expanduser()
     except RuntimeError:

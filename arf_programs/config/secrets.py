@@ -37,7 +37,7 @@ def is_secret_name(name: str) -> bool:
 
 
 def refuse_secrets(parameters: Mapping[str, Any]) -> None:
-    """Raise ValueError, which names the place and the mend, for a secret that stands in `parameters`."""
+    """Raise ValueError for a secret in `parameters`. The message says where it is and how to mend it."""
     for place, value in _texts(parameters):
         named = any(is_secret_name(part) for part in place) or (
             any(_HEADERS.search(part.lower()) for part in place[:-1]) and _HEADER.search(place[-1].lower()) is not None
@@ -68,7 +68,7 @@ def referenced_variables(parameters: Mapping[str, Any]) -> set[str]:
 
 
 def without_login(text: str) -> str:
-    """Take user and password, and the tokens of a query, out of an address. Another text comes back as it is."""
+    """Remove user, password and the tokens of a query from an address. Another text is returned unchanged."""
     if "://" not in text:
         return text
     text = _LOGIN.sub("", text, count=1)
@@ -95,7 +95,7 @@ def secrets_in_address(text: str) -> list[str]:
 
 
 def without_logins(value: Any) -> Any:
-    """Take user, password and tokens out of every address in a document."""
+    """Remove user, password and tokens from every address in a document."""
     if isinstance(value, dict):
         return {key: without_logins(item) for key, item in value.items()}
     if isinstance(value, list):

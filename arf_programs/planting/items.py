@@ -68,14 +68,18 @@ def _note(talk: Conversation, summary: str, change: Change, span: tuple[int, int
     quote = quote_at(summary, span, sentence=change.sentence)
     if change.wrong.strip() and not quote:
         raise QuoteError(f"{talk.id}: the planted words {change.wrong!r} cannot be quoted")
+    return _quoting(talk, summary, change, quote)
+
+
+def _quoting(talk: Conversation, summary: str, error: Change | ErrorNote, quote: str) -> ErrorNote:
     return locate_error(
         summary,
         talk,
-        category=change.category,
+        category=error.category,
         quote=quote,
-        evidence=change.evidence,
-        explanation=change.explanation,
-        severity=change.severity,
+        evidence=error.evidence,
+        explanation=error.explanation,
+        severity=error.severity,
         source="planted",
     )
 
@@ -143,24 +147,12 @@ def _with_wrongs(item: PlantedItem, wrongs: list[str]) -> PlantedItem:
     notes, plants = [], []
     for plant, old, span in zip(changed, item.errors, planted_spans(places), strict=True):
         # These two kinds quote their whole sentence.
-        note = _note_of(item, summary, old, quote_at(summary, span, sentence=plant.kind in ("speaker", "unsupported")))
+        quote = quote_at(summary, span, sentence=plant.kind in ("speaker", "unsupported"))
+        note = _quoting(item.talk(), summary, old, quote)
         notes.append(note)
         plants.append(plant.model_copy(update={"error_id": note.id}))
     changes = {"summary": summary, "errors": tuple(notes), "plants": tuple(plants), "naturalized": True}
     return item.model_copy(update=changes)
-
-
-def _note_of(item: PlantedItem, summary: str, old: ErrorNote, quote: str) -> ErrorNote:
-    return locate_error(
-        summary,
-        item.talk(),
-        category=old.category,
-        quote=quote,
-        evidence=old.evidence,
-        explanation=old.explanation,
-        severity=old.severity,
-        source="planted",
-    )
 
 
 class NaturalizeErrors(Program):

@@ -1,4 +1,4 @@
-"""A run's folder, opened to look at: its records as iterators, and as tables for a notebook."""
+"""Open the folder of a run for reading: its records as iterators, and as tables for a notebook."""
 
 from __future__ import annotations
 

@@ -28,5 +28,5 @@ def make_private_folder(folder: Path, *, holds: str = "") -> None:
     except FileExistsError:
         is_ours = bool(holds) and ((folder / holds).exists() or not any(folder.iterdir()))
         if is_ours:
-            with suppress(PermissionError):  # it belongs to somebody else, who has let us in
+            with suppress(PermissionError):  # the folder belongs to another user, who has given us access
                 folder.chmod(0o700)

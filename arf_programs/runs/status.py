@@ -1,4 +1,4 @@
-"""How far the stage at work has come, in a small file that `arf status` reads."""
+"""The progress of the stage at work, in a small file that `arf status` reads."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class RunStatus(BaseModel):
 class StatusFile:
     """Counts the rows of a stage, writes the counts every two seconds, and shows them.
 
-    A thread does this, so that the file also changes while no row ends because an endpoint is waited for.
+    A thread does this, so that the file also changes while rows wait for an endpoint and none ends.
     """
 
     def __init__(self, path: Path, stage: str, total: int, usd: Callable[[], float], progress: Progress) -> None:

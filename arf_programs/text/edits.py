@@ -50,8 +50,8 @@ def apply_edits(before: str, edits: list[Edit] | tuple[Edit, ...]) -> AppliedEdi
 
     Text outside the quotes stays byte-identical, except at the borders of an edit. A deletion takes one space beside
     it, and punctuation that would be left without a phrase. A replacement neither doubles nor loses the full stop of
-    its sentence. An insertion is separated by one space. Letters outside the quotes never change. Words of a
-    replacement that look as in its quote stay as the quote writes them.
+    its sentence. An insertion is separated by one space. Letters outside the quotes never change. If a word of a
+    replacement looks like a word of its quote, it is written as in the quote.
     """
     placed: list[_Placed] = []
     refused: list[tuple[int, RefusedEdit]] = []

@@ -91,7 +91,7 @@ _PIECE: Final = re.compile(r"\s+|\w+(?:['.,:-]\w+)*|.", re.DOTALL)
 
 
 def keep_writing(old: str, new: str) -> str:
-    """Return `new` with those words that look as in `old` written as `old` writes them."""
+    """Return `new`, with each word that looks like a word of `old` written as in `old`."""
     if old.isascii() and new.isascii():
         return new
     before, after = fold(old), fold(new)

@@ -19,5 +19,5 @@ def build_messages(instruction: str, conversation: Conversation) -> tuple[Messag
 
 
 def build_user_text(conversation: str) -> str:
-    """Build the user's message. The request comes last: else small models continue the conversation."""
+    """Build the user's message. The request comes last, since small models otherwise continue the conversation."""
     return f"Conversation:\n{conversation}\n\nWrite the summary of this conversation."
