@@ -69,6 +69,12 @@ def test_a_configuration_with_several_mistakes(folder):
     assert "arf.yaml line 2: models.teacher is missing" in told
 
 
+def test_a_configuration_of_aliases_that_multiply(folder):
+    levels = [f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 9)}]" for n in range(1, 12)]
+    (folder / "arf.yaml").write_text("\n".join(["l0: &l0 [x, x]", *levels]))
+    assert "arf.yaml: not valid YAML: aliases multiply to more than 100000 values" in refused(folder)
+
+
 def test_a_missing_corpus(folder):
     (folder / "conversations.jsonl").unlink()
     assert "conversations.jsonl: no such file" in refused(folder)

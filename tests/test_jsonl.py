@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from arf_programs.runs.jsonl import JsonlAppender, read_jsonl, write_jsonl_atomic, write_text_atomic
+from arf_programs.runs.jsonl import JsonlAppender, JsonlIndex, read_jsonl, write_jsonl_atomic, write_text_atomic
 from signatures.exceptions import DataError
 from signatures.records import Turn
 
@@ -65,6 +65,21 @@ def test_a_whole_last_line_without_a_newline_is_kept(tmp_path):
     with JsonlAppender(path) as appender:
         appender.append(TURNS[1])
     assert list(read_jsonl(path, Turn)) == TURNS
+
+
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_a_line_of_deep_brackets_is_named_and_kept(tmp_path, end):
+    path = tmp_path / "turns.jsonl"
+    write_jsonl_atomic(path, TURNS)
+    with path.open("a", encoding="utf-8") as file:
+        file.write('{"speaker": ' + "[" * 100_000 + "]" * 100_000 + "}" + end)
+    with JsonlAppender(path) as appender:
+        appender.append(TURNS[0])
+    assert len(path.read_text(encoding="utf-8").splitlines()) == 4
+    with pytest.raises(DataError, match="line 3: not a Turn record"):
+        JsonlIndex(path, Turn, key=lambda row: row["speaker"], value=lambda turn: turn)
+    with pytest.raises(DataError, match="line 3: not a Turn record"):
+        list(read_jsonl(path, Turn))
 
 
 def test_a_last_line_longer_than_a_block_is_healed(tmp_path):

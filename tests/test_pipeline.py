@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from arf_programs import pipeline
 from arf_programs.config.schema import Config
-from arf_programs.corpus.taxonomy import read_taxonomy, write_taxonomy
+from arf_programs.corpus.taxonomy import load_seed_taxonomy, read_taxonomy, write_taxonomy
 from arf_programs.pipeline import STAGES, run_until, status
 from arf_programs.runs.jsonl import read_jsonl, write_jsonl_atomic
 from arf_programs.runs.ledger import read_ledger
@@ -354,6 +354,67 @@ def test_an_edited_taxonomy_is_respected_and_makes_later_stages_stale(project):
     assert all("An error that only I care about." in fields["categories"] for fields in team.fields["find"])
     # Even when the taxonomy's own settings change, what a person wrote is kept.
     assert status(open_project(project, "analyze.notes_sample=3"))["taxonomy"].state == "whole"
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_taxonomy_edited_while_it_is_in_use_makes_its_readers_stale(make_run, workers):
+    """They used the file as it was when they began."""
+    team = scripted_team.join()
+    run = make_run(f"workers={workers}")
+    run_until(run, "taxonomy")
+    find, edited = team.answers["find"], "An error that only I care about."
+    taxonomy = read_taxonomy(run.folder.taxonomy)
+    mine = Category(id="my_own", name="Mine", definition=edited)
+
+    def edit_and_find(fields):
+        write_taxonomy(run.folder.taxonomy, taxonomy.model_copy(update={"categories": (*taxonomy.categories, mine)}))
+        return find(fields)
+
+    team.answers["find"] = edit_and_find
+    run_until(run, "revise")
+    for name in ("analyze", "revise"):
+        assert state_of(STAGES[NAMES.index(name)], run).why == "changed since: taxonomy.yaml"
+    team.forget()
+    run_until(run, "revise")
+    assert team.fields["find"]
+    assert all(edited in fields["categories"] for fields in team.fields["find"])
+    assert {status(run)[name].state for name in ("taxonomy", "analyze", "revise")} == {"whole"}
+
+
+@pytest.mark.parametrize(
+    ("key", "stage", "part"),
+    [
+        ("corpus.path", "corpus", "corpus file"),
+        ("labeled.path", "corpus", "labelled set"),
+        ("analyze.taxonomy", "taxonomy", "analyze.taxonomy"),
+    ],
+)
+def test_a_change_of_a_file_in_the_home_is_noticed(make_run, tmp_path, monkeypatch, key, stage, part):
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    write_corpus(home / "x.jsonl")
+    if key == "analyze.taxonomy":
+        write_taxonomy(home / "x.jsonl", load_seed_taxonomy())
+    elif key == "labeled.path":
+        row = json.loads((home / "x.jsonl").read_text().splitlines()[0])
+        row = {"conversation": row["conversation"], "summary": "A kettle.", "errors": []}
+        (home / "x.jsonl").write_text(json.dumps(row) + "\n")
+    scripted_team.join()
+    run = make_run(f"{key}=~/x.jsonl")
+    run_until(run, stage)
+    assert status(run)[stage].state == "whole"
+    with (home / "x.jsonl").open("a", encoding="utf-8") as file:
+        file.write("\n")
+    assert status(run)[stage].why == f"changed since: {part}"
+
+
+def test_stored_answers_in_the_home(make_run, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    run = make_run("calls_dir=~/answers")
+    assert run.calls == tmp_path / "home" / "answers"
+    (tmp_path / "~" / "answers").mkdir(parents=True)  # as earlier versions made it
+    assert run.calls == tmp_path / "~" / "answers"
 
 
 def test_hand_edited_revisions_are_trained_on(project):

@@ -1,10 +1,14 @@
 """Where answers and rows lie: local disks, texts only, an index that keeps nothing but places."""
 
+import os
 import pickle
 import sqlite3
+from pathlib import Path
 
 import diskcache
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from arf_programs.models.answer_files import TextDisk, file_system, refuse_network_folder
 from arf_programs.runner.steps import Checkpoint, remove_checkpoints
@@ -16,6 +20,10 @@ MOUNTS = """22 1 8:1 / / rw - ext4 /dev/sda1 rw
 30 22 0:40 / /srv/share rw - nfs4 server:/x rw
 31 30 8:2 / /srv/share/local rw - ext4 /dev/sdb1 rw
 32 22 0:41 / /srv/with\\040space rw - fuse.sshfs host: rw
+33 22 0:42 / /srv/Büro rw - nfs4 server:/y rw
+34 22 0:43 / /srv/gr\\303\\274n rw - cifs //server/z rw
+35 22 0:44 / /srv/automatic rw - autofs systemd-1 rw
+36 35 8:3 / /srv/automatic rw - ext4 /dev/sdc1 rw
 """
 
 
@@ -25,14 +33,15 @@ MOUNTS = """22 1 8:1 / / rw - ext4 /dev/sda1 rw
         ("/srv/share/run", "nfs4"),
         ("/srv/share/local/run", "ext4"),
         ("/srv/with space", "fuse.sshfs"),
+        ("/srv/Büro/run", "nfs4"),
+        ("/srv/grün/run", "cifs"),
+        ("/srv/automatic/run", "ext4"),
         ("/opt/x", "ext4"),
     ],
 )
 def test_a_network_folder_is_refused(tmp_path, folder, kind):
-    from pathlib import Path
-
     mounts = tmp_path / "mountinfo"
-    mounts.write_text(MOUNTS)
+    mounts.write_text(MOUNTS, encoding="utf-8")
     assert file_system(Path(folder), mounts) == kind
     if kind == "ext4":
         refuse_network_folder(Path(folder), mounts)
@@ -41,6 +50,61 @@ def test_a_network_folder_is_refused(tmp_path, folder, kind):
             ConfigError, match=f"network file system \\({kind}\\).*set calls_dir to a folder on a local"
         ):
             refuse_network_folder(Path(folder), mounts)
+
+
+def mounted(tmp_path, kind: str, point: bytes = b"/data"):
+    mounts = tmp_path / "mountinfo"
+    mounts.write_bytes(b"22 1 8:1 / / rw - ext4 /dev/sda1 rw\n30 22 0:40 / %b rw - %b x rw\n" % (point, kind.encode()))
+    return mounts
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["ext4", "xfs", "btrfs", "zfs", "apfs", "vfat", "ntfs3", "fuseblk", "tmpfs", "overlay", "fuse.fuse-overlayfs"],
+)
+def test_a_local_file_system_is_taken(tmp_path, kind):
+    refuse_network_folder(Path("/data/run"), mounted(tmp_path, kind))
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "nfs",
+        "smb3",
+        "9p",
+        "vboxsf",
+        "davfs",
+        "gfs2",
+        "ocfs2",
+        "orangefs",
+        "fuse",
+        "fuse.rclone",
+        "ext4x",
+        "notext4",
+        "x",
+    ],
+)
+def test_any_other_file_system_counts_as_one_of_the_network(tmp_path, kind):
+    with pytest.raises(ConfigError, match=rf"network file system \({kind}\), or on one that ARF does not know"):
+        refuse_network_folder(Path("/data/run"), mounted(tmp_path, kind))
+
+
+@given(
+    st.binary(min_size=1, max_size=30).filter(lambda name: not set(name) & set(b"/\0") and name not in (b".", b".."))
+)
+def test_a_mount_is_recognised_whatever_its_name(tmp_path, name):
+    """The kernel escapes white space and backslashes, and writes all other bytes as they are."""
+    escaped = b"".join(b"\\%03o" % byte if byte in b" \t\n\\#" else bytes([byte]) for byte in name)
+    mounts = mounted(tmp_path, "nfs", b"/srv/" + escaped)
+    assert file_system(Path("/srv", os.fsdecode(name), "run"), mounts) == "nfs"
+
+
+@pytest.mark.parametrize("content", [None, "", "no mounts here"])
+def test_a_folder_is_taken_where_the_system_lists_no_mounts(tmp_path, content):
+    mounts = tmp_path / "mountinfo"
+    if content is not None:
+        mounts.write_text(content)
+    refuse_network_folder(Path("/data/run"), mounts)
 
 
 def test_a_pickle_in_the_store_is_not_opened(tmp_path):

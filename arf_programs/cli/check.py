@@ -91,12 +91,11 @@ def _check_corpus(run: Run, findings: Findings) -> None:
 
 
 def _check_taxonomy(run: Run, findings: Findings) -> None:
-    from arf_programs.corpus import read_taxonomy
+    from arf_programs.corpus import load_configured_taxonomy
 
     given = run.config.analyze.taxonomy
     if given:
-        beside = run.base_dir / given
-        taxonomy = read_taxonomy(beside if beside.exists() else Path(given))
+        taxonomy = load_configured_taxonomy(run)
         findings.good.append(f"{given}: {len(taxonomy.categories)} categories")
 
 

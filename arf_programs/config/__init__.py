@@ -35,6 +35,7 @@ from arf_programs.config.train import (
     TermsName,
     TrainConfig,
 )
+from arf_programs.config.yaml_files import load_yaml
 
 __all__ = [
     "ARMS",
@@ -67,6 +68,7 @@ __all__ = [
     "expand_home",
     "find_path",
     "load_config",
+    "load_yaml",
     "mask",
     "mask_message",
     "masked_streams",

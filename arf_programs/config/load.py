@@ -15,6 +15,7 @@ from arf_programs.config.masking import MASK, mask_message
 from arf_programs.config.models import fill_roles
 from arf_programs.config.schema import Config
 from arf_programs.config.secrets import is_secret_name, without_logins
+from arf_programs.config.yaml_files import compose_yaml, load_yaml
 from signatures.exceptions import ConfigError
 
 Key = tuple[str | int, ...]
@@ -59,8 +60,8 @@ def _read_yaml(path: Path) -> tuple[dict[str, Any], dict[Key, str]]:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read ({error}).") from None
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        document = yaml.safe_load(text)
+        root = compose_yaml(text)
+        document = load_yaml(text)
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(document, dict):
@@ -94,7 +95,7 @@ def _apply_override(document: dict[str, Any], places: dict[Key, str], override: 
     if not separator or not all(keys):
         raise ConfigError(f"--set {override}: expected key=value, for example `--set train.epochs=3`.")
     try:
-        value = yaml.safe_load(raw)
+        value = load_yaml(raw)
     except yaml.YAMLError:
         raise ConfigError(f"--set {override}: the value is not valid YAML; quote it.") from None
     if keys[0] == "models" and len(keys) >= 3:

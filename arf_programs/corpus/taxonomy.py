@@ -11,6 +11,7 @@ from typing import Any, Final, get_args
 
 import yaml
 
+from arf_programs.config import find_path, load_yaml
 from arf_programs.runs import Run, write_text_atomic
 from signatures.exceptions import ConfigError
 from signatures.records import Category, Severity, Taxonomy
@@ -49,7 +50,7 @@ def write_taxonomy(path: Path, taxonomy: Taxonomy) -> None:
 def parse_taxonomy(text: str, source: str) -> Taxonomy:
     """Parse the taxonomy of a YAML text, called `source` in messages. Raises ConfigError like `read_taxonomy`."""
     try:
-        loaded = yaml.safe_load(text)
+        loaded = load_yaml(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f", line {mark.line + 1}" if mark else ""
@@ -141,8 +142,7 @@ def load_configured_taxonomy(run: Run) -> Taxonomy:
     given = run.config.analyze.taxonomy
     if not given:
         return load_seed_taxonomy()
-    beside = run.base_dir / given
-    return read_taxonomy(beside if beside.exists() else Path(given))
+    return read_taxonomy(find_path(given, run.base_dir) or Path(given))
 
 
 @cache

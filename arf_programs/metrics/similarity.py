@@ -15,6 +15,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from arf_programs.config import find_path
 from signatures.exceptions import ConfigError, MissingExtra
 
 ROUGE_METRICS: tuple[str, ...] = ("rouge1", "rouge2", "rougeL")
@@ -78,7 +79,7 @@ def find_model(name: str, base_dir: Path) -> Path:
         if folder is None:
             raise MissingExtra(f"the embedding model {OFFLINE_DEFAULT} is not installed: {_ENGINES[_TRANSFORMER]}")
     else:
-        folder = next((place for place in (base_dir / name, Path(name)) if place.is_dir()), None)
+        folder = find_path(name, base_dir)
         if folder is None or not (folder / "config.json").is_file():
             raise ConfigError(
                 f"evaluate.similarity: no embedding model in a folder {name!r}: a model of the Hugging Face hub has to "

@@ -20,7 +20,13 @@ from arf_programs.config import mask
 from arf_programs.runs import Call, JsonlAppender, make_private_folder, storing
 from signatures.exceptions import ConfigError, DataError
 
-_NETWORK = re.compile(r"nfs4?|cifs|smb3|smbfs|9p|afs|ceph|glusterfs|lustre|beegfs|gpfs|ncpfs|fuse\..*")
+# Kinds of file systems on a disk or in the memory of this machine. Any other may be on a network.
+_LOCAL = re.compile(
+    r"ext[234]|xfs|btrfs|bcachefs|zfs|f2fs|jfs|reiserfs|reiser4|nilfs2|ubifs|jffs2|minix|apfs|hfs|hfsplus|ufs|vfat|msdos|"
+    r"exfat|ntfs3?|fuseblk|udf|iso9660|squashfs|erofs|tmpfs|ramfs|devtmpfs|rootfs|overlay|overlayfs|aufs|ecryptfs|"
+    r"fuse\.(?:ext[234]|fuse-overlayfs|ntfs-3g|ntfs|exfat|mergerfs|gocryptfs|encfs|cryfs|zfs|bindfs)"
+)
+_OCTAL = re.compile(rb"\\([0-7]{3})")  # spaces and the like, as the kernel writes them
 _MOUNTS = Path("/proc/self/mountinfo")
 _PAGES = 1024  # of 4 KiB
 _FOREIGN = "{}: holds files that ARF did not write: remove the folder, or name another calls_dir."
@@ -96,28 +102,31 @@ class TextDisk(diskcache.Disk):  # type: ignore[misc, unused-ignore]
 
 
 def refuse_network_folder(folder: Path, mounts: Path = _MOUNTS) -> None:
-    """Raise ConfigError if `folder` is on a network file system. An unknown file system passes."""
+    """Raise ConfigError if `folder` is not on a local file system. It passes where the kernel does not say."""
     kind = file_system(folder, mounts)
-    if _NETWORK.fullmatch(kind):
+    if kind and not _LOCAL.fullmatch(kind):
         raise ConfigError(
-            f"{folder} is on a network file system ({kind}), where several processes cannot safely share the store of "
-            "answers: set calls_dir to a folder on a local disk (the rest of the run may stay where it is)."
+            f"{folder} is on a network file system ({kind}), or on one that ARF does not know. Several processes "
+            "cannot safely share the store of answers there: set calls_dir to a folder on a local disk (the rest of "
+            "the run may stay where it is)."
         )
 
 
 def file_system(folder: Path, mounts: Path = _MOUNTS) -> str:
     """Return the type of the file system that holds `folder`, as Linux names it; empty if it is unknown."""
     try:
-        lines = mounts.read_text(encoding="utf-8").splitlines()
+        lines = mounts.read_bytes().split(b"\n")
     except OSError:
         return ""
     wanted = folder.resolve()
     holding = [(point, kind) for point, kind in map(_mount, lines) if wanted.is_relative_to(point)]
-    return max(holding, key=lambda item: len(item[0].parts), default=(Path("/"), ""))[1]
+    # Of several mounts at one point the last is on top.
+    return max(reversed(holding), key=lambda item: len(item[0].parts), default=(Path("/"), ""))[1]
 
 
-def _mount(line: str) -> tuple[Path, str]:
+def _mount(line: bytes) -> tuple[Path, str]:
     """Read mount point and type from a line of mountinfo, proc(5): `id parent dev root POINT options - TYPE source`."""
-    before, _, after = line.partition(" - ")
-    point = before.split(" ")[4] if before.count(" ") >= 4 else "/nowhere"
-    return Path(os.fsdecode(point.encode().decode("unicode_escape"))), after.split(" ")[0]
+    before, _, after = line.partition(b" - ")
+    point = before.split(b" ")[4] if before.count(b" ") >= 4 else b"/nowhere"
+    plain = _OCTAL.sub(lambda escape: bytes([int(escape[1], 8)]), point)
+    return Path(os.fsdecode(plain)), os.fsdecode(after.split(b" ")[0])

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TypeVar
 
 from arf_programs.checks import run_checks
-from arf_programs.corpus import load_seed_taxonomy, read_taxonomy, write_taxonomy
+from arf_programs.corpus import load_configured_taxonomy, write_taxonomy
 from arf_programs.metrics import configured_resampling
 from arf_programs.models import check_providers
 from arf_programs.planting import PlantedItem
@@ -152,8 +151,5 @@ def _with_taxonomy(run: Run) -> Run:
     if run.folder.taxonomy.exists():
         return run
     probing = replace(run, folder=_OwnTaxonomy(run.folder.path))
-    given = run.config.analyze.taxonomy
-    beside = run.base_dir / (given or "")
-    taxonomy = read_taxonomy(beside if beside.exists() else Path(given)) if given else load_seed_taxonomy()
-    write_taxonomy(probing.folder.taxonomy, taxonomy)
+    write_taxonomy(probing.folder.taxonomy, load_configured_taxonomy(run))
     return probing

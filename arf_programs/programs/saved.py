@@ -10,7 +10,7 @@ import dspy
 from pydantic import Field, JsonValue, ValidationError
 from pydantic_core import to_jsonable_python
 
-from arf_programs.config import Role
+from arf_programs.config import Role, find_path
 from arf_programs.metrics import Interval
 from arf_programs.programs.asking import show_nearest
 from arf_programs.programs.calibration import Calibration
@@ -148,8 +148,7 @@ def program_folder(run: Run, target: str) -> Path | None:
     given: str | None = getattr(run.config.programs, target)
     if given is None:
         return None
-    beside = run.base_dir / given
-    return beside if beside.exists() else Path(given)
+    return find_path(given, run.base_dir) or Path(given)
 
 
 def read_card(folder: Path, target: str) -> Card:

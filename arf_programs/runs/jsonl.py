@@ -39,6 +39,8 @@ def is_half_written(line: bytes) -> bool:
         json.loads(line)
     except ValueError:
         return True
+    except RecursionError:  # it may be whole, so nothing is cut off
+        return False
     return False
 
 
@@ -267,7 +269,7 @@ class JsonlIndex(Mapping[str, Value], Generic[Model, Value]):
     def _key_of(self, line: bytes, number: int) -> str | None:
         try:
             return self._key(json.loads(line))
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             parse_line(line, self._model, f"{self._path} line {number}")
             raise DataError(
                 f"{self._path} line {number}: not a {self._model.__name__} record: mend or remove the line"

@@ -12,7 +12,7 @@ from typing import Literal, TextIO
 
 import yaml
 
-from arf_programs.config import ROLES, Config, remember_secrets
+from arf_programs.config import ROLES, Config, expand_home, find_path, remember_secrets
 from arf_programs.runs.fingerprint import digest, digest_file
 from arf_programs.runs.folder import RunFolder
 from arf_programs.runs.jsonl import JsonlIndex, read_jsonl
@@ -69,14 +69,15 @@ class Run:
     def calls(self) -> Path:
         """The folder of stored answers: in the run's folder, or `calls_dir`."""
         given = self.config.calls_dir
-        return self.folder.calls if given is None else self.base_dir / given
+        if given is None:
+            return self.folder.calls
+        as_written = self.base_dir / given  # versions before took `~` for a folder's name: its answers are kept in use
+        return as_written if as_written.is_dir() else self.base_dir / expand_home(given)
 
     def content_digest(self, path: str) -> str:
-        """Hash a configured file or folder, beside arf.yaml or in the working directory. A hub id is hashed as text."""
-        for place in (self.base_dir / path, Path(path)):
-            if path and place.exists():
-                return digest_file(place)
-        return digest(path)
+        """Hash a configured file or folder, where `find_path` finds it. A hub id is hashed as text."""
+        place = find_path(path, self.base_dir) if path else None
+        return digest(path) if place is None else digest_file(place)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
-from arf_programs.config import ModelConfig
+from arf_programs.config import ModelConfig, find_path
 from arf_programs.corpus import LabeledExample, load_labeled, read_taxonomy
 from arf_programs.models import build_lm, gives_logprobs
 from arf_programs.programs import (
@@ -100,8 +100,7 @@ def read_run_calibration(run: Run) -> Calibration | None:
     given = run.config.analyze.calibration
     if not given:
         return None
-    beside = run.base_dir / given
-    return read_calibration(beside if beside.exists() else Path(given))
+    return read_calibration(find_path(given, run.base_dir) or Path(given))
 
 
 def calibration_warnings(run: Run, support: SentenceSupport, *, prompt: bool = True) -> list[str]:

@@ -87,6 +87,8 @@ def run_together(
     """Do the work of consecutive stages in one stream. The time of all is booked to the first."""
     for stage in stages:
         run.folder.manifest(stage.name).unlink(missing_ok=True)
+    # What the stages read is hashed before they read it: a file that somebody edits meanwhile makes them stale.
+    read = [stage.fingerprint(run) for stage in stages]
     clock = StageClock(run.folder, stages[0].name)
     try:
         counts = work(run)
@@ -94,9 +96,16 @@ def run_together(
         seconds = clock.stop()
     times = [seconds, *(0.0 for _ in stages[1:])]
     return tuple(
-        _finish(stage, run, stage.fingerprint(run), count, time)
-        for stage, count, time in zip(stages, counts, times, strict=True)
+        _finish(stage, run, _with_written(fingerprint, stages, run, stage), count, time)
+        for stage, fingerprint, count, time in zip(stages, read, counts, times, strict=True)
     )
+
+
+def _with_written(fingerprint: dict[str, str], stages: tuple[Stage, ...], run: Run, stage: Stage) -> dict[str, str]:
+    """Return the fingerprint with the present hashes of files that the stages themselves wrote."""
+    present = stage.fingerprint(run)
+    written = {_relative(path, run) for other in stages for path in other.outputs(run)}
+    return fingerprint | {name: value for name, value in present.items() if name in written}
 
 
 def _finish(stage: Stage, run: Run, fingerprint: dict[str, str], counts: dict[str, int], seconds: float) -> Manifest:

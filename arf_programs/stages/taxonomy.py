@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from arf_programs.checks import run_checks
-from arf_programs.config import Config, ModelConfig
+from arf_programs.config import Config, ModelConfig, find_path
 from arf_programs.corpus import load_seed_taxonomy, read_taxonomy, write_taxonomy
 from arf_programs.models import build_lm
 from arf_programs.programs import MergeNotes, TakeNotes, count_errors
@@ -122,8 +122,7 @@ def _induce(run: Run, notes: list[str]) -> Taxonomy:
 
 def _given(run: Run) -> Path:
     path = Path(run.config.analyze.taxonomy or "")
-    beside = run.base_dir / path
-    return beside if beside.exists() else path
+    return find_path(path, run.base_dir) or path
 
 
 def asks(config: Config) -> tuple[ModelConfig, ...]:

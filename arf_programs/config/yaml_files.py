@@ -1,0 +1,70 @@
+"""YAML of files that people write. A few lines cannot grow into gigabytes, or into a value that holds itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+MOST_NODES = 100_000
+_DEEPEST = 100
+
+
+def load_yaml(text: str) -> Any:
+    """Read YAML as `yaml.safe_load` does.
+
+    Raises yaml.YAMLError for text that is not valid, aliases that hold themselves or multiply beyond MOST_NODES
+    values, and values that are nested too deeply.
+    """
+    compose_yaml(text)
+    try:
+        return yaml.safe_load(text)
+    except (ValueError, OverflowError) as error:  # such as the 99th of a month
+        raise yaml.MarkedYAMLError(problem=f"a value cannot be read: {error}") from error
+
+
+def compose_yaml(text: str) -> yaml.Node | None:
+    """Return the nodes of YAML with their places. Raises what `load_yaml` raises."""
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except RecursionError as error:
+        raise yaml.MarkedYAMLError(problem="it is nested too deeply") from error
+    except (ValueError, OverflowError) as error:
+        raise yaml.MarkedYAMLError(problem=f"a value cannot be read: {error}") from error
+    if root is not None:
+        _Counter().count(root, 0)
+    return root
+
+
+class _Counter:
+    """Counts the values that a document has when its aliases are written out."""
+
+    def __init__(self) -> None:
+        self._sizes: dict[int, int] = {}
+        self._open: set[int] = set()
+
+    def count(self, node: yaml.Node, depth: int) -> int:
+        """Return the number of values of a node. Raises yaml.MarkedYAMLError with the place if there are too many."""
+        if id(node) in self._sizes:
+            return self._sizes[id(node)]
+        if id(node) in self._open:
+            raise _refusal(node, "an alias holds itself: write the values out")
+        if depth > _DEEPEST:
+            raise _refusal(node, "it is nested too deeply")
+        self._open.add(id(node))
+        size = 1 + sum(self.count(child, depth + 1) for child in _children(node))
+        self._open.remove(id(node))
+        if size > MOST_NODES:
+            raise _refusal(node, f"aliases multiply to more than {MOST_NODES} values: write the values out")
+        self._sizes[id(node)] = size
+        return size
+
+
+def _children(node: yaml.Node) -> list[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        return [child for pair in node.value for child in pair]
+    return list(node.value) if isinstance(node, yaml.SequenceNode) else []
+
+
+def _refusal(node: yaml.Node, problem: str) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)

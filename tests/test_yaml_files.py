@@ -1,0 +1,82 @@
+"""YAML that a person writes: read as ever, and refused at once if a few lines mean gigabytes or a value in itself."""
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from arf_programs.config.load import load_config
+from arf_programs.config.yaml_files import load_yaml
+from arf_programs.corpus.taxonomy import read_taxonomy
+from signatures.exceptions import ConfigError
+
+PLAIN = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+LEVELS = [f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 9)}]" for n in range(1, 12)]
+MERGED = [f"m{n}: &m{n} {{a{n}: *m{n - 1}, b{n}: *m{n - 1}, <<: *m{n - 1}}}" for n in range(1, 40)]
+HOSTILE = {
+    "lists that multiply": ("\n".join(["l0: &l0 [lol, lol]", *LEVELS]), "aliases multiply to more than"),
+    "mappings that multiply": ("\n".join(["m0: &m0 {a: 1}", *MERGED]), "aliases multiply to more than"),
+    "a list in itself": ("name: &a [1, *a]", "an alias holds itself"),
+    "a mapping in itself": ("corpus: &a\n  path: c.jsonl\n  more: *a", "an alias holds itself"),
+    "two lists in each other": ("name: &a [&b [*a], *b]", "an alias holds itself"),
+    "the whole in itself": ("&a\nname: *a", "an alias holds itself"),
+    "merged with itself": ("corpus: &a {<<: *a}", "an alias holds itself"),
+    "deep brackets": ("name: " + "[" * 500 + "]" * 500, "nested too deeply"),
+    "very deep brackets": ("name: " + "[" * 5_000 + "]" * 5_000, "nested too deeply"),
+}
+
+
+@given(PLAIN)
+def test_plain_values_are_read_as_they_were(value):
+    assert load_yaml(yaml.safe_dump(value)) == value
+
+
+def test_aliases_that_stay_small_are_read():
+    text = "models:\n  teacher: &m {model: a/b, timeout: 5}\n  editor: *m\n  judge: {<<: *m, timeout: 9}\n"
+    models = load_yaml(text)["models"]
+    assert models["editor"] == models["teacher"]
+    assert models["judge"] == {"model": "a/b", "timeout": 9}
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_a_configuration_that_multiplies_or_holds_itself_is_refused(tmp_path, case):
+    text, problem = HOSTILE[case]
+    path = tmp_path / "arf.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match=f"arf.yaml: not valid YAML: .*{problem}"):
+        load_config(path)
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_a_taxonomy_that_multiplies_or_holds_itself_is_refused(tmp_path, case):
+    text, problem = HOSTILE[case]
+    path = tmp_path / "taxonomy.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match=rf"taxonomy.yaml.*: is not YAML \(.*{problem}"):
+        read_taxonomy(path)
+
+
+def test_the_line_of_an_alias_that_holds_itself_is_named(tmp_path):
+    path = tmp_path / "taxonomy.yaml"
+    path.write_text("categories:\n- id: a\n- &b [*b]\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="line 3"):
+        read_taxonomy(path)
+
+
+@pytest.mark.parametrize("value", ["&a [*a]", "[" * 5_000, "2001-99-99", "0b_"])
+def test_an_override_is_refused_like_the_file(tmp_path, value):
+    path = tmp_path / "arf.yaml"
+    path.write_text("corpus: {path: c.jsonl}\nmodels: {teacher: a/b}\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="--set name="):
+        load_config(path, [f"name={value}"])
+
+
+@pytest.mark.parametrize("value", ["2001-99-99", "2001-12-31 25:00:00", "0b_"])
+def test_a_date_or_number_that_is_none_is_refused(tmp_path, value):
+    path = tmp_path / "arf.yaml"
+    path.write_text(f"name: {value}\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="not valid YAML"):
+        load_config(path)
