@@ -146,10 +146,12 @@ def call(tmp_path: Path) -> Callable[..., Any]:
     """Calls a program as a stage does: typed answers, and a call store of its own."""
     import dspy
 
+    from arf_programs.programs import TypedAnswers
+
     def call(program: Any, **inputs: Any) -> Any:
         with (
             stored_calls(tmp_path),
-            dspy.context(adapter=dspy.JSONAdapter(), disable_history=True),
+            dspy.context(adapter=TypedAnswers(), disable_history=True),
         ):
             return asyncio.run(program.acall(**inputs))
 

@@ -5,6 +5,7 @@ LiteLLM reaches every provider. `embedded/...` and `scripted/...` are providers 
 
 from arf_programs.models.addresses import describe_hosts
 from arf_programs.models.answer_files import AnswerFiles
+from arf_programs.models.answers import BROKEN_OFF, CONTENT_FILTER, LENGTH
 from arf_programs.models.background import run_sync
 from arf_programs.models.batch.sender import batch_senders
 from arf_programs.models.budget import BudgetSpent, CallBudget, Need
@@ -35,7 +36,10 @@ from arf_programs.models.terms import check_terms, judge_notes, terms_warnings
 from arf_programs.models.weights import SMOLLM2, is_adapter, resolve_weights, weights_digest
 
 __all__ = [
+    "BROKEN_OFF",
+    "CONTENT_FILTER",
     "EMBEDDED",
+    "LENGTH",
     "SCRIPTED",
     "SMOLLM2",
     "AnswerFiles",

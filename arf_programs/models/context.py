@@ -35,9 +35,10 @@ class Meter:
 
 @dataclass
 class LastAnswer:
-    """The last answer to one question: why it ended, and whether it came from the store."""
+    """The last answer to one question: how it ended, why it has no text, and whether it came from the store."""
 
-    finish_reason: str = ""
+    ending: str = ""
+    problem: str = ""
     replayed: bool = False
 
 

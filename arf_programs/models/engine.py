@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import builtins
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import Token
 from dataclasses import replace
 from functools import cached_property
@@ -19,23 +19,27 @@ from dspy.lm15 import (
     LM15Error,
     Request,
     Response,
+    TimeoutError,
     response_from_openai_chat,
     response_to_events,
 )
 from dspy.utils.callback import BaseCallback
 from pydantic import BaseModel
 
+from arf_programs.models.answers import read_answer, tool_calls_of
 from arf_programs.models.budget import Need
 from arf_programs.models.context import CallContext, RequestExtras, call_context, current_context
 from arf_programs.models.dspy_internals import TRUNCATION_LOGGER, TRUNCATION_MESSAGE, request_kwargs, to_lm15_error
+from arf_programs.models.failures import UnreadableAnswerError, failure_of
 from arf_programs.models.pacing import Pace
 from arf_programs.models.providers import CACHE_MARKS, CACHE_WRITE, import_litellm, listed_price
 from arf_programs.models.store import SECRETS, Body, Question, original_schema, request_key
+from arf_programs.models.usage import cost_of, longest_answer, tokens_sent, usage_of
 from arf_programs.models.waits import asked_pause
+from arf_programs.runs import Call
 
 Result = TypeVar("Result")
 _SEEDS: Final = 2**31
-_BYTES_A_TOKEN: Final = 3  # few tokens are shorter: an upper bound of what a call may use
 _NOT_SENT: Final = ("rollout_id",)  # only tells stored answers apart
 _NO_CONTEXT: Final = (
     "No run is open here, so nothing says where answers are stored and calls are booked. Make the model by "
@@ -115,7 +119,7 @@ class ArfEngine:
         finally:
             del session.pending[question.key]
             asked.set()
-        return _response_of(answer, request, context, paid=stored is None)
+        return _response_of(answer, request, context, _prompt_of(body), paid=stored is None)
 
     def _body(self, request: Request, extras: RequestExtras) -> Body:
         """Return the request as LiteLLM takes it, and as the keys of stored answers know it."""
@@ -144,23 +148,29 @@ class ArfEngine:
         need = need_of(question.request, with_usd=store.caps_usd)
         batched = name in session.senders
         sender = session.senders.get(name, send_by_litellm)
+        unbounded = batched or self.pace.local  # a batch takes hours, and a wait in the queue of a model is no failure
 
-        async def send() -> tuple[Any, Body]:
+        async def send() -> tuple[Any, Body, Call]:
             await store.spend(need)
             context.meter.tries += 1
             try:
-                response = await sender(question, anew)
+                async with _bounded(None if unbounded else self.parameters.get("timeout")):
+                    response = await sender(question, anew)
+                answer = response.model_dump(mode="json")
+                call = question.answered(answer, cost_of(response))
             except Exception as error:
-                await store.give_back(need, question.lost())
-                raise canonical_error(error, model) from error
+                failure = canonical_error(error, model)
+                failure = failure if self.pace.local else failure_of(error, failure)
+                unread = isinstance(failure, UnreadableAnswerError)
+                await store.give_back(need, question.unread() if unread else question.lost())
+                raise failure from error
             except BaseException:
                 # A batch goes on when nobody waits any longer, and its answer is booked later.
                 await store.give_back(need, None if batched else question.lost())
                 raise
-            answer, call = response.model_dump(mode="json"), question.answered(response)
             await store.keep(question, answer, call, need)
             context.meter.usd += call.usd
-            return response, answer
+            return response, answer, call
 
         if batched:
             return (await _retry_in_next_batch(send, self.pace.retries))[1]  # a batch has no gate
@@ -267,17 +277,24 @@ class _PassExtras(BaseCallback):
         return self
 
 
-def _response_of(answer: Body, request: Request, context: CallContext, *, paid: bool) -> Response:
+def _response_of(answer: Body, request: Request, context: CallContext, prompt: str, *, paid: bool) -> Response:
     """Return DSPy's Response. A stored answer has used no tokens."""
-    choices = answer.get("choices") or []
-    context.answer.finish_reason = (choices[0].get("finish_reason") or "") if choices else ""
-    body = {
-        "id": answer.get("id"),
-        "model": answer.get("model"),
-        "choices": choices[:1],
-        "usage": answer.get("usage") if paid else None,
-    }
-    return response_from_openai_chat(body, model=request.model)
+    read = read_answer(answer, prompt)
+    context.answer.ending, context.answer.problem = read.ending, read.problem
+    message: Body = {"role": "assistant", "content": read.text}
+    choice = {"message": message, "finish_reason": read.ending or "stop", "logprobs": read.logprobs}
+    usage = usage_of(answer) if paid else None
+    body = {"id": str(answer.get("id") or "")[:200], "model": request.model, "choices": [choice], "usage": usage}
+    if calls := tool_calls_of(answer):
+        try:
+            return response_from_openai_chat({**body, "choices": [{**choice, "message": {**message, **calls}}]})
+        except (LM15Error, TypeError, ValueError):
+            pass  # calls of a wrong form count as none
+    return response_from_openai_chat(body)
+
+
+def _prompt_of(body: Body) -> str:
+    return "\n".join(str(message.get("content") or "") for message in body["messages"])
 
 
 async def _retry_in_next_batch(send: Callable[[], Awaitable[Result]], retries: int) -> Result:
@@ -298,6 +315,21 @@ async def send_by_litellm(question: Question, _anew: bool) -> Any:
     with _without_litellms_logging():
         # Tries are counted and made in one place. The clients below LiteLLM would make their own.
         return await litellm.acompletion(**{"num_retries": 0, "max_retries": 0, **arguments})
+
+
+@asynccontextmanager
+async def _bounded(seconds: float | None) -> AsyncIterator[None]:
+    """End the block after `seconds` by lm15's TimeoutError, which is tried again.
+
+    The clients below LiteLLM bound each wait for a piece of the answer. So an answer that drips would never end.
+    """
+    try:
+        async with asyncio.timeout(seconds) as limit:
+            yield
+    except builtins.TimeoutError as error:
+        if not limit.expired():
+            raise
+        raise TimeoutError(f"no whole answer within the time-out of {seconds:g} seconds") from error
 
 
 @contextmanager
@@ -327,11 +359,8 @@ def endpoint_name(model: str, api_base: str | None) -> str:
 
 def need_of(request: Body, *, with_usd: bool) -> Need:
     """Return what a call may use at most: a token for three bytes of messages and schema, and its longest answer."""
-    schema = original_schema(request.get("response_format"))
-    message_bytes = sum(len(str(message.get("content") or "").encode()) for message in request["messages"])
-    schema_bytes = 0 if schema is None else len(json.dumps(schema).encode())
-    prompt = (message_bytes + schema_bytes) / _BYTES_A_TOKEN
-    longest = float(request.get("max_tokens") or request.get("max_completion_tokens") or 0)
+    prompt = tokens_sent(request, original_schema(request.get("response_format")))
+    longest = longest_answer(request)
     price = listed_price(str(request["model"])) if with_usd else None
     input_price, output_price = price or (0.0, 0.0)  # a model without a price counts as free
     if CACHE_MARKS in request:
@@ -343,11 +372,11 @@ def _provider_of(model: str) -> str:
     return model.split("/", 1)[0] if "/" in model else "openai"
 
 
-def _tokens(sent: tuple[Any, Body]) -> float:
-    return float(getattr(getattr(sent[0], "usage", None), "total_tokens", 0) or 0)
+def _tokens(sent: tuple[Any, Body, Call]) -> float:
+    return float(sent[2].tokens)
 
 
-def _headers(sent: tuple[Any, Body]) -> Mapping[str, str]:
+def _headers(sent: tuple[Any, Body, Call]) -> Mapping[str, str]:
     headers = getattr(sent[0], "_hidden_params", {}).get("additional_headers") or {}
     return {name: str(value) for name, value in headers.items()}
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 from hashlib import sha256
+from math import ceil
 from pathlib import Path
 from threading import Lock
 from typing import Any, Final, Protocol
@@ -22,8 +23,10 @@ from pydantic import BaseModel
 
 from arf_programs.config import mask
 from arf_programs.models.answer_files import AnswerFiles
+from arf_programs.models.answers import text_of
 from arf_programs.models.budget import BudgetSpent, CallBudget, Need
-from arf_programs.models.providers import CACHE_MARKS
+from arf_programs.models.providers import CACHE_MARKS, listed_price
+from arf_programs.models.usage import longest_answer, tokens_received, tokens_sent, usage_of
 from arf_programs.models.weights import weights_digest
 from arf_programs.runs import Call
 
@@ -56,16 +59,35 @@ class Question:
         """Return the try that was sent and brought no answer."""
         return Call(**self._booked_to(), cached=False, failed=True)
 
-    def answered(self, response: Any) -> Call:
-        """Return the call that a model answered, with its tokens and US dollars."""
-        usage = getattr(response, "usage", None)
-        return Call(
-            **self._booked_to(),
-            cached=False,
-            prompt_tokens=getattr(usage, "prompt_tokens", 0) or 0,
-            completion_tokens=getattr(usage, "completion_tokens", 0) or 0,
-            usd=getattr(response, "_hidden_params", {}).get("response_cost") or 0.0,
-        )
+    def unread(self) -> Call:
+        """Return the try that brought an answer that could not be read. It may have had the longest answer."""
+        sent, received = ceil(self._sent()), ceil(longest_answer(self.request))
+        return self._paid(sent, received, self._listed_cost(sent, received), failed=True)
+
+    def answered(self, answer: Body, usd: float) -> Call:
+        """Return the call that a model answered, with its tokens and US dollars.
+
+        A number of tokens that the provider does not report, or reports as zero or less, is that of what was sent or
+        received, at three bytes a token. The cost is then at least that of these tokens.
+        """
+        usage = usage_of(answer)
+        sent, received = usage.get("prompt_tokens"), usage.get("completion_tokens")
+        if sent is None or received is None:
+            sent = ceil(self._sent()) if sent is None else sent
+            received = ceil(tokens_received(text_of(answer))) if received is None else received
+            usd = max(usd, self._listed_cost(sent, received))
+        return self._paid(sent, received, usd)
+
+    def _paid(self, sent: int, received: int, usd: float, *, failed: bool = False) -> Call:
+        booked = self._booked_to()
+        return Call(**booked, cached=False, failed=failed, prompt_tokens=sent, completion_tokens=received, usd=usd)
+
+    def _sent(self) -> float:
+        return tokens_sent(self.request, original_schema(self.request.get("response_format")))
+
+    def _listed_cost(self, sent: int, received: int) -> float:
+        prices = listed_price(str(self.request["model"])) or (0.0, 0.0)
+        return sent * prices[0] + received * prices[1]
 
     def _booked_to(self) -> dict[str, str]:
         return {"stage": self.stage, "strategy": self.strategy, "model": str(self.request["model"])}
@@ -132,7 +154,7 @@ class CallStore:
                 return
 
     async def give_back(self, need: Need, lost: Call | None) -> None:
-        self.budget.settle(need)
+        self.budget.settle(need, tokens=lost.tokens if lost else 0.0, usd=lost.usd if lost else 0.0)
         if lost is not None:
             self._files.book(lost)
 

@@ -19,6 +19,7 @@ from arf_programs.programs.examples import (
     revision_metric,
     score_rating,
 )
+from arf_programs.programs.json_answers import TypedAnswers
 from arf_programs.programs.judge import ComparePair, Judge, prompt_name
 from arf_programs.programs.program import Program
 from arf_programs.programs.propose import EditSummary, Propose, Rewrite, RewriteByTaxonomy
@@ -79,6 +80,7 @@ __all__ = [
     "Summarize",
     "SupportAdapter",
     "TakeNotes",
+    "TypedAnswers",
     "VerifyRevision",
     "analysis_examples",
     "analysis_metric",

@@ -12,7 +12,16 @@ from dspy.utils.exceptions import AdapterParseError, LMError
 from pydantic import BaseModel
 
 from arf_programs.corpus import clean_text
-from arf_programs.models import CallContext, LastAnswer, calling, current_context, within
+from arf_programs.models import (
+    BROKEN_OFF,
+    CONTENT_FILTER,
+    LENGTH,
+    CallContext,
+    LastAnswer,
+    calling,
+    current_context,
+    within,
+)
 from signatures.exceptions import ArfError, ModelError
 from signatures.showing import hide_marks, show_text
 
@@ -95,10 +104,7 @@ async def ask(
                     raise
                 if context is None or not (context.session.again and last.replayed):
                     break
-    raise ModelError(
-        f"{lm.model}: no usable answer in {retries + 1} tries ({_reason(problem, last)}). "
-        "If the endpoint can enforce a JSON schema, set `json_schema: true` on the model."
-    )
+    raise ModelError(f"{lm.model}: no usable answer in {retries + 1} tries ({_reason(problem, last)}){_advice(last)}")
 
 
 @contextmanager
@@ -117,14 +123,15 @@ class _UnfinishedError(Exception):
 
 
 _UNFINISHED = {
-    "length": "the answer was cut off at max_tokens",
-    "content_filter": "the provider's content filter withheld the answer",
+    LENGTH: "the answer was cut off at max_tokens",
+    CONTENT_FILTER: "the provider's content filter withheld the answer",
+    BROKEN_OFF: "the provider broke the answer off",
 }
 
 
 def _finished(answer: dspy.Prediction, last: LastAnswer, *, may_be_cut: bool) -> dspy.Prediction:
-    cut_off = last.finish_reason == "length"
-    if last.finish_reason in _UNFINISHED and not (cut_off and may_be_cut):
+    cut_off = last.ending == LENGTH
+    if last.ending in _UNFINISHED and not (cut_off and may_be_cut):
         raise _UnfinishedError
     fields = {name: _cleaned(value) for name, value in answer.items()}
     return dspy.Prediction(**fields, **({"cut_off": cut_off} if may_be_cut else {}))
@@ -132,8 +139,17 @@ def _finished(answer: dspy.Prediction, last: LastAnswer, *, may_be_cut: bool) ->
 
 def _reason(problem: Exception | None, last: LastAnswer) -> str:
     """Say in one line why the last answer cannot be used."""
-    parts = (_UNFINISHED.get(last.finish_reason, ""), " ".join(str(problem).split())[:300])
+    parsing = last.problem or " ".join(str(problem).split())[:300]
+    parts = (_UNFINISHED.get(last.ending, ""), parsing)
     return ": ".join(part for part in parts if part)
+
+
+def _advice(last: LastAnswer) -> str:
+    if last.ending == LENGTH:
+        return ". Raise `max_tokens` of the model."
+    if last.ending or last.problem:
+        return ""
+    return ". If the endpoint can enforce a JSON schema, set `json_schema: true` on the model."
 
 
 def _defused(inputs: dict[str, Any]) -> dict[str, Any]:

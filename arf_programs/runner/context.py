@@ -23,6 +23,7 @@ from arf_programs.models import (
     quiet_about_cut_offs,
     within,
 )
+from arf_programs.programs import TypedAnswers
 from arf_programs.runner.rows import Outcome, RowKey, run_rows
 from arf_programs.runs import Run, StatusFile, iter_ledger
 
@@ -74,7 +75,7 @@ def asking_from(
         warnings.catch_warnings(),
         quiet_about_cut_offs(),
         calling(CallContext(session)) as context,
-        dspy.context(adapter=dspy.JSONAdapter(), disable_history=True, trace=None),
+        dspy.context(adapter=TypedAnswers(), disable_history=True, trace=None),
     ):
         # LiteLLM's pydantic models warn about their own unions with each answer.
         warnings.filterwarnings("ignore", message="Pydantic serializer warnings", category=UserWarning)

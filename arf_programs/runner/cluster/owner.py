@@ -172,7 +172,7 @@ class Owner:
             case Spend(need):
                 return self._spend(worker, need)
             case GiveBack(need, lost):
-                self._release(worker, need)
+                self._release(worker, need, tokens=lost.tokens if lost else 0.0, usd=lost.usd if lost else 0.0)
                 if lost is not None:
                     self._files.book(lost)
             case StoreAnswer(key, answer, call, need):

@@ -1,0 +1,173 @@
+"""Read an answer, whatever a provider has sent: its text without reasoning, why it ended, its log-probabilities.
+
+Nothing here raises. What is no text becomes an empty answer with a problem, which is asked again.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from arf_programs.models.reasoning import answer_span
+
+LENGTH: Final = "length"
+CONTENT_FILTER: Final = "content_filter"
+BROKEN_OFF: Final = "error"
+
+_LONGEST: Final = 1_000_000  # characters; the longest answers of models have half as many
+_LEAST_LOGPROB: Final = -9999.0  # OpenAI's value for a token that is next to impossible
+# LiteLLM takes an ending that it does not know for "stop", and keeps the provider's own word beside it.
+_ENDINGS: Final = (
+    (CONTENT_FILTER, re.compile(r"filter|safety|block|refus|prohibit|guardrail|sensitive|recitation|spii|moderat")),
+    (LENGTH, re.compile(r"length|max_?tokens|max_output_tokens|max_new_tokens|token_limit|context_window|compaction")),
+    (
+        BROKEN_OFF,
+        re.compile(
+            r"error|abort|cancel|fail|interrupt|insufficient|overload|time_?out|unavailable|malformed|incomplete|"
+            r"disconnect|kill|unexpected|missing_thought|too_many"
+        ),
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What counts of an answer.
+
+    Attributes:
+        text: the answer without reasoning; empty if there is none that can be used.
+        ending: `length`, `content_filter` or `error` for an answer that is not whole, else empty.
+        problem: why there is no text.
+        logprobs: log-probabilities of the tokens of `text`, in OpenAI's form, if there are any that can be used.
+    """
+
+    text: str = ""
+    ending: str = ""
+    problem: str = ""
+    logprobs: dict[str, Any] | None = None
+
+
+def read_answer(body: Any, prompt: str = "") -> Answer:
+    """Read a chat completion. `prompt` is what was asked: an answer may quote marks of reasoning from it."""
+    choices = _field(body, "choices")
+    if not isinstance(choices, list) or not choices:
+        return Answer(problem="the answer has no choices")
+    ending = _ending(choices[0])
+    message = _field(choices[0], "message")
+    content = _text(_field(message, "content"))
+    if not content.strip():
+        return Answer(ending=ending, problem=_why_empty(message))
+    if len(content) > _LONGEST:
+        return Answer(ending=ending, problem=f"the answer has {len(content)} characters")
+    span = answer_span(content, prompt)
+    if span is None:
+        return Answer(ending=ending, problem="the answer is all reasoning, so raise max_tokens if it was cut off there")
+    text = content[slice(*span)].strip() if span != (0, len(content)) else content
+    if not text:
+        return Answer(ending=ending, problem="nothing follows the reasoning")
+    return Answer(text, ending, logprobs=_logprobs(_field(choices[0], "logprobs"), message, content, text))
+
+
+def text_of(body: Any) -> str:
+    """Return all text that a provider sent and will charge for, reasoning too."""
+    parts = []
+    choices = _field(body, "choices")
+    for choice in choices if isinstance(choices, list) else ():
+        message = _field(choice, "message")
+        for name in ("reasoning_content", "content"):
+            parts.append(_text(_field(message, name)))
+        if calls := _field(message, "tool_calls"):
+            parts.append(str(calls))
+    return "".join(parts)
+
+
+def tool_calls_of(body: Any) -> dict[str, Any]:
+    """Return the tool calls of an answer as a field of its message; nothing if it has none."""
+    choices = _field(body, "choices")
+    calls = _field(_field(choices[0], "message"), "tool_calls") if isinstance(choices, list) and choices else None
+    return {"tool_calls": calls} if calls else {}
+
+
+def _field(value: Any, name: str) -> Any:
+    return value.get(name) if isinstance(value, Mapping) else None
+
+
+def _text(content: Any) -> str:
+    """Return a content as text: as it is, or the joined texts of its parts."""
+    if isinstance(content, list):
+        return "".join(
+            part["text"] for part in content if _field(part, "type") in ("text", "output_text") and _is_text(part)
+        )
+    return content if isinstance(content, str) else ""
+
+
+def _is_text(part: Mapping[str, Any]) -> bool:
+    return isinstance(part.get("text"), str)
+
+
+def _why_empty(message: Any) -> str:
+    if _field(message, "tool_calls") or _field(message, "function_call"):
+        return "the answer calls a tool and has no text"
+    if _field(message, "reasoning_content") or _field(message, "reasoning"):
+        return "the answer is all reasoning, so raise max_tokens if it was cut off there"
+    return "the answer has no text"
+
+
+def _ending(choice: Any) -> str:
+    own = _field(_field(choice, "provider_specific_fields"), "native_finish_reason")
+    given = _field(choice, "finish_reason")
+    for word in (given, own):
+        name = re.sub(r"[\s-]+", "_", word.strip().lower()) if isinstance(word, str) else ""
+        for ending, pattern in _ENDINGS:
+            if pattern.search(name):
+                return ending
+    return ""
+
+
+def _logprobs(given: Any, message: Any, content: str, text: str) -> dict[str, Any] | None:
+    """Return the log-probabilities of the tokens of `text`. None if one of them is no log-probability."""
+    tokens = _field(given, "content")
+    if not isinstance(tokens, list) or not tokens:
+        return None
+    checked = [_token(token) for token in tokens]
+    sound = [token for token in checked if token is not None]
+    if len(sound) < len(checked):
+        return None
+    if text is not content or _field(message, "reasoning_content"):
+        return _of_the_end(sound, content, text)
+    return {"content": sound}
+
+
+def _of_the_end(tokens: Sequence[dict[str, Any]], content: str, text: str) -> dict[str, Any] | None:
+    """Return the tokens that make up `text`, where reasoning stands before it. None if they cannot be told."""
+    whole = "".join(token["token"] for token in tokens)
+    place = whole.rfind(content)
+    place = whole.rfind(text, max(0, place))
+    if place < 0:
+        return None
+    position, kept = 0, []
+    for token in tokens:
+        position += len(token["token"])
+        if position > place:
+            kept.append(token)
+    return {"content": kept}
+
+
+def _token(token: Any, *, alternative: bool = False) -> dict[str, Any] | None:
+    """Return a token with its log-probability, and with the tokens that might have stood there. None if it is none."""
+    text, value = _field(token, "token"), _field(token, "logprob")
+    if not isinstance(text, str) or isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    if math.isnan(value) or value > 1e-3:  # rounding may take a certain token just above 0
+        return None
+    sound: dict[str, Any] = {"token": text, "logprob": min(0.0, max(_LEAST_LOGPROB, float(value)))}
+    if alternative:
+        return sound
+    others = _field(token, "top_logprobs")
+    checked = [_token(other, alternative=True) for other in others] if isinstance(others, list) else []
+    if None in checked:
+        return None
+    return {**sound, "top_logprobs": checked}

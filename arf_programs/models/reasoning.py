@@ -1,0 +1,80 @@
+"""Tell the answer of a reasoning model from its reasoning, where both stand in one text.
+
+Models mark their reasoning in several ways: `<think>...</think>` (DeepSeek R1, Qwen), `[THINK]` (Magistral),
+`<|START_THINKING|>` (Cohere), `<|begin_of_thought|>`, and the channels of gpt-oss. A chat template may write the
+opening mark itself, so an answer may have the closing mark alone.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+_NAME: Final = r"(?:\w+:)?(?:think|thinking|thoughts?|reason|reasoning|reflection|scratchpad|analysis)"
+_SPECIAL: Final = r"thinking|think|thought|reasoning"
+_MARK: Final = re.compile(
+    rf"(?P<open>[<◁]\s*{_NAME}(?:\s[^<>\n]*)?[>▷]|\[THINK(?:ING)?\]|<\|(?:begin_of_|start_)?(?:{_SPECIAL})(?:_start)?\|>)"
+    rf"|[<◁]\s*/\s*{_NAME}\s*[>▷]|\[/THINK(?:ING)?\]|<\|(?:/|end_of_|end_)(?:{_SPECIAL})\|>|<\|(?:{_SPECIAL})_end\|>",
+    re.IGNORECASE,
+)
+_END_OF_LINE: Final = re.compile(r"[ \t\r]*(?:\n|\Z)")
+# The channels of gpt-oss, and what is left of them when a server drops the special tokens.
+_CHANNEL: Final = re.compile(r"<\|(?:channel|start)\|>")
+_FINAL: Final = re.compile(r"<\|channel\|>\s{0,9}final\b(?:(?!<\|message\|>).){0,99}<\|message\|>", re.DOTALL)
+_END_OF_FINAL: Final = re.compile(r"<\|(?:end|return|call|start|channel)\|>")
+_BARE_ANALYSIS: Final = re.compile(r"\s*analysis(?=[A-Z])")
+_BARE_FINAL: Final = "assistantfinal"
+
+
+def answer_span(text: str, prompt: str = "") -> tuple[int, int] | None:
+    """Return where the answer begins and ends in `text`; None if there is only reasoning.
+
+    All before the last closing mark is reasoning, and so is all after an opening mark without a closing one. If
+    `prompt` has such marks too, an answer may quote them. Then only marks count that open the text or fill an end of a
+    line.
+    """
+    channels = _span_of_channels(text, prompt)
+    if channels is None:
+        return None
+    begin, end = channels
+    start = _start_after_marks(text[begin:end], quotes_marks=_MARK.search(prompt) is not None)
+    return None if start is None else (begin + start, end)
+
+
+def _span_of_channels(text: str, prompt: str) -> tuple[int, int] | None:
+    has_channels = _CHANNEL.search(text) is not None
+    if has_channels and (_CHANNEL.match(text.lstrip()) or not _CHANNEL.search(prompt)):
+        finals = list(_FINAL.finditer(text))
+        if not finals:
+            return None
+        begin = finals[-1].end()
+        end = _END_OF_FINAL.search(text, begin)
+        return begin, end.start() if end else len(text)
+    if _BARE_ANALYSIS.match(text):
+        place = text.rfind(_BARE_FINAL)
+        return None if place < 0 else (place + len(_BARE_FINAL), len(text))
+    return 0, len(text)
+
+
+def _start_after_marks(text: str, *, quotes_marks: bool) -> int | None:
+    marks = list(_MARK.finditer(text))
+    closing = [mark for mark in marks if not mark["open"]]
+    if quotes_marks:
+        opens = _opens(text, marks)
+        closing = [mark for mark in closing if _fills_an_end(text, mark)] or (closing if opens else [])
+        return closing[-1].end() if closing else None if opens else 0
+    start = closing[-1].end() if closing else 0
+    return None if any(mark["open"] and mark.start() >= start for mark in marks) else start
+
+
+def _opens(text: str, marks: list[re.Match[str]]) -> bool:
+    """Return whether the text begins with an opening mark."""
+    return bool(marks and marks[0]["open"] and not text[: marks[0].start()].strip())
+
+
+def _fills_an_end(text: str, mark: re.Match[str]) -> bool:
+    """Return whether nothing else stands before a mark in its line, or nothing after it."""
+    begin = mark.start()
+    while begin and text[begin - 1] in " \t\r":
+        begin -= 1
+    return not begin or text[begin - 1] == "\n" or _END_OF_LINE.match(text, mark.end()) is not None

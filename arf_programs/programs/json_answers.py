@@ -1,0 +1,210 @@
+"""Read a typed answer: of the JSON objects in it, the one that stands as the answer."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, Final
+
+import dspy
+import json_repair
+from dspy.utils.exceptions import AdapterParseError
+
+_DEEPEST: Final = 50  # no signature has a fifth of it
+_LONGEST_REPAIRED: Final = 100_000  # characters; repairing JSON is slow
+_MOST_MISSED: Final = 1_000  # braces that begin no object, before the search ends
+_FENCED: Final = re.compile(r"\s*```[\w-]*[ \t]*\n(.*)\n[ \t]*```\s*", re.DOTALL)
+_BORDER: Final = re.compile(r"\s*(?:```[\w-]*)?\s*")
+_BRACE: Final = re.compile(r"[{}]")
+_BRACKET: Final = re.compile(r"[][{}]")
+_OF_PARSERS: Final = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
+_decoder: Final = json.JSONDecoder()
+_inputs: ContextVar[Mapping[str, Any] | None] = ContextVar("arf_inputs_of_question", default=None)
+
+
+class TypedAnswers(dspy.JSONAdapter):  # type: ignore[name-defined, unused-ignore]
+    """DSPy's JSON adapter, which also reads an answer with several JSON objects.
+
+    An object that stands in the inputs is a quotation, unless it is all of the answer. If several objects are left,
+    the one that fills its lines is the answer. Where that does not tell, the answer is malformed, so it is asked again.
+    Whatever parsing raises makes an answer malformed.
+    """
+
+    def __call__(
+        self,
+        lm: dspy.LM,
+        lm_kwargs: dict[str, Any],
+        signature: type[dspy.Signature],
+        demos: list[dict[str, Any]],
+        inputs: dict[str, Any],
+    ) -> list[dict[str, Any]]:
+        """Return the answers. Raises AdapterParseError for a malformed one."""
+        token = _inputs.set(inputs)
+        try:
+            answers: list[dict[str, Any]] = super().__call__(lm, lm_kwargs, signature, demos, inputs)
+            return answers
+        finally:
+            _inputs.reset(token)
+
+    async def acall(
+        self,
+        lm: dspy.LM,
+        lm_kwargs: dict[str, Any],
+        signature: type[dspy.Signature],
+        demos: list[dict[str, Any]],
+        inputs: dict[str, Any],
+    ) -> list[dict[str, Any]]:
+        """Do the same as `__call__`."""
+        token = _inputs.set(inputs)
+        try:
+            answers: list[dict[str, Any]] = await super().acall(lm, lm_kwargs, signature, demos, inputs)
+            return answers
+        finally:
+            _inputs.reset(token)
+
+    def parse(self, signature: type[dspy.Signature], completion: str) -> dict[str, Any]:
+        """Return the fields of the answer. Raises AdapterParseError if it is malformed, or if it can't be told."""
+        try:
+            return self._fields(signature, completion)
+        except _OF_PARSERS as error:  # what the parsers below raise for an odd text
+            raise _malformed(signature, completion, f"{type(error).__name__}: {error}") from error
+
+    def _fields(self, signature: type[dspy.Signature], completion: str) -> dict[str, Any]:
+        if _depth(completion) > _DEEPEST:
+            raise _malformed(signature, completion, f"It is nested more than {_DEEPEST} deep.")
+        fenced = _FENCED.fullmatch(completion)
+        text = fenced.group(1) if fenced else completion
+        if _is_object(text):
+            return self._typed(signature, text)
+        if len(text) > _LONGEST_REPAIRED:
+            raise _malformed(signature, completion, f"It is no JSON, and has {len(text)} characters.")
+        answers = list(self._answers(signature, text))
+        if not answers:
+            return self._typed(signature, completion)
+        return _the_answer(signature, text, answers).fields
+
+    def _answers(self, signature: type[dspy.Signature], text: str) -> Iterator[_Answer]:
+        """Yield the objects in `text` that have the form of an answer: first sound JSON, then what can be repaired."""
+        rest = text
+        for start, end in _sound_objects(text):
+            if (fields := self._fitting(signature, text[start:end])) is not None:
+                yield _Answer(start, end, json.loads(text[start:end]), fields)
+                rest = rest[:start] + " " * (end - start) + rest[end:]
+        spans = list(_balanced(rest))
+        if len(spans) < 2 and "{" in rest:
+            spans = [(rest.index("{"), len(rest))]
+        for start, end in spans:
+            if (fields := self._fitting(signature, rest[start:end])) is not None:
+                yield _Answer(start, end, json_repair.loads(rest[start:end]), fields)
+
+    def _fitting(self, signature: type[dspy.Signature], text: str) -> dict[str, Any] | None:
+        """Return the fields of an object that has the form of an answer, else None."""
+        try:
+            value = json_repair.loads(text)
+            if not isinstance(value, dict) or not value.keys() & signature.output_fields.keys():
+                return None
+            return self._typed(signature, text)
+        except (AdapterParseError, *_OF_PARSERS):
+            return None
+
+    def _typed(self, signature: type[dspy.Signature], text: str) -> dict[str, Any]:
+        fields: dict[str, Any] = super().parse(signature, text)
+        return fields
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """An object in an answer that has the form of an answer, with its place."""
+
+    start: int
+    end: int
+    value: Any
+    fields: dict[str, Any]
+
+
+def _the_answer(signature: type[dspy.Signature], text: str, answers: list[_Answer]) -> _Answer:
+    """Return the object that stands as the answer. Raises AdapterParseError if that cannot be told."""
+    if len(answers) == 1 and not (text[: answers[0].start] + text[answers[0].end :]).strip():
+        return answers[0]
+    quotable = {_canonical(value) for value in _objects_in(_inputs.get() or {})}
+    own = [answer for answer in answers if _canonical(answer.value) not in quotable]
+    if not own:
+        raise _malformed(signature, text, "It only quotes JSON from the text.")
+    if len({_canonical(answer.value) for answer in own}) == 1:
+        return own[-1]
+    standing = [answer for answer in own if _fills_its_lines(text, answer)]
+    if len(standing) == 1:
+        return standing[0]
+    raise _malformed(signature, text, f"It has {len(own)} JSON objects that could be the answer.")
+
+
+def _fills_its_lines(text: str, answer: _Answer) -> bool:
+    before = text[text.rfind("\n", 0, answer.start) + 1 : answer.start]
+    after = text[answer.end :].partition("\n")[0]
+    return _BORDER.fullmatch(before) is not None and _BORDER.fullmatch(after) is not None
+
+
+def _objects_in(inputs: Mapping[str, Any]) -> Iterator[Any]:
+    """Yield the JSON objects that stand in the texts of the inputs."""
+    for text in inputs.values():
+        if isinstance(text, str):
+            for start, end in _sound_objects(text):
+                yield json.loads(text[start:end])
+
+
+def _sound_objects(text: str) -> Iterator[tuple[int, int]]:
+    """Yield where JSON objects begin and end in `text`, those inside of others left out."""
+    start, missed = text.find("{"), 0
+    while start >= 0 and missed < _MOST_MISSED:
+        try:
+            end = _decoder.raw_decode(text, start)[1]
+        except (ValueError, RecursionError):
+            missed += 1
+            end = start + 1
+        else:
+            yield start, end
+        start = text.find("{", end)
+
+
+def _balanced(text: str) -> Iterator[tuple[int, int]]:
+    """Yield where outermost pairs of braces begin and end in `text`. An unclosed brace opens no pair."""
+    opened: list[int] = []
+    closed: list[tuple[int, int]] = []
+    for brace in _BRACE.finditer(text):
+        if brace.group() == "{":
+            opened.append(brace.start())
+        elif opened:
+            start = opened.pop()
+            while closed and closed[-1][0] > start:
+                closed.pop()
+            closed.append((start, brace.end()))
+    yield from closed
+
+
+def _depth(text: str) -> int:
+    """Return how deep brackets and braces are nested in `text`."""
+    deepest = depth = 0
+    for bracket in _BRACKET.finditer(text):
+        depth = depth + 1 if bracket.group() in "{[" else max(0, depth - 1)
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def _is_object(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except ValueError:
+        return False
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)
+
+
+def _malformed(signature: type[dspy.Signature], completion: str, message: str) -> AdapterParseError:
+    return AdapterParseError(
+        adapter_name="TypedAnswers", signature=signature, lm_response=completion[:1_000], message=message
+    )
