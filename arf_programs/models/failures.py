@@ -34,9 +34,9 @@ def failure_of(error: Exception, canonical: Exception) -> Exception:
         return canonical
     reading = _error_of_reading(error, weak=not isinstance(canonical, _OF_ACCOUNT))
     if reading is not None:
-        return UnreadableAnswerError(f"the answer is no chat completion ({_line(reading)})")
-    if getattr(error, "status_code", None) in _PASSING:
-        return ServerError(str(canonical), status=getattr(error, "status_code", None))
+        canonical = UnreadableAnswerError(f"the answer is no chat completion ({_line(reading)})")
+    elif (status := getattr(error, "status_code", None)) in _PASSING:
+        canonical = ServerError(str(canonical), status=status)
     return canonical
 
 
@@ -68,6 +68,6 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _line(error: Any) -> str:
-    text = " ".join(str(getattr(error, "message", "") or error).split())
+    text = str(getattr(error, "message", "") or error).partition("Traceback (most")[0]
     name = "" if type(error) is Exception else f"{type(error).__name__}: "
-    return f"{name}{text}"[:200]
+    return f"{name}{' '.join(text.split())}"[:200]

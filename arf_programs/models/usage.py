@@ -19,7 +19,8 @@ def tokens_sent(request: Mapping[str, Any], schema: Any = None) -> float:
 
 def longest_answer(request: Mapping[str, Any]) -> float:
     """Return how many tokens the answer to a request may have; 0 if the request does not say."""
-    return float(request.get("max_tokens") or request.get("max_completion_tokens") or 0)
+    longest = request.get("max_tokens") or request.get("max_completion_tokens")
+    return float(longest or 0)
 
 
 def tokens_received(text: str) -> float:
