@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from odd_server import OddServer, completion, serving_oddly
 
 from arf_programs.config.models import ModelConfig
 from arf_programs.models.lm import build_lm
@@ -16,7 +17,6 @@ from arf_programs.programs import Analyze, HolisticAnalysis, Judge, Sentencewise
 from arf_programs.runner.context import ask_rows
 from arf_programs.runner.rows import Outcome, RowKey
 from arf_programs.runs import read_ledger
-from odd_server import OddServer, completion, serving_oddly
 from signatures.exceptions import StageError
 from signatures.records import Conversation, Failure
 
