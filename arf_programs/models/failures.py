@@ -30,14 +30,14 @@ def failure_of(error: Exception, canonical: Exception) -> Exception:
     An answer that cannot be read is tried again. LiteLLM may give it any class, by a word in it or by a code in it,
     but it tells nothing about the key, the bill or the request. The statuses 409 and 425 are tried again too.
     """
-    if isinstance(canonical, RateLimitError):
-        return canonical
-    reading = _error_of_reading(error, weak=not isinstance(canonical, _OF_ACCOUNT))
+    failure: Exception = canonical
+    refused = isinstance(canonical, RateLimitError)
+    reading = None if refused else _error_of_reading(error, weak=not isinstance(canonical, _OF_ACCOUNT))
     if reading is not None:
-        canonical = UnreadableAnswerError(f"the answer is no chat completion ({_line(reading)})")
-    elif (status := getattr(error, "status_code", None)) in _PASSING:
-        canonical = ServerError(str(canonical), status=status)
-    return canonical
+        failure = UnreadableAnswerError(f"the answer is no chat completion ({_line(reading)})")
+    elif not refused and (status := getattr(error, "status_code", None)) in _PASSING:
+        failure = ServerError(str(canonical), status=status)
+    return failure
 
 
 def _error_of_reading(error: Exception, *, weak: bool) -> BaseException | None:

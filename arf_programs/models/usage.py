@@ -19,7 +19,7 @@ def tokens_sent(request: Mapping[str, Any], schema: Any = None) -> float:
 
 def longest_answer(request: Mapping[str, Any]) -> float:
     """Return how many tokens the answer to a request may have; 0 if the request does not say."""
-    longest = request.get("max_tokens") or request.get("max_completion_tokens")
+    longest: Any = request.get("max_tokens") or request.get("max_completion_tokens")
     return float(longest or 0)
 
 
@@ -46,6 +46,7 @@ def usage_of(answer: Mapping[str, Any]) -> dict[str, int]:
 
 def cost_of(response: Any) -> float:
     """Return the US dollars of LiteLLM's response; 0 if LiteLLM does not know them."""
-    cost = getattr(response, "_hidden_params", {}).get("response_cost")
-    sound = isinstance(cost, int | float) and math.isfinite(cost) and cost > 0
-    return float(cost) if sound else 0.0
+    cost: Any = getattr(response, "_hidden_params", {}).get("response_cost")
+    if isinstance(cost, int | float) and math.isfinite(cost) and cost > 0:
+        return float(cost)
+    return 0.0
