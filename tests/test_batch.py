@@ -9,6 +9,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Literal
 
 import pytest
@@ -296,6 +297,7 @@ def test_a_killed_run_finds_its_jobs_again(run, state):
 CHILD = """
 import asyncio, sys
 from pathlib import Path
+from types import SimpleNamespace
 from arf_programs.config.models import BatchConfig
 from arf_programs.models.batch.client import BatchClient
 from arf_programs.models.batch.lines import BatchJournal
@@ -457,3 +459,83 @@ def test_batch_mode_is_refused_where_there_is_no_batch_api():
         ModelConfig(model="embedded/smollm2-135m", mode="batch")
     with pytest.raises(ConfigError, match="batch mode speaks OpenAI's batch API"):
         BatchClient("anthropic/claude-sonnet-4-5")
+
+
+GOOD = {"id": "1", "created": 1, "model": "m", "object": "chat.completion"} | {
+    "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Yes."}}]
+}
+ODD_RESULTS: dict[str, Any] = {
+    "no choices": {"status_code": 200, "body": {**GOOD, "choices": []}},
+    "choices of texts": {"status_code": 200, "body": {**GOOD, "choices": ["yes"]}},
+    "choices as text": {"status_code": 200, "body": {**GOOD, "choices": "yes"}},
+    "choices as number": {"status_code": 200, "body": {**GOOD, "choices": 5}},
+    "message as text": {"status_code": 200, "body": {**GOOD, "choices": [{"message": "yes"}]}},
+    "body as text": {"status_code": 200, "body": "<html>"},
+    "body as list": {"status_code": 500, "body": [1]},
+    "status as text": {"status_code": "many", "body": GOOD},
+    "status as list": {"status_code": [200], "body": GOOD},
+    "response as text": "none",
+    "response as list": [1],
+    "error as list": {"status_code": 400, "body": {"error": ["no"]}},
+    "nothing": None,
+}
+
+
+class OddClient:
+    """A provider whose first batch has the odd `lines`, and whose second one answers."""
+
+    model, api_base, provider = MODEL, "http://127.0.0.1/v1", "hosted_vllm"
+
+    def __init__(self, lines: Callable[[str], bytes]) -> None:
+        self.lines, self.keys = lines, list[str]()
+
+    def body_of(self, request: Any) -> Any:
+        return dict(request)
+
+    async def upload(self, lines: list[bytes]) -> str:
+        self.keys.append(json.loads(lines[0])["custom_id"])
+        return f"file-{len(self.keys)}"
+
+    async def submit(self, file_id: str, *, may_exist: bool) -> str:
+        return f"batch-{file_id}"
+
+    async def retrieve(self, batch_id: str) -> Any:
+        return SimpleNamespace(id=batch_id, status="completed")
+
+    async def download(self, batch: Any) -> bytes:
+        good = {"custom_id": self.keys[-1], "response": {"status_code": 200, "body": GOOD}}
+        return self.lines(self.keys[-1]) if batch.id == "batch-file-1" else json.dumps(good).encode() + b"\n"
+
+
+async def asked_twice(client: Any, path: Path) -> tuple[Exception, Any]:
+    """The error of a first call, and the answer to a second one, in batches of the client."""
+    sender = BatchSender(client, BatchJournal(path), BatchConfig(**QUICK))
+    with pytest.raises(import_litellm().exceptions.openai.APIError) as failed:
+        await asyncio.wait_for(sender.send(request("so?")), 20)
+    return failed.value, await asyncio.wait_for(sender.send(request("so?")), 20)
+
+
+@pytest.mark.parametrize("kind", ODD_RESULTS)
+def test_an_odd_result_of_a_batch_fails_its_call_and_is_asked_again(tmp_path, kind):
+    client = OddClient(lambda key: json.dumps({"custom_id": key, "response": ODD_RESULTS[kind]}).encode() + b"\n")
+    error, answer = asyncio.run(asked_twice(client, tmp_path / "batches.jsonl"))
+    assert "in a batch: " in str(error)
+    assert text_of(answer) == "Yes." and len(client.keys) == 2
+
+
+@pytest.mark.parametrize("line", [b"<html>", b"[1]", b"5", b"\xff\xfe{", b"[" * 100_000, b'{"custom_id": null}'])
+def test_a_result_line_that_cannot_be_read_is_as_good_as_none(tmp_path, line):
+    client = OddClient(lambda key: line + b"\n")
+    error, answer = asyncio.run(asked_twice(client, tmp_path / "batches.jsonl"))
+    assert "the results lack this request" in str(error)
+    assert text_of(answer) == "Yes."
+
+
+@pytest.mark.parametrize("usage", [None, "many", [1], {"prompt_tokens": "many"}, {"prompt_tokens": -1}])
+def test_odd_usage_in_a_batch_leaves_the_answer_usable(tmp_path, usage):
+    body = {**GOOD, "usage": usage}
+    client = OddClient(
+        lambda key: json.dumps({"custom_id": key, "response": {"status_code": 200, "body": body}}).encode()
+    )
+    sender = BatchSender(client, BatchJournal(tmp_path / "batches.jsonl"), BatchConfig(**QUICK))  # type: ignore[arg-type]
+    assert text_of(asyncio.run(asyncio.wait_for(sender.send(request("so?")), 20))) == "Yes."

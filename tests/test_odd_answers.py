@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from arf_programs.programs import Analyze, HolisticAnalysis, Judge, Sentencewise
 from arf_programs.runner.context import ask_rows
 from arf_programs.runner.rows import Outcome, RowKey
 from arf_programs.runs import read_ledger
-from signatures.exceptions import StageError
+from signatures.exceptions import BudgetError, StageError
 from signatures.records import Conversation, Failure
 
 PROVIDERS = ["hosted_vllm/m", "openai/gpt-4o-mini"]
@@ -150,6 +151,61 @@ def test_a_page_instead_of_an_answer_is_tried_again_by_every_provider(server, ma
     with pytest.raises(StageError, match="the answer is no chat completion"):
         summarize_each(make_run(), server, of(conversation, "one"), model=model, retries=3)
     assert len(server.calls) == 4
+
+
+@pytest.mark.parametrize("model", PROVIDERS)
+@pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])
+def test_reasoning_beside_an_answer_is_no_part_of_it(make_run, server, conversation, model, field):
+    server.answer = lambda number, body: message(content="The customer called.", **{field: "Who called? The agent?"})
+    outcome = summarize_each(make_run(), server, of(conversation, "one"), model=model)
+    assert outcome.results == {"one": "The customer called."}
+
+
+@pytest.mark.parametrize("model", PROVIDERS)
+def test_an_answer_that_drips_ends_by_the_timeout_and_is_asked_again(make_run, server, conversation, model):
+    def answer(number: int, body: Any) -> Any:
+        server.drip = 0.05 if number == 1 else 0  # the answer has hundreds of bytes
+        return completion()
+
+    server.answer = answer
+    began = monotonic()
+    outcome = summarize_each(make_run(), server, of(conversation, "one"), model=model, timeout=0.5)
+    assert outcome.results == {"one": "The customer called."}
+    assert len(server.calls) == 2 and monotonic() - began < 5
+
+
+def test_a_row_whose_answers_only_drip_fails_with_the_timeout_as_its_reason(make_run, server, conversation):
+    server.drip = 0.05
+    began = monotonic()
+    with pytest.raises(StageError, match=r"no whole answer within the time-out of 0\.5 seconds"):
+        summarize_each(make_run(), server, of(conversation, "one"), timeout=0.5)
+    assert len(server.calls) == 2 and monotonic() - began < 8
+
+
+NO_USAGE = {
+    "null": None,
+    "empty": {},
+    "zero": {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0},
+    "negative": {"prompt_tokens": -100, "completion_tokens": -20, "total_tokens": -120},
+    "nulls": {"prompt_tokens": None, "completion_tokens": None, "total_tokens": None},
+    "text": "many",
+    "texts": {"prompt_tokens": "many", "completion_tokens": "few", "total_tokens": "?"},
+    "a list": [100, 20],
+    "prompt alone": {"prompt_tokens": 1, "total_tokens": 1},
+}
+
+
+@pytest.mark.parametrize("model", PROVIDERS)
+@pytest.mark.parametrize("usage", NO_USAGE)
+def test_a_cap_of_tokens_holds_whatever_usage_a_server_reports(make_run, server, conversation, usage, model):
+    server.answer = lambda number, body: {**completion("The customer called. " * 10), "usage": NO_USAGE[usage]}
+    run = make_run("budget.tokens=3000")
+    with pytest.raises(BudgetError, match="cap of 3000"):
+        summarize_each(run, server, of(conversation, *map(str, range(60))), model=model, max_tokens=100)
+    booked = read_ledger(run.folder.ledger)
+    received = len("The customer called. " * 10) / 3
+    assert 5 < len(booked) == len(server.calls) < 60
+    assert len(booked) * received < sum(call.tokens for call in booked) <= 3000
 
 
 JSON = st.recursive(

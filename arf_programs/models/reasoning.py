@@ -13,8 +13,8 @@ from typing import Final
 _NAME: Final = r"(?:\w+:)?(?:think|thinking|thoughts?|reason|reasoning|reflection|scratchpad|analysis)"
 _SPECIAL: Final = r"thinking|think|thought|reasoning"
 _MARK: Final = re.compile(
-    rf"(?P<open>[<◁]\s*{_NAME}(?:\s[^<>\n]*)?[>▷]|\[THINK(?:ING)?\]|<\|(?:begin_of_|start_)?(?:{_SPECIAL})(?:_start)?\|>)"
-    rf"|[<◁]\s*/\s*{_NAME}\s*[>▷]|\[/THINK(?:ING)?\]|<\|(?:/|end_of_|end_)(?:{_SPECIAL})\|>|<\|(?:{_SPECIAL})_end\|>",
+    rf"(?P<open>[<◁]\s*{_NAME}(?:\s[^<>\n]*)?[>▷]|(?-i:\[THINK(?:ING)?\])|<\|(?:begin_of_|start_)?(?:{_SPECIAL})(?:_start)?\|>)"
+    rf"|[<◁]\s*/\s*{_NAME}\s*[>▷]|(?-i:\[/THINK(?:ING)?\])|<\|(?:/|end_of_|end_)(?:{_SPECIAL})\|>|<\|(?:{_SPECIAL})_end\|>",
     re.IGNORECASE,
 )
 _END_OF_LINE: Final = re.compile(r"[ \t\r]*(?:\n|\Z)")
@@ -22,7 +22,8 @@ _END_OF_LINE: Final = re.compile(r"[ \t\r]*(?:\n|\Z)")
 _CHANNEL: Final = re.compile(r"<\|(?:channel|start)\|>")
 _FINAL: Final = re.compile(r"<\|channel\|>\s{0,9}final\b(?:(?!<\|message\|>).){0,99}<\|message\|>", re.DOTALL)
 _END_OF_FINAL: Final = re.compile(r"<\|(?:end|return|call|start|channel)\|>")
-_BARE_ANALYSIS: Final = re.compile(r"\s*analysis(?=[A-Z])")
+_BARE_ANALYSIS: Final = "analysis"
+_BARE_REASONING: Final = re.compile(r"\s*analysis(?=[A-Z])")
 _BARE_FINAL: Final = "assistantfinal"
 
 
@@ -50,9 +51,12 @@ def _span_of_channels(text: str, prompt: str) -> tuple[int, int] | None:
         begin = finals[-1].end()
         end = _END_OF_FINAL.search(text, begin)
         return begin, end.start() if end else len(text)
-    if _BARE_ANALYSIS.match(text):
+    if text.lstrip().startswith(_BARE_ANALYSIS):
         place = text.rfind(_BARE_FINAL)
-        return None if place < 0 else (place + len(_BARE_FINAL), len(text))
+        if place >= 0:
+            return place + len(_BARE_FINAL), len(text)
+        if _BARE_REASONING.match(text):
+            return None
     return 0, len(text)
 
 

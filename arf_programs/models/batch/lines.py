@@ -61,21 +61,54 @@ def line_of(key: str, body: Body) -> bytes:
 
 
 def key_in(line: bytes) -> str:
-    """Return the key of a result line."""
-    return str(json.loads(line)["custom_id"])
+    """Return the key of a result line; empty if the line cannot be read."""
+    return str(_entry(line).get("custom_id") or "")
 
 
 def outcome_of(line: bytes) -> Outcome:
-    """Read a result line. An expired or cancelled call has status 408."""
-    entry = json.loads(line)
-    response = entry.get("response") or {}
-    body = response.get("body") or {}
-    status = int(response.get("status_code") or 0)
+    """Read a result line, whatever it is. An expired or cancelled call has status 408, and so has an odd answer."""
+    entry = _entry(line)
+    response = _mapping(entry.get("response"))
+    body = _mapping(response.get("body"))
+    code = response.get("status_code")
+    status = int(code) if str(code).isdecimal() and len(str(code)) == 3 else 0
     if status == 200 and body.get("choices"):
-        return Outcome(answer=body)
-    error = entry.get("error") or (body.get("error") if isinstance(body, dict) else None) or {}
-    message = error.get("message") if isinstance(error, dict) else str(error)
-    return Outcome(status=status if status not in (0, 200) else 408, message=message or "no answer and no reason")
+        return _answered(body)
+    error = entry.get("error") or body.get("error") or {}
+    message = error.get("message") if isinstance(error, dict) else error
+    return Outcome(
+        status=status if status not in (0, 200) else 408, message=str(message or "no answer and no reason")[:500]
+    )
+
+
+def _answered(body: Body) -> Outcome:
+    """Return the outcome of an answer that LiteLLM can read, if need be without its usage."""
+    for answer in (body, {**body, "usage": None}):
+        if _is_completion(answer):
+            return Outcome(answer=answer)
+    return Outcome(status=408, message="the answer is no chat completion")
+
+
+def _is_completion(body: Body) -> bool:
+    if not isinstance(body["choices"], list):
+        return False
+    try:
+        import_litellm().ModelResponse(**body)
+    except Exception:  # LiteLLM raises various exceptions for an odd answer
+        return False
+    return True
+
+
+def _entry(line: bytes) -> Body:
+    """Return a result line as a mapping; empty if it is none."""
+    try:
+        return _mapping(json.loads(line))
+    except (ValueError, RecursionError):
+        return {}
+
+
+def _mapping(value: Any) -> Body:
+    return value if isinstance(value, dict) else {}
 
 
 def response_of(answer: Body, model: str, discount: float) -> Any:
