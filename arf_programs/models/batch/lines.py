@@ -71,7 +71,7 @@ def outcome_of(line: bytes) -> Outcome:
     response = _mapping(entry.get("response"))
     body = _mapping(response.get("body"))
     code = response.get("status_code")
-    status = int(code) if str(code).isdecimal() and len(str(code)) == 3 else 0
+    status = int(str(code)) if str(code).isdecimal() and len(str(code)) == 3 else 0
     if status == 200 and body.get("choices"):
         return _answered(body)
     error = entry.get("error") or body.get("error") or {}
