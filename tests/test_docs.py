@@ -475,7 +475,7 @@ def test_the_site_builds_without_a_warning(tmp_path: Path, caplog: pytest.LogCap
     site = load_site(str(ROOT / "mkdocs.yml"), site_dir=str(tmp_path), strict=True)
     with caplog.at_level(logging.WARNING, logger="mkdocs"):
         build(site)
-    assert not caplog.records
+    assert not [record for record in caplog.records if record.name.startswith("mkdocs")]
     pages = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.html")}
     assert {"index.html", "CHANGELOG.html", *(f"{path.stem}.html" for path in DOCS.glob("*.md"))} <= pages
     assert (tmp_path / "examples" / "paper.yaml").is_file()
