@@ -49,6 +49,7 @@ def model(**values) -> str:
         {"api_base": "http://x"},
         {"json_schema": True},
         {"logprobs": True},
+        {"reasoning_effort": "low"},
         {"parameters": {"seed": 1}},
     ],
     ids=str,
@@ -83,7 +84,7 @@ def test_every_setting_of_a_model_is_decided_on():
     """A new setting has to be put into one of the lists above."""
     tried = {"model", "temperature", "max_tokens", "api_base", "json_schema", "logprobs", "parameters", "api_key_env"}
     tried |= {"input_price", "output_price", "concurrency", "timeout", "retries", "license", "mode", "batch"}
-    tried |= {"parse_retries"}
+    tried |= {"parse_retries", "reasoning_effort"}
     tried |= {"requests_per_minute", "tokens_per_minute", "cache_marks"}
     assert set(ModelConfig.model_fields) == tried
 

@@ -148,6 +148,7 @@ OF_MODEL = {
     "api_base": ("http://localhost:1", True),
     "json_schema": (False, True),
     "logprobs": (False, True),
+    "reasoning_effort": ("low", True),
     "parameters": ("{top_p: 0.5}", True),
     "api_key_env": ("SOME_KEY", False),
     "input_price": (1, False),

@@ -94,11 +94,11 @@ def check(
     show_example: ShowExample = False,
     verbose: Verbose = False,
 ) -> None:
-    """Validate all that can be known before spending: config, files, keys, and one tiny call per role."""
+    """Validate all that can be known before spending: config, files, keys, and tiny calls to every role."""
     with opened_run(config, run_dir, overrides, limit, as_json=as_json, verbose=verbose) as run:
         from arf_programs.cli.check import preflight
 
-        findings = preflight(run)
+        findings = preflight(run, example=show_example)
         if as_json:
             print_json(findings.as_json(example=show_example))
         else:

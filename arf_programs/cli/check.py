@@ -8,16 +8,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from arf_programs.config import PIPELINE_ROLES, ROLES, ModelConfig, Role
+from arf_programs.config import PIPELINE_ROLES, ROLES
 from arf_programs.runs import Run
 from signatures.exceptions import ArfError, ConfigError
 
 if TYPE_CHECKING:
     from arf_programs.stages import Preview
     from signatures.records import Conversation
-
-_TINY = 8
-_QUESTION = "Answer with the one word: yes"
 
 
 @dataclass
@@ -31,6 +28,7 @@ class Findings:
     good: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    wants_example: bool = False
     hosts: dict[str, list[str]] = field(default_factory=dict)
     first: Conversation | None = None
     preview: Preview | None = None
@@ -48,9 +46,14 @@ class Findings:
         return {**found, "example": {"prompt": self.preview.prompt, "learns": self.preview.learns}}
 
 
-def preflight(run: Run) -> Findings:
-    """Check files, split, taxonomy, student base, run folder, keys, and that every role answers one tiny call."""
-    findings = Findings()
+def preflight(run: Run, *, example: bool = False) -> Findings:
+    """Check files, split, taxonomy, student base, run folder, keys, and that every role answers tiny calls.
+
+    With `example`, `preview` is made for every base, also for the built-in one, which needs no look.
+    """
+    from arf_programs.cli.check_models import check_models
+
+    findings = Findings(wants_example=example)
     steps = (
         _check_corpus,
         _check_taxonomy,
@@ -65,7 +68,7 @@ def preflight(run: Run) -> Findings:
             step(run, findings)
         except ArfError as error:
             findings.problems += getattr(error, "problems", None) or str(error).splitlines()
-    asyncio.run(_check_models(run, findings))
+    asyncio.run(check_models(run, findings.good, findings.problems))
     _check_hosts(run, findings)
     findings.warnings += _warn_of_prices(run)
     return findings
@@ -106,7 +109,7 @@ def _check_base(run: Run, findings: Findings) -> None:
 
     base = run.config.train.base
     is_here = isinstance(resolve_weights(base), Path)
-    findings.preview = preview = preview_base(run, findings.first)
+    findings.preview = preview = preview_base(run, findings.first, show=findings.wants_example)
     findings.good.append(f"train.base: {base}" + ("" if is_here else " (from the hub)"))
     findings.good += [f"the chat template of {base} is mended: {note}" for note in preview.mended]
     if preview.unread:
@@ -183,48 +186,3 @@ def _check_hosts(run: Run, findings: Findings) -> None:
             for host, names in hosts.items():
                 findings.hosts[host] = sorted({*findings.hosts.get(host, []), *names})
     findings.good.append(describe_hosts(findings.hosts))
-
-
-async def _check_models(run: Run, findings: Findings) -> None:
-    """One call for each different model; roles that share one are named together.
-
-    A prompt or reflection model is asked only if it differs from the analyst, its default.
-    """
-    from arf_programs.models import NoStore, within
-    from arf_programs.runner import asking_from
-
-    models: list[tuple[ModelConfig, list[Role]]] = []
-    for role in ROLES:
-        config = run.config.models.of(role)
-        if role not in PIPELINE_ROLES and config == run.config.models.analyst:
-            continue
-        same = next((names for other, names in models if other == config), None)
-        if same is None:
-            models.append((config, [role]))
-        else:
-            same.append(role)
-            # Models at one endpoint share its rate, as in a run. Nothing is stored, since an old answer tests no model.
-    with asking_from(run, NoStore()), within(stage="check"):
-        outcomes = await asyncio.gather(*(_try_model(run, config) for config, _ in models))
-    for (config, names), problem in zip(models, outcomes, strict=True):
-        who = " and ".join(names)
-        if problem:
-            findings.problems.append(f"models.{who}: {config.model} does not answer: {problem}")
-        else:
-            findings.good.append(f"models.{who}: {config.model} answers")
-
-
-async def _try_model(run: Run, config: ModelConfig) -> str:
-    """Ask the model for one word. Return why it does not answer, or an empty text."""
-    from dspy.utils.exceptions import DSPyError
-
-    from arf_programs.models import build_lm, is_local
-
-    # A hosted reasoning model refuses a small max_tokens, and ends after one word anyway.
-    tokens = _TINY if is_local(config.model) else config.max_tokens
-    tiny = config.model_copy(update={"max_tokens": tokens, "retries": 0})
-    try:
-        await build_lm(tiny, seed=run.config.seed).acall(_QUESTION)
-    except (ArfError, DSPyError) as error:
-        return " ".join(str(error).split())
-    return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
@@ -36,12 +37,24 @@ FALLBACKS: tuple[tuple[Role, Role], ...] = (
     ("prompt", "analyst"),
     ("reflection", "analyst"),
 )
+# OpenAI's reasoning models, by any provider. Their chat variants do not reason.
+_OPENAI_REASONING = re.compile(r"(?:o[1-9](?:-.*)?|gpt-5(?!.*-chat).*)", re.IGNORECASE)
+# Other models that reason before each answer, by their names.
+_REASONING = re.compile(
+    r"deepseek-(?:r1|reasoner)|\bqwq\b|\bqwq-|magistral|gpt-oss|grok-4|gemini-(?:2\.5-pro|3)|-thinking\b|-reasoning\b|-reasoner\b",
+    re.IGNORECASE,
+)
+# DSPy refuses a smaller limit for OpenAI's reasoning models (dspy.clients.lm), since reasoning counts as answer.
+_LEAST_FOR_OPENAI_REASONING = 16_000
+_ROOM_FOR_REASONING = 8_000
 _RESERVED_PARAMETERS = {
     "model": "models.<role>.model",
     "temperature": "models.<role>.temperature",
     "max_tokens": "models.<role>.max_tokens",
     "api_base": "models.<role>.api_base",
     "timeout": "models.<role>.timeout",
+    "max_completion_tokens": "models.<role>.max_tokens",
+    "reasoning_effort": "models.<role>.reasoning_effort",
     "num_retries": "models.<role>.retries",
     "cache_control_injection_points": "models.<role>.cache_marks",
     "api_key": "models.<role>.api_key_env, the name of an environment variable",
@@ -53,11 +66,18 @@ _RESERVED_PARAMETERS = {
 
 
 class ModelConfig(Section):
-    """A LiteLLM model with its parameters. A string alone means `{model: <string>}`."""
+    """A LiteLLM model with its parameters. A string alone means `{model: <string>}`.
+
+    A model that reasons before it answers has other defaults: room for the reasoning in `max_tokens`, and for OpenAI's
+    the temperature 1, the only one that they accept.
+    """
 
     model: str = Field(min_length=1, description="LiteLLM model string, e.g. openai/gpt-4o-mini")
     temperature: float = Field(default=0.0, ge=0, le=2)
-    max_tokens: int = Field(default=1024, ge=1, description="longest answer, in tokens")
+    max_tokens: int = Field(default=1024, ge=1, description="longest answer, in tokens, its reasoning included")
+    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None = Field(
+        default=None, description="how much a reasoning model reasons; null: the provider's default"
+    )
     api_base: str | None = Field(default=None, description="endpoint of an OpenAI-compatible server")
     api_key_env: str | None = Field(
         default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="environment variable that holds the key"
@@ -86,6 +106,25 @@ class ModelConfig(Section):
     batch: BatchConfig = BatchConfig()
     license: str | None = Field(default=None, description="note on the terms for the model's output, kept in the run")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_fit_the_model(cls, value: Any) -> Any:
+        name = value.get("model") if isinstance(value, dict) else None
+        return {**default_limits(name), **value} if isinstance(name, str) else value
+
+    @model_validator(mode="after")
+    def _openai_reasoning_models_have_limits(self) -> ModelConfig:
+        if not is_openai_reasoning(self.model):
+            return self
+        if self.temperature != 1:
+            raise ValueError(f"{self.model} accepts no temperature but 1: leave temperature out, or set it to 1")
+        if self.max_tokens < _LEAST_FOR_OPENAI_REASONING:
+            raise ValueError(
+                f"{self.model} needs a max_tokens of at least {_LEAST_FOR_OPENAI_REASONING}, since its reasoning "
+                "counts as answer: leave max_tokens out, or raise it"
+            )
+        return self
+
     @field_validator("parameters")
     @classmethod
     def _parameters_have_their_own_keys(cls, value: dict[str, JsonValue]) -> dict[str, JsonValue]:
@@ -113,6 +152,20 @@ class ModelConfig(Section):
         if (self.input_price is None) != (self.output_price is None):
             raise ValueError("give both input_price and output_price, or neither")
         return self
+
+
+def is_openai_reasoning(model: str) -> bool:
+    """Say whether a model, by its name, is one of OpenAI's reasoning models (o1 and later, gpt-5)."""
+    return _OPENAI_REASONING.fullmatch(model.rsplit("/", 1)[-1]) is not None
+
+
+def default_limits(model: str) -> dict[str, Any]:
+    """Return the defaults that a model needs by its name, where they differ from those of other models."""
+    if model.startswith(("embedded/", "scripted/")):
+        return {}
+    if is_openai_reasoning(model):
+        return {"temperature": 1.0, "max_tokens": _LEAST_FOR_OPENAI_REASONING}
+    return {"max_tokens": _ROOM_FOR_REASONING} if _REASONING.search(model) else {}
 
 
 class ModelsConfig(Section):

@@ -53,6 +53,8 @@ def build_lm(config: ModelConfig, *, seed: int, context: CallContext | None = No
         parameters["api_key"] = key
     if config.cache_marks:
         parameters[CACHE_MARKS] = marks_before_the_question()
+    if config.reasoning_effort:
+        parameters["reasoning_effort"] = config.reasoning_effort
     engine = ArfEngine(config.model, pace=_pace(config), parameters=parameters, context=context)
     return engine.lm(temperature=config.temperature, max_tokens=config.max_tokens)
 
@@ -80,6 +82,8 @@ def check_provider(config: ModelConfig) -> None:
     if is_local(config.model):
         return
     address_of(config)
+    if config.reasoning_effort and not _supported_parameters(config) >= {"reasoning_effort"}:
+        raise ConfigError(f"{config.model} has no reasoning_effort, by LiteLLM's table: leave it out.")
     if config.api_key_env:
         read_key(config)
         return
@@ -120,12 +124,16 @@ def gives_logprobs(config: ModelConfig) -> bool:
         return config.logprobs
     if is_local(config.model):
         return True
+    return _supported_parameters(config) >= _LOGPROBS
+
+
+def _supported_parameters(config: ModelConfig) -> set[str]:
     litellm = import_litellm()
     try:
         name, provider, _, _ = litellm.get_llm_provider(config.model, api_base=config.api_base)
     except litellm.BadRequestError:
-        return False
-    return set(litellm.get_supported_openai_params(model=name, custom_llm_provider=provider) or ()) >= _LOGPROBS
+        return set()
+    return set(litellm.get_supported_openai_params(model=name, custom_llm_provider=provider) or ())
 
 
 def _pace(config: ModelConfig) -> Pace:

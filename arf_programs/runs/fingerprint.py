@@ -46,8 +46,9 @@ def digest_file(path: Path) -> str:
 
 
 def digest_model(config: ModelConfig) -> str:
-    """Hash all settings that change a model's answers."""
-    return digest(config.model_dump(mode="json", exclude=_WITHOUT_EFFECT))
+    """Hash all settings that change a model's answers. A reasoning effort that is not set counts as no setting."""
+    settings = config.model_dump(mode="json", exclude=_WITHOUT_EFFECT)
+    return digest({key: value for key, value in settings.items() if key != "reasoning_effort" or value is not None})
 
 
 def digest_prompts(signatures: Iterable[Any]) -> str:

@@ -7,7 +7,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from arf_programs.models import resolve_weights
+from arf_programs.models import SMOLLM2, resolve_weights
 from arf_programs.runs import Run, write_jsonl_atomic
 from arf_programs.stages.training_process import run_training_module
 from arf_programs.text import build_messages
@@ -41,12 +41,15 @@ class Preview:
     unread: str = ""
 
 
-def preview_base(run: Run, conversation: Conversation | None = None) -> Preview:
+def preview_base(run: Run, conversation: Conversation | None = None, *, show: bool = False) -> Preview:
     """Show how `train.base` would be trained on one conversation (None: one of ours), in a process of its own.
 
-    Raises DataError for a base that cannot be read, and for a chat template that no student can be trained with.
+    The built-in base is known to be right, so it is only looked at to `show` the example. Raises DataError for a base
+    that cannot be read, and for a chat template that no student can be trained with.
     """
     base = run.config.train.base
+    if base == SMOLLM2 and not show:
+        return Preview()
     conversation = conversation or _STAND_IN
     summary = next((text for text in conversation.references if text.strip()), _STAND_IN.references[0])
     example = TrainingExample(
