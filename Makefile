@@ -19,7 +19,7 @@ quickstart: $(STAMP)
 test: check pytest
 
 pytest: $(STAMP)
-	$(BIN)/python -m pytest -n 2 --durations=10 $(COVERAGE)
+	$(BIN)/python -m pytest -n 2 --dist worksteal --durations=10 $(COVERAGE)
 
 check: $(STAMP)
 	$(BIN)/ruff check .

@@ -3,6 +3,7 @@ import json
 import pytest
 import scripted_team
 from conftest import write_corpus
+from odd_server import completion, serving_oddly
 from served_team import serving
 
 from arf_programs.cli.check import preflight
@@ -14,7 +15,7 @@ from arf_programs.stages import Preview
 @pytest.fixture(autouse=True)
 def known_base(monkeypatch):
     """The student's base is a matter of other tests."""
-    monkeypatch.setattr("arf_programs.stages.preview_base", lambda *_: Preview())
+    monkeypatch.setattr("arf_programs.stages.preview_base", lambda *_, **__: Preview())
 
 
 def test_all_is_well(make_run):
@@ -128,3 +129,30 @@ def test_a_cap_in_dollars_that_does_not_see_a_model_is_a_warning(make_run):
 def test_a_cluster_that_no_conversation_has_is_a_problem(make_run):
     scripted_team.join()
     assert "evaluate.cluster: no conversation has 'agent'" in preflight(make_run("evaluate.cluster=agent")).problems[0]
+
+
+@pytest.mark.parametrize(
+    ("refused", "settings", "problem"),
+    [
+        ("json_object", "json_schema: false", "set its json_schema to true, if its server enforces a JSON schema"),
+        ("json_schema", "json_schema: true", "set its json_schema to false"),
+        ("logprobs", "json_schema: true, logprobs: true", "set its logprobs to false"),
+    ],
+)
+def test_what_a_server_refuses_of_the_run_is_found_with_its_key(make_run, refused, settings, problem):
+    with serving_oddly() as server:
+
+        def answer(number, body):
+            asks = (body.get("response_format") or {}).get("type", "") + " logprobs" * bool(body.get("logprobs"))
+            server.status = 400 if refused in asks else 200
+            reason = {
+                "error": {"message": f"{refused} is not supported by this server", "type": "invalid_request_error"}
+            }
+            return reason if refused in asks else completion('{"colors": ["red"]}')
+
+        server.answer = answer
+        model = f"{{model: hosted_vllm/m, api_base: '{server.url}', {settings}}}"
+        findings = preflight(make_run(f"models={{teacher: {model}}}"))
+    (found,) = findings.problems
+    assert problem in found
+    assert f"{refused} is not supported" in found

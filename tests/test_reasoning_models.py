@@ -8,7 +8,13 @@ from arf_programs.models.lm import build_lm, check_provider
 from arf_programs.runs.fingerprint import digest_model
 from signatures.exceptions import ConfigError
 
-OPENAIS = ["openai/gpt-5-mini", "openai/o3", "azure/o4-mini", "openrouter/openai/gpt-5.1", "openai/gpt-5-nano-2025-08-07"]
+OPENAIS = [
+    "openai/gpt-5-mini",
+    "openai/o3",
+    "azure/o4-mini",
+    "openrouter/openai/gpt-5.1",
+    "openai/gpt-5-nano-2025-08-07",
+]
 OTHERS = ["deepseek/deepseek-reasoner", "hosted_vllm/Qwen/QwQ-32B", "groq/openai/gpt-oss-120b", "gemini/gemini-2.5-pro"]
 ORDINARY = ["openai/gpt-4o-mini", "openai/gpt-5-chat-latest", "anthropic/claude-sonnet-4-5", "scripted/o3"]
 
@@ -73,4 +79,4 @@ def test_parameters_that_have_a_key_are_refused(name):
 
 
 def test_an_effort_that_is_not_set_changes_no_fingerprint():
-    assert digest_model(ModelConfig(model="a/b")) == "2f0f1f0f"
+    assert digest_model(ModelConfig(model="a/b")) == "6c666e39f2038649"

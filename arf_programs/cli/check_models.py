@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-
-import dspy
-from dspy.utils.exceptions import AdapterParseError, DSPyError
+from typing import TYPE_CHECKING
 
 from arf_programs.config import PIPELINE_ROLES, ROLES, ModelConfig, Role
-from arf_programs.models import NoStore, build_lm, gives_logprobs, is_local, within
-from arf_programs.runner import asking_from
 from arf_programs.runs import Run
 from signatures.exceptions import ArfError
+
+if TYPE_CHECKING:
+    import dspy
 
 _TINY = 8  # tokens
 _QUESTION = "Answer with the one word: yes"
 _TYPED_ROLES = frozenset(("analyst", "editor", "judge"))
-
-
-class _NameColors(dspy.Signature):
-    """Name one color."""
-
-    request: str = dspy.InputField()
-    colors: list[str] = dspy.OutputField()
+_TYPED_QUESTION = "request -> colors: list[str]"
 
 
 async def check_models(run: Run, good: list[str], problems: list[str]) -> None:
@@ -30,6 +23,9 @@ async def check_models(run: Run, good: list[str], problems: list[str]) -> None:
 
     A prompt or reflection model is asked only if it differs from the analyst, its default.
     """
+    from arf_programs.models import NoStore, within
+    from arf_programs.runner import asking_from
+
     models: list[tuple[ModelConfig, list[Role]]] = []
     for role in ROLES:
         config = run.config.models.of(role)
@@ -52,6 +48,10 @@ async def check_models(run: Run, good: list[str], problems: list[str]) -> None:
 
 async def _try_model(run: Run, config: ModelConfig, roles: list[Role]) -> list[str]:
     """Ask the model for one word, then with each feature that the run will ask for. Return what is wrong."""
+    from dspy.utils.exceptions import DSPyError
+
+    from arf_programs.models import build_lm, is_local
+
     # A hosted reasoning model refuses a small max_tokens, and ends after one word anyway.
     tokens = _TINY if is_local(config.model) else config.max_tokens
     tiny = config.model_copy(update={"max_tokens": tokens, "retries": 0})
@@ -73,6 +73,8 @@ async def _try_model(run: Run, config: ModelConfig, roles: list[Role]) -> list[s
 
 
 def _asks_for_logprobs(run: Run, config: ModelConfig) -> bool:
+    from arf_programs.models import gives_logprobs
+
     scored = run.config.analyze.strategy == "sentencewise" or (
         run.config.revise.strategy == "edits" and run.config.revise.edits == "one_by_one"
     )
@@ -81,9 +83,12 @@ def _asks_for_logprobs(run: Run, config: ModelConfig) -> bool:
 
 async def _refusal_of_types(lm: dspy.LM) -> str:
     """Return why the model refuses a typed question; empty if it answers, in whatever form."""
+    import dspy
+    from dspy.utils.exceptions import AdapterParseError, DSPyError
+
     try:
         with dspy.context(adapter=dspy.JSONAdapter()):
-            await dspy.Predict(_NameColors).acall(lm=lm, request="One color, please.")
+            await dspy.Predict(_TYPED_QUESTION).acall(lm=lm, request="Name one color.")
     except AdapterParseError:
         return ""
     except (ArfError, DSPyError) as error:
@@ -92,6 +97,8 @@ async def _refusal_of_types(lm: dspy.LM) -> str:
 
 
 async def _refusal_of_logprobs(lm: dspy.LM) -> str:
+    from dspy.utils.exceptions import DSPyError
+
     try:
         await lm.acall(_QUESTION, logprobs=True, top_logprobs=20)
     except (ArfError, DSPyError) as error:

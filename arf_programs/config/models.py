@@ -37,6 +37,7 @@ FALLBACKS: tuple[tuple[Role, Role], ...] = (
     ("prompt", "analyst"),
     ("reflection", "analyst"),
 )
+_IN_PROCESS = ("embedded/", "scripted/")
 # OpenAI's reasoning models, by any provider. Their chat variants do not reason.
 _OPENAI_REASONING = re.compile(r"(?:o[1-9](?:-.*)?|gpt-5(?!.*-chat).*)", re.IGNORECASE)
 # Other models that reason before each answer, by their names.
@@ -143,7 +144,7 @@ class ModelConfig(Section):
 
     @model_validator(mode="after")
     def _batch_mode_needs_a_provider(self) -> ModelConfig:
-        if self.mode == "batch" and self.model.startswith(("embedded/", "scripted/")):
+        if self.mode == "batch" and self.model.startswith(_IN_PROCESS):
             raise ValueError(f"{self.model} runs in this process, which has no batch API: leave out `mode: batch`")
         return self
 
@@ -156,12 +157,14 @@ class ModelConfig(Section):
 
 def is_openai_reasoning(model: str) -> bool:
     """Say whether a model, by its name, is one of OpenAI's reasoning models (o1 and later, gpt-5)."""
+    if model.startswith(_IN_PROCESS):
+        return False
     return _OPENAI_REASONING.fullmatch(model.rsplit("/", 1)[-1]) is not None
 
 
 def default_limits(model: str) -> dict[str, Any]:
     """Return the defaults that a model needs by its name, where they differ from those of other models."""
-    if model.startswith(("embedded/", "scripted/")):
+    if model.startswith(_IN_PROCESS):
         return {}
     if is_openai_reasoning(model):
         return {"temperature": 1.0, "max_tokens": _LEAST_FOR_OPENAI_REASONING}
