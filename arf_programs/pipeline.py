@@ -80,7 +80,7 @@ def _check_providers(run: Run, last: str, *, retry_failed: bool) -> dict[str, li
     run.progress.say(describe_hosts(hosts))
     if stages.TRAIN in ahead:
         check_terms(run.config)
-        stages.preview_base(run)
+        stages.preview_unpaid(run)
         for warning in terms_warnings(run.config):
             run.progress.say(warning)
     return hosts

@@ -7,7 +7,7 @@ from arf_programs.stages.corpus import split_corpus, store_conversations
 from arf_programs.stages.draft import STAGE as DRAFT
 from arf_programs.stages.draft import TEACHER, build_teacher
 from arf_programs.stages.evaluate import STAGE as EVALUATE
-from arf_programs.stages.preview import Preview, preview_base
+from arf_programs.stages.preview import Preview, preview_base, preview_unpaid
 from arf_programs.stages.report import STAGE as REPORT
 from arf_programs.stages.revise import STAGE as REVISE
 from arf_programs.stages.revise import analyze_and_revise, build_reviser, further_programs
@@ -44,6 +44,7 @@ __all__ = [
     "outlook_of",
     "pairs_to_compare",
     "preview_base",
+    "preview_unpaid",
     "run_stage",
     "run_together",
     "run_training_module",

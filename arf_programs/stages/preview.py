@@ -69,3 +69,9 @@ def preview_base(run: Run, conversation: Conversation | None = None, *, show: bo
                 raise
             return Preview(unread=str(error))
     return Preview(prompt=shown["prompt"], learns=shown["learns"], mended=tuple(shown["mended"]))
+
+
+def preview_unpaid(run: Run) -> None:
+    """Look at the base as long as the run has asked nobody. Later the training says what is wrong with it."""
+    if not run.folder.ledger.exists():
+        preview_base(run)
