@@ -72,11 +72,5 @@ def test_an_effort_that_a_model_does_not_have_is_refused_before_anything_is_sent
         check_provider(ModelConfig(model="openai/gpt-4o-mini", reasoning_effort="low"))
 
 
-@pytest.mark.parametrize("name", ["reasoning_effort", "max_completion_tokens"])
-def test_parameters_that_have_a_key_are_refused(name):
-    with pytest.raises(ValidationError, match="does not belong here: use models"):
-        ModelConfig(model="openai/o3", parameters={name: "low"})
-
-
 def test_an_effort_that_is_not_set_changes_no_fingerprint():
     assert digest_model(ModelConfig(model="a/b")) == "6c666e39f2038649"

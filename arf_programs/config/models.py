@@ -54,8 +54,6 @@ _RESERVED_PARAMETERS = {
     "max_tokens": "models.<role>.max_tokens",
     "api_base": "models.<role>.api_base",
     "timeout": "models.<role>.timeout",
-    "max_completion_tokens": "models.<role>.max_tokens",
-    "reasoning_effort": "models.<role>.reasoning_effort",
     "num_retries": "models.<role>.retries",
     "cache_control_injection_points": "models.<role>.cache_marks",
     "api_key": "models.<role>.api_key_env, the name of an environment variable",

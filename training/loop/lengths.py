@@ -9,7 +9,6 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from arf_programs.models import refuse_template, render_text
 from signatures.exceptions import DataError
 from signatures.records import TrainingExample
 
@@ -47,6 +46,8 @@ def chat_messages(example: TrainingExample) -> tuple[list[dict[str, str]], list[
 
 def render(tokenizer: PreTrainedTokenizerBase, messages: list[dict[str, str]], *, for_answer: bool) -> list[int]:
     """Turn a chat into token ids; `for_answer` appends what precedes an answer."""
+    from arf_programs.models import render_text
+
     ids: list[int] = tokenizer.encode(render_text(tokenizer, messages, for_answer=for_answer), add_special_tokens=False)
     return ids
 
@@ -55,6 +56,8 @@ def learned_text(
     tokenizer: PreTrainedTokenizerBase, prompt: list[dict[str, str]], completion: list[dict[str, str]]
 ) -> str:
     """Return the text that a student learns to say after the prompt. Raises what `render_text` raises."""
+    from arf_programs.models import render_text
+
     served = render_text(tokenizer, prompt, for_answer=True)
     return render_text(tokenizer, prompt + completion, for_answer=False)[len(served) :]
 
@@ -68,6 +71,8 @@ def measure(
     in serving differently, when it changes a completion, or when a completion does not end with one of `stop_ids`: the
     student would not learn to stop.
     """
+    from arf_programs.models import refuse_template
+
     refuse_template(tokenizer)
     return [_measure_row(tokenizer, example, stop_ids) for example in examples]
 
