@@ -105,7 +105,7 @@ def test_a_conversion_that_fails_leaves_nothing(monkeypatch, tmp_path):
 
     monkeypatch.setenv("ARF_CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(weights, "_convert", fail)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(StorageError, match="disk full"):
         resolve_weights("smollm2-135m")
     assert names(tmp_path) == []
 
