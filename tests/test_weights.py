@@ -8,7 +8,7 @@ from tiny_model import save_tiny_model
 
 from arf_programs.models import weights
 from arf_programs.models.weights import load_model, resolve_weights
-from signatures.exceptions import DataError, MissingExtra
+from signatures.exceptions import DataError, MissingExtra, StorageError
 
 
 @pytest.fixture(scope="module")
