@@ -12,12 +12,13 @@ from transformers import AutoTokenizer
 from typer.testing import CliRunner
 
 from arf_programs.cli.app import app
-from arf_programs.models.chat_template import mend_template, render_text
+from arf_programs.models.chat_template import mend_template, refuse_template, render_text
 from arf_programs.models.embedded.decode import LanguageModel
 from arf_programs.models.embedded.engine import Engine
 from arf_programs.runs.jsonl import write_jsonl_atomic
 from signatures.exceptions import DataError
 from training import export, sft
+from training.loop.base_model import load_tokenizer
 from training.loop.lengths import chat_messages, learned_text, measure, render
 
 TURNS = "{% for m in messages %}<s>{{ m['role'] }}\n{{ m['content'] }}</s>\n{% endfor %}"
@@ -232,3 +233,10 @@ def test_an_embedded_model_says_that_its_template_refuses_a_chat(make_base, tmp_
             engine.tokenize([{"role": "user", "content": "one"}, {"role": "user", "content": "two"}])
     finally:
         engine.close()
+
+
+def test_the_built_in_base_needs_no_mend():
+    """So `arf run` and `arf check` need not look at it."""
+    base = load_tokenizer("smollm2-135m")
+    refuse_template(base.tokenizer)
+    assert base.notes == ()

@@ -51,7 +51,6 @@ def token(text, probability, *others):
         ('{"supported":"no', "no"),
         ('```json\n{"answer": true}\n```', "yes"),
         ("[[ ## supported ## ]]\nno", "no"),
-        ("<think>yes?</think>\n no", "no"),
         ("“No”", "no"),
         ("Ｎｏ", "no"),
         ("\ufeff\nyes", "yes"),

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -15,6 +18,10 @@ from signatures.exceptions import ArfError, ConfigError
 if TYPE_CHECKING:
     from arf_programs.stages import Preview
     from signatures.records import Conversation
+
+_MOST_SPEAKERS = 8
+_MOST_TURNS = 12
+_MOST_CHARACTERS = 90
 
 
 @dataclass
@@ -28,7 +35,6 @@ class Findings:
     good: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
-    wants_example: bool = False
     hosts: dict[str, list[str]] = field(default_factory=dict)
     first: Conversation | None = None
     preview: Preview | None = None
@@ -49,15 +55,15 @@ class Findings:
 def preflight(run: Run, *, example: bool = False) -> Findings:
     """Check files, split, taxonomy, student base, run folder, keys, and that every role answers tiny calls.
 
-    With `example`, `preview` is made for every base, also for the built-in one, which needs no look.
+    With `example` there is a preview of every base, also of the built-in one, which needs no look otherwise.
     """
     from arf_programs.cli.check_models import check_models
 
-    findings = Findings(wants_example=example)
+    findings = Findings()
     steps = (
         _check_corpus,
         _check_taxonomy,
-        _check_base,
+        partial(_check_base, show=example),
         _check_folder,
         _check_programs,
         _check_calibration,
@@ -75,7 +81,7 @@ def preflight(run: Run, *, example: bool = False) -> Findings:
 
 
 def _check_corpus(run: Run, findings: Findings) -> None:
-    from arf_programs.corpus import describe_speakers, store_corpus
+    from arf_programs.corpus import store_corpus
     from arf_programs.stages import split_corpus
 
     config = run.config.corpus
@@ -93,6 +99,41 @@ def _check_corpus(run: Run, findings: Findings) -> None:
         findings.good.append(f"{run.config.labeled.path}: {len(labeled)} labelled summaries")
 
 
+def describe_speakers(conversations: Iterable[Conversation]) -> list[str]:
+    """Return lines that name the speakers with their counts, and the first conversation turn by turn.
+
+    The longest lists and texts are cut.
+    """
+    turns: Counter[str] = Counter()
+    spoken_in: Counter[str] = Counter()
+    first: Conversation | None = None
+    for conversation in conversations:
+        first = first or conversation
+        turns.update(turn.speaker for turn in conversation.turns)
+        spoken_in.update({turn.speaker for turn in conversation.turns})
+    if first is None:
+        return []
+    most = turns.most_common(_MOST_SPEAKERS)
+    shown = [f"{name} ({count} turns in {spoken_in[name]} conversations)" for name, count in most]
+    if len(turns) > len(most):
+        shown.append(f"and {len(turns) - len(most)} more")
+    return [f"speakers: {', '.join(shown)}", f"conversation {first.id} as it was understood:", *_turn_lines(first)]
+
+
+def _turn_lines(conversation: Conversation) -> list[str]:
+    lines = [
+        f"  [{number}] {turn.speaker}: {_cut(turn.text)}"
+        for number, turn in enumerate(conversation.turns[:_MOST_TURNS], start=1)
+    ]
+    left = len(conversation.turns) - len(lines)
+    return [*lines, f"  and {left} more turns"] if left else lines
+
+
+def _cut(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _MOST_CHARACTERS else line[:_MOST_CHARACTERS] + "…"
+
+
 def _check_taxonomy(run: Run, findings: Findings) -> None:
     from arf_programs.corpus import load_configured_taxonomy
 
@@ -102,14 +143,14 @@ def _check_taxonomy(run: Run, findings: Findings) -> None:
         findings.good.append(f"{given}: {len(taxonomy.categories)} categories")
 
 
-def _check_base(run: Run, findings: Findings) -> None:
+def _check_base(run: Run, findings: Findings, *, show: bool) -> None:
     """Look at the base of the students and at its chat template, as training would use them."""
     from arf_programs.models import resolve_weights
     from arf_programs.stages import preview_base
 
     base = run.config.train.base
     is_here = isinstance(resolve_weights(base), Path)
-    findings.preview = preview = preview_base(run, findings.first, show=findings.wants_example)
+    findings.preview = preview = preview_base(run, findings.first, show=show)
     findings.good.append(f"train.base: {base}" + ("" if is_here else " (from the hub)"))
     findings.good += [f"the chat template of {base} is mended: {note}" for note in preview.mended]
     if preview.unread:

@@ -50,7 +50,8 @@ async def _try_model(run: Run, config: ModelConfig, roles: list[Role]) -> list[s
     """Ask the model for one word, then with each feature that the run will ask for. Return what is wrong."""
     from dspy.utils.exceptions import DSPyError
 
-    from arf_programs.models import build_lm, is_local
+    from arf_programs.models import build_lm, gives_logprobs, is_local
+    from arf_programs.stages import scores_sentences
 
     # A hosted reasoning model refuses a small max_tokens, and ends after one word anyway.
     tokens = _TINY if is_local(config.model) else config.max_tokens
@@ -67,18 +68,10 @@ async def _try_model(run: Run, config: ModelConfig, roles: list[Role]) -> list[s
         key = "false" if lm.supports_response_schema else "true, if its server enforces a JSON schema"
         form = "a JSON schema" if lm.supports_response_schema else "JSON mode (response_format: json_object)"
         problems.append(f"refuses {form}, which the run asks for: set its json_schema to {key}: {refused}")
-    if "analyst" in roles and _asks_for_logprobs(run, config) and (refused := await _refusal_of_logprobs(lm)):
+    asks_logprobs = "analyst" in roles and scores_sentences(run.config) and gives_logprobs(config)
+    if asks_logprobs and (refused := await _refusal_of_logprobs(lm)):
         problems.append(f"refuses log-probabilities, which the run asks for: set its logprobs to false: {refused}")
     return problems
-
-
-def _asks_for_logprobs(run: Run, config: ModelConfig) -> bool:
-    from arf_programs.models import gives_logprobs
-
-    scored = run.config.analyze.strategy == "sentencewise" or (
-        run.config.revise.strategy == "edits" and run.config.revise.edits == "one_by_one"
-    )
-    return scored and gives_logprobs(config)
 
 
 async def _refusal_of_types(lm: dspy.LM) -> str:
@@ -87,8 +80,7 @@ async def _refusal_of_types(lm: dspy.LM) -> str:
     from dspy.utils.exceptions import AdapterParseError, DSPyError
 
     try:
-        with dspy.context(adapter=dspy.JSONAdapter()):
-            await dspy.Predict(_TYPED_QUESTION).acall(lm=lm, request="Name one color.")
+        await dspy.Predict(_TYPED_QUESTION).acall(lm=lm, request="Name one color.")
     except AdapterParseError:
         return ""
     except (ArfError, DSPyError) as error:

@@ -15,14 +15,12 @@ from arf_programs.corpus.read import StoredCorpus, store_corpus
 from arf_programs.corpus.split import Split, split_conversations
 from arf_programs.corpus.taxonomy import load_configured_taxonomy, load_seed_taxonomy, read_taxonomy, write_taxonomy
 from arf_programs.corpus.turns import clean_text, parse_conversation
-from arf_programs.corpus.understood import describe_speakers
 
 __all__ = [
     "LabeledExample",
     "Split",
     "StoredCorpus",
     "clean_text",
-    "describe_speakers",
     "group_duplicates",
     "load_configured_taxonomy",
     "load_labeled",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Final
@@ -42,12 +43,9 @@ class TypedAnswers(dspy.JSONAdapter):  # type: ignore[name-defined, unused-ignor
         inputs: dict[str, Any],
     ) -> list[dict[str, Any]]:
         """Return the answers. Raises AdapterParseError for a malformed one."""
-        token = _inputs.set(inputs)
-        try:
+        with _asking_about(inputs):
             answers: list[dict[str, Any]] = super().__call__(lm, lm_kwargs, signature, demos, inputs)
-            return answers
-        finally:
-            _inputs.reset(token)
+        return answers
 
     async def acall(
         self,
@@ -58,12 +56,9 @@ class TypedAnswers(dspy.JSONAdapter):  # type: ignore[name-defined, unused-ignor
         inputs: dict[str, Any],
     ) -> list[dict[str, Any]]:
         """Do the same as `__call__`."""
-        token = _inputs.set(inputs)
-        try:
+        with _asking_about(inputs):
             answers: list[dict[str, Any]] = await super().acall(lm, lm_kwargs, signature, demos, inputs)
-            return answers
-        finally:
-            _inputs.reset(token)
+        return answers
 
     def parse(self, signature: type[dspy.Signature], completion: str) -> dict[str, Any]:
         """Return the fields of the answer. Raises AdapterParseError if it is malformed, or if it can't be told."""
@@ -113,6 +108,16 @@ class TypedAnswers(dspy.JSONAdapter):  # type: ignore[name-defined, unused-ignor
     def _typed(self, signature: type[dspy.Signature], text: str) -> dict[str, Any]:
         fields: dict[str, Any] = super().parse(signature, text)
         return fields
+
+
+@contextmanager
+def _asking_about(inputs: Mapping[str, Any]) -> Iterator[None]:
+    """Keep the inputs of a question for `parse`, which DSPy does not give them."""
+    token = _inputs.set(inputs)
+    try:
+        yield
+    finally:
+        _inputs.reset(token)
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ def read_word(text: str) -> Word | None:
     The word may stand in quotes, Markdown or JSON, or behind a label ("Answer: no"). An answer in other words counts by
     what it says: "Not supported.", "False", "It is not supported", "The conversation supports it".
     """
-    text = _FENCE.sub("", fold(text).text.rpartition("</think>")[2]).strip()
+    text = _FENCE.sub("", fold(text).text).strip()
     try:
         meaning = _read_json(json.loads(text))
     except (ValueError, RecursionError):

@@ -10,7 +10,7 @@ from arf_programs.stages.evaluate import STAGE as EVALUATE
 from arf_programs.stages.preview import Preview, preview_base, preview_unpaid
 from arf_programs.stages.report import STAGE as REPORT
 from arf_programs.stages.revise import STAGE as REVISE
-from arf_programs.stages.revise import analyze_and_revise, build_reviser, further_programs
+from arf_programs.stages.revise import analyze_and_revise, build_reviser, further_programs, scores_sentences
 from arf_programs.stages.scoring import build_judge
 from arf_programs.stages.stage import Stage, StageState, run_stage, run_together, state_of
 from arf_programs.stages.systems import models_of_systems, pairs_to_compare
@@ -48,6 +48,7 @@ __all__ = [
     "run_stage",
     "run_together",
     "run_training_module",
+    "scores_sentences",
     "split_corpus",
     "state_of",
     "store_conversations",

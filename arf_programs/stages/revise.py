@@ -145,6 +145,13 @@ def _strategy(run: Run, taxonomy: Taxonomy, strategy: Strategy) -> Propose:
             return RewriteByTaxonomy(taxonomy, retries=retries)
 
 
+def scores_sentences(config: Config) -> bool:
+    """Say whether a run asks the support question: for the analysis, or to choose among an editor's candidates."""
+    revise = config.revise
+    chooses = revise.strategy == "edits" and revise.edits == "one_by_one" and revise.verify_with_analyst
+    return chooses or config.analyze.strategy == "sentencewise"
+
+
 def _support(run: Run, analyzer: Analyze) -> SentenceSupport | None:
     """Return the question that scores candidates: the analyst's own, or a new one to the same model."""
     if isinstance(analyzer.analysis, SentencewiseAnalysis):
