@@ -21,6 +21,7 @@ Answer = Callable[[Fields], Any]
 
 _KINDS = {
     "Answer with the one word": "ping",
+    "produce the fields `colors`": "colors",
     "note every problem in it": "notes",
     "Sort notes about errors": "induce",
     "Find the errors in a summary": "find",
@@ -166,6 +167,7 @@ def join_troubled() -> Team:
 
 
 _DEFAULTS: dict[str, Answer] = {
+    "colors": lambda fields: {"colors": ["red"]},
     "ping": lambda _: "yes",
     "summary": draft,
     "notes": lambda fields: {"notes": ["The refund is invented."] if FLAW in fields["summary"] else []},

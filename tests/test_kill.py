@@ -21,7 +21,7 @@ from arf_programs.cli.app import app
 from arf_programs.runs.jsonl import read_jsonl
 from signatures.records import Revision, Score
 
-CONVERSATIONS, TRAINING, IN_FLIGHT = 120, 108, 16
+CONVERSATIONS, TRAINING, IN_FLIGHT = 60, 54, 16
 # Kills at so many requests, wherever they fall; and as soon as a file is there: the stages that ask no model.
 KILLS_AT_CALLS = 16
 KILLS_AT_FILES = ("config.yaml", "train/log.txt", "student/arf/checkpoints/checkpoint-*", "summary.json")

@@ -8,7 +8,7 @@ from time import monotonic
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from odd_server import OddServer, completion, serving_oddly
 
@@ -250,6 +250,7 @@ PROGRAMS = {
 @pytest.mark.parametrize("name", PROGRAMS)
 @settings(max_examples=60)
 @given(answers=st.lists(bodies(), min_size=1, max_size=3))
+@example(answers=[completion("half a pair of surrogates: \ud800")])
 def test_any_answer_gives_a_record_or_a_counted_failure(
     tmp_path_factory, make_run, server, conversation, name, answers
 ):

@@ -134,7 +134,7 @@ def test_a_cluster_that_no_conversation_has_is_a_problem(make_run):
 @pytest.mark.parametrize(
     ("refused", "settings", "problem"),
     [
-        ("json_object", "json_schema: false", "set its json_schema to true, if its server enforces a JSON schema"),
+        ("json_object", "json_schema: false", "set its json_schema to true, if its server enforces one"),
         ("json_schema", "json_schema: true", "set its json_schema to false"),
         ("logprobs", "json_schema: true, logprobs: true", "set its logprobs to false"),
     ],
@@ -156,3 +156,17 @@ def test_what_a_server_refuses_of_the_run_is_found_with_its_key(make_run, refuse
     (found,) = findings.problems
     assert problem in found
     assert f"{refused} is not supported" in found
+
+
+def test_an_error_of_the_server_is_no_refusal(make_run):
+    with serving_oddly() as server:
+
+        def answer(number, body):
+            server.status = 500 if body.get("response_format") else 200
+            return {"error": {"message": "out of memory"}} if body.get("response_format") else completion("yes")
+
+        server.answer = answer
+        model = f"{{model: hosted_vllm/m, api_base: '{server.url}', json_schema: true, logprobs: false}}"
+        findings = preflight(make_run(f"models={{teacher: {model}}}"))
+    assert findings.problems == []
+    assert any("gave no answer when it was asked for a JSON schema" in warning for warning in findings.warnings)

@@ -74,7 +74,7 @@ def preflight(run: Run, *, example: bool = False) -> Findings:
             step(run, findings)
         except ArfError as error:
             findings.problems += getattr(error, "problems", None) or str(error).splitlines()
-    asyncio.run(check_models(run, findings.good, findings.problems))
+    asyncio.run(check_models(run, findings.good, findings.warnings, findings.problems))
     _check_hosts(run, findings)
     findings.warnings += _warn_of_prices(run)
     return findings

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable
+from dataclasses import dataclass, field
 
 from arf_programs.config import PIPELINE_ROLES, ROLES, ModelConfig, Role
 from arf_programs.runs import Run
 from signatures.exceptions import ArfError
-
-if TYPE_CHECKING:
-    import dspy
 
 _TINY = 8  # tokens
 _QUESTION = "Answer with the one word: yes"
@@ -18,8 +16,8 @@ _TYPED_ROLES = frozenset(("analyst", "editor", "judge"))
 _TYPED_QUESTION = "request -> colors: list[str]"
 
 
-async def check_models(run: Run, good: list[str], problems: list[str]) -> None:
-    """Ask each different model, and add what is right and what is wrong. Roles that share a model are named together.
+async def check_models(run: Run, good: list[str], warnings: list[str], problems: list[str]) -> None:
+    """Ask each different model, and add what is found to the lists. Roles that share a model are named together.
 
     A prompt or reflection model is asked only if it differs from the analyst, its default.
     """
@@ -41,62 +39,66 @@ async def check_models(run: Run, good: list[str], problems: list[str]) -> None:
         outcomes = await asyncio.gather(*(_try_model(run, config, names) for config, names in models))
     for (config, names), found in zip(models, outcomes, strict=True):
         who = " and ".join(names)
-        problems += [f"models.{who}: {config.model} {problem}" for problem in found]
-        if not found:
+        warnings += [f"models.{who}: {config.model} {warning}" for warning in found.warnings]
+        problems += [f"models.{who}: {config.model} {problem}" for problem in found.problems]
+        if not found.problems:
             good.append(f"models.{who}: {config.model} answers")
 
 
-async def _try_model(run: Run, config: ModelConfig, roles: list[Role]) -> list[str]:
-    """Ask the model for one word, then with each feature that the run will ask for. Return what is wrong."""
+@dataclass
+class _Answers:
+    """How a model has answered: what it refuses, and what else went wrong after its first answer."""
+
+    warnings: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+async def _try_model(run: Run, config: ModelConfig, roles: list[Role]) -> _Answers:
+    """Ask the model for one word, then with each feature that the run will ask for."""
+    import dspy
     from dspy.utils.exceptions import DSPyError
 
     from arf_programs.models import build_lm, gives_logprobs, is_local
+    from arf_programs.runner import reason_of
     from arf_programs.stages import scores_sentences
 
     # A hosted reasoning model refuses a small max_tokens, and ends after one word anyway.
     tokens = _TINY if is_local(config.model) else config.max_tokens
     tiny = config.model_copy(update={"max_tokens": tokens, "retries": 0})
+    found = _Answers()
     try:
         lm = build_lm(tiny, seed=run.config.seed)
         await lm.acall(_QUESTION)
     except (ArfError, DSPyError) as error:
-        return [f"does not answer: {_in_one_line(error)}"]
+        found.problems.append(f"does not answer: {reason_of(error)}")
+        return found
     if is_local(config.model):
-        return []
-    problems = []
-    if _TYPED_ROLES.intersection(roles) and (refused := await _refusal_of_types(lm)):
-        key = "false" if lm.supports_response_schema else "true, if its server enforces a JSON schema"
-        form = "a JSON schema" if lm.supports_response_schema else "JSON mode (response_format: json_object)"
-        problems.append(f"refuses {form}, which the run asks for: set its json_schema to {key}: {refused}")
-    asks_logprobs = "analyst" in roles and scores_sentences(run.config) and gives_logprobs(config)
-    if asks_logprobs and (refused := await _refusal_of_logprobs(lm)):
-        problems.append(f"refuses log-probabilities, which the run asks for: set its logprobs to false: {refused}")
-    return problems
+        return found
+    if _TYPED_ROLES.intersection(roles):
+        feature, mend = "JSON mode (response_format: json_object)", "json_schema to true, if its server enforces one"
+        if lm.supports_response_schema:
+            feature, mend = "a JSON schema", "json_schema to false"
+        await _try_feature(dspy.Predict(_TYPED_QUESTION).acall(lm=lm, request="Name one color."), feature, mend, found)
+    if "analyst" in roles and scores_sentences(run.config) and gives_logprobs(config):
+        asked = lm.acall(_QUESTION, logprobs=True, top_logprobs=20)
+        await _try_feature(asked, "log-probabilities", "logprobs to false", found)
+    return found
 
 
-async def _refusal_of_types(lm: dspy.LM) -> str:
-    """Return why the model refuses a typed question; empty if it answers, in whatever form."""
-    import dspy
-    from dspy.utils.exceptions import AdapterParseError, DSPyError
+async def _try_feature(asked: Awaitable[object], feature: str, mend: str, found: _Answers) -> None:
+    """Await an answer. A refusal of the request is a problem with its mend, any other error of the provider a warning.
+
+    Whatever text comes is an answer: how well a model answers is not looked at here.
+    """
+    from dspy.utils.exceptions import AdapterParseError, DSPyError, LMInvalidRequestError, LMUnsupportedFeatureError
+
+    from arf_programs.runner import reason_of
 
     try:
-        await dspy.Predict(_TYPED_QUESTION).acall(lm=lm, request="Name one color.")
+        await asked
     except AdapterParseError:
-        return ""
+        pass
+    except (LMInvalidRequestError, LMUnsupportedFeatureError) as error:
+        found.problems.append(f"refuses {feature}, which the run asks for: set its {mend}: {reason_of(error)}")
     except (ArfError, DSPyError) as error:
-        return _in_one_line(error)
-    return ""
-
-
-async def _refusal_of_logprobs(lm: dspy.LM) -> str:
-    from dspy.utils.exceptions import DSPyError
-
-    try:
-        await lm.acall(_QUESTION, logprobs=True, top_logprobs=20)
-    except (ArfError, DSPyError) as error:
-        return _in_one_line(error)
-    return ""
-
-
-def _in_one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
+        found.warnings.append(f"gave no answer when it was asked for {feature}, as the run will: {reason_of(error)}")

@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 from dspy.utils.exceptions import LMAuthError, LMBillingError, LMConfigurationError, LMError
 
 from arf_programs.config import mask_message
+from arf_programs.corpus import clean_text
 from arf_programs.models import BudgetSpent, Meter, within
 from arf_programs.runs import Progress
 from signatures.exceptions import ArfError, BudgetError, EndpointError, ModelError, StageError, StorageError
@@ -174,7 +175,8 @@ class Tally:
 
 def reason_of(error: Exception) -> str:
     """Return the message of an error, without secrets, as one line of at most 500 characters."""
-    text = " ".join(mask_message(str(error)).split()) or type(error).__name__
+    # An answer that the message quotes may have half a surrogate pair, which cannot be stored.
+    text = " ".join(mask_message(clean_text(str(error))).split()) or type(error).__name__
     return text if len(text) <= 500 else text[:497] + "..."
 
 
