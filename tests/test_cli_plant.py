@@ -140,6 +140,8 @@ def test_a_probe_measures_analyst_and_editor_and_asks_once(config, no_waiting):
     assert told["revise"]["untouched_rate"] == 1
     assert told["revise"]["fix_rate"] > 0.8
     assert told["clean_untouched_rate"] == 1
+    given = [fields["errors"] for fields in team.fields["edits"][: sum(bool(item.errors) for item in items)]]
+    assert not any("The conversation says" in errors for errors in given), "an explanation gives away what is right"
     assert team.asked["find"] == len(items) + 1, "the try that failed is made again, and is no call of a summary's"
     team.forget()
     again = json.loads(arf("probe", config, "--json", *options).stdout)

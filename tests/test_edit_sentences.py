@@ -50,13 +50,15 @@ def propose(call, lm, conversation):
     return propose
 
 
-def test_the_best_supported_candidate_is_taken_and_its_gain_recorded(propose):
-    proposal, _ = propose(
+def test_the_first_candidate_that_passes_is_taken_and_its_gain_recorded(propose):
+    scored = NOTE.model_copy(update={"score": 0.8})
+    proposal, team = propose(
         "The agent said hello.",
         "The agent sent a replacement.",
-        "The agent said sorry.",
-        worth={"hello": 0.6, "replacement": 0.9, "sorry": 0.7, "refunded": 0.2},
+        worth={"hello": 0.4, "replacement": 0.9},
+        errors=[scored],
     )
+    assert (team.asked["sentence"], team.asked["support"]) == (2, 2)
     assert proposal.after == SUMMARY.replace(WRONG, "The agent sent a replacement.")
     (edit,) = proposal.applied
     assert edit.gain == pytest.approx(0.7)
@@ -78,14 +80,21 @@ def test_the_editor_sees_turns_and_blanks_and_not_the_wrong_words(propose):
     assert not any("refunded" in value for value in fields.values())
 
 
+def test_a_candidate_that_passes_ends_the_questions(propose):
+    _, team = propose("The agent sent a replacement.", worth={"replacement": 0.6})
+    assert team.asked == {"sentence": 1, "support": 1}
+
+
 def test_each_candidate_is_a_question_of_its_own(propose):
-    _, team = propose("a b", "c d", "e f")
+    _, team = propose("The agent paid 77.50.", "The agent paid 88.50.", "The agent paid 99.50.")
     assert team.asked["sentence"] == 3
     assert [params["temperature"] for params in team.params["sentence"]] == [0.0, 0.7, 0.7]
 
 
 def test_a_copy_is_dropped_and_the_sentence_deleted_where_nothing_is_better(propose):
-    proposal, _ = propose("the agent refunded 39.90", "The agent was rude.", "", worth={"rude": 0.3, "refunded": 0.2})
+    worth = {"rude": 0.3, "refunded": 0.2}
+    proposal, team = propose("the agent refunded 39.90", "The agent was rude.", "", worth=worth)
+    assert team.asked == {"sentence": 3, "support": 2}
     assert proposal.after == "The customer’s kettle  leaked — order 88214.\nIt\tarrives by Thursday."
     assert proposal.applied[0].op == "delete"
     assert proposal.applied[0].gain == pytest.approx(0.5 - 0.2)

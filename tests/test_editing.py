@@ -41,10 +41,17 @@ def test_the_wrong_words_are_blanked_out(quotes, shown):
 
 def test_what_was_wrong_is_told_without_the_wrong_words():
     notes = [
-        note(explanation="It says refunded 39.90."),
-        note("customer", "wrong_speaker", explanation="Someone else."),
+        note(explanation="It says refunded 39.90, Refunded 39.90; the agent only offered that."),
+        note("customer", "wrong_speaker", explanation="Not the customer who refunded 39.90."),
+        note("Thursday", "wrong_fact"),
     ]
-    assert problem_in_words(notes) == "wrong fact; wrong speaker: Someone else."
+    told = problem_in_words(notes).split("; ")
+    assert told == [
+        "wrong fact: It says ____, ____",
+        "the agent only offered that.",
+        "wrong speaker: Not the ____ who ____.",
+        "wrong fact",
+    ]
 
 
 def test_cited_turns_are_shown_with_those_nearest_by_words():
@@ -74,6 +81,8 @@ def test_an_omission_is_looked_for_where_such_things_are_said(category, evidence
 def test_an_omission_is_a_question():
     assert question_for(note("", "missing_reason")) == "Why did the customer make contact?"
     assert question_for(note("", "missing_price", explanation="The price.")) == "The price."
+    told = note("", "missing_outcome", explanation="The new kettle comes on Friday.")
+    assert question_for(told) == "The new kettle comes on Friday. How did it end?"
     assert question_for(note("", "missing_price")) == "What is missing: missing price?"
 
 

@@ -14,7 +14,7 @@ SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob
 PASSES_ON = {
     ("adapter.py", "_run"),
     ("context.py", "within"),
-    ("edit_sentences.py", "_write_candidates"),
+    ("edit_sentences.py", "_first_passing"),
     ("engine.py", "lm"),
     ("lm.py", "stored_lm"),
     ("loss_weights.py", "__init__"),

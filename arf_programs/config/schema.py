@@ -113,7 +113,7 @@ class ReviseConfig(Section):
     edits: Literal["one_by_one", "together"] = Field(
         default="one_by_one", description="strategy edits: ask for one flagged sentence at a time, or for all at once"
     )
-    candidates: int = Field(default=3, ge=1, le=10, description="rewrites of a sentence to choose among")
+    candidates: int = Field(default=3, ge=1, le=10, description="rewrites of a sentence, at most, until one passes")
     attempts: int = Field(default=2, ge=1, le=10)
     samples: int = Field(
         default=1, ge=1, le=16, description="revisions of each draft; all verified ones that differ are trained on"

@@ -57,7 +57,7 @@ def _probe_models(run: Run, items: Sequence[PlantedItem]) -> Probe:
     resampling, models = configured_resampling(run.config), run.config.models
     errors, cost = _analyse(run, items)
     planted = [item for item in items if item.errors]
-    given, given_cost = _revise(run, REVISE, planted, {item.id: item.errors for item in planted})
+    given, given_cost = _revise(run, REVISE, planted, {item.id: _unexplained(item.errors) for item in planted})
     whole, whole_cost = _revise(run, END_TO_END, [item for item in items if item.id in errors], errors)
     return _frame(run, items, checks_only=False).model_copy(
         update={
@@ -91,6 +91,11 @@ def _analyse(run: Run, items: Sequence[PlantedItem]) -> tuple[dict[str, Notes], 
         return item.id, answer.errors
 
     return _ask(run, ANALYZE, items, analyse, run.config.models.analyst.concurrency)
+
+
+def _unexplained(errors: Notes) -> Notes:
+    """Return the planted errors without their explanations, which give away what is right."""
+    return tuple(note.model_copy(update={"explanation": ""}) for note in errors)
 
 
 def _revise(

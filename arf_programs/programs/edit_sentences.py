@@ -5,7 +5,7 @@ The functions at the top are pure: what the editor is shown, and which of its an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -63,8 +63,9 @@ def turns_for_omission(conversation: Conversation, note: ErrorNote) -> tuple[int
 
 
 def question_for(note: ErrorNote) -> str:
-    """Return the question that the editor is asked about an omission."""
-    return _QUESTIONS.get(note.category) or note.explanation or f"What is missing: {_in_words(note.category)}?"
+    """Return what the editor is asked about an omission: what the note says is missing, then its kind as a question."""
+    asked = _QUESTIONS.get(note.category, "" if note.explanation else f"What is missing: {_in_words(note.category)}?")
+    return " ".join(filter(None, (note.explanation, asked)))
 
 
 def blanked(summary: str, index: int, notes: Sequence[ErrorNote]) -> str:
@@ -81,12 +82,20 @@ def blanked(summary: str, index: int, notes: Sequence[ErrorNote]) -> str:
 
 
 def problem_in_words(notes: Sequence[ErrorNote]) -> str:
-    """Return the kinds of error, each with its explanation unless that repeats the wrong words."""
+    """Return the kinds of error, each with its explanation, in which the wrong words of all notes are blanked out."""
     problems = []
     for note in notes:
-        gives_away = not note.explanation or find_quote(note.quote, note.explanation) is not None
-        problems.append(_in_words(note.category) + ("" if gives_away else f": {note.explanation}"))
+        explanation = note.explanation
+        for quote in sorted((other.quote for other in notes), key=len, reverse=True):
+            explanation = _without(quote, explanation)
+        problems.append(_in_words(note.category) + (f": {explanation}" if explanation else ""))
     return "; ".join(dict.fromkeys(problems))
+
+
+def _without(quote: str, text: str) -> str:
+    """Blank out all occurrences of the quote."""
+    span = find_quote(quote, text)
+    return text if span is None else f"{text[: span[0]]}{BLANK}{_without(quote, text[span[1] :])}"
 
 
 def usable_sentences(written: Iterable[str], summary: str, notes: Sequence[ErrorNote]) -> list[str]:
@@ -170,11 +179,11 @@ class _Draft:
 
 
 class EditSentences(Propose):
-    """Mend each flagged sentence, and each omission, by the best of several candidates.
+    """Mend each flagged sentence, and each omission, by the first candidate that passes.
 
-    The editor sees the turns that matter, and the sentence with blanks for the wrong words, so it cannot copy them. A
-    candidate is refused if the checks object to it or the support question flags it. The best supported of the others
-    is taken; without a support question, the first. If none is left, the sentence is deleted, provided that the support
+    The editor sees the turns that matter, what was wrong, and the sentence with blanks for the wrong words, so it
+    cannot copy them. It is asked for one candidate at a time. A candidate passes unless the checks object to it or the
+    support question flags it. If none of `candidates` passes, the sentence is deleted, provided that the support
     question flags it or a check refutes it, and that enough words remain.
     """
 
@@ -207,7 +216,10 @@ class EditSentences(Propose):
     async def _mend_sentence(self, draft: _Draft, index: int, notes: Sequence[ErrorNote]) -> list[Edit]:
         """Return the edit of a flagged sentence; none if nothing is better than the sentence."""
         place = draft.material.sentences[index][0]
-        written = await self._write_candidates(
+        edit, support = await self._first_passing(
+            draft,
+            notes,
+            lambda text: edit_sentence(draft.summary, index, text, notes),
             self.rewrite,
             "corrected",
             turns=turns_text(draft.conversation, turns_for_sentence(draft.material, place, notes)),
@@ -217,23 +229,25 @@ class EditSentences(Propose):
             problem=problem_in_words(notes),
             feedback=draft.feedback,
         )
-        wrong = draft.sentence(index)
-        edits = {
-            text: edit_sentence(draft.summary, index, text, notes)
-            for text in usable_sentences(written, draft.summary, notes)
-        }
-        before, flagged = await _support_of_draft(draft, wrong, notes)
-        best, value = await _best(draft, edits)
-        if best is not None:
-            return [_with_gain(best, before, value)]
+        if edit is None:
+            return await self._delete(draft, index, notes)
+        return [_with_gain(edit, _known_support(notes), support)]
+
+    async def _delete(self, draft: _Draft, index: int, notes: Sequence[ErrorNote]) -> list[Edit]:
+        """Return the deletion of a flagged sentence; none if nothing refutes it, or too little would be left."""
         deletion = edit_sentence(draft.summary, index, "", notes)
+        if not leaves_enough(draft.summary, [*draft.edits, deletion], self.min_words):
+            return []
+        before, flagged = await _support_of_draft(draft, draft.sentence(index), notes)
         neutral = draft.support.neutral if draft.support else None
-        enough = leaves_enough(draft.summary, [*draft.edits, deletion], self.min_words)
-        return [_with_gain(deletion, before, neutral)] if flagged and enough else []
+        return [_with_gain(deletion, before, neutral)] if flagged else []
 
     async def _mend_omission(self, draft: _Draft, note: ErrorNote) -> list[Edit]:
         """Return the insertion that mends an omission; none if no candidate is good enough."""
-        written = await self._write_candidates(
+        edit, support = await self._first_passing(
+            draft,
+            [note],
+            lambda text: insertion(draft.summary, text, note, draft.edits),
             self.write,
             "missing",
             turns=turns_text(draft.conversation, turns_for_omission(draft.conversation, note)),
@@ -241,55 +255,68 @@ class EditSentences(Propose):
             question=question_for(note),
             feedback=draft.feedback,
         )
-        edits = {
-            text: insertion(draft.summary, text, note, draft.edits)
-            for text in usable_sentences(written, draft.summary, [note])
-        }
-        best, value = await _best(draft, edits)
         neutral = draft.support.neutral if draft.support else None
-        return [] if best is None else [_with_gain(best, neutral, value)]
+        return [] if edit is None else [_with_gain(edit, neutral, support)]
 
-    async def _write_candidates(self, predict: dspy.Predict, answer: str, **inputs: Any) -> list[str]:
-        """Return the editor's candidates: the first under its own settings, the others sampled.
+    async def _first_passing(
+        self,
+        draft: _Draft,
+        notes: Sequence[ErrorNote],
+        place: Callable[[str], Edit],
+        predict: dspy.Predict,
+        answer: str,
+        **inputs: Any,
+    ) -> tuple[Edit | None, float | None]:
+        """Ask for one candidate after the other, and return the edit of the first that passes, with its support.
 
-        Raises ModelError when no answer can be parsed.
+        The first candidate is written under the editor's own settings, the others are sampled. Raises ModelError when
+        no answer could be parsed.
         """
-        written, failed = [], []
+        seen: list[str] = []
+        failed, answered = None, False
         for number in range(self.candidates):
             try:
-                written.append(await ask(predict, retries=self.retries, sample=number, **inputs))
+                written = await ask(predict, retries=self.retries, sample=number, **inputs)
             except ModelError as error:
-                failed.append(error)
-        if not written:
-            raise failed[0]
-        return [str(item[answer]) for item in written]
-
-
-async def _best(draft: _Draft, edits: dict[str, Edit]) -> tuple[Edit | None, float | None]:
-    """Return (edit, support) of the best supported candidate that passes. Of two equal ones, the earlier is taken."""
-    passing = {
-        text: edit for text, edit in edits.items() if not brings_error(draft.conversation, draft.summary, edit, text)
-    }
-    if draft.support is None:
-        return next(iter(passing.values()), None), None
-    scores = [(await draft.support.acall(conversation=draft.conversation, sentence=text)).score for text in passing]
-    good = [score for score in scores if not score.flagged]
-    if not good:
+                failed = failed or error
+                continue
+            answered = True
+            for text in usable_sentences([*seen, str(written[answer])], draft.summary, notes)[len(seen) :]:
+                seen.append(text)
+                edit = place(text)
+                passes, support = await _passes(draft, edit, text)
+                if passes:
+                    return edit, support
+        if failed and not answered:
+            raise failed
         return None, None
-    best = max(good, key=support_of)
-    return passing[best.sentence], support_of(best)
+
+
+async def _passes(draft: _Draft, edit: Edit, sentence: str) -> tuple[bool, float | None]:
+    """Say whether a candidate passes, and how well it is supported if that was asked."""
+    if brings_error(draft.conversation, draft.summary, edit, sentence):
+        return False, None
+    if draft.support is None:
+        return True, None
+    score = (await draft.support.acall(conversation=draft.conversation, sentence=sentence)).score
+    return not score.flagged, support_of(score)
+
+
+def _known_support(notes: Sequence[ErrorNote]) -> float | None:
+    """Return the support of the draft's sentence if the analysis scored it."""
+    scored = [note.score for note in notes if note.score is not None]
+    return 1 - max(scored) if scored else None
 
 
 async def _support_of_draft(draft: _Draft, sentence: str, notes: Sequence[ErrorNote]) -> tuple[float | None, bool]:
-    """Return the support of the draft's sentence, and whether the support question or a check refutes it."""
-    checked = any(note.source != "lm" for note in notes)
+    """Return the support of the draft's sentence if known, and whether the support question or a check refutes it."""
+    known = _known_support(notes)
+    if known is not None or any(note.source != "lm" for note in notes):
+        return known, True
     if draft.support is None:
-        return None, checked
-    scored = [note.score for note in notes if note.score is not None]
-    if scored:
-        return 1 - max(scored), True
+        return None, False
     score = (await draft.support.acall(conversation=draft.conversation, sentence=sentence)).score
-    return support_of(score), checked or score.flagged
+    return support_of(score), score.flagged
 
 
 def _with_gain(edit: Edit, before: float | None, after: float | None) -> Edit:

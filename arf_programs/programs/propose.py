@@ -49,7 +49,7 @@ class Propose(Program):
         feedback: str,
         support: SentenceSupport | None = None,
     ) -> Proposal:
-        """Make one attempt. Strategies that write several candidates choose among them by `support`.
+        """Make one attempt. A strategy that writes candidates asks `support` about them.
 
         Raises ModelError when no answer of the editor can be parsed.
         """

@@ -146,7 +146,7 @@ def _strategy(run: Run, taxonomy: Taxonomy, strategy: Strategy) -> Propose:
 
 
 def scores_sentences(config: Config) -> bool:
-    """Say whether a run asks the support question: for the analysis, or to choose among an editor's candidates."""
+    """Say whether a run asks the support question: for the analysis, or about an editor's candidates."""
     revise = config.revise
     chooses = revise.strategy == "edits" and revise.edits == "one_by_one" and revise.verify_with_analyst
     return chooses or config.analyze.strategy == "sentencewise"
