@@ -246,3 +246,15 @@ def test_a_corpus_is_described_by_its_speakers_and_one_conversation():
     assert shown[0].startswith("  [1] S0: word word")
     assert shown[-1] == "  and 3 more turns"
     assert describe_speakers([]) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("System: chat started\nAnna: My lamp broke.\nShop: We send one.", ["System", "Anna", "Shop"]),
+        ("System: start\nAnna: My lamp broke.\nShop: We send one.\nAnna: Thanks.", ["System", "Anna", "Shop", "Anna"]),
+        ("System: What do you need?\nUser: A taxi.\nDestination: town\nSystem: Fine.", ["System", "User", "System"]),
+    ],
+)
+def test_two_people_are_found_beside_the_chat_system(text, expected):
+    assert speakers(text) == expected

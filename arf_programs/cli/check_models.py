@@ -35,7 +35,7 @@ async def check_models(run: Run, good: list[str], warnings: list[str], problems:
         else:
             same.append(role)
             # Models at one endpoint share its rate, as in a run. Nothing is stored, since an old answer tests no model.
-    with asking_from(run, NoStore()), within(stage="check"):
+    with asking_from(run, NoStore(), falls_back=False), within(stage="check"):
         outcomes = await asyncio.gather(*(_try_model(run, config, names) for config, names in models))
     for (config, names), found in zip(models, outcomes, strict=True):
         who = " and ".join(names)

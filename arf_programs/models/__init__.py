@@ -12,6 +12,7 @@ from arf_programs.models.budget import BudgetSpent, CallBudget, Need
 from arf_programs.models.chat_template import mend_template, refuse_template, render_text
 from arf_programs.models.context import (
     CallContext,
+    Endpoints,
     LastAnswer,
     Meter,
     Sender,
@@ -48,6 +49,7 @@ __all__ = [
     "CallBudget",
     "CallContext",
     "CallStore",
+    "Endpoints",
     "LastAnswer",
     "Meter",
     "Need",

@@ -17,6 +17,7 @@ from dspy.lm15 import ConfigurationError
 from pydantic import BaseModel
 
 from arf_programs.models.background import run_in_background, run_sync
+from arf_programs.models.fallbacks import describe
 from arf_programs.models.pacing import Endpoint, Pace
 from arf_programs.models.store import Question, Store
 
@@ -42,48 +43,73 @@ class LastAnswer:
     replayed: bool = False
 
 
-class Session:
-    """What the calls of a stage, a compilation or a notebook share: store, endpoints, batch senders, event loop.
+class Endpoints:
+    """The endpoints of a command by name, with their rates and what they refuse. Its stages share one object.
 
     Args:
-        store: keeps the answers, and holds the budget.
         say: prints a line for the user.
         workers: processes that share the endpoints.
-        again: whether a stored answer that cannot be used is asked for anew.
-        background: whether calls come from several threads or loops (DSPy's optimizers, a notebook). They then run on
-            the event loop in the background, so they share the endpoints. A stage awaits its calls on its own loop.
-        senders: batch senders by the name of their endpoint.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        *,
-        say: Callable[[str], None] = lambda _: None,
-        workers: int = 1,
-        again: bool = False,
-        background: bool = False,
-        senders: Mapping[str, Sender] | None = None,
-    ) -> None:
-        self.store = store
-        self.again = again
-        self.senders = dict(senders or {})
-        self.pending: dict[str, asyncio.Event] = {}
+    def __init__(self, *, say: Callable[[str], None] = lambda _: None, workers: int = 1) -> None:
         self._say = say
         self._workers = workers
-        self._background = background
         self._endpoints: dict[str, Endpoint] = {}
+        self._refused: dict[str, list[str]] = {}
 
     @property
     def in_flight(self) -> int:
         """Calls under way."""
         return sum(endpoint.in_flight for endpoint in self._endpoints.values())
 
-    def endpoint(self, name: str, pace: Pace) -> Endpoint:
+    def get(self, name: str, pace: Pace) -> Endpoint:
         """Return the endpoint of that name. It is made at its first call."""
         if name not in self._endpoints:
             self._endpoints[name] = Endpoint(name, pace.share(self._workers), say=self._say)
         return self._endpoints[name]
+
+    def refused_by(self, name: str) -> tuple[str, ...]:
+        """Return the features that the endpoint has refused so far."""
+        return tuple(self._refused.get(name, ()))
+
+    def refuse(self, name: str, feature: str) -> None:
+        """Remember a feature that the endpoint refuses, and say so the first time."""
+        refused = self._refused.setdefault(name, [])
+        if feature not in refused:
+            refused.append(feature)
+            self._say(f"{name} {describe(feature)}")
+
+
+class Session:
+    """What the calls of a stage, a compilation or a notebook share: store, endpoints, batch senders, event loop.
+
+    Args:
+        store: keeps the answers, and holds the budget.
+        endpoints: those of the command.
+        again: whether a stored answer that cannot be used is asked for anew.
+        background: whether calls come from several threads or loops (DSPy's optimizers, a notebook). They then run on
+            the event loop in the background, so they share the endpoints. A stage awaits its calls on its own loop.
+        senders: batch senders by the name of their endpoint.
+        falls_back: whether a request is sent again without a feature that its endpoint refuses.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        endpoints: Endpoints | None = None,
+        again: bool = False,
+        background: bool = False,
+        senders: Mapping[str, Sender] | None = None,
+        falls_back: bool = True,
+    ) -> None:
+        self.store = store
+        self.again = again
+        self.falls_back = falls_back
+        self.senders = dict(senders or {})
+        self.pending: dict[str, asyncio.Event] = {}
+        self.endpoints = endpoints or Endpoints()
+        self._background = background
 
     async def run(self, work: Coroutine[Any, Any, Result]) -> Result:
         """Await `work` on the loop of the session."""

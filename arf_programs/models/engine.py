@@ -31,6 +31,7 @@ from arf_programs.models.budget import Need
 from arf_programs.models.context import CallContext, RequestExtras, call_context, current_context
 from arf_programs.models.dspy_internals import TRUNCATION_LOGGER, TRUNCATION_MESSAGE, request_kwargs, to_lm15_error
 from arf_programs.models.failures import UnreadableAnswerError, failure_of
+from arf_programs.models.fallbacks import ask_without, refused_feature
 from arf_programs.models.pacing import Pace
 from arf_programs.models.providers import CACHE_MARKS, CACHE_WRITE, import_litellm, listed_price
 from arf_programs.models.store import SECRETS, Body, Question, original_schema, request_key
@@ -148,6 +149,7 @@ class ArfEngine:
         need = need_of(question.request, with_usd=store.caps_usd)
         batched = name in session.senders
         sender = session.senders.get(name, send_by_litellm)
+        asked = ask_without(session.endpoints.refused_by(name), question.request)
         unbounded = batched or self.pace.local  # a batch takes hours, and a wait in the queue of a model is no failure
 
         async def send() -> tuple[Any, Body, Call]:
@@ -155,7 +157,7 @@ class ArfEngine:
             context.meter.tries += 1
             try:
                 async with _bounded(None if unbounded else self.parameters.get("timeout")):
-                    response = await sender(question, anew)
+                    response = await sender(replace(question, request=asked), anew)
                 answer = response.model_dump(mode="json")
                 call = question.answered(answer, cost_of(response))
             except Exception as error:
@@ -174,8 +176,16 @@ class ArfEngine:
 
         if batched:
             return (await _retry_in_next_batch(send, self.pace.retries))[1]  # a batch has no gate
-        endpoint = session.endpoint(name, self.pace)
-        return (await endpoint.call(send, tokens=need.tokens, used=_tokens, headers=_headers))[1]
+        endpoint = session.endpoints.get(name, self.pace)
+        while True:
+            try:
+                return (await endpoint.call(send, tokens=need.tokens, used=_tokens, headers=_headers))[1]
+            except LM15Error as error:
+                feature = refused_feature(error, asked) if session.falls_back else None
+                if feature is None or ask_without([feature], asked) == asked:
+                    raise
+                session.endpoints.refuse(name, feature)
+                asked = ask_without(session.endpoints.refused_by(name), question.request)
 
     # DSPy's adapters ask an engine what its model supports. LiteLLM's table answers.
 

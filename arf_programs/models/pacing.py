@@ -123,6 +123,7 @@ class Endpoint:
         self._failing = 0.0  # share of recent calls that failed
         self._answers = 0
         self._paused_until = 0.0  # the endpoint has asked for it
+        self._said_longest = False
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     async def call(
@@ -198,6 +199,11 @@ class Endpoint:
         return isinstance(error, RateLimitError)
 
     def _delay(self, error: LM15Error, attempt: int) -> float:
+        if (asked := _retry_after(error)) > _PATIENCE and not self._said_longest:
+            self._said_longest = True
+            self._say(
+                f"{self._name} asks a call to wait {asked:.0f} seconds: it waits {_PATIENCE:.0f}, and tries again."
+            )
         if self._failing > _TROUBLED:
             return retry_delay(error, attempt)
         if isinstance(error, TimeoutError):

@@ -14,6 +14,7 @@ from arf_programs.config import PIPELINE_ROLES, Config, ModelConfig
 from arf_programs.models import (
     CallBudget,
     CallContext,
+    Endpoints,
     Sender,
     Session,
     Store,
@@ -66,10 +67,15 @@ def asking_from(
     workers: int = 1,
     background: bool = False,
     senders: Mapping[str, Sender] | None = None,
+    falls_back: bool = True,
 ) -> Iterator[CallContext]:
-    """Make programs ask models from `store`, whoever owns it, inside this block."""
+    """Make programs ask models from `store`, whoever owns it, inside this block.
+
+    The rates of endpoints, and what they refuse, are kept for later stages of the same command.
+    """
+    endpoints = run.kept.setdefault(f"endpoints of {workers}", Endpoints(say=run.progress.say, workers=workers))
     session = Session(
-        store, say=run.progress.say, workers=workers, again=run.again, background=background, senders=senders
+        store, endpoints=endpoints, again=run.again, background=background, senders=senders, falls_back=falls_back
     )
     with (
         warnings.catch_warnings(),
@@ -110,7 +116,7 @@ def ask_rows(
         with asking(run, budget) as context, within(stage=stage):
 
             def advance(failed: int) -> None:
-                status.advance(failed=failed, in_flight=context.session.in_flight, fresh=True)
+                status.advance(failed=failed, in_flight=context.session.endpoints.in_flight, fresh=True)
 
             outcome_of_rows = run_rows(
                 rows,

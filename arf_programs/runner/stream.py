@@ -89,7 +89,7 @@ class _LocalExecutor:
             do_steps = chain_steps(self._steps, [step.prepare(self._run) for step in self._steps])
 
             def report(result: TaskResult) -> None:
-                collect(result, in_flight=context.session.in_flight)
+                collect(result, in_flight=context.session.endpoints.in_flight)
 
             async def handle(task: Task) -> None:
                 await do_steps(task, report)

@@ -6,9 +6,9 @@ import fcntl
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TextIO
+from typing import Any, Literal, TextIO
 
 import yaml
 
@@ -34,6 +34,7 @@ class Run:
     """One run. `base_dir` is the folder of arf.yaml; the paths in it are relative to this folder.
 
     With `again`, rows that failed are tried again, and stored answers that could not be used are asked for again.
+    `kept` holds what one stage learns and later stages of the same command use, such as the rates of endpoints.
     """
 
     config: Config
@@ -41,6 +42,7 @@ class Run:
     folder: RunFolder
     progress: Progress
     again: bool = False
+    kept: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         config = self.config

@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from arf_programs.corpus.speakers.chat_exports import read_export
 from arf_programs.corpus.speakers.labels import Label, read_label
 from arf_programs.corpus.speakers.mail import Header, find_headers
+from arf_programs.corpus.speakers.words import SYSTEMS
 from signatures.records import Turn
 
 
@@ -91,6 +92,10 @@ def _speakers(labels: list[Label | None]) -> frozenset[str]:
     if len(sure) > 1:
         return frozenset(sure | _in_several_turns(usable, sure))
     others = [label for label in usable if label.name not in sure]
+    if others and first.name.casefold() in SYSTEMS:
+        # The chat system takes no part in the talk, so two people are looked for beside it.
+        first, others = others[0], [label for label in others if label.name != others[0].name]
+        sure.add(first.name)
     # Nobody talks alone in several turns: then a name with an emoji before it is the second speaker.
     others = others or [label for label in every if label.mark == "symbol" and label.name not in sure]
     return frozenset(sure | _second_speakers(others, usable, first))

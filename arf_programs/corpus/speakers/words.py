@@ -70,3 +70,4 @@ PARTICLES: Final = _words(
     """
 )
 GREETINGS: Final = _words("hi hello hey hallo bonjour hola ciao")
+SYSTEMS: Final = _words("system sistema système система")

@@ -1,0 +1,107 @@
+"""A run goes on without a feature that its endpoint refuses, says so once, and sends the feature no more."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from conftest import write_corpus
+from odd_server import completion, serving_oddly
+from served_team import answer
+from typer.testing import CliRunner
+
+from arf_programs.cli.app import app
+from arf_programs.models.fallbacks import ask_without
+from arf_programs.runs import read_jsonl
+from signatures.records import DraftErrors, Summary
+
+REFUSALS = {
+    "LM Studio": ("'response_format.type' must be 'json_schema' or 'text'", "response_format"),
+    "Groq": ("This model does not support response format `json_object`.", "response_format"),
+    "DeepSeek": ("This response_format type is unavailable now", "response_format"),
+    "no logprobs": ("logprobs is not supported with this model", "logprobs"),
+    "Gemma": ("System role not supported", "system"),
+    "Mistral": ("Conversation roles must alternate user/assistant/user/assistant/...", "system"),
+    "Google": ("Developer instruction is not enabled for models/gemma-3-1b-it", "system"),
+}
+
+
+def asks_for(feature: str, body: dict[str, Any]) -> bool:
+    if feature == "system":
+        return any(message["role"] == "system" for message in body["messages"])
+    return bool(body.get(feature))
+
+
+def analyze(tmp_path, server, *settings: str, model: str = "") -> Any:
+    write_corpus(tmp_path / "conversations.jsonl", 12)
+    config = tmp_path / "arf.yaml"
+    config.write_text(
+        f"run_dir: {tmp_path / 'run'}\ncorpus: {{path: conversations.jsonl}}\n"
+        f"models:\n  teacher: {{model: hosted_vllm/m, api_base: '{server.url}', retries: 0{model}}}\n",
+        encoding="utf-8",
+    )
+    return CliRunner().invoke(app, ["analyze", str(config), *(f"--set={item}" for item in settings)])
+
+
+@pytest.fixture
+def server(no_waiting):
+    with serving_oddly() as odd:
+        yield odd
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_a_refused_feature_is_left_out_of_all_further_requests(tmp_path, server, name):
+    message, feature = REFUSALS[name]
+
+    def reply(_number: int, body: dict[str, Any]) -> Any:
+        refused = asks_for(feature, body)
+        server.status = 400 if refused else 200
+        return {"error": {"message": message}} if refused else completion(answer(body))
+
+    server.answer = reply
+    scores = ["analyze.strategy=sentencewise", "models.teacher.logprobs=true"] if feature == "logprobs" else []
+    result = analyze(tmp_path, server, *scores)
+    assert result.exit_code == 0, result.output
+    assert result.output.count(f"hosted_vllm/m at {server.url} refuses") == 1
+    folder = tmp_path / "run"
+    assert len(list(read_jsonl(folder / "drafts.jsonl", Summary))) == 12
+    assert len(list(read_jsonl(folder / "errors.jsonl", DraftErrors))) == 10
+
+
+def test_a_server_that_refuses_everything_is_asked_with_the_prompt_alone(tmp_path, server):
+    def reply(_number: int, body: dict[str, Any]) -> Any:
+        schema = (body.get("response_format") or {}).get("type") == "json_schema"
+        asked = [name for name in ("response_format", "logprobs", "system") if asks_for(name, body)]
+        server.status = 422 if asked else 200
+        said = "json_schema is not supported" if schema else f"{(asked or [''])[0]} message is not supported"
+        return {"error": {"message": said}} if asked else completion(answer(body))
+
+    server.answer = reply
+    result = analyze(tmp_path, server, model=", json_schema: true, logprobs: true")
+    assert result.exit_code == 0, result.output
+    for said in ("refuses a JSON schema", "refuses JSON mode", "refuses system messages"):
+        assert result.output.count(said) == 1
+
+
+def test_another_refusal_is_a_counted_failure(tmp_path, server):
+    server.status = 400
+    server.answer = lambda *_: {"error": {"message": "this account may not use the model"}}
+    result = analyze(tmp_path, server)
+    assert result.exit_code == 1
+    assert "this account may not use the model" in result.output
+    assert "refuses" not in result.output
+
+
+def test_the_system_text_stands_before_the_users_first_message():
+    messages = [
+        {"role": "system", "content": "Rules."},
+        {"role": "user", "content": "One"},
+        {"role": "assistant", "content": "Two"},
+        {"role": "user", "content": "Three"},
+    ]
+    request = {"messages": messages}
+    assert ask_without(["system"], request)["messages"] == [
+        {"role": "user", "content": "Rules.\n\nOne"},
+        *messages[2:],
+    ]
+    assert request["messages"][0]["role"] == "system"
