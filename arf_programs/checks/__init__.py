@@ -6,9 +6,10 @@
 """
 
 from arf_programs.checks.dates import Date, Moments, find_dates, read_moments
-from arf_programs.checks.finding import Material, find_words
-from arf_programs.checks.identifiers import find_codes, squeeze
-from arf_programs.checks.names import GIVEN_NAMES, TITLES, find_names
+from arf_programs.checks.finding import Material, find_words, squeeze
+from arf_programs.checks.identifiers import find_codes
+from arf_programs.checks.name_words import GIVEN_NAMES, TITLES
+from arf_programs.checks.names import find_names
 from arf_programs.checks.numbers import find_taken_spans
 from arf_programs.checks.quantities import Quantity, convert_to_days, find_quantities, read_number
 from arf_programs.checks.run import run_checks, widen_quote

@@ -116,3 +116,8 @@ def without_accents(word: str) -> str:
 def find_words(text: str) -> list[str]:
     """Find the lower-case words of `text`. An apostrophe inside a word belongs to it."""
     return [match.group().lower().replace("’", "'") for match in WORD.finditer(text)]
+
+
+def squeeze(text: str) -> str:
+    """Keep only letters and digits, in lower case, so that "KD-77 120" equals "kd77120"."""
+    return "".join(char for char in text.lower() if char.isalnum())

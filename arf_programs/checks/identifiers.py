@@ -6,7 +6,8 @@ import re
 from typing import Final, NamedTuple
 
 from arf_programs.checks.dates import find_dates
-from arf_programs.checks.finding import Finding, Material
+from arf_programs.checks.finding import Finding, Material, squeeze
+from arf_programs.checks.name_forms import read_name_forms
 from arf_programs.checks.number_words import find_read_out
 from arf_programs.checks.quantities import find_quantities
 from arf_programs.checks.units import CURRENCIES, LETTER_SCALES, MEASURES, TIME_UNITS
@@ -59,19 +60,17 @@ def _overlap(span: tuple[int, int], others: list[tuple[int, int]]) -> bool:
     return any(start < span[1] and span[0] < end for start, end in others)
 
 
-def squeeze(text: str) -> str:
-    """Keep only letters and digits, in lower case, so that "KD-77 120" equals "kd77120"."""
-    return "".join(char for char in text.lower() if char.isalnum())
-
-
 def check_codes(material: Material) -> list[Finding]:
-    """Report codes of the summary that no turn contains, with any spaces or hyphens, or read out."""
+    """Report codes of the summary that no turn contains, with any spaces or hyphens, read out, or spelled out (PS4)."""
     squeezed = [squeeze(text) for text in material.texts] + [squeeze(write_digits(text)) for text in material.texts]
     turns_with_codes = {turn for turn, text in enumerate(material.texts, start=1) if find_codes(text)}
     numbers = [number for text in squeezed for number in re.findall(r"\d{7,}", text)]
+    forms = read_name_forms(material.texts)
     findings = []
     for code in find_codes(material.summary):
         if any(code.key in text for text in squeezed) or any(same_phone(code.key, number) for number in numbers):
+            continue
+        if forms.abbreviates(material.summary[code.start : code.end]):
             continue
         quote = material.written(code.start, code.end)
         evidence = material.nearest_turns(turns_with_codes, code.start)

@@ -6,88 +6,26 @@ import re
 from typing import Final, NamedTuple
 
 from arf_programs.checks.dates import find_moments
-from arf_programs.checks.finding import Finding, Material, without_accents
-from arf_programs.checks.identifiers import find_codes, squeeze
+from arf_programs.checks.finding import Finding, Material, squeeze, without_accents
+from arf_programs.checks.identifiers import find_codes
+from arf_programs.checks.name_forms import NameForms, read_name_forms
+from arf_programs.checks.name_words import COMMON, COMPANY_WORDS, ENDINGS, GENERAL, GIVEN_NAMES, LINKING, ROLES, TITLES
 from arf_programs.checks.quantities import find_quantities
-from arf_programs.text import find_sentences, word_set
-
-# Common given names tell a name at the beginning of a sentence from other words. Names that often begin a sentence as
-# other words ("Will", "Grace", "Mark", "May") are left out.
-GIVEN_NAMES: Final = word_set("""
-aaron abigail adam adrian ahmed aisha alan albert alejandro alex alexander alexandra alexis alice alicia alison amanda
-amber amelia amina amy ana andrea andreas andrew angela anil anita anjali anna anne annette anthony antonio arjun arthur
-ashley audrey barbara beatrice ben benjamin bernard beth betty beverly boris bradley brandon brenda brian bruce bryan
-caleb cameron camila carl carla carlos carmen carol caroline carolyn catherine cecilia charles charlotte cheryl chloe
-chris christian christina christine christopher cindy claire clara claudia colin connor craig cynthia daniel daniela
-danielle david deborah debra denise dennis derek deepak diana diane diego dmitri donald donna doris dorothy douglas
-dylan edgar eduardo edward eileen elaine elena eli elijah elizabeth ella ellen emily emma eric erica erik ethan eugene
-eva evan evelyn fatima felix fernando fiona frances francesca francis francisco frank fred frederick gabriel gabriela
-gary george gerald giovanni gloria gordon gregory guillermo hannah hans harold harry hassan heather hector helen helena
-henry howard hugo ian ibrahim imran ingrid irene isaac isabel isabella ivan jack jackie jacob jacqueline jade jake james
-jamie jane janet janice jasmine jason javier jean jeff jeffrey jennifer jenny jeremy jerry jesse jessica jill jim joan
-joanna joe joel john johnny jonathan jordan jorge jose joseph joshua juan judith judy julia julian julie justin karen
-karl karim kate katherine kathleen kathryn katie keith kelly kenneth kevin kim kimberly kyle lara larry laura lauren
-lawrence leah leo leon leonard leslie liam lillian linda lisa logan lois lorenzo louis louise lucas lucia lucy luis luke
-luna lydia lynn madison manuel marcia marco marcus margaret maria marie marilyn mario marion marisa marjorie martha
-martin marvin mary mateo matteo matthew maureen maurice max megan mei melanie melissa mia michael michelle miguel mike
-mildred mohammed monica mohamed muhammad nancy naomi natalia natalie natasha nathan neil nicholas nicole nina noah nora
-norma norman oliver olivia omar oscar pablo pamela patricia patrick paul paula pauline pedro peggy peter philip phillip
-phyllis pierre priya rachel rafael raj rajesh ralph ramon raymond rebecca renee ricardo richard rita robert roberto
-robin rodney roger ronald rosa rosemary roy russell ruth ryan sally samantha samuel sandra sanjay sara sarah scott sean
-sebastian sergio shannon sharon shawn sheila shirley simon sofia sonia sophia sophie stanley stephanie stephen steve
-steven stuart sue susan suzanne sylvia tamara tanya tara teresa terry thelma theodore theresa thomas tiffany timothy
-tina todd tom tomas tony tracy travis tyler valerie vanessa vera veronica victor victoria vincent viktor vivian walter
-wanda wayne wendy wesley william xavier yasmin yolanda yuki yusuf yvonne zachary zainab zoe
-""")
-
+from arf_programs.text import find_sentences
 
 _CAPITALISED: Final = re.compile(r"(?<![\w@#'’/.-])[^\W\d_a-z][^\W_]*(?:(?:[-'’.]|&(?!amp))[^\W_]+)*")
-TITLES: Final = word_set("mr mrs ms mx dr prof professor miss sir madam madame herr frau captain sergeant")
-_ROLES: Final = word_set(
-    "customer customers agent agents client clients representative representatives rep reps bot chatbot assistant user "
-    "users caller callers advisor adviser operator supervisor manager specialist technician team support service "
-    "services department help desk care sales staff company store shop office seller buyer salesperson i"
+_RUN: Final = re.compile(
+    rf"{_CAPITALISED.pattern}(?: (?:(?:{'|'.join(sorted(LINKING))}) )?{_CAPITALISED.pattern}| \d+\b)+"
 )
-_GENERAL: Final = word_set(
-    "dm dms pm id ids tv uk us usa eu url urls pin faq faqs sms cv api app apps gps wifi wi-fi it hr ok okay asap "
-    "eta etc vs pc pcs usb vpn ip isp sim imei html pdf csv os ios android qr atm vat tax iban internet web website "
-    "online email e-mail e-mails emails cc ui am fyi cod diy rsvp ceo uhd hd hdmi led lcd cctv otp ssn vip english "
-    "american british european christmas easter thanksgiving god twitter facebook google kb mb gb tb mbps ghz kg km "
-    "mbit gbit mah kwh cm mm mp jpg png mp3 mp4 direct message messages private air"
-)
-_COMMON: Final = word_set(
-    "a an the and or but so then finally also however moreover furthermore additionally therefore thus hence "
-    "meanwhile afterwards later eventually initially firstly secondly lastly next first second third once now today "
-    "tomorrow yesterday after before when while since because although though if unless until as at by for from in "
-    "into of on over per to under upon with without within during despite regarding concerning about this that "
-    "these those there here he she it they we you his her its their our your my who whom whose which what where why "
-    "how not no yes none nothing nobody somebody someone everyone both each every either neither all any some many "
-    "most several few more less such other another same different one two three four five six seven eight nine ten "
-    "half please thanks thank sorry hello hi dear regards sir issue issues problem problems order orders refund "
-    "refunds delivery deliveries payment payments account accounts request requests complaint query question "
-    "questions response reply replies details information access shipping returns return replacement exchange "
-    "compensation credit voucher discount price pricing fee fees charge charges cost costs money cash card cards "
-    "bank bill bills billing invoice contract plan plans subscription membership booking bookings reservation "
-    "ticket tickets flight flights train trains seat seats hotel room rooms appointment visit installation repair "
-    "repairs parcel package packages item items product products website page link links screenshot screenshots "
-    "phone phones call calls number numbers code codes password login network connection signal router modem device "
-    "devices laptop computer software update updates error errors version feedback experience quality customer's "
-    "agent's people staff work home time times date dates day days week weeks month months year years nature "
-    "resolution outcome result results reason reasons conclusion context summary case cases conversation chat "
-    "dialogue discussion it's upset angry unhappy frustrated happy glad disappointed annoyed part parts free due "
-    "further total just only still even"
-)
-_ENDINGS: Final = (
-    *("ing", "ed", "tion", "sion", "ment", "ness", "ity", "able", "ible", "ally", "ful", "less", "ously", "ence"),
-    *("ance", "ent", "ive", "ary", "ure"),
-)
+_CAMEL: Final = re.compile(r"[a-z][A-Z]")
+_DOMAINS: Final = frozenset(("com", "org", "net", "co", "uk", "io", "de"))
 _VERB: Final = re.compile(
     r"['’]s\b|\s+(?:(?:also|then|later|first|finally|now|never|already)\s+)?(?:will|has|had|is|was|can|could|would|should|"
     r"does|did|may|might|said|told|gave|sent|took|made|found|wrote|got|put|paid|set|let|kept|left|spoke|sold|bought|"
     r"brought|met|rang|ran|held|from (?:the )?\w+ (?:\w+ed|has|will)|(?!need|speed|feed|seed|indeed|red\b)\w+ed|"
     r"says|asks|wants|tells|offers|explains|promises|agrees|confirms|refuses|requests|sends|gives|needs)\b"
 )
-_UNREMARKABLE: Final = TITLES | _ROLES | _GENERAL | _COMMON
+_UNREMARKABLE: Final = TITLES | ROLES | GENERAL | COMMON
 _CLOSE_LENGTH: Final = 6
 
 
@@ -99,10 +37,13 @@ class _Name(NamedTuple):
 def check_names(material: Material) -> list[Finding]:
     """Report names of the summary that the conversation does not contain. Case, hyphens and plural do not matter.
 
+    The conversation may have a name in another form (see name_forms.py): in a handle, a hashtag or an address, as an
+    acronym or spelled out, or as the short form of a given name.
+
     The first word of a sentence counts only if it is clearly a name: a common given name, a word after a title, or a
     word before another unknown capitalised word. Neighbouring unknown names are one finding.
     """
-    unknown = [name for name in _names(material.summary) if not _is_supported(name, material)]
+    unknown = _unknown(material)
     openers = _openers(material.summary, material.sentences)
     starts = {name.start for name in unknown}
     kept = [name for name in unknown if name.start not in openers or _clearly(name, material.summary, starts)]
@@ -120,7 +61,7 @@ def find_names(text: str) -> list[tuple[int, int]]:
         word = text[name.start : name.end].lower()
         clear = word in GIVEN_NAMES or _titled(name, text)
         common = word in _UNREMARKABLE or len(word) < 3 or "'" in word or "’" in word
-        if not common and (clear or (name.start not in openers and not word.endswith(_ENDINGS))):
+        if not common and (clear or (name.start not in openers and not word.endswith(ENDINGS))):
             kept.append(name)
     return _join_neighbours(kept, text)
 
@@ -137,16 +78,52 @@ def _names(text: str) -> list[_Name]:
     return names
 
 
+def _unknown(material: Material) -> list[_Name]:
+    """Find the names that the conversation does not contain in any form."""
+    forms = read_name_forms(material.texts)
+    runs = [match.span() for match in _RUN.finditer(material.summary)]
+    unknown: list[_Name] = []
+    known_end = -1
+    for name in _names(material.summary):
+        word = material.summary[name.start : name.end]
+        after_known = material.summary[known_end : name.start] == " " and word.lower() in COMPANY_WORDS
+        if after_known or _is_supported(name, material) or _has_other_form(name, runs, forms, material):
+            named = after_known or word.lower() not in _UNREMARKABLE or forms.has_piece(word)
+            known_end = name.end if named else -1
+        else:
+            unknown.append(name)
+    return unknown
+
+
+def _has_other_form(name: _Name, runs: list[tuple[int, int]], forms: NameForms, material: Material) -> bool:
+    """Say whether the conversation has the name in another form, or the summary has it as a common word, too."""
+    word = material.summary[name.start : name.end]
+    plain = word.lower()
+    singular = plain.removesuffix("s") if len(plain) > 3 else plain
+    if forms.has_piece(word) or forms.has_piece(singular) or forms.abbreviates(word) or forms.has_short_form(plain):
+        return True
+    if re.search(rf"(?<![\w@#]){re.escape(plain)}(?!\w)", material.summary):
+        return True
+    start, end = next((run for run in runs if run[0] <= name.start and name.end <= run[1]), (name.start, name.end))
+    words = material.summary[start:end].split()
+    place = len(material.summary[start : name.start].split())
+    parts = ((a, b) for a in range(place + 1) for b in range(max(place + 1, a + 2), len(words) + 1))
+    return any(forms.spelled_out(words[a:b]) for a, b in parts)
+
+
 def _is_supported(name: _Name, material: Material) -> bool:
     """Say whether the conversation supports the word, or the word needs no support."""
     word = material.summary[name.start : name.end].lower().replace("’", "'")
     if word in _UNREMARKABLE or len(word) < 2 or set(word) == {"x"} or word.startswith("i'"):
         return True
-    parts = [part for part in re.split(r"[-&'.]", word) if part]
+    parts = [part for part in re.split(r"[-&'.]", word) if part and part not in _DOMAINS]
     if _is_mentioned(word, material) or all(_is_mentioned(part, material) or part in _UNREMARKABLE for part in parts):
         return True
     return _in_handle(name, material) or (
-        word.endswith(_ENDINGS) and word not in GIVEN_NAMES and not _titled(name, material.summary)
+        word.endswith(ENDINGS)
+        and word not in GIVEN_NAMES
+        and not _titled(name, material.summary)
+        and not _CAMEL.search(material.summary, name.start, name.end)
     )
 
 
@@ -170,6 +147,8 @@ def _is_mentioned(word: str, material: Material) -> bool:
     """Say whether the conversation has the word, its singular or plural, or a longer word or handle with it."""
     words = material.known_words
     forms = {word, word.removesuffix("s"), f"{word}s", word.removesuffix("es"), word.removesuffix("'s")}
+    if word.endswith(("ies", "y")):
+        forms |= {f"{word.removesuffix('ies')}y", f"{word.removesuffix('y')}ies"}
     if words & forms or without_accents(word) in material.bare_words:
         return True
     compact = squeeze(word)

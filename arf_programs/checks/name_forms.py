@@ -1,0 +1,161 @@
+"""The forms of one name: "GWR" in @GWRHelp, "AA" for American Airlines, "M&S" in @marksandspencer, Mike for Michael."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Final
+
+from arf_programs.checks.finding import squeeze
+from arf_programs.checks.name_words import COMPANY_WORDS, HANDLE_ENDS, HANDLE_STARTS, LINKING, SHORT_FORMS
+from arf_programs.text import word_set
+
+_TAG: Final = re.compile(
+    r"[@#](\w+)|\b(?:https?://)?(?:www\.)?((?:[\w-]+\.)+(?:com|org|net|gov|edu|io|co|uk|de|fr|in))\b"
+)
+_PIECE: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W_]+")
+_RUN: Final = re.compile(r"[^\W\d_][^\W_]*(?:['’&.-][^\W_]+)*|\d+")
+_CAMEL: Final = re.compile(r"[a-z][A-Z]")
+_SIGNED: Final = re.compile(r"[\^~/*-]\s?$")
+_OPENS: Final = re.compile(r"(?:^|[.!?:\n]\s*)[\"'“(]*$")
+_CALENDAR: Final = word_set(
+    "jan feb mar apr jun jul aug sep sept oct nov dec mon tue tues wed thu thur thurs fri sat sun"
+)
+_WORDS_TOO: Final = word_set("will bill sue pat drew ray rich dee mark may grace hope faith")
+"""Given names that are also words, so at the beginning of a sentence they are no names."""
+
+_SHORTEST: Final = 3
+_LONGEST_RUN: Final = 6
+
+
+class NameForms:
+    """The names of a conversation in the forms in which a summary may write them.
+
+    `pieces` are the words of handles, hashtags, addresses and joined words (PlayStation), alone and with neighbours.
+    `acronyms` are words in capitals. `initials` are those of neighbouring words with a capital letter, with a number
+    after them if there is one. `capitalised` are words with a capital letter, `inside` those that do not begin a
+    sentence. All are in lower case.
+    """
+
+    def __init__(self, texts: tuple[str, ...]) -> None:
+        self.tags: set[str] = set()
+        self.pieces: set[str] = set()
+        self.acronyms: set[str] = set()
+        self.initials: set[str] = set()
+        self.capitalised: set[str] = set()
+        self.inside: set[str] = set()
+        for text in texts:
+            self._read_tags(text)
+            self._read_words(text)
+
+    def _read_tags(self, text: str) -> None:
+        for match in _TAG.finditer(text):
+            tag = match[1] or match[2]
+            pieces = _PIECE.findall(tag)
+            self.tags.add(squeeze(tag))
+            for first in range(len(pieces)):
+                for last in range(first + 1, len(pieces) + 1):
+                    self.pieces.add("".join(pieces[first:last]).lower())
+            self.initials |= _initials(pieces)
+
+    def _read_words(self, text: str) -> None:
+        run: list[str] = []
+        end = 0
+        for match in _RUN.finditer(text):
+            word, before = match.group(), text[: match.start()]
+            if text[end : match.start()].strip(" &-") or not (_is_capitalised(word) or word.lower() in LINKING):
+                self.initials |= _initials(run)
+                run = []
+            if _is_capitalised(word):
+                run += _PIECE.findall(word) if word != word.upper() else [word]
+                if word.isupper() and not _SIGNED.search(before):
+                    self.acronyms.add(squeeze(word))
+                opens = _OPENS.search(before)
+                self.pieces |= {piece.lower() for piece in _PIECE.findall(word)} if _CAMEL.search(word) else set()
+                self.capitalised |= set() if opens and word.lower() in _WORDS_TOO else {word.lower()}
+                self.inside |= set() if opens else {word.lower()}
+            elif word.lower() in LINKING and run:
+                run.append(word.lower())
+            end = match.end()
+        self.initials |= _initials(run)
+
+    def has_piece(self, word: str) -> bool:
+        """Say whether a handle, a hashtag or an address has the word in it: "GWR" in @GWRHelp, "HP" in @hpsupport."""
+        plain = squeeze(word)
+        if plain in self.pieces or plain in self.acronyms:
+            return True
+        if word.isupper() and len(plain) >= _SHORTEST and any(tag.startswith(plain) for tag in self.tags):
+            return True
+        return any(_in_tag(plain, tag) for tag in self.tags) or ("&" in word and self._has_both(word))
+
+    def _has_both(self, word: str) -> bool:
+        """Say whether a handle spells "M&S" out: @marksandspencer."""
+        spelled = re.compile("and".join(re.escape(letter) + "[a-z]*" for letter in word.lower().split("&")))
+        return any(spelled.match(tag) for tag in self.tags)
+
+    def abbreviates(self, word: str) -> bool:
+        """Say whether the word is an acronym of words of the conversation: "BA" for British Airways."""
+        return word[0].isupper() and not word[-1].islower() and squeeze(word) in self.initials
+
+    def spelled_out(self, words: list[str]) -> bool:
+        """Say whether neighbouring words of the summary spell out an acronym of the conversation."""
+        known = {
+            acronym
+            for acronym in self.acronyms | self.pieces
+            if len(acronym) >= _SHORTEST or (len(acronym) > 1 and words[-1].lower() in COMPANY_WORDS)
+        }
+        pieces = [piece for word in words for piece in ([word] if word.isupper() else _PIECE.findall(word))]
+        return bool(_initials(pieces, whole=True) & known)
+
+    def has_short_form(self, word: str) -> bool:
+        """Say whether the conversation has another form of a given name: "Mike" for Michael, "Abhi" for Abhishek."""
+        if SHORT_FORMS.get(word, frozenset()) & self.capitalised:
+            return True
+        return any(_shortens(word, other) for other in self.inside)
+
+
+@lru_cache(maxsize=64)
+def read_name_forms(texts: tuple[str, ...]) -> NameForms:
+    """Read the names of a conversation. They are cached, since several summaries of it are checked."""
+    return NameForms(texts)
+
+
+def _is_capitalised(word: str) -> bool:
+    return word[0].isupper() or word.isdecimal() or any(char.isupper() for char in word[1:])
+
+
+def _in_tag(word: str, tag: str) -> bool:
+    """Say whether the tag is the word with what companies add to their name."""
+    if len(word) < 2 or word not in tag:
+        return False
+    before, _, after = tag.partition(word)
+    return (not before or before in HANDLE_STARTS) and (not after or after in HANDLE_ENDS)
+
+
+def _initials(words: list[str], *, whole: bool = False) -> set[str]:
+    """Return the initials of all neighbours among the words, or of all words, with and without linking words.
+
+    A number after the words stays as it is: "PlayStation 4" is PS4. A linking word may stay, too: BofA.
+    """
+    found = set()
+    lengths = [len(words)] if whole else range(2, _LONGEST_RUN + 1)
+    for length in lengths:
+        for first in range(len(words) - length + 1):
+            part = words[first : first + length]
+            if part[0].isdecimal() or any(word.isdecimal() for word in part[:-1]):
+                continue
+            main = [word for word in part if word not in LINKING]
+            linked = [word if word in LINKING else _initial(word) for word in part]
+            found |= {"".join(_initial(word) for word in chosen) for chosen in (part, main) if len(chosen) > 1}
+            found.add("".join(linked))
+    return found
+
+
+def _initial(word: str) -> str:
+    return word if word.isdecimal() else word[0].lower()
+
+
+def _shortens(one: str, other: str) -> bool:
+    """Say whether one name is the beginning of the other, as short forms are. "Carl" is none of "Carla"."""
+    short, long = sorted((one, other), key=len)
+    return len(short) >= _SHORTEST and short not in _CALENDAR and len(long) >= len(short) + 2 and long.startswith(short)
