@@ -94,6 +94,7 @@ def test_system_metrics_count_all_errors_and_those_of_checks() -> None:
         "errors_per_summary": 1.0,
         "check_error_rate": pytest.approx(1 / 3),
         "check_errors_per_summary": pytest.approx(1 / 3),
+        "fact_error_rate": pytest.approx(2 / 3),
         "rating": 3.0,
         "words": 10.0,
     }

@@ -31,11 +31,14 @@ READ: dict[str, Callable[[Any], float]] = {
     "errors_per_summary": lambda row: float(len(row["errors"])),
     "check_error_rate": lambda row: float(any(note["source"] == "check" for note in row["errors"])),
     "check_errors_per_summary": lambda row: float(sum(note["source"] == "check" for note in row["errors"])),
+    "fact_error_rate": lambda row: float(
+        any(note["category"] not in ("length", "repetition", "verbatim_copy") for note in row["errors"])
+    ),
     "rating": lambda row: row["rating"] and row["rating"]["rating"],
     **{f"rouge{n}{kind}": itemgetter(f"rouge{n}{kind}") for n in "12L" for kind in ("", "_mean")},
     "words": lambda row: float(row["words"]),
 }
-LOWER = ("error_rate", "errors_per_summary", "check_error_rate", "check_errors_per_summary")
+LOWER = ("error_rate", "fact_error_rate", "errors_per_summary", "check_error_rate", "check_errors_per_summary")
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +110,7 @@ def exact_p(differences: list[float]) -> float:
 
 def _check_effect(row: Row, differences: list[float]) -> None:
     effect = row["effect"]
-    if row["metric"] in ("error_rate", "check_error_rate"):
+    if row["metric"] in ("error_rate", "check_error_rate", "fact_error_rate"):
         expected = fmean(differences)
     elif row["metric"] == "rating":
         expected = fmean((d > 0) - (d < 0) for d in differences)

@@ -135,6 +135,7 @@ def test_strata_are_means_in_the_order_given() -> None:
         "errors_per_summary": 1.0,
         "check_error_rate": 0.0,
         "check_errors_per_summary": 0.0,
+        "fact_error_rate": 1.0,
         "words": 3.0,
     }
     assert list(by_channel(scores)) == ["bot", "web"]

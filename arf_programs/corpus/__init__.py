@@ -13,10 +13,17 @@ from arf_programs.corpus.labeled import (
 from arf_programs.corpus.near_duplicates import group_duplicates
 from arf_programs.corpus.read import StoredCorpus, store_corpus
 from arf_programs.corpus.split import Split, split_conversations
-from arf_programs.corpus.taxonomy import load_configured_taxonomy, load_seed_taxonomy, read_taxonomy, write_taxonomy
+from arf_programs.corpus.taxonomy import (
+    FORM_CATEGORIES,
+    load_configured_taxonomy,
+    load_seed_taxonomy,
+    read_taxonomy,
+    write_taxonomy,
+)
 from arf_programs.corpus.turns import clean_text, parse_conversation
 
 __all__ = [
+    "FORM_CATEGORIES",
     "LabeledExample",
     "Split",
     "StoredCorpus",

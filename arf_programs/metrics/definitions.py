@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from arf_programs.corpus import FORM_CATEGORIES
 from signatures.records import Score
 
 Better = Literal["lower", "higher", "neither"]
@@ -73,6 +74,14 @@ METRICS: dict[str, Metric] = {
             "lower",
             _check_errors,
             part_of="errors_per_summary",
+        ),
+        Metric(
+            "fact_error_rate",
+            "With an error of fact, not of form",
+            "share",
+            "lower",
+            lambda s: float(any(note.category not in FORM_CATEGORIES for note in s.errors)),
+            part_of="error_rate",
         ),
         Metric("rating", "Judge's rating, 1 to 5", "rating", "higher", _rated("rating")),
         Metric("faithful", "Rated faithful, 1 to 5", "rating", "higher", _rated("faithful")),
