@@ -1,4 +1,4 @@
-"""Measure whether the student surpasses its teacher, with models of your choice, on conversations that nobody trained on.
+"""Measure whether the student surpasses its teacher, on conversations that nobody trained on.
 
     python bench/headline.py tweetsumm.jsonl --out headline --train 100 --holdout 60 \
         --teacher embedded/qwen2.5-0.5b --editor embedded/qwen2.5-1.5b --student embedded/smollm2-135m
@@ -72,7 +72,7 @@ def run(options: argparse.Namespace) -> None:
     config.write_text(yaml.safe_dump(configuration(options), sort_keys=False), encoding="utf-8")
     settings = [part for item in options.set for part in ("--set", item)]
     command = [sys.executable, "-m", "arf_programs.cli.app", "run", str(config), *settings]
-    done = subprocess.run(command, check=False)  # noqa: S603
+    done = subprocess.run(command, check=False)
     if done.returncode:
         raise SystemExit(done.returncode)
     folder = options.out / "run"
@@ -108,10 +108,8 @@ def describe(row: dict[str, Any]) -> str:
     """Say one comparison in a line."""
     holm = "-" if row.get("p_holm") is None else f"{row['p_holm']:.3f}"
     p = "-" if row.get("p") is None else f"{row['p']:.3f}"
-    return (
-        f"{row['a']} - {row['b']}, {row['metric']}: {row['difference']:+.3f} ({row['low']:+.3f} to {row['high']:+.3f}), "
-        f"p {p}, Holm {holm}, n {row['n']}"
-    )
+    interval = f"{row['difference']:+.3f} ({row['low']:+.3f} to {row['high']:+.3f})"
+    return f"{row['a']} - {row['b']}, {row['metric']}: {interval}, p {p}, Holm {holm}, n {row['n']}"
 
 
 def write_pairs(folder: Path, out: Path, count: int, seed: int) -> int:
