@@ -238,7 +238,9 @@ def test_nearest_demonstrations_are_chosen_for_each_call_after_loading(tmp_path:
 
     for demo in pool:
         shown = demos_for(judge.rate, {"conversation": demo["conversation"], "summary": demo["summary"]})
-        assert len(shown) == 2 and shown[-1]["conversation"] == demo["conversation"]
+        assert len(shown) == 2 and all(other["conversation"] != demo["conversation"] for other in shown)
+        asked = demo["conversation"].replace("day", "date")
+        assert demos_for(judge.rate, {"conversation": asked, "summary": demo["summary"]})[-1] == demo
 
 
 def test_show_prints_the_prompt_and_asks_nothing(tmp_path: Path, team: CompileTeam):

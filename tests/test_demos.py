@@ -10,6 +10,7 @@ from arf_programs.config.schema import ColumnsConfig, LabeledConfig
 from arf_programs.corpus.labeled import LabeledExample, read_labeled
 from arf_programs.corpus.taxonomy import load_seed_taxonomy
 from arf_programs.models import scripted
+from arf_programs.programs.asking import demos_for
 from arf_programs.programs.demos import analysis_examples, edits_between, revision_examples, show, usable_examples
 from arf_programs.text.edits import apply_edits
 from arf_programs.text.quotes import locate_error
@@ -134,3 +135,25 @@ def test_dspys_own_few_shot_shows_the_examples_and_its_state_can_be_read_again(
     assert any(example.conversation in shown[0][1]["content"] for example in examples)
     kinds = {"holistic": {"find"}, "sentencewise": {"support", "omissions"}}
     assert set(team.asked) == kinds[strategy]
+
+
+def test_the_examples_nearest_to_a_question_are_shown_but_none_of_its_own_conversation(sample):
+    seed = load_seed_taxonomy()
+    examples = analysis_examples(usable_examples(sample, seed, 2, "nearest"), seed, "holistic")
+    program = program_of("holistic")
+    show(program, examples, nearest=2)
+    (predictor,) = program.predictors()
+    assert len(predictor.demos) == len(examples), "DSPy saves the whole pool"
+    for asked in examples[:5]:
+        shown = demos_for(predictor, {name: asked[name] for name in predictor.signature.input_fields})
+        assert len(shown) == 2
+        assert all(demo.conversation != asked.conversation for demo in shown)
+    texts = [" ".join(demo.summary for demo in demos_for(predictor, dict(asked))) for asked in examples]
+    assert len(set(texts)) > len(examples) / 2, "other questions have other neighbours"
+
+
+def test_random_examples_are_the_same_whatever_the_order_of_the_labelled_set(sample):
+    seed = load_seed_taxonomy()
+    drawn = usable_examples(sample, seed, 4, "random")
+    assert drawn == usable_examples(list(reversed(sample)), seed, 4, "random")
+    assert drawn != usable_examples(sample, seed, 4, "shortest")

@@ -47,6 +47,7 @@ STALE = {
     "corpus.too_long": ("cut", {"corpus"}),
     "labeled.path": ("labeled.jsonl", {"corpus"}),
     "labeled.demos": (2, {"analyze", "revise", "evaluate"}),
+    "labeled.pick": ("nearest", {"analyze", "revise", "evaluate"}),
     "summarize.instruction": ("Summarize it in one word.", {"draft", "train", "evaluate"}),
     "analyze.strategy": ("sentencewise", {"analyze", "revise", "evaluate"}),
     "analyze.checks": (False, ANALYST),

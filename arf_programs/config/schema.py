@@ -81,6 +81,7 @@ class LabeledConfig(Section):
 
     path: str | None = None
     demos: int = Field(default=0, ge=0, le=16, description="labelled examples shown to analyst and editor")
+    pick: Literal["shortest", "nearest", "random"] = Field(default="shortest", description="which ones are shown")
 
 
 class SummarizeConfig(Section):

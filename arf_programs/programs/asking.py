@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import Enum
+from itertools import islice
 from typing import Any
 
 import dspy
@@ -31,12 +33,14 @@ _FEATURES = 2**14
 def show_nearest(predict: dspy.Predict, pool: Sequence[Any], k: int) -> None:
     """Make `ask` show `predict`, at each call, the `k` examples of `pool` that are nearest to its inputs.
 
-    The pool also becomes `predict.demos`, so DSPy saves it with the program.
+    An example of the conversation that is asked about is not shown. Inputs that are the same for all questions do not
+    count. The pool also becomes `predict.demos`, so DSPy saves it with the program.
     """
-    inputs = list(predict.signature.input_fields)
+    inputs = [name for name in predict.signature.input_fields if name not in _SAME_FOR_ALL]
     examples = [dspy.Example(**item).with_inputs(*inputs) for item in pool]
     predict.demos = examples
-    predict.nearest = dspy.KNN(k=k, trainset=examples, vectorizer=text_vectorizer()) if len(examples) > 1 else None
+    ranked = dspy.KNN(k=len(examples), trainset=examples, vectorizer=text_vectorizer()) if len(examples) > 1 else None
+    predict.nearest = ranked and _Nearest(k, ranked)
 
 
 def demos_for(predict: dspy.Predict, inputs: Mapping[str, Any]) -> list[Any]:
@@ -45,8 +49,28 @@ def demos_for(predict: dspy.Predict, inputs: Mapping[str, Any]) -> list[Any]:
     if nearest is None:
         demos: list[Any] = predict.demos
         return demos
-    fields = {name: inputs[name] for name in predict.signature.input_fields if name in inputs}
-    return list(reversed(nearest(**fields)))
+    names = (name for name in predict.signature.input_fields if name not in _SAME_FOR_ALL)
+    fields = {name: inputs[name] for name in names if name in inputs}
+    return list(reversed(nearest(fields)))
+
+
+@dataclass
+class _Nearest:
+    """The `k` nearest examples of another conversation."""
+
+    k: int
+    ranked: dspy.KNN
+
+    def __call__(self, fields: Mapping[str, Any]) -> list[dspy.Example]:
+        source = next((name for name in _SOURCES if name in fields), None)
+        others = (
+            example for example in self.ranked(**fields) if source is None or example.get(source) != fields[source]
+        )
+        return list(islice(others, self.k))
+
+
+_SOURCES = ("conversation", "turns")
+_SAME_FOR_ALL = frozenset(("categories", "feedback"))
 
 
 def text_vectorizer() -> dspy.Embedder:

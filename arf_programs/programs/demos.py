@@ -16,6 +16,7 @@ import dspy
 
 from arf_programs.checks import Material
 from arf_programs.corpus import LabeledExample
+from arf_programs.programs.asking import show_nearest
 from arf_programs.programs.edit_sentences import (
     blanked,
     problem_in_words,
@@ -92,25 +93,45 @@ RevisionStrategy = Literal["edits", "rewrite", "taxonomy"]
 EditsForm = Literal["one_by_one", "together"]
 
 
-def usable_examples(examples: Sequence[LabeledExample], taxonomy: Taxonomy, limit: int) -> list[LabeledExample]:
-    """Return the `limit` examples with the shortest conversations whose categories are all in the taxonomy.
+Pick = Literal["shortest", "nearest", "random"]
 
-    They are short because every call pays for its demonstrations.
+
+def usable_examples(
+    examples: Sequence[LabeledExample], taxonomy: Taxonomy, limit: int, pick: Pick = "shortest"
+) -> list[LabeledExample]:
+    """Return the examples to show, whose categories are all in the taxonomy.
+
+    - `shortest`: the `limit` examples with the shortest conversations, since every call pays for its demonstrations.
+    - `random`: `limit` examples by a hash of each, the same in every run.
+    - `nearest`: all, in order. Each call then chooses among them.
     """
     ids = set(taxonomy.ids())
     fitting = [example for example in examples if all(note.category in ids for note in example.errors)]
-    return sorted(fitting, key=lambda example: len(example.conversation.as_text()))[:limit]
+    match pick:
+        case "nearest":
+            return fitting
+        case "random":
+            return sorted(fitting, key=_hash)[:limit]
+        case "shortest":
+            return sorted(fitting, key=lambda example: len(example.conversation.as_text()))[:limit]
 
 
-def show(program: dspy.Module, examples: Sequence[dspy.Example]) -> None:
-    """Give each predictor of `program` the examples that have all its fields, cut down to these fields."""
+def show(program: dspy.Module, examples: Sequence[dspy.Example], *, nearest: int | None = None) -> None:
+    """Give each predictor of `program` the examples that have all its fields, cut down to these fields.
+
+    With `nearest`, each call is shown that many of them, those nearest to its inputs.
+    """
     for predictor in program.predictors():
         names = list(predictor.signature.fields)
-        predictor.demos = [
+        shown = [
             dspy.Example({name: example[name] for name in names}).with_inputs(*predictor.signature.input_fields)
             for example in examples
             if all(name in example for name in names)
         ]
+        if nearest is None:
+            predictor.demos = shown
+        else:
+            show_nearest(predictor, shown, nearest)
 
 
 def analysis_examples(

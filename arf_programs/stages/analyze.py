@@ -55,7 +55,8 @@ def analyst_fingerprint(run: Run) -> dict[str, str]:
 def demos_digest(run: Run) -> str:
     """Return a hash of the demonstrations that analyst and editor are shown."""
     labeled = run.config.labeled
-    return digest([labeled.demos, run.content_digest(labeled.path or "") if labeled.demos else ""])
+    picked = [labeled.pick] if labeled.pick != "shortest" else []
+    return digest([labeled.demos, run.content_digest(labeled.path or "") if labeled.demos else "", *picked])
 
 
 def build_analyzer(
@@ -78,8 +79,9 @@ def build_analyzer(
     program = Analyze(_strategy(run, taxonomy), checks=config.analyze.checks)
     if not (compiled and use_compiled(run, "analyze", program)) and config.labeled.demos:
         labeled = load_labeled(run) if labeled is None else labeled
-        examples = usable_examples(labeled, taxonomy, config.labeled.demos)
-        show(program, analysis_examples(examples, taxonomy, config.analyze.strategy))
+        examples = usable_examples(labeled, taxonomy, config.labeled.demos, config.labeled.pick)
+        nearest = config.labeled.demos if config.labeled.pick == "nearest" else None
+        show(program, analysis_examples(examples, taxonomy, config.analyze.strategy), nearest=nearest)
     program.set_lm(build_lm(config.models.analyst, seed=config.seed))
     return program
 

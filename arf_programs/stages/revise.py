@@ -115,10 +115,10 @@ def build_reviser(
     program = Revise(propose, verify, attempts=config.attempts, on_reject=config.on_reject)
     compiled = compiled and strategy == config.strategy
     if not (compiled and use_compiled(run, "revise", program)) and run.config.labeled.demos:
-        examples = usable_examples(
-            load_labeled(run) if labeled is None else labeled, taxonomy, run.config.labeled.demos
-        )
-        show(propose, revision_examples(examples, strategy, config.edits))
+        demos, pick = run.config.labeled.demos, run.config.labeled.pick
+        examples = usable_examples(load_labeled(run) if labeled is None else labeled, taxonomy, demos, pick)
+        nearest = demos if pick == "nearest" else None
+        show(propose, revision_examples(examples, strategy, config.edits), nearest=nearest)
     propose.set_lm(_editor(run, sample))
     return program
 
