@@ -1,4 +1,4 @@
-from arf_programs.models.embedded.prefix_cache import PrefixCache, common_prefix_length
+from arf_programs.models.embedded.prefix_cache import CacheBudget, PrefixCache, common_prefix_length
 
 
 def test_common_prefix_length():
@@ -16,7 +16,7 @@ def known(cache: PrefixCache[str], prompt: tuple[int, ...]) -> tuple[int, str]:
 
 
 def test_longest_shared_prefix_wins():
-    cache = PrefixCache[str](100)
+    cache = PrefixCache[str](CacheBudget(100))
     cache.put((1, 2, 3, 4), 0, "abcd")
     cache.put((1, 2, 9), 2, "i")
     assert known(cache, (1, 2, 3, 7)) == (3, "abc")
@@ -25,7 +25,7 @@ def test_longest_shared_prefix_wins():
 
 
 def test_what_prompts_share_is_kept_once():
-    cache = PrefixCache[str](100)
+    cache = PrefixCache[str](CacheBudget(100))
     cache.put((1, 2, 3), 0, "abc")
     cache.put((1, 2, 3, 4), 3, "d")
     cache.put((1, 2, 3, 4, 5), 4, "e")
@@ -36,7 +36,7 @@ def test_what_prompts_share_is_kept_once():
 
 
 def test_an_entry_may_go_on_from_the_middle_of_another():
-    cache = PrefixCache[str](100)
+    cache = PrefixCache[str](CacheBudget(100))
     cache.put((1, 2, 3), 0, "abc")
     cache.put((1, 2, 3, 4, 5), 3, "de")
     cache.put((1, 2, 9), 2, "i")  # leaves its parent's parent before its end
@@ -44,7 +44,7 @@ def test_an_entry_may_go_on_from_the_middle_of_another():
 
 
 def test_the_same_prompt_again_counts_once():
-    cache = PrefixCache[str](100)
+    cache = PrefixCache[str](CacheBudget(100))
     cache.put((1, 2), 0, "ab")
     cache.put((1, 2), 1, "b")
     assert (len(cache), cache.tokens) == (1, 2)
@@ -52,7 +52,7 @@ def test_the_same_prompt_again_counts_once():
 
 
 def test_the_least_recently_used_leaf_is_evicted():
-    cache = PrefixCache[str](6)
+    cache = PrefixCache[str](CacheBudget(6))
     cache.put((1, 1, 1), 0, "abc")
     cache.put((1, 1, 1, 1), 3, "d")
     cache.put((2, 2), 0, "xy")
@@ -67,7 +67,7 @@ def test_the_least_recently_used_leaf_is_evicted():
 
 
 def test_a_prompt_longer_than_the_cache_is_not_kept():
-    cache = PrefixCache[str](2)
+    cache = PrefixCache[str](CacheBudget(2))
     cache.put((1, 2), 0, "ab")
     cache.put((3, 4, 5), 0, "xyz")
     assert len(cache) == 1

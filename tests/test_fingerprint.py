@@ -80,12 +80,20 @@ def test_money_speed_and_keys_do_not_count(changed):
     assert model(**changed) == model()
 
 
+def test_the_precision_of_an_embedded_model_counts_and_its_device_does_not():
+    """A model without these keys has the hash that it had before they were there."""
+    plain = digest_model(ModelConfig(model="embedded/a"))
+    assert digest_model(ModelConfig(model="embedded/a", dtype="bfloat16")) != plain
+    assert digest_model(ModelConfig(model="embedded/a", device="cuda:1")) == plain
+    assert plain == "8cea9f7c777a904d"
+
+
 def test_every_setting_of_a_model_is_decided_on():
     """A new setting has to be put into one of the lists above."""
     tried = {"model", "temperature", "max_tokens", "api_base", "json_schema", "logprobs", "parameters", "api_key_env"}
     tried |= {"input_price", "output_price", "concurrency", "timeout", "retries", "license", "mode", "batch"}
     tried |= {"parse_retries", "reasoning_effort"}
-    tried |= {"requests_per_minute", "tokens_per_minute", "cache_marks"}
+    tried |= {"requests_per_minute", "tokens_per_minute", "cache_marks", "device", "dtype"}
     assert set(ModelConfig.model_fields) == tried
 
 

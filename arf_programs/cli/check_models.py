@@ -21,7 +21,7 @@ async def check_models(run: Run, good: list[str], warnings: list[str], problems:
 
     A prompt or reflection model is asked only if it differs from the analyst, its default.
     """
-    from arf_programs.models import NoStore, within
+    from arf_programs.models import NoStore, where_it_answers, within
     from arf_programs.runner import asking_from
 
     models: list[tuple[ModelConfig, list[Role]]] = []
@@ -42,7 +42,8 @@ async def check_models(run: Run, good: list[str], warnings: list[str], problems:
         warnings += [f"models.{who}: {config.model} {warning}" for warning in found.warnings]
         problems += [f"models.{who}: {config.model} {problem}" for problem in found.problems]
         if not found.problems:
-            good.append(f"models.{who}: {config.model} answers")
+            where = where_it_answers(config)
+            good.append(f"models.{who}: {config.model} answers" + (f" on {where}" if where else ""))
 
 
 @dataclass

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from arf_programs.config.models import ModelConfig, Section, spell_out_models
+from arf_programs.config.models import DEVICE, Dtype, ModelConfig, Section, spell_out_models
 from arf_programs.config.train import STUDENTS
 
 AUTO = "auto"
@@ -29,6 +29,10 @@ class EvaluateConfig(Section):
     systems: dict[str, ModelConfig] = Field(default_factory=dict, description="names and models of further systems")
     similarity: str | None = Field(default=AUTO, description="embedding model for the similarity to references")
     max_tokens: int = Field(default=200, ge=16, description="longest summary of base and students, in tokens")
+    device: str = Field(
+        default=AUTO, pattern=DEVICE, description="where base and students answer in this process, as of a model"
+    )
+    dtype: Dtype = Field(default=AUTO, description="precision of base and students in this process, as of a model")
     serve: dict[str, ModelConfig] = Field(
         default_factory=dict,
         description="models that serve a system (base, student_arf, ...) from another endpoint",

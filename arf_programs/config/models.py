@@ -27,6 +27,8 @@ class BatchConfig(Section):
     discount: float = Field(default=0.5, ge=0, le=1, description="price of a batch as a share of the live price")
 
 
+DEVICE = r"^(auto|cpu|mps|cuda(:\d+)?)$"
+Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 Role = Literal["teacher", "analyst", "editor", "judge", "prompt", "reflection"]
 ROLES: tuple[Role, ...] = get_args(Role)
 PIPELINE_ROLES: tuple[Role, ...] = ("teacher", "analyst", "editor", "judge")
@@ -90,6 +92,14 @@ class ModelConfig(Section):
     input_price: float | None = Field(default=None, ge=0, description="USD per million prompt tokens")
     output_price: float | None = Field(default=None, ge=0, description="USD per million completion tokens")
     parameters: dict[str, JsonValue] = Field(default_factory=dict, description="further LiteLLM parameters")
+    device: str = Field(
+        default="auto",
+        pattern=DEVICE,
+        description="where an embedded model runs; auto: on the GPU, if there is one",
+    )
+    dtype: Dtype = Field(
+        default="auto", description="precision of an embedded model; auto: bfloat16 on a GPU, float32 on a CPU"
+    )
     cache_marks: bool = Field(
         default=False, description="mark where the prompt's common part ends, for Claude's prompt caching"
     )
@@ -144,6 +154,12 @@ class ModelConfig(Section):
     def _batch_mode_needs_a_provider(self) -> ModelConfig:
         if self.mode == "batch" and self.model.startswith(_IN_PROCESS):
             raise ValueError(f"{self.model} runs in this process, which has no batch API: leave out `mode: batch`")
+        return self
+
+    @model_validator(mode="after")
+    def _only_models_of_this_process_have_a_device(self) -> ModelConfig:
+        if {self.device, self.dtype} != {"auto"} and not self.model.startswith(_IN_PROCESS):
+            raise ValueError(f"{self.model} runs elsewhere: leave out device and dtype, which are for embedded/...")
         return self
 
     @model_validator(mode="after")

@@ -22,7 +22,14 @@ from arf_programs.models.context import (
     within,
 )
 from arf_programs.models.engine import quiet_about_cut_offs
-from arf_programs.models.lm import build_lm, check_providers, gives_logprobs, stored_lm
+from arf_programs.models.lm import (
+    build_lm,
+    check_providers,
+    close_models,
+    gives_logprobs,
+    stored_lm,
+    where_it_answers,
+)
 from arf_programs.models.providers import (
     EMBEDDED,
     SCRIPTED,
@@ -63,6 +70,7 @@ __all__ = [
     "calling",
     "check_providers",
     "check_terms",
+    "close_models",
     "current_context",
     "declare_model",
     "describe_hosts",
@@ -83,5 +91,6 @@ __all__ = [
     "stored_lm",
     "terms_warnings",
     "weights_digest",
+    "where_it_answers",
     "within",
 ]

@@ -62,6 +62,10 @@ class Endpoints:
         """Calls under way."""
         return sum(endpoint.in_flight for endpoint in self._endpoints.values())
 
+    def say(self, text: str) -> None:
+        """Print a line for the user."""
+        self._say(text)
+
     def get(self, name: str, pace: Pace) -> Endpoint:
         """Return the endpoint of that name. It is made at its first call."""
         if name not in self._endpoints:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from arf_programs.models.addresses import address_of, api_base_for_litellm, host
 from arf_programs.models.context import CallContext, Session
 from arf_programs.models.engine import ArfEngine
 from arf_programs.models.pacing import Pace
+from arf_programs.models.placement import AUTO, describe_placement, find_placement
 from arf_programs.models.providers import (
     CACHE_MARKS,
     EMBEDDED,
@@ -45,6 +47,7 @@ def build_lm(config: ModelConfig, *, seed: int, context: CallContext | None = No
     parameters: dict[str, Any] = {**resolve_references(config.parameters), "timeout": config.timeout}
     if config.model.startswith(EMBEDDED):
         parameters.setdefault("seed", seed)
+        parameters |= {name: value for name, value in place_of(config).items() if value != AUTO}
     if api_base := api_base_for_litellm(config):
         parameters["api_base"] = api_base
     if config.api_key_env:
@@ -73,6 +76,23 @@ def stored_lm(model: str, folder: str | Path, *, seed: int = 17, **settings: Any
     place = Path(folder)
     store = CallStore(place / "calls", place / "calls.jsonl")
     return build_lm(config, seed=seed, context=CallContext(Session(store, background=True), stage="notebook"))
+
+
+def place_of(config: ModelConfig) -> dict[str, str]:
+    """Return the settings that say where an embedded model is held, as `find_placement` takes them."""
+    return {"device": config.device, "dtype": config.dtype}
+
+
+def where_it_answers(config: ModelConfig) -> str:
+    """Say on which device of this machine an embedded model answers; empty for any other model."""
+    return describe_placement(find_placement(**place_of(config))) if config.model.startswith(EMBEDDED) else ""
+
+
+def close_models(keep: Iterable[ModelConfig] = ()) -> None:
+    """Give back the memory of the embedded models of this process, except those of `keep`."""
+    engines: Any = sys.modules.get("arf_programs.models.embedded.engine")
+    if engines is not None:  # else none was asked
+        engines.close_engines([config.model.removeprefix(EMBEDDED) for config in keep])
 
 
 def check_provider(config: ModelConfig) -> None:

@@ -36,7 +36,7 @@ Body = dict[str, Any]
 SECRETS: Final = frozenset(
     {"api_key", "extra_headers", "headers", "aws_secret_access_key", "aws_session_token", "azure_ad_token"}
 )
-_WITHOUT_EFFECT: Final = SECRETS | {"timeout", CACHE_MARKS}
+_WITHOUT_EFFECT: Final = SECRETS | {"timeout", "device", CACHE_MARKS}
 _WAIT_FOR_BUDGET: Final = 0.05
 _schemas: WeakKeyDictionary[type, Any] = WeakKeyDictionary()
 _schemas_lock = Lock()

@@ -11,11 +11,14 @@ import json
 import os
 import re
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from arf_programs.models.chat_template import mend_template
+from arf_programs.models.placement import CPU, Placement
 from arf_programs.runs import storing
 from signatures.exceptions import DataError, MissingExtra
 
@@ -73,50 +76,79 @@ def _digest(files: tuple[tuple[Path, int], ...]) -> str:
     return digest.hexdigest()
 
 
-def load_model(name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """Load a model in float32 on the CPU, in evaluation mode, and its tokenizer. An adapter is merged into its base.
+def load_model(name: str, placement: Placement = CPU) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Load a model in evaluation mode, and its tokenizer. An adapter is merged into its base.
 
     Raises what `resolve_weights` raises, and DataError for a folder without usable weights.
     """
     weights = resolve_weights(name)
+    with loading(name):
+        return (
+            _load_merged(weights, placement)
+            if is_adapter(weights)
+            else (
+                load_weights(weights, placement),
+                load_tokenizer(weights),
+            )
+        )
+
+
+@contextmanager
+def loading(name: str) -> Iterator[None]:
+    """Turn the errors of transformers and PEFT that arise inside this block into a DataError about the model `name`."""
     try:
-        return _load_adapter(weights) if is_adapter(weights) else (_load_base(weights), _load_tokenizer(weights))
+        yield
     except (OSError, ValueError) as error:
         raise DataError(f"The weights of {name!r} cannot be loaded: {error}") from error
 
 
-def _load_base(weights: Path | str) -> PreTrainedModel:
-    import torch
+def load_weights(weights: Path | str, placement: Placement) -> PreTrainedModel:
+    """Load a whole model onto its device, in evaluation mode."""
     from transformers import AutoModelForCausalLM
 
     model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
-        weights, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
+        weights,
+        dtype=placement.torch_dtype,
+        device_map=None if placement.is_cpu else {"": placement.device},
+        use_safetensors=True,
+        trust_remote_code=False,
     )
     return model
 
 
-def _load_tokenizer(weights: Path | str) -> PreTrainedTokenizerBase:
+def load_tokenizer(weights: Path | str) -> PreTrainedTokenizerBase:
+    """Load the tokenizer of a model, with its chat template mended as it is mended for training."""
     from transformers import AutoTokenizer
 
     tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(weights, trust_remote_code=False)
-    mend_template(tokenizer)  # as it is mended for training
+    mend_template(tokenizer)
     return tokenizer
 
 
-def _load_adapter(folder: Path | str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+def base_of(folder: Path) -> str:
+    """Return the name of an adapter's base. Raises DataError for an adapter without weights or without that name."""
+    if not (folder / "adapter_model.safetensors").is_file():
+        raise DataError(f"{folder} has no adapter_model.safetensors: save the adapter again with safetensors.")
+    name = json.loads((folder / "adapter_config.json").read_text("utf-8")).get("base_model_name_or_path")
+    if not name:
+        raise DataError(f"{folder / 'adapter_config.json'} does not name its base: set base_model_name_or_path.")
+    return str(name)
+
+
+def _load_merged(folder: Path | str, placement: Placement) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     from peft import PeftModel
 
     folder = Path(folder)
-    if not (folder / "adapter_model.safetensors").is_file():
-        raise DataError(f"{folder} has no adapter_model.safetensors: save the adapter again with safetensors.")
-    base_name = json.loads((folder / "adapter_config.json").read_text("utf-8")).get("base_model_name_or_path")
-    if not base_name:
-        raise DataError(f"{folder / 'adapter_config.json'} does not name its base: set base_model_name_or_path.")
-    base, base_tokenizer = load_model(base_name)
-    own_tokenizer = (folder / "tokenizer_config.json").is_file()
-    tokenizer = _load_tokenizer(folder) if own_tokenizer else base_tokenizer
-    merged: PreTrainedModel = PeftModel.from_pretrained(base, folder).merge_and_unload()
+    base, base_tokenizer = load_model(base_of(folder), placement)
+    tokenizer = load_tokenizer(folder) if has_tokenizer(folder) else base_tokenizer
+    adapted = PeftModel.from_pretrained(base, folder, torch_device=placement.device)
+    merged: PreTrainedModel = adapted.merge_and_unload()
     return merged, tokenizer
+
+
+def has_tokenizer(folder: Path) -> bool:
+    """Return whether a folder holds a tokenizer of its own."""
+    return (folder / "tokenizer_config.json").is_file()
 
 
 def _smollm2_folder() -> Path:

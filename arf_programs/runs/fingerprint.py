@@ -16,6 +16,7 @@ _WITHOUT_EFFECT = {
     "input_price",
     "output_price",
     "cache_marks",
+    "device",
     "concurrency",
     "requests_per_minute",
     "tokens_per_minute",
@@ -26,6 +27,9 @@ _WITHOUT_EFFECT = {
     "mode",
     "batch",
 }
+
+# Keys that are younger than the first run folders.
+_UNSET = {"reasoning_effort": None, "dtype": "auto"}
 
 
 def digest(value: Any) -> str:
@@ -46,9 +50,9 @@ def digest_file(path: Path) -> str:
 
 
 def digest_model(config: ModelConfig) -> str:
-    """Hash all settings that change a model's answers. A reasoning effort that is not set counts as no setting."""
+    """Hash all settings that change a model's answers. What `_UNSET` lists at its default counts as no setting."""
     settings = config.model_dump(mode="json", exclude=_WITHOUT_EFFECT)
-    return digest({key: value for key, value in settings.items() if key != "reasoning_effort" or value is not None})
+    return digest({key: value for key, value in settings.items() if key not in _UNSET or value != _UNSET[key]})
 
 
 def digest_prompts(signatures: Iterable[Any]) -> str:

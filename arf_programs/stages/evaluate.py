@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from arf_programs.config import Config, ModelConfig
+from arf_programs.config import AUTO, Config, ModelConfig
+from arf_programs.models import close_models
 from arf_programs.programs import program_fingerprint
 from arf_programs.runner import Step, StepOutcome, run_steps
 from arf_programs.runs import Run, digest, digest_file, digest_model, digest_prompts, read_jsonl, write_jsonl_atomic
@@ -17,6 +18,8 @@ from arf_programs.stages.stage import Stage
 from signatures.compare_summaries import CompareSummaries
 from signatures.rate_summary import RateSummary
 from signatures.records import Summary
+
+_NOT_OF_THE_ANSWERS = {"samples", "confidence", "cluster", "device", "dtype"}
 
 
 def outputs(run: Run) -> tuple[Path, ...]:
@@ -34,7 +37,9 @@ def fingerprint(run: Run) -> dict[str, str]:
         "summarize.instruction": digest(config.summarize.instruction),
         "models.judge": digest_model(config.models.judge),
         "judge prompts": digest_prompts([RateSummary, CompareSummaries]),
-        "evaluate": digest(config.evaluate.model_dump(mode="json", exclude={"samples", "confidence", "cluster"})),
+        "evaluate": digest(config.evaluate.model_dump(mode="json", exclude=_NOT_OF_THE_ANSWERS)),
+        # What `auto` takes depends on the machine: a run that is copied to another one stays whole.
+        **({} if config.evaluate.dtype == AUTO else {"evaluate.dtype": config.evaluate.dtype}),
         "embedding model": embedding_digest(run),
         **systems.reviser_fingerprint(run),
         **analyst_fingerprint(run),
@@ -59,9 +64,12 @@ def _answer(run: Run) -> list[StepOutcome]:
     outcomes: list[StepOutcome] = []
     steps: list[Step[Any, Summary]] = []
     conversations = run.conversations("holdout")
-    for system in systems.models_of_systems(run):
+    models = systems.models_of_systems(run)
+    for system in models:
         steps.append(systems.answer_step(run, system))
         outcomes += run_steps(run, steps[-1:], conversations.values(), total=len(conversations))
+        close_models(keep=(*asks(run.config), models[systems.BASE]))  # the students need the weights of the base
+    close_models(keep=asks(run.config))
     if run.config.evaluate.reviser:
         steps.append(systems.reviser_step())
         total = sum(1 for _ in run.drafts("holdout"))

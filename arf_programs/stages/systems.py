@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from arf_programs.config import ModelConfig
 from arf_programs.models import EMBEDDED, build_lm, weights_digest
@@ -21,7 +22,7 @@ from signatures.records import Conversation, Revision, Summary
 BASE = "base"
 REVISER = "reviser"
 STAGE_NAME = "evaluate"
-_BATCH = 32  # rows in flight towards a model in this process: its largest batch
+_BATCH = 128  # rows in flight towards a model in this process: its largest batch, on a GPU
 
 
 def models_of_systems(run: Run) -> dict[str, ModelConfig]:
@@ -31,9 +32,15 @@ def models_of_systems(run: Run) -> dict[str, ModelConfig]:
     """
     own = {BASE: run.config.train.base}
     own |= {student_name(arm): str(run.folder.student / arm) for arm in run.config.train.students()}
-    tokens, elsewhere = run.config.evaluate.max_tokens, run.config.evaluate.serve
+    evaluate = run.config.evaluate
+    how: dict[str, Any] = {
+        "max_tokens": evaluate.max_tokens,
+        "concurrency": _BATCH,
+        "device": evaluate.device,
+        "dtype": evaluate.dtype,
+    }
     served = {
-        system: elsewhere.get(system) or ModelConfig(model=f"{EMBEDDED}{name}", max_tokens=tokens, concurrency=_BATCH)
+        system: evaluate.serve.get(system) or ModelConfig(model=f"{EMBEDDED}{name}", **how)
         for system, name in own.items()
     }
     return served | run.config.evaluate.systems

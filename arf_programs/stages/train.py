@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from arf_programs.config import ARMS, PREFERENCE_STUDENTS
+from arf_programs.models import close_models
 from arf_programs.runs import Run, RunFolder, digest, digest_file, write_text_atomic
 from arf_programs.stages.revise import further_outputs
 from arf_programs.stages.stage import Stage
@@ -58,6 +59,7 @@ def training_log(folder: RunFolder, arm: str) -> dict[str, Any]:
 
 def work(run: Run) -> dict[str, int]:
     (run.folder.train / "log.txt").unlink(missing_ok=True)
+    close_models()  # training is a process of its own, and needs the memory
     _run_module(run, "training.build", "--run-dir", str(run.folder.path))
     for arm in run.config.train.arms:
         _train_arm(run, arm)

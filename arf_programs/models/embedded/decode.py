@@ -12,33 +12,41 @@ from concurrent.futures import CancelledError
 import torch
 from transformers import PreTrainedTokenizerFast
 
-from arf_programs.models.embedded.layers import KVShape, pack_linears, slot_cache, use_grouped_attention
-from arf_programs.models.embedded.prefix_cache import PrefixCache
-from arf_programs.models.embedded.row import Row
-from arf_programs.models.weights import load_model
+from arf_programs.models.embedded.base import close_weights, open_weights
+from arf_programs.models.embedded.layers import KVShape, slot_cache
+from arf_programs.models.embedded.prefix_cache import CacheBudget, PrefixCache
+from arf_programs.models.embedded.row import Row, advance_rows
+from arf_programs.models.placement import CPU, Placement
 from signatures.exceptions import DataError
 
 _CHUNK = 512  # tokens of a prompt that are read at once; a request can be cancelled between two chunks
 _GROWTH = 64  # free slots of a new batch, for the tokens to write
 _STEP_TOKENS = 32  # so many tokens, over all rows, are read about as fast as one
+_GPU_CHUNK = 2048
+_GPU_STEP_TOKENS = 256
 
 
 class LanguageModel:
-    """The weights and the tokenizer, with the keys and values of recent prompts."""
+    """A model: weights that others may share, its adapter on them, its tokenizer, and keys and values of prompts."""
 
-    def __init__(self, name: str, cache_bytes: int) -> None:
-        self.model, tokenizer = load_model(name)
+    def __init__(self, name: str, budget: CacheBudget, placement: Placement = CPU) -> None:
+        self.base, self._adapter, tokenizer = open_weights(name, placement)
         if not isinstance(tokenizer, PreTrainedTokenizerFast):
+            close_weights(self.base, self._adapter)
             raise DataError(f"{name!r} has a tokenizer that only Python can run: the embedded engine needs a fast one.")
-        self.tokenizer = tokenizer
-        pack_linears(self.model)
-        use_grouped_attention(self.model)
-        config = self.model.config
-        self.shape = KVShape(config)
+        self.name, self.tokenizer, self.placement = name, tokenizer, placement
+        config = self.base.model.config
+        self.shape = KVShape(config, placement)
         self.context: int = config.max_position_embeddings
         self.vocabulary: int = config.vocab_size
-        self.eos = _eos_tokens(self.model.generation_config.eos_token_id, self.tokenizer.eos_token_id)
-        self.prefixes: PrefixCache[torch.Tensor] = PrefixCache(cache_bytes // self.shape.token_bytes)
+        self.eos = _eos_tokens(self.base.model.generation_config.eos_token_id, self.tokenizer.eos_token_id)
+        self.prefixes: PrefixCache[torch.Tensor] = PrefixCache(budget, self.shape.token_bytes)
+        self._chunk = _CHUNK if placement.is_cpu else _GPU_CHUNK
+
+    def close(self) -> None:
+        """Forget the prompts, and give the weights back."""
+        self.prefixes.clear()
+        close_weights(self.base, self._adapter)
 
     def read(self, row: Row, cancelled: Callable[[], bool]) -> tuple[torch.Tensor, torch.Tensor]:
         """Read the prompt of a row, and the tokens that its schema forces after it.
@@ -52,10 +60,10 @@ class LanguageModel:
         buffer = self.shape.buffer(1, len(tokens))
         for piece in pieces:
             buffer[..., piece.start : piece.end, :] = piece.state[..., : piece.end - piece.start, :]
-        for start in range(cached, len(tokens), _CHUNK):
+        for start in range(cached, len(tokens), self._chunk):
             if cancelled():
                 raise CancelledError
-            logits = self._read_chunk(buffer, tokens[start : start + _CHUNK], start)
+            logits = self._read_chunk(buffer, tokens[start : start + self._chunk], start)
         self.prefixes.put(tokens, cached, buffer[..., cached:, :].clone())
         row.cached_tokens = cached
         row.pending.clear()
@@ -72,16 +80,18 @@ class LanguageModel:
         self, tokens: torch.Tensor, positions: torch.Tensor, mask: torch.Tensor | None, cache: object
     ) -> torch.Tensor:
         """Return the logits after the last token of each row, (rows, vocabulary). `tokens` is (rows, length)."""
-        result = self.model(
-            input_ids=tokens,
-            position_ids=positions,
-            attention_mask=mask,
-            past_key_values=cache,
-            use_cache=True,
-            logits_to_keep=1,
-        )
+        device = self.placement.device
+        with self.base.using(self._adapter) as model:
+            result = model(
+                input_ids=tokens.to(device),
+                position_ids=positions.to(device),
+                attention_mask=None if mask is None else mask.to(device),
+                past_key_values=cache,
+                use_cache=True,
+                logits_to_keep=1,
+            )
         logits: torch.Tensor = result.logits[:, -1]
-        return logits
+        return logits.float()
 
 
 class Batch:
@@ -110,7 +120,8 @@ class Batch:
 
     def _width(self) -> int:
         """Return how many tokens a row reads in the next step: several forced ones where that costs little."""
-        return min(max(len(row.pending) for row in self.rows), max(1, _STEP_TOKENS // len(self.rows)))
+        at_once = _STEP_TOKENS if self.model.placement.is_cpu else _GPU_STEP_TOKENS
+        return min(max(len(row.pending) for row in self.rows), max(1, at_once // len(self.rows)))
 
     def step(self) -> None:
         """Read a few pending tokens of each row. Rows without more pending tokens choose their next one."""
@@ -125,9 +136,7 @@ class Batch:
             self.lengths[index] += len(read)
         self.filled += width
         logits = self.model.forward(tokens, positions, self._mask(start, width), slot_cache(self.buffer, start))
-        for row, row_logits in zip(self.rows, logits, strict=True):
-            if not row.pending:
-                row.advance(row_logits)
+        advance_rows([(row, row_logits) for row, row_logits in zip(self.rows, logits, strict=True) if not row.pending])
 
     def _mask(self, start: int, width: int) -> torch.Tensor:
         """Return which slots each new slot sees, (rows, 1, width, slots): the row's own tokens up to it.

@@ -1,14 +1,15 @@
-"""Replace parts of a transformers model by faster ones for decoding on a CPU: attention, cache and linear layers."""
+"""Replace parts of a transformers model by faster ones for decoding: attention, cache, and linear layers on a CPU."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import nn
 from transformers.cache_utils import Cache, DynamicLayer
 
-NAME = "arf_grouped"
+from arf_programs.models.placement import CPU, Placement
 
 
 def grouped_attention(
@@ -45,14 +46,47 @@ def grouped_attention(
     return output.transpose(1, 2).contiguous(), None
 
 
+def folded_attention(
+    module: nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    scaling: float | None = None,
+    **_: Any,
+) -> tuple[torch.Tensor, None]:
+    """Compute the same as `grouped_attention`, on a GPU.
+
+    Its fast kernels that take a mask do not take grouped queries. So the queries of a group become further queries of
+    the one key-value head that they share, and nothing is copied.
+    """
+    if attention_mask is None:
+        return grouped_attention(module, query, key, value, None, scaling)
+    rows, heads, new, size = query.shape
+    groups = heads // key.shape[1]
+    folded = query.reshape(rows, key.shape[1], groups * new, size)
+    mask = attention_mask.expand(-1, groups, -1, -1).flatten(1, 2)[:, None]
+    output = nn.functional.scaled_dot_product_attention(folded, key, value, attn_mask=mask, scale=scaling)
+    return output.reshape(rows, heads, new, size).transpose(1, 2).contiguous(), None
+
+
 def use_grouped_attention(model: nn.Module) -> None:
     """Make `model` use `grouped_attention`."""
+    _use(model, "arf_grouped", grouped_attention)
+
+
+def use_folded_attention(model: nn.Module) -> None:
+    """Make `model` use `folded_attention`."""
+    _use(model, "arf_folded", folded_attention)
+
+
+def _use(model: Any, name: str, attention: Callable[..., tuple[torch.Tensor, None]]) -> None:
     from transformers import AttentionInterface
     from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
-    AttentionInterface.register(NAME, grouped_attention)
-    AttentionMaskInterface.register(NAME, sdpa_mask)
-    model.set_attn_implementation(NAME)
+    AttentionInterface.register(name, attention)
+    AttentionMaskInterface.register(name, sdpa_mask)
+    model.set_attn_implementation(name)
 
 
 class _SlotLayer(DynamicLayer):
@@ -88,25 +122,26 @@ def slot_cache(buffer: torch.Tensor, length: int) -> Cache:
 
 
 class KVShape:
-    """The sizes of a model's buffers of keys and values."""
+    """The sizes of a model's buffers of keys and values, and where they are held."""
 
-    def __init__(self, config: Any) -> None:
+    def __init__(self, config: Any, placement: Placement = CPU) -> None:
         self.layers: int = config.num_hidden_layers
         self.heads: int = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
         self.head_size: int = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-
+        self._device, self._dtype = placement.device, placement.torch_dtype
         self.token_bytes: int = self.buffer(1, 1).nbytes
 
     def buffer(self, rows: int, slots: int) -> torch.Tensor:
         """Return an empty buffer, (layers, 2, rows, heads, slots, head size). The 2 is keys and values."""
         # Zeros, since a masked slot has weight 0, and 0 times NaN is NaN.
-        return torch.zeros(self.layers, 2, rows, self.heads, slots, self.head_size)
+        size = (self.layers, 2, rows, self.heads, slots, self.head_size)
+        return torch.zeros(size, dtype=self._dtype, device=self._device)
 
 
 _ROWS_HINT = 64  # oneDNN chooses a layout for about this number of rows; it works for others too
 
 
-class PackedLinear(nn.Module):
+class PackedLinear(nn.Linear):
     """Compute `x @ weight.T + bias` with weights arranged once for oneDNN, for float32 `x` (..., in_features).
 
     In PyTorch's float32 `linear` on a CPU, MKL rearranges the weights in every call. Arranged once, a product took
@@ -116,7 +151,10 @@ class PackedLinear(nn.Module):
     """
 
     def __init__(self, linear: nn.Linear) -> None:
-        super().__init__()
+        # It is an `nn.Linear`, so that PEFT puts adapters on it. An empty weight tells PEFT device and dtype; the
+        # weights themselves are not kept a second time.
+        super().__init__(linear.in_features, linear.out_features, bias=False, device="meta")
+        self.weight = nn.Parameter(torch.empty(0), requires_grad=False)
         self._weight = torch.ops.mkldnn._reorder_linear_weight(linear.weight.detach(), _ROWS_HINT)
         self._bias = None if linear.bias is None else linear.bias.detach()
 

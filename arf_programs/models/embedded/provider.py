@@ -19,11 +19,14 @@ from litellm.types.utils import (
 )
 from pydantic import BaseModel
 
+from arf_programs.models.context import current_context
+
 if TYPE_CHECKING:
     from arf_programs.models.embedded.engine import Engine
     from arf_programs.models.embedded.row import Completion, Request
 
 PROVIDER = "embedded"
+PLACE = ("device", "dtype")  # parameters of the engine, not of a request
 _DEFAULT_MAX_TOKENS = 512
 _TOP_LOGPROBS = 20  # OpenAI's limit
 _MEANINGLESS = frozenset({"user", "max_retries", "stream_options"})  # they have no effect in this process
@@ -44,7 +47,7 @@ class EmbeddedLLM(CustomLLM):
         optional_params: dict[str, Any],
         **_: Any,
     ) -> ModelResponse:
-        engine = _engine(model)
+        engine = _engine(model, optional_params)
         request = _request(engine, model, messages, optional_params)
         try:
             completion = engine.submit(request).result()
@@ -60,7 +63,7 @@ class EmbeddedLLM(CustomLLM):
         optional_params: dict[str, Any],
         **_: Any,
     ) -> ModelResponse:
-        engine = await asyncio.to_thread(_engine, model)
+        engine = await asyncio.to_thread(_engine, model, optional_params)
         request = _request(engine, model, messages, optional_params)
         future = engine.submit(request)
         try:
@@ -72,11 +75,13 @@ class EmbeddedLLM(CustomLLM):
         return _response(engine, model, completion, model_response)
 
 
-def _engine(model: str) -> Engine:
+def _engine(model: str, params: Mapping[str, Any]) -> Engine:
     # Imported here, so that torch and transformers load only when an embedded model is used.
     from arf_programs.models.embedded.engine import get_engine
 
-    return get_engine(model)
+    place = {name: str(params[name]) for name in PLACE if params.get(name)}
+    context = current_context()
+    return get_engine(model, **place) if context is None else get_engine(model, **place, say=context.session.say)
 
 
 def _bad_request(model: str, message: str) -> BadRequestError:
@@ -107,7 +112,7 @@ def _request(engine: Engine, model: str, messages: list[dict[str, Any]], params:
 
 def request_fields(params: Mapping[str, Any]) -> dict[str, Any]:
     """Turn OpenAI parameters into the fields of a `Request` except `prompt`. Raises ValueError for others."""
-    given = {key: value for key, value in params.items() if value is not None and key not in _MEANINGLESS}
+    given = {key: value for key, value in params.items() if value is not None and key not in (*_MEANINGLESS, *PLACE)}
     if given.pop("n", 1) != 1:
         raise ValueError("n must be 1: ask again with another seed.")
     if given.pop("stream", False):

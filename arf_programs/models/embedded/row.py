@@ -103,11 +103,21 @@ class Row:
             done = len(self._logprobs)
             self._logprobs += [TokenLogprob(t, 0.0, ((t, 0.0),)) for t in self.output[done:]]
 
-    def advance(self, logits: torch.Tensor) -> None:
-        """Choose the next token from logits of shape (vocabulary,), and write it with the tokens that it forces."""
-        if self._matcher is not None:
-            logits = logits.masked_fill(~torch.from_numpy(self._grammars.allowed(self._matcher)), float("-inf"))
-        token = choose_token(logits, self.request.temperature, self.request.top_p, self._generator)
+    def masked(self, logits: torch.Tensor) -> torch.Tensor:
+        """Return logits, (vocabulary,), with -inf for the tokens that the schema forbids."""
+        if self._matcher is None:
+            return logits
+        forbidden = ~torch.from_numpy(self._grammars.allowed(self._matcher))
+        return logits.masked_fill(forbidden.to(logits.device), float("-inf"))
+
+    def advance(self, logits: torch.Tensor, best: int) -> None:
+        """Choose the next token, and write it with the tokens that it forces.
+
+        `logits`, (vocabulary,), are those of `masked`; `best` is their most probable token.
+        """
+        token = best
+        if self.request.temperature:
+            token = choose_token(logits, self.request.temperature, self.request.top_p, self._generator)
         closing = self._closing_instead_of(token)
         if closing is not None:
             self._write(closing)
@@ -164,6 +174,19 @@ class Row:
         )
 
 
+def advance_rows(rows: list[tuple[Row, torch.Tensor]]) -> None:
+    """Let each row choose its next token from its logits, (vocabulary,).
+
+    The most probable tokens of all rows leave a GPU together, since it is waited for each time.
+    """
+    if not rows:
+        return
+    masked = [row.masked(logits) for row, logits in rows]
+    best: list[int] = torch.stack([logits.argmax() for logits in masked]).tolist()
+    for (row, _), logits, token in zip(rows, masked, best, strict=True):
+        row.advance(logits, token)
+
+
 def choose_token(logits: torch.Tensor, temperature: float, top_p: float, generator: random.Random) -> int:
     """Return the most probable token at temperature 0, else a sample from the nucleus with `top_p` of the mass.
 
@@ -176,7 +199,7 @@ def choose_token(logits: torch.Tensor, temperature: float, top_p: float, generat
     mass = probabilities.cumsum(-1)
     kept = int((mass < top_p).sum()) + 1
     drawn = generator.random() * float(mass[min(kept, len(mass)) - 1])
-    place = int(torch.searchsorted(mass, torch.tensor(drawn, dtype=mass.dtype), right=True))
+    place = int(torch.searchsorted(mass, torch.tensor(drawn, dtype=mass.dtype, device=mass.device), right=True))
     return int(tokens[min(place, kept - 1, len(tokens) - 1)])
 
 
@@ -184,5 +207,5 @@ def token_logprob(logits: torch.Tensor, token: int, top: int) -> TokenLogprob:
     """Return the log-probability of `token`, and the `top` most probable tokens without forbidden ones (-inf)."""
     logprobs = torch.log_softmax(logits, dim=-1)
     values, tokens = logprobs.topk(top)
-    best = tuple((int(t), float(v)) for t, v in zip(tokens, values, strict=True) if v > float("-inf"))
+    best = tuple((t, v) for t, v in zip(tokens.tolist(), values.tolist(), strict=True) if v > float("-inf"))
     return TokenLogprob(token=token, logprob=float(logprobs[token]), top=best)

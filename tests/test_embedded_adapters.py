@@ -1,0 +1,135 @@
+"""Adapters on one base: they share its weights, and each answers as it does alone."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import torch
+from peft import LoraConfig, get_peft_model
+from tiny_model import save_tiny_model
+from transformers import AutoModelForCausalLM
+
+from arf_programs.models.embedded.decode import LanguageModel
+from arf_programs.models.embedded.engine import Engine, close_engines, get_engine
+from arf_programs.models.embedded.prefix_cache import CacheBudget
+from arf_programs.models.embedded.row import Request
+from arf_programs.models.weights import load_model
+
+TEXTS = ["a", "the cat sat in the hat", "in the beginning " * 8, "x" * 90]
+SCHEMA = {"type": "object", "properties": {"answer": {"type": "string", "maxLength": 12}}, "required": ["answer"]}
+
+
+def save_adapter(base, folder, seed, **settings):
+    """An adapter with random weights that change every answer."""
+    model = AutoModelForCausalLM.from_pretrained(base)
+    torch.manual_seed(seed)
+    settings = {"r": 4, "target_modules": "all-linear"} | settings
+    adapted = get_peft_model(model, LoraConfig(task_type="CAUSAL_LM", init_lora_weights=False, **settings))
+    adapted.save_pretrained(folder)
+    config = folder / "adapter_config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"base_model_name_or_path": str(base)}))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """The names of a base and of two adapters on it; the second adapts other layers than the first."""
+    folder = tmp_path_factory.mktemp("models")
+    base = save_tiny_model(folder / "base")
+    first = save_adapter(base, folder / "first", 1, layers_to_transform=[1], target_modules=["q_proj", "up_proj"])
+    second = save_adapter(base, folder / "second", 2)
+    return [str(base), str(first), str(second)]
+
+
+@pytest.fixture
+def engines(models):
+    engines = [Engine(LanguageModel(name, CacheBudget(2**22))) for name in models]
+    yield engines
+    for engine in engines:
+        engine.close()
+
+
+def prompt(engine, text):
+    return engine.tokenize([{"role": "user", "content": text}])
+
+
+def expected(name, engine, text):
+    """What transformers writes with the adapter merged into a base of its own."""
+    model, tokenizer = load_model(name)
+    ids = torch.tensor([prompt(engine, text)])
+    output = model.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=40, do_sample=False)[0]
+    return tokenizer.decode(output[ids.shape[1] :], skip_special_tokens=True)
+
+
+def test_each_adapter_answers_as_if_it_were_alone(models, engines):
+    for name, engine in zip(models, engines, strict=True):
+        for text in TEXTS:
+            answer = engine.submit(Request(prompt(engine, text), 40)).result(timeout=60)
+            assert answer.text == expected(name, engine, text)
+    assert len({expected(name, engines[0], TEXTS[0]) for name in models}) == 3
+
+
+@pytest.mark.parametrize("settings", [{}, {"schema": SCHEMA}, {"temperature": 1.0, "seed": 3}, {"top_logprobs": 2}])
+def test_calls_at_once_change_no_answer(engines, settings):
+    asked = [(engine, text) for text in TEXTS * 3 for engine in engines]
+
+    def answer(question):
+        engine, text = question
+        made = engine.submit(Request(prompt(engine, text), 40, **settings)).result(timeout=60)
+        return made.text, [item.token for item in made.logprobs or ()]
+
+    alone = [answer(question) for question in asked[: len(TEXTS) * 3]]
+    with ThreadPoolExecutor(len(asked)) as pool:
+        together = list(pool.map(answer, asked))
+    assert together == alone * 3
+
+
+def test_one_copy_of_the_weights(engines):
+    bases = {id(engine.model.base) for engine in engines}
+    assert len(bases) == 1
+
+
+def test_an_adapter_that_does_more_has_weights_of_its_own(models, tmp_path):
+    folder = save_adapter(models[0], tmp_path / "dora", 3, use_dora=True)
+    base, adapted = (Engine(LanguageModel(name, CacheBudget(2**22))) for name in (models[0], str(folder)))
+    assert adapted.model.base is not base.model.base
+    answer = adapted.submit(Request(prompt(adapted, "a"), 40)).result(timeout=60)
+    assert answer.text == expected(str(folder), adapted, "a")
+    base.close()
+    adapted.close()
+
+
+def test_a_closed_adapter_leaves_the_others_at_work(models):
+    base, first, second = (Engine(LanguageModel(name, CacheBudget(2**22))) for name in models)
+    waiting = [first.submit(Request(prompt(first, "a"), 900, temperature=1.0, seed=seed)) for seed in range(40)]
+    others = [engine.submit(Request(prompt(engine, "a"), 40)) for engine in (base, second)]
+    first.close()
+    assert [other.result(timeout=60).text for other in others] == [
+        expected(name, base, "a") for name in (models[0], models[2])
+    ]
+    assert all(future.done() for future in waiting)
+    base.close()
+    second.close()
+
+
+def test_closed_engines_are_loaded_anew(models):
+    kept, closed = get_engine(models[0]), get_engine(models[1])
+    close_engines(keep=[models[0]])
+    assert get_engine(models[0]) is kept
+    again = get_engine(models[1])
+    assert again is not closed
+    assert again.model.base is kept.model.base
+    close_engines()
+
+
+def test_all_caches_share_one_budget(models):
+    budget = CacheBudget(60_000)
+    engines = [Engine(LanguageModel(name, budget)) for name in models]
+    for engine in engines:
+        engine.submit(Request(prompt(engine, "the hat " * 12), 1)).result(timeout=60)
+    assert sum(len(engine.model.prefixes) for engine in engines) < 3
+    assert len(engines[2].model.prefixes) == 1
+    assert budget.used <= budget.size
+    for engine in engines:
+        engine.close()
+    assert budget.used == 0
