@@ -9,6 +9,7 @@ from peft import LoraConfig, get_peft_model
 from tiny_model import save_tiny_model
 from transformers import AutoModelForCausalLM
 
+from arf_programs.models.embedded.base import open_weights
 from arf_programs.models.embedded.decode import LanguageModel
 from arf_programs.models.embedded.engine import Engine, close_engines, get_engine
 from arf_programs.models.embedded.prefix_cache import CacheBudget
@@ -43,7 +44,7 @@ def models(tmp_path_factory):
 
 @pytest.fixture
 def engines(models):
-    engines = [Engine(LanguageModel(name, CacheBudget(2**22))) for name in models]
+    engines = [Engine(LanguageModel(open_weights(name), CacheBudget(2**22))) for name in models]
     yield engines
     for engine in engines:
         engine.close()
@@ -85,14 +86,14 @@ def test_calls_at_once_change_no_answer(engines, settings):
 
 
 def test_one_copy_of_the_weights(engines):
-    bases = {id(engine.model.base) for engine in engines}
+    bases = {id(engine.model.weights.base) for engine in engines}
     assert len(bases) == 1
 
 
 def test_an_adapter_that_does_more_has_weights_of_its_own(models, tmp_path):
     folder = save_adapter(models[0], tmp_path / "dora", 3, use_dora=True)
-    base, adapted = (Engine(LanguageModel(name, CacheBudget(2**22))) for name in (models[0], str(folder)))
-    assert adapted.model.base is not base.model.base
+    base, adapted = (Engine(LanguageModel(open_weights(name), CacheBudget(2**22))) for name in (models[0], str(folder)))
+    assert adapted.model.weights.base is not base.model.weights.base
     answer = adapted.submit(Request(prompt(adapted, "a"), 40)).result(timeout=60)
     assert answer.text == expected(str(folder), adapted, "a")
     base.close()
@@ -100,7 +101,7 @@ def test_an_adapter_that_does_more_has_weights_of_its_own(models, tmp_path):
 
 
 def test_a_closed_adapter_leaves_the_others_at_work(models):
-    base, first, second = (Engine(LanguageModel(name, CacheBudget(2**22))) for name in models)
+    base, first, second = (Engine(LanguageModel(open_weights(name), CacheBudget(2**22))) for name in models)
     waiting = [first.submit(Request(prompt(first, "a"), 900, temperature=1.0, seed=seed)) for seed in range(40)]
     others = [engine.submit(Request(prompt(engine, "a"), 40)) for engine in (base, second)]
     first.close()
@@ -118,13 +119,13 @@ def test_closed_engines_are_loaded_anew(models):
     assert get_engine(models[0]) is kept
     again = get_engine(models[1])
     assert again is not closed
-    assert again.model.base is kept.model.base
+    assert again.model.weights.base is kept.model.weights.base
     close_engines()
 
 
 def test_all_caches_share_one_budget(models):
     budget = CacheBudget(60_000)
-    engines = [Engine(LanguageModel(name, budget)) for name in models]
+    engines = [Engine(LanguageModel(open_weights(name), budget)) for name in models]
     for engine in engines:
         engine.submit(Request(prompt(engine, "the hat " * 12), 1)).result(timeout=60)
     assert sum(len(engine.model.prefixes) for engine in engines) < 3

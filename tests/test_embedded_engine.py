@@ -9,6 +9,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from tiny_model import save_tiny_model
 
+from arf_programs.models.embedded.base import open_weights
 from arf_programs.models.embedded.decode import LanguageModel
 from arf_programs.models.embedded.engine import Engine, get_engine
 from arf_programs.models.embedded.prefix_cache import CacheBudget
@@ -41,7 +42,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def engine(folder):
-    engine = Engine(LanguageModel(str(folder), CacheBudget(2**22)))
+    engine = Engine(LanguageModel(open_weights(str(folder)), CacheBudget(2**22)))
     yield engine
     engine.close()
 
@@ -154,7 +155,7 @@ def test_forced_tokens_have_log_probability_zero(engine):
 
 
 def test_closing_cancels_what_waits(folder):
-    engine = Engine(LanguageModel(str(folder), CacheBudget(2**17)))
+    engine = Engine(LanguageModel(open_weights(str(folder)), CacheBudget(2**17)))
     waiting = [engine.submit(Request(prompt(engine, "a"), 900, temperature=1.0, seed=seed)) for seed in range(40)]
     engine.close()
     with pytest.raises(CancelledError):

@@ -32,7 +32,7 @@ class EvaluateConfig(Section):
     device: str = Field(
         default=AUTO, pattern=DEVICE, description="where base and students answer in this process, as of a model"
     )
-    dtype: Dtype = Field(default=AUTO, description="precision of base and students in this process, as of a model")
+    dtype: Dtype = Field(default="auto", description="precision of base and students in this process, as of a model")
     serve: dict[str, ModelConfig] = Field(
         default_factory=dict,
         description="models that serve a system (base, student_arf, ...) from another endpoint",

@@ -6,11 +6,12 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from arf_programs.models.embedded.layers import pack_linears, use_folded_attention, use_grouped_attention
-from arf_programs.models.placement import Placement
+from arf_programs.models.placement import CPU, Placement
 from arf_programs.models.weights import (
     base_of,
     has_tokenizer,
@@ -122,35 +123,49 @@ _bases: dict[Key, SharedBase] = {}
 _lock = threading.Lock()
 
 
-def open_weights(name: str, placement: Placement) -> tuple[SharedBase, str | None, PreTrainedTokenizerBase]:
-    """Return the weights of a model, the adapter on them (None: the base itself), and its tokenizer.
+@dataclass(frozen=True)
+class Weights:
+    """What a model answers with: the weights of a base, the adapter on them (None: the base itself), a tokenizer."""
 
-    A base that is in memory is not loaded again. Call `close_weights` when the model is not needed any more. Raises
-    what `resolve_weights` raises, and DataError for weights that cannot be loaded.
+    name: str
+    base: SharedBase
+    adapter: str | None
+    tokenizer: PreTrainedTokenizerBase
+
+    def close(self) -> None:
+        """Give the weights back. They leave memory with their last user."""
+        with _lock:
+            self.base.users -= 1
+            if self.adapter is not None:
+                self.base.remove(self.adapter)
+            if self.base.users:
+                return
+            for key in [key for key, known in _bases.items() if known is self.base]:
+                del _bases[key]
+
+
+def open_weights(name: str, placement: Placement = CPU) -> Weights:
+    """Return the weights of a model. A base that is in memory is not loaded again. Close them afterwards.
+
+    Raises what `resolve_weights` raises, and DataError for weights that cannot be loaded.
     """
     weights = resolve_weights(name)
     with _lock, loading(name):
-        if not is_adapter(weights) or not isinstance(weights, Path):
+        base_name = _shared_base(weights)
+        if base_name is None or not isinstance(weights, Path):
             base = _open(name, placement)
-            return base, None, base.tokenizer
-        base_name = base_of(weights)
-        if not _is_plain(weights) or is_adapter(resolve_weights(base_name)):
-            base = _open(name, placement)  # merged into a base of its own
-            return base, None, base.tokenizer
+            return Weights(name, base, None, base.tokenizer)
         base = _open(base_name, placement)
-        return base, base.add(weights), load_tokenizer(weights) if has_tokenizer(weights) else base.tokenizer
+        tokenizer = load_tokenizer(weights) if has_tokenizer(weights) else base.tokenizer
+        return Weights(name, base, base.add(weights), tokenizer)
 
 
-def close_weights(base: SharedBase, adapter: str | None) -> None:
-    """Give back what `open_weights` gave. The weights leave memory with their last user."""
-    with _lock:
-        base.users -= 1
-        if adapter is not None:
-            base.remove(adapter)
-        if base.users:
-            return
-        for key in [key for key, known in _bases.items() if known is base]:
-            del _bases[key]
+def _shared_base(weights: Path | str) -> str | None:
+    """Return the name of the base whose weights an adapter can share; None for a whole model, or if it cannot."""
+    if not isinstance(weights, Path) or not is_adapter(weights):
+        return None
+    base = base_of(weights)
+    return base if _is_plain(weights) and not is_adapter(resolve_weights(base)) else None
 
 
 def weights_stamp(name: str) -> float:

@@ -12,11 +12,10 @@ from concurrent.futures import CancelledError
 import torch
 from transformers import PreTrainedTokenizerFast
 
-from arf_programs.models.embedded.base import close_weights, open_weights
+from arf_programs.models.embedded.base import Weights
 from arf_programs.models.embedded.layers import KVShape, slot_cache
 from arf_programs.models.embedded.prefix_cache import CacheBudget, PrefixCache
 from arf_programs.models.embedded.row import Row, advance_rows
-from arf_programs.models.placement import CPU, Placement
 from signatures.exceptions import DataError
 
 _CHUNK = 512  # tokens of a prompt that are read at once; a request can be cancelled between two chunks
@@ -27,26 +26,28 @@ _GPU_STEP_TOKENS = 256
 
 
 class LanguageModel:
-    """A model: weights that others may share, its adapter on them, its tokenizer, and keys and values of prompts."""
+    """A model that reads and writes, with the keys and values of its recent prompts."""
 
-    def __init__(self, name: str, budget: CacheBudget, placement: Placement = CPU) -> None:
-        self.base, self._adapter, tokenizer = open_weights(name, placement)
-        if not isinstance(tokenizer, PreTrainedTokenizerFast):
-            close_weights(self.base, self._adapter)
-            raise DataError(f"{name!r} has a tokenizer that only Python can run: the embedded engine needs a fast one.")
-        self.name, self.tokenizer, self.placement = name, tokenizer, placement
-        config = self.base.model.config
-        self.shape = KVShape(config, placement)
+    def __init__(self, weights: Weights, budget: CacheBudget) -> None:
+        if not isinstance(weights.tokenizer, PreTrainedTokenizerFast):
+            weights.close()
+            raise DataError(
+                f"{weights.name!r} has a tokenizer that only Python can run: the embedded engine needs a fast one."
+            )
+        self.weights, self.tokenizer, self.placement = weights, weights.tokenizer, weights.base.placement
+        model = weights.base.model
+        config = model.config
+        self.shape = KVShape(config, self.placement)
         self.context: int = config.max_position_embeddings
         self.vocabulary: int = config.vocab_size
-        self.eos = _eos_tokens(self.base.model.generation_config.eos_token_id, self.tokenizer.eos_token_id)
+        self.eos = _eos_tokens(model.generation_config.eos_token_id, self.tokenizer.eos_token_id)
         self.prefixes: PrefixCache[torch.Tensor] = PrefixCache(budget, self.shape.token_bytes)
-        self._chunk = _CHUNK if placement.is_cpu else _GPU_CHUNK
+        self._chunk = _CHUNK if self.placement.is_cpu else _GPU_CHUNK
 
     def close(self) -> None:
         """Forget the prompts, and give the weights back."""
         self.prefixes.clear()
-        close_weights(self.base, self._adapter)
+        self.weights.close()
 
     def read(self, row: Row, cancelled: Callable[[], bool]) -> tuple[torch.Tensor, torch.Tensor]:
         """Read the prompt of a row, and the tokens that its schema forces after it.
@@ -81,7 +82,7 @@ class LanguageModel:
     ) -> torch.Tensor:
         """Return the logits after the last token of each row, (rows, vocabulary). `tokens` is (rows, length)."""
         device = self.placement.device
-        with self.base.using(self._adapter) as model:
+        with self.weights.base.using(self.weights.adapter) as model:
             result = model(
                 input_ids=tokens.to(device),
                 position_ids=positions.to(device),

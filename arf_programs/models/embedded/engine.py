@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 from concurrent.futures import Future
 
 from arf_programs.models.chat_template import render_text
-from arf_programs.models.embedded.base import weights_stamp
+from arf_programs.models.embedded.base import open_weights, weights_stamp
 from arf_programs.models.embedded.decode import LanguageModel
 from arf_programs.models.embedded.grammar import Grammars
 from arf_programs.models.embedded.limits import cache_budget
@@ -69,9 +69,7 @@ _workers: dict[int, Worker] = {}
 _workers_lock = threading.Lock()
 
 
-def get_engine(
-    name: str, device: str = AUTO, dtype: str = AUTO, *, say: Callable[[str], None] = lambda _: None
-) -> Engine:
+def get_engine(name: str, device: str = AUTO, dtype: str = AUTO, *, say: Callable[[str], None] | None = None) -> Engine:
     """Return the process's engine of a model. It is loaded at the first call, and again after its weights change.
 
     When it is loaded, `say` gets a line about the device that it takes. Raises ConfigError for a device that is not
@@ -85,8 +83,9 @@ def get_engine(
             return loaded[1]
         if loaded is not None:
             loaded[1].close()
-        say(f"  embedded/{name} answers on {describe_placement(placement)}")
-        engine = Engine(LanguageModel(name, cache_budget(placement), placement))
+        if say is not None:
+            say(f"  embedded/{name} answers on {describe_placement(placement)}")
+        engine = Engine(LanguageModel(open_weights(name, placement), cache_budget(placement)))
         _engines[name, placement] = (stamp, engine)
         return engine
 
@@ -105,9 +104,9 @@ def close_engines(keep: Collection[str] = ()) -> None:
 
 def _join_worker(model: LanguageModel) -> Worker:
     with _workers_lock:
-        if id(model.base) not in _workers:
-            _workers[id(model.base)] = Worker(model.placement)
-        worker = _workers[id(model.base)]
+        if id(model.weights.base) not in _workers:
+            _workers[id(model.weights.base)] = Worker(model.placement)
+        worker = _workers[id(model.weights.base)]
         worker.users += 1
         return worker
 
@@ -117,5 +116,5 @@ def _leave_worker(model: LanguageModel, worker: Worker) -> None:
         worker.users -= 1
         if worker.users:
             return
-        del _workers[id(model.base)]
+        del _workers[id(model.weights.base)]
     worker.close()

@@ -20,6 +20,7 @@ from litellm.types.utils import (
 from pydantic import BaseModel
 
 from arf_programs.models.context import current_context
+from arf_programs.models.placement import AUTO
 
 if TYPE_CHECKING:
     from arf_programs.models.embedded.engine import Engine
@@ -79,9 +80,9 @@ def _engine(model: str, params: Mapping[str, Any]) -> Engine:
     # Imported here, so that torch and transformers load only when an embedded model is used.
     from arf_programs.models.embedded.engine import get_engine
 
-    place = {name: str(params[name]) for name in PLACE if params.get(name)}
     context = current_context()
-    return get_engine(model, **place) if context is None else get_engine(model, **place, say=context.session.say)
+    device, dtype = (str(params.get(name) or AUTO) for name in PLACE)
+    return get_engine(model, device, dtype, say=context.session.say if context else None)
 
 
 def _bad_request(model: str, message: str) -> BadRequestError:
