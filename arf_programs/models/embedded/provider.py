@@ -82,7 +82,7 @@ def _engine(model: str, params: Mapping[str, Any]) -> Engine:
 
     context = current_context()
     device, dtype = (str(params.get(name) or AUTO) for name in PLACE)
-    return get_engine(model, device, dtype, say=context.session.say if context else None)
+    return get_engine(model, device, dtype, say=context.session.endpoints.say if context else None)
 
 
 def _bad_request(model: str, message: str) -> BadRequestError:
