@@ -139,6 +139,7 @@ def part_a(results: Results, tiny: bool) -> None:
         with measured(results, f"engine, batch {rows}") as figures:
             asked = prompts(rows, size.prompt, size.shape["vocab_size"], seed=rows)
             figures |= speed_of(engine, asked, size.answer)
+            figures["steps are recorded"] = engine.model.weights.base.records
             free(placement)
     for rows in size.batches[-2:]:
         with measured(results, f"engine, schema, batch {rows}") as figures:

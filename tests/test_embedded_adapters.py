@@ -13,6 +13,7 @@ from arf_programs.models.embedded.base import open_weights
 from arf_programs.models.embedded.decode import LanguageModel
 from arf_programs.models.embedded.engine import Engine, close_engines, get_engine
 from arf_programs.models.embedded.prefix_cache import CacheBudget
+from arf_programs.models.embedded.recorded import FixedStep
 from arf_programs.models.embedded.row import Request
 from arf_programs.models.weights import load_model
 
@@ -134,3 +135,14 @@ def test_all_caches_share_one_budget(models):
     for engine in engines:
         engine.close()
     assert budget.used == 0
+
+
+def test_a_step_with_fixed_addresses_gives_the_same_answers(engines, monkeypatch):
+    """What a GPU records and replays, run by Python each time."""
+    alone = [engine.submit(Request(prompt(engine, TEXTS[1]), 40)).result(timeout=60).text for engine in engines]
+    steps = []
+    monkeypatch.setattr(FixedStep, "record", lambda self, slot: steps.append(slot))
+    monkeypatch.setattr(engines[0].model.weights.base, "records", True)
+    futures = [engine.submit(Request(prompt(engine, text), 40)) for text in TEXTS for engine in engines]
+    assert [future.result(timeout=60).text for future in futures][3:6] == alone
+    assert steps

@@ -63,6 +63,7 @@ class SharedBase:
     def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, placement: Placement) -> None:
         self.model, self.tokenizer, self.placement = model.eval(), tokenizer, placement
         self.users = 0
+        self.records = placement.is_cuda  # whether the steps of a batch are recorded
         self._lock = threading.RLock()
         self._adapted: PeftModel | None = None
         self._active: str | None = None

@@ -115,6 +115,7 @@ def _leave_worker(model: LanguageModel, worker: Worker) -> None:
     with _workers_lock:
         worker.users -= 1
         if worker.users:
+            worker.settle()  # a recorded step has the addresses of the weights, which are free after this
             return
         del _workers[id(model.weights.base)]
     worker.close()

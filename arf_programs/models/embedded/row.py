@@ -182,7 +182,10 @@ def advance_rows(rows: list[tuple[Row, torch.Tensor]]) -> None:
     if not rows:
         return
     masked = [row.masked(logits) for row, logits in rows]
-    best: list[int] = torch.stack([logits.argmax() for logits in masked]).tolist()
+    if masked[0].is_cpu:
+        best = [int(logits.argmax()) for logits in masked]
+    else:
+        best = torch.stack(masked).argmax(dim=-1).tolist()
     for (row, _), logits, token in zip(rows, masked, best, strict=True):
         row.advance(logits, token)
 

@@ -82,6 +82,7 @@ class Worker:
         self._source: Source | None = None
         self._turn = 0
         self._stopping = threading.Event()
+        self._stepping = threading.Lock()
         # A daemon thread: a process that does not close its engine still ends.
         self._thread = threading.Thread(target=self._work, name="arf-embedded", daemon=True)
         self._thread.start()
@@ -137,16 +138,22 @@ class Worker:
         """Admit requests, write tokens and deliver results until no request is left. Rebuild the batch when it pays."""
         batch: Batch | None = None
         while (self._waiting or self._active) and not self._stopping.is_set():
-            self._drop_closed()
-            if batch is None or self._should_rebuild(batch):
-                self._keep_states(batch)
-                del batch
-                self._admit()
-                batch = self._build()
-            if batch is not None:
-                batch.step()
-                self._deliver()
+            with self._stepping:
+                self._drop_closed()
+                if batch is None or self._should_rebuild(batch):
+                    self._keep_states(batch)
+                    batch = None
+                    self._admit()
+                    batch = self._build()
+                if batch is not None:
+                    batch.step()
+                    self._deliver()
             self._gather_now()
+
+    def settle(self) -> None:
+        """Wait for the end of the present step. The next one is without the rows of closed models."""
+        with self._stepping:
+            return
 
     def _drop_closed(self) -> None:
         for job in [active.job for active in self._active] + self._waiting:
