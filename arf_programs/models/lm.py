@@ -96,10 +96,12 @@ def close_models(keep: Iterable[ModelConfig] = ()) -> None:
 
 
 def check_provider(config: ModelConfig) -> None:
-    """Raise ConfigError for an unknown provider, a missing address or key, or cache marks that the model refuses."""
+    """Raise ConfigError for an unknown provider, a missing address, key or device, or cache marks that it refuses."""
     if config.cache_marks:
         check_cache_marks(config)
     if is_local(config.model):
+        if config.device not in (AUTO, "cpu"):
+            find_placement(**place_of(config))
         return
     address_of(config)
     if config.reasoning_effort and not _supported_parameters(config) >= {"reasoning_effort"}:
