@@ -47,16 +47,18 @@ def save_adapters(base: str, count: int, place: Path) -> list[str]:
     return names
 
 
-def answer(name: str, rows: int) -> dict[str, Any]:
+def answer(name: str, base: str, rows: int) -> dict[str, Any]:
     """Ask one system all prompts at once."""
-    from arf_programs.models.embedded.engine import get_engine
+    from arf_programs.models.embedded import engine as engine_module
     from arf_programs.models.embedded.row import Request
 
-    engine, chance = get_engine(name), random.Random(0)
+    engine, chance = engine_module.get_engine(name), random.Random(0)
     asked = [tuple(chance.randrange(100, 20_000) for _ in range(TOKENS)) for _ in range(rows)]
     started = time.monotonic()
     texts = [future.result().text for future in [engine.submit(Request(prompt, ANSWER)) for prompt in asked]]
     seconds = time.monotonic() - started
+    if close := getattr(engine_module, "close_engines", None):  # versions before it kept every engine
+        close(keep=[base])
     return {"system": Path(name).name, "peak_mb": round(peak_mb()), "seconds": round(seconds, 1), "texts": texts}
 
 
@@ -77,7 +79,7 @@ def main() -> None:
         subprocess.run([sys.executable, __file__, *sys.argv[1:], "--write", place], check=True)
         results = []
         for name in [options.base, *sorted(str(path) for path in Path(place).iterdir())]:
-            results.append(answer(name, options.rows))
+            results.append(answer(name, options.base, options.rows))
             print({key: value for key, value in results[-1].items() if key != "texts"}, flush=True)
     if options.texts:
         options.texts.write_text(json.dumps([result["texts"] for result in results]), encoding="utf-8")

@@ -78,7 +78,8 @@ def test_another_precision_answers_too_and_json_holds(tmp_path):
     engine = Engine(LanguageModel(open_weights(folder, Placement("cpu", "bfloat16")), CacheBudget(2**20)))
     assert engine.model.weights.base.model.dtype == torch.bfloat16
     asked = engine.tokenize([{"role": "user", "content": "the cat"}])
-    futures = [engine.submit(Request(asked, 30, **more)) for more in ({}, {"schema": {}}, {"top_logprobs": 2})]
+    requests = Request(asked, 30), Request(asked, 30, schema={}), Request(asked, 30, top_logprobs=2)
+    futures = [engine.submit(request) for request in requests]
     plain, json_text, scored = (future.result(timeout=60) for future in futures)
     assert plain.text
     assert json_text.text.startswith("{")
@@ -87,7 +88,8 @@ def test_another_precision_answers_too_and_json_holds(tmp_path):
 
 
 def test_loading_says_where_once(tmp_path):
-    folder, said = str(save_tiny_model(tmp_path)), []
+    folder = str(save_tiny_model(tmp_path))
+    said: list[str] = []
     for _ in range(2):
         get_engine(folder, "cpu", say=said.append)
     assert said == [f"  embedded/{folder} answers on cpu, float32"]
