@@ -76,7 +76,11 @@ def use_grouped_attention(model: nn.Module) -> None:
 
 
 def use_folded_attention(model: nn.Module) -> None:
-    """Make `model` use `folded_attention`."""
+    """Make `model` use `folded_attention`.
+
+    For this process, attention by cuDNN is switched off: it plans anew for each length, and lengths change.
+    """
+    torch.backends.cuda.enable_cudnn_sdp(False)
     _use(model, "arf_folded", folded_attention)
 
 
