@@ -28,12 +28,17 @@ class Turn(Record):
 
 
 class Conversation(Record):
-    """A conversation. Turns are numbered from 1 wherever they are shown or cited."""
+    """A conversation. Turns are numbered from 1 wherever they are shown or cited.
+
+    `draft` is a summary that the corpus has of it, where `models.teacher` is a column. No question shows it as a part
+    of the conversation.
+    """
 
     id: str = Field(min_length=1)
     channel: str = "default"
     turns: tuple[Turn, ...] = Field(min_length=1)
     references: tuple[str, ...] = ()
+    draft: str | None = Field(default=None, exclude_if=lambda draft: draft is None)
     metadata: dict[str, JsonValue] = Field(default_factory=dict)
 
     def as_text(self) -> str:

@@ -154,8 +154,8 @@ def test_set_overrides_nested_keys_and_parses_yaml(tmp_path):
     )
     assert config.train.lora.r == 4
     assert config.train.arms == ("arf",)
-    assert config.models.teacher.model == "openai/gpt-4o-mini"
-    assert config.models.teacher.temperature == 0.5
+    assert config.models.of("teacher").model == "openai/gpt-4o-mini"
+    assert config.models.of("teacher").temperature == 0.5
     assert config.models.editor.model == "anthropic/claude"
     assert config.analyze.checks is False
     assert config.run_dir == Path("runs/other")
@@ -164,7 +164,7 @@ def test_set_overrides_nested_keys_and_parses_yaml(tmp_path):
 def test_set_of_one_setting_of_a_role_that_falls_back_keeps_its_model(tmp_path):
     config = load_config(write(tmp_path, FIVE_LINES), ["models.judge.temperature=1"])
     assert (config.models.judge.model, config.models.judge.temperature) == ("openai/gpt-4o-mini", 1)
-    assert config.models.teacher.temperature == 0
+    assert config.models.of("teacher").temperature == 0
 
 
 def test_only_systems_that_there_are_can_be_served_elsewhere(tmp_path):

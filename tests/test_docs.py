@@ -31,7 +31,7 @@ from arf_programs.cli import session
 from arf_programs.cli.app import app
 from arf_programs.config.commands import KINDS
 from arf_programs.config.load import load_config, validate
-from arf_programs.config.models import ROLES, ModelConfig, ModelsConfig
+from arf_programs.config.models import ROLES, DraftColumn, ModelConfig, ModelsConfig
 from arf_programs.config.schema import DEFAULT_INSTRUCTION, Config
 from arf_programs.corpus.taxonomy import load_seed_taxonomy
 from arf_programs.metrics.definitions import METRICS, SYSTEMS
@@ -93,6 +93,7 @@ def leaves(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, Fiel
         key = prefix + name
         if field.annotation is ModelsConfig:
             yield from leaves(ModelConfig, "models.<role>.")
+            yield from leaves(DraftColumn, "models.teacher.")
         elif isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             yield from leaves(field.annotation, f"{key}.")
         else:
@@ -110,6 +111,8 @@ def kind(annotation: Any) -> str:
     if annotation in names:
         return names[annotation]
     arguments = get_args(annotation)
+    if annotation is ModelConfig:
+        return "text or mapping"
     if get_origin(annotation) is Literal:
         return ", ".join(f"`{value}`" for value in arguments)
     if get_origin(annotation) in (Union, UnionType):
@@ -174,7 +177,7 @@ def test_yaml_on_a_page_is_a_valid_configuration(page: Path):
 
 
 def test_the_smallest_useful_file_has_the_lines_it_claims():
-    (block,) = fences(CONFIGURATION, "yaml")
+    block = fences(CONFIGURATION, "yaml")[0]
     assert "has five lines" in text_of(CONFIGURATION)
     assert len(block.splitlines()) == 5
 

@@ -145,7 +145,7 @@ def test_the_longest_conversation_fits_into_context_and_training(path: Path):
 
 def test_paper_has_the_models_and_the_form_of_the_paper():
     config = load_config(ROOT / "examples" / "paper.yaml")
-    assert config.models.teacher.model == "openai/gpt-3.5-turbo"
+    assert config.models.of("teacher").model == "openai/gpt-3.5-turbo"
     assert config.models.editor.model == "hosted_vllm/meta-llama/Llama-3.1-70B-Instruct"
     assert config.train.base == "meta-llama/Llama-3.1-8B-Instruct"
     assert config.revise.strategy == "taxonomy"

@@ -167,8 +167,9 @@ def _data(folder: RunFolder, arm: str) -> dict[str, Any]:
 def _roles(config: Config, arm: str) -> tuple[RoleNote, ...]:
     roles: tuple[Role, ...] = ("teacher",) if arm == "teacher" else _DATA_ROLES
     return tuple(
-        RoleNote(name=role, model=shown_model(config.models.of(role).model), license=config.models.of(role).license)
+        RoleNote(name=role, model=shown_model(writer.model), license=writer.license)
         for role in roles
+        for writer in config.models.writers(role)
     )
 
 

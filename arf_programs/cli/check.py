@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -86,8 +86,9 @@ def _check_corpus(run: Run, findings: Findings) -> None:
 
     config = run.config.corpus
     with TemporaryDirectory() as folder:
-        corpus = store_corpus(config, base_dir=run.base_dir, path=Path(folder) / "corpus.jsonl")
+        corpus = store_corpus(run.config, base_dir=run.base_dir, path=Path(folder) / "corpus.jsonl")
         sides, labeled = split_corpus(run, corpus)
+        _check_drafts(run, corpus.conversations.values(), findings)
         findings.first = next(iter(corpus.conversations.values()), None)
         understood = describe_speakers(corpus.conversations.values())
     both = f"{len(sides.train)} for training and {len(sides.holdout)} held out"
@@ -97,6 +98,30 @@ def _check_corpus(run: Run, findings: Findings) -> None:
         findings.good.append(f"{config.path}: {len(corpus.skipped)} skipped: {corpus.skipped[0].reason}")
     if labeled:
         findings.good.append(f"{run.config.labeled.path}: {len(labeled)} labelled summaries")
+
+
+def _check_drafts(run: Run, conversations: Collection[Conversation], findings: Findings) -> None:
+    """Count the drafts that the corpus has, where the teacher is a column of it."""
+    from arf_programs.config import DraftColumn
+
+    teacher = run.config.models.teacher
+    if not isinstance(teacher, DraftColumn):
+        return
+    there, rows = sum(item.draft is not None for item in conversations), len(conversations)
+    if not there and teacher.otherwise is None:
+        findings.problems.append(f"models.teacher: no row has a draft in column {teacher.column!r}")
+        return
+    findings.good.append(f"models.teacher: {there} of {rows} rows have a draft in column {teacher.column!r}")
+    if there < rows and teacher.otherwise is None:
+        findings.warnings.append(
+            f"models.teacher: {rows - there} of {rows} rows have no draft in column {teacher.column!r} and will be "
+            "counted as failures: set models.teacher.otherwise to a model that drafts them"
+        )
+    if teacher.name is None:
+        findings.warnings.append(
+            "models.teacher: name the model that wrote the drafts in models.teacher.name: the model card shows it, and "
+            "the terms of its provider are looked at by it"
+        )
 
 
 def describe_speakers(conversations: Iterable[Conversation]) -> list[str]:
@@ -203,7 +228,7 @@ def _warn_of_prices(run: Run) -> list[str]:
 
     if run.config.budget.usd is None:
         return []
-    models = dict.fromkeys(run.config.models.of(role).model for role in PIPELINE_ROLES)
+    models = dict.fromkeys(model.model for model in run.config.models.asked(PIPELINE_ROLES).values())
     return [
         f"budget.usd does not count {model}, whose price is not known: set its input_price and output_price, or "
         "budget.calls or budget.tokens"
@@ -217,7 +242,8 @@ def _check_hosts(run: Run, findings: Findings) -> None:
     from arf_programs.models import check_providers, describe_hosts
 
     evaluate = run.config.evaluate
-    for config in [*map(run.config.models.of, ROLES), *evaluate.serve.values(), *evaluate.systems.values()]:
+    asked = run.config.models.asked(ROLES).values()
+    for config in [*asked, *evaluate.serve.values(), *evaluate.systems.values()]:
         try:
             hosts = check_providers([config])
         except ConfigError as error:

@@ -25,8 +25,7 @@ async def check_models(run: Run, good: list[str], warnings: list[str], problems:
     from arf_programs.runner import asking_from
 
     models: list[tuple[ModelConfig, list[Role]]] = []
-    for role in ROLES:
-        config = run.config.models.of(role)
+    for role, config in run.config.models.asked(ROLES).items():
         if role not in PIPELINE_ROLES and config == run.config.models.analyst:
             continue
         same = next((names for other, names in models if other == config), None)

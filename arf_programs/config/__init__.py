@@ -14,7 +14,7 @@ from arf_programs.config.masking import (
     print_defect,
     remember_secrets,
 )
-from arf_programs.config.models import PIPELINE_ROLES, ROLES, BatchConfig, ModelConfig, Role
+from arf_programs.config.models import PIPELINE_ROLES, ROLES, BatchConfig, DraftColumn, ModelConfig, Role, Writer
 from arf_programs.config.paths import expand_home, find_path
 from arf_programs.config.schema import (
     DEFAULT_INSTRUCTION,
@@ -51,6 +51,7 @@ __all__ = [
     "Config",
     "CorpusConfig",
     "CorpusFormat",
+    "DraftColumn",
     "Kind",
     "LabeledConfig",
     "Method",
@@ -63,6 +64,7 @@ __all__ = [
     "TargetName",
     "TermsName",
     "TrainConfig",
+    "Writer",
     "dump_config",
     "environment_without_secrets",
     "expand_home",

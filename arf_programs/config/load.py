@@ -12,13 +12,15 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from arf_programs.config.masking import MASK, mask_message
-from arf_programs.config.models import fill_roles
+from arf_programs.config.models import DraftColumn, ModelConfig, fill_roles
 from arf_programs.config.schema import Config
 from arf_programs.config.secrets import is_secret_name, without_logins
 from arf_programs.config.yaml_files import compose_yaml, load_yaml
 from signatures.exceptions import ConfigError
 
 Key = tuple[str | int, ...]
+# What `models.teacher` may be. pydantic puts the class into the location of a problem.
+_TEACHERS: dict[str | int, type[BaseModel]] = {kind.__name__: kind for kind in (ModelConfig, DraftColumn)}
 
 
 def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
@@ -40,7 +42,7 @@ def validate(document: dict[str, Any], places: dict[Key, str], *, source: str) -
         problems = [
             _describe(item, places, source)
             for item in error.errors(include_url=False)
-            if not _is_inherited_role(tuple(item["loc"]), places)
+            if not _is_inherited_role(item["loc"], places)
         ]
         raise ConfigError(list(dict.fromkeys(problems))) from None
 
@@ -122,17 +124,23 @@ def _spell_out_role(document: dict[str, Any], role: str) -> None:
 
 
 def _describe(error: Any, places: dict[Key, str], source: str) -> str:
-    location: Key = tuple(error["loc"])
+    location: Key = tuple(part for part in error["loc"] if part not in _TEACHERS)
     place = _place(location, places, source)
     name = _dotted(location)
     if error["type"] == "extra_forbidden":
-        return f"{place}: {name} is not a known key{_suggestion(location)}."
+        return f"{place}: {name} is not a known key{_suggestion(tuple(error['loc']))}."
     if error["type"] == "missing":
-        return f"{place}: {name} is missing: add it."
+        return f"{place}: {name} is missing: add it{_no_fallback(error['input'], location)}."
     message = error["msg"].removeprefix("Value error, ")
     is_shown = not (isinstance(error.get("input"), dict | list) or location[-1:] == ("api_key_env",))
     shown = f" (it is {mask_message(repr(error.get('input')))})" if is_shown else ""
     return f"{place}: {name or 'the configuration'}: {message[:1].lower()}{message[1:]}{shown}."
+
+
+def _no_fallback(models: Any, location: Key) -> str:
+    """Say why a role has no model, where the teacher whose model it would use is a column of the corpus."""
+    is_role = location[:1] == ("models",) and len(location) == 2 and location != ("models", "teacher")
+    return ", since the teacher is a column of the corpus" if is_role and "teacher" in models else ""
 
 
 def _is_inherited_role(location: Key, places: dict[Key, str]) -> bool:
@@ -156,8 +164,9 @@ def _suggestion(location: Key) -> str:
 
 
 def _keys_of_section(parents: Key) -> list[str]:
-    model: type[BaseModel] = Config
-    for parent in parents:
+    start = max((place for place, part in enumerate(parents, start=1) if part in _TEACHERS), default=0)
+    model = _TEACHERS[parents[start - 1]] if start else Config
+    for parent in parents[start:]:
         field = model.model_fields.get(str(parent))
         if field is None or not isinstance(field.annotation, type) or not issubclass(field.annotation, BaseModel):
             return []

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Literal, get_args
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, JsonValue, Tag, field_validator, model_validator
 
 from arf_programs.config.secrets import LOOKS_SECRET, refuse_secrets
+from signatures.exceptions import ConfigError
 
 
 class Section(BaseModel):
@@ -169,6 +171,37 @@ class ModelConfig(Section):
         return self
 
 
+class Writer(NamedTuple):
+    """A model whose text may be trained on, with the note on its licence; `api_base` as its ModelConfig has it."""
+
+    model: str
+    license: str | None
+    api_base: str | None = None
+
+
+class DraftColumn(Section):
+    """A teacher whose drafts stand in a column of the corpus. Nobody is asked for a draft that is there."""
+
+    column: str = Field(min_length=1, description="column of the corpus that holds the drafts")
+    name: str | None = Field(
+        default=None, min_length=1, description="the model that wrote them, for the model card and the terms"
+    )
+    license: str | None = Field(default=None, description="note on the terms for its output, kept in the run")
+    otherwise: ModelConfig | None = Field(
+        default=None, description="model that drafts the rows without a draft; null: such a row is a failure"
+    )
+
+    @field_validator("otherwise", mode="before")
+    @classmethod
+    def _spell_out(cls, value: Any) -> Any:
+        return {"model": value} if isinstance(value, str) else value
+
+    @property
+    def writer(self) -> Writer:
+        """Who wrote the drafts, as they name it."""
+        return Writer(self.name or f"column {self.column}", self.license)
+
+
 def is_openai_reasoning(model: str) -> bool:
     """Say whether a model, by its name, is one of OpenAI's reasoning models (o1 and later, gpt-5)."""
     if model.startswith(_IN_PROCESS):
@@ -185,14 +218,26 @@ def default_limits(model: str) -> dict[str, Any]:
     return {"max_tokens": _ROOM_FOR_REASONING} if _REASONING.search(model) else {}
 
 
+def _is_column(teacher: Any) -> bool:
+    return "column" in teacher if isinstance(teacher, dict) else isinstance(teacher, DraftColumn)
+
+
+def _kind_of_teacher(value: Any) -> str:
+    return (DraftColumn if _is_column(value) else ModelConfig).__name__
+
+
 class ModelsConfig(Section):
     """One model for each role. A role that is left out uses the model of another role.
 
     `editor` uses that of the teacher, `analyst` that of the editor, and the others that of the analyst. `prompt` and
-    `reflection` write instructions when a program is compiled; a run never asks them.
+    `reflection` write instructions when a program is compiled; a run never asks them. A teacher that is a column of the
+    corpus is no model that another role can use.
     """
 
-    teacher: ModelConfig
+    teacher: Annotated[
+        Annotated[ModelConfig, Tag(ModelConfig.__name__)] | Annotated[DraftColumn, Tag(DraftColumn.__name__)],
+        Discriminator(_kind_of_teacher),
+    ]
     analyst: ModelConfig
     editor: ModelConfig
     judge: ModelConfig
@@ -204,10 +249,33 @@ class ModelsConfig(Section):
     def _expand(cls, value: Any) -> Any:
         return fill_roles(value) if isinstance(value, dict) else value
 
+    @property
+    def draft_column(self) -> str | None:
+        """The column of the corpus that holds the drafts; None where a model is asked for all of them."""
+        return self.teacher.column if isinstance(self.teacher, DraftColumn) else None
+
+    def asked(self, roles: Iterable[Role]) -> dict[Role, ModelConfig]:
+        """Return the models that are asked in these roles. A teacher that is a column alone is left out."""
+        models = {role: getattr(self, role) for role in roles}
+        if isinstance(self.teacher, DraftColumn) and "teacher" in models:
+            models["teacher"] = self.teacher.otherwise
+        return {role: model for role, model in models.items() if model is not None}
+
     def of(self, role: Role) -> ModelConfig:
-        """Return the model of a role."""
-        model: ModelConfig = getattr(self, role)
+        """Return the model that is asked in a role. Raises ConfigError for a teacher that is a column alone."""
+        model = self.asked((role,)).get(role)
+        if model is None:
+            raise ConfigError(
+                "models.teacher is a column of the corpus, and no model to ask: give a model, or set "
+                "models.teacher.otherwise"
+            )
         return model
+
+    def writers(self, role: Role) -> tuple[Writer, ...]:
+        """Return the models whose text a role brings in. A column may have a second one, for rows without a draft."""
+        column = [self.teacher.writer] if role == "teacher" and isinstance(self.teacher, DraftColumn) else []
+        asked = [Writer(model.model, model.license, model.api_base) for model in self.asked((role,)).values()]
+        return (*column, *asked)
 
 
 def spell_out_models(models: dict[str, Any]) -> dict[str, Any]:
@@ -219,6 +287,6 @@ def fill_roles(models: dict[str, Any]) -> dict[str, Any]:
     """Fill in the roles that the `models` section leaves out, and write each model as a mapping."""
     filled = spell_out_models(models)
     for role, fallback in FALLBACKS:
-        if filled.get(role) is None and fallback in filled:
+        if filled.get(role) is None and fallback in filled and not _is_column(filled[fallback]):
             filled[role] = filled[fallback]
     return filled

@@ -177,7 +177,7 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _no_batches_on_a_cluster(self) -> Config:
-        batch = [role for role in PIPELINE_ROLES if self.models.of(role).mode == "batch"]
+        batch = [role for role, model in self.models.asked(PIPELINE_ROLES).items() if model.mode == "batch"]
         if self.engine == "ray" and batch:
             raise ValueError(
                 f"`engine: ray` does not go with `mode: batch` (models.{batch[0]}), whose waves one machine gathers: "

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from arf_programs.config import ColumnsConfig, CorpusConfig
+from arf_programs.config import ColumnsConfig, Config, CorpusConfig
 from arf_programs.corpus.tables import Problems, Row, find_source, read_rows
 from arf_programs.corpus.turns import clean_text, clean_values, decode_list, is_missing, read_turns
 from arf_programs.runs import JsonlIndex, write_jsonl_atomic
@@ -112,12 +112,14 @@ class CorpusReader:
 
     A relative path is relative to `base_dir`, then to the working directory. Conversations longer than
     `config.max_tokens` are skipped and counted, or cut at the end of a turn and marked with `cut_turns`.
+    `draft_column` is the column of drafts, where `models.teacher` names one.
     """
 
-    def __init__(self, config: CorpusConfig, *, base_dir: Path) -> None:
+    def __init__(self, config: CorpusConfig, *, base_dir: Path, draft_column: str | None = None) -> None:
         self.skipped: list[Failure] = []
         self.columns_seen: set[str] = set()
         self._config = config
+        self._draft_column = draft_column
         self._source = find_source(config.path, config.format, base_dir)
 
     def conversations(self) -> Iterator[Conversation]:
@@ -134,7 +136,7 @@ class CorpusReader:
             self.columns_seen.update(row.values)
             if config.columns.conversation not in row.values:
                 lacking.append(_Lacking(row.number, tuple(row.values)))
-            elif (item := _read_row(row, config.columns, problems)) is not None:
+            elif (item := _read_row(row, config.columns, self._draft_column, problems)) is not None:
                 fitting = fit_length(ids.make_unique(item), config)
                 if isinstance(fitting, Conversation):
                     kept += 1
@@ -142,6 +144,9 @@ class CorpusReader:
                 else:
                     self.skipped.append(fitting)
         _check_columns(config.columns, self.columns_seen, lacking, rows, problems)
+        if rows and self._draft_column not in {None, *self.columns_seen}:
+            there = ", ".join(sorted(self.columns_seen))
+            problems.add(f"no column {self._draft_column!r} of drafts (there are: {there}): set models.teacher.column")
         problems.raise_any()
         if not kept:
             raise DataError(f"{config.path}: no conversation is short enough; the first: {self.skipped[0].reason}")
@@ -170,7 +175,7 @@ def read_id(value: object) -> str:
     return clean_text(str(value)).strip()
 
 
-def _read_row(row: Row, columns: ColumnsConfig, problems: Problems) -> _ReadRow | None:
+def _read_row(row: Row, columns: ColumnsConfig, draft_column: str | None, problems: Problems) -> _ReadRow | None:
     """Read the conversation of a row. Return None if it has a problem, which is noted."""
     values = {column: row.values.get(column) for column in (columns.id, columns.channel, columns.references) if column}
     try:
@@ -181,6 +186,7 @@ def _read_row(row: Row, columns: ColumnsConfig, problems: Problems) -> _ReadRow 
             channel=_channel(values.get(columns.channel or "")),
             turns=turns,
             references=_references(values.get(columns.references or "")),
+            draft=_draft(row.values.get(draft_column or "")),
             metadata=_metadata(row.values.get(_METADATA)),
         )
     except ValueError as error:
@@ -206,6 +212,15 @@ def _references(value: object) -> tuple[str, ...]:
     if len(texts) < len(parts):
         raise ValueError("the references are not a text or a list of texts")
     return tuple(text for text in texts if text)
+
+
+def _draft(value: object) -> str | None:
+    """Read a draft. None if the row has none, or only white space."""
+    if is_missing(value):
+        return None
+    if not isinstance(value, str):
+        raise ValueError(f"the draft is a {type(value).__name__}, not a text")
+    return clean_text(value).strip() or None
 
 
 def _metadata(value: object) -> dict[str, JsonValue]:
@@ -266,12 +281,12 @@ class StoredCorpus:
     skipped: tuple[Failure, ...]
 
 
-def store_corpus(config: CorpusConfig, *, base_dir: Path, path: Path) -> StoredCorpus:
+def store_corpus(config: Config, *, base_dir: Path, path: Path) -> StoredCorpus:
     """Write the corpus as Conversation records to `path`, so that it need not fit in memory.
 
     Raises what `CorpusReader` raises.
     """
-    reader = CorpusReader(config, base_dir=base_dir)
+    reader = CorpusReader(config.corpus, base_dir=base_dir, draft_column=config.models.draft_column)
     write_jsonl_atomic(path, reader.conversations())
     index = JsonlIndex(path, Conversation, key=lambda row: row["id"], value=lambda conversation: conversation)
     return StoredCorpus(index, tuple(reader.skipped))

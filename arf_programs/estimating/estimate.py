@@ -39,7 +39,7 @@ def estimate_run(run: Run, *, sample: int = SAMPLE, history: Sequence[RunFolder]
                 lines.append(Line(stage=stage, model="", source="done"))
                 continue
             asking = ask(scratch, drawn, recorder)
-            flight = min(run.config.models.of(ROLE_OF[stage]).concurrency, max(1, asking.rows))
+            flight = min(_concurrency(run, ROLE_OF[stage]), max(1, asking.rows))
             for line in _lines(stage, asking, past, _models(scratch, stage), flight):
                 # A student lies in the folder of its run.
                 model = line.model.replace(str(scratch.folder.path), str(run.folder.path))
@@ -48,10 +48,15 @@ def estimate_run(run: Run, *, sample: int = SAMPLE, history: Sequence[RunFolder]
     return summed(str(run.folder.path), drawn.train_size + drawn.holdout_size, tried, lines, _notes(run, past, lines))
 
 
+def _concurrency(run: Run, role: Role) -> int:
+    """The calls in flight that a role may have; 1 for a role that nobody plays."""
+    return max((model.concurrency for model in run.config.models.asked((role,)).values()), default=1)
+
+
 def _models(run: Run, stage: str) -> dict[str, ModelConfig]:
     """The models that a stage may ask, by their strings."""
     roles: dict[str, tuple[Role, ...]] = {"draft": ("teacher",), "revise": ("editor", "analyst")}
-    asked = [run.config.models.of(role) for role in roles.get(stage, ("analyst", "judge"))]
+    asked = list(run.config.models.asked(roles.get(stage, ("analyst", "judge"))).values())
     if stage == "evaluate":
         asked += [*models_of_systems(run).values(), run.config.models.editor]
     return {model.model: model for model in reversed(asked)}

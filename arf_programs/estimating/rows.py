@@ -41,7 +41,7 @@ class Sample:
 def draw(run: Run, size: int) -> Sample:
     """Draw at most `size` conversations of each side, by a hash of seed and id. A larger sample holds a smaller one.
 
-    A draft is the teacher's if that stage is whole, else a stand-in.
+    A draft is the teacher's if that stage is whole or the corpus has it, else a stand-in.
     """
     sides = run.conversations("train"), run.conversations("holdout")
     train, holdout = (_first(side.values(), size, run.config.seed) for side in sides)
@@ -49,7 +49,7 @@ def draw(run: Run, size: int) -> Sample:
     if run.folder.drafts.exists():
         written = {item.conversation_id: item.text for side in ("train", "holdout") for item in run.drafts(side)}
     drafts = {
-        item.id: {kind: written.get(item.id) or stand_in_draft(item, kind) for kind in KINDS}
+        item.id: {kind: written.get(item.id) or item.draft or stand_in_draft(item, kind) for kind in KINDS}
         for item in (*train, *holdout)
     }
     return Sample(train, holdout, len(sides[0]), len(sides[1]), drafts)
@@ -68,6 +68,9 @@ Scenes = dict[Kind, list[Asked]]
 """The calls about one row, scene by scene."""
 
 
+_NOBODY_ASKED: Final[Scenes] = {kind: [] for kind in KINDS}
+
+
 @dataclass
 class Asking:
     """The calls of a stage: those about each tried row (`sampled`), and those made once whatever the number of rows.
@@ -83,9 +86,14 @@ class Asking:
 
 
 def ask_draft(run: Run, sample: Sample, recorder: Recorder) -> Asking:
-    """One call a conversation."""
+    """One call for each conversation that has no draft in the corpus; none where no model is asked for drafts."""
+    if not run.config.models.asked(("teacher",)):
+        return Asking(0)
     teacher = build_teacher(run)
-    rows = [_summarised(teacher, item, sample, recorder) for item in (*sample.train, *sample.holdout)]
+    rows = [
+        _summarised(teacher, item, sample, recorder) if item.draft is None else _NOBODY_ASKED
+        for item in (*sample.train, *sample.holdout)
+    ]
     return Asking(sample.train_size + sample.holdout_size, rows)
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from arf_programs import pipeline
-from arf_programs.config import Config, ModelConfig
+from arf_programs.config import Config, DraftColumn, ModelConfig
 from arf_programs.corpus import load_configured_taxonomy, write_taxonomy
 from arf_programs.models import is_local
 from arf_programs.runs import Run, RunFolder
@@ -44,7 +44,7 @@ def _link_whole(run: Run, scratch: Run, states: dict[str, StageState]) -> None:
 
 def _without_keys(config: Config) -> dict[str, object]:
     """The parts of a configuration that name models, with a made-up key instead of each variable that holds one."""
-    models = {role: _with_any_key(model) for role, model in config.models if isinstance(model, ModelConfig)}
+    models = {role: _teacher_or_model(model) for role, model in config.models}
     evaluate = {
         "serve": {name: _with_any_key(model) for name, model in config.evaluate.serve.items()},
         "systems": {name: _with_any_key(model) for name, model in config.evaluate.systems.items()},
@@ -53,6 +53,12 @@ def _without_keys(config: Config) -> dict[str, object]:
         "models": config.models.model_copy(update=models),
         "evaluate": config.evaluate.model_copy(update=evaluate),
     }
+
+
+def _teacher_or_model(model: ModelConfig | DraftColumn) -> ModelConfig | DraftColumn:
+    if isinstance(model, ModelConfig):
+        return _with_any_key(model)
+    return model.model_copy(update={"otherwise": model.otherwise and _with_any_key(model.otherwise)})
 
 
 def _with_any_key(model: ModelConfig) -> ModelConfig:

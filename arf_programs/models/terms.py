@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from arf_programs.config import Config, ModelConfig, Role, TermsName
+from arf_programs.config import Config, ModelConfig, Role, TermsName, Writer
 from signatures.exceptions import ConfigError
 
 # These serve open weights, so no terms follow from the name of a model there.
@@ -29,7 +29,7 @@ class Terms:
     rule: str
     source: str
 
-    def cover(self, model: ModelConfig) -> bool:
+    def cover(self, model: ModelConfig | Writer) -> bool:
         """Return whether the terms bind a user of this model. At another endpoint only the model's name counts."""
         name = model.model.lower()
         if name.startswith(_OPEN) or _OPEN_WEIGHTS.search(name):
@@ -44,7 +44,7 @@ TERMS: tuple[Terms, ...] = (
         "openai",
         "OpenAI",
         ("openai/", "azure/", "text-completion-openai/"),
-        re.compile(r"(^|[/.])(ft:)?(gpt-\d|chatgpt-|o[134](-|$)|text-davinci)"),
+        re.compile(r"(^|[/.\s])(ft:)?(gpt-\d|chatgpt-|o[134](-|$)|text-davinci)"),
         "output may not be used to develop models that compete with OpenAI",
         "https://openai.com/policies/",
     ),
@@ -52,7 +52,7 @@ TERMS: tuple[Terms, ...] = (
         "anthropic",
         "Anthropic",
         ("anthropic/",),
-        re.compile(r"(^|[/.])(anthropic\.)?claude"),
+        re.compile(r"(^|[/.\s])(anthropic\.)?claude"),
         "the services may not be used to train competing AI models",
         "https://www.anthropic.com/legal/commercial-terms",
     ),
@@ -60,7 +60,7 @@ TERMS: tuple[Terms, ...] = (
         "google",
         "Google",
         ("gemini/",),
-        re.compile(r"(^|[/.])gemini"),
+        re.compile(r"(^|[/.\s])gemini"),
         "the services may not be used to develop models that compete with them",
         "https://ai.google.dev/gemini-api/terms",
     ),
@@ -68,7 +68,7 @@ TERMS: tuple[Terms, ...] = (
         "xai",
         "xAI",
         ("xai/",),
-        re.compile(r"(^|[/.])grok"),
+        re.compile(r"(^|[/.\s])grok"),
         "the service may not be used to help develop what competes with it",
         "https://x.ai/legal/terms-of-service-enterprise",
     ),
@@ -86,7 +86,7 @@ def terms_of(config: Config) -> dict[Terms, list[Role]]:
     roles_of_terms: dict[Terms, list[Role]] = {}
     for role in trained_on(config):
         for terms in TERMS:
-            if terms.cover(config.models.of(role)):
+            if any(map(terms.cover, config.models.writers(role))):
                 roles_of_terms.setdefault(terms, []).append(role)
     return roles_of_terms
 
@@ -108,7 +108,8 @@ def _is_acknowledged(config: Config, terms: Terms) -> bool:
 
 
 def _warning(config: Config, terms: Terms, roles: list[Role]) -> str:
-    names = " and ".join(f"{role} {config.models.of(role).model}" for role in roles)
+    covered = [(role, model) for role in roles for model in config.models.writers(role) if terms.cover(model)]
+    names = " and ".join(f"{role} {model.model}" for role, model in covered)
     rule = f"{names}: {terms.provider}'s terms say that {terms.rule} ({terms.source})"
     if _is_acknowledged(config, terms):
         return f"{rule}; acknowledged by train.acknowledge_terms"

@@ -173,9 +173,10 @@ def program_notes(run: Run) -> list[str]:
     notes = []
     for target, role in TARGET_ROLES.items():
         folder = program_folder(run, target)
-        if folder is None or not (folder / CARD).exists():
+        model = run.config.models.asked((role,)).get(role)
+        if model is None or folder is None or not (folder / CARD).exists():
             continue
-        card, model = read_card(folder, target), run.config.models.of(role)
+        card = read_card(folder, target)
         if card.model_digest != digest_model(model):
             other = card.model if card.model != model.model else f"other parameters of {card.model}"
             notes.append(

@@ -91,7 +91,7 @@ def asking_from(
 def models_of(config: Config) -> list[ModelConfig]:
     """Return every model that a run may ask."""
     evaluate = config.evaluate
-    return [*(config.models.of(role) for role in PIPELINE_ROLES), *evaluate.serve.values(), *evaluate.systems.values()]
+    return [*config.models.asked(PIPELINE_ROLES).values(), *evaluate.serve.values(), *evaluate.systems.values()]
 
 
 def ask_rows(

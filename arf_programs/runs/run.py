@@ -46,9 +46,8 @@ class Run:
 
     def __post_init__(self) -> None:
         config = self.config
-        remember_secrets(
-            [*map(config.models.of, ROLES), *config.evaluate.serve.values(), *config.evaluate.systems.values()]
-        )
+        asked = config.models.asked(ROLES).values()
+        remember_secrets([*asked, *config.evaluate.serve.values(), *config.evaluate.systems.values()])
 
     def conversations(self, split: Literal["train", "holdout"] | None = None) -> Mapping[str, Conversation]:
         """Return the conversations of one side of the split, or of both, by id and in the order of the corpus.

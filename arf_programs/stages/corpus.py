@@ -18,7 +18,9 @@ def fingerprint(run: Run) -> dict[str, str]:
     config = run.config
     # Without a subset, the hash is that of runs that were made before there was the key.
     without = {"subset"} if config.corpus.subset is None else set()
+    column = config.models.draft_column
     return {
+        **({} if column is None else {"models.teacher.column": digest(column)}),
         "corpus settings": digest(config.corpus.model_dump(mode="json", exclude=without)),
         "corpus file": run.content_digest(config.corpus.path),
         "labelled set": run.content_digest(config.labeled.path or ""),
@@ -28,7 +30,7 @@ def fingerprint(run: Run) -> dict[str, str]:
 
 def store_conversations(run: Run) -> dict[str, int]:
     read = run.folder.parts / f"{STAGE.name}-read.jsonl"
-    corpus = store_corpus(run.config.corpus, base_dir=run.base_dir, path=read)
+    corpus = store_corpus(run.config, base_dir=run.base_dir, path=read)
     sides, _ = split_corpus(run, corpus)
     holdout = set(sides.holdout)
     write_jsonl_atomic(

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
 
-from arf_programs.config import ModelConfig
+from arf_programs.config import DraftColumn, ModelConfig
 from arf_programs.models import build_lm
 from arf_programs.programs import Summarize, program_fingerprint, use_compiled
 from arf_programs.runner import RowKey, Step, reopen_step, run_steps
-from arf_programs.runs import Run, RunFolder, digest, digest_file, digest_model, read_jsonl
+from arf_programs.runs import Run, RunFolder, digest, digest_file, digest_model, read_jsonl, write_jsonl_atomic
 from arf_programs.stages.stage import Stage
-from signatures.records import Conversation, Summary
+from signatures.exceptions import DataError
+from signatures.records import Conversation, Failure, Summary
 
 TEACHER = "teacher"
 
@@ -22,12 +23,17 @@ def outputs(run: Run) -> tuple[Path, ...]:
 
 def depends(run: Run) -> dict[str, str]:
     """Return the hashes of all that a draft depends on beside its conversation."""
-    return {
-        "models.teacher": digest_model(run.config.models.teacher),
+    asked = {
         "summarize.instruction": digest(run.config.summarize.instruction),
         "seed": digest(run.config.seed),
         **program_fingerprint(run, "summarize"),
     }
+    teacher = run.config.models.teacher
+    if not isinstance(teacher, DraftColumn):
+        return {"models.teacher": digest_model(teacher), **asked}
+    if teacher.otherwise is None:
+        return {"models.teacher": digest(teacher.writer.model)}
+    return {"models.teacher": digest([teacher.writer.model, digest_model(teacher.otherwise)]), **asked}
 
 
 def fingerprint(run: Run) -> dict[str, str]:
@@ -35,26 +41,39 @@ def fingerprint(run: Run) -> dict[str, str]:
 
 
 def build_teacher(run: Run, *, compiled: bool = True) -> Summarize:
-    """Build the teacher as configured. Without `compiled`, a compiled program is not used."""
-    program = Summarize(run.config.summarize.instruction, retries=run.config.models.teacher.parse_retries)
+    """Build the teacher as configured. Without `compiled`, a compiled program is not used.
+
+    Raises ConfigError if the teacher is a column of the corpus alone.
+    """
+    model = run.config.models.of("teacher")
+    program = Summarize(run.config.summarize.instruction, retries=model.parse_retries)
     if compiled:
         use_compiled(run, "summarize", program)
-    program.set_lm(build_lm(run.config.models.teacher, seed=run.config.seed))
+    program.set_lm(build_lm(model, seed=run.config.seed))
     return program
 
 
 def prepare(run: Run) -> Callable[[Conversation], Awaitable[Summary]]:
-    """Build the teacher, and return the function that drafts a summary of one conversation."""
-    model = run.config.models.teacher.model
+    """Build the teacher, and return the function that drafts a summary of one conversation.
+
+    A draft of the corpus is taken as it is.
+    """
+    model = run.config.models.of("teacher").model
     program = build_teacher(run)
 
     async def draft(conversation: Conversation) -> Summary:
+        if conversation.draft is not None:
+            return _given(conversation, run.config.models.writers("teacher")[0].model)
         answer = await program.acall(conversation=conversation)
         return Summary(
             conversation_id=conversation.id, text=answer.summary, system=TEACHER, model=model, cut_off=answer.cut_off
         )
 
     return draft
+
+
+def _given(conversation: Conversation, model: str) -> Summary:
+    return Summary(conversation_id=conversation.id, text=conversation.draft or "", system=TEACHER, model=model)
 
 
 def row_key(row: Conversation) -> RowKey:
@@ -66,7 +85,7 @@ def output(folder: RunFolder) -> Path:
 
 
 def models(run: Run) -> tuple[ModelConfig, ...]:
-    return (run.config.models.teacher,)
+    return tuple(run.config.models.asked(("teacher",)).values())
 
 
 STEP = Step(
@@ -83,10 +102,33 @@ STEP = Step(
 
 
 def work(run: Run) -> dict[str, int]:
+    teacher = run.config.models.teacher
+    if isinstance(teacher, DraftColumn) and teacher.otherwise is None:
+        return _read_drafts(run, teacher)
     conversations = run.conversations()
     (outcome,) = run_steps(run, [STEP], conversations.values(), total=len(conversations))
     run.folder.replace_failures(STAGE.name, outcome.failures)
     return {"drafts": outcome.done, **count_cut_off(read_jsonl(run.folder.drafts, Summary)), "failed": outcome.failed}
+
+
+def _read_drafts(run: Run, teacher: DraftColumn) -> dict[str, int]:
+    """Write the drafts of the corpus. A row without one is a failure. Raises DataError if no row has one."""
+    lacking: list[str] = []
+
+    def drafts() -> Iterator[Summary]:
+        for conversation in run.conversations().values():
+            if conversation.draft is None:
+                lacking.append(conversation.id)
+            else:
+                yield _given(conversation, teacher.writer.model)
+        if len(lacking) == len(run.conversations()):
+            raise DataError(f"models.teacher: no row has a draft in column {teacher.column!r}")
+
+    write_jsonl_atomic(run.folder.drafts, drafts())
+    reason = f"no draft in column {teacher.column!r}: add it, or set models.teacher.otherwise to a model that drafts it"
+    failures = [Failure(conversation_id=name, stage=STAGE.name, reason=reason) for name in lacking]
+    run.folder.replace_failures(STAGE.name, failures)
+    return {"drafts": len(run.conversations()) - len(lacking), "failed": len(lacking)}
 
 
 def count_cut_off(summaries: Iterable[Summary]) -> dict[str, int]:
@@ -105,6 +147,6 @@ STAGE = Stage(
     outputs,
     fingerprint,
     work,
-    asks=lambda config: (config.models.teacher,),
+    asks=lambda config: tuple(config.models.asked(("teacher",)).values()),
     reopen=reopen,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from arf_programs import __version__
+from arf_programs.config import DraftColumn
 from arf_programs.models import judge_notes
 from arf_programs.programs import program_notes
 from arf_programs.report import Sources, gather_report, gather_summary, render_report
@@ -60,7 +61,17 @@ def _sources(run: Run) -> Sources:
 
 
 def _notes(run: Run) -> list[str]:
-    return [*program_notes(run), *judge_notes(run.config)]
+    return [*_drafts_note(run), *program_notes(run), *judge_notes(run.config)]
+
+
+def _drafts_note(run: Run) -> list[str]:
+    """Say who wrote the drafts, where they were not asked for in this run."""
+    teacher = run.config.models.teacher
+    if not isinstance(teacher, DraftColumn):
+        return []
+    whose = f", written by {teacher.name}" if teacher.name else ""
+    rest = f"; {teacher.otherwise.model} drafted the rows without one" if teacher.otherwise else ""
+    return [f"models.teacher: the drafts are those of the corpus, column {teacher.column!r}{whose}{rest}"]
 
 
 STAGE = Stage("report", "write summary.json and report.html", outputs, fingerprint, work)
