@@ -10,7 +10,8 @@ time limit, prints its results as it goes, and one that fails prints its error. 
 - a: The answers of the engine on the GPU against those on the CPU (a tiny model in float32, greedy, with and without
   schema). Tokens a second of the 8B in bfloat16 by size of batch, against transformers' `generate`.
 - b: LoRA training of the 8B at 4 x 1024 tokens, and on short rows packed to 8192 tokens: useful tokens a second, model
-  FLOPs utilisation, peak memory against the dry run's estimate; and TRL's SFTTrainer on the same rows.
+  FLOPs utilisation, peak memory against the dry run's estimate; and TRL's SFTTrainer on the same rows. Also with
+  activations kept instead of computed again, and with Liger's kernels if they are installed.
 - c: Adapters on one base: time to load one, time of a switch, answers against merged weights, tokens a second.
 
 Useful tokens are those of prompt and completion, without padding. The FLOPs of a model with a frozen base are 4 for
@@ -36,7 +37,7 @@ from gpu_engine import part_a
 from gpu_training import part_b
 
 PARTS = ("a", "b", "c")
-LIMITS = {"a": 150, "b": 300, "c": 120}  # seconds
+LIMITS = {"a": 150, "b": 330, "c": 120}  # seconds
 RUN: dict[str, Callable[[dict[str, Any], bool], None]] = {"a": part_a, "b": part_b, "c": part_c}
 
 

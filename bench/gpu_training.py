@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -101,7 +102,7 @@ SIDES = ("trl_defaults", "trl_bfloat16")
 
 def part_b(results: Results, tiny: bool) -> None:
     """Train on full rows, and on short ones that ours packs and TRL pads."""
-    from training.settings import quiet_libraries
+    from training.settings import TrainSettings, quiet_libraries
 
     quiet_libraries()
     size, placement = sizes(tiny), device_of(tiny)
@@ -116,6 +117,10 @@ def part_b(results: Results, tiny: bool) -> None:
             for side in SIDES:
                 bench.trl(job, side)
             bench.compare(job)
+        kept = {**full.settings, "gradient_checkpointing": False}
+        bench.ours(replace(full, settings=kept), "ours, activations kept")
+        if find_spec("liger_kernel") and "liger" in TrainSettings.model_fields and placement.is_cuda:
+            bench.ours(replace(full, settings={**kept, "liger": True}), "ours, activations kept, liger")
 
 
 class Bench:
@@ -134,9 +139,9 @@ class Bench:
         lora = {"r": self.size.rank, "alpha": 2 * self.size.rank}
         return TrainSettings(base=str(self.base), epochs=1, save_steps=10**6, warmup_ratio=0, lora=lora, **job.settings)
 
-    def ours(self, job: Job) -> None:
+    def ours(self, job: Job, side: str = "ours") -> None:
         """Train as `training.sft` does, on a model that is already in memory."""
-        with measured(self.results, f"{job.name}, ours") as figures:
+        with measured(self.results, f"{job.name}, {side}") as figures:
             from training.sizing.dry_run import dry_run
 
             examples = examples_of(job.lengths, self.tokenizer)
