@@ -1,4 +1,4 @@
-"""`bench/gpu.py` runs on a CPU with tiny shapes: each measurement gives figures, and a part in trouble stops no other."""
+"""`bench/gpu.py` runs on a CPU with tiny shapes: each part gives figures, and one in trouble stops no other."""
 
 import json
 import subprocess
