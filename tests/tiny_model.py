@@ -16,7 +16,7 @@ _TEMPLATE = (
 
 def save_tiny_model(folder: Path, *, context: int = 1024) -> Path:
     """Write model and tokenizer to `folder`; the same weights every time."""
-    tokenizer = _tokenizer()
+    tokenizer = byte_tokenizer()
     torch.manual_seed(0)
     config = LlamaConfig(
         vocab_size=len(tokenizer),
@@ -36,12 +36,13 @@ def save_tiny_model(folder: Path, *, context: int = 1024) -> Path:
     return folder
 
 
-def _tokenizer() -> PreTrainedTokenizerFast:
+def byte_tokenizer(pad: str = "</s>") -> PreTrainedTokenizerFast:
+    """A tokenizer of bytes and a few pairs."""
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
     vocabulary = {piece: number for number, piece in enumerate(["<s>", "</s>", *letters, "th", "the", "in"])}
     tokenizer = Tokenizer(models.BPE(vocabulary, [("t", "h"), ("th", "e"), ("i", "n")]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
-    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", pad_token="</s>")
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", pad_token=pad)
     fast.chat_template = _TEMPLATE
     return fast

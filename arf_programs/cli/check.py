@@ -66,6 +66,7 @@ def preflight(run: Run, *, example: bool = False) -> Findings:
         partial(_check_base, show=example),
         _check_folder,
         _check_programs,
+        _check_checker,
         _check_calibration,
         _check_evaluation,
     )
@@ -198,6 +199,26 @@ def _check_programs(run: Run, findings: Findings) -> None:
         if folder is not None and read_card(folder, target).strategy != wanted:
             raise ConfigError(f"programs.{target}: {folder} is for another strategy than {target}.strategy: {wanted}")
     findings.warnings += program_notes(run)
+
+
+def _check_checker(run: Run, findings: Findings) -> None:
+    """Look at the configuration of the checker, and say which form and licence it has."""
+    from arf_programs.checkers import known_checker
+    from arf_programs.programs import CheckerSupport
+    from arf_programs.stages import build_support
+
+    name = run.config.analyze.checker.model
+    support = build_support(run) if name else None
+    if not name or not isinstance(support, CheckerSupport):
+        return
+    known = known_checker(name)
+    findings.good.append(f"analyze.checker: {name}, form {support.form}" + (f", {known.licence}" if known else ""))
+    if known is None:
+        findings.warnings.append(f"analyze.checker.model: the licence of {name} is not known to ARF: read it")
+    if run.config.analyze.strategy == "holistic":
+        findings.warnings.append(
+            "analyze.checker only scores candidates of the editor: analyze.strategy: sentencewise lets it find errors"
+        )
 
 
 def _check_calibration(run: Run, findings: Findings) -> None:

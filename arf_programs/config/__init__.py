@@ -18,6 +18,8 @@ from arf_programs.config.models import PIPELINE_ROLES, ROLES, BatchConfig, Draft
 from arf_programs.config.paths import expand_home, find_path
 from arf_programs.config.schema import (
     DEFAULT_INSTRUCTION,
+    CheckerConfig,
+    CheckerForm,
     ColumnsConfig,
     Config,
     CorpusConfig,
@@ -47,6 +49,8 @@ __all__ = [
     "ROLES",
     "Arm",
     "BatchConfig",
+    "CheckerConfig",
+    "CheckerForm",
     "ColumnsConfig",
     "Config",
     "CorpusConfig",

@@ -90,6 +90,18 @@ class SummarizeConfig(Section):
     instruction: str = Field(default=DEFAULT_INSTRUCTION, min_length=10)
 
 
+CheckerForm = Literal["hhem", "minicheck", "factcg", "pair"]
+
+
+class CheckerConfig(Section):
+    """A classifier that scores sentences in place of the support question. It runs in the process of the stage."""
+
+    model: str | None = Field(default=None, min_length=1, description="folder of weights, or id on the hub; null: none")
+    form: CheckerForm | None = Field(default=None, description="input form; null: by the model")
+    batch_size: int = Field(default=16, ge=1, le=1024, description="sentences scored at once")
+    device: str | None = Field(default=None, min_length=1, description="as torch names it; null: cuda if there is one")
+
+
 class AnalyzeConfig(Section):
     """How the errors of a draft are detected."""
 
@@ -99,6 +111,7 @@ class AnalyzeConfig(Section):
         default=1, ge=1, le=20, description="answers to each support question, for a model without log-probabilities"
     )
     calibration: str | None = Field(default=None, description="file of a calibration that `arf calibrate` fitted")
+    checker: CheckerConfig = CheckerConfig()
     notes_sample: int = Field(default=40, ge=0, description="drafts on which open notes are taken; 0: seed taxonomy")
     max_categories: int = Field(default=14, ge=1, le=40)
     taxonomy: str | None = Field(default=None, description="taxonomy.yaml to use, so that none is induced")

@@ -12,7 +12,7 @@ from arf_programs.corpus import load_seed_taxonomy
 from arf_programs.estimating.recorder import Asked, Recorder
 from arf_programs.estimating.stand_ins import KINDS, Kind, Scene, stand_in_draft
 from arf_programs.models import build_lm
-from arf_programs.programs import Analyze, ComparePair, Judge, MergeNotes, Revise, Summarize, TakeNotes
+from arf_programs.programs import Analyze, CheckerSupport, ComparePair, Judge, MergeNotes, Revise, Summarize, TakeNotes
 from arf_programs.runs import Run, read_jsonl
 from arf_programs.stages import (
     TEACHER,
@@ -126,7 +126,7 @@ def ask_taxonomy(run: Run, sample: Sample, recorder: Recorder) -> Asking:
 
 def ask_analyze(run: Run, sample: Sample, recorder: Recorder) -> Asking:
     """The analyst's strategy over training drafts."""
-    analyzer = _analyzer(run)
+    analyzer = _analyzer(run, recorder)
     return Asking(sample.train_size, [_about_draft(analyzer, item, sample, recorder) for item in sample.train])
 
 
@@ -135,9 +135,9 @@ def ask_revise(run: Run, sample: Sample, recorder: Recorder) -> Asking:
 
     The errors are those that the run's analyst reported if that stage is whole, else those of the scene.
     """
-    analyzer = _analyzer(run)
+    analyzer = _analyzer(run, recorder)
     strategies = [(run.config.revise.strategy, 1), *further_programs(run.config)]
-    revisers = [_reviser(run, strategy=strategy, sample=number) for strategy, number in strategies]
+    revisers = [_reviser(run, recorder, strategy=strategy, sample=number) for strategy, number in strategies]
     reported = _reported_errors(run)
     asking = Asking(sample.train_size if reported is None else len(reported), errors_known=reported is not None)
     for item in sample.train:
@@ -167,11 +167,11 @@ def ask_evaluate(run: Run, sample: Sample, recorder: Recorder) -> Asking:
     """Summaries by every system, analyst and judge for each summary, and the judge for each pair of systems."""
     config = run.config.evaluate
     raters: list[Analyze | Judge] = [
-        _analyzer(run, model=config.analyst),
+        _analyzer(run, recorder, model=config.analyst),
         *([build_judge(run)] if config.judge else []),
     ]
     systems = [_system(run, model) for model in models_of_systems(run).values()]
-    analyzer, reviser = _analyzer(run), _reviser(run) if config.reviser else None
+    analyzer, reviser = _analyzer(run, recorder), _reviser(run, recorder) if config.reviser else None
     pairs = len(pairs_to_compare(run)) if config.judge and config.pairwise else 0
     comparison = ComparePair(retries=0)
     if pairs:
@@ -213,16 +213,28 @@ def _system(run: Run, model: ModelConfig) -> Summarize:
     return program
 
 
-def _analyzer(run: Run, *, model: bool = True) -> Analyze:
+def _analyzer(run: Run, recorder: Recorder, *, model: bool = True) -> Analyze:
     """The analyst without checks, since the scene says what is wrong."""
-    analyzer = build_analyzer(run, model=model)
+    analyzer = build_analyzer(run, recorder, model=model)
     analyzer.checks = False
+    _spare_checker(analyzer, recorder)
     return analyzer
 
 
-def _reviser(run: Run, *, strategy: Strategy | None = None, sample: int = 1) -> Revise:
-    reviser = build_reviser(run, strategy=strategy, sample=sample)
+def _spare_checker(program: Analyze | Revise, recorder: Recorder) -> None:
+    """Let the scene answer for a checker, which costs no call and would take long to load."""
+
+    async def supports(conversation: Conversation, sentence: str) -> float:
+        return 0.0 if recorder.scene.wrong(sentence) else 1.0
+
+    for _, support in program.named_sub_modules(CheckerSupport):
+        support.supports = supports
+
+
+def _reviser(run: Run, recorder: Recorder, *, strategy: Strategy | None = None, sample: int = 1) -> Revise:
+    reviser = build_reviser(run, recorder, strategy=strategy, sample=sample)
     reviser.verify.analyze.checks = False
+    _spare_checker(reviser, recorder)
     return reviser
 
 

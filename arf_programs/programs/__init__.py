@@ -7,6 +7,7 @@ Each program asks models typed questions and returns records. `Program` is their
 from arf_programs.programs.analyze import Analyze, HolisticAnalysis, SentencewiseAnalysis
 from arf_programs.programs.asking import ask, demos_for, text_vectorizer
 from arf_programs.programs.calibration import Calibration, mismatches, read_calibration, write_calibration
+from arf_programs.programs.checker_support import CheckerSupport
 from arf_programs.programs.demos import analysis_examples, revision_examples, show, usable_examples
 from arf_programs.programs.edit_sentences import EditSentences
 from arf_programs.programs.examples import (
@@ -60,6 +61,7 @@ __all__ = [
     "Analyze",
     "Calibration",
     "Card",
+    "CheckerSupport",
     "ComparePair",
     "EditSentences",
     "EditSummary",

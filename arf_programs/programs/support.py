@@ -124,6 +124,12 @@ class SentenceSupport(Program):
         self.ask_support = dspy.Predict(SupportSentence, **config)
 
     @property
+    def model(self) -> str:
+        """The name of the model that answers, by which a calibration is kept."""
+        name: str = self.ask_support.lm.model
+        return name
+
+    @property
     def threshold(self) -> float:
         """From this score on a sentence is flagged."""
         return NEUTRAL if self.calibration is None else self.calibration.threshold
@@ -217,7 +223,7 @@ def calibration_of(rows: Sequence[SupportRow], support: SentenceSupport) -> Cali
 
     Raises DataError if no row has a score, or if not both kinds of sentence are there.
     """
-    model = support.ask_support.lm.model
+    model = support.model
     scored = [(row.score, row.wrong) for row in rows if row.score is not None]
     if not scored:
         raise DataError(

@@ -12,7 +12,9 @@ from arf_programs.models import build_lm, gives_logprobs
 from arf_programs.programs import (
     Analyze,
     Calibration,
+    CheckerSupport,
     HolisticAnalysis,
+    Revise,
     SentenceSupport,
     SentencewiseAnalysis,
     analysis_examples,
@@ -46,10 +48,19 @@ def analyst_fingerprint(run: Run) -> dict[str, str]:
         "analyze.samples": digest(config.analyze.samples),
         "analyze.calibration": run.content_digest(config.analyze.calibration or ""),
         "analysis prompts": digest_prompts(ANALYSIS_SIGNATURES),
+        **_checker_fingerprint(run),
         "labeled.demos": demos_digest(run),
         "seed": digest(config.seed),
         **program_fingerprint(run, "analyze"),
     }
+
+
+def _checker_fingerprint(run: Run) -> dict[str, str]:
+    """Return a hash of the checker's weights and form; empty if there is none."""
+    checker = run.config.analyze.checker
+    if checker.model is None:
+        return {}
+    return {"analyze.checker": digest([run.content_digest(checker.model), checker.form])}
 
 
 def demos_digest(run: Run) -> str:
@@ -87,14 +98,25 @@ def build_analyzer(
 
 
 def build_support(run: Run) -> SentenceSupport:
-    """Build the support question as configured, still without a language model."""
+    """Build what scores sentences: the configured checker, else the support question, still without a model."""
     config = run.config
+    checker = config.analyze.checker
+    if checker.model is not None:
+        place = find_path(checker.model, run.base_dir)
+        found = checker.model_copy(update={"model": str(place)}) if place else checker
+        return CheckerSupport(found, name=checker.model, calibration=read_run_calibration(run))
     return SentenceSupport(
         retries=config.models.analyst.parse_retries,
         logprobs=gives_logprobs(config.models.analyst),
         samples=config.analyze.samples,
         calibration=read_run_calibration(run),
     )
+
+
+def load_checkers(program: Analyze | Revise) -> None:
+    """Load the checker of a program, if it has one. Raises DataError for a model that cannot be loaded."""
+    for _, support in program.named_sub_modules(CheckerSupport):
+        support.load()
 
 
 def read_run_calibration(run: Run) -> Calibration | None:
@@ -114,7 +136,8 @@ def calibration_warnings(run: Run, support: SentenceSupport, *, prompt: bool = T
     if calibration is None:
         return []
     asked = support.prompt_digest() if prompt else calibration.prompt
-    problems = mismatches(calibration, model=run.config.models.analyst.model, prompt=asked)
+    model = run.config.analyze.checker.model or run.config.models.analyst.model
+    problems = mismatches(calibration, model=model, prompt=asked)
     return [f"{run.config.analyze.calibration}: {problem}" for problem in problems]
 
 
@@ -144,6 +167,7 @@ def prepare(run: Run) -> Callable[[Summary], Awaitable[DraftErrors]]:
     """Build the analyst, and return the function that finds the errors of one draft."""
     conversations = run.conversations("train")
     program = build_analyzer(run)
+    load_checkers(program)
 
     async def analyze(draft: Summary) -> DraftErrors:
         conversation = conversations[draft.conversation_id]

@@ -19,6 +19,7 @@ from arf_programs.corpus import LabeledExample, load_labeled, read_taxonomy
 from arf_programs.models import build_lm, within
 from arf_programs.programs import (
     Analyze,
+    CheckerSupport,
     EditSentences,
     EditSummary,
     Propose,
@@ -48,7 +49,7 @@ from arf_programs.runs import (
     write_jsonl_atomic,
 )
 from arf_programs.stages import analyze
-from arf_programs.stages.analyze import analyst_fingerprint, build_analyzer, build_support
+from arf_programs.stages.analyze import analyst_fingerprint, build_analyzer, build_support, load_checkers
 from arf_programs.stages.stage import Stage
 from signatures.propose_edits import ProposeEdits
 from signatures.records import DraftErrors, Failure, Record, Revision, Summary, Taxonomy, Verdict
@@ -146,7 +147,12 @@ def _strategy(run: Run, taxonomy: Taxonomy, strategy: Strategy) -> Propose:
 
 
 def scores_sentences(config: Config) -> bool:
-    """Say whether a run asks the support question: for the analysis, or about an editor's candidates."""
+    """Say whether a run asks the support question: for the analysis, or about an editor's candidates.
+
+    A checker answers it without being asked.
+    """
+    if config.analyze.checker.model is not None:
+        return False
     revise = config.revise
     chooses = revise.strategy == "edits" and revise.edits == "one_by_one" and revise.verify_with_analyst
     return chooses or config.analyze.strategy == "sentencewise"
@@ -159,6 +165,8 @@ def _support(run: Run, analyzer: Analyze) -> SentenceSupport | None:
     if analyzer.analysis is None:
         return None
     support = build_support(run)
+    if isinstance(support, CheckerSupport):
+        return support
     support.set_lm(build_lm(run.config.models.analyst, seed=run.config.seed))
     return support
 
@@ -191,6 +199,7 @@ def prepare(
     """Build editor and verifier, and return the function that revises one draft."""
     conversations = run.conversations("train")
     program = build_reviser(run, strategy=strategy, sample=sample)
+    load_checkers(program)
 
     async def revise(row: DraftToMend) -> Revision:
         with within(strategy=strategy or run.config.revise.strategy):

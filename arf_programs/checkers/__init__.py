@@ -1,0 +1,10 @@
+"""Checkers: small classifiers that say whether a document supports a claim. They score sentences without a question.
+
+`load_checker` loads HHEM-2.1-open, MiniCheck, FactCG or any classifier of two texts, each in its own input form.
+"""
+
+from arf_programs.checkers.checker import Checker, load_checker
+from arf_programs.checkers.forms import FORMS, KNOWN, known_checker
+from arf_programs.checkers.loading import checker_form
+
+__all__ = ["FORMS", "KNOWN", "Checker", "checker_form", "known_checker", "load_checker"]
