@@ -279,6 +279,7 @@ class Score(Record):
     system: str
     errors: tuple[ErrorNote, ...] = ()
     words: int = Field(ge=0)
+    checker_flagged: bool | None = None
     rating: Rating | None = None
     rouge1: float | None = None
     rouge2: float | None = None

@@ -13,6 +13,7 @@ from arf_programs.checkers import load_checker
 from arf_programs.config import CheckerConfig
 from arf_programs.corpus import LabeledExample
 from arf_programs.estimating import estimate_run
+from arf_programs.metrics import METRICS
 from arf_programs.programs import CheckerSupport, calibration_of, support_rows
 from arf_programs.programs.calibration import fit_calibration, write_calibration
 from arf_programs.runs import read_jsonl
@@ -93,6 +94,39 @@ def test_a_run_flags_by_the_checker_chooses_candidates_by_it_and_asks_no_support
     assert team.asked["describe"]
     assert team.asked["sentence"]
     assert not team.asked["support"]
+
+
+def test_the_holdout_is_scored_by_the_checker_too(make_run, checker):
+    from arf_programs.stages.scoring import prepare_scores
+    from signatures.records import Summary
+
+    scripted_team.join()
+    run = make_run("evaluate.judge=false", "evaluate.analyst=false", f"analyze.checker.model={checker.model}")
+    run_until(run, "draft")
+    talk = next(iter(run.conversations("holdout").values()))
+    sentence = "The lamp was late."
+    score = CheckerSupport(checker)(conversation=talk, sentence=sentence).raw
+    for threshold, flagged in ((score - 1e-6, True), (score + 1e-6, False)):
+        made = fit_calibration([0.1, 0.9], [False, True], model=checker.model, prompt="p")
+        at = made.model_copy(update={"threshold": made.apply(threshold)})
+        write_calibration(run.base_dir / "mine.json", at)
+        run = make_run(*run_settings(checker))
+        row = Summary(conversation_id=talk.id, text=sentence, system="teacher", model="m")
+        found = asyncio.run(prepare_scores(run)(row))
+        assert found.checker_flagged is flagged
+        assert METRICS["checker_error_rate"].read(found) == float(flagged)
+    plain = asyncio.run(prepare_scores(make_run("evaluate.judge=false", "evaluate.analyst=false"))(row))
+    assert plain.checker_flagged is None
+    assert METRICS["checker_error_rate"].read(plain) is None
+
+
+def run_settings(checker):
+    return (
+        "evaluate.judge=false",
+        "evaluate.analyst=false",
+        f"analyze.checker.model={checker.model}",
+        "analyze.calibration=mine.json",
+    )
 
 
 def test_the_checkers_files_count_and_a_run_without_one_is_as_before(make_run, tmp_path):

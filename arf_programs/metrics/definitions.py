@@ -46,6 +46,10 @@ def _check_errors(score: Score) -> int:
     return sum(note.source == "check" for note in score.errors)
 
 
+def _flagged(score: Score) -> float | None:
+    return None if score.checker_flagged is None else float(score.checker_flagged)
+
+
 def _rated(aspect: Literal["rating", "faithful", "complete", "concise"]) -> Callable[[Score], float | None]:
     def read(score: Score) -> float | None:
         value: int | None = getattr(score.rating, aspect, None)
@@ -83,6 +87,7 @@ METRICS: dict[str, Metric] = {
             lambda s: float(any(note.category not in FORM_CATEGORIES for note in s.errors)),
             part_of="error_rate",
         ),
+        Metric("checker_error_rate", "With a sentence that the checker flags", "share", "lower", _flagged),
         Metric("rating", "Judge's rating, 1 to 5", "rating", "higher", _rated("rating")),
         Metric("faithful", "Rated faithful, 1 to 5", "rating", "higher", _rated("faithful")),
         Metric("complete", "Rated complete, 1 to 5", "rating", "higher", _rated("complete")),

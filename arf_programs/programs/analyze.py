@@ -13,6 +13,7 @@ import dspy
 from arf_programs.checks import run_checks
 from arf_programs.corpus import load_seed_taxonomy
 from arf_programs.programs.asking import RETRIES, ask, typed
+from arf_programs.programs.give_way import give_way
 from arf_programs.programs.program import Program
 from arf_programs.programs.reported_errors import (
     Rejections,
@@ -175,6 +176,8 @@ class Analyze(Program):
         if self.analysis is None or not summary.strip():
             return dspy.Prediction(errors=tuple(checked), rejected=(), sentences=())
         reported = await self.analysis.acall(conversation=conversation, summary=summary)
+        if isinstance(self.analysis, SentencewiseAnalysis) and self.analysis.support.calibration is not None:
+            checked = give_way(checked, conversation, summary, reported.sentences)
         return dspy.Prediction(
             errors=merge_errors(checked, reported.errors, summary),
             rejected=tuple(reported.rejected),

@@ -10,12 +10,13 @@ from pathlib import Path
 from arf_programs.config import ModelConfig
 from arf_programs.metrics import Embed, find_model, load_embedder, rouge, similarities
 from arf_programs.models import build_lm
-from arf_programs.programs import ComparePair, Judge, program_fingerprint, use_compiled
+from arf_programs.programs import CheckerSupport, ComparePair, Judge, program_fingerprint, use_compiled
 from arf_programs.runner import RowKey, Step
 from arf_programs.runs import JsonlIndex, Run, RunFolder, digest, digest_file, digest_model, digest_prompts, read_jsonl
-from arf_programs.stages.analyze import analyst_fingerprint, build_analyzer
+from arf_programs.stages.analyze import analyst_fingerprint, build_analyzer, build_support
 from arf_programs.stages.draft import TEACHER
 from arf_programs.stages.systems import STAGE_NAME
+from arf_programs.text import split_sentences
 from signatures.compare_summaries import CompareSummaries
 from signatures.exceptions import MissingExtra
 from signatures.rate_summary import RateSummary
@@ -129,6 +130,7 @@ def prepare_scores(run: Run) -> Callable[[Summary], Awaitable[Score]]:
     conversations = run.conversations("holdout")
     analyzer = build_analyzer(run, model=config.evaluate.analyst)
     judge = build_judge(run) if config.evaluate.judge else None
+    flags = _checker_flags(run)
 
     async def rate(conversation: Conversation, text: str) -> Rating | None:
         if judge is None:
@@ -138,8 +140,10 @@ def prepare_scores(run: Run) -> Callable[[Summary], Awaitable[Score]]:
 
     async def score(summary: Summary) -> Score:
         conversation = conversations[summary.conversation_id]
-        analysis, rating = await asyncio.gather(
-            analyzer.acall(conversation=conversation, summary=summary.text), rate(conversation, summary.text)
+        analysis, rating, flagged = await asyncio.gather(
+            analyzer.acall(conversation=conversation, summary=summary.text),
+            rate(conversation, summary.text),
+            flags(conversation, summary.text),
         )
         overlap = rouge(summary.text, conversation.references) if conversation.references else {}
         return Score(
@@ -148,11 +152,27 @@ def prepare_scores(run: Run) -> Callable[[Summary], Awaitable[Score]]:
             system=summary.system,
             errors=analysis.errors,
             words=len(summary.text.split()),
+            checker_flagged=flagged,
             rating=rating,
             **overlap,
         )
 
     return score
+
+
+def _checker_flags(run: Run) -> Callable[[Conversation, str], Awaitable[bool | None]]:
+    """Return the function that says whether the checker flags a sentence of a summary; None without a checker."""
+    support = build_support(run)
+    if isinstance(support, CheckerSupport):
+        support.load()
+
+    async def flags(conversation: Conversation, text: str) -> bool | None:
+        if not isinstance(support, CheckerSupport):
+            return None
+        calls = [support.acall(conversation=conversation, sentence=sentence) for sentence in split_sentences(text)]
+        return any(answer.score.flagged for answer in await asyncio.gather(*calls))
+
+    return flags
 
 
 def prepare_comparisons(run: Run) -> Callable[[Pair], Awaitable[PairVerdict]]:
