@@ -36,7 +36,8 @@ def test_a_name_goes_where_the_model_is_sure_and_a_number_stays(scores, quotes):
 
 
 @pytest.mark.parametrize(
-    ("sure", "calibrated", "quotes"), [(0.99, True, []), (0.6, True, ["Marek"]), (0.99, False, ["Marek"])]
+    ("sure", "calibrated", "quotes"),
+    [(0.99, True, []), (0.6, True, ["Marek"]), (0.99, False, ["Marek"])],
 )
 def test_only_a_calibrated_model_that_is_sure_overrules_the_check(call, lm, sure, calibrated, quotes):
     made = fit_calibration([0.01, 0.02, 0.9, 0.95] * 20, [False, False, True, True] * 20, model="m", prompt="p")
