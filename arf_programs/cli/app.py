@@ -26,6 +26,7 @@ from arf_programs.cli.session import (
     print_json,
     reporting,
 )
+from arf_programs.cli.triage import triage
 from signatures.exceptions import ConfigError
 
 ShowExample = Annotated[
@@ -145,6 +146,7 @@ _add_stage("report", "report", "Write summary.json and report.html.")
 app.command("estimate")(estimate)
 app.command("plant")(plant.plant)
 app.command("probe")(plant.probe)
+app.command("triage")(triage)
 app.command("compare")(compare)
 app.command("export")(publish.export)
 app.command("push")(publish.push)

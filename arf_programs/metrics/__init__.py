@@ -24,12 +24,15 @@ from arf_programs.metrics.detection import balanced_accuracy, score_detection
 from arf_programs.metrics.paired import Effect
 from arf_programs.metrics.repair import Place, Untouched, count_untouched, find_exact_fixes, score_repair
 from arf_programs.metrics.similarity import Embed, find_model, load_embedder, rouge, similarities
+from arf_programs.metrics.triage import CatchCurve, CatchPoint, catch_curve
 from arf_programs.metrics.win_rate import WinRate, win_rates
 
 __all__ = [
     "ANY",
     "METRICS",
     "TEACHER",
+    "CatchCurve",
+    "CatchPoint",
     "CausalRow",
     "Comparison",
     "Effect",
@@ -48,6 +51,7 @@ __all__ = [
     "by_stratum",
     "by_system",
     "calibrate_judge",
+    "catch_curve",
     "causal_table",
     "compare",
     "compare_systems",
