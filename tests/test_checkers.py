@@ -2,6 +2,7 @@
 
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -166,3 +167,11 @@ def test_a_model_that_needs_code_of_its_own_is_refused_and_its_code_is_not_run(t
     (tmp_path / "own.py").write_text("raise SystemExit('run')")
     with pytest.raises(DataError, match="cannot be loaded"):
         load_checker(CheckerConfig(model=str(tmp_path)))
+
+
+def test_many_threads_ask_one_checker(folders):
+    checker = load_checker(CheckerConfig(model=str(folders["pair"]), batch_size=2))
+    talk = conversation(*[f"turn number {number} is about the lamp" for number in range(40)])
+    with ThreadPoolExecutor(8) as pool:
+        futures = list(pool.map(lambda number: checker.ask(talk, f"Lamp {number}."), range(64)))
+    assert all(0 < future.result(20) < 1 for future in futures)

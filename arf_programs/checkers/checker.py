@@ -36,6 +36,7 @@ class Checker:
         self.form = FORMS[loaded.form]
         self.longest = longest_input(loaded, self.form.max_tokens)
         loaded.model.to(self.device)
+        self._tokenizing = threading.Lock()
         self._known: dict[tuple[str, str], Future[float]] = {}
         self._waiting: deque[tuple[tuple[str, str], Future[float]]] = deque()
         self._change = threading.Condition()
@@ -70,6 +71,10 @@ class Checker:
         return len(self._encode([(document, claim)], cut=False)["input_ids"][0]) <= self.longest
 
     def _encode(self, pairs: Sequence[tuple[str, str]], *, cut: bool = True) -> Any:
+        with self._tokenizing:  # a fast tokenizer cannot be told to cut while another thread uses it
+            return self._tokens(pairs, cut=cut)
+
+    def _tokens(self, pairs: Sequence[tuple[str, str]], *, cut: bool) -> Any:
         tokenizer = self.loaded.tokenizer
         settings: dict[str, Any] = {"padding": True, "return_tensors": "pt"} if cut else {"verbose": False}
         if self.form.template is None:
