@@ -13,6 +13,7 @@ from arf_programs.checkers.evidence import fit_document
 from arf_programs.checkers.forms import FORMS
 from arf_programs.checkers.loading import LoadedChecker, load_weights, longest_input
 from arf_programs.config import CheckerConfig
+from arf_programs.models import find_placement
 from signatures.records import Conversation
 
 if TYPE_CHECKING:
@@ -27,12 +28,10 @@ class Checker:
     A claim that was scored before is not scored again.
     """
 
-    def __init__(self, loaded: LoadedChecker, *, batch_size: int = 16, device: str | None = None) -> None:
-        import torch
-
+    def __init__(self, loaded: LoadedChecker, *, batch_size: int = 16, device: str = "auto") -> None:
         self.loaded = loaded
         self.batch_size = batch_size
-        self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = find_placement(device).device
         self.form = FORMS[loaded.form]
         self.longest = longest_input(loaded, self.form.max_tokens)
         loaded.model.to(self.device)

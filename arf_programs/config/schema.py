@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from arf_programs.config.commands import CompileConfig, PlantConfig, ProgramsConfig
 from arf_programs.config.evaluate import EvaluateConfig
-from arf_programs.config.models import PIPELINE_ROLES, ModelsConfig, Section, spell_out_models
+from arf_programs.config.models import DEVICE, PIPELINE_ROLES, ModelsConfig, Section, spell_out_models
 from arf_programs.config.train import TrainConfig
 
 
@@ -99,7 +99,7 @@ class CheckerConfig(Section):
     model: str | None = Field(default=None, min_length=1, description="folder of weights, or id on the hub; null: none")
     form: CheckerForm | None = Field(default=None, description="input form; null: by the model")
     batch_size: int = Field(default=16, ge=1, le=1024, description="sentences scored at once")
-    device: str | None = Field(default=None, min_length=1, description="as torch names it; null: cuda if there is one")
+    device: str = Field(default="auto", pattern=DEVICE, description="as models.<role>.device")
 
 
 class AnalyzeConfig(Section):

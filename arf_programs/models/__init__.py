@@ -30,6 +30,7 @@ from arf_programs.models.lm import (
     stored_lm,
     where_it_answers,
 )
+from arf_programs.models.placement import find_placement
 from arf_programs.models.providers import (
     EMBEDDED,
     SCRIPTED,
@@ -74,6 +75,7 @@ __all__ = [
     "current_context",
     "declare_model",
     "describe_hosts",
+    "find_placement",
     "gives_logprobs",
     "import_litellm",
     "is_adapter",
