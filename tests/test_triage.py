@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from arf_programs.cli.app import app
 from arf_programs.metrics import Resampling, catch_curve
-from arf_programs.probing import triage
+from arf_programs.probing import rank_drafts
 from arf_programs.runs import SplitConversation, write_jsonl_atomic
 from signatures.exceptions import ConfigError, DataError
 from signatures.records import Conversation, DraftErrors, ErrorNote, Summary, Turn
@@ -77,7 +77,7 @@ def analysed(make_run):
 
 
 def test_words_that_go_with_errors_are_learned_from_other_drafts(analysed):
-    made = triage(analysed())
+    made = rank_drafts(analysed())
     curves = {curve.name.partition(" ")[0]: curve for curve in made.curves}
     assert (made.drafts, made.flawed) == (60, 20)
     assert curves["random"].needed.value == pytest.approx(0.9)
@@ -86,20 +86,20 @@ def test_words_that_go_with_errors_are_learned_from_other_drafts(analysed):
 
 
 def test_by_time_only_the_later_half_is_measured(analysed):
-    made = triage(analysed(), time="day")
+    made = rank_drafts(analysed(), time="day")
     assert made.drafts == 30
     assert "earlier half by day" in made.split
     with pytest.raises(ConfigError, match="--time: 60 of 60"):
-        triage(analysed(metadata=False), time="day")
+        rank_drafts(analysed(metadata=False), time="day")
 
 
 def test_a_run_that_cannot_be_triaged_says_why(analysed, make_run):
     with pytest.raises(DataError, match="run `arf analyze` first"):
-        triage(make_run())
+        rank_drafts(make_run())
     with pytest.raises(DataError, match="2 of 60 drafts"):
-        triage(analysed(every=30))
+        rank_drafts(analysed(every=30))
     with pytest.raises(DataError, match="0 of 60 drafts"):
-        triage(analysed(source="check"))
+        rank_drafts(analysed(source="check"))
 
 
 def test_the_command_prints_a_table_or_json(analysed, tmp_path):

@@ -46,9 +46,9 @@ def triage(
 ) -> None:
     """Say which share of the drafts has to be analysed to catch 90% of the flawed ones, by several rankings."""
     with opened_run(config, run_dir, overrides, limit, as_json=as_json, verbose=verbose) as run:
-        from arf_programs.probing import triage as rank
+        from arf_programs.probing import rank_drafts
 
-        result = rank(run, time=time, recall=recall)
+        result = rank_drafts(run, time=time, recall=recall)
         if as_json:
             print_json({"ok": True, **result.model_dump(mode="json")})
         else:

@@ -6,12 +6,12 @@ These are the commands `arf plant`, `arf probe` and `arf calibrate`. `arf triage
 from arf_programs.probing.judge import check_judge
 from arf_programs.probing.measure import probe
 from arf_programs.probing.plant import ensure_planted
-from arf_programs.probing.triage import Triage, triage
+from arf_programs.probing.triage import Triage, rank_drafts
 
 __all__ = [
     "Triage",
     "check_judge",
     "ensure_planted",
     "probe",
-    "triage",
+    "rank_drafts",
 ]

@@ -43,7 +43,7 @@ class _Case:
     check_notes: int
 
 
-def triage(run: Run, *, time: str | None = None, recall: float = 0.9) -> Triage:
+def rank_drafts(run: Run, *, time: str | None = None, recall: float = 0.9) -> Triage:
     """Rank the analysed drafts by what is known without an analysis, and compare the rankings with the errors found.
 
     What is learned from drafts is measured on others: in 5 folds or, with `time`, a key of the metadata, on the later
