@@ -154,11 +154,12 @@ def longest_input(loaded: LoadedChecker, wanted: int) -> int:
     Models with relative places (DeBERTa, T5) have no places that end.
     """
     settings = loaded.model.config
-    places = getattr(settings, "max_position_embeddings", None) or _NO_LIMIT
+    places: int = getattr(settings, "max_position_embeddings", None) or _NO_LIMIT
     if getattr(settings, "relative_attention", False) or loaded.form == "hhem":
         return wanted
-    absolute = places - _SPECIAL_PLACES if getattr(settings, "model_type", "") in ("roberta", "xlm-roberta") else places
-    return min(wanted, absolute, max(1, min(loaded.tokenizer.model_max_length, _NO_LIMIT)))
+    if getattr(settings, "model_type", "") in ("roberta", "xlm-roberta"):
+        places -= _SPECIAL_PLACES
+    return min(wanted, places, max(1, int(loaded.tokenizer.model_max_length)))
 
 
 def _from_hub(name: str, file: str) -> Path:

@@ -215,7 +215,7 @@ def _system(run: Run, model: ModelConfig) -> Summarize:
 
 def _analyzer(run: Run, recorder: Recorder, *, model: bool = True) -> Analyze:
     """The analyst without checks, since the scene says what is wrong."""
-    analyzer = build_analyzer(run, recorder, model=model)
+    analyzer = build_analyzer(run, model=model)
     analyzer.checks = False
     _spare_checker(analyzer, recorder)
     return analyzer
@@ -232,7 +232,7 @@ def _spare_checker(program: Analyze | Revise, recorder: Recorder) -> None:
 
 
 def _reviser(run: Run, recorder: Recorder, *, strategy: Strategy | None = None, sample: int = 1) -> Revise:
-    reviser = build_reviser(run, recorder, strategy=strategy, sample=sample)
+    reviser = build_reviser(run, strategy=strategy, sample=sample)
     reviser.verify.analyze.checks = False
     _spare_checker(reviser, recorder)
     return reviser
