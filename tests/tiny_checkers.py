@@ -62,7 +62,7 @@ def save_hhem(folder: Path) -> tuple[Path, T5ForTokenClassification]:
         num_heads=3,
         relative_attention_num_buckets=8,
         feed_forward_proj="gated-gelu",
-        initializer_factor=1.5,
+        initializer_factor=1.0,
         num_labels=2,
     )
     model = T5ForTokenClassification(config).eval()
