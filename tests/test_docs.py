@@ -279,8 +279,8 @@ def test_the_table_of_options_is_that_of_the_help():
             assert own.items() <= options.items() <= (documented | own).items(), name
         elif name == "probe":
             assert options == documented | {(code(row[0])[0],): row[1] for row in of_probe}
-        elif name == "check":
-            more = table(COMMAND_PAGE, "option of `arf check`", "what it does")
+        elif name in ("check", "triage"):
+            more = table(COMMAND_PAGE, f"option of `arf {name}`", "what it does")
             assert options == documented | {(code(row[0])[0],): row[1] for row in more}
         elif name in ("run", "train", *(stage.name for stage in STAGES)):
             more = table(COMMAND_PAGE, "option of a stage", "what it does")
