@@ -178,7 +178,7 @@ def test_a_student_is_really_served_and_teaches(project):
     ) as server:
         try:
             lines = iter(server.stdout.readline, b"")
-            entry = json.loads(b"".join(_until_object_ends(lines)))
+            entry = json.loads(b"".join(until_object_ends(lines)))
             given = json.dumps({key: entry[key] for key in ("model", "api_base", "json_schema", "logprobs")})
             run = open_project(
                 project, f"run_dir={project / 'other'}", f"models.teacher={given}", "models.teacher.max_tokens=16"
@@ -197,7 +197,7 @@ def test_a_student_is_really_served_and_teaches(project):
     assert {draft.model for draft in drafts} == {"hosted_vllm/student_arf"}
 
 
-def _until_object_ends(lines):
+def until_object_ends(lines):
     for line in lines:
         yield line
         if line.rstrip() == b"}":

@@ -218,6 +218,7 @@ def _training(log: dict[str, Any]) -> tuple[tuple[str, str], ...]:
         "trainable parameters": log["trainable_parameters"],
         "loss, first and last tenth of the steps (nats a token)": f"{log['loss_first']} and {log['loss_last']}",
         "device": log["device"],
+        "batch": log.get("smaller_batch"),
         "chat template, as it differs from that of the base": "; ".join(log.get("template", ())) or None,
     }
     return tuple((name, str(value)) for name, value in {**figures, **settings}.items() if value is not None)

@@ -92,7 +92,8 @@ class TrainSettings(TrainConfig):
 
     def fingerprint(self, data: bytes) -> str:
         """Hash these settings and the bytes of the training file with SHA-256; a checkpoint belongs to one hash."""
-        text = json.dumps(self.as_json(), sort_keys=True)
+        silent = self.without_new_defaults()
+        text = json.dumps({key: value for key, value in self.as_json().items() if key not in silent}, sort_keys=True)
         return hashlib.sha256(text.encode() + b"\0" + data).hexdigest()
 
 

@@ -236,8 +236,11 @@ def _check_evaluation(run: Run, findings: Findings) -> None:
     from arf_programs.config import AUTO
     from arf_programs.metrics import find_model
     from arf_programs.models import judge_notes, terms_warnings
+    from arf_programs.stages import vllm_to_use
 
     findings.warnings += [*terms_warnings(run.config), *judge_notes(run.config)]
+    if program := vllm_to_use(run.config):
+        findings.good.append(f"evaluate.engine: base and students are asked at vLLM ({program})")
     name = run.config.evaluate.similarity
     if name not in (None, AUTO):
         find_model(name, run.base_dir)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -93,6 +94,10 @@ def serve(
         Literal["vllm", "transformers"] | None,
         typer.Option("--engine", help="vllm or transformers; vLLM is taken where it is installed."),
     ] = None,
+    all_arms: Annotated[
+        bool, typer.Option("--all-arms", help="All students at one vLLM, as adapters on their base.")
+    ] = False,
+    base: Annotated[bool, typer.Option("--base", help="The base beside the student, at one vLLM.")] = False,
     run_dir: RunDir = None,
     overrides: Set = None,
     as_json: Json = False,
@@ -101,33 +106,57 @@ def serve(
     """Serve a student over the API of OpenAI until Ctrl-C, and print the model string for any arf.yaml."""
     with reporting(as_json=as_json, verbose=verbose):
         folder = finished_folder(run, run_dir=run_dir, overrides=overrides, as_json=as_json)
-        from arf_programs.serving import find_engine, merged_student, refuse_taken_port
+        from arf_programs.models import vllm_command
+        from arf_programs.serving import (
+            find_engine,
+            merged_student,
+            refuse_taken_port,
+            serve_command,
+            students_with_base,
+        )
         from arf_programs.serving import serve as serve_model
 
-        program = find_engine(engine)
+        together = all_arms or base
+        program = find_engine("vllm" if together else engine)
         refuse_taken_port(host, port)
-        model = merged_student(folder, arm)
+        if together:
+            serving = students_with_base(folder, () if all_arms else (arm,))
+            names = serving.names if base else tuple(serving.adapters)
+            command, place = vllm_command(program.program[0], serving, host=host, port=port), folder.path
+            offline = Path(serving.model).is_dir()
+        else:
+            model = merged_student(folder, arm)
+            command, names, place = serve_command(program, model, host=host, port=port), (model.name,), model.parent
+            offline = True
         try:
             serve_model(
-                program,
-                model,
+                command,
+                place,
                 host=host,
                 port=port,
-                when_ready=lambda address: _say_served(program.name, model.name, address, as_json),
+                offline=offline,
+                when_ready=lambda address: _say_served(program.name, names, address, as_json),
             )
         except KeyboardInterrupt:
             typer.echo("The server has ended.", err=True)
 
 
-def _say_served(engine: str, name: str, address: str, as_json: bool) -> None:
+def _say_served(engine: str, names: Sequence[str], address: str, as_json: bool) -> None:
     import yaml
 
-    entry = model_entry(engine, name, f"{address}/v1")
+    entries = {name: model_entry(engine, name, f"{address}/v1") for name in names}
     if as_json:
-        print_json({"ok": True, "engine": engine, **entry})
+        print_json({"ok": True, "engine": engine, **(entries[names[0]] if len(names) == 1 else {"served": entries})})
+        return
+    flows = {
+        name: yaml.safe_dump(entry, default_flow_style=True, sort_keys=False, width=1000).strip()
+        for name, entry in entries.items()
+    }
+    if len(names) == 1:
+        lines = f"models:\n  teacher: {flows[names[0]]}"
     else:
-        flow = yaml.safe_dump(entry, default_flow_style=True, sort_keys=False, width=1000).strip()
-        typer.echo(f"Served by {engine}. In any arf.yaml:\n\nmodels:\n  teacher: {flow}\n\nCtrl-C ends it.")
+        lines = "evaluate:\n  serve:\n" + "\n".join(f"    {name}: {flow}" for name, flow in flows.items())
+    typer.echo(f"Served by {engine}. In any arf.yaml:\n\n{lines}\n\nCtrl-C ends it.")
 
 
 def model_entry(engine: str, name: str, api_base: str) -> dict[str, Any]:

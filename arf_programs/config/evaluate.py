@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -11,6 +11,7 @@ from arf_programs.config.models import DEVICE, Dtype, ModelConfig, Section, spel
 from arf_programs.config.train import STUDENTS
 
 AUTO = "auto"
+EngineName = Literal["auto", "embedded", "vllm"]
 _SERVED = ("base", *(f"student_{name}" for name in STUDENTS))
 _BUILT_IN = (*_SERVED, "teacher", "reviser")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -33,6 +34,9 @@ class EvaluateConfig(Section):
         default=AUTO, pattern=DEVICE, description="where base and students answer in this process, as of a model"
     )
     dtype: Dtype = Field(default="auto", description="precision of base and students in this process, as of a model")
+    engine: EngineName = Field(
+        default="auto", description="where base and students answer; auto: by vLLM where it is installed with a GPU"
+    )
     serve: dict[str, ModelConfig] = Field(
         default_factory=dict,
         description="models that serve a system (base, student_arf, ...) from another endpoint",

@@ -67,6 +67,7 @@ class ArmsConfig(Section):
 
 Method = Literal["lora", "qlora", "full"]
 Precision = Literal["auto", "bf16", "fp32"]
+Attention = Literal["auto", "sdpa", "flash"]
 Scheduler = Literal[
     "linear",
     "cosine",
@@ -78,6 +79,9 @@ Scheduler = Literal[
     "constant_with_warmup",
     "warmup_stable_decay",
 ]
+
+
+_NEW_KEYS = ("attention", "liger")
 
 
 class LoraConfig(Section):
@@ -105,6 +109,11 @@ class TrainConfig(ArmsConfig):
     gradient_accumulation: int = Field(default=1, ge=1)
     gradient_checkpointing: bool | None = Field(default=None, description="null: on a GPU only")
     precision: Precision = Field(default="auto", description="auto: bf16 on a GPU that supports it, else fp32")
+    attention: Attention = Field(
+        default="auto",
+        description="sdpa: PyTorch's; flash: FlashAttention 2; auto: that where it is installed, on a GPU",
+    )
+    liger: bool = Field(default=False, description="Liger's Triton kernels for norms, rotations and activations")
     packing: bool = Field(default=False, description="put several rows, kept separate, into one of max_length")
     neftune_alpha: float | None = Field(
         default=None, gt=0, description="noise on the embeddings (Jain et al. 2023, arXiv 2310.05914); null: none"
@@ -112,6 +121,10 @@ class TrainConfig(ArmsConfig):
     max_length: int = Field(default=8192, ge=64, description="tokens of prompt and completion")
     on_overflow: Literal["fail", "drop"] = "fail"
     lora: LoraConfig = LoraConfig()
+
+    def without_new_defaults(self) -> set[str]:
+        """Name the keys that older runs did not have, where they say nothing: no fingerprint has these."""
+        return {key for key in _NEW_KEYS if getattr(self, key) == type(self).model_fields[key].default}
 
     @model_validator(mode="after")
     def _adapter_keys_need_an_adapter(self) -> TrainConfig:

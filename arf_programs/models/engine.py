@@ -40,6 +40,7 @@ from arf_programs.models.waits import asked_pause
 from arf_programs.runs import Call
 
 Result = TypeVar("Result")
+Address = Callable[[], Awaitable[str]]
 _SEEDS: Final = 2**31
 _NOT_SENT: Final = ("rollout_id",)  # only tells stored answers apart
 _NO_CONTEXT: Final = (
@@ -57,15 +58,24 @@ class ArfEngine:
         parameters: what every call has: address, key, time-out, and whatever LiteLLM takes. A `seed` moves with DSPy's
             `rollout_id`, or every sample would be the same.
         context: what calls belong to that come from outside a run. None makes such calls an error.
+        address: gives the address of a server of our own, which it starts first if need be. It is asked before each
+            call that is sent, and no key of a stored answer has it.
     """
 
     def __init__(
-        self, model: str, *, pace: Pace, parameters: Mapping[str, Any] | None = None, context: CallContext | None = None
+        self,
+        model: str,
+        *,
+        pace: Pace,
+        parameters: Mapping[str, Any] | None = None,
+        context: CallContext | None = None,
+        address: Address | None = None,
     ) -> None:
         self.model = model
         self.pace = pace
         self.parameters = dict(parameters or {})
         self.context = context
+        self.address = address
         self.asynchronous = AsyncArfEngine(self)
 
     def lm(self, **settings: Any) -> dspy.LM:
@@ -153,11 +163,12 @@ class ArfEngine:
         unbounded = batched or self.pace.local  # a batch takes hours, and a wait in the queue of a model is no failure
 
         async def send() -> tuple[Any, Body, Call]:
+            place = await self._place()
             await store.spend(need)
             context.meter.tries += 1
             try:
                 async with _bounded(None if unbounded else self.parameters.get("timeout")):
-                    response = await sender(replace(question, request=asked), anew)
+                    response = await sender(replace(question, request={**asked, **place}), anew)
                 answer = response.model_dump(mode="json")
                 call = question.answered(answer, cost_of(response))
             except Exception as error:
@@ -176,6 +187,7 @@ class ArfEngine:
 
         if batched:
             return (await _retry_in_next_batch(send, self.pace.retries))[1]  # a batch has no gate
+        await self._place()  # a server of our own starts now, which is no time of the call
         endpoint = session.endpoints.get(name, self.pace)
         while True:
             try:
@@ -186,6 +198,10 @@ class ArfEngine:
                     raise
                 session.endpoints.refuse(name, feature)
                 asked = ask_without(session.endpoints.refused_by(name), question.request)
+
+    async def _place(self) -> Body:
+        """Return the address of a server of our own, if it has the model. Raises EndpointError if it does not run."""
+        return {} if self.address is None else {"api_base": await self.address()}
 
     # DSPy's adapters ask an engine what its model supports. LiteLLM's table answers.
 

@@ -12,9 +12,9 @@ import dspy
 from pydantic import ValidationError
 
 from arf_programs.config import ModelConfig, remember_secrets, resolve_references
-from arf_programs.models.addresses import address_of, api_base_for_litellm, hosts_of, key_instead_of_openais
+from arf_programs.models.addresses import NO_KEY, address_of, api_base_for_litellm, hosts_of, key_instead_of_openais
 from arf_programs.models.context import CallContext, Session
-from arf_programs.models.engine import ArfEngine
+from arf_programs.models.engine import Address, ArfEngine
 from arf_programs.models.pacing import Pace
 from arf_programs.models.placement import AUTO, describe_placement, find_placement
 from arf_programs.models.providers import (
@@ -34,10 +34,13 @@ from signatures.exceptions import ConfigError
 _LOGPROBS = {"logprobs", "top_logprobs"}
 
 
-def build_lm(config: ModelConfig, *, seed: int, context: CallContext | None = None) -> dspy.LM:
+def build_lm(
+    config: ModelConfig, *, seed: int, context: CallContext | None = None, address: Address | None = None
+) -> dspy.LM:
     """Build the model of a role, for calls within a run or within `context`.
 
-    `seed` is for embedded models; others take theirs from `parameters`. Raises ConfigError if the environment lacks
+    `seed` is for embedded models; others take theirs from `parameters`. `address` gives the address of a server that we
+    start ourselves, which gets no key. Raises ConfigError if the environment lacks
     the key that the configuration names, or if LiteLLM does not know the model's provider.
     """
     register_providers()
@@ -52,13 +55,15 @@ def build_lm(config: ModelConfig, *, seed: int, context: CallContext | None = No
         parameters["api_base"] = api_base
     if config.api_key_env:
         parameters["api_key"] = read_key(config)
+    elif address is not None:
+        parameters["api_key"] = NO_KEY
     elif "api_key" not in parameters and (key := key_instead_of_openais(config)):
         parameters["api_key"] = key
     if config.cache_marks:
         parameters[CACHE_MARKS] = marks_before_the_question()
     if config.reasoning_effort:
         parameters["reasoning_effort"] = config.reasoning_effort
-    engine = ArfEngine(config.model, pace=_pace(config), parameters=parameters, context=context)
+    engine = ArfEngine(config.model, pace=_pace(config), parameters=parameters, context=context, address=address)
     return engine.lm(temperature=config.temperature, max_tokens=config.max_tokens)
 
 

@@ -100,10 +100,11 @@ class _LocalExecutor:
 def _count_workers(run: Run, steps: Sequence[Step[Any, Any]], total: int) -> int:
     """Count the processes: the configured number, or one for each core if the corpus is large.
 
-    There are never more than the calls that an endpoint may have in flight. Local models and batches need one process.
+    There are never more than the calls that an endpoint may have in flight. Local models and batches need one process,
+    and so does a server that this process starts.
     """
     models = [model for step in steps for model in step.models(run)]
-    if any(is_local(model.model) or model.mode == "batch" for model in models):
+    if any(step.here for step in steps) or any(is_local(model.model) or model.mode == "batch" for model in models):
         return 1
     wanted = run.config.workers or (os.cpu_count() or 1 if total >= _LARGE else 1)
     return min([wanted, *(model.concurrency for model in models)])

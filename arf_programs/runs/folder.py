@@ -37,6 +37,7 @@ class RunFolder:
     train = RunFile("train")
     student = RunFile("student")
     merged = RunFile("merged")
+    vllm_log = RunFile("vllm.log")
     predictions = RunFile("predictions.jsonl")
     scores = RunFile("scores.jsonl")
     comparisons = RunFile("comparisons.jsonl")

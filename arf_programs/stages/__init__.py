@@ -12,6 +12,7 @@ from arf_programs.stages.report import STAGE as REPORT
 from arf_programs.stages.revise import STAGE as REVISE
 from arf_programs.stages.revise import analyze_and_revise, build_reviser, further_programs, scores_sentences
 from arf_programs.stages.scoring import build_judge
+from arf_programs.stages.served import BASE, adapter_rank, template_of, vllm_to_use
 from arf_programs.stages.stage import Stage, StageState, run_stage, run_together, state_of
 from arf_programs.stages.systems import models_of_systems, pairs_to_compare
 from arf_programs.stages.taxonomy import STAGE as TAXONOMY
@@ -21,6 +22,7 @@ from arf_programs.stages.training_process import run_training_module
 
 __all__ = [
     "ANALYZE",
+    "BASE",
     "CORPUS",
     "DRAFT",
     "EVALUATE",
@@ -32,6 +34,7 @@ __all__ = [
     "Preview",
     "Stage",
     "StageState",
+    "adapter_rank",
     "analyze_and_revise",
     "build_analyzer",
     "build_judge",
@@ -53,5 +56,7 @@ __all__ = [
     "state_of",
     "store_conversations",
     "student_name",
+    "template_of",
     "training_log",
+    "vllm_to_use",
 ]

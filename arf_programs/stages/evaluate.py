@@ -14,12 +14,13 @@ from arf_programs.stages import systems
 from arf_programs.stages.analyze import analyst_fingerprint
 from arf_programs.stages.draft import count_cut_off
 from arf_programs.stages.scoring import COMPARE, SCORE, HoldoutSummaries, embedding_digest, with_similarity
+from arf_programs.stages.served import refuse_missing_vllm, served_systems
 from arf_programs.stages.stage import Stage
 from signatures.compare_summaries import CompareSummaries
 from signatures.rate_summary import RateSummary
 from signatures.records import Summary
 
-_NOT_OF_THE_ANSWERS = {"samples", "confidence", "cluster", "device", "dtype"}
+_NOT_OF_THE_ANSWERS = {"samples", "confidence", "cluster", "device", "dtype", "engine"}
 
 
 def outputs(run: Run) -> tuple[Path, ...]:
@@ -40,6 +41,7 @@ def fingerprint(run: Run) -> dict[str, str]:
         "evaluate": digest(config.evaluate.model_dump(mode="json", exclude=_NOT_OF_THE_ANSWERS)),
         # What `auto` takes depends on the machine: a run that is copied to another one stays whole.
         **({} if config.evaluate.dtype == AUTO else {"evaluate.dtype": config.evaluate.dtype}),
+        **({} if config.evaluate.engine == AUTO else {"evaluate.engine": config.evaluate.engine}),
         "embedding model": embedding_digest(run),
         **systems.reviser_fingerprint(run),
         **analyst_fingerprint(run),
@@ -65,10 +67,13 @@ def _answer(run: Run) -> list[StepOutcome]:
     steps: list[Step[Any, Summary]] = []
     conversations = run.conversations("holdout")
     models = systems.models_of_systems(run)
-    for system in models:
-        steps.append(systems.answer_step(run, system))
-        outcomes += run_steps(run, steps[-1:], conversations.values(), total=len(conversations))
-        close_models(keep=(*asks(run.config), models[systems.BASE]))  # the students need the weights of the base
+    with served_systems(run) as served:
+        if served:
+            close_models(keep=asks(run.config))  # vLLM takes what is free
+        for system in models:
+            steps.append(systems.answer_step(run, system, served.get(system)))
+            outcomes += run_steps(run, steps[-1:], conversations.values(), total=len(conversations))
+            close_models(keep=(*asks(run.config), models[systems.BASE]))  # the students need the weights of the base
     close_models(keep=asks(run.config))
     if run.config.evaluate.reviser:
         steps.append(systems.reviser_step())
@@ -98,6 +103,7 @@ def _compare(run: Run) -> list[StepOutcome]:
 
 
 def asks(config: Config) -> tuple[ModelConfig, ...]:
+    refuse_missing_vllm(config)  # before the first call, and not after hours of training
     evaluate, models = config.evaluate, config.models
     analyst = (models.analyst,) if evaluate.analyst or evaluate.reviser else ()
     editor = (models.editor,) if evaluate.reviser else ()

@@ -15,11 +15,11 @@ from arf_programs.runs import Run, RunFolder, digest, digest_file, digest_model,
 from arf_programs.stages.analyze import analyst_fingerprint, build_analyzer
 from arf_programs.stages.draft import TEACHER
 from arf_programs.stages.revise import REVISION_SIGNATURES, build_reviser
+from arf_programs.stages.served import BASE, ServedSystem
 from arf_programs.stages.train import student_name
-from signatures.exceptions import ModelError
+from signatures.exceptions import EndpointError, ModelError
 from signatures.records import Conversation, Revision, Summary
 
-BASE = "base"
 REVISER = "reviser"
 STAGE_NAME = "evaluate"
 _BATCH = 128  # rows in flight towards a model in this process: its largest batch, on a GPU
@@ -55,35 +55,40 @@ def pairs_to_compare(run: Run) -> list[tuple[str, str]]:
     return pairs
 
 
-def answer_step(run: Run, system: str) -> Step[Conversation, Summary]:
+def answer_step(run: Run, system: str, served: ServedSystem | None = None) -> Step[Conversation, Summary]:
     """Return the step in which a model summarises the holdout. A blank answer counts as an answer, and is scored.
 
-    Students and their base answer on the machine that trained them, unless they are served elsewhere.
+    Students and their base answer on the machine that trained them, in this process or at a vLLM that we start
+    (`served`), unless they are served elsewhere.
     """
+    model = models_of_systems(run)[system] if served is None else served.model
     return Step(
         stage=STAGE_NAME,
         name=f"answers of {system}",
         row=Conversation,
         result=Summary,
-        prepare=partial(prepare_answers, system=system),
+        prepare=partial(prepare_answers, system=system, model=model, served=served),
         key=partial(_conversation_key, system=system),
         output=partial(_answers_file, system=system),
-        depends=partial(_answers_depend, system=system),
-        models=partial(_answering_model, system=system),
+        depends=partial(_answers_depend, model=model),
+        models=partial(_answering_model, model=model),
         content=Conversation.as_text,
-        here=models_of_systems(run)[system].model.startswith(EMBEDDED),
+        here=served is not None or model.model.startswith(EMBEDDED),
     )
 
 
-def prepare_answers(run: Run, *, system: str) -> Callable[[Conversation], Awaitable[Summary]]:
+def prepare_answers(
+    run: Run, *, system: str, model: ModelConfig, served: ServedSystem | None = None
+) -> Callable[[Conversation], Awaitable[Summary]]:
     """Build the system's model, and return the function that summarises one conversation."""
-    model = models_of_systems(run)[system]
     program = Summarize(run.config.summarize.instruction, retries=0)
-    program.set_lm(build_lm(model, seed=run.config.seed))
+    program.set_lm(build_lm(model, seed=run.config.seed, address=served and served.server.address))
 
     async def answer(conversation: Conversation) -> Summary:
         try:
             made = await program.acall(conversation=conversation)
+        except EndpointError:
+            raise
         except ModelError:
             return Summary(conversation_id=conversation.id, text="", system=system, model=model.model)
         return Summary(
@@ -97,12 +102,11 @@ def prepare_answers(run: Run, *, system: str) -> Callable[[Conversation], Awaita
     return answer
 
 
-def _answering_model(run: Run, *, system: str) -> tuple[ModelConfig, ...]:
-    return (models_of_systems(run)[system],)
+def _answering_model(_run: Run, *, model: ModelConfig) -> tuple[ModelConfig, ...]:
+    return (model,)
 
 
-def _answers_depend(run: Run, *, system: str) -> dict[str, str]:
-    model = models_of_systems(run)[system]
+def _answers_depend(run: Run, *, model: ModelConfig) -> dict[str, str]:
     return {
         "model": digest_model(model),
         "weights": weights_digest(model.model),

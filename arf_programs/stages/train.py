@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -35,7 +35,11 @@ def fingerprint(run: Run) -> dict[str, str]:
         "revisions.jsonl": digest_file(run.folder.revisions),
         "summarize.instruction": digest(config.summarize.instruction),
         "revise.on_reject": digest(config.revise.on_reject),
-        "train": digest(config.train.model_dump(mode="json", exclude={"preference", "acknowledge_terms"})),
+        "train": digest(
+            config.train.model_dump(
+                mode="json", exclude={"preference", "acknowledge_terms", *config.train.without_new_defaults()}
+            )
+        ),
         "seed": digest(config.seed),
         **({"train.preference": digest(preference.model_dump(mode="json"))} if preference.method != "none" else {}),
         **{path.name: digest_file(path) for path in further_outputs(run)},
@@ -115,13 +119,23 @@ def _run_module(run: Run, module: str, *arguments: str, label: str = "") -> None
 
 
 def _show_steps(run: Run, lines: Iterable[str], label: str) -> None:
-    steps = (json.loads(line) for line in lines)
+    steps = _steps(run, lines)
     first = next(steps, None)
     if first is None:
         return
     with run.progress.task(label, total=first["total"]):
         for step in chain([first], steps):
             run.progress.advance(note=f"loss {step['loss']:.2f}")
+
+
+def _steps(run: Run, lines: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """Read the lines of steps, and print what the training says between them."""
+    for line in lines:
+        row = json.loads(line)
+        if "say" in row:
+            run.progress.say(f"  {row['say']}")
+        else:
+            yield row
 
 
 @dataclass(frozen=True)

@@ -148,6 +148,7 @@ def _training_arguments(settings: TrainSettings, hardware: Hardware, folder: Pat
         "weight_decay": settings.weight_decay,
         "max_grad_norm": settings.max_grad_norm,
         "neftune_noise_alpha": settings.neftune_alpha,
+        "use_liger_kernel": settings.liger,
         "use_cpu": not cuda,
         "bf16": is_bf16(settings, hardware),
         "gradient_checkpointing": is_checkpointed(settings, hardware),

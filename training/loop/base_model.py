@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 
 def load_base(
-    name: str, dtype: torch.dtype | str, *, four_bit: bool = False
+    name: str, dtype: torch.dtype | str, *, four_bit: bool = False, attention: str | None = None
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Load the model called `name` in `dtype` (`auto`: as it was saved), and its tokenizer.
 
     `four_bit` holds its linear layers in bitsandbytes' 4-bit NormalFloat with double quantisation, as QLoRA does
-    (Dettmers et al. 2023, arXiv 2305.14314), and computes in `dtype`. Only safetensors are read, and no code that comes
-    with a model is run. Raises what `resolve_weights` raises, and DataError for an adapter or for weights that cannot
-    be loaded.
+    (Dettmers et al. 2023, arXiv 2305.14314), and computes in `dtype`. `attention` is transformers' name for it, and
+    None its own choice. Only safetensors are read, and no code that comes with a model is run. Raises what
+    `resolve_weights` raises, and DataError for an adapter or for weights that cannot be loaded.
     """
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -38,6 +38,7 @@ def load_base(
         model = AutoModelForCausalLM.from_pretrained(
             weights,
             dtype=dtype,
+            **({} if attention is None else {"attn_implementation": attention}),
             quantization_config=_four_bits(dtype) if four_bit else None,
             use_safetensors=True,
             trust_remote_code=False,

@@ -59,14 +59,43 @@ def check_hardware(settings: TrainSettings, hardware: Hardware) -> None:
         )
     if settings.precision == "bf16" and not hardware.bf16:
         raise ConfigError(f"train.precision: {hardware.name} has no bfloat16: set it to auto or fp32.")
+    _check_kernels(settings, hardware)
     if settings.method != "qlora":
         return
     if not hardware.is_gpu:
         raise ConfigError("train.method: qlora needs a CUDA device and this machine has none: set it to lora.")
     if hardware.launched:
         raise ConfigError("train.method: qlora trains in one process: start it without a launcher, or set it to lora.")
-    if importlib.util.find_spec("bitsandbytes") is None:
+    if not _is_installed("bitsandbytes"):
         raise MissingExtra("train.method qlora needs bitsandbytes: pip install 'arf-programs[qlora]'")
+
+
+def _check_kernels(settings: TrainSettings, hardware: Hardware) -> None:
+    if settings.attention == "flash" and not (hardware.is_gpu and is_bf16(settings, hardware)):
+        raise ConfigError(
+            f"train.attention: flash needs a CUDA device and bf16; this machine is {hardware.name}: set it to auto."
+        )
+    if settings.attention == "flash" and not _is_installed("flash_attn"):
+        raise MissingExtra("train.attention flash needs FlashAttention 2: pip install flash-attn, or set it to auto")
+    if settings.liger and not hardware.is_gpu:
+        raise ConfigError("train.liger: its kernels need a CUDA device and this machine has none: set it to false.")
+    if settings.liger and not _is_installed("liger_kernel"):
+        raise MissingExtra("train.liger needs liger-kernel: pip install 'arf-programs[liger]'")
+
+
+def attention_of(settings: TrainSettings, hardware: Hardware) -> str | None:
+    """Return transformers' name of the attention to use; None: what it takes by itself.
+
+    `auto` takes FlashAttention 2 only where the package is installed: transformers would fetch a kernel from the Hub.
+    """
+    if settings.attention == "sdpa":
+        return "sdpa"
+    possible = hardware.is_gpu and is_bf16(settings, hardware) and _is_installed("flash_attn")
+    return "flash_attention_2" if settings.attention == "flash" or possible else None
+
+
+def _is_installed(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None
 
 
 def is_bf16(settings: TrainSettings, hardware: Hardware) -> bool:

@@ -33,8 +33,8 @@ class TrainingLog(BaseModel):
     computed positions that were padding (0 to 1). `loss_first` and `loss_last` are means over the first and the last
     tenth of the steps, at least one. `seconds` is wall time from the start of the command; after an interruption it
     includes the work up to the checkpoint that was resumed. `dropped` names the rows that exceeded max_length.
-    `template` says what was mended in the chat template of the base. `fingerprint` is the SHA-256 of the settings and
-    the training file.
+    `template` says what was mended in the chat template of the base. `smaller_batch` says what batch was taken where
+    the configured one did not fit the memory. `fingerprint` is the SHA-256 of the settings and the training file.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -57,6 +57,7 @@ class TrainingLog(BaseModel):
     template: tuple[str, ...] = ()
     versions: dict[str, str]
     losses: tuple[StepLoss, ...]
+    smaller_batch: str | None = None
 
 
 def is_trained(output: Path, fingerprint: str) -> bool:

@@ -8,20 +8,22 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO, TypeVar
 
-import torch
 from pydantic import JsonValue
 
 from arf_programs.models import mend_template
 from arf_programs.runs import write_text_atomic
-from signatures.exceptions import StageError
 from signatures.records import TrainingExample
 from training.loop.base_model import load_base, stop_ids
 from training.loop.checkpoints import Checkpoints, Tally
-from training.loop.hardware import base_dtype, check_hardware, find_hardware
+from training.loop.fitting import FittedBatch, train_fitting
+from training.loop.hardware import Hardware, attention_of, base_dtype, check_hardware, find_hardware
 from training.loop.lengths import RowLength, longer_sides, measure, rows_that_fit, token_limit
 from training.loop.log import LOG, TrainingLog, first_and_last, library_versions, step_losses
 from training.loop.progress import Progress
@@ -62,15 +64,62 @@ def train_student(
     """
     hardware = find_hardware()
     check_hardware(settings, hardware)
+    checkpoints = Checkpoints(output / "checkpoints", fingerprint)
+    done: list[_Attempt] = []
+
+    def attempt(tried: TrainSettings) -> None:
+        again = tried is not settings and checkpoints.last_whole() is not None
+        begun = time.monotonic() if again else started  # a checkpoint has the seconds up to it
+        prepared = _prepare(tried, rows, sides, assemble, hardware, checkpoints, machine, begun, start)
+        _train(prepared.trainer, output, checkpoints)
+        done.append(prepared)
+
+    fitted = train_fitting(settings, hardware, attempt, partial(_say_smaller, machine))
+    trainer, lengths = done[0].trainer, done[0].lengths
+    trainer.save_model(str(output))
+    if trainer.is_world_process_zero():
+        _clean(output, settings)
+        done[0].progress.keep_time()
+        dropped = [lengths[index] for index in range(len(lengths)) if index not in set(done[0].fitting)]
+        examples = [sides[0][index] for index in done[0].fitting]
+        log = _make_log(trainer, settings, fingerprint, examples, dropped, logged, done[0].mended, fitted)
+        write_text_atomic(output / LOG, log.model_dump_json(indent=1) + "\n")
+        checkpoints.remove()
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """A trainer, and what was found out about the rows: their lengths, and the indices of those that fit."""
+
+    trainer: Trainer
+    progress: Progress
+    lengths: list[RowLength]
+    fitting: list[int]
+    mended: tuple[str, ...]
+
+
+def _prepare(
+    settings: TrainSettings,
+    rows: Sequence[Row],
+    sides: Sequence[Sequence[TrainingExample]],
+    assemble: Callable[..., Trainer],
+    hardware: Hardware,
+    checkpoints: Checkpoints,
+    machine: TextIO,
+    started: float,
+    start: str | None,
+) -> _Attempt:
+    """Load the model, measure the rows, and make a trainer."""
     dtype = base_dtype(settings, hardware)
-    model, tokenizer = load_base(start or settings.base, dtype, four_bit=settings.method == "qlora")
+    model, tokenizer = load_base(
+        start or settings.base, dtype, four_bit=settings.method == "qlora", attention=attention_of(settings, hardware)
+    )
     stops = stop_ids(model.generation_config, tokenizer)
     mended = mend_template(tokenizer, stops)
     lengths = longer_sides([measure(tokenizer, side, stops) for side in sides])
     limit = token_limit(settings.max_length, model.config)
     fitting = rows_that_fit(lengths, limit, settings.on_overflow)
     tally = Tally()
-    checkpoints = Checkpoints(output / "checkpoints", fingerprint)
     progress = Progress(tally, checkpoints, started=started, machine=machine, person=sys.stderr)
     trainer = assemble(
         settings,
@@ -82,29 +131,25 @@ def train_student(
         tally=tally,
         callbacks=[progress],
     )
-    _train(trainer, output, checkpoints)
-    trainer.save_model(str(output))
-    if trainer.is_world_process_zero():
-        _clean(output, settings)
-        progress.keep_time()
-        dropped = [row for row in lengths if row.total > limit]
-        log = _make_log(trainer, settings, fingerprint, [sides[0][index] for index in fitting], dropped, logged, mended)
-        write_text_atomic(output / LOG, log.model_dump_json(indent=1) + "\n")
-        checkpoints.remove()
+    return _Attempt(trainer, progress, lengths, fitting, mended)
+
+
+def _say_smaller(machine: TextIO, fitted: FittedBatch) -> None:
+    """Say it in the log, and to the parent."""
+    sys.stderr.write(f"{fitted}\n")
+    machine.write(json.dumps({"say": str(fitted)}) + "\n")
+    machine.flush()
 
 
 def _train(trainer: Trainer, output: Path, checkpoints: Checkpoints) -> None:
-    """Train from the last whole checkpoint, or from the beginning. Raises StageError when memory runs out."""
+    """Train from the last whole checkpoint, or from the beginning."""
     with trainer.accelerator.main_process_first():
         (output / LOG).unlink(missing_ok=True)
         mark = checkpoints.last_whole()
     if mark:
         trainer.tally.add(mark.tally)
         sys.stderr.write(f"resuming after step {mark.step}\n")
-    try:
-        trainer.train(resume_from_checkpoint=str(checkpoints.path(mark.step)) if mark else None)
-    except torch.OutOfMemoryError as error:
-        raise StageError(f"Out of memory: halve train.batch_size and double gradient_accumulation. {error}") from error
+    trainer.train(resume_from_checkpoint=str(checkpoints.path(mark.step)) if mark else None)
 
 
 def _clean(output: Path, settings: TrainSettings) -> None:
@@ -131,6 +176,7 @@ def _make_log(
     dropped: Sequence[RowLength],
     logged: Mapping[str, JsonValue],
     mended: tuple[str, ...],
+    fitted: FittedBatch | None,
 ) -> TrainingLog:
     losses = step_losses(trainer.state.log_history)
     first, last = first_and_last(losses)
@@ -153,4 +199,5 @@ def _make_log(
         template=mended,
         versions=library_versions(),
         losses=losses,
+        smaller_batch=None if fitted is None else str(fitted),
     )
