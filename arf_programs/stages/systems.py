@@ -82,7 +82,7 @@ def prepare_answers(
 ) -> Callable[[Conversation], Awaitable[Summary]]:
     """Build the system's model, and return the function that summarises one conversation."""
     program = Summarize(run.config.summarize.instruction, retries=0)
-    program.set_lm(build_lm(model, seed=run.config.seed, address=served and served.server.address))
+    program.set_lm(build_lm(model, seed=run.config.seed, address=None if served is None else served.server.address))
 
     async def answer(conversation: Conversation) -> Summary:
         try:
