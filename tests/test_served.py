@@ -239,6 +239,8 @@ def test_auto_takes_vllm_where_there_is_a_gpu(project, vllm_here, monkeypatch):
     assert served.vllm_to_use(run.config) is None
     assert served.vllm_to_use(open_project(project, "evaluate.engine=vllm").config).endswith("/vllm")
     assert served.vllm_to_use(open_project(project, "evaluate.engine=embedded").config) is None
+    monkeypatch.setattr(served, "has_gpu", lambda: True)
+    assert served.vllm_to_use(open_project(project, "evaluate.device=cpu").config) is None
 
 
 def test_a_missing_vllm_is_named_with_the_command_that_installs_it(project, monkeypatch, tmp_path):

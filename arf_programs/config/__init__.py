@@ -4,7 +4,7 @@ All problems of a file are reported at once, each with its line and how to mend 
 """
 
 from arf_programs.config.commands import OPTIMIZERS, Kind, OptimizerName, PlantConfig, TargetName
-from arf_programs.config.evaluate import AUTO, EngineName
+from arf_programs.config.evaluate import AUTO
 from arf_programs.config.load import dump_config, load_config
 from arf_programs.config.masking import (
     environment_without_secrets,
@@ -56,7 +56,6 @@ __all__ = [
     "CorpusConfig",
     "CorpusFormat",
     "DraftColumn",
-    "EngineName",
     "Kind",
     "LabeledConfig",
     "Method",

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from arf_programs.config import Config, EngineName, ModelConfig
+from arf_programs.config import AUTO, Config, ModelConfig
 from arf_programs.models import (
     EMBEDDED,
     INSTALL_VLLM,
@@ -61,9 +61,13 @@ def vllm_to_use(config: Config) -> str | None:
     Raises what `refuse_missing_vllm` raises.
     """
     refuse_missing_vllm(config)
-    wanted: EngineName = config.evaluate.engine
-    program = None if wanted == "embedded" else find_vllm()
-    return program if program is not None and (wanted == "vllm" or has_gpu()) else None
+    evaluate = config.evaluate
+    if evaluate.engine == "vllm":
+        return find_vllm()
+    if evaluate.engine == "embedded" or (evaluate.device, evaluate.dtype) != (AUTO, AUTO):
+        return None  # a device or a precision is that of this process
+    program = find_vllm()
+    return program if program is not None and has_gpu() else None
 
 
 @contextmanager
