@@ -312,16 +312,16 @@ def served_by(project, *options):
     """What `arf serve` prints, what its server lists, and all that both write, until Ctrl-C ends them."""
     port = str(free_port())
     command = [sys.executable, "-c", MAIN, "serve", str(project / "run"), "--port", port, "--json", *options]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as server:
         try:
-            said = "".join(until_object_ends(server.stdout))
+            said = b"".join(until_object_ends(iter(server.stdout.readline, b""))).decode()
             with urlopen(f"http://127.0.0.1:{port}/v1/models") as answer:
                 listed = [item["id"] for item in json.load(answer)["data"]]
         finally:
             server.send_signal(signal.SIGINT)
             _, log = server.communicate(timeout=60)
     assert server.returncode == 0, log
-    return json.loads(said), listed, said + log
+    return json.loads(said), listed, said + log.decode()
 
 
 def test_arf_serve_gives_all_students_and_their_base_by_one_vllm(project, vllm_here, monkeypatch):

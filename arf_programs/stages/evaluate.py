@@ -14,7 +14,7 @@ from arf_programs.stages import systems
 from arf_programs.stages.analyze import analyst_fingerprint
 from arf_programs.stages.draft import count_cut_off
 from arf_programs.stages.scoring import COMPARE, SCORE, HoldoutSummaries, embedding_digest, with_similarity
-from arf_programs.stages.served import refuse_missing_vllm, served_systems
+from arf_programs.stages.served import BASE, refuse_missing_vllm, served_systems
 from arf_programs.stages.stage import Stage
 from signatures.compare_summaries import CompareSummaries
 from signatures.rate_summary import RateSummary
@@ -73,7 +73,7 @@ def _answer(run: Run) -> list[StepOutcome]:
         for system in models:
             steps.append(systems.answer_step(run, system, served.get(system)))
             outcomes += run_steps(run, steps[-1:], conversations.values(), total=len(conversations))
-            close_models(keep=(*asks(run.config), models[systems.BASE]))  # the students need the weights of the base
+            close_models(keep=(*asks(run.config), models[BASE]))  # the students need the weights of the base
     close_models(keep=asks(run.config))
     if run.config.evaluate.reviser:
         steps.append(systems.reviser_step())
