@@ -103,7 +103,7 @@ def test_all_problems_are_named_at_once_and_the_exit_code_is_2(data, base, capsy
     [
         ({}, 200_000, "set train.method to qlora"),
         ({"method": "full"}, 200_000, "set train.method to lora"),
-        ({"batch_size": 4}, 1_000_000, "lower train.batch_size"),
+        ({"batch_size": 4}, 200_000, "set train.method to qlora"),
     ],
 )
 def test_what_does_not_fit_is_told_with_a_mend(options, size, mend, base, monkeypatch):
@@ -113,6 +113,20 @@ def test_what_does_not_fit_is_told_with_a_mend(options, size, mend, base, monkey
     (problem,) = dry_run(TrainSettings(base=base, **options), [make_rows()]).problems
     assert "of a tiny GPU" in problem
     assert mend in problem
+
+
+def test_a_batch_that_does_not_fit_is_no_problem_where_a_smaller_one_fits(base, monkeypatch):
+    monkeypatch.setattr(module, "find_hardware", lambda: Hardware("cuda", "a tiny GPU", 1_000_000, bf16=True))
+    monkeypatch.setattr(module, "measured_speed", lambda hardware, *, bf16: 1e12)
+    found = dry_run(TrainSettings(base=base, batch_size=4), [make_rows()])
+    assert found.problems == ()
+    assert found.smaller_batch.startswith("4 rows at once do not fit the memory")
+    assert found.memory["total"] <= 900_000
+    assert found.smaller_batch in module.as_text(found)
+    launched = Hardware("cuda", "one of two", 1_000_000, bf16=True, launched=True)
+    monkeypatch.setattr(module, "find_hardware", lambda: launched)
+    (problem,) = dry_run(TrainSettings(base=base, batch_size=4), [make_rows()]).problems
+    assert "lower train.batch_size" in problem
 
 
 def test_a_gpu_pads_rows_of_like_length_and_a_packed_run_does_not(base, monkeypatch):

@@ -69,7 +69,7 @@ def test_a_batch_that_does_not_fit_is_made_smaller_and_the_training_stays_the_sa
     limit["rows"] = 1
     assert train(data, base, tmp_path / "small") == 0
     assert [rows for rows in calls if rows > 1] == [4, 2]
-    said = "4 rows at once did not fit the memory: 1 at once, gathered 4 times (an update stays at 4 rows)"
+    said = "4 rows at once do not fit the memory: 1 at once, gathered 4 times (an update stays at 4 rows)"
     lines = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
     assert [line["say"] for line in lines if "say" in line][-1] == said
     assert read_log(tmp_path / "small")["smaller_batch"] == said

@@ -1,4 +1,4 @@
-"""Make a batch that does not fit the memory smaller, and gather more of them into an update. Importing costs seconds.
+"""Make a batch that does not fit the memory smaller, and gather more of them into an update.
 
 The rows of an update and their order stay the same, so the loss curve does too. `auto_find_batch_size` of transformers'
 Trainer does not gather more, so it is not used.
@@ -6,9 +6,8 @@ Trainer does not gather more, so it is not used.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-from accelerate.utils import find_executable_batch_size
 from pydantic import BaseModel
 
 from signatures.exceptions import StageError
@@ -27,9 +26,21 @@ class FittedBatch(BaseModel):
 
     def __str__(self) -> str:
         return (
-            f"{self.configured} rows at once did not fit the memory: {self.rows} at once, gathered {self.gathered} "
+            f"{self.configured} rows at once do not fit the memory: {self.rows} at once, gathered {self.gathered} "
             f"times (an update stays at {self.rows * self.gathered} rows)"
         )
+
+
+def smaller_batches(settings: TrainSettings, hardware: Hardware) -> Iterator[FittedBatch]:
+    """Give the batches to try after the configured one: each at most half as large, with the same rows in an update.
+
+    On a CPU rows are computed one at a time, and with several processes the others would wait for the one without
+    memory. So there are none.
+    """
+    rows, update = settings.batch_size, settings.batch_size * settings.gradient_accumulation
+    while hardware.is_gpu and not hardware.launched and rows > 1:
+        rows = next(fewer for fewer in range(rows // 2, 0, -1) if update % fewer == 0)
+        yield FittedBatch(configured=settings.batch_size, rows=rows, gathered=update // rows)
 
 
 def train_fitting(
@@ -40,29 +51,31 @@ def train_fitting(
 ) -> FittedBatch | None:
     """Call `attempt` with `settings`, and after each lack of memory with a smaller batch. Return what fitted at last.
 
-    `attempt` has to begin anew, or from the last checkpoint. None means that the configured batch fitted. On a CPU rows
-    are computed one at a time, and with several processes the others would wait for the one without memory, so both try
-    only once. Raises StageError if a single row does not fit.
+    `attempt` has to begin anew, or from the last checkpoint. None means that the configured batch fitted. Raises
+    StageError if a single row does not fit.
     """
-    update = settings.batch_size * settings.gradient_accumulation
-    tried = settings.batch_size if hardware.is_gpu and not hardware.launched else 1
+    from accelerate.utils import find_executable_batch_size
+
+    batches = smaller_batches(settings, hardware)
     fitted: FittedBatch | None = None
 
     def smaller() -> int:
-        nonlocal fitted, tried
-        if tried == 1:
+        nonlocal fitted
+        following = next(batches, None)
+        if following is None:
             return 0
-        tried = next(rows for rows in range(tried // 2, 0, -1) if update % rows == 0)
-        fitted = FittedBatch(configured=settings.batch_size, rows=tried, gathered=update // tried)
+        fitted = following
         say(fitted)
-        return tried
+        return fitted.rows
 
     def try_batch(rows: int) -> None:
-        smaller_batch = {"batch_size": rows, "gradient_accumulation": update // rows}
-        attempt(settings if fitted is None else settings.model_copy(update=smaller_batch))
+        if fitted is None:
+            attempt(settings)
+        else:
+            attempt(settings.model_copy(update={"batch_size": rows, "gradient_accumulation": fitted.gathered}))
 
     try:
-        find_executable_batch_size(try_batch, starting_batch_size=tried, reduce_batch_size_fn=smaller)()
+        find_executable_batch_size(try_batch, starting_batch_size=settings.batch_size, reduce_batch_size_fn=smaller)()
     except RuntimeError as error:
         if not str(error).startswith(_NOTHING_FITS):
             raise

@@ -16,6 +16,7 @@ from arf_programs.models import refuse_template
 from signatures.exceptions import ArfError, DataError
 from signatures.records import TrainingExample
 from training.loop.base_model import BaseTokenizer, load_tokenizer, saved_architecture, without_weights
+from training.loop.fitting import FittedBatch, smaller_batches
 from training.loop.hardware import Hardware, check_hardware, find_hardware, is_bf16, is_checkpointed
 from training.loop.lengths import RowLength, longer_sides, measure, rows_that_fit, token_limit
 from training.settings import TrainSettings, quiet_libraries, run_command
@@ -41,7 +42,8 @@ class DryRun(BaseModel):
     """The rows, memory and time of a training, and the problems that prevent it.
 
     Fields that depend on rows are null while there are no rows; memory is then that of the longest rows allowed. With
-    `pairs` the rows are those of the preference stage. `template` says what is mended in the chat template of the
+    `pairs` the rows are those of the preference stage. `smaller_batch` says what batch is taken where the configured
+    one does not fit; memory is then that of the smaller one. `template` says what is mended in the chat template of the
     base. `problems` is empty when training can start.
     """
 
@@ -63,6 +65,7 @@ class DryRun(BaseModel):
     padding_share: float | None = None
     memory: dict[str, int] | None = None
     seconds: float | None = None
+    smaller_batch: str | None = None
     template: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
 
@@ -146,8 +149,26 @@ def _figures(
         }
     memory = estimate_memory(shape, mode, largest)
     if hardware.memory and not memory.fits(hardware.memory):
-        problems.append(_too_large(memory, hardware, settings))
+        fitted, smaller = _smaller(settings, hardware, lambda batch: estimate_memory(shape, mode, batch), largest)
+        if fitted is None:
+            problems.append(_too_large(memory, hardware, settings))
+        else:
+            memory = smaller
+            figures["smaller_batch"] = str(fitted)
     return figures | {"memory": {**asdict(memory), "total": memory.total}}
+
+
+def _smaller(
+    settings: TrainSettings, hardware: Hardware, memory_of: Callable[[Batch], Memory], largest: Batch
+) -> tuple[FittedBatch | None, Memory]:
+    """Find the batch that training would end with, and its memory; None if a single row does not fit."""
+    memory = memory_of(largest)
+    for fitted in smaller_batches(settings, hardware):
+        share = fitted.rows / settings.batch_size
+        memory = memory_of(Batch(round(share * largest.tokens), round(share * largest.completion)))
+        if memory.fits(hardware.memory):
+            return fitted, memory
+    return None, memory
 
 
 def _measure_rows(
@@ -244,6 +265,7 @@ def as_text(result: DryRun) -> str:
     lines += [("pairs" if result.pairs else "rows", rows), ("tokens", tokens)]
     if result.memory:
         lines.append(("GiB", ", ".join(f"{name} {size / GIB:.2f}" for name, size in result.memory.items())))
+    lines += [("batch", result.smaller_batch)] if result.smaller_batch else []
     lines.append(("time", about))
     lines += [("template", note) for note in result.template]
     lines += [("problem", problem) for problem in result.problems]
