@@ -16,7 +16,7 @@ from training import preference, sft
 from training.loop.hardware import Hardware
 from training.settings import TrainSettings
 from training.sizing import dry_run as module
-from training.sizing.cost import GIB, Mode, count_operations, measure_shape
+from training.sizing.cost import GIB, USABLE, Mode, count_operations, measure_shape
 from training.sizing.dry_run import dry_run
 
 
@@ -116,16 +116,22 @@ def test_what_does_not_fit_is_told_with_a_mend(options, size, mend, base, monkey
 
 
 def test_a_batch_that_does_not_fit_is_no_problem_where_a_smaller_one_fits(base, monkeypatch):
-    monkeypatch.setattr(module, "find_hardware", lambda: Hardware("cuda", "a tiny GPU", 1_000_000, bf16=True))
     monkeypatch.setattr(module, "measured_speed", lambda hardware, *, bf16: 1e12)
-    found = dry_run(TrainSettings(base=base, batch_size=4), [make_rows()])
+
+    def look(rows, memory, *, launched=False):
+        gpu = Hardware("cuda", "a GPU", memory, bf16=True, launched=launched)
+        monkeypatch.setattr(module, "find_hardware", lambda: gpu)
+        return dry_run(TrainSettings(base=base, batch_size=rows), [make_rows()])
+
+    one, four = (look(rows, 2**40).memory["total"] for rows in (1, 4))
+    size = int((one + four) / 2 / USABLE)
+    found = look(4, size)
     assert found.problems == ()
     assert found.smaller_batch.startswith("4 rows at once do not fit the memory")
-    assert found.memory["total"] <= 900_000
+    assert found.memory["total"] <= USABLE * size
     assert found.smaller_batch in module.as_text(found)
-    launched = Hardware("cuda", "one of two", 1_000_000, bf16=True, launched=True)
-    monkeypatch.setattr(module, "find_hardware", lambda: launched)
-    (problem,) = dry_run(TrainSettings(base=base, batch_size=4), [make_rows()]).problems
+    assert look(4, 2**40).smaller_batch is None
+    (problem,) = look(4, size, launched=True).problems
     assert "lower train.batch_size" in problem
 
 
