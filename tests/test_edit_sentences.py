@@ -186,3 +186,47 @@ def test_what_concerns_the_whole_summary_is_no_omission(propose):
     proposal, team = propose(errors=[too_long])
     assert proposal.after == SUMMARY
     assert not team.asked
+
+
+PRICED = "The customer’s kettle leaked. The agent refunded 49.20, and a new one arrives by Friday."
+WRONG_PRICE = ErrorNote(id="abc", category="wrong_fact", quote="49.20", source="check")
+WRONG_DAY = ErrorNote(id="day", category="wrong_fact", quote="Friday", source="check")
+
+
+def test_a_value_of_the_conversation_mends_a_sentence_without_the_editor(propose):
+    proposal, team = propose(summary=PRICED, errors=[WRONG_PRICE, WRONG_DAY])
+    assert proposal.after == PRICED.replace("49.20", "39.90").replace("Friday", "Thursday")
+    assert [edit.mends for edit in proposal.applied] == [("abc", "day")]
+    assert not team.asked
+
+
+def test_the_support_question_refuses_a_value_and_the_next_one_is_tried(propose):
+    summary = "The kettle of order 88214 leaks. The kettle of that order arrives by Friday."
+    worth = {"Monday": 0.2, "Thursday": 0.9}
+    proposal, team = propose(summary=summary, errors=[WRONG_DAY], worth=worth)
+    assert proposal.after == summary.replace("Friday", "Thursday")
+    assert [fields["sentence"].split()[-1] for fields in team.fields["support"]] == ["Monday.", "Thursday."]
+
+
+def test_the_editor_is_asked_where_no_value_passes_and_never_with_no_candidates(propose):
+    worth = {"Thursday": 0.2, "Monday": 0.2, "soon": 0.8, "Friday": 0.1}
+    proposal, team = propose("A new one arrives soon.", summary=PRICED, errors=[WRONG_DAY], worth=worth)
+    assert team.asked["sentence"] == 1
+    assert proposal.after.endswith("A new one arrives soon.")
+    proposal, team = propose(summary=PRICED, errors=[WRONG_DAY], worth=worth, candidates=0, min_words=1)
+    assert proposal.after == "The customer’s kettle leaked."
+    assert "sentence" not in team.asked
+
+
+def test_the_editor_sees_the_values_that_are_known_and_blanks_for_the_rest(propose):
+    other = ErrorNote(id="def", category="fabricated", quote="a new one", explanation="It was a spare part.")
+    _, team = propose("x", summary=PRICED, errors=[WRONG_PRICE, other], candidates=1)
+    assert team.fields["sentence"][0]["sentence"] == "The agent refunded 39.90, and ____ arrives by Friday."
+
+
+def test_without_values_only_the_editor_mends(call, lm, conversation):
+    team = scripted_team.join(sentence=lambda _: {"corrected": "The agent sent one."})
+    inputs = {"conversation": conversation, "summary": PRICED, "errors": [WRONG_PRICE], "feedback": ""}
+    proposal = call(Once(EditSentences(retries=0, values=False), lm, None), **inputs)
+    assert team.asked == {"sentence": 1}
+    assert proposal.after.endswith("The agent sent one.")

@@ -64,6 +64,8 @@ def test_the_words_of_teacher_and_editor_are_trained_on_and_those_of_the_judge_a
     assert terms_of(run.config) == {}
     run = make_run("train.arms=[teacher]", "train.preference={method: sigmoid, after: base}")
     assert trained_on(run.config) == ("teacher", "editor")
+    run = make_run("models.editor=openai/gpt-4o", "revise.candidates=0")
+    assert trained_on(run.config) == ("teacher",), "an editor that is not asked writes nothing"
 
 
 def test_every_provider_that_is_not_acknowledged_is_named_with_the_mend(make_run):

@@ -77,6 +77,7 @@ STALE = {
     "revise.strategy": ("rewrite", {"revise", "evaluate"}),
     "revise.edits": ("together", {"revise", "evaluate"}),
     "revise.candidates": (2, {"revise", "evaluate"}),
+    "revise.values": (False, {"revise", "evaluate"}),
     "revise.attempts": (3, {"revise", "evaluate"}),
     "revise.samples": (2, {"revise", "train"}),
     "revise.max_change": (0.5, {"revise", "evaluate"}),
@@ -605,6 +606,16 @@ def test_checks_alone_ask_no_analyst_again(make_run):
     run = make_run("revise.verify_with_analyst=false")
     run_until(run, "revise")
     assert team.asked["find"] == len(run.conversations("train"))
+
+
+def test_drafts_are_mended_without_an_editor(make_run, monkeypatch):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    team = scripted_team.join()
+    run = make_run("revise.candidates=0", "models.editor=openai/gpt-4o", "models.analyst=scripted/model")
+    run_until(run, "revise")
+    assert "sentence" not in team.asked
+    revised = [row for row in read_jsonl(run.folder.revisions, Revision) if row.errors]
+    assert revised and all(scripted_team.FLAW not in row.after for row in revised)
 
 
 def test_what_cannot_be_asked_is_named_before_any_call(make_run, monkeypatch):

@@ -127,7 +127,12 @@ class ReviseConfig(Section):
     edits: Literal["one_by_one", "together"] = Field(
         default="one_by_one", description="strategy edits: ask for one flagged sentence at a time, or for all at once"
     )
-    candidates: int = Field(default=3, ge=1, le=10, description="rewrites of a sentence, at most, until one passes")
+    values: bool = Field(
+        default=True, description="one_by_one: first put values of the conversation in the place of wrong ones"
+    )
+    candidates: int = Field(
+        default=3, ge=0, le=10, description="rewrites of a sentence, at most, until one passes; 0: no editor is asked"
+    )
     attempts: int = Field(default=2, ge=1, le=10)
     samples: int = Field(
         default=1, ge=1, le=16, description="revisions of each draft; all verified ones that differ are trained on"
@@ -165,6 +170,12 @@ class Config(Section):
     plant: PlantConfig = PlantConfig()
     compile: CompileConfig = CompileConfig()
     programs: ProgramsConfig = ProgramsConfig()
+
+    @property
+    def asks_editor(self) -> bool:
+        """Whether an editor writes revisions, and not only values of the conversation and deletions mend a draft."""
+        without = self.revise.strategy == "edits" and self.revise.edits == "one_by_one" and not self.revise.candidates
+        return not without or bool({"rewrite", "taxonomy"} & set(self.train.arms))
 
     @model_validator(mode="before")
     @classmethod

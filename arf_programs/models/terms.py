@@ -76,9 +76,9 @@ TERMS: tuple[Terms, ...] = (
 
 
 def trained_on(config: Config) -> tuple[Role, ...]:
-    """Return the roles whose text a student learns: the teacher, and the editor if revisions are trained on."""
+    """Return the roles whose text a student learns: the teacher, and the editor if its revisions are trained on."""
     revised = config.train.arms != ("teacher",) or config.train.preference.method != "none"
-    return ("teacher", "editor") if revised else ("teacher",)
+    return ("teacher", "editor") if revised and config.asks_editor else ("teacher",)
 
 
 def terms_of(config: Config) -> dict[Terms, list[Role]]:

@@ -12,88 +12,46 @@ from arf_programs.checks import (
     convert_to_days,
     find_codes,
     find_quantities,
-    find_taken_spans,
     read_number,
     squeeze,
 )
 from arf_programs.config import Kind
 from arf_programs.planting.records import Change, swapped
+from arf_programs.values import ValueKind, find_numbers, write_like
 
-_DIGITS: Final = re.compile(r"\d{1,3}(?:[,.]\d{3})+(?:[.,]\d{1,2})?|\d+(?:[.,]\d+)?")
-_CENTS: Final = re.compile(r"\d+[.,]\d\d")
-_MEASURES: Final = frozenset(("m", "km", "cm", "mm", "kg", "g", "l", "ml", "kwh", "gb", "mb", "tb", "litres", "metres"))
-_WORDS: Final = (
-    *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"),
-    *("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty"),
-)
 _TRIES: Final = 60
 _LONG: Final = 4
 
 
 class _Number(NamedTuple):
-    """A number of the summary: the span of its digits or words, and how it was read."""
+    """A number of a text: the span of its digits or words, whether it is an amount of money, and how it was read."""
 
     start: int
     end: int
+    kind: ValueKind
     read: Quantity
 
 
 def plant_numbers(material: Material, rng: Random) -> list[Change]:
     """Change counts, percentages, durations and codes."""
-    numbers = [number for number in _numbers(material.summary) if not _is_amount(number, material.summary)]
+    numbers = [number for number in _numbers(material.summary) if number.kind == "number"]
     changes = [change for number in numbers for change in _both(material, rng, "number", number)]
     return changes + _codes(material, rng)
 
 
 def plant_amounts(material: Material, rng: Random) -> list[Change]:
     """Change amounts of money, and bare numbers with two decimals, which are prices."""
-    numbers = [number for number in _numbers(material.summary) if _is_amount(number, material.summary)]
+    numbers = [number for number in _numbers(material.summary) if number.kind == "amount"]
     return [change for number in numbers for change in _both(material, rng, "amount", number)]
 
 
-def write_like(old: str, value: float) -> str | None:
-    """Write `value` in the form of `old`: in words, with as many decimals, with or without separated thousands.
-
-    None if the value has no such form ("two hundred" in words, 12.50 without decimals).
-    """
-    if not old[:1].isdigit():
-        if value != int(value) or not 0 <= value < len(_WORDS):
-            return None
-        word = _WORDS[int(value)]
-        return word.capitalize() if old[:1].isupper() else word
-    cents = re.search(r"([.,])(\d{1,2})$", old)
-    if value != round(value, len(cents[2]) if cents else 0):
-        return None
-    whole = f"{value:,.{len(cents[2])}f}" if cents else f"{round(value):,}"
-    if not re.search(r"[.,]\d{3}", old):
-        whole = whole.replace(",", "")
-    comma = bool(cents and cents[1] == ",") or (not cents and bool(re.search(r"\.\d{3}", old)))
-    return whole.translate(str.maketrans(",.", ".,")) if comma else whole
-
-
 def _numbers(text: str) -> list[_Number]:
-    """The numbers that can be changed: no "one" or "first", and none inside a date, a time or a code."""
-    taken = find_taken_spans(text)
-    numbers = []
-    for item in find_quantities(text):
-        if not item.counts or item.value in (0, 1) or any(a < item.end and item.start < b for a, b in taken):
-            continue
-        if item.spelled:
-            words = re.match(r"[A-Za-z]+(?:-[A-Za-z]+)?", text[item.start :])
-            if words and words.group().lower() in _WORDS:
-                numbers.append(_Number(item.start, item.start + words.end(), item))
-            continue
-        digits = _DIGITS.search(text, item.start)
-        if digits and digits.end() <= item.end and not text[digits.end() : digits.end() + 1].isalpha():
-            numbers.append(_Number(digits.start(), digits.end(), item))
-    return numbers
-
-
-def _is_amount(number: _Number, text: str) -> bool:
-    if number.read.kind == "plain":
-        measured = number.read.unit in _MEASURES
-        return bool(_CENTS.fullmatch(text[number.start : number.end])) and not measured
-    return number.read.kind == "money"
+    """The numbers that can be changed: no "one"."""
+    return [
+        _Number(value.start, value.end, value.kind, value.quantity)
+        for value in find_numbers(text)
+        if value.quantity is not None and value.quantity.value not in (0, 1)
+    ]
 
 
 def _both(material: Material, rng: Random, kind: Kind, number: _Number) -> list[Change]:
@@ -118,7 +76,7 @@ def _others(material: Material, kind: Kind, number: _Number) -> set[tuple[float,
     wanted, values = number.read, set()
     for text in material.texts:
         for other in _numbers(text):
-            alike = _is_amount(other, text) if kind == "amount" else other.read.kind == wanted.kind
+            alike = other.kind == "amount" if kind == "amount" else other.read.kind == wanted.kind
             if alike and kind == "number" and wanted.kind == "plain":
                 alike = abs(len(str(int(other.read.value))) - len(str(int(wanted.value)))) <= 1
             same_unit = other.read.unit == wanted.unit if wanted.kind == "time" else True

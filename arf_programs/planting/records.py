@@ -5,18 +5,18 @@ Beside them are the functions that all kinds of change share, and those that cou
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Final, Literal
+from typing import Literal
 
 from pydantic import Field, JsonValue
 
 from arf_programs.checks import Material
 from arf_programs.config import Kind, PlantConfig
 from arf_programs.metrics import Place
+from arf_programs.values import with_article
 from signatures.records import Conversation, ErrorNote, Record, Severity, Turn
 
 Origin = Literal["conversation", "invented", "none"]
@@ -89,11 +89,6 @@ def planted_spans(places: Sequence[Place]) -> list[tuple[int, int]]:
     return spans
 
 
-_ARTICLE: Final = re.compile(r"\b([Aa])(n?) ([$€£#]?)$")
-_SILENT: Final = ("hour", "honest", "honour", "heir")
-_LIKE_YOU: Final = ("uni", "use", "usu", "uti", "eu", "one", "once")
-
-
 @dataclass(frozen=True)
 class Change:
     """A change of the right summary: `wrong` replaces the characters `start:end`.
@@ -135,25 +130,6 @@ def swapped(
         explanation=f'The conversation says "{right}" here; "{wrong}" stands {where}.',
         evidence=turns_with(material, right, span[0]),
     )
-
-
-def with_article(text: str, start: int, end: int, wrong: str) -> tuple[int, int, str]:
-    """Widen the change by the indefinite article before it, if that has to become "a" or "an"."""
-    before = _ARTICLE.search(text, 0, start)
-    if before is None:
-        return start, end, wrong
-    article = before[1] + ("n" if _opens_with_vowel(wrong) else "")
-    if article == before[1] + before[2]:
-        return start, end, wrong
-    return before.start(), end, f"{article} {before[3]}{wrong}"
-
-
-def _opens_with_vowel(words: str) -> bool:
-    """Whether "an" goes before the words, by their sound: "an hour", "a unit", "an 80", "an 11"."""
-    word = words.lstrip("$€£#").lower()
-    if word[:1].isdigit():
-        return word[0] == "8" or word.split(".")[0] in ("11", "18")
-    return word.startswith(_SILENT) or (word[:1] in tuple("aeiou") and not word.startswith(_LIKE_YOU))
 
 
 def turns_with(material: Material, words: str, start: int) -> tuple[int, ...]:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from random import Random
 from typing import Final
 
 from arf_programs.checks import Material
-from arf_programs.planting.records import Change, last_sentence, turns_with, with_article
+from arf_programs.planting.records import Change, last_sentence, turns_with
+from arf_programs.values import exchange_roles, names_of_roles, role_as_subject
 
-_CUSTOMERS: Final = "customer|client|caller|user"
-_AGENTS: Final = "sales agent|agent|representative|advisor|assistant|bot|operator"
-_ROLE: Final = re.compile(rf"\b(?:(?P<customer>{_CUSTOMERS})|(?P<agent>{_AGENTS}))\b", re.IGNORECASE)
-_OPENS: Final = re.compile(rf"(?:The |A |An )?(?:{_CUSTOMERS}|{_AGENTS})\b(?!['’])", re.IGNORECASE)
 _INVENTED: Final = (
     ("{agent} also offered a discount on the next order.", "discount offer percent"),
     ("{agent} gave a voucher as an apology.", "voucher"),
@@ -36,28 +32,20 @@ _STEM: Final = 6
 
 def plant_speakers(material: Material, rng: Random) -> list[Change]:
     """Exchange customer and agent in each sentence that begins with a role."""
-    names = _names_of_roles(material.summary)
     changes = []
     for start, end in material.sentences:
-        roles = list(_ROLE.finditer(material.summary, start, end))
-        if not _OPENS.match(material.summary, start, end) or not roles:
+        exchanged = exchange_roles(material.summary, start, end)
+        if exchanged is None:
             continue
-        first, last = roles[0].start(), roles[-1].end()
-        pieces, at = [], first
-        for role in roles:
-            other = names["agent" if role["customer"] else "customer"]
-            pieces += [material.summary[at : role.start()], other.capitalize() if role.group()[0].isupper() else other]
-            at = role.end()
-        first, last, wrong = with_article(material.summary, first, last, "".join(pieces))
         sentence = material.summary[start:end]
         changes.append(
             Change(
                 kind="speaker",
                 category="wrong_speaker",
                 origin="none",
-                start=first,
-                end=last,
-                wrong=wrong,
+                start=exchanged.start,
+                end=exchanged.end,
+                wrong=exchanged.words,
                 explanation=f'Customer and agent are mixed up; right is: "{sentence}"',
                 evidence=turns_with(material, sentence, start),
                 sentence=True,
@@ -93,7 +81,9 @@ def plant_unsupported(material: Material, rng: Random) -> list[Change]:
     free = [text for text, words in _INVENTED if not any(word[:_STEM] in material.squeezed for word in words.split())]
     if not free:
         return []
-    subjects = {role: _subject(material.summary, name) for role, name in _names_of_roles(material.summary).items()}
+    subjects = {
+        role: role_as_subject(material.summary, name) for role, name in names_of_roles(material.summary).items()
+    }
     return [
         Change(
             kind="unsupported",
@@ -108,18 +98,3 @@ def plant_unsupported(material: Material, rng: Random) -> list[Change]:
         )
         for _, end in material.sentences
     ]
-
-
-def _names_of_roles(summary: str) -> dict[str, str]:
-    """What the summary calls customer and agent; by default those words."""
-    names = {"customer": "customer", "agent": "agent"}
-    for role in reversed(list(_ROLE.finditer(summary))):
-        names["customer" if role["customer"] else "agent"] = role.group().lower()
-    return names
-
-
-def _subject(summary: str, name: str) -> str:
-    """Write a role as the subject of a sentence: with the article, or without it if the summary leaves articles out."""
-    bare = re.search(rf"(?:^|[.!?]\s+){_ROLE.pattern}", summary, re.IGNORECASE)
-    with_the = re.search(rf"\bthe (?:{_CUSTOMERS}|{_AGENTS})\b", summary, re.IGNORECASE)
-    return name.capitalize() if bare and not with_the else f"The {name}"

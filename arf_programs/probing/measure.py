@@ -40,7 +40,7 @@ def probe(run: Run, *, checks_only: bool = False) -> Probe:
     nothing again. Raises UserError for what the user can mend, and WorkError for what failed at work.
     """
     if not checks_only:
-        check_providers((run.config.models.analyst, run.config.models.editor))
+        check_providers((run.config.models.analyst, *((run.config.models.editor,) if run.config.asks_editor else ())))
     items = ensure_planted(run)
     result = _probe_checks(run, items) if checks_only else _probe_models(_with_taxonomy(run), items)
     write_text_atomic(run.folder.probe, result.model_dump_json(indent=2) + "\n")

@@ -16,6 +16,7 @@ from arf_programs.programs.asking import RETRIES, ask
 from arf_programs.programs.propose import Proposal, Propose
 from arf_programs.programs.reported_errors import is_omission, same_error
 from arf_programs.programs.support import SentenceSupport, support_of
+from arf_programs.programs.value_candidates import Swaps, find_swaps, swapped_sentences
 from arf_programs.text import (
     apply_edits,
     collect_evidence,
@@ -25,6 +26,7 @@ from arf_programs.text import (
     group_by_sentence,
     split_sentences,
 )
+from arf_programs.values import Replacement
 from signatures.exceptions import ModelError
 from signatures.records import Conversation, Edit, EditOp, ErrorNote
 from signatures.rewrite_sentence import RewriteSentence
@@ -68,14 +70,20 @@ def question_for(note: ErrorNote) -> str:
     return " ".join(filter(None, (note.explanation, asked)))
 
 
-def blanked(summary: str, index: int, notes: Sequence[ErrorNote]) -> str:
-    """Return the sentence at `index` with blanks for the quoted words, or one blank if hardly a word remains."""
+def blanked(summary: str, index: int, notes: Sequence[ErrorNote], mended: Sequence[Replacement] = ()) -> str:
+    """Return the sentence at `index` with blanks for the quoted words, or one blank if hardly a word remains.
+
+    Replacements in `mended` that overlap no blank are made.
+    """
     start, end = find_sentences(summary)[index]
     spans = (find_quote(note.quote, summary) for note in notes)
+    blanks = [Replacement(max(a, start), min(b, end), BLANK) for a, b in filter(None, spans)]
     shown, last = "", start
-    for first, stop in sorted((max(a, start), min(b, end)) for a, b in filter(None, spans)):
+    for first, stop, words in sorted([*blanks, *mended]):
+        if words != BLANK and (first < last or any(a < stop and first < b for a, b, _ in blanks)):
+            continue
         if stop > last:
-            shown += summary[last : max(first, last)] + ("" if shown.endswith(BLANK) and first <= last else BLANK)
+            shown += summary[last : max(first, last)] + ("" if shown.endswith(BLANK) and first <= last else words)
             last = stop
     shown += summary[last:end]
     return shown if len(find_words(shown.replace(BLANK, " "))) >= _LEAST_LEFT else BLANK
@@ -181,17 +189,20 @@ class _Draft:
 class EditSentences(Propose):
     """Mend each flagged sentence, and each omission, by the first candidate that passes.
 
-    The editor sees the turns that matter, what was wrong, and the sentence with blanks for the wrong words, so it
-    cannot copy them. It is asked for one candidate at a time. A candidate passes unless the checks object to it or the
-    support question flags it. If none of `candidates` passes, the sentence is deleted, provided that the support
-    question flags it or a check refutes it, and that enough words remain.
+    With `values` the first candidates are made without a model: a value of the conversation in the place of a wrong
+    one, the other role, the opposite statement. Then the editor is asked for one candidate at a time, at most
+    `candidates` times. It sees the turns that matter, what was wrong, and the sentence with blanks for the wrong words,
+    so it cannot copy them. A candidate passes unless the checks object to it or the support question flags it. If none
+    passes, the sentence is deleted, provided that the support question flags it or a check refutes it, and that enough
+    words remain.
     """
 
     name = "edits"
 
-    def __init__(self, *, retries: int = RETRIES, candidates: int = 3, min_words: int = 1) -> None:
+    def __init__(self, *, retries: int = RETRIES, candidates: int = 3, min_words: int = 1, values: bool = True) -> None:
         super().__init__(retries=retries)
         self.candidates = candidates
+        self.values = values
         self.min_words = min_words
         self.rewrite = dspy.Predict(RewriteSentence)
         self.write = dspy.Predict(WriteMissing)
@@ -215,6 +226,14 @@ class EditSentences(Propose):
 
     async def _mend_sentence(self, draft: _Draft, index: int, notes: Sequence[ErrorNote]) -> list[Edit]:
         """Return the edit of a flagged sentence; none if nothing is better than the sentence."""
+        swaps = find_swaps(draft.material, index, notes) if self.values else []
+        swapped = {note.id for item in swaps for note in item.notes}
+        whole = all(note.id in swapped for note in notes)
+        for text in swapped_sentences(draft.summary, index, swaps) if whole else ():
+            candidate = edit_sentence(draft.summary, index, text, notes)
+            passes, support = await _passes(draft, candidate, text)
+            if passes:
+                return [_with_gain(candidate, _known_support(notes), support)]
         place = draft.material.sentences[index][0]
         edit, support = await self._first_passing(
             draft,
@@ -224,7 +243,7 @@ class EditSentences(Propose):
             "corrected",
             turns=turns_text(draft.conversation, turns_for_sentence(draft.material, place, notes)),
             before=draft.shown(index - 1),
-            sentence=draft.shown(index),
+            sentence=draft.shown(index) if whole else _with_values(draft.summary, index, notes, swaps),
             after=draft.shown(index + 1),
             problem=problem_in_words(notes),
             feedback=draft.feedback,
@@ -290,6 +309,15 @@ class EditSentences(Propose):
         if failed and not answered:
             raise failed
         return None, None
+
+
+def _with_values(summary: str, index: int, notes: Sequence[ErrorNote], swaps: Sequence[Swaps]) -> str:
+    """Return the sentence at `index` with the best values in their places, and blanks for the other wrong words."""
+    values = [item for item in swaps if item.are_values]
+    mended = {note.id for item in values for note in item.notes}
+    return blanked(
+        summary, index, [note for note in notes if note.id not in mended], [item.options[0] for item in values]
+    )
 
 
 async def _passes(draft: _Draft, edit: Edit, sentence: str) -> tuple[bool, float | None]:

@@ -106,7 +106,7 @@ def asks(config: Config) -> tuple[ModelConfig, ...]:
     refuse_missing_vllm(config)  # before the first call, and not after hours of training
     evaluate, models = config.evaluate, config.models
     analyst = (models.analyst,) if evaluate.analyst or evaluate.reviser else ()
-    editor = (models.editor,) if evaluate.reviser else ()
+    editor = (models.editor,) if evaluate.reviser and config.asks_editor else ()
     judge = (models.judge,) if evaluate.judge else ()
     return (*analyst, *editor, *judge, *evaluate.serve.values(), *evaluate.systems.values())
 

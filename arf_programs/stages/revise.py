@@ -137,7 +137,9 @@ def _strategy(run: Run, taxonomy: Taxonomy, strategy: Strategy) -> Propose:
     retries, config = run.config.models.editor.parse_retries, run.config.revise
     match strategy:
         case "edits" if config.edits == "one_by_one":
-            return EditSentences(retries=retries, candidates=config.candidates, min_words=config.min_words)
+            return EditSentences(
+                retries=retries, candidates=config.candidates, min_words=config.min_words, values=config.values
+            )
         case "edits":
             return EditSummary(retries=retries)
         case "rewrite":
@@ -390,8 +392,8 @@ def reopen(run: Run) -> None:
 
 
 def asks(config: Config) -> tuple[ModelConfig, ...]:
-    models = config.models
-    return (models.editor, models.analyst) if config.revise.verify_with_analyst else (models.editor,)
+    editor = (config.models.editor,) if config.asks_editor else ()
+    return (*editor, config.models.analyst) if config.revise.verify_with_analyst else editor
 
 
 STAGE = Stage(

@@ -1,0 +1,105 @@
+"""Candidates that no editor writes: which errors are about a value, and what is put in its place."""
+
+import pytest
+
+from arf_programs.checks.finding import Material
+from arf_programs.programs.value_candidates import MOST, find_swaps, swapped_sentences
+from signatures.records import Conversation, ErrorNote, Turn
+
+TALK = Conversation(
+    id="kettle",
+    turns=(
+        Turn(speaker="Customer", text="My kettle leaks, I paid $54.90 for it on 3 March. Order KT-88214."),
+        Turn(speaker="Agent", text="Sorry! I can offer a refund of $39.90 within 5 days, or a voucher over $60."),
+        Turn(speaker="Customer", text="The refund, please. On Monday Dario told me that it takes 14 days."),
+        Turn(speaker="Agent", text="Done, Petra in the shop in Graz knows. It is there by Thursday."),
+    ),
+)
+SUMMARY = "The customer paid $54.90 for a leaking kettle. The agent gave a refund of $42.10 within 5 days."
+
+
+def note(quote, category="wrong_fact", explanation="", source="lm", **values):
+    name = f"{category}:{quote}"
+    return ErrorNote(id=name, category=category, quote=quote, explanation=explanation, source=source, **values)
+
+
+def sentences(summary, index, *notes):
+    swaps = find_swaps(Material(TALK, summary), index, notes)
+    covered = {item.id for swap in swaps for item in swap.notes}
+    return swapped_sentences(summary, index, swaps) if covered == {item.id for item in notes} else []
+
+
+def test_a_wrong_value_is_replaced_by_the_one_that_fits_and_all_else_stays():
+    tried = sentences(SUMMARY, 1, note("$42.10"))
+    assert tried[0] == "The agent gave a refund of $39.90 within 5 days."
+    assert len(tried) <= MOST
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        note("42.10", source="check", explanation='The conversation does not contain the amount "42.10".'),
+        note("refund of $42.10", explanation="The refund was $39.90."),
+        note("The agent gave a refund of $42.10 within 5 days.", explanation="It was 39.90, not 42.10."),
+        note("refund of $42.10"),
+        note("42.10", category="induced_kind"),
+    ],
+)
+def test_what_the_note_says_shows_that_it_is_about_the_value(error):
+    assert sentences(SUMMARY, 1, error)[0] == "The agent gave a refund of $39.90 within 5 days."
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        note("gave a refund of $42.10", explanation="The agent only offered it."),
+        note("The agent gave a refund of $42.10 within 5 days."),
+        note("$42.10", category="private_data"),
+        note("$42.10", category="irrelevant"),
+        note("", category="missing_outcome", explanation="The refund of $39.90 is missing."),
+        note("not in the summary"),
+    ],
+)
+def test_an_error_about_something_else_gets_no_value(error):
+    assert sentences(SUMMARY, 1, error) == []
+
+
+def test_the_explanation_decides_between_values_that_fit():
+    summary = "The customer got $12."
+    assert sentences(summary, 0, note("$12", explanation="It was a voucher over $60."))[0] == "The customer got $60."
+    assert sentences(summary, 0, note("$12", explanation="They paid $54.90."))[0] == "The customer got $54.90."
+
+
+def test_two_errors_of_a_sentence_are_mended_together():
+    summary = "The agent gave a refund of $42.10 within 9 days."
+    right = "The agent gave a refund of $39.90 within 5 days."
+    assert sentences(summary, 0, note("$42.10"), note("9 days"))[0] == right
+
+
+def test_the_same_error_of_two_sources_is_one():
+    errors = (note("$42.10"), note("42.10", "fabricated", source="check"))
+    (swap,) = find_swaps(Material(TALK, SUMMARY), 1, errors)
+    assert swap.notes == errors
+
+
+def test_a_name_that_opens_a_sentence_is_replaced_too():
+    summary = "Bertram told the customer on Monday that it takes 14 days."
+    error = note("Bertram", "fabricated", source="check")
+    assert sentences(summary, 0, error)[0] == "Dario told the customer on Monday that it takes 14 days."
+
+
+def test_nothing_of_the_conversation_replaces_what_it_never_speaks_of():
+    assert sentences("A manager waived 75 euros of customs fees.", 0, note("75 euros", "fabricated")) == []
+
+
+def test_a_wrong_speaker_becomes_the_other_one():
+    summary = "It leaks. The agent asked the customer for a refund."
+    for quote in ("The agent asked the customer for a refund.", "The agent", "asked the customer"):
+        error = note(quote, "wrong_speaker")
+        assert sentences(summary, 1, error) == ["The customer asked the agent for a refund."], quote
+
+
+def test_a_wrong_not_goes_and_a_verb_that_lacks_one_gets_it():
+    assert sentences("The agent did not refund it.", 0, note("did not refund")) == ["The agent refunded it."]
+    assert sentences("The agent was late.", 0, note("was")) == ["The agent was not late."]
+    assert sentences("The agent refunded the whole sum.", 0, note("refunded the whole")) == []
