@@ -52,6 +52,7 @@ STALE = {
     "summarize.instruction": ("Summarize it in one word.", {"draft", "train", "evaluate"}),
     "analyze.strategy": ("sentencewise", {"analyze", "revise", "evaluate"}),
     "analyze.checks": (False, ANALYST),
+    "analyze.values": (False, {"analyze", "revise", "evaluate"}),
     "analyze.samples": (3, {"analyze", "revise", "evaluate"}),
     "analyze.calibration": ("mine.json", {"analyze", "revise", "evaluate"}),
     "analyze.checker.model": ("someone/checker", {"analyze", "revise", "evaluate"}),

@@ -3,7 +3,8 @@
 import pytest
 
 from arf_programs.checks.finding import Material
-from arf_programs.programs.value_candidates import MOST, find_swaps, swapped_sentences
+from arf_programs.checks.run import run_checks
+from arf_programs.programs.value_candidates import MOST, find_swaps, find_value_errors, swapped_sentences
 from signatures.records import Conversation, ErrorNote, Turn
 
 TALK = Conversation(
@@ -103,3 +104,23 @@ def test_a_wrong_not_goes_and_a_verb_that_lacks_one_gets_it():
     assert sentences("The agent did not refund it.", 0, note("did not refund")) == ["The agent refunded it."]
     assert sentences("The agent was late.", 0, note("was")) == ["The agent was not late."]
     assert sentences("The agent refunded the whole sum.", 0, note("refunded the whole")) == []
+
+
+def test_a_value_of_another_place_is_an_error_that_names_the_better_one():
+    summary = "The kettle leaks. The agent can offer a refund of $54.90 within 5 days."
+    assert not run_checks(TALK, summary)
+    (found,) = find_value_errors(TALK, summary)
+    assert (found.category, found.quote, found.source, found.evidence) == ("wrong_fact", "54.90", "check", (2,))
+    assert "39.90" in found.explanation
+    assert sentences(summary, 1, found)[0] == "The agent can offer a refund of $39.90 within 5 days."
+    assert find_value_errors(TALK, summary.replace("$54.90", "$39.90")) == []
+
+
+def test_a_place_that_is_known_to_be_wrong_is_reported_once():
+    summary = "The agent can offer a refund of $54.90 within 5 days."
+    assert find_value_errors(TALK, summary)
+    assert find_value_errors(TALK, summary, [note("refund of $54.90")]) == []
+
+
+def test_a_value_that_the_conversation_does_not_have_is_left_to_the_checks():
+    assert find_value_errors(TALK, "The agent can offer a refund of $61 within 5 days.") == []

@@ -107,6 +107,9 @@ class AnalyzeConfig(Section):
 
     strategy: Literal["holistic", "sentencewise"] = "holistic"
     checks: bool = Field(default=True, description="also run the checks, which need no model")
+    values: bool = Field(
+        default=True, description="also report values in whose place another of the conversation fits better: no model"
+    )
     samples: int = Field(
         default=1, ge=1, le=20, description="answers to each support question, for a model without log-probabilities"
     )

@@ -13,6 +13,7 @@ from arf_programs.models import check_providers
 from arf_programs.planting import PlantedItem
 from arf_programs.probing.analysis import analysis_figures, clean_untouched, revision_figures
 from arf_programs.probing.plant import ensure_planted
+from arf_programs.programs import find_value_errors
 from arf_programs.report import Cost, Probe
 from arf_programs.runner import RowKey, ask_rows
 from arf_programs.runs import Call, Run, RunFile, RunFolder, iter_ledger, write_text_atomic
@@ -48,9 +49,14 @@ def probe(run: Run, *, checks_only: bool = False) -> Probe:
 
 
 def _probe_checks(run: Run, items: Sequence[PlantedItem]) -> Probe:
-    errors = {item.id: run_checks(item.talk(), item.summary) for item in items}
+    errors = {item.id: _checked(run, item) for item in items}
     figures = analysis_figures(items, errors, configured_resampling(run.config), Cost(summaries=len(items)))
     return _frame(run, items, checks_only=True).model_copy(update={"analyze": figures})
+
+
+def _checked(run: Run, item: PlantedItem) -> list[ErrorNote]:
+    found = run_checks(item.talk(), item.summary)
+    return found + (find_value_errors(item.talk(), item.summary, found) if run.config.analyze.values else [])
 
 
 def _probe_models(run: Run, items: Sequence[PlantedItem]) -> Probe:

@@ -50,6 +50,7 @@ from arf_programs.programs.saved import (
 from arf_programs.programs.summarize import PlainAdapter, Summarize
 from arf_programs.programs.support import SentenceSupport, SupportAdapter, calibration_of, support_rows
 from arf_programs.programs.taxonomy import MergeNotes, TakeNotes, count_errors
+from arf_programs.programs.value_candidates import find_value_errors
 from arf_programs.programs.verify import VerifyRevision
 
 __all__ = [
@@ -91,6 +92,7 @@ __all__ = [
     "calibration_of",
     "count_errors",
     "demos_for",
+    "find_value_errors",
     "labeled_examples",
     "mismatches",
     "new_check_errors",

@@ -24,6 +24,7 @@ from arf_programs.programs.reported_errors import (
     statement_ids,
 )
 from arf_programs.programs.support import SentenceSupport
+from arf_programs.programs.value_candidates import find_value_errors
 from arf_programs.text import find_quote, find_sentences
 from signatures.describe_error import DescribeError, SentenceError
 from signatures.exceptions import ModelError
@@ -151,6 +152,7 @@ class Analyze(Program):
         analysis: how the analyst is asked: `"holistic"` or `"sentencewise"` with the seed taxonomy and default
             settings, or one of those programs made by hand. None asks no model.
         checks: whether to add the errors that need no model.
+        values: whether to add values of the conversation that stand in the wrong place, which needs no model either.
     """
 
     def __init__(
@@ -158,12 +160,14 @@ class Analyze(Program):
         analysis: HolisticAnalysis | SentencewiseAnalysis | Literal["holistic", "sentencewise"] | None = "holistic",
         *,
         checks: bool = True,
+        values: bool = True,
     ) -> None:
         super().__init__()
         if isinstance(analysis, str):
             analysis = HolisticAnalysis() if analysis == "holistic" else SentencewiseAnalysis()
         self.analysis = analysis
         self.checks = checks
+        self.values = values
 
     async def aforward(self, conversation: Conversation, summary: str) -> dspy.Prediction:
         """Return Prediction(errors, rejected, sentences).
@@ -173,6 +177,7 @@ class Analyze(Program):
         it is empty if the analysis is not sentencewise. Raises ModelError when no answer of the model can be parsed.
         """
         checked = run_checks(conversation, summary) if self.checks else []
+        checked += find_value_errors(conversation, summary, checked) if self.values else []
         if self.analysis is None or not summary.strip():
             return dspy.Prediction(errors=tuple(checked), rejected=(), sentences=())
         reported = await self.analysis.acall(conversation=conversation, summary=summary)

@@ -1,4 +1,4 @@
-"""Candidates for a flagged sentence that no editor writes: values of the conversation, and statements turned round.
+"""Candidates for a flagged sentence that no editor writes, and the errors that they show.
 
 The functions are pure. They say for each error of a sentence what may stand in the place of its wrong words: for a
 value the values of the conversation that fit there, for a wrong speaker the other role, for a wrong statement its
@@ -12,20 +12,21 @@ from dataclasses import dataclass
 from itertools import pairwise, product
 from typing import Final
 
-from arf_programs.checks import Material, find_words
+from arf_programs.checks import Material, find_words, widen_quote
 from arf_programs.programs.reported_errors import is_omission
-from arf_programs.text import Span, find_quote, find_sentences
+from arf_programs.text import Span, find_quote, find_sentences, locate_error
 from arf_programs.values import (
     Replacement,
     Value,
     exchange_roles,
+    find_misplaced,
     find_negations,
     find_values,
     has_value,
     rank_values,
     same_value,
 )
-from signatures.records import ErrorNote
+from signatures.records import Conversation, ErrorNote
 
 _NO_FACTS: Final = frozenset(("private_data", "irrelevant", "verbatim_copy", "repetition", "length"))
 _MORE_WORDS: Final = 3  # words beside a value from which a quote is about more than the value
@@ -82,6 +83,31 @@ def _replaced(summary: str, start: int, end: int, parts: Iterable[Replacement]) 
         pieces += [summary[last : part.start], part.words]
         last = part.end
     return "".join([*pieces, summary[last:end]])
+
+
+def find_value_errors(conversation: Conversation, summary: str, known: Sequence[ErrorNote] = ()) -> list[ErrorNote]:
+    """Return an error for each value of the conversation in whose place another one fits much better.
+
+    No model is asked. Places that the errors in `known` quote are left out.
+    """
+    material = Material(conversation, summary)
+    quoted = [span for note in known if (span := find_quote(note.quote, summary))]
+    notes = []
+    for value, better in find_misplaced(material):
+        if any(start < value.end and value.start < end for start, end in quoted):
+            continue
+        notes.append(
+            locate_error(
+                summary,
+                conversation,
+                category="wrong_fact",
+                quote=widen_quote(summary, material.sentences, value.start, value.end),
+                evidence=better.turns[:1],
+                explanation=f'The conversation has "{better.replacement.words}" where it speaks of this.',
+                source="check",
+            )
+        )
+    return notes
 
 
 def _values(material: Material, note: ErrorNote, errors: Sequence[Span]) -> list[Replacement]:

@@ -45,6 +45,7 @@ def analyst_fingerprint(run: Run) -> dict[str, str]:
         "models.analyst": digest_model(config.models.analyst),
         "analyze.strategy": digest(config.analyze.strategy),
         "analyze.checks": digest(config.analyze.checks),
+        "analyze.values": digest(config.analyze.values),
         "analyze.samples": digest(config.analyze.samples),
         "analyze.calibration": run.content_digest(config.analyze.calibration or ""),
         "analysis prompts": digest_prompts(ANALYSIS_SIGNATURES),
@@ -85,9 +86,9 @@ def build_analyzer(
     """
     config = run.config
     if not model:
-        return Analyze(None, checks=True)
+        return Analyze(None, checks=True, values=config.analyze.values)
     taxonomy = taxonomy or read_taxonomy(run.folder.taxonomy)
-    program = Analyze(_strategy(run, taxonomy), checks=config.analyze.checks)
+    program = Analyze(_strategy(run, taxonomy), checks=config.analyze.checks, values=config.analyze.values)
     if not (compiled and use_compiled(run, "analyze", program)) and config.labeled.demos:
         labeled = load_labeled(run) if labeled is None else labeled
         examples = usable_examples(labeled, taxonomy, config.labeled.demos, config.labeled.pick)

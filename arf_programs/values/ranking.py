@@ -37,6 +37,9 @@ _TOLD: Final = 5.0
 LEAST_CONTEXT: Final = 1.0
 """From this context on a value is taken to belong in the place."""
 
+MARGIN: Final = 2.0
+"""By this much another value has to fit better before the one in the summary is called wrong."""
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -86,6 +89,27 @@ def rank_values(
             if words not in candidates or candidates[words].score < candidate.score:
                 candidates[words] = candidate
     return sorted(candidates.values(), key=lambda item: -item.score)
+
+
+def find_misplaced(material: Material, *, margin: float = MARGIN) -> list[tuple[Value, Candidate]]:
+    """Return the values of the summary in whose place another value of the conversation fits better, with that one.
+
+    `margin` is the least difference of the scores. Values that the conversation does not have are left to the checks.
+    """
+    talk = read_talk(material.conversation.turns)
+    found = []
+    for value in find_values(material.summary, people=talk.people):
+        place = _Place(talk, material, value, (), ())
+        own = [place.score(item) for items in talk.values for item in items if same_value(value, item.value)]
+        better = rank_values(material, value)[:1] if own else []
+        found += [(value, item) for item in better if item.score - max(own) >= margin and _same_length(value, item)]
+    return found
+
+
+def _same_length(value: Value, better: Candidate) -> bool:
+    """Say whether a name has as many words as the better one. A part of a name, or a handle, is no other name."""
+    words = len(value.text.split()), len(better.value.text.split())
+    return value.kind != "name" or (words[0] == words[1] and not better.value.handle)
 
 
 def has_value(conversation: Conversation, value: Value) -> bool:
@@ -175,6 +199,10 @@ class _Place:
         cited = occurrence.turn + 1 in self.cited
         return _WORDS * (shared + closely) / self.total + _NEIGHBOUR * beside + _CITED * cited + _TOLD * told
 
+    def score(self, occurrence: _Occurrence) -> float:
+        """Score the context of an occurrence, and how alike its value is to the one in the place."""
+        return self.context(occurrence) + _ALIKE * _likeness(self.wrong, occurrence.value)
+
 
 def _candidate(
     material: Material,
@@ -187,14 +215,13 @@ def _candidate(
     fitting = [item for item in occurrences if comparable(wrong, item.value) and not same_value(wrong, item.value)]
     if not fitting:
         return None
-    scored = [(place.context(item), _ALIKE * _likeness(wrong, item.value), item) for item in fitting]
-    context, alike, best = max(scored, key=lambda item: item[0] + item[1])
+    best = max(fitting, key=place.score)
     replacement = write_value(material.summary, wrong, best.value)
     if replacement is None:
         return None
     repeated = any(same_value(best.value, value) for value in standing)
     turns = tuple(sorted({item.turn + 1 for item in fitting}))
-    return Candidate(replacement, best.value, turns, context, context + alike - _ALIKE * repeated)
+    return Candidate(replacement, best.value, turns, place.context(best), place.score(best) - _ALIKE * repeated)
 
 
 def comparable(wrong: Value, other: Value) -> bool:
