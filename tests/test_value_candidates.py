@@ -4,7 +4,11 @@ import pytest
 
 from arf_programs.checks.finding import Material
 from arf_programs.checks.run import run_checks
+from arf_programs.programs.analyze import Analyze
+from arf_programs.programs.edit_sentences import EditSentences
+from arf_programs.programs.revise import Revise
 from arf_programs.programs.value_candidates import MOST, find_swaps, find_value_errors, swapped_sentences
+from arf_programs.programs.verify import VerifyRevision
 from signatures.records import Conversation, ErrorNote, Turn
 
 TALK = Conversation(
@@ -124,3 +128,11 @@ def test_a_place_that_is_known_to_be_wrong_is_reported_once():
 
 def test_a_value_that_the_conversation_does_not_have_is_left_to_the_checks():
     assert find_value_errors(TALK, "The agent can offer a refund of $61 within 5 days.") == []
+
+
+def test_a_draft_is_mended_and_verified_without_any_model(call):
+    program = Revise(EditSentences(candidates=0), VerifyRevision(Analyze(None)))
+    draft = "The customer paid $54.90 for a kettle. The agent offered a refund of $42.10 within 5 days."
+    revision = call(program, conversation=TALK, draft=draft).revision
+    assert revision.after == draft.replace("42.10", "39.90")
+    assert (revision.verdict, revision.model) == ("verified", "")

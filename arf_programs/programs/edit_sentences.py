@@ -207,6 +207,11 @@ class EditSentences(Propose):
         self.rewrite = dspy.Predict(RewriteSentence)
         self.write = dspy.Predict(WriteMissing)
 
+    @property
+    def model(self) -> str:
+        """The name of the editor's model, empty if no editor is asked."""
+        return super().model if self.candidates else ""
+
     async def propose(
         self,
         conversation: Conversation,

@@ -120,7 +120,8 @@ def build_reviser(
         examples = usable_examples(load_labeled(run) if labeled is None else labeled, taxonomy, demos, pick)
         nearest = demos if pick == "nearest" else None
         show(propose, revision_examples(examples, strategy, config.edits), nearest=nearest)
-    propose.set_lm(_editor(run, sample))
+    if run.config.asks_editor:
+        propose.set_lm(_editor(run, sample))
     return program
 
 
