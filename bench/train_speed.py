@@ -53,7 +53,7 @@ def parse() -> argparse.Namespace:
     add = parser.add_argument
     add("--limit", type=int, help="use the first N conversations only")
     add("--repeats", type=int, default=1, help="train each side so many times, in alternating order")
-    add("--epochs", type=float, default=3.0, help="the quickstart's")
+    add("--epochs", type=float, default=3.0, help="epochs of each side")
     add("--last-layers", type=int, default=8, help="adapt the last N layers, the quickstart's; 0: all")
     add("--learning-rate", type=float, default=1e-3, help="the quickstart's")
     add("--base", default="smollm2-135m")

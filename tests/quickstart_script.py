@@ -11,6 +11,9 @@ from arf_programs.models.scripted import ScriptedAnswer
 from arf_programs.runs.jsonl import write_jsonl_atomic
 
 QUICKSTART: Final = Path(__file__).parent.parent / "examples/quickstart/arf.yaml"
+ASKING_MORE: Final = ("analyze.strategy=holistic", "analyze.notes_sample=6")
+"""Settings with which the run asks every question of the script. The quickstart itself asks fewer."""
+
 RECORDS: Final = ("drafts.jsonl", "taxonomy.yaml", "errors.jsonl", "revisions.jsonl", "failures.jsonl")
 
 _ERROR = {

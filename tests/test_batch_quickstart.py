@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from model_server import running_server
 from model_server_faults import Faults
-from quickstart_script import QUICKSTART, RECORDS, answer, write_script
+from quickstart_script import ASKING_MORE, QUICKSTART, RECORDS, answer, write_script
 from typer.testing import CliRunner
 
 from arf_programs.cli.app import app
@@ -13,9 +13,8 @@ BATCHED = "hosted_vllm/m"
 
 
 def revise(run_dir, model):
-    result = CliRunner().invoke(
-        app, ["revise", str(QUICKSTART), "--run-dir", str(run_dir), "--set", f"models={{teacher: {model}}}"]
-    )
+    settings = [word for setting in (f"models={{teacher: {model}}}", *ASKING_MORE) for word in ("--set", setting)]
+    result = CliRunner().invoke(app, ["revise", str(QUICKSTART), "--run-dir", str(run_dir), *settings])
     assert result.exit_code == 0, result.output + result.stderr
 
 

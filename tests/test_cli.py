@@ -207,6 +207,14 @@ def test_verbose_shows_a_traceback(config):
     assert "Traceback" in result.output
 
 
+def test_the_table_says_when_checks_alone_counted_the_errors(project):
+    scripted_team.join_troubled()
+    options = ["--run-dir", project / "run", "--set", "evaluate.judge=false", "--set", "evaluate.analyst=false"]
+    result = arf("run", project / "arf.yaml", *options)
+    assert result.exit_code == 0
+    assert "Errors are those that the automatic checks could see. No model and no person read" in result.stdout
+
+
 def test_the_report_of_a_finished_run_is_shown_with_its_table(project):
     scripted_team.join_troubled()
     options = ["--run-dir", project / "run"]
@@ -215,6 +223,7 @@ def test_the_report_of_a_finished_run_is_shown_with_its_table(project):
     for system in ("base", "teacher", "student_teacher", "student_arf"):
         assert system in result.stdout
     assert f"Report: {project / 'run' / 'report.html'}" in result.stdout
+    assert "automatic checks" not in result.stdout
     told = json.loads(arf("report", project / "arf.yaml", *options, "--json").stdout)
     assert told["summary"] == json.loads((project / "run/summary.json").read_text())
     assert told["report"].endswith("report.html")

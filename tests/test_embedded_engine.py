@@ -57,6 +57,16 @@ def generate(engine: Engine, texts: list[str], **settings):
     return [future.result(timeout=60) for future in futures]
 
 
+def test_no_run_of_tokens_comes_twice_where_that_is_forbidden(engine):
+    def repeated(**settings):
+        (made,) = generate(engine, ["in the beginning "], top_logprobs=0, **settings)
+        tokens = [item.token for item in made.logprobs]
+        return len(tokens) - len(set(tokens))
+
+    assert repeated() > 0
+    assert repeated(no_repeat_ngram_size=1) == 0
+
+
 def test_a_batch_writes_what_transformers_writes(engine, folder):
     model, tokenizer = load_model(str(folder))
     for text, completion in zip(TEXTS, generate(engine, TEXTS), strict=True):

@@ -17,6 +17,7 @@ def test_defaults():
         "stop": (),
         "schema": None,
         "top_logprobs": None,
+        "no_repeat_ngram_size": 0,
     }
 
 
@@ -31,6 +32,7 @@ def test_what_is_honoured():
             "stop": "END",
             "logprobs": True,
             "top_logprobs": 2,
+            "no_repeat_ngram_size": 4,
             "n": 1,
             "stream": False,
             "user": "someone",
@@ -44,6 +46,7 @@ def test_what_is_honoured():
         "stop": ("END",),
         "schema": None,
         "top_logprobs": 2,
+        "no_repeat_ngram_size": 4,
     }
 
 
@@ -76,6 +79,7 @@ def test_response_formats(response_format, schema):
         ({"max_tokens": 0}, "max_tokens"),
         ({"temperature": -1}, "temperature"),
         ({"top_p": 0}, "top_p"),
+        ({"no_repeat_ngram_size": -1}, "no_repeat_ngram_size"),
     ],
 )
 def test_what_is_refused(params, message):

@@ -13,12 +13,14 @@ from arf_programs.config.load import load_config
 from arf_programs.config.models import ROLES, ModelConfig, Role
 from arf_programs.models import build_lm, is_local
 from arf_programs.models.providers import import_litellm
+from arf_programs.text import split_sentences
 from training.settings import TrainSettings
 
 ROOT = Path(__file__).parent.parent
 HOSTED = sorted((ROOT / "examples").glob("*.yaml"))
 TEMPLATE = ROOT / "arf_programs" / "cli" / "templates" / "init" / "arf.yaml"
-ALL = [*HOSTED, ROOT / "examples" / "quickstart" / "arf.yaml", TEMPLATE]
+QUICKSTART, HUB = (ROOT / "examples" / name / "arf.yaml" for name in ("quickstart", "hub"))
+ALL = [*HOSTED, QUICKSTART, HUB, TEMPLATE]
 OWN_SERVER = ("hosted_vllm/", "ollama_chat/")
 NO_KEY_TO_NAME = (*OWN_SERVER, "bedrock/")
 
@@ -74,11 +76,24 @@ def test_its_corpus_can_be_given_on_the_command_line(path: Path):
 
 
 def test_quickstart_reads_the_sample_data():
-    config = load_config(ROOT / "examples" / "quickstart" / "arf.yaml")
-    for name in (config.corpus.path, config.labeled.path):
-        rows = (ROOT / "examples" / "quickstart" / str(name)).read_text(encoding="utf-8").splitlines()
-        assert all(isinstance(json.loads(row), dict) for row in rows)
-    assert all(is_local(config.models.of(role).model) for role in ROLES)
+    for path in (QUICKSTART, HUB):
+        config = load_config(path)
+        for name in (config.corpus.path, config.labeled.path):
+            rows = (path.parent / str(name)).read_text(encoding="utf-8").splitlines()
+            assert all(isinstance(json.loads(row), dict) for row in rows)
+        assert all(is_local(model.model) for model in config.models.asked(ROLES).values())
+
+
+def test_the_drafts_of_the_quickstart_are_in_step_with_its_labels():
+    config = load_config(QUICKSTART)
+    rows = {row["id"]: row for row in map(json.loads, lines_of(QUICKSTART.parent / config.corpus.path))}
+    labeled = [json.loads(line) for line in lines_of(QUICKSTART.parent / str(config.labeled.path))]
+    drafts = {name: row["draft"] for name, row in rows.items()}
+    assert all(drafts[row["id"]] == row["summary"] for row in labeled)
+    for row in rows.values():
+        sentences = split_sentences(drafts[row["id"]])
+        assert 2 <= len(sentences) <= 4, row["id"]
+        assert drafts[row["id"]] not in row["references"]
 
 
 @hosted
@@ -149,6 +164,10 @@ def test_paper_has_the_models_and_the_form_of_the_paper():
     assert config.models.editor.model == "hosted_vllm/meta-llama/Llama-3.1-70B-Instruct"
     assert config.train.base == "meta-llama/Llama-3.1-8B-Instruct"
     assert config.revise.strategy == "taxonomy"
+
+
+def lines_of(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8").splitlines()
 
 
 def table_entry(model: str) -> dict:

@@ -125,6 +125,7 @@ STALE = {
     "evaluate.systems": ("{other: scripted/other}", {"evaluate"}),
     "evaluate.similarity": ("null", {"evaluate"}),
     "evaluate.max_tokens": (17, {"evaluate"}),
+    "evaluate.parameters": ("{top_p: 0.5}", {"evaluate"}),
     "evaluate.device": ("cpu", set()),
     "evaluate.dtype": ("bfloat16", {"evaluate"}),
     "evaluate.engine": ("embedded", {"evaluate"}),

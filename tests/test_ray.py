@@ -14,7 +14,7 @@ import pytest
 import served_team
 from model_server import running_server
 from model_server_faults import Faults
-from quickstart_script import QUICKSTART, RECORDS, write_script
+from quickstart_script import ASKING_MORE, QUICKSTART, RECORDS, write_script
 from served_team import serving, write_project
 from typer.testing import CliRunner
 
@@ -65,7 +65,7 @@ def test_the_quickstart_gives_the_same_records_as_on_one_machine(cluster, tmp_pa
     monkeypatch.setattr(cluster_run, "_ROWS_A_ROUND", 20)  # 30 drafts take two
     model = f"models={{teacher: 'scripted/{write_script(tmp_path / 'answers.jsonl')}'}}"
     local, over_ray = tmp_path / "local", tmp_path / "ray"
-    common = ["revise", QUICKSTART, "--limit", 30, "--set", model]
+    common = ["revise", QUICKSTART, "--limit", 30, *(word for key in (model, *ASKING_MORE) for word in ("--set", key))]
     arf(*common, "--run-dir", local)
     more = ["engine=ray", "ray.batch=5", "ray.workers=1"]
     arf(*common, "--run-dir", over_ray, *(item for key in more for item in ("--set", key)))
@@ -78,6 +78,24 @@ def test_the_quickstart_gives_the_same_records_as_on_one_machine(cluster, tmp_pa
     booked = [Counter(call.stage for call in read_ledger(run / "calls.jsonl")) for run in (local, over_ray)]
     assert booked[0] == booked[1]
     assert "verified" in (over_ray / "revisions.jsonl").read_text()
+
+
+def test_drafts_of_a_column_are_read_there_too_and_a_second_model_writes_the_others(cluster, tmp_path):
+    rows = [json.loads(line) for line in (QUICKSTART.parent / "conversations.jsonl").read_text().splitlines()[:12]]
+    given = [row | {"draft": row["draft"] if number % 4 else None} for number, row in enumerate(rows)]
+    (tmp_path / "corpus.jsonl").write_text("".join(json.dumps(row) + "\n" for row in given))
+    second = f"scripted/{write_script(tmp_path / 'answers.jsonl')}"
+    settings = (
+        f"models={{teacher: {{column: draft, name: people, otherwise: '{second}'}}, editor: '{second}'}}",
+        f"corpus.path={tmp_path / 'corpus.jsonl'}",
+        "labeled.path=null",
+        "engine=ray",
+        "ray.workers=1",
+    )
+    run = tmp_path / "run"
+    arf("draft", QUICKSTART, "--run-dir", run, *(word for key in settings for word in ("--set", key)))
+    models = Counter(json.loads(line)["model"] for line in (run / "drafts.jsonl").read_text().splitlines())
+    assert models == {"people": 9, second: 3}
 
 
 def test_a_killed_node_loses_nothing_and_pays_twice_only_for_what_was_in_flight(cluster, second_node, tmp_path):

@@ -312,6 +312,17 @@ def test_the_headline_tells_what_speaks_against_it() -> None:
     assert opening.details[-1] == "But it is worse by: Judge's rating, 1 to 5."
 
 
+def test_the_headline_says_when_checks_alone_counted_the_errors() -> None:
+    figures = summary()
+    alone = {**figures, "evaluate": {**figures["evaluate"], "checks_alone": True}}  # type: ignore[dict-item]
+    told = headline(RunSummary.model_validate(alone)).details[0]
+    assert told.startswith(
+        "18.8% of the student's summaries have at least one error that the automatic checks could see"
+    )
+    assert told.endswith("No model and no person read these summaries.")
+    assert "automatic checks" not in " ".join(headline(RunSummary.model_validate(figures)).details)
+
+
 def test_without_a_comparison_nothing_is_claimed() -> None:
     opening = headline(RunSummary())
     assert (opening.verdict, opening.details) == ("missing", ())

@@ -45,7 +45,12 @@ def show_result(run: Run, last: str) -> None:
     if last != "report":
         print_lines(f"Done: {run.folder.path}")
         return
-    print_table(systems_table(json.loads(run.folder.summary.read_text(encoding="utf-8"))))
+    summary = json.loads(run.folder.summary.read_text(encoding="utf-8"))
+    print_table(systems_table(summary))
+    if summary["evaluate"].get("checks_alone"):
+        from arf_programs.report import READ_BY_NOBODY
+
+        print_lines(f"Errors are those that the automatic checks could see. {READ_BY_NOBODY}")
     print_lines(f"Report: {run.folder.report}")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, JsonValue, field_validator, model_validator
 
 from arf_programs.config.models import DEVICE, Dtype, ModelConfig, Section, spell_out_models
 from arf_programs.config.train import STUDENTS
@@ -30,6 +30,9 @@ class EvaluateConfig(Section):
     systems: dict[str, ModelConfig] = Field(default_factory=dict, description="names and models of further systems")
     similarity: str | None = Field(default=AUTO, description="embedding model for the similarity to references")
     max_tokens: int = Field(default=200, ge=16, description="longest summary of base and students, in tokens")
+    parameters: dict[str, JsonValue] = Field(
+        default_factory=dict, description="further parameters of base and students in this process"
+    )
     device: str = Field(
         default=AUTO, pattern=DEVICE, description="where base and students answer in this process, as of a model"
     )

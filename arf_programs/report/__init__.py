@@ -6,6 +6,7 @@ It gathers figures from the files of a run, but asks no model and writes no file
 from arf_programs.report.compare import ComparedRuns, RunDifference, compare_runs
 from arf_programs.report.data import RunSummary
 from arf_programs.report.gather import Sources, gather_report, gather_summary
+from arf_programs.report.headline import READ_BY_NOBODY
 from arf_programs.report.probe import (
     AnalyzeProbe,
     Cost,
@@ -21,6 +22,7 @@ from arf_programs.report.render import render_report
 from arf_programs.report.text import clean, duration, figure, metric_label, probability, signed_bounds
 
 __all__ = [
+    "READ_BY_NOBODY",
     "AnalyzeProbe",
     "ComparedRuns",
     "Cost",

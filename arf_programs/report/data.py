@@ -54,8 +54,12 @@ class ArmFigures(_Figures):
 
 
 class EvaluateFigures(_Figures):
-    """Figures of the systems: `systems` is {system: {metric: interval}}, `win_rates` the judge's choices in pairs."""
+    """Figures of the systems: `systems` is {system: {metric: interval}}, `win_rates` the judge's choices in pairs.
 
+    With `checks_alone` neither analyst nor judge looked at the summaries.
+    """
+
+    checks_alone: bool = False
     systems: dict[str, dict[str, Interval]] = Field(default_factory=dict)
     comparisons: tuple[Comparison, ...] = ()
     causal: tuple[CausalRow, ...] = ()

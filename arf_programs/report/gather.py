@@ -138,6 +138,7 @@ def _evaluate_figures(run: Run, pairs: Sequence[tuple[str, str]]) -> EvaluateFig
     resampling = configured_resampling(run.config, run.conversations())
     bands = length_bands(run.conversations("holdout"))
     return EvaluateFigures(
+        checks_alone=not (run.config.evaluate.analyst or run.config.evaluate.judge),
         systems=system_metrics(scores, resampling),
         comparisons=tuple(compare_systems(scores, resampling=resampling)),
         causal=tuple(causal_table(read_jsonl(run.folder.revisions, Revision), scores, resampling)),

@@ -40,6 +40,9 @@ def outcome(comparison: Comparison) -> Verdict:
     return "better" if (comparison.high < 0) == (metric.better == "lower") else "worse"
 
 
+READ_BY_NOBODY = "No model and no person read these summaries."
+
+
 def headline(summary: RunSummary, *, confidence: float = 0.95) -> Headline:
     """Say whether `student_arf` beats `teacher`, by the first of the deciding metrics that was measured."""
     pairs = [c for c in summary.compared() if (c.a, c.b) == ("student_arf", "teacher")]
@@ -62,6 +65,9 @@ def _values(summary: RunSummary, chosen: Comparison) -> str:
     if student is None or teacher is None:
         return ""
     ours, theirs = (figure(interval.value, chosen.metric) for interval in (student, teacher))
+    if chosen.metric == "error_rate" and summary.evaluate.checks_alone:
+        seen = f"{ours} of the student's summaries have at least one error that the automatic checks could see"
+        return f"{seen}, {theirs} of the teacher's. {READ_BY_NOBODY}"
     if chosen.metric == "error_rate":
         return f"{ours} of the student's summaries have at least one error, {theirs} of the teacher's."
     return f"{metric_label(chosen.metric)}: {ours} for the student, {theirs} for the teacher."

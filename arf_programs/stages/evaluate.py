@@ -23,6 +23,11 @@ from signatures.records import Summary
 _NOT_OF_THE_ANSWERS = {"samples", "confidence", "cluster", "device", "dtype", "engine"}
 
 
+def _without_effect(run: Run) -> set[str]:
+    """Return the keys that change no answer. Without parameters the hash is that of runs from before the key."""
+    return _NOT_OF_THE_ANSWERS | (set() if run.config.evaluate.parameters else {"parameters"})
+
+
 def outputs(run: Run) -> tuple[Path, ...]:
     return (run.folder.predictions, run.folder.scores, run.folder.comparisons)
 
@@ -38,7 +43,7 @@ def fingerprint(run: Run) -> dict[str, str]:
         "summarize.instruction": digest(config.summarize.instruction),
         "models.judge": digest_model(config.models.judge),
         "judge prompts": digest_prompts([RateSummary, CompareSummaries]),
-        "evaluate": digest(config.evaluate.model_dump(mode="json", exclude=_NOT_OF_THE_ANSWERS)),
+        "evaluate": digest(config.evaluate.model_dump(mode="json", exclude=_without_effect(run))),
         # What `auto` takes depends on the machine: a run that is copied to another one stays whole.
         **({} if config.evaluate.dtype == AUTO else {"evaluate.dtype": config.evaluate.dtype}),
         **({} if config.evaluate.engine == AUTO else {"evaluate.engine": config.evaluate.engine}),

@@ -35,6 +35,7 @@ def models_of_systems(run: Run) -> dict[str, ModelConfig]:
     evaluate = run.config.evaluate
     how: dict[str, Any] = {
         "max_tokens": evaluate.max_tokens,
+        "parameters": evaluate.parameters,
         "concurrency": _BATCH,
         "device": evaluate.device,
         "dtype": evaluate.dtype,

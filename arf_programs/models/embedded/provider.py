@@ -126,12 +126,15 @@ def request_fields(params: Mapping[str, Any]) -> dict[str, Any]:
         "stop": _stops(given.pop("stop", ())),
         "schema": _schema(given.pop("response_format", None)),
         "top_logprobs": _top_logprobs(given.pop("logprobs", False), given.pop("top_logprobs", 0)),
+        "no_repeat_ngram_size": int(given.pop("no_repeat_ngram_size", 0)),
     }
     given.pop("max_tokens", None)
     if given:
         raise ValueError(f"it has no parameter {', '.join(sorted(given))}; it takes {', '.join(fields)}.")
     if fields["max_tokens"] < 1 or fields["temperature"] < 0 or not 0 < fields["top_p"] <= 1:
         raise ValueError("max_tokens must be at least 1, temperature at least 0, top_p above 0 and at most 1.")
+    if fields["no_repeat_ngram_size"] < 0:
+        raise ValueError("no_repeat_ngram_size must be at least 0, which is without effect.")
     return fields
 
 

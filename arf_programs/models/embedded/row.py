@@ -21,7 +21,8 @@ class Request:
 
     `schema` is a JSON schema ({} for any JSON object); None means plain text. `temperature` 0 is greedy. A sample
     depends on `seed`, not on the other rows of the batch. `top_logprobs` is the number of most probable tokens to
-    return at each position; None means no log-probabilities.
+    return at each position; None means no log-probabilities. With `no_repeat_ngram_size` above 0, no run of so many
+    tokens comes twice in an answer of plain text. Runs of the prompt may be copied.
     """
 
     prompt: tuple[int, ...]
@@ -32,6 +33,7 @@ class Request:
     stop: tuple[str, ...] = ()
     schema: dict[str, Any] | None = None
     top_logprobs: int | None = None
+    no_repeat_ngram_size: int = 0
 
 
 @dataclass(frozen=True)
@@ -104,9 +106,12 @@ class Row:
             self._logprobs += [TokenLogprob(t, 0.0, ((t, 0.0),)) for t in self.output[done:]]
 
     def masked(self, logits: torch.Tensor) -> torch.Tensor:
-        """Return logits, (vocabulary,), with -inf for the tokens that the schema forbids."""
+        """Return logits, (vocabulary,), with -inf for the tokens that the schema forbids, or that repeat a run."""
         if self._matcher is None:
-            return logits
+            repeated = repeating_tokens(self.output, self.request.no_repeat_ngram_size)
+            if not repeated:
+                return logits
+            return logits.index_fill(0, torch.tensor(repeated, device=logits.device), float("-inf"))
         forbidden = ~torch.from_numpy(self._grammars.allowed(self._matcher))
         return logits.masked_fill(forbidden.to(logits.device), float("-inf"))
 
@@ -188,6 +193,15 @@ def advance_rows(rows: list[tuple[Row, torch.Tensor]]) -> None:
         best = torch.stack(masked).argmax(dim=-1).tolist()
     for (row, _), logits, token in zip(rows, masked, best, strict=True):
         row.advance(logits, token)
+
+
+def repeating_tokens(output: list[int], size: int) -> list[int]:
+    """Return the tokens that would end a run of `size` tokens that `output` has already; none if `size` is 0."""
+    if not 0 < size <= len(output):
+        return []
+    last = output[len(output) - size + 1 :]
+    places = range(len(output) - size + 1)
+    return sorted({output[place + size - 1] for place in places if output[place : place + size - 1] == last})
 
 
 def choose_token(logits: torch.Tensor, temperature: float, top_p: float, generator: random.Random) -> int:
