@@ -13,6 +13,7 @@ import dspy
 
 from arf_programs.checks import Material, find_words, run_checks
 from arf_programs.programs.asking import RETRIES, ask
+from arf_programs.programs.private_words import without_private_words
 from arf_programs.programs.propose import Proposal, Propose
 from arf_programs.programs.reported_errors import is_omission, same_error
 from arf_programs.programs.support import SentenceSupport, support_of
@@ -190,11 +191,11 @@ class EditSentences(Propose):
     """Mend each flagged sentence, and each omission, by the first candidate that passes.
 
     With `values` the first candidates are made without a model: a value of the conversation in the place of a wrong
-    one, the other role, the opposite statement. Then the editor is asked for one candidate at a time, at most
-    `candidates` times. It sees the turns that matter, what was wrong, and the sentence with blanks for the wrong words,
-    so it cannot copy them. A candidate passes unless the checks object to it or the support question flags it. If none
-    passes, the sentence is deleted, provided that the support question flags it or a check refutes it, and that enough
-    words remain.
+    one, the other role, the opposite statement, or the sentence without its private words. Then the editor is asked for
+    one candidate at a time, at most `candidates` times. It sees the turns that matter, what was wrong, and the sentence
+    with blanks for the wrong words, so it cannot copy them. A candidate passes unless the checks object to it or the
+    support question flags it. If none passes, the sentence is deleted, provided that the support question flags it or a
+    check refutes it, and that enough words remain.
     """
 
     name = "edits"
@@ -234,7 +235,9 @@ class EditSentences(Propose):
         swaps = find_swaps(draft.material, index, notes) if self.values else []
         swapped = {note.id for item in swaps for note in item.notes}
         whole = all(note.id in swapped for note in notes)
-        for text in swapped_sentences(draft.summary, index, swaps) if whole else ():
+        made = swapped_sentences(draft.summary, index, swaps) if whole else []
+        cut = without_private_words(draft.sentence(index), notes) if self.values else None
+        for text in made if cut is None else [cut]:
             candidate = edit_sentence(draft.summary, index, text, notes)
             passes, support = await _passes(draft, candidate, text)
             if passes:
