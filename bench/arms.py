@@ -15,11 +15,11 @@ from rich.console import Console
 from arf_programs.checks.run import run_checks
 from arf_programs.config.models import ModelConfig
 from arf_programs.corpus.taxonomy import load_seed_taxonomy
+from arf_programs.metrics.calibration import Calibration, fit_calibration
 from arf_programs.models.context import CallContext, Session, calling
 from arf_programs.models.lm import build_lm, gives_logprobs
 from arf_programs.models.store import open_store
 from arf_programs.programs.analyze import Analyze, HolisticAnalysis, SentencewiseAnalysis
-from arf_programs.programs.calibration import Calibration, fit_calibration
 from arf_programs.programs.edit_sentences import EditSentences
 from arf_programs.programs.propose import EditSummary, Propose
 from arf_programs.programs.reported_errors import is_omission, merge_errors

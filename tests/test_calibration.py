@@ -1,13 +1,8 @@
 import pytest
 
+from arf_programs.metrics.calibration import best_threshold, fit_calibration, mismatches
 from arf_programs.metrics.detection import balanced_accuracy
-from arf_programs.programs.calibration import (
-    best_threshold,
-    fit_calibration,
-    mismatches,
-    read_calibration,
-    write_calibration,
-)
+from arf_programs.metrics.self_calibration import read_calibration, write_calibration
 from signatures.exceptions import DataError
 
 SCORES = [0.02, 0.05, 0.1, 0.12, 0.2, 0.3, 0.35, 0.4]

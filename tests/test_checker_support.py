@@ -12,12 +12,11 @@ from arf_programs.checkers import load_checker
 from arf_programs.config import CheckerConfig
 from arf_programs.corpus import LabeledExample
 from arf_programs.estimating import estimate_run
-from arf_programs.metrics import METRICS
+from arf_programs.metrics import METRICS, fit_calibration, write_calibration
 from arf_programs.pipeline import run_until
 from arf_programs.programs import CheckerSupport, calibration_of, support_rows
-from arf_programs.programs.calibration import fit_calibration, write_calibration
 from arf_programs.runs import read_jsonl
-from arf_programs.stages import build_support, calibration_warnings
+from arf_programs.stages import build_support, refuse_calibration
 from arf_programs.stages.scoring import prepare_scores
 from signatures.exceptions import DataError
 from signatures.records import Conversation, DraftErrors, ErrorNote, Revision, Summary, Turn
@@ -151,7 +150,7 @@ def test_a_folder_beside_arf_yaml_is_found(make_run):
     support = build_support(run)
     assert support.model == "mine/checker"
     assert support.form == "pair"
-    assert calibration_warnings(run, support) == []
+    refuse_calibration(run, support)
 
 
 def test_a_model_that_is_no_checker_ends_the_command_before_a_row_is_done(make_run, tmp_path):

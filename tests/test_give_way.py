@@ -4,7 +4,7 @@ import pytest
 import scripted_team
 
 from arf_programs.checks import run_checks
-from arf_programs.programs.calibration import fit_calibration
+from arf_programs.metrics import fit_calibration
 from arf_programs.programs.give_way import SURE, give_way
 from signatures.records import Conversation, SentenceScore, Turn
 

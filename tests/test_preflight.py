@@ -97,17 +97,22 @@ def test_a_folder_of_another_run_is_a_problem(make_run):
     assert any("holds another run (name is other" in problem for problem in preflight(run).problems)
 
 
-def test_a_calibration_is_read_and_one_for_another_model_is_a_warning(make_run, tmp_path):
-    from arf_programs.programs.calibration import fit_calibration, write_calibration
+def test_a_calibration_is_read_and_one_for_another_model_is_refused(make_run, tmp_path):
+    from arf_programs.metrics import fit_calibration, write_calibration
+    from arf_programs.programs import SentenceSupport
 
     scripted_team.join()
-    made = fit_calibration([0.1, 0.9], [False, True], model="scripted/other", prompt="p")
-    write_calibration(tmp_path / "mine.json", made)
-    findings = preflight(make_run("analyze.calibration=mine.json"))
+    prompt = SentenceSupport().prompt_digest()
+    for model, wording in (("scripted/model", prompt), ("scripted/other", prompt), ("scripted/model", "p")):
+        made = fit_calibration([0.1, 0.9], [False, True], model=model, prompt=wording)
+        write_calibration(tmp_path / f"{model[-5:]}-{wording[:1]}.json", made)
+    findings = preflight(make_run(f"analyze.calibration=model-{prompt[:1]}.json"))
     assert findings.problems == []
-    assert any("mine.json: a calibration" in line for line in findings.good)
-    assert "fitted for scripted/other, and scripted/model is asked" in findings.warnings[0]
-    assert "another wording" in findings.warnings[1]
+    assert any("a calibration, threshold" in line for line in findings.good)
+    (problem,) = preflight(make_run(f"analyze.calibration=other-{prompt[:1]}.json")).problems
+    assert "fitted for scripted/other, and scripted/model is asked" in problem
+    (problem,) = preflight(make_run("analyze.calibration=model-p.json")).problems
+    assert "another wording" in problem
     (tmp_path / "mine.json").write_text("{}", encoding="utf-8")
     findings = preflight(make_run("analyze.calibration=mine.json"))
     assert "no calibration" in findings.problems[0]

@@ -6,9 +6,9 @@ import pytest
 import scripted_team
 from conftest import stored_calls
 
+from arf_programs.metrics.calibration import Calibration
 from arf_programs.models import scripted
 from arf_programs.models.scripted import ScriptedAnswer
-from arf_programs.programs.calibration import Calibration
 from arf_programs.programs.support import SentenceSupport, support_of
 from signatures.exceptions import ModelError
 from signatures.records import SentenceScore
@@ -65,6 +65,22 @@ def test_demonstrations_are_earlier_turns_and_incomplete_ones_are_not_shown(call
     assert "A greets." in asked.messages[1]["content"]
     assert asked.messages[2]["content"] == "yes"
     assert "no demo" not in asked.prompt
+
+
+@pytest.mark.parametrize(("prior", "score"), [(0.8, 0.5), (0.5, 0.2), (0.95, 0.826)])
+def test_what_the_model_says_without_the_conversation_is_taken_off(call, lm, conversation, prior, score):
+    scripted.register("model", [scripted_team.yes(0.8), scripted_team.yes(prior)])
+    program = support(lm, logprobs=True, subtract_prior=True)
+    answer = ask(call, program, conversation)
+    assert answer.raw == pytest.approx(score, abs=0.001)
+    _, alone = scripted.calls("model")
+    assert SENTENCE in alone.prompt and conversation.turns[0].text not in alone.prompt
+    assert program.prompt_digest() != support(lm, logprobs=True).prompt_digest()
+
+
+def test_without_probabilities_no_second_question_is_asked(call, lm, conversation):
+    scripted.register("model", ["no"])
+    assert ask(call, support(lm, logprobs=True, subtract_prior=True), conversation).score.flagged
 
 
 def test_the_score_is_the_mass_of_no(call, lm, conversation):

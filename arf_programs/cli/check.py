@@ -222,13 +222,14 @@ def _check_checker(run: Run, findings: Findings) -> None:
 
 
 def _check_calibration(run: Run, findings: Findings) -> None:
-    from arf_programs.stages import build_support, calibration_warnings
+    from arf_programs.config import AUTO
+    from arf_programs.stages import build_support, refuse_calibration
 
-    if run.config.analyze.calibration:
+    if run.config.analyze.calibration not in (None, AUTO):
         support = build_support(run)
-        findings.good.append(f"{run.config.analyze.calibration}: a calibration, threshold {support.threshold:.2f}")
         # The demonstrations depend on the taxonomy, which may not be there yet: stage analyze compares them.
-        findings.warnings += calibration_warnings(run, support, prompt=not run.config.labeled.demos)
+        refuse_calibration(run, support, prompt=not run.config.labeled.demos)
+        findings.good.append(f"{run.config.analyze.calibration}: a calibration, threshold {support.threshold:.2f}")
 
 
 def _check_evaluation(run: Run, findings: Findings) -> None:

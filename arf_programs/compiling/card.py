@@ -13,19 +13,17 @@ from arf_programs import __version__
 from arf_programs.compiling.job import Job
 from arf_programs.compiling.prepare import rendered_prompts
 from arf_programs.config import mask
-from arf_programs.metrics import Interval
+from arf_programs.metrics import Calibration, Interval, write_calibration
 from arf_programs.programs import (
     CANDIDATE,
     CARD,
     PROGRAM,
-    Calibration,
     Card,
     SideScores,
     Spent,
     plain_demos,
     predictor_fields,
     strategy_of,
-    write_calibration,
 )
 from arf_programs.runs import Run, digest, digest_model, write_text_atomic
 

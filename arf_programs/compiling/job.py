@@ -14,9 +14,9 @@ from arf_programs.compiling.prepare import Prepared, refuse_leaks
 from arf_programs.compiling.scoring import Scored, score_cases
 from arf_programs.compiling.task import Evaluator, Hopeless, Recorder, Task
 from arf_programs.config import OptimizerName
+from arf_programs.metrics import Calibration
 from arf_programs.models import BudgetSpent, CallBudget, build_lm
 from arf_programs.programs import (
-    Calibration,
     ProgramState,
     SentenceSupport,
     apply_state,

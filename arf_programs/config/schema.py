@@ -113,7 +113,19 @@ class AnalyzeConfig(Section):
     samples: int = Field(
         default=1, ge=1, le=20, description="answers to each support question, for a model without log-probabilities"
     )
-    calibration: str | None = Field(default=None, description="file of a calibration that `arf calibrate` fitted")
+    subtract_prior: bool | None = Field(
+        default=None,
+        description="take what the analyst says without the conversation from the score; null: if embedded",
+    )
+    calibration: str | None = Field(
+        default="auto", description="auto: fitted on planted errors; a file of a calibration; null: threshold 0.5"
+    )
+    false_alarms: float = Field(
+        default=0.05, gt=0, le=0.5, description="share of right sentences that `calibration: auto` may flag"
+    )
+    calibration_questions: int = Field(
+        default=240, ge=40, le=5000, description="sentences that `calibration: auto` asks about, at most"
+    )
     checker: CheckerConfig = CheckerConfig()
     notes_sample: int = Field(default=40, ge=0, description="drafts on which open notes are taken; 0: seed taxonomy")
     max_categories: int = Field(default=14, ge=1, le=40)

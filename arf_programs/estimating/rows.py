@@ -15,6 +15,7 @@ from arf_programs.models import build_lm
 from arf_programs.programs import Analyze, CheckerSupport, ComparePair, Judge, MergeNotes, Revise, Summarize, TakeNotes
 from arf_programs.runs import Run, read_jsonl
 from arf_programs.stages import (
+    AT_ONCE,
     TEACHER,
     build_analyzer,
     build_judge,
@@ -23,6 +24,8 @@ from arf_programs.stages import (
     further_programs,
     models_of_systems,
     pairs_to_compare,
+    planted_talks,
+    support_to_calibrate,
 )
 from signatures.records import Conversation, DraftErrors, ErrorNote, Summary
 
@@ -125,9 +128,22 @@ def ask_taxonomy(run: Run, sample: Sample, recorder: Recorder) -> Asking:
 
 
 def ask_analyze(run: Run, sample: Sample, recorder: Recorder) -> Asking:
-    """The analyst's strategy over training drafts."""
+    """The analyst's strategy over training drafts, and before it the questions of the run's own calibration."""
     analyzer = _analyzer(run, recorder)
-    return Asking(sample.train_size, [_about_draft(analyzer, item, sample, recorder) for item in sample.train])
+    rows = [_about_draft(analyzer, item, sample, recorder) for item in sample.train]
+    return Asking(sample.train_size, rows, [_calibration(run, recorder)])
+
+
+def _calibration(run: Run, recorder: Recorder) -> Scenes:
+    """The support questions that calibrate the analyst. At best they end early, since the model cannot tell."""
+    support = support_to_calibrate(run)
+    talks = planted_talks(run) if support is not None else []
+    asked: list[Asked] = []
+    for talk in talks:
+        for item in talk.sentences:
+            work = support.acall(conversation=talk.summary.conversation, sentence=item.sentence) if support else None
+            asked += recorder.ask(Scene("clean", item.sentence), work)[1] if work else []
+    return {"clean": asked[:AT_ONCE], "typical": asked, "worst": asked}
 
 
 def ask_revise(run: Run, sample: Sample, recorder: Recorder) -> Asking:

@@ -34,7 +34,9 @@ def scratch_run(run: Run, states: dict[str, StageState]) -> Iterator[Run]:
 
 
 def _link_whole(run: Run, scratch: Run, states: dict[str, StageState]) -> None:
-    """Link the files of whole stages into the scratch folder. Students are not needed."""
+    """Link the files of whole stages, and the calibration, into the scratch folder. Students are not needed."""
+    if run.folder.calibration.exists():
+        scratch.folder.calibration.symlink_to(run.folder.calibration.resolve())
     for stage in pipeline.STAGES:
         if states[stage.name].state != "whole" or stage.name in ("train", "report"):
             continue

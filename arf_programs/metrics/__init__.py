@@ -17,12 +17,23 @@ from arf_programs.metrics.bootstrap import (
     paired_difference,
     read_clusters,
 )
+from arf_programs.metrics.calibration import Calibration, best_threshold, fit_calibration, logit, mismatches, sigmoid
 from arf_programs.metrics.causal import ANY, CausalRow, causal_table
 from arf_programs.metrics.comparisons import TEACHER, Comparison, compare, compare_systems, with_holm
 from arf_programs.metrics.definitions import METRICS, Unit, in_order
 from arf_programs.metrics.detection import balanced_accuracy, score_detection
 from arf_programs.metrics.paired import Effect
+from arf_programs.metrics.ranking import area_under_curve
 from arf_programs.metrics.repair import Place, Untouched, count_untouched, find_exact_fixes, score_repair
+from arf_programs.metrics.self_calibration import (
+    ScoredSentence,
+    SelfCalibration,
+    fit_self_calibration,
+    is_hopeless,
+    read_calibration,
+    read_self_calibration,
+    write_calibration,
+)
 from arf_programs.metrics.similarity import Embed, find_model, load_embedder, rouge, similarities
 from arf_programs.metrics.triage import CatchCurve, CatchPoint, catch_curve
 from arf_programs.metrics.win_rate import WinRate, win_rates
@@ -31,6 +42,7 @@ __all__ = [
     "ANY",
     "METRICS",
     "TEACHER",
+    "Calibration",
     "CatchCurve",
     "CatchPoint",
     "CausalRow",
@@ -43,10 +55,14 @@ __all__ = [
     "Place",
     "RatedPair",
     "Resampling",
+    "ScoredSentence",
+    "SelfCalibration",
     "Unit",
     "Untouched",
     "WinRate",
+    "area_under_curve",
     "balanced_accuracy",
+    "best_threshold",
     "by_channel",
     "by_stratum",
     "by_system",
@@ -60,17 +76,26 @@ __all__ = [
     "errors_by_category",
     "find_exact_fixes",
     "find_model",
+    "fit_calibration",
+    "fit_self_calibration",
     "in_order",
+    "is_hopeless",
     "length_bands",
     "load_embedder",
+    "logit",
+    "mismatches",
     "paired_difference",
     "rating_agreement",
+    "read_calibration",
     "read_clusters",
+    "read_self_calibration",
     "rouge",
     "score_detection",
     "score_repair",
+    "sigmoid",
     "similarities",
     "system_metrics",
     "win_rates",
     "with_holm",
+    "write_calibration",
 ]

@@ -3,22 +3,33 @@
 `right_summaries` finds the texts, `choose_items` decides which errors go into which text, and `make_item` writes them.
 """
 
-from arf_programs.planting.choose import FACT_KINDS, choose_items
+from arf_programs.planting.choose import FACT_KINDS, RightSummary, choose_items
 from arf_programs.planting.items import NaturalizeErrors, make_item
+from arf_programs.planting.pairs import PlantedSentence, PlantedTalk, plant_sentences
 from arf_programs.planting.records import Plant, PlantedItem, by_category, by_kind, short_of
-from arf_programs.planting.sources import labels_are_planted, needs_revisions, right_summaries
+from arf_programs.planting.sources import (
+    labels_are_planted,
+    needs_revisions,
+    right_summaries,
+    summaries_to_calibrate,
+)
 
 __all__ = [
     "FACT_KINDS",
     "NaturalizeErrors",
     "Plant",
     "PlantedItem",
+    "PlantedSentence",
+    "PlantedTalk",
+    "RightSummary",
     "by_category",
     "by_kind",
     "choose_items",
     "labels_are_planted",
     "make_item",
     "needs_revisions",
+    "plant_sentences",
     "right_summaries",
     "short_of",
+    "summaries_to_calibrate",
 ]

@@ -22,7 +22,7 @@ from signatures.records import Conversation, ErrorNote, Record, Severity, Turn
 Origin = Literal["conversation", "invented", "none"]
 """The wrong words come from elsewhere in the conversation, are invented, or are neither (a negation, a deletion)."""
 
-Source = Literal["references", "labeled", "revisions"]
+Source = Literal["references", "labeled", "revisions", "drafts"]
 
 
 class Plant(Record):

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
+from arf_programs.checks import Material, find_words, run_checks
 from arf_programs.corpus import load_labeled
 from arf_programs.planting.choose import RightSummary
 from arf_programs.planting.records import Source
-from arf_programs.runs import Run, read_jsonl
+from arf_programs.runs import Run, digest, read_jsonl
+from arf_programs.text import group_by_sentence, split_sentences
 from signatures.exceptions import ConfigError, DataError
 from signatures.records import Conversation, Revision, Verdict
 
+_SHORT: Final = 3  # words of at most so many letters say nothing about a sentence
 _MEND: Final = {
     "references": "the corpus has no references on its training side: give it some, or set plant.source",
     "labeled": "the labelled set has no revised and no clean summary: add some, or set plant.source",
@@ -37,6 +42,52 @@ def right_summaries(run: Run) -> list[RightSummary]:
     if not summaries:
         raise DataError(f"plant.source: {_MEND[source]}")
     return summaries
+
+
+_FEW_SENTENCES: Final = 30
+"""Right sentences below which the teacher's own sentences are taken as well."""
+
+_KEPT: Final = 0.5
+
+
+def summaries_to_calibrate(run: Run, most: int) -> list[RightSummary]:
+    """Return at most `most` summaries that are believed right, in which errors are planted to calibrate an analyst.
+
+    They are references, and labelled summaries unless the analyst may be shown them. If these have few sentences, the
+    least suspect sentences of the teacher's drafts are added: people have looked at the former, at the latter nobody.
+    Conversations come in the order of a hash, so the order of the corpus does not matter.
+    """
+    shown = run.config.labeled.demos or run.config.programs.analyze or labels_are_planted(run)
+    summaries = [*islice(_drawn_references(run), most), *([] if shown else _labeled(run))]
+    if sum(len(split_sentences(item.text)) for item in summaries) < _FEW_SENTENCES:
+        summaries += _least_suspect(run)
+    return summaries[:most]
+
+
+def _drawn_references(run: Run) -> Iterator[RightSummary]:
+    talks = run.conversations("train")
+    for name in sorted(talks, key=lambda name: digest([run.config.seed, name])):
+        talk = talks[name]
+        yield from (_right(talk, text, "references") for text in talk.references if text.strip())
+
+
+def _least_suspect(run: Run) -> list[RightSummary]:
+    """Return the half of the drafts' sentences that shares most words with the conversation, and in which no check
+    finds an error. The analyst is not asked, since its own answers would flatter it."""
+    if not run.folder.drafts.exists():
+        return []
+    talks = run.conversations("train")
+    ranked = []
+    for draft in run.drafts("train"):
+        material = Material(talks[draft.conversation_id], draft.text)
+        suspect = group_by_sentence(draft.text, run_checks(material.conversation, draft.text))
+        for index, sentence in enumerate(split_sentences(draft.text)):
+            words = [word for word in find_words(sentence) if len(word) > _SHORT]
+            known = sum(word in material.known_words for word in words) / max(1, len(words))
+            if index not in suspect and words:
+                ranked.append((-known, digest([draft.conversation_id, sentence]), draft.conversation_id, sentence))
+    kept = sorted(ranked)[: max(1, int(_KEPT * len(ranked)))]
+    return [_right(talks[name], sentence, "drafts") for _, _, name, sentence in kept]
 
 
 def needs_revisions(run: Run) -> bool:

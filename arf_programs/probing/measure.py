@@ -17,7 +17,7 @@ from arf_programs.programs import find_value_errors
 from arf_programs.report import Cost, Probe
 from arf_programs.runner import RowKey, ask_rows
 from arf_programs.runs import Call, Run, RunFile, RunFolder, iter_ledger, write_text_atomic
-from arf_programs.stages import build_analyzer, build_reviser
+from arf_programs.stages import build_analyzer, build_reviser, calibrate
 from signatures.records import ErrorNote, Summary
 
 ANALYZE, REVISE, END_TO_END = "probe-analyze", "probe-revise", "probe-end-to-end"
@@ -61,6 +61,7 @@ def _checked(run: Run, item: PlantedItem) -> list[ErrorNote]:
 
 def _probe_models(run: Run, items: Sequence[PlantedItem]) -> Probe:
     resampling, models = configured_resampling(run.config), run.config.models
+    calibrate(run)
     errors, cost = _analyse(run, items)
     planted = [item for item in items if item.errors]
     given, given_cost = _revise(run, REVISE, planted, {item.id: _unexplained(item.errors) for item in planted})

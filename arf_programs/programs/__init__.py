@@ -6,7 +6,6 @@ Each program asks models typed questions and returns records. `Program` is their
 
 from arf_programs.programs.analyze import Analyze, HolisticAnalysis, SentencewiseAnalysis
 from arf_programs.programs.asking import ask, demos_for, text_vectorizer
-from arf_programs.programs.calibration import Calibration, mismatches, read_calibration, write_calibration
 from arf_programs.programs.checker_support import CheckerSupport
 from arf_programs.programs.demos import analysis_examples, revision_examples, show, usable_examples
 from arf_programs.programs.edit_sentences import EditSentences
@@ -60,7 +59,6 @@ __all__ = [
     "RATING_STEPS",
     "TARGET_ROLES",
     "Analyze",
-    "Calibration",
     "Card",
     "CheckerSupport",
     "ComparePair",
@@ -94,7 +92,6 @@ __all__ = [
     "demos_for",
     "find_value_errors",
     "labeled_examples",
-    "mismatches",
     "new_check_errors",
     "omission_ids",
     "plain_demos",
@@ -105,7 +102,6 @@ __all__ = [
     "program_state",
     "prompt_name",
     "rating_metric",
-    "read_calibration",
     "read_card",
     "reasons_of",
     "revision_examples",
@@ -119,5 +115,4 @@ __all__ = [
     "usable_examples",
     "use_calibration",
     "use_compiled",
-    "write_calibration",
 ]

@@ -8,7 +8,7 @@ from typing import Any
 
 from arf_programs.checkers import FORMS, checker_form, load_checker
 from arf_programs.config import CheckerConfig, CheckerForm
-from arf_programs.programs.calibration import Calibration
+from arf_programs.metrics import Calibration
 from arf_programs.programs.support import SentenceSupport
 from arf_programs.runs import digest
 from signatures.records import Conversation

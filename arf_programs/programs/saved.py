@@ -11,9 +11,8 @@ from pydantic import Field, JsonValue, ValidationError
 from pydantic_core import to_jsonable_python
 
 from arf_programs.config import Role, find_path
-from arf_programs.metrics import Interval
+from arf_programs.metrics import Calibration, Interval
 from arf_programs.programs.asking import show_nearest
-from arf_programs.programs.calibration import Calibration
 from arf_programs.programs.support import SentenceSupport
 from arf_programs.runs import Run, digest, digest_file, digest_model
 from signatures.exceptions import ConfigError

@@ -9,8 +9,8 @@ import dspy
 from dspy.utils.exceptions import AdapterParseError
 
 from arf_programs.corpus import LabeledExample
+from arf_programs.metrics import Calibration, fit_calibration, logit, sigmoid
 from arf_programs.programs.asking import RETRIES, ask
-from arf_programs.programs.calibration import Calibration, fit_calibration
 from arf_programs.programs.one_word import read_word, yes_probability
 from arf_programs.programs.program import Program
 from arf_programs.runs import digest
@@ -93,6 +93,7 @@ NEUTRAL = 0.5
 
 _TOP = 20  # OpenAI's limit
 _TOKENS = 3  # the word, and a quotation mark before it
+_NOT_SHOWN = "(not shown)"
 _MORE_TOKENS = 64  # where the first tokens say neither yes nor no
 
 
@@ -104,6 +105,9 @@ class SentenceSupport(Program):
         logprobs: whether to ask for log-probabilities; the score is then 1 - p(yes).
         samples: answers to ask for where the model gives no log-probabilities; the score is then the share of "no".
             With one sample there is no score.
+        subtract_prior: whether to ask about the sentence without the conversation, too, and to take the log-odds of
+            that answer from those of the score (contextual calibration: Zhao et al. 2021, arXiv 2102.09690). What a
+            small model thinks of any such sentence then cancels out. It needs log-probabilities.
         calibration: turns scores into probabilities, and has the threshold of the decision.
     """
 
@@ -113,12 +117,14 @@ class SentenceSupport(Program):
         retries: int = RETRIES,
         logprobs: bool = False,
         samples: int = 1,
+        subtract_prior: bool = False,
         calibration: Calibration | None = None,
     ) -> None:
         super().__init__()
         self.retries = retries
         self.logprobs = logprobs
         self.samples = samples
+        self.subtract_prior = subtract_prior
         self.calibration = calibration
         config = {"logprobs": True, "top_logprobs": _TOP, "max_tokens": _TOKENS} if logprobs else {}
         self.ask_support = dspy.Predict(SupportSentence, **config)
@@ -140,9 +146,10 @@ class SentenceSupport(Program):
         return 1 - self.threshold
 
     def prompt_digest(self) -> str:
-        """Return a hash of the instructions and demonstrations of the question."""
+        """Return a hash of the instructions and demonstrations of the question, and of how its score is made."""
         demos = [{name: str(demo[name]) for name in sorted(dict(demo))} for demo in self.ask_support.demos]
-        return digest([self.ask_support.signature.instructions, demos])
+        prior = ["less its prior"] if self.subtract_prior else []
+        return digest([self.ask_support.signature.instructions, demos, *prior])
 
     async def aforward(self, conversation: Conversation, sentence: str) -> dspy.Prediction:
         """Return Prediction(score: SentenceScore, raw: float | None). `raw` is the score before calibration.
@@ -159,19 +166,29 @@ class SentenceSupport(Program):
     async def _raw(self, conversation: Conversation, sentence: str) -> tuple[float | None, str]:
         """Return (score, word). The score is from log-probabilities or from samples, and None without both."""
         if self.logprobs or self.samples == 1:
-            answer = await self._ask(conversation, sentence)
-            if answer.probability is not None or self.samples == 1:
-                return (None if answer.probability is None else 1 - answer.probability), answer.supported
-        answers = [await self._ask(conversation, sentence, number) for number in range(1, self.samples + 1)]
+            answer = await self._ask(conversation.as_numbered_text(), sentence)
+            if answer.probability is not None:
+                return await self._less_prior(1 - answer.probability, sentence), answer.supported
+            if self.samples == 1:
+                return None, answer.supported
+        text = conversation.as_numbered_text()
+        answers = [await self._ask(text, sentence, number) for number in range(1, self.samples + 1)]
         share = sum(answer.supported == "no" for answer in answers) / self.samples
         return share, "no" if share >= NEUTRAL else "yes"
 
-    async def _ask(self, conversation: Conversation, sentence: str, sample: int = 0) -> dspy.Prediction:
+    async def _less_prior(self, score: float, sentence: str) -> float:
+        """Return the score, less that of the sentence without the conversation, on the scale of log-odds."""
+        if not self.subtract_prior:
+            return score
+        prior = (await self._ask(_NOT_SHOWN, sentence)).probability
+        return score if prior is None else sigmoid(logit(score) - logit(1 - prior))
+
+    async def _ask(self, conversation: str, sentence: str, sample: int = 0) -> dspy.Prediction:
         """Ask once, and again with more room for the answer where the first tokens say neither yes nor no.
 
         An answer that is cut off counts if it says yes or no: the limit is ours.
         """
-        inputs: dict[str, Any] = {"conversation": conversation.as_numbered_text(), "sentence": sentence}
+        inputs: dict[str, Any] = {"conversation": conversation, "sentence": sentence}
         with dspy.context(adapter=SupportAdapter()):
             if not self.logprobs:
                 return await ask(self.ask_support, retries=self.retries, sample=sample, may_be_cut=True, **inputs)

@@ -3,6 +3,7 @@
 It gathers figures from the files of a run, but asks no model and writes no file.
 """
 
+from arf_programs.report.calibration import calibration_lines
 from arf_programs.report.compare import ComparedRuns, RunDifference, compare_runs
 from arf_programs.report.data import RunSummary
 from arf_programs.report.gather import Sources, gather_report, gather_summary
@@ -35,6 +36,7 @@ __all__ = [
     "RunSummary",
     "Sources",
     "as_markdown",
+    "calibration_lines",
     "clean",
     "compare_runs",
     "duration",

@@ -30,7 +30,7 @@ _NAMED = 3  # ids that a message shows
 _MEASURES = (
     ("models", "analyst", "model"),
     ("models", "judge", "model"),
-    *(("analyze", key) for key in ("strategy", "checks", "samples", "calibration")),
+    *(("analyze", key) for key in ("strategy", "checks", "samples", "calibration", "false_alarms")),
     *(("evaluate", key) for key in ("analyst", "judge")),
 )
 

@@ -31,6 +31,7 @@ class RunFolder:
     conversations = RunFile("conversations.jsonl")
     drafts = RunFile("drafts.jsonl")
     taxonomy = RunFile("taxonomy.yaml")
+    calibration = RunFile("calibration.json")
     errors = RunFile("errors.jsonl")
     revisions = RunFile("revisions.jsonl")
     revision_samples = RunFile("revisions_samples.jsonl")

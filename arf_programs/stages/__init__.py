@@ -1,7 +1,14 @@
 """The stages of the pipeline, one file each: what a stage depends on, its program, and what it does to a row."""
 
 from arf_programs.stages.analyze import STAGE as ANALYZE
-from arf_programs.stages.analyze import build_analyzer, build_support, calibration_warnings
+from arf_programs.stages.analyze import (
+    build_analyzer,
+    build_support,
+    calibrate,
+    refuse_calibration,
+    support_to_calibrate,
+)
+from arf_programs.stages.calibration import AT_ONCE, planted_talks
 from arf_programs.stages.corpus import STAGE as CORPUS
 from arf_programs.stages.corpus import split_corpus, store_conversations
 from arf_programs.stages.draft import STAGE as DRAFT
@@ -22,6 +29,7 @@ from arf_programs.stages.training_process import run_training_module
 
 __all__ = [
     "ANALYZE",
+    "AT_ONCE",
     "BASE",
     "CORPUS",
     "DRAFT",
@@ -41,13 +49,15 @@ __all__ = [
     "build_reviser",
     "build_support",
     "build_teacher",
-    "calibration_warnings",
+    "calibrate",
     "further_programs",
     "models_of_systems",
     "outlook_of",
     "pairs_to_compare",
+    "planted_talks",
     "preview_base",
     "preview_unpaid",
+    "refuse_calibration",
     "run_stage",
     "run_together",
     "run_training_module",
@@ -56,6 +66,7 @@ __all__ = [
     "state_of",
     "store_conversations",
     "student_name",
+    "support_to_calibrate",
     "template_of",
     "training_log",
     "vllm_to_use",

@@ -6,29 +6,36 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
-from arf_programs.config import ModelConfig, find_path
+from arf_programs.config import AUTO, ModelConfig, find_path
 from arf_programs.corpus import LabeledExample, load_labeled, read_taxonomy
+from arf_programs.metrics import Calibration, mismatches, read_calibration
 from arf_programs.models import build_lm, gives_logprobs
 from arf_programs.programs import (
     Analyze,
-    Calibration,
     CheckerSupport,
     HolisticAnalysis,
     Revise,
     SentenceSupport,
     SentencewiseAnalysis,
     analysis_examples,
-    mismatches,
     program_fingerprint,
-    read_calibration,
     show,
     usable_examples,
     use_compiled,
 )
+from arf_programs.report import calibration_lines
 from arf_programs.runner import RowKey, Step, StepOutcome, reopen_step, run_steps
 from arf_programs.runs import Run, RunFolder, digest, digest_file, digest_model, digest_prompts, read_jsonl
+from arf_programs.stages.calibration import (
+    calibrate_analyst,
+    calibration_fingerprint,
+    makes_own_calibration,
+    own_calibration,
+    subtracts_prior,
+)
 from arf_programs.stages.stage import Stage
 from signatures.describe_error import DescribeError
+from signatures.exceptions import ConfigError
 from signatures.find_errors import FindErrors
 from signatures.find_omissions import FindOmissions
 from signatures.records import DraftErrors, Summary, Taxonomy
@@ -47,10 +54,11 @@ def analyst_fingerprint(run: Run) -> dict[str, str]:
         "analyze.checks": digest(config.analyze.checks),
         "analyze.values": digest(config.analyze.values),
         "analyze.samples": digest(config.analyze.samples),
-        "analyze.calibration": run.content_digest(config.analyze.calibration or ""),
+        "analyze.calibration": _calibration_digest(run),
         "analysis prompts": digest_prompts(ANALYSIS_SIGNATURES),
         **_checker_fingerprint(run),
         "labeled.demos": demos_digest(run),
+        **({"analyze.subtract_prior": digest(True)} if subtracts_prior(config) else {}),
         "seed": digest(config.seed),
         **program_fingerprint(run, "analyze"),
     }
@@ -62,6 +70,13 @@ def _checker_fingerprint(run: Run) -> dict[str, str]:
     if checker.model is None:
         return {}
     return {"analyze.checker": digest([run.content_digest(checker.model), checker.form])}
+
+
+def _calibration_digest(run: Run) -> str:
+    given = run.config.analyze.calibration
+    if makes_own_calibration(run):
+        return calibration_fingerprint(run, demos_digest(run))
+    return run.content_digest("" if given in (None, AUTO) else given)
 
 
 def demos_digest(run: Run) -> str:
@@ -78,11 +93,14 @@ def build_analyzer(
     taxonomy: Taxonomy | None = None,
     labeled: Sequence[LabeledExample] | None = None,
     compiled: bool = True,
+    calibrated: bool = True,
 ) -> Analyze:
     """Build the analyst as configured. Without `model` it only runs the deterministic checks.
 
     `taxonomy` and `labeled` are those of the run unless they are given; demonstrations come from `labeled`. Without
-    `compiled`, a compiled program is not used.
+    `compiled`, neither a compiled program nor the run's own calibration is used; without `calibrated`, not the latter.
+    A model of which the run's own calibration says that it cannot tell errors is left out. Raises ConfigError for a
+    calibration of another model or wording.
     """
     config = run.config
     if not model:
@@ -94,6 +112,8 @@ def build_analyzer(
         examples = usable_examples(labeled, taxonomy, config.labeled.demos, config.labeled.pick)
         nearest = config.labeled.demos if config.labeled.pick == "nearest" else None
         show(program, analysis_examples(examples, taxonomy, config.analyze.strategy), nearest=nearest)
+    if compiled and calibrated:
+        _use_calibration(run, program)
     program.set_lm(build_lm(config.models.analyst, seed=config.seed))
     return program
 
@@ -110,6 +130,7 @@ def build_support(run: Run) -> SentenceSupport:
         retries=config.models.analyst.parse_retries,
         logprobs=gives_logprobs(config.models.analyst),
         samples=config.analyze.samples,
+        subtract_prior=subtracts_prior(config),
         calibration=read_run_calibration(run),
     )
 
@@ -121,25 +142,61 @@ def load_checkers(program: Analyze | Revise) -> None:
 
 
 def read_run_calibration(run: Run) -> Calibration | None:
-    """Read the configured calibration, if there is one. Raises DataError for a file that is missing or not valid."""
+    """Read the configured calibration, if a file is named. Raises DataError for one that is missing or not valid."""
     given = run.config.analyze.calibration
-    if not given:
+    if given in (None, AUTO):
         return None
     return read_calibration(find_path(given, run.base_dir) or Path(given))
 
 
-def calibration_warnings(run: Run, support: SentenceSupport, *, prompt: bool = True) -> list[str]:
-    """Say why the configured calibration may not fit the analyst's question; empty if it fits or there is none.
+def calibrate(run: Run) -> None:
+    """Make the run's own calibration before its analyst is asked, unless it is there or another one is configured."""
+    support = support_to_calibrate(run)
+    if support is not None:
+        calibrate_analyst(run, demos_digest(run), support)
 
-    Without `prompt`, only the model is compared.
-    """
+
+def support_to_calibrate(run: Run) -> SentenceSupport | None:
+    """Return the question that the run has yet to calibrate; None if there is nothing to do, or no score to expect."""
+    if not makes_own_calibration(run) or own_calibration(run, demos_digest(run)) is not None:
+        return None
+    program = build_analyzer(run, calibrated=False)
+    support: SentenceSupport = next(part for _, part in program.named_sub_modules(SentenceSupport))
+    return support if support.logprobs or support.samples > 1 else None
+
+
+def calibration_notes(run: Run) -> list[str]:
+    """Say what the run's own calibration has shown; empty without one."""
+    made = own_calibration(run, demos_digest(run)) if makes_own_calibration(run) else None
+    return [] if made is None else [f"Calibration of the analyst. {line}" for line in calibration_lines(made)]
+
+
+def _use_calibration(run: Run, program: Analyze) -> None:
+    if not isinstance(program.analysis, SentencewiseAnalysis):
+        return
+    support = program.analysis.support
+    if makes_own_calibration(run):
+        made = own_calibration(run, demos_digest(run))
+        support.calibration = made.calibration if made else None
+        if made and made.outcome == "cannot_tell":
+            program.analysis = None
+    # A compiled program has its calibration on its own card.
+    refuse_calibration(run, support, prompt=run.config.programs.analyze is None)
+
+
+def refuse_calibration(run: Run, support: SentenceSupport, *, prompt: bool = True) -> None:
+    """Raise ConfigError if the calibration in use was fitted for another question. Without `prompt`, compare models."""
     calibration = support.calibration
     if calibration is None:
-        return []
+        return
     asked = support.prompt_digest() if prompt else calibration.prompt
     model = run.config.analyze.checker.model or run.config.models.analyst.model
     problems = mismatches(calibration, model=model, prompt=asked)
-    return [f"{run.config.analyze.calibration}: {problem}" for problem in problems]
+    if problems:
+        given = run.config.analyze.calibration
+        raise ConfigError(
+            f"analyze.calibration: {given}: " + "; ".join(problems) + f": fit it again, or set the key to {AUTO}"
+        )
 
 
 def _strategy(run: Run, taxonomy: Taxonomy) -> HolisticAnalysis | SentencewiseAnalysis:
@@ -208,17 +265,9 @@ STEP = Step(
 
 
 def work(run: Run) -> dict[str, int]:
-    warn_of_calibration(run)
+    calibrate(run)
     (outcome,) = run_steps(run, [STEP], run.drafts("train"), total=len(run.conversations("train")))
     return finish(run, outcome)
-
-
-def warn_of_calibration(run: Run) -> None:
-    """Tell the user where the configured calibration may not fit."""
-    program = build_analyzer(run)
-    if isinstance(program.analysis, SentencewiseAnalysis):
-        for warning in calibration_warnings(run, program.analysis.support):
-            run.progress.say(f"  {warning}")
 
 
 def finish(run: Run, outcome: StepOutcome) -> dict[str, int]:

@@ -11,7 +11,7 @@ from arf_programs.programs import program_fingerprint
 from arf_programs.runner import Step, StepOutcome, run_steps
 from arf_programs.runs import Run, digest, digest_file, digest_model, digest_prompts, read_jsonl, write_jsonl_atomic
 from arf_programs.stages import systems
-from arf_programs.stages.analyze import analyst_fingerprint
+from arf_programs.stages.analyze import analyst_fingerprint, calibrate
 from arf_programs.stages.draft import count_cut_off
 from arf_programs.stages.scoring import COMPARE, SCORE, HoldoutSummaries, embedding_digest, with_similarity
 from arf_programs.stages.served import BASE, refuse_missing_vllm, served_systems
@@ -55,6 +55,8 @@ def fingerprint(run: Run) -> dict[str, str]:
 
 
 def work(run: Run) -> dict[str, int]:
+    if run.config.evaluate.analyst or run.config.evaluate.reviser:
+        calibrate(run)
     answered = _answer(run)
     scored = _score(run)
     decided = _compare(run)

@@ -11,6 +11,7 @@ from arf_programs.programs import program_notes
 from arf_programs.report import Sources, gather_report, gather_summary, render_report
 from arf_programs.runs import Run, digest, digest_file, write_text_atomic
 from arf_programs.stages import systems
+from arf_programs.stages.analyze import calibration_notes
 from arf_programs.stages.revise import further_outputs
 from arf_programs.stages.stage import Stage
 from arf_programs.stages.train import training_log
@@ -61,7 +62,7 @@ def _sources(run: Run) -> Sources:
 
 
 def _notes(run: Run) -> list[str]:
-    return [*_drafts_note(run), *program_notes(run), *judge_notes(run.config)]
+    return [*_drafts_note(run), *program_notes(run), *judge_notes(run.config), *calibration_notes(run)]
 
 
 def _drafts_note(run: Run) -> list[str]:

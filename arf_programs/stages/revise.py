@@ -363,6 +363,7 @@ def drafts_to_mend(run: Run) -> Iterator[DraftToMend]:
 
 
 def work(run: Run) -> dict[str, int]:
+    analyze.calibrate(run)
     (outcome,) = run_steps(run, [STEP], drafts_to_mend(run), total=sum(1 for _ in read_lines(run.folder.errors)))
     return _finish(run, outcome)
 
@@ -372,7 +373,7 @@ def analyze_and_revise(run: Run) -> tuple[dict[str, int], dict[str, int]]:
 
     Returns the counts that the two stages print.
     """
-    analyze.warn_of_calibration(run)
+    analyze.calibrate(run)
     total = len(run.conversations("train"))
     analyzed, revised = run_steps(run, [ANALYZE_THEN, STEP], run.drafts("train"), total=total)
     return analyze.finish(run, analyzed), _finish(run, revised)

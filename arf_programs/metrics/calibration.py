@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from arf_programs.runs import write_text_atomic
+from arf_programs.metrics.detection import balanced_accuracy
 from signatures.exceptions import DataError
 from signatures.records import Record
 
@@ -22,8 +21,9 @@ class Calibration(Record):
 
     `model` and `prompt` (the hash that `SentenceSupport.prompt_digest` gives) say what it was fitted for, `n` and
     `positives` on how many sentences, and how many of them unsupported. `auc` is the area under the ROC curve of the
-    raw score. `threshold` is on the scale of the probability. `balanced_accuracy` was measured on the same sentences
-    that it was fitted on, so it is too high.
+    raw score. `threshold` is on the scale of the probability. `false_alarms` is the share of supported sentences that
+    the threshold was to flag, or None if it is the one with the best balanced accuracy. `balanced_accuracy` was
+    measured on the same sentences that it was fitted on, so it is too high.
     """
 
     model: str
@@ -35,19 +35,28 @@ class Calibration(Record):
     a: float = Field(allow_inf_nan=False)
     b: float = Field(allow_inf_nan=False)
     threshold: float = Field(ge=0, le=1)
+    false_alarms: float | None = None
     balanced_accuracy: float = Field(ge=0, le=1)
 
     def apply(self, score: float) -> float:
         """Return the probability, 0 to 1, that a sentence with this raw score is unsupported."""
-        return _sigmoid(self.a * _logit(score) + self.b)
+        return sigmoid(self.a * logit(score) + self.b)
 
 
-def fit_calibration(scores: Sequence[float], labels: Sequence[bool], *, model: str, prompt: str) -> Calibration:
+def fit_calibration(
+    scores: Sequence[float],
+    labels: Sequence[bool],
+    *,
+    model: str,
+    prompt: str,
+    false_alarms: float | None = None,
+) -> Calibration:
     """Fit a calibration on raw scores (0 to 1) and labels (True: unsupported) of the same sentences.
 
     `a` and `b` are from scikit-learn's LogisticRegression with its default penalty (C = 1) on the logit of the score.
-    The threshold has the best balanced accuracy on these same sentences (it is not cross-validated). Of several equally
-    good ones it is the middle one. Raises DataError unless both classes are there.
+    With `false_alarms` the threshold flags at most this share of the supported sentences. Otherwise it has the best
+    balanced accuracy on these same sentences (it is not cross-validated); of several equally good ones it is the middle
+    one. Raises DataError unless both classes are there.
     """
     if len(scores) != len(labels):
         raise ValueError(f"{len(scores)} scores and {len(labels)} labels: one label a score is needed")
@@ -57,10 +66,15 @@ def fit_calibration(scores: Sequence[float], labels: Sequence[bool], *, model: s
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import roc_auc_score
 
-    fitted = LogisticRegression().fit([[_logit(score)] for score in scores], list(labels))
+    fitted = LogisticRegression().fit([[logit(score)] for score in scores], list(labels))
     a, b = float(fitted.coef_[0][0]), float(fitted.intercept_[0])
-    probabilities = [_sigmoid(a * _logit(score) + b) for score in scores]
-    threshold, accuracy = best_threshold(probabilities, labels)
+    probabilities = [sigmoid(a * logit(score) + b) for score in scores]
+    if false_alarms is None:
+        threshold, accuracy = best_threshold(probabilities, labels)
+    else:
+        right = [value for value, wrong in zip(probabilities, labels, strict=True) if not wrong]
+        threshold = threshold_of_alarms(right, false_alarms)
+        accuracy = balanced_accuracy([value >= threshold for value in probabilities], labels) or 0.0
     return Calibration(
         model=model,
         prompt=prompt,
@@ -70,6 +84,7 @@ def fit_calibration(scores: Sequence[float], labels: Sequence[bool], *, model: s
         a=a,
         b=b,
         threshold=threshold,
+        false_alarms=false_alarms,
         balanced_accuracy=accuracy,
     )
 
@@ -90,22 +105,14 @@ def best_threshold(scores: Sequence[float], labels: Sequence[bool]) -> tuple[flo
     return good[len(good) // 2], best
 
 
-def read_calibration(path: Path) -> Calibration:
-    """Read a calibration file. Raises DataError when it is missing or is not a calibration."""
-    try:
-        return Calibration.model_validate_json(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file: set analyze.calibration to one that exists, or to null") from None
-    except (OSError, UnicodeDecodeError, ValidationError) as error:
-        detail = " ".join(str(error).split())[:300]
-        raise DataError(
-            f"{path}: no calibration ({detail}): fit it again, or set analyze.calibration to null"
-        ) from None
+def threshold_of_alarms(right: Sequence[float], share: float) -> float:
+    """Return the lowest threshold that flags at most this share of the scores (0 to 1) of right sentences.
 
-
-def write_calibration(path: Path, calibration: Calibration) -> None:
-    """Write a calibration file atomically."""
-    write_text_atomic(path, calibration.model_dump_json(indent=2) + "\n")
+    A score that is the threshold or higher is flagged.
+    """
+    ranked = sorted(right, reverse=True)
+    allowed = int(share * len(ranked) + _EDGE)
+    return min(math.nextafter(ranked[allowed], 2.0), 1.0)
 
 
 def mismatches(calibration: Calibration, *, model: str, prompt: str) -> list[str]:
@@ -118,10 +125,12 @@ def mismatches(calibration: Calibration, *, model: str, prompt: str) -> list[str
     return differences
 
 
-def _logit(score: float) -> float:
+def logit(score: float) -> float:
+    """Return the log-odds of a score, which is kept away from 0 and 1."""
     inside = min(max(score, _EDGE), 1 - _EDGE)
     return math.log(inside / (1 - inside))
 
 
-def _sigmoid(value: float) -> float:
+def sigmoid(value: float) -> float:
+    """Return the probability of log-odds."""
     return 1 / (1 + math.exp(-value)) if value >= 0 else math.exp(value) / (1 + math.exp(value))
