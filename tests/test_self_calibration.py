@@ -1,6 +1,7 @@
 """The calibration that a run makes for itself, on errors that it plants."""
 
 import json
+import re
 
 import pytest
 import scripted_team
@@ -19,15 +20,26 @@ from signatures.records import Conversation, DraftErrors, Turn
 SENTENCEWISE = ("analyze.strategy=sentencewise", "analyze.calibration_questions=60")
 
 
+RIGHT = (
+    r"The customer's (\w+) came broken and the agent sent a new \1\.",
+    r"The customer wrote that the (\w+) from order \d+ came broken\.",
+    r"The agent put a new (\w+) in line\.",
+)
+
+
 def planted(fields):
-    """Whether a sentence is one of those that are planted in the references of `write_corpus`."""
-    sentence = fields["sentence"]
-    right = sentence.startswith("The customer's ") and sentence.endswith("came broken and the agent sent a new")
-    return not (right or ("came broken and the agent sent a new" in sentence and sentence.startswith("The customer's")))
+    """Whether a sentence is none of those that references and drafts of `write_corpus` have about its conversation."""
+    order = re.search(r"from order (\d+)", fields["sentence"])
+    if order and f"from order {order[1]} came" not in fields["conversation"]:
+        return True
+    return not any(
+        (found := re.fullmatch(words, fields["sentence"])) and f"My {found[1]} from" in fields["conversation"]
+        for words in RIGHT
+    )
 
 
 def sees(fields):
-    return scripted_team.yes(0.4 if planted(fields) and scripted_team.FLAW not in fields["sentence"] else 0.9)
+    return scripted_team.yes(0.4 if planted(fields) else 0.9)
 
 
 def blind(fields):
@@ -247,7 +259,7 @@ def test_an_estimate_counts_the_questions(make_run):
     without = make_run("analyze.strategy=sentencewise", "analyze.calibration=null")
     (line,) = [line for line in estimate_run(run).lines if line.stage == "analyze"]
     (less,) = [line for line in estimate_run(without).lines if line.stage == "analyze"]
-    assert 40 <= line.calls.mid - less.calls.mid <= 60
+    assert 18 <= line.calls.mid - less.calls.mid <= 60
 
 
 @pytest.mark.parametrize(
