@@ -80,8 +80,10 @@ def test_a_run_flags_by_the_checker_chooses_candidates_by_it_and_asks_no_support
     run_until(run, "draft")
     draft = next(iter(run.drafts("train")))
     talk = run.conversations("train")[draft.conversation_id]
-    score = CheckerSupport(checker)(conversation=talk, sentence=scripted_team.FLAW).raw
-    made = fit_calibration([score - 0.01, score], [False, True], model=checker.model, prompt="p")
+    support = CheckerSupport(checker)
+    score = support(conversation=talk, sentence=scripted_team.FLAW).raw
+    wording = support.prompt_digest()
+    made = fit_calibration([score - 0.01, score], [False, True], model=checker.model, prompt=wording)
     write_calibration(run.base_dir / "mine.json", made.model_copy(update={"threshold": 0.0}))
     run = make_run(*settings(checker.model), "analyze.calibration=mine.json")
     run_until(run, "revise")

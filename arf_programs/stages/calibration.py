@@ -20,7 +20,7 @@ from arf_programs.metrics import (
     write_calibration,
 )
 from arf_programs.models import EMBEDDED, gives_logprobs
-from arf_programs.planting import PlantedTalk, plant_sentences, summaries_to_calibrate
+from arf_programs.planting import PlantedSentence, PlantedTalk, plant_sentences, summaries_to_calibrate
 from arf_programs.programs import SentenceSupport, program_fingerprint, program_folder, read_card
 from arf_programs.report import calibration_lines
 from arf_programs.runner import RowKey, ask_rows
@@ -162,13 +162,13 @@ def _ask(run: Run, support: SentenceSupport, talks: Sequence[PlantedTalk]) -> tu
     async def ask(talk: PlantedTalk) -> list[_Answer]:
         conversation = talk.summary.conversation
 
-        async def score(text: str, kind: str) -> _Answer:
-            answer = await support.acall(conversation=conversation, sentence=text)
-            return conversation.id, answer.raw, kind
+        async def score(item: PlantedSentence) -> _Answer:
+            answer = await support.acall(conversation=conversation, sentence=item.sentence)
+            return conversation.id, answer.raw, item.kind or ""
 
         # The first question leaves the conversation in the cache of the model or the provider.
-        first, *rest = [score(item.sentence, item.kind or "") for item in talk.sentences]
-        return [await first, *await asyncio.gather(*rest)]
+        first, *rest = talk.sentences
+        return [await score(first), *await asyncio.gather(*map(score, rest))]
 
     keys = {id(talk): RowKey(talk.summary.conversation.id, f"{NAME} {n}") for n, talk in enumerate(talks)}
     outcome = ask_rows(
