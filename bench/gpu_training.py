@@ -102,7 +102,7 @@ SIDES = ("trl_defaults", "trl_bfloat16")
 
 def part_b(results: Results, tiny: bool) -> None:
     """Train on full rows, and on short ones that ours packs and TRL pads."""
-    from training.settings import TrainSettings, quiet_libraries
+    from training.settings import quiet_libraries
 
     quiet_libraries()
     size, placement = sizes(tiny), device_of(tiny)
@@ -110,17 +110,20 @@ def part_b(results: Results, tiny: bool) -> None:
     short = tuple(chance.randint(*size.short) for _ in range(3 * size.rows))
     full = Job(f"4 x {size.row}", (size.row,) * size.rows, {"batch_size": 4, "max_length": size.row}, 4)
     packed = {"batch_size": 1, "max_length": size.pack, "packing": True}
+    short_rows = Job(f"packed {size.pack}", short, packed, 8)
     with TemporaryDirectory() as place:
         bench = Bench(results, size, placement, Path(place))
-        for job in (full, Job(f"packed {size.pack}", short, packed, 8)):
+        for job in (full, short_rows):
             bench.ours(job)
             for side in SIDES:
                 bench.trl(job, side)
             bench.compare(job)
-        kept = {**full.settings, "gradient_checkpointing": False}
-        bench.ours(replace(full, settings=kept), "ours, activations kept")
-        if find_spec("liger_kernel") and "liger" in TrainSettings.model_fields and placement.is_cuda:
-            bench.ours(replace(full, settings={**kept, "liger": True}), "ours, activations kept, liger")
+        again = {**full.settings, "gradient_checkpointing": True}
+        bench.ours(replace(full, settings=again), "ours, activations computed again")
+        bench.ours(replace(short_rows, settings={**packed, "attention": "sdpa"}), "ours, sdpa")
+        if find_spec("liger_kernel") and placement.is_cuda:
+            bench.ours(replace(full, settings={**full.settings, "liger": True}), "ours, liger")
+            bench.ours(replace(short_rows, settings={**packed, "liger": True}), "ours, liger")
 
 
 class Bench:
@@ -142,12 +145,14 @@ class Bench:
     def ours(self, job: Job, side: str = "ours") -> None:
         """Train as `training.sft` does, on a model that is already in memory."""
         with measured(self.results, f"{job.name}, {side}") as figures:
-            from training.sizing.dry_run import dry_run
+            from training.sizing.dry_run import decide_checkpointing, dry_run
 
             examples = examples_of(job.lengths, self.tokenizer)
-            foreseen = dry_run(self.settings(job), [examples])
+            settings = decide_checkpointing(self.settings(job), [examples])
+            foreseen = dry_run(settings, [examples])
+            figures["activations computed again"] = foreseen.checkpointing
             free(self.placement)
-            self.train(figures, self.our_trainer(job, examples))
+            self.train(figures, self.our_trainer(settings, examples))
             estimate = (foreseen.memory or {}).get("total", 0)
             figures["estimated GiB"] = round(estimate / GIB, 2)
             figures["peak divided by estimate"] = round(peak(self.placement) / estimate, 3)
@@ -158,17 +163,21 @@ class Bench:
             figures["TFLOP/s of a matrix product"] = round(rate / 1e12, 3)
             figures["utilisation"] = round(figures["TFLOP/s"] * 1e12 / rate, 3)
 
-    def our_trainer(self, job: Job, examples: list[TrainingExample]) -> Any:
+    def our_trainer(self, settings: TrainSettings, examples: list[TrainingExample]) -> Any:
         from training.loop.assemble import assemble
         from training.loop.checkpoints import Tally
-        from training.loop.hardware import find_hardware
+        from training.loop.hardware import attention_of, find_hardware
 
+        hardware = find_hardware()
+        model = random_model(self.size.shape, self.placement)
+        if attention := attention_of(settings, hardware):
+            model.set_attn_implementation(attention)
         return assemble(
-            self.settings(job),
+            settings,
             examples,
-            random_model(self.size.shape, self.placement),
+            model,
             self.tokenizer,
-            hardware=find_hardware(),
+            hardware=hardware,
             folder=self.place / "ours",
             tally=Tally(),
             callbacks=[],

@@ -20,7 +20,7 @@ from signatures.exceptions import ConfigError, DataError
 from signatures.records import PreferencePair, TrainingExample
 from training.loop.log import is_trained
 from training.settings import TrainSettings, load_settings, quiet_libraries, run_command
-from training.sizing.dry_run import DryRun, dry_run, run_dry
+from training.sizing.dry_run import DryRun, decide_checkpointing, dry_run, run_dry
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -68,17 +68,20 @@ def train(data: Path, output: Path, settings: TrainSettings, machine: TextIO, *,
     from training.loop.run import train_student
 
     full = settings.method == "full"
+    sides = _sides(pairs, settings)
+    decided = decide_checkpointing(settings, sides, pairs=True)
     train_student(
-        settings,
+        decided,
         pairs,
-        _sides(pairs, settings),
+        sides,
         partial(assemble_preference, adapter=None if full else adapter),
         output=output,
         fingerprint=fingerprint,
-        logged={**settings.as_json(), "preference": settings.preference.model_dump(mode="json")},
+        logged={**decided.as_json(), "preference": settings.preference.model_dump(mode="json")},
         machine=machine,
         started=started,
         start=str(adapter) if full and adapter else None,
+        may_recompute=decided is not settings,
     )
 
 

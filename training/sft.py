@@ -18,7 +18,7 @@ from signatures.exceptions import DataError
 from signatures.records import TrainingExample
 from training.loop.log import is_trained
 from training.settings import TrainSettings, load_settings, quiet_libraries, run_command
-from training.sizing.dry_run import DryRun, dry_run, run_dry
+from training.sizing.dry_run import DryRun, decide_checkpointing, dry_run, run_dry
 
 _LORA_FLAGS = {"lora_r": "r", "lora_alpha": "alpha", "lora_dropout": "dropout", "last_layers": "last_layers"}
 
@@ -62,16 +62,18 @@ def train(data: Path, output: Path, settings: TrainSettings, machine: TextIO) ->
     from training.loop.assemble import assemble
     from training.loop.run import train_student
 
+    decided = decide_checkpointing(settings, [examples])
     train_student(
-        settings,
+        decided,
         examples,
         [examples],
         assemble,
         output=output,
         fingerprint=fingerprint,
-        logged=settings.as_json(),
+        logged=decided.as_json(),
         machine=machine,
         started=started,
+        may_recompute=decided is not settings,
     )
 
 

@@ -107,7 +107,7 @@ class TrainConfig(ArmsConfig):
     warmup_ratio: float = Field(default=0.05, ge=0, lt=1, description="share of the steps in which the rate rises")
     batch_size: int = Field(default=4, ge=1)
     gradient_accumulation: int = Field(default=1, ge=1)
-    gradient_checkpointing: bool | None = Field(default=None, description="null: on a GPU only")
+    gradient_checkpointing: bool | None = Field(default=None, description="null: on a GPU where activations do not fit")
     precision: Precision = Field(default="auto", description="auto: bf16 on a GPU that supports it, else fp32")
     attention: Attention = Field(
         default="auto",

@@ -18,13 +18,19 @@ _NOTHING_FITS = "No executable batch size found"  # accelerate's words
 
 
 class FittedBatch(BaseModel):
-    """The batch that fitted, where the configured one did not: `rows` at once, `gathered` times for an update."""
+    """What fitted the memory, where the first try did not: `rows` at once, `gathered` times for an update.
+
+    With `recomputed` the activations are computed again on the way back.
+    """
 
     configured: int
     rows: int
     gathered: int
+    recomputed: bool = False
 
     def __str__(self) -> str:
+        if self.rows == self.configured:
+            return "the activations did not fit the memory: they are computed again on the way back"
         return (
             f"{self.configured} rows at once do not fit the memory: {self.rows} at once, gathered {self.gathered} "
             f"times (an update stays at {self.rows * self.gathered} rows)"
@@ -48,8 +54,12 @@ def train_fitting(
     hardware: Hardware,
     attempt: Callable[[TrainSettings], None],
     say: Callable[[FittedBatch], None],
+    *,
+    may_recompute: bool = False,
 ) -> FittedBatch | None:
     """Call `attempt` with `settings`, and after each lack of memory with a smaller batch. Return what fitted at last.
+
+    With `may_recompute` the first lack of memory turns gradient checkpointing on, for the same batch.
 
     `attempt` has to begin anew, or from the last checkpoint. None means that the configured batch fitted. Raises
     StageError if a single row does not fit.
@@ -58,21 +68,29 @@ def train_fitting(
 
     batches = smaller_batches(settings, hardware)
     fitted: FittedBatch | None = None
+    recomputed = False
 
     def smaller() -> int:
-        nonlocal fitted
-        following = next(batches, None)
-        if following is None:
-            return 0
-        fitted = following
+        nonlocal fitted, recomputed
+        if may_recompute and not recomputed and hardware.is_gpu and not hardware.launched:
+            recomputed, rows = True, settings.batch_size
+            fitted = FittedBatch(configured=rows, rows=rows, gathered=settings.gradient_accumulation, recomputed=True)
+        else:
+            following = next(batches, None)
+            if following is None:
+                return 0
+            fitted = following.model_copy(update={"recomputed": recomputed})
         say(fitted)
         return fitted.rows
 
     def try_batch(rows: int) -> None:
         if fitted is None:
             attempt(settings)
-        else:
-            attempt(settings.model_copy(update={"batch_size": rows, "gradient_accumulation": fitted.gathered}))
+            return
+        changed: dict[str, int | bool] = {"batch_size": rows, "gradient_accumulation": fitted.gathered}
+        if recomputed:
+            changed["gradient_checkpointing"] = True
+        attempt(settings.model_copy(update=changed))
 
     try:
         find_executable_batch_size(try_batch, starting_batch_size=settings.batch_size, reduce_batch_size_fn=smaller)()

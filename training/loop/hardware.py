@@ -87,11 +87,18 @@ def attention_of(settings: TrainSettings, hardware: Hardware) -> str | None:
     """Return transformers' name of the attention to use; None: what it takes by itself.
 
     `auto` takes FlashAttention 2 only where the package is installed: transformers would fetch a kernel from the Hub.
+    Packed rows take PyTorch's own FlashAttention instead, where this PyTorch has it.
     """
     if settings.attention == "sdpa":
         return "sdpa"
-    possible = hardware.is_gpu and is_bf16(settings, hardware) and _is_installed("flash_attn")
-    return "flash_attention_2" if settings.attention == "flash" or possible else None
+    possible = hardware.is_gpu and is_bf16(settings, hardware)
+    if settings.attention == "flash" or (possible and _is_installed("flash_attn")):
+        return "flash_attention_2"
+    if possible and settings.packing and _is_installed("torch.nn.attention.varlen"):
+        from training.loop.packed_attention import register_packed_attention
+
+        return register_packed_attention()
+    return None
 
 
 def _is_installed(package: str) -> bool:

@@ -48,6 +48,7 @@ def train_student(
     machine: TextIO,
     started: float,
     start: str | None = None,
+    may_recompute: bool = False,
 ) -> None:
     """Train on `rows` into the folder `output`; each step is a JSON line on `machine`.
 
@@ -57,6 +58,7 @@ def train_student(
         logged: The settings as `training_log.json` shows them.
         started: The `time.monotonic()` at which the command began.
         start: The model to train on; None: the base.
+        may_recompute: Whether a lack of memory may turn gradient checkpointing on.
 
     Raises:
         UserError: Settings or rows cannot be trained on.
@@ -74,7 +76,7 @@ def train_student(
         _train(prepared.trainer, output, checkpoints)
         done.append(prepared)
 
-    fitted = train_fitting(settings, hardware, attempt, partial(_say_smaller, machine))
+    fitted = train_fitting(settings, hardware, attempt, partial(_say_smaller, machine), may_recompute=may_recompute)
     trainer, lengths = done[0].trainer, done[0].lengths
     trainer.save_model(str(output))
     if trainer.is_world_process_zero():

@@ -88,6 +88,11 @@ def dry_run(settings: TrainSettings, sides: Sides | None, *, pairs: bool = False
     """Find out what a training on `sides` would do and take; None: there are no rows yet."""
     quiet_libraries()
     hardware = find_hardware()
+    if settings.gradient_checkpointing is None and hardware.is_gpu:
+        kept = dry_run(settings.model_copy(update={"gradient_checkpointing": False}), sides, pairs=pairs)
+        if not kept.problems and kept.smaller_batch is None:
+            return kept
+        settings = settings.model_copy(update={"gradient_checkpointing": True})
     problems: list[str] = []
     figures: dict[str, Any] = {}
     try:
@@ -109,6 +114,14 @@ def dry_run(settings: TrainSettings, sides: Sides | None, *, pairs: bool = False
         problems=tuple(problems),
         **figures,
     )
+
+
+def decide_checkpointing(settings: TrainSettings, sides: Sides, *, pairs: bool = False) -> TrainSettings:
+    """Return settings that say whether activations are computed again: by itself a GPU does so if they do not fit."""
+    if settings.gradient_checkpointing is not None or not find_hardware().is_gpu:
+        return settings
+    foreseen = dry_run(settings, sides, pairs=pairs)
+    return settings.model_copy(update={"gradient_checkpointing": foreseen.checkpointing})
 
 
 def _figures(
