@@ -140,7 +140,8 @@ class Bench:
         from training.settings import TrainSettings
 
         lora = {"r": self.size.rank, "alpha": 2 * self.size.rank}
-        return TrainSettings(base=str(self.base), epochs=1, save_steps=10**6, warmup_ratio=0, lora=lora, **job.settings)
+        chosen = {"liger": False, **job.settings}
+        return TrainSettings(base=str(self.base), epochs=1, save_steps=10**6, warmup_ratio=0, lora=lora, **chosen)
 
     def ours(self, job: Job, side: str = "ours") -> None:
         """Train as `training.sft` does, on a model that is already in memory."""

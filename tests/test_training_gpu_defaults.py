@@ -8,7 +8,7 @@ from test_training_sft import base, make_rows  # noqa: F401 - a fixture
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from training.loop.fitting import FittedBatch, train_fitting
-from training.loop.hardware import Hardware, attention_of
+from training.loop.hardware import Hardware, attention_of, takes_liger
 from training.loop.packed_attention import NAME, register_packed_attention
 from training.settings import TrainSettings
 from training.sizing import dry_run as sizing
@@ -91,3 +91,12 @@ def test_a_lack_of_memory_first_turns_checkpointing_on_and_then_makes_the_batch_
     assert tried == [(4, False), (4, True), (2, True), (1, True)]
     assert fitted == FittedBatch(configured=4, rows=1, gathered=4, recomputed=True)
     assert said[0] == "the activations did not fit the memory: they are computed again on the way back"
+
+
+@pytest.mark.parametrize(
+    ("hardware", "liger", "installed", "expected"),
+    [(GPU, None, True, True), (GPU, None, False, False), (GPU, False, True, False), (CPU, None, True, False)],
+)
+def test_ligers_kernels_are_taken_where_they_are_installed(hardware, liger, installed, expected, monkeypatch):
+    monkeypatch.setattr("training.loop.hardware._is_installed", lambda _: installed)
+    assert takes_liger(TrainSettings(liger=liger), hardware) is expected

@@ -113,7 +113,10 @@ class TrainConfig(ArmsConfig):
         default="auto",
         description="sdpa: PyTorch's; flash: FlashAttention 2; auto: that where it is installed, on a GPU",
     )
-    liger: bool = Field(default=False, description="Liger's Triton kernels for norms, rotations and activations")
+    liger: bool | None = Field(
+        default=None,
+        description="Liger's Triton kernels for norms, rotations and activations; null: where they are installed",
+    )
     packing: bool = Field(default=False, description="put several rows, kept separate, into one of max_length")
     neftune_alpha: float | None = Field(
         default=None, gt=0, description="noise on the embeddings (Jain et al. 2023, arXiv 2310.05914); null: none"

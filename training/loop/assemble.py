@@ -19,7 +19,7 @@ from trl.trainer.sft_config import SFTConfig
 from signatures.records import PreferencePair, TrainingExample
 from training.loop.adapter import FrozenLayers, adapted_layers, can_remember, with_adapter
 from training.loop.checkpoints import Tally
-from training.loop.hardware import Hardware, is_bf16, is_checkpointed
+from training.loop.hardware import Hardware, is_bf16, is_checkpointed, takes_liger
 from training.loop.lengths import chat_messages
 from training.loop.loss_weights import COLUMN, WeightedTrainer, are_weighted, token_weights
 from training.loop.trainer import PreferenceTrainer, StudentTrainer, is_cpu_alone
@@ -148,7 +148,7 @@ def _training_arguments(settings: TrainSettings, hardware: Hardware, folder: Pat
         "weight_decay": settings.weight_decay,
         "max_grad_norm": settings.max_grad_norm,
         "neftune_noise_alpha": settings.neftune_alpha,
-        "use_liger_kernel": settings.liger,
+        "use_liger_kernel": takes_liger(settings, hardware),
         "use_cpu": not cuda,
         "bf16": is_bf16(settings, hardware),
         "gradient_checkpointing": is_checkpointed(settings, hardware),

@@ -101,6 +101,11 @@ def attention_of(settings: TrainSettings, hardware: Hardware) -> str | None:
     return None
 
 
+def takes_liger(settings: TrainSettings, hardware: Hardware) -> bool:
+    """Whether Liger's kernels are used. By itself a GPU takes them where they are installed."""
+    return hardware.is_gpu and _is_installed("liger_kernel") if settings.liger is None else settings.liger
+
+
 def _is_installed(package: str) -> bool:
     return importlib.util.find_spec(package) is not None
 

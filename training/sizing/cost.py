@@ -67,6 +67,7 @@ class Mode:
     checkpointing: bool
     dropout: bool
     fused_head: bool  # TRL's, on CUDA and for pairs: logits are computed in tiles and never kept
+    fused_layers: bool = False  # Liger's kernels
     reference: bool = False  # DPO's: a frozen copy of what learns
 
 
@@ -191,11 +192,13 @@ def layer_bytes(shape: Shape, mode: Mode) -> int:
     Counted operation by operation as in Korthikanti et al. 2022 (arXiv 2205.05198, section 4.1), for the Llama layer of
     transformers with fused attention: two norms, which compute in float32; their outputs, which enter linear layers;
     queries, keys, values and the output of attention; gate, its activation, up, and their product. A test compares the
-    count with what autograd keeps. Dropout keeps an output and a mask for each adapted module.
+    count with what autograd keeps. Dropout keeps an output and a mask for each adapted module. Liger's norms keep their
+    inputs as they are, and its activation is computed again.
     """
     size = _HALF if mode.bf16 else _FLOAT
-    norms = 2 * _FLOAT * shape.hidden
-    inputs = 2 * shape.hidden + 2 * shape.queries + 2 * shape.keys + 4 * shape.intermediate
+    norms = 2 * (size if mode.fused_layers else _FLOAT) * shape.hidden
+    wide = 3 if mode.fused_layers else 4
+    inputs = 2 * shape.hidden + 2 * shape.queries + 2 * shape.keys + wide * shape.intermediate
     own = norms + size * inputs
     if mode.method == "full":
         return own + 2 * size * shape.hidden  # the inputs of the norms' weights

@@ -17,7 +17,7 @@ from signatures.exceptions import ArfError, DataError
 from signatures.records import TrainingExample
 from training.loop.base_model import BaseTokenizer, load_tokenizer, saved_architecture, without_weights
 from training.loop.fitting import FittedBatch, smaller_batches
-from training.loop.hardware import Hardware, check_hardware, find_hardware, is_bf16, is_checkpointed
+from training.loop.hardware import Hardware, check_hardware, find_hardware, is_bf16, is_checkpointed, takes_liger
 from training.loop.lengths import RowLength, longer_sides, measure, rows_that_fit, token_limit
 from training.settings import TrainSettings, quiet_libraries, run_command
 from training.sizing.cost import (
@@ -138,6 +138,7 @@ def _figures(
         checkpointing=is_checkpointed(settings, hardware),
         dropout=settings.lora.dropout > 0,
         fused_head=hardware.is_gpu or pairs,
+        fused_layers=takes_liger(settings, hardware),
         reference=pairs,
     )
     figures: dict[str, Any] = {
