@@ -48,7 +48,10 @@ def attend(
     from torch.nn.attention.varlen import varlen_attn
 
     if cu_seq_lens_q is None or max_length_q is None:
-        return sdpa_attention_forward(module, query, key, value, attention_mask, scaling=scaling, **others)
+        plain: torch.Tensor = sdpa_attention_forward(
+            module, query, key, value, attention_mask, scaling=scaling, **others
+        )[0]
+        return plain, None
     groups = query.shape[1] // key.shape[1]
     queries, keys, values = (
         tensor[0].transpose(0, 1)
