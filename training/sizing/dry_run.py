@@ -92,7 +92,8 @@ def dry_run(settings: TrainSettings, sides: Sides | None, *, pairs: bool = False
         kept = dry_run(settings.model_copy(update={"gradient_checkpointing": False}), sides, pairs=pairs)
         if not kept.problems and kept.smaller_batch is None:
             return kept
-        settings = settings.model_copy(update={"gradient_checkpointing": True})
+        again = dry_run(settings.model_copy(update={"gradient_checkpointing": True}), sides, pairs=pairs)
+        return kept if again.problems and not kept.problems else again
     problems: list[str] = []
     figures: dict[str, Any] = {}
     try:
