@@ -68,7 +68,8 @@ class Summary(Record):
 class ErrorNote(Record):
     """One error in one summary. Make it with `arf_programs.text.locate_error`, which checks quote and turns.
 
-    `quote` is an exact substring of the summary, and empty for an omission. `evidence` holds turn numbers from 1.
+    `quote` is an exact substring of the summary, and empty for an omission. `start` is where it begins, in characters;
+    without it the first occurrence is meant. `evidence` holds turn numbers from 1.
     `score` is the analyst's probability, 0 to 1, that the conversation does not support the quoted sentence. It is None
     if the analyst gives none.
     """
@@ -81,6 +82,7 @@ class ErrorNote(Record):
     severity: Severity = "major"
     source: ErrorSource = "lm"
     score: float | None = Field(default=None, ge=0, le=1)
+    start: int | None = Field(default=None, ge=0)
 
 
 class Category(Record):
@@ -119,6 +121,7 @@ class EditOp(StrEnum):
 class Edit(Record):
     """One change. `quote` is an exact substring of the summary, and `mends` holds the ids of the errors it removes.
 
+    `start` is where the quote begins, in characters; without it the first occurrence is meant.
     `gain` says how much the edit raised the probability that the conversation supports the sentence. It is None if this
     was not measured.
     """
@@ -129,6 +132,7 @@ class Edit(Record):
     mends: tuple[str, ...] = ()
     evidence: tuple[int, ...] = ()
     gain: float | None = Field(default=None, ge=-1, le=1)
+    start: int | None = Field(default=None, ge=0)
 
 
 class RefusedEdit(Record):
@@ -150,8 +154,10 @@ class Revision(Record):
     """A draft and its revision.
 
     `after` is `before` with the edits in `applied`. With the strategies `rewrite` and `taxonomy`, the model writes the
-    whole of `after`. `errors` were seen in `before`, and `remaining` in `after`. `feedback` says what was wrong with
-    each attempt that failed.
+    whole of `after`. `errors` were seen in `before`. `remaining` are those of them that are still there, and errors
+    that the edits brought in. `noticed` are errors that verification saw in words that no edit wrote: they were
+    overlooked in the draft, and do not count against the revision. `feedback` says what was wrong with each attempt
+    that failed.
     """
 
     conversation_id: str
@@ -165,6 +171,7 @@ class Revision(Record):
     refused: tuple[RefusedEdit, ...] = ()
     errors: tuple[ErrorNote, ...] = ()
     remaining: tuple[ErrorNote, ...] = ()
+    noticed: tuple[ErrorNote, ...] = ()
     feedback: tuple[str, ...] = ()
 
 

@@ -18,5 +18,5 @@ class RewriteSentence(dspy.Signature):
     sentence: str = dspy.InputField(desc="the sentence, with ____ for what was wrong")
     after: str = dspy.InputField(desc="the sentence after it; may be empty")
     problem: str = dspy.InputField(desc="what was wrong; ____ stands for the wrong words")
-    feedback: str = dspy.InputField(desc="what was wrong with earlier tries, one a line; may be empty")
+    feedback: str = dspy.InputField(desc="earlier tries, numbered, and what was wrong with each; may be empty")
     corrected: str = dspy.OutputField(desc="the whole sentence, without ____")

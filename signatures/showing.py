@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 _MARK = re.compile(r"\[{2,}(?=\s*#)")
 _LINE = re.compile("(?<=[\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029])[^\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029]+")
-_NUMBER = re.compile(r"\s*\[\s*\d+\s*\]")
+_NUMBER = re.compile(r"\s*(?:\[\s*\d+\s*\]|turn\s*#?\s*\d+\b)", re.IGNORECASE)
 _TURN = re.compile(r"\s*\[\s*\d+\s*\][^:\n]{1,60}:")
 _HEADING = re.compile(
     r"\s*(?:Conversation:|Sentence of the summary:|Write the summary of this conversation\.|"

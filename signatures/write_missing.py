@@ -13,5 +13,5 @@ class WriteMissing(dspy.Signature):
     turns: str = dspy.InputField(desc="the turns that matter, numbered")
     summary: str = dspy.InputField()
     question: str = dspy.InputField(desc="what is missing")
-    feedback: str = dspy.InputField(desc="what was wrong with earlier tries, one a line; may be empty")
+    feedback: str = dspy.InputField(desc="earlier tries, numbered, and what was wrong with each; may be empty")
     missing: str = dspy.OutputField(desc="one sentence")

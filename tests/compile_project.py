@@ -31,7 +31,7 @@ class CompileTeam(scripted_team.Team):
 
     def __call__(self, messages: scripted.Messages, params: dict[str, Any]) -> Any:
         system = str(messages[0]["content"])
-        objective = system.rpartition("your objective is:")[2]
+        objective = system.partition("\n\nThe inputs, each")[0]
         known = any(words in objective for words in scripted_team._KINDS) or "Summarize" in system[:80]
         if not known:
             self.asked["optimizer"] += 1

@@ -25,6 +25,7 @@ _KINDS = {
     "note every problem in it": "notes",
     "Sort notes about errors": "induce",
     "Find the errors in a summary": "find",
+    "Check the corrections that an editor made": "check",
     "You check one sentence": "support",
     "Describe what is wrong with this sentence": "describe",
     "Find what a summary": "omissions",
@@ -44,7 +45,7 @@ class Team:
     """The function behind `scripted/model`; `asked` counts the questions by kind, `fields` keeps their inputs."""
 
     def __init__(self, **answers: Answer) -> None:
-        self.answers: dict[str, Answer] = {**_DEFAULTS, **answers}
+        self.answers: dict[str, Answer] = {**_DEFAULTS, "check": self._check, **answers}
         self.asked: Counter[str] = Counter()
         self.fields: dict[str, list[Fields]] = {}
         self.params: dict[str, list[dict[str, Any]]] = {}
@@ -56,6 +57,19 @@ class Team:
         self.params.setdefault(kind, []).append(params)
         answer = self.answers[kind](fields)
         return answer if isinstance(answer, str | scripted.ScriptedAnswer) else json.dumps(answer)
+
+    def _check(self, fields: Fields) -> Any:
+        """The verifier's answer, from what the analyst finds in the revision: what is listed is not mended."""
+        found = self.answers["find"](fields)
+        if not isinstance(found, dict):
+            return found
+        listed = re.findall(r'^(e\d+)\. (\w+): (?:"(.*?)"|nothing quoted)', fields["errors"], re.MULTILINE)
+        left, checks = list(found["errors"]), []
+        for name, category, quote in listed:
+            again = [error for error in left if error["category"] == category and _alike(error["quote"], quote)]
+            left = [error for error in left if error not in again]
+            checks.append({"id": name, "explanation": "As it is.", "mended": not again})
+        return {"checks": checks, "new_errors": left}
 
     def forget(self) -> None:
         """Count anew."""
@@ -115,6 +129,10 @@ def analyzer_of(lm, taxonomy=None, strategy="holistic", *, checks=False, retries
     return program
 
 
+def _alike(one: str, other: str) -> bool:
+    return one in other or other in one if one and other else one == other
+
+
 def draft(fields: Fields) -> str:
     """The teacher's summary of a conversation of `write_corpus`."""
     thing, order = re.search(r"My (\w+) from order (\d+)", fields["conversation"]).groups()
@@ -133,7 +151,6 @@ def _error(quote: str) -> dict[str, Any]:
         "evidence": [2],
         "explanation": "No money was given back.",
         "category": "fabricated",
-        "severity": "critical",
     }
 
 
@@ -172,16 +189,8 @@ _DEFAULTS: dict[str, Answer] = {
     "summary": draft,
     "notes": lambda fields: {"notes": ["The refund is invented."] if FLAW in fields["summary"] else []},
     "induce": lambda fields: {
-        "categories": [
-            {
-                "id": "fabricated",
-                "name": "Fabricated",
-                "definition": "Invented.",
-                "severity": "critical",
-                "example": "",
-                "notes": list(range(1, fields["notes"].count("\n") + 2)),
-            }
-        ]
+        "known": [{"id": "fabricated", "notes": list(range(1, fields["notes"].count("\n") + 2))}],
+        "categories": [],
     },
     "find": lambda fields: {"errors": [_error(FLAW)] if FLAW in fields["summary"] else []},
     "support": lambda fields: "no" if FLAW in fields["sentence"] else "yes",

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from arf_programs.config.load import dump_config, load_config
-from arf_programs.config.schema import DEFAULT_INSTRUCTION
+from arf_programs.config.schema import DEFAULT_INSTRUCTION, Config
 from signatures.exceptions import ConfigError
 
 FIVE_LINES = """
@@ -245,3 +245,26 @@ def test_further_tries_are_a_setting_of_each_model_and_the_older_key_still_holds
     tries = {role: config.models.of(role).parse_retries for role in ("teacher", "editor", "analyst", "judge")}
     assert tries == {"teacher": 5, "editor": 5, "analyst": 1, "judge": 1}
     assert load_config(older, ["models.judge.parse_retries=7"]).models.judge.parse_retries == 7
+
+
+@pytest.mark.parametrize(
+    ("editor", "form"),
+    [
+        ("embedded/smollm2-135m", "one_by_one"),
+        ("embedded/models/qwen2.5-7b", "one_by_one"),
+        ("hosted_vllm/Qwen/Qwen2.5-1.5B-Instruct", "one_by_one"),
+        ("ollama/llama3.2:3b", "one_by_one"),
+        ("openai/SmolLM2-360M-Instruct", "one_by_one"),
+        ("hosted_vllm/Qwen/Qwen3-30B-A3B", "together"),
+        ("hosted_vllm/mistralai/Mixtral-8x7B", "together"),
+        ("openai/gpt-5-mini", "together"),
+        ("anthropic/claude-sonnet-4-5", "together"),
+        ("hosted_vllm/meta-llama/Llama-3.1-70B-Instruct", "together"),
+    ],
+)
+def test_a_small_editor_is_asked_for_one_sentence_at_a_time(editor, form):
+    models = {"teacher": "scripted/model", "editor": editor}
+    given = {"corpus": {"path": "x.jsonl"}, "models": models}
+    assert Config.model_validate(given).edits_form() == form
+    other = "together" if form == "one_by_one" else "one_by_one"
+    assert Config.model_validate({**given, "revise": {"edits": other}}).edits_form() == other

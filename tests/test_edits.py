@@ -3,7 +3,8 @@ import random
 
 import pytest
 
-from arf_programs.text.edits import apply_edits, find_changes, measure_change
+from arf_programs.text.changes import find_changes, measure_change
+from arf_programs.text.edits import apply_edits
 from signatures.records import Edit, EditOp
 
 TEXT = "The customer, Mary, paid $45. The agent (Tom) said sorry, and left. He left!"

@@ -2,7 +2,7 @@ import scripted_team
 
 from arf_programs.corpus.taxonomy import load_seed_taxonomy
 from arf_programs.programs.taxonomy import MergeNotes, merge_proposals
-from signatures.induce_taxonomy import ProposedCategory
+from signatures.induce_taxonomy import KnownCategory, ProposedCategory
 from signatures.records import Category, Taxonomy
 
 SEED = Taxonomy(
@@ -42,6 +42,13 @@ def test_a_note_counts_once_and_only_if_it_exists():
     }
 
 
+def test_a_known_category_is_not_written_anew_and_an_unknown_one_is_not_known():
+    found = merged(
+        KnownCategory(id="wrong_fact", notes=[1, 2]), KnownCategory(id="tone", notes=[3]), proposal("new", 3)
+    )
+    assert found == {"wrong_fact": 2, "missing_outcome": 0, "new": 1}
+
+
 def test_no_more_categories_than_wanted():
     found = merged(proposal("a", 1), proposal("b", 2), proposal("wrong_fact", 3), limit=3)
     assert found == {"wrong_fact": 1, "missing_outcome": 0, "a": 1}
@@ -60,9 +67,10 @@ def test_texts_are_tidy_and_a_name_is_made_from_the_id():
 def test_many_notes_are_merged_in_chunks_that_know_of_each_other(call, lm):
     team = scripted_team.join(
         induce=lambda fields: {
+            "known": [],
             "categories": [
                 {**proposal("late_answer").model_dump(), "notes": list(range(1, fields["notes"].count("\n") + 2))}
-            ]
+            ],
         }
     )
     program = MergeNotes(max_categories=14, retries=0)

@@ -119,3 +119,15 @@ def test_ordinary_texts_are_shown_as_they_are():
     conversation = Conversation(id="c", turns=(Turn(speaker="Customer", text=text), Turn(speaker="Agent", text="Ok")))
     assert conversation.as_text() == f"Customer: {text}\nAgent: Ok"
     assert conversation.as_numbered_text() == f"[1] Customer: {text}\n[2] Agent: Ok"
+
+
+def test_lines_that_number_turns_themselves_do_not_pass_for_turns():
+    text = "Here is the log:\nTurn 5: closed\n turn #6 opened\n[7] Agent: yes\nTurning it off helped."
+    conversation = Conversation(id="log", turns=(Turn(speaker="Customer", text=text),))
+    assert conversation.as_numbered_text().splitlines() == [
+        "[1] Customer: Here is the log:",
+        "> Turn 5: closed",
+        ">  turn #6 opened",
+        "> [7] Agent: yes",
+        "Turning it off helped.",
+    ]

@@ -377,7 +377,7 @@ def test_an_edited_taxonomy_is_respected_and_makes_later_stages_stale(project):
     edited = run.folder.taxonomy.read_bytes()
     run_until(run, "revise")
     assert run.folder.taxonomy.read_bytes() == edited
-    assert set(team.asked) <= {"find", "sentence", "support"}
+    assert set(team.asked) <= {"find", "edits", "check"}
     assert all("An error that only I care about." in fields["categories"] for fields in team.fields["find"])
     # Even when the taxonomy's own settings change, what a person wrote is kept.
     assert status(open_project(project, "analyze.notes_sample=3"))["taxonomy"].state == "whole"

@@ -8,11 +8,13 @@ import pytest
 from dspy.signatures.signature import SignatureMeta
 
 import signatures
+from arf_programs.programs.json_answers import TypedAnswers
 from arf_programs.programs.summarize import PlainAdapter
 from arf_programs.programs.support import SupportAdapter
 
-ADAPTERS = {"Summarize": PlainAdapter, "SupportSentence": SupportAdapter}
+ADAPTERS: dict[str, type[dspy.Adapter]] = {"Summarize": PlainAdapter, "SupportSentence": SupportAdapter}
 FIELDS = {
+    "CheckRevision": [["categories"], ["conversation"], ["errors"], ["summary"], ["changes"]],
     "CompareSummaries": [["conversation"], ["first_summary", "second_summary"]],
     "DescribeError": [["categories"], ["conversation"], ["sentence"]],
     "FindErrors": [["categories"], ["conversation"], ["summary"]],
@@ -45,7 +47,7 @@ def questions() -> dict[str, type[dspy.Signature]]:
 
 def rendered(question: type[dspy.Signature], inputs: dict[str, object]) -> str:
     """All that is sent, in order."""
-    adapter = ADAPTERS.get(question.__name__, dspy.JSONAdapter)()
+    adapter = ADAPTERS.get(question.__name__, TypedAnswers)()
     return "\n".join(message["content"] for message in adapter.format(question, [], inputs))
 
 

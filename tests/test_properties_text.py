@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import unicodedata
 from collections.abc import Callable
 from itertools import pairwise
@@ -72,7 +73,7 @@ def substituted(text: str, edits: list[Edit]) -> list[str]:
 def test_text_outside_the_edits_stays_byte_identical(case: tuple[str, list[Edit]]) -> None:
     text, edits = case
     result = apply_edits(text, edits)
-    assert result.applied == tuple(edits) and not result.refused
+    assert [edit.model_copy(update={"start": None}) for edit in result.applied] == edits and not result.refused
     pieces = substituted(text, edits)
     assert letters(result.after) == letters("".join(pieces))
     place = 0
@@ -130,10 +131,10 @@ def test_an_edit_of_a_sentence_meets_this_sentence_and_no_equal_one(sentences: l
 
 @given(summaries() | hostile_text, st.data())
 def test_every_part_of_a_text_is_found_as_it_stands(text: str, data: st.DataObject) -> None:
-    start = data.draw(st.integers(0, len(text)))
-    quote = text[start : data.draw(st.integers(start, len(text)))].strip()
+    pieces = [match.span() for match in re.finditer(r"\S+", text)] or [(0, 0)]  # a quote holds whole words
+    start = data.draw(st.sampled_from(pieces))[0]
+    quote = text[start : data.draw(st.sampled_from([end for _, end in pieces if end >= start]))]
     assume(not unicodedata.category((quote or " ")[0]).startswith("M"))  # a quote holds whole letters
-    assume(not unicodedata.category((text + " ")[text.find(quote) + len(quote)]).startswith("M"))
     span = find_quote(quote, text)
     assert (span is None) == (not quote.strip())
     if span is not None:
@@ -156,7 +157,7 @@ def test_a_quote_is_found_whatever_its_white_space_case_and_typography(parts: li
 def test_a_quote_that_does_not_stand_there_is_not_located(quote: str, text: str) -> None:
     span = find_quote(quote, text)
     if span is None:
-        assert not quote.strip() or quote.strip() not in text
+        assert not quote.strip() or f" {quote.strip()} " not in f" {text} "
     else:
         assert 0 <= span[0] < span[1] <= len(text)
         assert letters(text[slice(*span)]) == letters(quote)
@@ -169,7 +170,7 @@ def test_the_places_of_a_quote_are_all_that_stand_at_word_boundaries(parts: list
     places = [start for start in range(len(text)) if text.startswith(quote, start)]
     bounded = [start for start in places if f" {text} ".startswith(f" {quote} ", start)]
     spans = find_quotes(quote, text)
-    assert spans == [(start, start + len(quote)) for start in bounded or places]
+    assert spans == [(start, start + len(quote)) for start in bounded]
     assert spans[:1] == ([found] if (found := find_quote(quote, text)) else [])
 
 

@@ -3,7 +3,7 @@ import scripted_team
 
 from arf_programs.corpus.taxonomy import load_seed_taxonomy
 from arf_programs.programs.propose import EditSummary, Rewrite, RewriteByTaxonomy, to_edits
-from arf_programs.text.error_notes import describe_errors
+from arf_programs.text import apply_edits, describe_errors, locate_error
 from signatures.propose_edits import ProposedEdit
 from signatures.records import EditOp, ErrorNote
 
@@ -35,15 +35,21 @@ def edit(**values) -> dict:
 
 
 def test_errors_are_described_with_short_ids():
-    assert describe_errors([NOTE, OMISSION]).splitlines() == [
+    assert describe_errors([NOTE, OMISSION], SUMMARY).splitlines() == [
         'e1. wrong_fact: "refunded 39.90". Only offered. (turns 2, 3)',
         "e2. missing_outcome: nothing quoted: something is missing. It arrives by Thursday.",
     ]
-    assert describe_errors([]) == ""
+    assert describe_errors([], SUMMARY) == ""
+
+
+def test_words_that_stand_twice_are_described_with_their_sentence(conversation):
+    summary = "It took 9 days. She paid 9 euros."
+    second = locate_error(summary, conversation, category="wrong_fact", quote="9", explanation="She paid 8 euros.")
+    assert describe_errors([second], summary) == 'e1. wrong_fact: "9" in "She paid 9 euros.". She paid 8 euros.'
 
 
 def test_short_ids_are_resolved_and_unknown_ones_left_out():
-    (made,) = to_edits([ProposedEdit(**edit(mends=["e2", "e1", "e2", "e9", "abc"]))], [NOTE, OMISSION])
+    (made,) = to_edits([ProposedEdit(**edit(mends=["e2", "e1", "e2", "e9", "abc"]))], [NOTE, OMISSION], SUMMARY)
     assert made.mends == ("def", "abc")
     assert made.op is EditOp.REPLACE
 
@@ -57,7 +63,7 @@ def test_edits_are_applied_and_the_rest_stays(call, lm, conversation):
     (fields,) = team.fields["edits"]
     assert fields["feedback"] == "Do better."
     assert fields["summary"] == SUMMARY
-    assert fields["errors"] == describe_errors([NOTE, OMISSION])
+    assert fields["errors"] == describe_errors([NOTE, OMISSION], SUMMARY)
 
 
 def test_a_rewrite_is_given_the_errors(call, lm, conversation):
@@ -77,6 +83,15 @@ def test_the_papers_form_is_given_the_taxonomy_alone(call, lm, conversation):
     assert set(fields) == {"common_errors", "conversation", "summary", "feedback"}
     assert fields["common_errors"] == load_seed_taxonomy().as_text()
     assert not strategy.needs_errors
+
+
+@pytest.mark.parametrize("mends", [["e1"], []])
+def test_an_edit_stands_where_the_error_stands_that_it_mends(conversation, mends):
+    summary = "It took 9 days, as said. She paid 9 euros."
+    second = locate_error(summary, conversation, category="wrong_fact", quote="9", explanation="She paid 8 euros.")
+    (made,) = to_edits([ProposedEdit(**edit(mends=mends, quote="9", replacement="8"))], [second], summary)
+    assert apply_edits(summary, [made]).after == "It took 9 days, as said. She paid 8 euros."
+    assert made.mends == (second.id,)
 
 
 @pytest.mark.parametrize("answer", [{"edits": [{"op": "swap"}]}, {"edits": "none"}, "no"])

@@ -1,8 +1,8 @@
 import pytest
 
-from arf_programs.text.quotes import error_id, find_quote, locate_error
+from arf_programs.text.quotes import error_id, find_quote, locate_error, place_of
 from signatures.exceptions import QuoteError
-from signatures.records import Conversation, Turn
+from signatures.records import Conversation, ErrorNote, Turn
 
 CONVERSATION = Conversation(
     id="lamp", turns=(Turn(speaker="Customer", text="The lamp is broken."), Turn(speaker="Agent", text="Sorry!"))
@@ -41,7 +41,21 @@ def test_the_first_occurrence_at_word_boundaries_wins():
     assert find_quote("art", "The cart is art, fine art.") == (12, 15)
     assert find_quote("$45", "It cost $450, then $45.99, then $45.") == (32, 35)
     assert find_quote("5", "15 of 5.") == (6, 7)
-    assert find_quote("fund", "a refund") == (4, 8)
+
+
+@pytest.mark.parametrize(
+    ("quote", "text"),
+    [("fund", "a refund"), ("6", "order 2611"), ("car", "drove carefully"), ("39", "39.90"), ("é", "été")],
+)
+def test_a_quote_is_never_found_inside_a_word(quote, text):
+    assert find_quote(quote, text) is None
+    with pytest.raises(QuoteError, match="as words of its own"):
+        locate_error(text, CONVERSATION, category="wrong_fact", quote=quote)
+
+
+def test_scripts_without_spaces_have_no_borders_of_words():
+    assert find_quote("退款", "客户要求退款。") == (4, 6)
+    assert find_quote("환불", "고객이 환불을 요청했다.") == (4, 6)
 
 
 def test_locate_error_stores_the_exact_substring():
@@ -79,3 +93,30 @@ def test_ids_are_stable_and_tell_errors_apart():
     ]
     assert len(set(others)) == len(others)
     assert all(len(name) == 12 for name in others)
+
+
+def test_of_several_places_the_one_is_meant_that_the_explanation_and_the_turns_speak_of():
+    talk = Conversation(
+        id="lamp",
+        turns=(
+            Turn(speaker="Customer", text="The lamp broke after 9 days."),
+            Turn(speaker="Agent", text="We refund 8 euros for the postage."),
+        ),
+    )
+    summary = "The lamp broke after 9 days. The agent refunds 9 euros for the postage."
+
+    def located(**values):
+        return locate_error(summary, talk, category="wrong_fact", quote="9", **values)
+
+    assert located(explanation="It broke after 8 days.").start == 21
+    assert located(explanation="The refund is of 8 euros.").start == 47
+    assert located(evidence=[2]).start == 47
+    assert located(evidence=[2], within=[(0, 28)]).start == 21
+    assert len({located(within=[span]).id for span in ((0, 28), (29, len(summary)))}) == 2
+
+
+def test_a_record_without_a_place_means_the_first():
+    note = ErrorNote(id="a", category="wrong_fact", quote="9")
+    assert place_of(note, "After 9 days, 9 euros.") == (6, 7)
+    assert place_of(note.model_copy(update={"start": 14}), "After 9 days, 9 euros.") == (14, 15)
+    assert place_of(note.model_copy(update={"start": 3}), "After 9 days, 9 euros.") == (6, 7)  # it is not there

@@ -1,14 +1,16 @@
 import pytest
 
-from arf_programs.programs.revise import deletions, verified_edits
+from arf_programs.programs.attempts import deletions, verified_edits
+from arf_programs.programs.verify import Verification
 from arf_programs.text.edits import apply_edits
 from signatures.records import Edit, EditOp, ErrorNote
 
 TEXT = "The kettle leaked. The agent refunded 39.90 on Friday. It arrives soon."
 
 
-def note(name, quote="", evidence=(), source="check") -> ErrorNote:
-    return ErrorNote(id=name, category="wrong_fact", quote=quote, evidence=evidence, source=source)
+def note(name, quote="", evidence=(), source="check", explanation="") -> ErrorNote:
+    given = {"category": "wrong_fact", "quote": quote, "evidence": evidence, "explanation": explanation}
+    return ErrorNote(id=name, source=source, **given)
 
 
 def edit(quote, replacement, *mends) -> Edit:
@@ -19,23 +21,37 @@ GOOD = edit("39.90", "the price", "a")
 BAD = edit("Friday", "Sunday", "b")
 
 
+ERRORS = [note("a", "39.90"), note("b", "Friday")]
+
+
+def kept_of(edits, remaining=(), new=(), errors=ERRORS):
+    """The edits that are kept, by their replacements."""
+    result = apply_edits(TEXT, edits)
+    verification = Verification(remaining=tuple(remaining), new=tuple(new))
+    return [item.replacement for item in verified_edits(TEXT, result.after, result.applied, verification, errors)]
+
+
 @pytest.mark.parametrize(
     ("remaining", "new", "kept"),
     [
-        ([], [], [GOOD, BAD]),
-        ([note("b", "Friday")], [], [GOOD]),
-        ([], [note("n", "on Sunday")], [GOOD]),
-        ([], [note("n", "Sun")], [GOOD]),
-        ([], [note("n", "elsewhere")], [GOOD, BAD]),
-        ([], [note("n")], []),  # an omission cannot be laid at one edit's door
+        ([], [], ["the price", "Sunday"]),
+        ([note("b", "Friday")], [], ["the price"]),
+        ([], [note("n", "on Sunday")], ["the price"]),
+        ([], [note("n", "Sun")], ["the price", "Sunday"]),  # no word of its own
+        ([], [note("n", "It arrives soon")], ["the price", "Sunday"]),
+        ([], [note("n")], ["the price", "Sunday"]),  # an omission that no edit can have caused
+        ([], [note("n", explanation="That it was on Friday.")], ["the price"]),
     ],
 )
 def test_the_edits_that_verify(remaining, new, kept):
-    assert verified_edits([GOOD, BAD], remaining, new) == kept
+    assert kept_of([GOOD, BAD], remaining, new) == kept
 
 
-def test_an_edit_that_mends_nothing_is_not_kept():
-    assert verified_edits([edit("Friday", "Sunday")], [], []) == []
+def test_an_edit_that_does_not_say_what_it_mends_is_kept_unless_something_speaks_against_it():
+    unnamed = edit("Friday", "Sunday")
+    assert kept_of([unnamed]) == ["Sunday"]
+    assert kept_of([unnamed], remaining=[note("b", "Friday")]) == []
+    assert kept_of([unnamed], new=[note("n", "Sunday")]) == []
 
 
 def test_one_deletion_a_sentence():

@@ -78,14 +78,14 @@ def test_a_rewrite_is_verified_too(revise, conversation):
     )
     revision = revise([note(conversation)], strategy="rewrite")
     assert (revision.verdict, revision.after, revision.applied) == (Verdict.VERIFIED, MENDED, ())
-    assert team.asked == {"rewrite": 1, "find": 1}
+    assert team.asked == {"rewrite": 1, "check": 1}
 
 
 def test_the_papers_form_revises_every_draft(revise):
     team = scripted_team.join(find=lambda _: {"errors": []}, by_taxonomy=lambda fields: {"revised": MENDED})
     revision = revise([], strategy="taxonomy")
     assert (revision.verdict, revision.after, revision.strategy) == (Verdict.VERIFIED, MENDED, "taxonomy")
-    assert team.asked == {"by_taxonomy": 1, "find": 1}
+    assert team.asked == {"by_taxonomy": 1, "check": 1}
 
 
 def test_the_papers_form_may_find_nothing_to_mend(revise):

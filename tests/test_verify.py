@@ -1,7 +1,9 @@
 import pytest
 import scripted_team
 
-from arf_programs.programs.verify import VerifyRevision, budget_problems, compare_errors, ungained
+from arf_programs.programs.compare_errors import Second, compare_errors
+from arf_programs.programs.verify import VerifyRevision, budget_problems, ungained
+from arf_programs.text import Changes
 from signatures.records import ErrorNote, SentenceScore
 
 BEFORE = "The customer reported that a kettle leaked. The agent refunded 39.90 at once."
@@ -36,11 +38,48 @@ def test_a_revision_without_errors_passes(call, lm, conversation):
 
 
 def test_an_error_that_is_found_again_remains(call, lm, conversation):
-    finds(quote="refunded 39.90 at once")
-    verification = verify(call, verifier(lm), conversation, BEFORE)
-    assert [item.quote for item in verification.remaining] == ["refunded 39.90 at once"]
+    finds(quote="refunded 39.90 later")
+    after = BEFORE.replace("at once", "later")
+    verification = verify(call, verifier(lm), conversation, after)
+    assert [item.id for item in verification.remaining] == [note().id]
     assert verification.new == ()
-    assert verification.problems == ('this error is still there: wrong_fact at "refunded 39.90 at once". Why.',)
+    assert verification.problems[0].startswith('this error is still there: wrong_fact at "refunded 39.90"')
+
+
+def test_the_analyst_is_told_what_was_changed_and_which_errors_to_look_for(call, lm, conversation):
+    team = scripted_team.join(find=lambda _: {"errors": []})
+    verify(call, verifier(lm), conversation, AFTER)
+    (fields,) = team.fields["check"]
+    assert fields["summary"] == AFTER
+    assert fields["errors"] == 'e1. wrong_fact: "refunded 39.90". Why.'
+    assert fields["changes"] == '- "refunded 39.90 at once" became "sent a replacement"'
+    assert team.asked == {"check": 1}
+
+
+def test_an_error_that_the_analyst_calls_not_mended_remains_with_the_reason(call, lm, conversation):
+    checks = [{"id": "e1", "explanation": "It is still called a refund.", "mended": False}]
+    scripted_team.join(check=lambda _: {"checks": checks, "new_errors": []})
+    verification = verify(call, verifier(lm), conversation, AFTER)
+    assert [(item.id, item.explanation) for item in verification.remaining] == [
+        (note().id, "It is still called a refund.")
+    ]
+
+
+def test_a_text_that_did_not_change_is_not_asked_about(call, lm, conversation):
+    team = scripted_team.join()
+    assert verify(call, verifier(lm), conversation, BEFORE).remaining == (note(),)
+    assert verify(call, verifier(lm), conversation, BEFORE, errors=[]).passed
+    assert not team.asked
+
+
+def test_a_sentencewise_analyst_is_asked_about_changed_sentences_alone(call, lm, conversation):
+    team = scripted_team.join(support=lambda _: "yes")
+    program = VerifyRevision(scripted_team.analyzer_of(lm, strategy="sentencewise"), min_words=5)
+    after = BEFORE.replace("refunded 39.90 at once", "promised to send a replacement soon")
+    assert verify(call, program, conversation, after).passed
+    assert [fields["sentence"] for fields in team.fields["support"]] == [
+        "The agent promised to send a replacement soon."
+    ]
 
 
 def test_a_new_error_is_told_apart(call, lm, conversation):
@@ -67,27 +106,98 @@ def test_the_budget_is_checked(call, lm, conversation):
     assert "too little is left: 2 words" in verification.problems[0]
 
 
+KETTLE = "It cost 9 euros and came on 9 April. The agent refunded 39.90 at once."
+
+
+def there(quote, text=KETTLE, category="wrong_fact", occurrence=0, **values) -> ErrorNote:
+    """A note with its place."""
+    start = [place for place in range(len(text)) if text.startswith(quote, place)][occurrence] if quote else None
+    given = {"id": f"{category}:{quote}:{start}", "category": category, "quote": quote, "explanation": "Why.", **values}
+    return ErrorNote(**given, start=start)
+
+
 @pytest.mark.parametrize(
-    ("before", "after", "text", "remaining", "new"),
+    ("after", "errors", "found", "expected"),
     [
-        ([note()], [], "all mended", 0, 0),
-        ([note()], [note(quote="refunded")], "refunded", 1, 0),
-        ([note()], [note("fabricated")], "x", 0, 1),
-        ([note(source="check")], [], "refunded 39.90", 0, 0),  # a check does not overlook
-        ([note(quote="9")], [], "It cost 39 euros.", 0, 0),  # part of another number
-        ([note(quote="39")], [], "It cost 39.90.", 0, 0),
-        ([note(quote="9")], [], "It came on 9 April.", 1, 0),
-        ([note(quote="refunded,")], [], "It was refunded, at last.", 1, 0),
-        ([note(quote="anna")], [], "Anna called.", 0, 0),  # its spelling was mended
-        ([note(quote="!!")], [], "It came!!", 1, 0),
-        ([note("missing_outcome", "")], [], "anything", 0, 0),
-        ([note("missing_outcome", "")], [note("missing_outcome", "")], "anything", 1, 0),
-        ([note(), note("fabricated", "at once")], [note("fabricated", "at once")], "refunded 39.90 at once", 2, 0),
+        # An error of the draft that was found again remains, with the id that it had.
+        ("refunded 39.90 today.", [there("39.90")], ["39.90 today"], "remaining"),
+        ("refunded 39.90 today.", [there("39.90")], [], "remaining"),  # overlooked, but its words stand there
+        ("refunded 39.90 today.", [there("39.90", source="check")], [], ""),  # a check does not overlook
+        ("refunded 40 at once.", [there("39.90")], [], ""),
+        ("refunded 40 at once.", [there("39.90")], ["40"], "new"),
+        ("sent a new one at once.", [there("39.90")], ["refunded"], ""),  # a quote that is not there is no note
+        # Words that the revision did not write were overlooked before.
+        ("refunded 40 at once.", [there("39.90")], ["9 April"], "noticed"),
+        ("refunded 40 at once.", [there("39.90")], ["9 euros", "at once"], "noticed"),
+        # What it removed may make an error of what is left.
+        ("refunded 39.90.", [], ["refunded 39.90"], "noticed"),
+        ("39.90 at once.", [], ["agent 39.90"], "new"),
     ],
 )
-def test_errors_are_compared(before, after, text, remaining, new):
-    found = compare_errors(before, after, text)
-    assert [len(found[0]), len(found[1])] == [remaining, new]
+def test_what_counts_against_a_revision(after, errors, found, expected):
+    text = KETTLE[: KETTLE.index("refunded")] + after
+    notes = [there(quote, text) for quote in found if quote in text]
+    compared = compare_errors(Changes(KETTLE, text), errors, Second(tuple(notes), checks=True))
+    groups = {"remaining": compared.remaining, "new": compared.new, "noticed": compared.noticed}
+    assert [name for name, group in groups.items() if group] == ([expected] if expected else [])
+    assert {item.id for item in compared.remaining} <= {item.id for item in errors}
+
+
+def test_a_quote_that_stands_rightly_elsewhere_is_mended():
+    """9 euros are 8; 9 April is right."""
+    compared = compare_errors(Changes(KETTLE, KETTLE.replace("9 euros", "8 euros")), [there("9")], Second())
+    assert compared.remaining == ()
+    second = compare_errors(Changes(KETTLE, KETTLE.replace("9 euros", "8 euros")), [there("9", occurrence=1)], Second())
+    assert [item.start for item in second.remaining] == [KETTLE.index("9 April")]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "mended"), [("called Anna", "called anna"), ("9 april", "9 April"), ("It came!!", "It came.")]
+)
+def test_a_mended_spelling_is_mended(wrong, mended):
+    quote = wrong.split()[-1]
+    quote = "!!" if "!!" in quote else quote
+    assert compare_errors(Changes(wrong, mended), [there(quote, wrong)], Second()).remaining == ()
+
+
+def test_words_may_stay_where_the_analyst_says_that_the_sentence_is_mended():
+    """The amount was right and the verb was wrong."""
+    after = KETTLE.replace("refunded", "offered")
+    wrong = there("39.90")
+    assert compare_errors(Changes(KETTLE, after), [wrong], Second(mended={wrong.id: True})).remaining == ()
+    elsewhere = KETTLE.replace("9 euros", "8 euros")
+    (left,) = compare_errors(Changes(KETTLE, elsewhere), [wrong], Second(mended={wrong.id: True})).remaining
+    assert left.id == wrong.id
+
+
+def missing(explanation, evidence=(), category="missing_outcome") -> ErrorNote:
+    name = f"{category}:{explanation}"
+    return ErrorNote(id=name, category=category, explanation=explanation, evidence=evidence)
+
+
+@pytest.mark.parametrize(
+    ("old", "found", "expected"),
+    [
+        (missing("When it arrives.", (4,)), missing("The day of arrival.", (4,)), "remaining"),
+        (missing("When it arrives."), missing("When it arrives at home."), "remaining"),
+        (missing("When it arrives.", (4,)), missing("That she thanked the agent.", (6,)), "noticed"),
+        (None, missing("That she thanked the agent."), "noticed"),
+        (None, missing("That the agent refunded the price."), "new"),  # the edit removed it
+    ],
+)
+def test_when_an_omission_counts(old, found, expected):
+    changes = Changes(KETTLE, "It cost 9 euros and came on 9 April. The agent was glad.")
+    compared = compare_errors(changes, [old] if old else [], Second((found,)))
+    groups = {"remaining": compared.remaining, "new": compared.new, "noticed": compared.noticed}
+    assert [name for name, group in groups.items() if group] == [expected]
+
+
+def test_what_a_check_finds_is_new_unless_it_found_it_before():
+    changes = Changes(KETTLE, KETTLE.replace("39.90", "40"))
+    found = there("9 April", changes.after, "repetition", source="check")
+    assert compare_errors(changes, [], Second((found,), checks=True)).new == (found,)
+    before = there("9 April", KETTLE, "repetition", source="check")
+    assert compare_errors(changes, [], Second((found,), checked_before=(before,), checks=True)).noticed == (found,)
 
 
 @pytest.mark.parametrize(
@@ -119,14 +229,15 @@ def test_budgets(before, after, problems):
 def test_a_flagged_sentence_has_to_gain(after, now, gained):
     errors = [note().model_copy(update={"score": 0.8})]
     scores = [SentenceScore(sentence=text, score=score, flagged=False) for text, score in zip(after, now, strict=True)]
-    problems = ungained("It leaked. The agent refunded 39.90.", " ".join(after), errors, scores)
-    assert (problems == []) is gained
-    assert all('"The agent refunded 39.90."' in problem for problem in problems)
+    before = "It leaked. The agent refunded 39.90."
+    places = ungained(Changes(before, " ".join(after)), errors, scores)
+    assert [before[slice(*place)] for place in places] == ([] if gained else ["The agent refunded 39.90."])
 
 
 def test_without_scores_nothing_has_to_gain():
     scores = [SentenceScore(sentence="No.", score=0.9, flagged=True)]
-    assert ungained("It leaked. The agent refunded 39.90.", "It leaked. No.", [note()], scores) == []
+    changes = Changes("It leaked. The agent refunded 39.90.", "It leaked. No.")
+    assert ungained(changes, [note()], scores) == []
 
 
 def test_a_revision_that_gained_nothing_is_not_verified(call, lm, conversation):

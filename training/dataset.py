@@ -195,6 +195,7 @@ def _revision_provenance(revision: Revision) -> Provenance:
         "verdict": revision.verdict.value,
         "errors": [note.id for note in revision.errors],
         "remaining": [note.id for note in revision.remaining],
+        "noticed": [note.id for note in revision.noticed],
     }
 
 

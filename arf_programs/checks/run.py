@@ -15,7 +15,7 @@ from arf_programs.checks.identifiers import check_codes, check_private_data
 from arf_programs.checks.names import check_names
 from arf_programs.checks.numbers import check_numbers, check_rates
 from arf_programs.checks.speakers import check_speakers
-from arf_programs.text import Folded, find_quote, find_sentences, locate_error
+from arf_programs.text import Folded, find_quote, find_sentences, note_at
 from signatures.records import Conversation, ErrorNote
 
 CHECKS: Final[MappingProxyType[str, Check]] = MappingProxyType(
@@ -64,19 +64,19 @@ def _distinct(findings: list[Finding]) -> list[Finding]:
     return kept
 
 
-def widen_quote(text: str, sentences: Sequence[tuple[int, int]], start: int, end: int) -> str:
+def widen_quote(text: str, sentences: Sequence[tuple[int, int]], start: int, end: int) -> tuple[int, int]:
     """Widen the quote `start:end` of `text` by words of its sentence, until its first occurrence is this place."""
     first, last = next((span for span in sentences if span[0] <= start and end <= span[1]), (start, end))
     wide = (start, end)
-    while find_quote(text[slice(*wide)], text) != wide:
+    while find_quote(text[slice(*wide)], text) not in (None, wide):
         after = _NEXT_WORD.match(text, wide[1], last)
         if after:
             wide = (wide[0], after.end())
         elif wide[0] > first:
             wide = (max(first, text.rfind(" ", 0, wide[0] - 1) + 1), wide[1])
         else:
-            return text[start:end]
-    return text[slice(*wide)]
+            return start, end
+    return wide
 
 
 def _placed(finding: Finding, writing: Folded | None) -> Finding:
@@ -88,11 +88,11 @@ def _placed(finding: Finding, writing: Folded | None) -> Finding:
 def _note(
     conversation: Conversation, summary: str, sentences: Sequence[tuple[int, int]], finding: Finding
 ) -> ErrorNote:
-    return locate_error(
+    return note_at(
         summary,
         conversation,
+        widen_quote(summary, sentences, finding.start, finding.end),
         category=finding.category,
-        quote=widen_quote(summary, sentences, finding.start, finding.end),
         evidence=finding.evidence,
         explanation=finding.explanation,
         severity=finding.severity,

@@ -181,5 +181,5 @@ def revision_fields(examples: LabeledSet, run: Run, taxonomy: Taxonomy) -> list[
             for labeled in examples
         ]
     # An editor of single sentences can only be shown cases with a rewritten or added sentence.
-    shown = [revision_examples([labeled], config.strategy, config.edits) for labeled in examples]
+    shown = [revision_examples([labeled], config.strategy, run.config.edits_form()) for labeled in examples]
     return [to_jsonable_python(dict(items[0])) if items else {} for items in shown]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import Field, model_validator
 
@@ -139,8 +140,9 @@ class ReviseConfig(Section):
     """How drafts are revised, and when a revision is accepted."""
 
     strategy: Strategy = "edits"
-    edits: Literal["one_by_one", "together"] = Field(
-        default="one_by_one", description="strategy edits: ask for one flagged sentence at a time, or for all at once"
+    edits: Literal["auto", "one_by_one", "together"] = Field(
+        default="auto",
+        description="strategy edits: one flagged sentence at a time, or all at once; auto: by the editor",
     )
     values: bool = Field(
         default=True, description="one_by_one: first put values of the conversation in the place of wrong ones"
@@ -156,6 +158,17 @@ class ReviseConfig(Section):
     min_words: int = Field(default=8, ge=1, description="fewest words of a revision")
     on_reject: Literal["drop", "keep_draft", "keep_partial"] = "keep_partial"
     verify_with_analyst: bool = Field(default=True, description="analyse each revision again; false: checks only")
+
+
+EditsForm = Literal["one_by_one", "together"]
+_SIZE: Final = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)([bm])(?![a-z0-9])", re.IGNORECASE)
+_SMALL: Final = 4.0  # billions of parameters; from about here on a model gives all edits in one answer
+
+
+def is_small(model: str) -> bool:
+    """Say whether a model is embedded, or named with a size of at most 4B, as in `Qwen2.5-1.5B-Instruct`."""
+    sizes = [float(number) / (1 if unit.lower() == "b" else 1000) for number, unit in _SIZE.findall(model)]
+    return model.startswith("embedded/") or (bool(sizes) and max(sizes) <= _SMALL)
 
 
 class Config(Section):
@@ -186,10 +199,20 @@ class Config(Section):
     compile: CompileConfig = CompileConfig()
     programs: ProgramsConfig = ProgramsConfig()
 
+    def edits_form(self) -> EditsForm:
+        """Return how edits are asked for. By `auto`, an embedded or small editor mends one sentence at a time.
+
+        So does a run that asks no editor.
+        """
+        if self.revise.edits != "auto":
+            return self.revise.edits
+        one_by_one = not self.revise.candidates or is_small(self.models.editor.model)
+        return "one_by_one" if one_by_one else "together"
+
     @property
     def asks_editor(self) -> bool:
         """Whether an editor writes revisions, and not only values of the conversation and deletions mend a draft."""
-        without = self.revise.strategy == "edits" and self.revise.edits == "one_by_one" and not self.revise.candidates
+        without = self.revise.strategy == "edits" and self.edits_form() == "one_by_one" and not self.revise.candidates
         return not without or bool({"rewrite", "taxonomy"} & set(self.train.arms))
 
     @model_validator(mode="before")

@@ -147,6 +147,6 @@ def load_configured_taxonomy(run: Run) -> Taxonomy:
 
 @cache
 def load_seed_taxonomy() -> Taxonomy:
-    """Load the seed categories: nine kinds of wrong content, then `FORM_CATEGORIES`."""
+    """Load the seed categories: ten kinds of wrong content, then `FORM_CATEGORIES`."""
     resource = files("arf_programs.corpus") / "seed.yaml"
     return parse_taxonomy(resource.read_text("utf-8"), "seed.yaml")

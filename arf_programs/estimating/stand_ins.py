@@ -108,7 +108,7 @@ def word_with_probability(word: str) -> dict[str, Any]:
 
 
 def _error(quote: str, category: str) -> dict[str, Any]:
-    error = {"evidence": [1], "explanation": _NOTE, "category": category, "severity": "major"}
+    error = {"evidence": [1], "explanation": _NOTE, "category": category}
     return {"quote": quote, **error} if quote else error
 
 
@@ -127,6 +127,15 @@ def _errors(fields: dict[str, Any], ids: list[str], scene: Scene) -> dict[str, A
     return {"errors": [*wrong, *missing]}
 
 
+def _checked(fields: dict[str, Any], ids: list[str], scene: Scene) -> dict[str, Any]:
+    """The verifier's answer: of the worst scene no error is mended, and each sentence has a new one."""
+    listed = fields["errors"].splitlines()
+    mended = scene.kind != "worst"
+    checks = [{"id": f"e{n}", "explanation": _NOTE, "mended": mended} for n in range(1, len(listed) + 1)]
+    wrong = [] if mended else scene.wrong(fields["summary"])
+    return {"checks": checks, "new_errors": [_error(_quote(text), statement_ids(ids)[0]) for text in wrong]}
+
+
 def _omissions(_: dict[str, Any], ids: list[str], scene: Scene) -> dict[str, Any]:
     return {"omissions": [_error("", ids[0])] if scene.kind == "worst" else []}
 
@@ -139,7 +148,8 @@ def _categories(fields: dict[str, Any], _: list[str], scene: Scene) -> dict[str,
     notes = list(range(1, fields["notes"].count("\n") + 2))
     count = min(int(fields["max_categories"]), 4 if scene.kind == "typical" else 14)
     made = {"name": "Wrong fact", "definition": _NOTE, "severity": "major", "example": _NOTE}
-    return {"categories": [{"id": f"kind_{chr(97 + n)}", **made, "notes": notes[n::count]} for n in range(count)]}
+    categories = [{"notes": notes[n::count], "id": f"kind_{chr(97 + n)}", **made} for n in range(count)]
+    return {"known": [], "categories": categories}
 
 
 def _edits(fields: dict[str, Any], _: list[str], scene: Scene) -> dict[str, Any]:
@@ -159,6 +169,7 @@ _ANSWERS: Final[dict[str, _Answer]] = {
     "notes": _notes,
     "categories": _categories,
     "errors": _errors,
+    "new_errors": _checked,
     "supported": _support,
     "error": lambda fields, ids, _: {"error": _error(_quote(fields["sentence"]), ids[0])},
     "omissions": _omissions,

@@ -16,7 +16,7 @@ from arf_programs.planting.choose import FACT_KINDS, Chosen
 from arf_programs.planting.records import Change, Plant, PlantedItem, plant_text, planted_spans
 from arf_programs.programs import Program, ask
 from arf_programs.runs import digest
-from arf_programs.text import find_sentences, locate_error
+from arf_programs.text import find_sentences, note_at
 from signatures.exceptions import QuoteError
 from signatures.naturalize_error import NaturalizeError
 from signatures.records import Conversation, ErrorNote
@@ -51,11 +51,11 @@ def make_item(chosen: Chosen, seed: int) -> PlantedItem:
     )
 
 
-def quote_at(summary: str, span: tuple[int, int], *, sentence: bool) -> str:
-    """The quote for an error at `span`: its words or, with `sentence`, their sentence; empty for an omission."""
+def place_at(summary: str, span: tuple[int, int], *, sentence: bool) -> tuple[int, int] | None:
+    """The place of the quote for an error at `span`: its words or, with `sentence`, their sentence; None: omission."""
     start, end = span
     if start == end:
-        return ""
+        return None
     end -= len(summary[start:end]) - len(summary[start:end].rstrip())
     start += len(summary[start:end]) - len(summary[start:end].lstrip())
     sentences = find_sentences(summary)
@@ -65,18 +65,18 @@ def quote_at(summary: str, span: tuple[int, int], *, sentence: bool) -> str:
 
 
 def _note(talk: Conversation, summary: str, change: Change, span: tuple[int, int]) -> ErrorNote:
-    quote = quote_at(summary, span, sentence=change.sentence)
-    if change.wrong.strip() and not quote:
+    place = place_at(summary, span, sentence=change.sentence)
+    if change.wrong.strip() and place is None:
         raise QuoteError(f"{talk.id}: the planted words {change.wrong!r} cannot be quoted")
-    return _quoting(talk, summary, change, quote)
+    return _quoting(talk, summary, change, place)
 
 
-def _quoting(talk: Conversation, summary: str, error: Change | ErrorNote, quote: str) -> ErrorNote:
-    return locate_error(
+def _quoting(talk: Conversation, summary: str, error: Change | ErrorNote, place: tuple[int, int] | None) -> ErrorNote:
+    return note_at(
         summary,
         talk,
+        place,
         category=error.category,
-        quote=quote,
         evidence=error.evidence,
         explanation=error.explanation,
         severity=error.severity,
@@ -147,8 +147,8 @@ def _with_wrongs(item: PlantedItem, wrongs: list[str]) -> PlantedItem:
     notes, plants = [], []
     for plant, old, span in zip(changed, item.errors, planted_spans(places), strict=True):
         # These two kinds quote their whole sentence.
-        quote = quote_at(summary, span, sentence=plant.kind in ("speaker", "unsupported"))
-        note = _quoting(item.talk(), summary, old, quote)
+        place = place_at(summary, span, sentence=plant.kind in ("speaker", "unsupported"))
+        note = _quoting(item.talk(), summary, old, place)
         notes.append(note)
         plants.append(plant.model_copy(update={"error_id": note.id}))
     changes = {"summary": summary, "errors": tuple(notes), "plants": tuple(plants), "naturalized": True}

@@ -6,6 +6,7 @@ about what is missing (`SentencewiseAnalysis`).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import dspy
@@ -25,7 +26,7 @@ from arf_programs.programs.reported_errors import (
 )
 from arf_programs.programs.support import SentenceSupport
 from arf_programs.programs.value_candidates import find_value_errors
-from arf_programs.text import find_quote, find_sentences
+from arf_programs.text import Span, find_sentences
 from signatures.describe_error import DescribeError, SentenceError
 from signatures.exceptions import ModelError
 from signatures.find_errors import FindErrors, FoundError
@@ -56,7 +57,7 @@ class HolisticAnalysis(Program):
             summary=summary,
         )
         rejections: Rejections = []
-        errors = note_errors(conversation, summary, answer.errors, rejections)
+        errors = note_errors(conversation, summary, answer.errors, rejections, taxonomy=self.taxonomy)
         return dspy.Prediction(errors=errors, rejected=rejections, sentences=[])
 
 
@@ -84,21 +85,32 @@ class SentencewiseAnalysis(Program):
         missing = list[narrow_categories(Omission, omission_ids(ids))]  # type: ignore[misc, valid-type]
         self.omissions = dspy.Predict(typed(FindOmissions, "omissions", missing))
 
-    async def aforward(self, conversation: Conversation, summary: str) -> dspy.Prediction:
-        """Return Prediction(errors: list[ErrorNote], rejected: list[str], sentences: list[SentenceScore])."""
+    async def aforward(
+        self,
+        conversation: Conversation,
+        summary: str,
+        places: Sequence[Span] | None = None,
+        *,
+        omissions: bool = True,
+    ) -> dspy.Prediction:
+        """Return Prediction(errors: list[ErrorNote], rejected: list[str], sentences: list[SentenceScore]).
+
+        `places` are the sentences to ask about, by default all. `omissions` says whether to ask what is missing.
+        """
         rejections: Rejections = []
         errors: list[ErrorNote] = []
         sentences: list[SentenceScore] = []
-        for start, end in find_sentences(summary):
-            answer = await self.support.acall(conversation=conversation, sentence=summary[start:end])
+        for place in find_sentences(summary) if places is None else places:
+            answer = await self.support.acall(conversation=conversation, sentence=summary[slice(*place)])
             sentences.append(answer.score)
             if answer.score.flagged:
-                errors += await self._describe(conversation, summary, start, answer.score, rejections)
-        errors += await self._find_omissions(conversation, summary, rejections)
+                errors += await self._describe(conversation, summary, place, answer.score, rejections)
+        if omissions:
+            errors += await self._find_omissions(conversation, summary, rejections)
         return dspy.Prediction(errors=errors, rejected=rejections, sentences=sentences)
 
     async def _describe(
-        self, conversation: Conversation, summary: str, start: int, score: SentenceScore, rejections: Rejections
+        self, conversation: Conversation, summary: str, place: Span, score: SentenceScore, rejections: Rejections
     ) -> list[ErrorNote]:
         """Return the error of an unsupported sentence. Without a usable description the whole sentence is the error."""
         try:
@@ -109,20 +121,22 @@ class SentencewiseAnalysis(Program):
                 conversation=conversation.as_numbered_text(),
                 sentence=score.sentence,
             )
-            reported = [_inside(answer.error, summary, start, score.sentence)]
+            reported = [answer.error]
         except ModelError:
             reported = []
-        notes = note_errors(
-            conversation, summary, reported, rejections, fallback_quote=score.sentence, score=score.score
-        )
-        return notes or note_errors(
-            conversation, summary, [self._undescribed(score.sentence)], rejections, score=score.score
-        )
+        undescribed = [self._undescribed(score.sentence)]
+        for errors in (reported, undescribed):
+            notes = note_errors(
+                conversation, summary, errors, rejections, taxonomy=self.taxonomy, sentence=place, score=score.score
+            )
+            if notes:
+                return notes
+        return []
 
     def _undescribed(self, sentence: str) -> SentenceError:
         ids = statement_ids(self.taxonomy.ids())
         category = _FALLBACK if _FALLBACK in ids else ids[0]
-        return SentenceError(quote=sentence, evidence=[], explanation=_UNDESCRIBED, category=category, severity="major")
+        return SentenceError(quote=sentence, evidence=[], explanation=_UNDESCRIBED, category=category)
 
     async def _find_omissions(
         self, conversation: Conversation, summary: str, rejections: Rejections
@@ -134,15 +148,7 @@ class SentencewiseAnalysis(Program):
             conversation=conversation.as_numbered_text(),
             summary=summary,
         )
-        return note_errors(conversation, summary, answer.omissions, rejections)
-
-
-def _inside(error: SentenceError, summary: str, start: int, sentence: str) -> SentenceError:
-    """Return the error, with the whole sentence as its quote where its own quote is not inside the sentence."""
-    span = find_quote(error.quote, summary)
-    if span and start <= span[0] and span[1] <= start + len(sentence):
-        return error
-    return error.model_copy(update={"quote": sentence})
+        return note_errors(conversation, summary, answer.omissions, rejections, taxonomy=self.taxonomy)
 
 
 class Analyze(Program):

@@ -175,7 +175,7 @@ def _whole_revision(example: LabeledExample, revised: str) -> dspy.Example:
     return dspy.Example(
         conversation=example.conversation.as_numbered_text(),
         summary=example.summary,
-        errors=describe_errors(example.errors),
+        errors=describe_errors(example.errors, example.summary),
         feedback="",
         edits=edits_between(example.summary, revised, example.errors),
         revised=revised,
@@ -241,7 +241,6 @@ def _error_fields(note: ErrorNote) -> dict[str, object]:
         "evidence": list(note.evidence),
         "explanation": note.explanation,
         "category": note.category,
-        "severity": note.severity,
     }
 
 

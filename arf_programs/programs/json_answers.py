@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -13,6 +14,8 @@ from typing import Any, Final
 import dspy
 import json_repair
 from dspy.utils.exceptions import AdapterParseError
+
+from arf_programs.programs.answer_form import answer_form, input_list
 
 _DEEPEST: Final = 50  # no signature has a fifth of it
 _LONGEST_REPAIRED: Final = 100_000  # characters; repairing JSON is slow
@@ -27,8 +30,9 @@ _inputs: ContextVar[Mapping[str, Any] | None] = ContextVar("arf_inputs_of_questi
 
 
 class TypedAnswers(dspy.JSONAdapter):  # type: ignore[name-defined, unused-ignore]
-    """DSPy's JSON adapter, which also reads an answer with several JSON objects.
+    """DSPy's JSON adapter, with shorter prompts. It also reads an answer with several JSON objects.
 
+    The system message has the instructions, the inputs and the form of the answer (`answer_form`).
     An object that stands in the inputs is a quotation, unless it is all of the answer. If several objects are left,
     the one that fills its lines is the answer. Where that does not tell, the answer is malformed, so it is asked again.
     Whatever parsing raises makes an answer malformed.
@@ -59,6 +63,19 @@ class TypedAnswers(dspy.JSONAdapter):  # type: ignore[name-defined, unused-ignor
         with _asking_about(inputs):
             answers: list[dict[str, Any]] = await super().acall(lm, lm_kwargs, signature, demos, inputs)
         return answers
+
+    def format_system_message(self, signature: type[dspy.Signature]) -> str:
+        """Return the instructions, the descriptions of the inputs, and the form of the answer."""
+        return (
+            f"{inspect.cleandoc(signature.instructions)}\n\n"
+            f"The inputs, each under a line [[ ## name ## ]]:\n{input_list(signature)}\n\n"
+            f"Answer with one JSON object of this form, with its fields in this order:\n{answer_form(signature)}"
+        )
+
+    def user_message_output_requirements(self, signature: type[dspy.Signature]) -> str:
+        """Return the request at the end of the user message."""
+        names = ", then ".join(f"`{name}`" for name in signature.output_fields)
+        return f"Respond with a JSON object in the following order of fields: {names}."
 
     def parse(self, signature: type[dspy.Signature], completion: str) -> dict[str, Any]:
         """Return the fields of the answer. Raises AdapterParseError if it is malformed, or if it can't be told."""

@@ -9,9 +9,17 @@ import dspy
 from arf_programs.programs.asking import RETRIES, ask, lm_name
 from arf_programs.programs.program import Program
 from arf_programs.programs.support import SentenceSupport
-from arf_programs.text import apply_edits, describe_errors
+from arf_programs.text import (
+    Span,
+    apply_edits,
+    describe_errors,
+    find_quotes,
+    find_sentences,
+    place_of,
+    spans_meet,
+)
 from signatures.propose_edits import ProposedEdit, ProposeEdits
-from signatures.records import Conversation, Edit, ErrorNote, Record, RefusedEdit, Taxonomy
+from signatures.records import Conversation, Edit, EditOp, ErrorNote, Record, RefusedEdit, Taxonomy
 from signatures.rewrite_summary import ReviseByTaxonomy, RewriteSummary
 
 
@@ -78,10 +86,10 @@ class EditSummary(Propose):
             retries=self.retries,
             conversation=conversation.as_numbered_text(),
             summary=summary,
-            errors=describe_errors(errors),
+            errors=describe_errors(errors, summary),
             feedback=feedback,
         )
-        result = apply_edits(summary, to_edits(answer.edits, errors))
+        result = apply_edits(summary, to_edits(answer.edits, errors, summary))
         return Proposal(after=result.after, applied=result.applied, refused=result.refused)
 
 
@@ -107,7 +115,7 @@ class Rewrite(Propose):
             retries=self.retries,
             conversation=conversation.as_numbered_text(),
             summary=summary,
-            errors=describe_errors(errors),
+            errors=describe_errors(errors, summary),
             feedback=feedback,
         )
         return Proposal(after=answer.revised.strip())
@@ -143,16 +151,33 @@ class RewriteByTaxonomy(Propose):
         return Proposal(after=answer.revised.strip())
 
 
-def to_edits(proposed: Sequence[ProposedEdit], errors: Sequence[ErrorNote]) -> list[Edit]:
-    """Return edits with the short ids (`e1`) replaced by those of the errors. Unknown ids are left out."""
-    ids = {f"e{number}": note.id for number, note in enumerate(errors, start=1)}
-    return [
-        Edit(
-            op=edit.op,
-            quote=edit.quote,
-            replacement=edit.replacement,
-            mends=tuple(dict.fromkeys(ids[name] for name in edit.mends if name in ids)),
-            evidence=tuple(edit.evidence),
-        )
-        for edit in proposed
-    ]
+def to_edits(proposed: Sequence[ProposedEdit], errors: Sequence[ErrorNote], summary: str) -> list[Edit]:
+    """Return edits of `summary`, with the short ids (`e1`) replaced by those of the errors. Unknown ids are left out.
+
+    Of several places of a quote, the one is meant that touches the words of an error that the edit mends, else one in
+    the sentence of such an error. An edit that names no error mends those whose words it changes.
+    """
+    named = {f"e{number}": note for number, note in enumerate(errors, start=1)}
+    return [_to_edit(edit, [named[name] for name in edit.mends if name in named], errors, summary) for edit in proposed]
+
+
+def _to_edit(edit: ProposedEdit, mended: list[ErrorNote], errors: Sequence[ErrorNote], summary: str) -> Edit:
+    places = find_quotes(edit.quote, summary)
+    wrong = [place for note in mended or errors if note.quote and (place := place_of(note, summary))]
+    around = [span for span in find_sentences(summary) if any(spans_meet(span, place) for place in wrong)]
+    preferred = _meeting(places, wrong) or _meeting(places, around) or places
+    place = preferred[0] if preferred else None
+    if not mended and place is not None and edit.op is not EditOp.INSERT:
+        mended = [note for note in errors if note.quote and (at := place_of(note, summary)) and spans_meet(at, place)]
+    return Edit(
+        op=edit.op,
+        quote=summary[slice(*place)] if place else edit.quote,
+        replacement=edit.replacement,
+        mends=tuple(dict.fromkeys(note.id for note in mended)),
+        evidence=tuple(edit.evidence),
+        start=place[0] if place else None,
+    )
+
+
+def _meeting(places: Sequence[Span], others: Sequence[Span]) -> list[Span]:
+    return [place for place in places if any(spans_meet(place, other) for other in others)]

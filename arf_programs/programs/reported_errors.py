@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Literal, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, Literal, TypeVar
 
 from pydantic import BaseModel, create_model
 
-from arf_programs.text import LEAST_OVERLAP, Span, find_quotes, locate_error, split_words
+from arf_programs.corpus import FORM_CATEGORIES
+from arf_programs.text import LEAST_OVERLAP, Span, find_quotes, find_sentences, locate_error, place_of, split_words
 from signatures.describe_error import SentenceError
 from signatures.exceptions import QuoteError
 from signatures.find_errors import FoundError
 from signatures.find_omissions import Omission
-from signatures.records import Conversation, ErrorNote
+from signatures.records import Conversation, ErrorNote, Taxonomy
 
 Reported = FoundError | SentenceError | Omission
 Rejections = list[str]
@@ -48,48 +49,114 @@ def note_errors(
     reported: Iterable[Reported],
     rejections: Rejections,
     *,
-    fallback_quote: str = "",
+    taxonomy: Taxonomy,
+    sentence: Span | None = None,
+    within: Sequence[Span] = (),
     score: float | None = None,
 ) -> list[ErrorNote]:
     """Return records of the reported errors. A report whose quote or turn does not exist adds a reason to `rejections`.
 
-    `fallback_quote`, the sentence that was asked about, takes the place of a quote that does not exist. `score` is the
-    score of that sentence; the records carry it.
+    The severity is that of the category. `sentence` is the place of the sentence that was asked about: a quote that
+    does not stand in it is replaced by the whole of it. Of several places of a quote, one that touches a span of
+    `within` is preferred. `score` is the score of the sentence; the records carry it.
     """
+    severities = {category.id: category.severity for category in taxonomy.categories}
     notes: list[ErrorNote] = []
     for error in reported:
-        quote = "" if isinstance(error, Omission) else error.quote
         try:
-            notes.append(_locate(conversation, summary, error, quote))
+            note = _locate(conversation, summary, error, sentence, within)
         except QuoteError as problem:
-            if not fallback_quote:
-                rejections.append(str(problem))
-                continue
-            try:
-                notes.append(_locate(conversation, summary, error, fallback_quote))
-            except QuoteError as second:
-                rejections.append(str(second))
-    return [note.model_copy(update={"score": score}) for note in notes]
+            rejections.append(str(problem))
+        else:
+            severity = severities.get(note.category, note.severity)
+            notes.append(note.model_copy(update={"score": score, "severity": severity}))
+    return notes
+
+
+_NOT_OF_TRUTH: Final = frozenset((*FORM_CATEGORIES, "irrelevant", "private_data"))
+"""Categories of the seed taxonomy that are not about whether a statement is true."""
+
+_DETAILS: Final = frozenset(("wrong_fact", "fabricated"))
+"""Which of the two a wrong detail is called depends on what else the conversation says."""
 
 
 def merge_errors(checked: Sequence[ErrorNote], reported: Sequence[ErrorNote], summary: str) -> tuple[ErrorNote, ...]:
     """Return the errors of the checks, then those of the analyst that are not among them. An error counts once.
 
-    Two notes are one error if the category is the same and the quotes overlap at every place of the second one: they
-    share at least half of the words of the shorter quote (`LEAST_OVERLAP`). So a short quote that also stands elsewhere
-    ("9", where "9 April" is wrong) is kept.
+    `same_place` says which notes are about one error. Of two notes the one that explains more stays. What a check saw
+    too keeps the source `check`, because a check does not err as a model does.
     """
     merged = list(checked)
     for note in reported:
-        if not any(_covered(note, other, summary) for other in merged):
+        index = next((n for n, other in enumerate(merged) if same_place(note, other, summary)), None)
+        if index is None:
             merged.append(note)
+        else:
+            merged[index] = _better(merged[index], note, summary)
     return tuple(merged)
+
+
+def one_kind(a: str, b: str) -> bool:
+    """Say whether two categories are one, or the two names of a detail that the conversation does not give."""
+    return a == b or {a, b} <= _DETAILS
+
+
+def same_place(a: ErrorNote, b: ErrorNote, summary: str) -> bool:
+    """Say whether two notes on one summary are about one error.
+
+    Their quotes have to overlap. With one category, or for a wrong and an invented detail, they share at least half of
+    the words of the shorter quote (`LEAST_OVERLAP`); with other categories, of the longer one, and both are about
+    whether a statement is true. Two omissions are one if `same_omission` says so.
+    """
+    if not (a.quote and b.quote):
+        return not a.quote and not b.quote and same_omission(a, b)
+    kinds = {a.category, b.category}
+    if len(kinds) > 1 and kinds & _NOT_OF_TRUTH:
+        return False
+    of = min if one_kind(a.category, b.category) else max
+    places, others = _places(a, summary), _places(b, summary)
+    return bool(places) and all(any(_overlap(summary, place, other, of) for other in others) for place in places)
+
+
+def _places(note: ErrorNote, summary: str) -> list[Span]:
+    """Return the place of a note; all places of its words where the note does not say which it means."""
+    place = place_of(note, summary)
+    return [place] if note.start is not None and place else find_quotes(note.quote, summary)
+
+
+def same_omission(a: ErrorNote, b: ErrorNote) -> bool:
+    """Say whether two omissions of one category miss the same: they cite a turn in common, or say much the same.
+
+    If only the category is known of one of them, they are the same.
+    """
+    if a.category != b.category or a.quote or b.quote:
+        return False
+    if a.evidence and b.evidence:
+        return bool(set(a.evidence) & set(b.evidence))
+    first, second = set(split_words(a.explanation)), set(split_words(b.explanation))
+    return len(first & second) >= LEAST_OVERLAP * min(len(first), len(second))
+
+
+def _better(old: ErrorNote, new: ErrorNote, summary: str) -> ErrorNote:
+    """Return the note that says more: evidence counts first, then the length of the explanation; else the older one.
+
+    A check's exact words stay where the model quotes a whole sentence.
+    """
+    if old.source == "check":
+        if not (new.evidence and new.explanation):
+            return old.model_copy(update={"score": old.score if new.score is None else new.score})
+        place = place_of(new, summary)
+        whole = place in find_sentences(summary) and len(old.quote) < len(new.quote)
+        words = {"quote": old.quote, "start": old.start} if whole else {}
+        return new.model_copy(update={"source": "check", **words})
+    richer = (bool(new.evidence), len(new.explanation)) > (bool(old.evidence), len(old.explanation))
+    return new if richer else old
 
 
 def same_error(a: ErrorNote, b: ErrorNote) -> bool:
     """Say whether notes on two texts are one error: the same category, and the words of one quote are in the other.
 
-    Two omissions of one category are the same error. For two notes on one text `merge_errors` decides by place.
+    Two omissions of one category are the same error. For two notes on one text `same_place` decides.
     """
     if a.category != b.category or bool(a.quote) != bool(b.quote):
         return False
@@ -105,32 +172,35 @@ def holds_words(text: str, part: str) -> bool:
     return f" {' '.join(words)} " in f" {' '.join(split_words(text))} " if words else part in text
 
 
-def _covered(note: ErrorNote, other: ErrorNote, summary: str) -> bool:
-    """Say whether `other` has the same category and stands at every place of `note`."""
-    if note.category != other.category or bool(note.quote) != bool(other.quote):
-        return False
-    places, others = find_quotes(note.quote, summary), find_quotes(other.quote, summary)
-    return all(any(_overlap(summary, place, other) for other in others) for place in places)
-
-
-def _overlap(text: str, a: Span, b: Span) -> bool:
-    """Say whether two spans share at least `LEAST_OVERLAP` of the words of the shorter one."""
+def _overlap(text: str, a: Span, b: Span, of: Callable[[int, int], int] = min) -> bool:
+    """Say whether two spans share at least `LEAST_OVERLAP` of the words of the shorter or, by `max`, longer one."""
     shared = split_words(text[max(a[0], b[0]) : min(a[1], b[1])])
-    shorter = min(len(split_words(text[slice(*span)])) for span in (a, b))
+    words = of(len(split_words(text[slice(*a)])), len(split_words(text[slice(*b)])))
     # A quote without words ("!") overlaps by its characters.
-    return len(shared) >= LEAST_OVERLAP * shorter if shorter else a[0] < b[1] and b[0] < a[1]
+    return len(shared) >= LEAST_OVERLAP * words if words else a[0] < b[1] and b[0] < a[1]
 
 
-def _locate(conversation: Conversation, summary: str, error: Reported, quote: str) -> ErrorNote:
-    if not quote.strip() and not is_omission(error.category):
+def _locate(
+    conversation: Conversation, summary: str, error: Reported, sentence: Span | None, within: Sequence[Span]
+) -> ErrorNote:
+    """Make the record of a reported error. Raises QuoteError if its quote or a turn does not exist."""
+    missing = is_omission(error.category)
+    quote = "" if isinstance(error, Omission) or missing else error.quote
+    if sentence and not missing and not any(_inside(place, sentence) for place in find_quotes(quote, summary)):
+        quote = summary[slice(*sentence)]
+    if not quote.strip() and not missing:
         raise QuoteError(f"{conversation.id}: {error.category} was reported without a quote.")
     return locate_error(
         summary,
         conversation,
         category=error.category,
-        quote="" if is_omission(error.category) else quote,
+        quote=quote,
         evidence=tuple(error.evidence),
         explanation=" ".join(error.explanation.split()),
-        severity=error.severity,
         source="lm",
+        within=[sentence] if sentence else within,
     )
+
+
+def _inside(place: Span, sentence: Span) -> bool:
+    return sentence[0] <= place[0] and place[1] <= sentence[1]

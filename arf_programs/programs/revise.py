@@ -7,41 +7,12 @@ from typing import Literal
 
 import dspy
 
+from arf_programs.programs.attempts import Attempts, apply_within, deletions, verified_edits
 from arf_programs.programs.edit_sentences import EditSentences
 from arf_programs.programs.program import Program
 from arf_programs.programs.propose import Proposal, Propose
 from arf_programs.programs.verify import Verification, VerifyRevision
-from arf_programs.text import AppliedEdits, apply_edits, edit_sentence, group_by_sentence
-from signatures.records import Conversation, Edit, ErrorNote, Revision, Summary, Verdict
-
-
-def verified_edits(applied: Sequence[Edit], remaining: Sequence[ErrorNote], new: Sequence[ErrorNote]) -> list[Edit]:
-    """Return the edits whose errors are gone and whose new words hold no new error.
-
-    A new error without a quote could come from any edit, so then no edit is kept.
-    """
-    if any(not note.quote for note in new):
-        return []
-    still_there = {note.id for note in remaining}
-    kept = []
-    for edit in applied:
-        brings_error = any(_overlap(edit.replacement, note.quote) for note in new)
-        if edit.mends and not still_there.intersection(edit.mends) and not brings_error:
-            kept.append(edit)
-    return kept
-
-
-def deletions(before: str, errors: Sequence[ErrorNote]) -> list[Edit]:
-    """Return a deletion for each sentence of `before` that holds the quote of one of `errors`.
-
-    A deletion needs no model and cannot bring in a new fact.
-    """
-    return [edit_sentence(before, index, "", notes) for index, notes in group_by_sentence(before, errors).items()]
-
-
-def _overlap(replacement: str, quote: str) -> bool:
-    return bool(replacement.strip()) and (quote in replacement or replacement.strip() in quote)
-
+from signatures.records import Conversation, ErrorNote, Revision, Summary, Verdict
 
 OnReject = Literal["drop", "keep_draft", "keep_partial"]
 
@@ -84,22 +55,17 @@ class Revise(Program):
             errors = (await self.verify.analyze.acall(conversation=conversation, summary=draft.text)).errors
         if not errors and self.propose.needs_errors:
             return dspy.Prediction(revision=self._revision(draft, errors, verdict=Verdict.UNCHANGED, attempts=0))
-        feedback: list[str] = []
-        tries: list[tuple[Proposal, Verification]] = []
-        for attempt in range(1, self.attempts + 1):
+        work = Attempts(draft.text, tuple(errors))
+        for _ in range(self.attempts):
             proposal = await self.propose.propose(
-                conversation, draft.text, errors, "\n".join(feedback), self.verify.support
+                conversation, draft.text, work.open_errors, "\n".join(work.feedback), self.verify.support
             )
-            verification = await self._verify(conversation, draft.text, proposal.after, errors)
-            tries.append((proposal, verification))
+            result = work.with_kept(proposal)
+            verification = await self._verify(conversation, draft.text, result.after, errors)
             if verification.passed:
-                return dspy.Prediction(
-                    revision=self._accepted(draft, errors, proposal, attempt=attempt, feedback=feedback)
-                )
-            feedback.append("; ".join(verification.problems))
-        best = min(tries, key=lambda item: len(item[1].problems))
-        revision = await self._rejected(conversation, draft, errors, best, feedback)
-        return dspy.Prediction(revision=revision)
+                return dspy.Prediction(revision=self._accepted(draft, errors, result, verification, work.feedback))
+            work.failed(result, verification)
+        return dspy.Prediction(revision=await self._rejected(conversation, draft, errors, work))
 
     async def _verify(
         self, conversation: Conversation, before: str, after: str, errors: Sequence[ErrorNote]
@@ -109,48 +75,63 @@ class Revise(Program):
         return verification
 
     def _accepted(
-        self, draft: Summary, errors: Sequence[ErrorNote], proposal: Proposal, *, attempt: int, feedback: list[str]
+        self,
+        draft: Summary,
+        errors: Sequence[ErrorNote],
+        result: Proposal,
+        verification: Verification,
+        feedback: Sequence[str],
     ) -> Revision:
-        same = proposal.after == draft.text
-        verdict = Verdict.UNCHANGED if same else Verdict.VERIFIED
+        verdict = Verdict.UNCHANGED if result.after == draft.text else Verdict.VERIFIED
         return self._revision(
-            draft, errors, verdict=verdict, attempts=attempt, result=proposal, feedback=tuple(feedback)
+            draft,
+            errors,
+            verdict=verdict,
+            attempts=len(feedback) + 1,
+            result=result,
+            noticed=verification.noticed,
+            feedback=feedback,
         )
 
     async def _rejected(
-        self,
-        conversation: Conversation,
-        draft: Summary,
-        errors: Sequence[ErrorNote],
-        best: tuple[Proposal, Verification],
-        feedback: list[str],
+        self, conversation: Conversation, draft: Summary, errors: Sequence[ErrorNote], work: Attempts
     ) -> Revision:
-        proposal, verification = best
-        if self.on_reject != "keep_partial":
-            kept = AppliedEdits(after=draft.text, refused=proposal.refused)
-            return self._revision(
-                draft,
-                errors,
-                verdict=Verdict.REJECTED,
-                attempts=len(feedback),
-                result=kept,
-                remaining=tuple(errors),
-                feedback=tuple(feedback),
-            )
-        partial = partial_edits(draft.text, errors, proposal.applied, verification)
-        check = await self._verify(conversation, draft.text, partial.after, errors)
-        if check.new or _over_budget(check):
-            partial, check = AppliedEdits(after=draft.text), Verification(remaining=tuple(errors))
-        passed = check.passed and partial.after != draft.text
+        """Return what is left after the last attempt: the draft, or the part of the edits that verifies."""
+        result, check = Proposal(after=draft.text, refused=work.last.refused), Verification(remaining=tuple(errors))
+        if self.on_reject == "keep_partial":
+            result, check = await self._partly(conversation, draft.text, errors, work)
+        passed = check.passed and result.after != draft.text
         return self._revision(
             draft,
             errors,
             verdict=Verdict.VERIFIED if passed else Verdict.REJECTED,
-            attempts=len(feedback),
-            result=partial,
+            attempts=len(work.feedback),
+            result=result,
             remaining=check.errors(),
-            feedback=tuple(feedback),
+            noticed=check.noticed,
+            feedback=work.feedback,
         )
+
+    async def _partly(
+        self, conversation: Conversation, before: str, errors: Sequence[ErrorNote], work: Attempts
+    ) -> tuple[Proposal, Verification]:
+        """Apply the edits that verified, with deletions, and drop edits until what is left verifies.
+
+        An error of the draft may remain in it, but it has no new one.
+        """
+        most, least = self.verify.max_change, self.verify.min_words
+        edits = [*work.kept, *deletions(before, work.refuted())]
+        while edits:
+            partial = apply_within(before, edits, max_change=most, min_words=least)
+            if partial.after == before:
+                break
+            check = await self._verify(conversation, before, partial.after, errors)
+            if not (check.new or check.ungained):
+                return Proposal(after=partial.after, applied=partial.applied, refused=work.last.refused), check
+            edits = verified_edits(before, partial.after, partial.applied, check, errors)
+            if len(edits) == len(partial.applied):
+                break
+        return Proposal(after=before, refused=work.last.refused), Verification(remaining=tuple(errors))
 
     def _revision(
         self,
@@ -159,9 +140,10 @@ class Revise(Program):
         *,
         verdict: Verdict,
         attempts: int,
-        result: Proposal | AppliedEdits | None = None,
+        result: Proposal | None = None,
         remaining: tuple[ErrorNote, ...] = (),
-        feedback: tuple[str, ...] = (),
+        noticed: tuple[ErrorNote, ...] = (),
+        feedback: Sequence[str] = (),
     ) -> Revision:
         return Revision(
             conversation_id=draft.conversation_id,
@@ -175,19 +157,6 @@ class Revise(Program):
             refused=result.refused if result else (),
             errors=tuple(errors),
             remaining=remaining,
-            feedback=feedback,
+            noticed=noticed,
+            feedback=tuple(feedback),
         )
-
-
-def partial_edits(
-    before: str, errors: Sequence[ErrorNote], applied: Sequence[Edit], verification: Verification
-) -> AppliedEdits:
-    """Apply the edits that verify, and delete the sentences that the checks refute and no kept edit mends."""
-    kept = verified_edits(applied, verification.remaining, verification.new)
-    mended = {name for edit in kept for name in edit.mends}
-    open_errors = [note for note in errors if note.source == "check" and note.id not in mended]
-    return apply_edits(before, [*kept, *deletions(before, open_errors)])
-
-
-def _over_budget(verification: Verification) -> bool:
-    return len(verification.problems) > len(verification.errors())

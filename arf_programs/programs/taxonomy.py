@@ -9,7 +9,7 @@ import dspy
 
 from arf_programs.programs.asking import RETRIES, ask
 from arf_programs.programs.program import Program
-from signatures.induce_taxonomy import InduceTaxonomy, ProposedCategory
+from signatures.induce_taxonomy import InduceTaxonomy, KnownCategory, ProposedCategory
 from signatures.note_problems import NoteProblems
 from signatures.records import Category, Conversation, ErrorNote, Taxonomy
 
@@ -55,15 +55,18 @@ class MergeNotes(Program):
                 notes="\n".join(f"{n}. {note}" for n, note in enumerate(chunk, start=1)),
                 max_categories=self.max_categories,
             )
-            taxonomy = merge_proposals(taxonomy, answer.categories, notes=len(chunk), limit=self.max_categories)
+            proposals = [*answer.known, *answer.categories]
+            taxonomy = merge_proposals(taxonomy, proposals, notes=len(chunk), limit=self.max_categories)
         return dspy.Prediction(taxonomy=taxonomy)
 
 
-def merge_proposals(taxonomy: Taxonomy, proposals: Sequence[ProposedCategory], *, notes: int, limit: int) -> Taxonomy:
+def merge_proposals(
+    taxonomy: Taxonomy, proposals: Sequence[KnownCategory | ProposedCategory], *, notes: int, limit: int
+) -> Taxonomy:
     """Add the proposals' counts and new categories to the taxonomy, which never has more than `limit` categories.
 
     A note counts once, for the first category that claims it. Numbers outside 1 to `notes` are ignored. A new category
-    without a note is left out.
+    without a note is left out, and so is a category that is called known and is not.
     """
     categories = {category.id: category for category in taxonomy.categories}
     free = set(range(1, notes + 1))
@@ -72,16 +75,23 @@ def merge_proposals(taxonomy: Taxonomy, proposals: Sequence[ProposedCategory], *
         name = _slug(proposal.id)
         if not claimed or not name or (name not in categories and len(categories) >= limit):
             continue
-        free -= claimed
-        category = categories.get(name) or Category(
-            id=name,
-            name=proposal.name.strip() or name.replace("_", " "),
-            definition=" ".join(proposal.definition.split()),
-            severity=proposal.severity,
-            example=" ".join(proposal.example.split()),
-        )
-        categories[name] = category.model_copy(update={"count": category.count + len(claimed)})
+        category = categories.get(name) or _new_category(name, proposal)
+        if category is not None:
+            free -= claimed
+            categories[name] = category.model_copy(update={"count": category.count + len(claimed)})
     return Taxonomy(categories=tuple(categories.values()))
+
+
+def _new_category(name: str, proposal: KnownCategory | ProposedCategory) -> Category | None:
+    if isinstance(proposal, KnownCategory):
+        return None
+    return Category(
+        id=name,
+        name=proposal.name.strip() or name.replace("_", " "),
+        definition=" ".join(proposal.definition.split()),
+        severity=proposal.severity,
+        example=" ".join(proposal.example.split()),
+    )
 
 
 def count_errors(taxonomy: Taxonomy, errors: Sequence[ErrorNote]) -> Taxonomy:

@@ -1,17 +1,32 @@
-"""Verify: analyse a revision again, and compare its errors with those of the draft."""
+"""Verify: are the errors of a draft mended, and is what the revision wrote right?"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from difflib import SequenceMatcher
+from collections.abc import Iterable, Sequence
 
 import dspy
 
-from arf_programs.programs.analyze import Analyze
+from arf_programs.checks import run_checks
+from arf_programs.programs.analyze import Analyze, HolisticAnalysis, SentencewiseAnalysis
+from arf_programs.programs.asking import ask, typed
+from arf_programs.programs.compare_errors import Second, compare_errors
 from arf_programs.programs.program import Program
-from arf_programs.programs.reported_errors import holds_words, is_omission, same_error
+from arf_programs.programs.reported_errors import is_omission, merge_errors, narrow_categories, note_errors
 from arf_programs.programs.support import SentenceSupport
-from arf_programs.text import fold, group_by_sentence, measure_change, split_sentences
+from arf_programs.text import (
+    Changes,
+    Span,
+    describe_errors,
+    find_sentences,
+    group_by_sentence,
+    measure_change,
+    place_of,
+    spans_meet,
+    split_sentences,
+    split_words,
+)
+from signatures.check_revision import CheckRevision, MendedError
+from signatures.find_errors import FoundError
 from signatures.records import Conversation, ErrorNote, Record, SentenceScore
 
 _NEW = "the revision brought in a new error"
@@ -20,10 +35,19 @@ _NO_GAIN = "what replaced this sentence is no better supported by the conversati
 
 
 class Verification(Record):
-    """The result of the second analysis. `problems` says in words what is wrong, as feedback for the next attempt."""
+    """The result of a verification.
+
+    `remaining` are errors of the draft that are still there, with their ids. `new` are errors that the revision brought
+    in. `noticed` are errors in words that the revision did not write: the first analysis overlooked them, and they are
+    no reason to reject the revision. `ungained` are the places of flagged sentences of the draft whose replacements are
+    no better supported. `over_budget` says in words which limit of change was passed.
+    """
 
     remaining: tuple[ErrorNote, ...] = ()
     new: tuple[ErrorNote, ...] = ()
+    noticed: tuple[ErrorNote, ...] = ()
+    ungained: tuple[Span, ...] = ()
+    over_budget: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
 
     @property
@@ -31,17 +55,19 @@ class Verification(Record):
         return not self.problems
 
     def errors(self) -> tuple[ErrorNote, ...]:
-        """All errors of the revision."""
+        """The errors that count against the revision."""
         return self.remaining + self.new
 
 
 class VerifyRevision(Program):
-    """Accept a revision only if the errors are gone, none is new, and the change is small enough.
+    """Accept a revision only if the errors are gone, none was brought in, and the change is small enough.
 
-    Where the analyst scores sentences, the text in the place of a flagged sentence must also have better support.
+    A holistic analyst is shown the errors and the changes, and says of each error whether it is mended. A sentencewise
+    one is asked about the changed sentences only, and the text in the place of a flagged sentence must have better
+    support than that had. An unchanged text is not asked about.
 
     Args:
-        analyze: finds the errors of the revision.
+        analyze: the analyst and the checks.
         max_change: largest share of words, 0 to 1, that a revision may change.
         min_words: a revision with fewer words is refused.
         support: the question that scores an editor's candidates; None where no model is asked.
@@ -60,64 +86,129 @@ class VerifyRevision(Program):
         self.support = support
         self.max_change = max_change
         self.min_words = min_words
+        analysis = self.analyze.analysis
+        if isinstance(analysis, HolisticAnalysis):
+            new_errors = list[narrow_categories(FoundError, analysis.taxonomy.ids())]  # type: ignore[misc, valid-type]
+            self.check = dspy.Predict(typed(CheckRevision, "new_errors", new_errors))
 
     async def aforward(
         self, conversation: Conversation, before: str, after: str, errors: Sequence[ErrorNote]
     ) -> dspy.Prediction:
         """Return Prediction(verification: Verification). Raises ModelError when no answer can be parsed."""
-        analysis = await self.analyze.acall(conversation=conversation, summary=after)
-        remaining, new = compare_errors(errors, analysis.errors, after)
-        problems = [_describe(_LEFT, note) for note in remaining] + [_describe(_NEW, note) for note in new]
-        problems += ungained(before, after, errors, analysis.sentences)
-        problems += budget_problems(before, after, max_change=self.max_change, min_words=self.min_words)
-        return dspy.Prediction(verification=Verification(remaining=remaining, new=new, problems=tuple(problems)))
+        if after == before:
+            problems = tuple(_describe(_LEFT, note) for note in errors)
+            return dspy.Prediction(verification=Verification(remaining=tuple(errors), problems=problems))
+        changes = Changes(before, after)
+        second = await self._look_again(conversation, changes, errors)
+        compared = compare_errors(changes, errors, second)
+        worse = ungained(changes, errors, second.sentences)
+        budget = budget_problems(before, after, max_change=self.max_change, min_words=self.min_words)
+        problems = (
+            *(_describe(_LEFT, note) for note in compared.remaining),
+            *(_describe(_NEW, note) for note in compared.new),
+            *(f'{_NO_GAIN}: "{before[slice(*place)]}"' for place in worse),
+            *budget,
+        )
+        verification = Verification(
+            remaining=compared.remaining,
+            new=compared.new,
+            noticed=compared.noticed,
+            ungained=tuple(worse),
+            over_budget=tuple(budget),
+            problems=problems,
+        )
+        return dspy.Prediction(verification=verification)
+
+    async def _look_again(self, conversation: Conversation, changes: Changes, errors: Sequence[ErrorNote]) -> Second:
+        """Ask the analyst about the changes, and run the checks."""
+        checked, checked_before = [], []
+        if self.analyze.checks:
+            checked, checked_before = run_checks(conversation, changes.after), run_checks(conversation, changes.before)
+        analysis = self.analyze.analysis
+        if isinstance(analysis, HolisticAnalysis):
+            second = await self._ask_about_changes(analysis, conversation, changes, errors)
+        elif isinstance(analysis, SentencewiseAnalysis):
+            second = await _ask_about_sentences(analysis, conversation, changes, errors)
+        else:
+            second = Second()
+        found = merge_errors(checked, second.found, changes.after)
+        return Second(
+            found, second.mended, second.explained, second.sentences, tuple(checked_before), self.analyze.checks
+        )
+
+    async def _ask_about_changes(
+        self, analysis: HolisticAnalysis, conversation: Conversation, changes: Changes, errors: Sequence[ErrorNote]
+    ) -> Second:
+        with dspy.context(lm=analysis.find_errors.lm or dspy.settings.lm):
+            answer = await ask(
+                self.check,
+                retries=analysis.retries,
+                categories=analysis.taxonomy.as_text(),
+                conversation=conversation.as_numbered_text(),
+                summary=changes.after,
+                errors=describe_errors(errors, changes.before),
+                changes="\n".join(f"- {change}" for change in changes.shown()),
+            )
+        found = note_errors(
+            conversation, changes.after, answer.new_errors, [], taxonomy=analysis.taxonomy, within=changes.written
+        )
+        return Second(tuple(found), *_verdicts(answer.checks, errors))
 
 
-def compare_errors(
-    before: Sequence[ErrorNote], after: Sequence[ErrorNote], text: str
-) -> tuple[tuple[ErrorNote, ...], tuple[ErrorNote, ...]]:
-    """Return (remaining, new): the errors of the revision `text`, divided by whether the draft had them.
-
-    An error of the draft remains if the second analysis reports it again. An error that a model found also remains
-    while all the words that it quoted are still there, since a model may overlook the same words the second time.
-    """
-    again = [note for note in after if any(same_error(note, old) for old in before)]
-    new = [note for note in after if note not in again]
-    untouched = [
-        old
-        for old in before
-        if old.source == "lm"
-        and not is_omission(old.category)
-        and _still_there(old.quote, text)
-        and not any(same_error(old, note) for note in again)
+async def _ask_about_sentences(
+    analysis: SentencewiseAnalysis, conversation: Conversation, changes: Changes, errors: Sequence[ErrorNote]
+) -> Second:
+    """Ask about each sentence that the draft does not have; and what is missing, if something was, or was deleted."""
+    known = {tuple(split_words(sentence)) for sentence in split_sentences(changes.before)}
+    places = [
+        place
+        for place in find_sentences(changes.after)
+        if tuple(split_words(changes.after[slice(*place)])) not in known
     ]
-    return (*again, *untouched), tuple(new)
+    missing = bool(changes.deleted) or any(is_omission(note.category) for note in errors)
+    answer = await analysis.acall(conversation=conversation, summary=changes.after, places=places, omissions=missing)
+    good = [place for place, score in zip(places, answer.sentences, strict=True) if not score.flagged]
+    mended = {note.id: True for note in errors if _stands_in(note, changes, good)}
+    return Second(tuple(answer.errors), mended, {}, tuple(answer.sentences))
 
 
-def _still_there(quote: str, text: str) -> bool:
-    return fold(quote).text in fold(text).text and holds_words(text, quote)
+def _stands_in(note: ErrorNote, changes: Changes, sentences: Iterable[Span]) -> bool:
+    """Say whether the words of an error, or what took their place, stand in one of these sentences of the revision."""
+    place = place_of(note, changes.before)
+    if place is None:
+        return False
+    start, end = changes.now(place)
+    return any(first <= start and end <= last for first, last in sentences)
 
 
-def ungained(before: str, after: str, errors: Sequence[ErrorNote], sentences: Sequence[SentenceScore]) -> list[str]:
-    """Return a problem for each flagged sentence of `before` that is not better supported in `after`.
-
-    `sentences` are the scores of `after`. difflib.SequenceMatcher over sentences says which sentences stand in the
-    place of another. A flagged sentence has gained when all of those have a lower score, or when it was deleted.
-    """
-    old, new = split_sentences(before), split_sentences(after)
-    scores = {
-        index: max(note.score for note in notes if note.score is not None)
-        for index, notes in group_by_sentence(before, errors).items()
-        if any(note.score is not None for note in notes)
+def _verdicts(checks: Sequence[MendedError], errors: Sequence[ErrorNote]) -> tuple[dict[str, bool], dict[str, str]]:
+    """Return what the analyst says of each error, by the error's id: whether it is mended, and why."""
+    ids = {f"e{number}": note.id for number, note in enumerate(errors, start=1)}
+    said = {ids[item.id.strip(" .:").lower()]: item for item in checks if item.id.strip(" .:").lower() in ids}
+    return {name: item.mended for name, item in said.items()}, {
+        name: " ".join(item.explanation.split()) for name, item in said.items()
     }
+
+
+def ungained(changes: Changes, errors: Sequence[ErrorNote], sentences: Sequence[SentenceScore]) -> list[Span]:
+    """Return the places of the flagged sentences of the draft that are not better supported in the revision.
+
+    `sentences` are scores of sentences of the revision. A flagged sentence has gained when all sentences in its place
+    have a lower score, or when it was deleted.
+    """
+    places = find_sentences(changes.before)
+    now = [(span, changes.after[slice(*span)]) for span in find_sentences(changes.after)]
     score_after = {item.sentence: item.score for item in sentences if item.score is not None}
-    problems = []
-    for _, a, b, c, d in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
-        after_scores = [score_after[text] for text in new[c:d] if text in score_after]
-        worst = max(after_scores, default=None)
-        worse = [old[i] for i in range(a, b) if i in scores and worst is not None and scores[i] <= worst]
-        problems += [f'{_NO_GAIN}: "{text}"' for text in worse]
-    return problems
+    worse = []
+    for index, notes in group_by_sentence(changes.before, errors).items():
+        scores = [note.score for note in notes if note.score is not None]
+        instead = changes.now(places[index])
+        if instead[0] == instead[1]:
+            continue  # it was deleted
+        after = [score_after[text] for span, text in now if spans_meet(span, instead) and text in score_after]
+        if scores and after and max(scores) <= max(after):
+            worse.append(places[index])
+    return worse
 
 
 def budget_problems(before: str, after: str, *, max_change: float, min_words: int) -> list[str]:

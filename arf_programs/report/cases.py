@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 
 from arf_programs.report.data import ReportData, RevisionCase
 from arf_programs.report.figures import category_name
-from arf_programs.text import measure_change
+from arf_programs.text import measure_change, place_of
 from signatures.records import Conversation, ErrorNote, Revision, Turn
 
 _WORD = re.compile(r"(?:\w+(?:[-'’.,:/]\w+)*|[^\w\s])\s*|\s+")
@@ -38,13 +38,14 @@ class Change(NamedTuple):
 def mark_errors(text: str, errors: Sequence[ErrorNote]) -> list[Piece]:
     """Cut `text` wherever a quote starts or ends; errors are numbered by their place in `errors`.
 
-    Only the first occurrence of a quote is marked. An omission, or a quote that is not in the text, marks nothing.
+    An omission, or a quote that is not in the text, marks nothing.
     """
     spans = {}
     for number, note in enumerate(errors):
-        start = text.find(note.quote) if note.quote else -1
-        if start >= 0:
-            spans[number] = (start, start + len(note.quote))
+        place = place_of(note, text)
+        start = text.find(note.quote) if note.quote else -1  # records of earlier versions may quote a part of a word
+        if place or start >= 0:
+            spans[number] = place or (start, start + len(note.quote))
     cuts = sorted({0, len(text), *(place for span in spans.values() for place in span)})
     pieces = []
     for start, end in pairwise(cuts):

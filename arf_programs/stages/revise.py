@@ -51,6 +51,7 @@ from arf_programs.runs import (
 from arf_programs.stages import analyze
 from arf_programs.stages.analyze import analyst_fingerprint, build_analyzer, build_support, load_checkers
 from arf_programs.stages.stage import Stage
+from signatures.check_revision import CheckRevision
 from signatures.propose_edits import ProposeEdits
 from signatures.records import DraftErrors, Failure, Record, Revision, Summary, Taxonomy, Verdict
 from signatures.rewrite_sentence import RewriteSentence
@@ -85,7 +86,7 @@ def further_fingerprint(run: Run) -> dict[str, str]:
 
 _SAMPLING_TEMPERATURE = 0.7
 _APART = 10_000  # separates the answers of one sample from the further tries and candidates of another
-REVISION_SIGNATURES = (RewriteSentence, WriteMissing, ProposeEdits, RewriteSummary, ReviseByTaxonomy)
+REVISION_SIGNATURES = (RewriteSentence, WriteMissing, ProposeEdits, RewriteSummary, ReviseByTaxonomy, CheckRevision)
 
 
 def build_reviser(
@@ -119,7 +120,7 @@ def build_reviser(
         demos, pick = run.config.labeled.demos, run.config.labeled.pick
         examples = usable_examples(load_labeled(run) if labeled is None else labeled, taxonomy, demos, pick)
         nearest = demos if pick == "nearest" else None
-        show(propose, revision_examples(examples, strategy, config.edits), nearest=nearest)
+        show(propose, revision_examples(examples, strategy, run.config.edits_form()), nearest=nearest)
     if run.config.asks_editor:
         propose.set_lm(_editor(run, sample))
     return program
@@ -137,7 +138,7 @@ def _editor(run: Run, sample: int) -> dspy.LM:
 def _strategy(run: Run, taxonomy: Taxonomy, strategy: Strategy) -> Propose:
     retries, config = run.config.models.editor.parse_retries, run.config.revise
     match strategy:
-        case "edits" if config.edits == "one_by_one":
+        case "edits" if run.config.edits_form() == "one_by_one":
             return EditSentences(
                 retries=retries, candidates=config.candidates, min_words=config.min_words, values=config.values
             )
@@ -157,7 +158,7 @@ def scores_sentences(config: Config) -> bool:
     if config.analyze.checker.model is not None:
         return False
     revise = config.revise
-    chooses = revise.strategy == "edits" and revise.edits == "one_by_one" and revise.verify_with_analyst
+    chooses = revise.strategy == "edits" and config.edits_form() == "one_by_one" and revise.verify_with_analyst
     return chooses or config.analyze.strategy == "sentencewise"
 
 

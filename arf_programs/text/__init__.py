@@ -3,10 +3,10 @@
 A place in a text is a `(start, end)` span of characters.
 """
 
-from arf_programs.text.edits import AppliedEdits, apply_edits, find_changes, measure_change
+from arf_programs.text.changes import Changes, edit_span, find_changes, measure_change, spans_meet, speaks_of
+from arf_programs.text.edits import AppliedEdits, apply_edits
 from arf_programs.text.error_notes import (
     LEAST_OVERLAP,
-    Span,
     collect_evidence,
     describe_errors,
     edit_sentence,
@@ -14,7 +14,7 @@ from arf_programs.text.error_notes import (
     match_errors,
 )
 from arf_programs.text.folding import Folded, fold, look_equal
-from arf_programs.text.quotes import find_quote, find_quotes, locate_error
+from arf_programs.text.quotes import Span, find_quote, find_quotes, locate_error, note_at, place_of
 from arf_programs.text.sentences import (
     Token,
     align_tokens,
@@ -30,6 +30,7 @@ from arf_programs.text.student_prompt import build_messages, build_user_text
 __all__ = [
     "LEAST_OVERLAP",
     "AppliedEdits",
+    "Changes",
     "Folded",
     "Span",
     "Token",
@@ -40,6 +41,7 @@ __all__ = [
     "collect_evidence",
     "describe_errors",
     "edit_sentence",
+    "edit_span",
     "find_changes",
     "find_quote",
     "find_quotes",
@@ -50,6 +52,10 @@ __all__ = [
     "look_equal",
     "match_errors",
     "measure_change",
+    "note_at",
+    "place_of",
+    "spans_meet",
+    "speaks_of",
     "split_sentences",
     "split_tokens",
     "split_words",

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from difflib import SequenceMatcher
 from typing import Final, NamedTuple
 
-from arf_programs.text.folding import fold, keep_writing, look_equal
-from arf_programs.text.quotes import find_quote
+from arf_programs.text.folding import keep_writing, look_equal
+from arf_programs.text.quotes import place_of
 from arf_programs.text.sentences import find_sentences
 from signatures.records import Edit, EditOp, Record, RefusedEdit
 
@@ -43,10 +42,10 @@ class _Placed(NamedTuple):
 def apply_edits(before: str, edits: list[Edit] | tuple[Edit, ...]) -> AppliedEdits:
     """Apply `edits` to `before`. Each edit is located in `before` itself, so their order does not matter.
 
-    A quote means its first occurrence (see `find_quote`). An `insert` puts its replacement after its quote, or at the
-    end of `before` if the quote is empty. Whole sentences are inserted after the punctuation that ends the quote's
-    sentence. Of overlapping edits the first in the list is applied. Words with which both quote and replacement begin
-    only mark the place, and do not overlap with other edits.
+    A quote means the place where its edit says that it starts, else its first place (see `find_quotes`). An `insert`
+    puts its replacement after its quote, or at the end of `before` if the quote is empty. Whole sentences are inserted
+    after the punctuation that ends the quote's sentence. Of overlapping edits the first in the list is applied. Words
+    with which both quote and replacement begin only mark the place, and do not overlap with other edits.
 
     Text outside the quotes stays byte-identical, except at the borders of an edit. A deletion takes one space beside
     it, and punctuation that would be left without a phrase. A replacement neither doubles nor loses the full stop of
@@ -75,32 +74,6 @@ def apply_edits(before: str, edits: list[Edit] | tuple[Edit, ...]) -> AppliedEdi
     )
 
 
-def measure_change(before: str, after: str) -> float:
-    """Measure the share of words that differ, from 0 (the same words) to 1 (no word in common).
-
-    `1 - 2 M / (A + B)`. A and B are the numbers of words (split at white space) of the two texts. M is the number of
-    words in the blocks that difflib.SequenceMatcher matches; words that look equal do. Two empty texts differ by 0.
-    """
-    matcher = SequenceMatcher(None, _words(before), _words(after), autojunk=False)
-    return 1.0 - matcher.ratio()
-
-
-def find_changes(before: str, after: str) -> tuple[tuple[int, int], ...]:
-    """Find the places (start, end) of `after`, in characters, whose words `before` does not have there.
-
-    The words (split at white space) are compared by difflib.SequenceMatcher. A deletion leaves no word, so it has no
-    place. For edits the places are the words of the replacements.
-    """
-    words = [(match.group(), *match.span()) for match in re.finditer(r"\S+", after)]
-    matcher = SequenceMatcher(None, _words(before), [fold(word).text for word, _, _ in words], autojunk=False)
-    runs = [(c, d) for tag, _, _, c, d in matcher.get_opcodes() if tag in ("insert", "replace")]
-    return tuple((words[c][1], words[d - 1][2]) for c, d in runs)
-
-
-def _words(text: str) -> list[str]:
-    return [fold(word).text for word in text.split()]
-
-
 def _place(before: str, edit: Edit, order: int) -> _Placed | str:
     """Locate the edit and make its quote exact. Return the reason if it cannot be applied."""
     replacement = edit.replacement.strip()
@@ -109,14 +82,14 @@ def _place(before: str, edit: Edit, order: int) -> _Placed | str:
         return _Placed(end, end, order, edit, "", replacement) if replacement else "there is no text to insert"
     if not edit.quote.strip():
         return f"a {edit.op.value} needs a quote"
-    span = find_quote(edit.quote, before)
+    span = place_of(edit, before)
     if span is None:
         return f"the summary does not contain the quote {edit.quote!r}"
     exact = before[slice(*span)]
     op = EditOp.DELETE if edit.op is EditOp.REPLACE and not replacement else edit.op
     if op is EditOp.REPLACE and look_equal(replacement, exact):
         return "the replacement equals the quote"
-    edit = edit.model_copy(update={"quote": exact, "op": op})
+    edit = edit.model_copy(update={"quote": exact, "op": op, "start": span[0]})
     if op is not EditOp.INSERT:
         changed = keep_writing(exact, replacement) if op is EditOp.REPLACE else ""
         shared = _shared_words(exact, changed)

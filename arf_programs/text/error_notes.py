@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from difflib import SequenceMatcher
 from typing import Final
 
-from arf_programs.text.quotes import find_quote
+from arf_programs.text.quotes import Span, find_quotes, place_of
 from arf_programs.text.sentences import find_sentences, split_words
 from signatures.records import Edit, EditOp, ErrorNote
-
-Span = tuple[int, int]
 
 
 def group_by_sentence(text: str, errors: Sequence[ErrorNote]) -> dict[int, list[ErrorNote]]:
@@ -21,30 +19,22 @@ def group_by_sentence(text: str, errors: Sequence[ErrorNote]) -> dict[int, list[
     spans = find_sentences(text)
     groups: dict[int, list[ErrorNote]] = {}
     for note in errors:
-        for index in _sentences_of(note.quote, text, spans):
+        for index in _sentences_of(note, text, spans):
             groups.setdefault(index, []).append(note)
     return dict(sorted(groups.items()))
 
 
 def edit_sentence(text: str, index: int, replacement: str, notes: Sequence[ErrorNote]) -> Edit:
-    """Make the edit that replaces the sentence at `index` of `text`, or deletes it if `replacement` is empty.
-
-    If the same words also occur earlier in the text, the quote includes sentences before this one, so that the place is
-    certain.
-    """
-    spans = find_sentences(text)
-    start, end = spans[index]
-    first = index
-    while text.find(text[spans[first][0] : end]) < spans[first][0]:
-        first -= 1
-    kept = text[spans[first][0] : start]
-    written = (kept + replacement).rstrip()
+    """Make the edit that replaces the sentence at `index` of `text`, or deletes it if `replacement` is empty."""
+    start, end = find_sentences(text)[index]
+    written = replacement.rstrip()
     return Edit(
         op=EditOp.REPLACE if written else EditOp.DELETE,
-        quote=text[spans[first][0] : end],
+        quote=text[start:end],
         replacement=written,
         mends=tuple(note.id for note in notes),
         evidence=collect_evidence(notes),
+        start=start,
     )
 
 
@@ -53,12 +43,11 @@ def collect_evidence(notes: Sequence[ErrorNote]) -> tuple[int, ...]:
     return tuple(sorted({turn for note in notes for turn in note.evidence}))
 
 
-def _sentences_of(quote: str, text: str, spans: Sequence[Span]) -> list[int]:
-    """Find the sentences of a quote: the last one that equals it, else those that it overlaps."""
-    whole = [index for index, (start, end) in enumerate(spans) if text[start:end] == quote]
-    if whole:
-        return whole[-1:]
-    span = find_quote(quote, text)
+def _sentences_of(note: ErrorNote, text: str, spans: Sequence[Span]) -> list[int]:
+    whole = [index for index, (start, end) in enumerate(spans) if text[start:end] == note.quote]
+    if whole and note.start is None:
+        return whole[-1:]  # where a record does not say which of two equal sentences it means, it is the repetition
+    span = place_of(note, text)
     if span is None:
         return []
     return [index for index, (start, end) in enumerate(spans) if span[0] < end and start < span[1]]
@@ -117,14 +106,27 @@ def quote_overlap(a: str, b: str) -> float:
 _QUOTE_SHOWN = 160
 
 
-def describe_errors(errors: Sequence[ErrorNote]) -> str:
-    """Write one line for each error. An editor names the errors that it mends by their short ids (e1, e2, ...)."""
+def describe_errors(errors: Sequence[ErrorNote], summary: str) -> str:
+    """Write one line for each error. An editor names the errors that it mends by their short ids (e1, e2, ...).
+
+    Words that stand more than once in the summary are shown with their sentence.
+    """
     lines = []
     for number, note in enumerate(errors, start=1):
         turns = f" (turns {', '.join(map(str, note.evidence))})" if note.evidence else ""
-        quote = f'"{_shortened(note.quote)}"' if note.quote else "nothing quoted: something is missing"
-        lines.append(f"e{number}. {note.category}: {quote}. {note.explanation}{turns}")
+        lines.append(f"e{number}. {note.category}: {_quoted(note, summary)}. {note.explanation}{turns}")
     return "\n".join(lines)
+
+
+def _quoted(note: ErrorNote, summary: str) -> str:
+    if not note.quote:
+        return "nothing quoted: something is missing"
+    shown = f'"{_shortened(note.quote)}"'
+    place = place_of(note, summary)
+    if place is None or len(find_quotes(note.quote, summary)) < 2:
+        return shown
+    inside = [summary[start:end] for start, end in find_sentences(summary) if start <= place[0] < end]
+    return f'{shown} in "{inside[0]}"' if inside and inside[0] != note.quote else shown
 
 
 def _shortened(quote: str) -> str:

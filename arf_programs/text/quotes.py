@@ -10,12 +10,15 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from arf_programs.text.folding import cuts_character, fold, letters_around
+from arf_programs.text.sentences import find_sentences, split_words
 from signatures.exceptions import QuoteError
-from signatures.records import Conversation, ErrorNote, ErrorSource, Severity
+from signatures.records import Conversation, Edit, ErrorNote, ErrorSource, Severity
+
+Span = tuple[int, int]
 
 _SAME: Final = {
     **dict.fromkeys("‘’‚‛′`´", "'"),
@@ -25,41 +28,44 @@ _SAME: Final = {
 }
 _EDGE: Final = " \"'.,;:!?-"
 _SHOWN: Final = 80
+_UNSPACED: Final = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]"
+)
+"""Letters of scripts without spaces between words (Chinese, Japanese, Thai, ...), and Korean, which joins particles."""
 
 
-def find_quote(quote: str, text: str) -> tuple[int, int] | None:
-    """Find the `(start, end)` span of `quote` in `text`. Return None if there is none.
+def find_quote(quote: str, text: str) -> Span | None:
+    """Find the first place of `quote` in `text`, as `find_quotes` does. Return None if there is none."""
+    return next(iter(find_quotes(quote, text)), None)
 
-    These forms are tried in order: the quote as it is; the quote with white space, case, typographic quotes and dashes
-    normalised; the same without punctuation around it. White space around the quote is ignored. The first occurrence
-    that begins and ends at word boundaries is taken, else the first occurrence. A blank quote has no span, nor has one
-    that ends between a letter and its accent.
+
+def find_quotes(quote: str, text: str) -> list[Span]:
+    """Find all places `(start, end)` of `quote` in `text`, in order.
+
+    These forms are tried in order, and the first that stands in the text counts: the quote as it is; the quote with
+    white space, case, typographic quotes and dashes normalised; the same without punctuation around it. White space
+    around the quote is ignored. A place begins and ends at the borders of words and numbers: "6" is not in "2611", nor
+    "39" in "39.90". A blank quote has no place.
     """
     quote = quote.strip()
     if not quote:
-        return None
-    exact = _first(quote, text)
-    if exact is not None:
-        return exact, exact + len(quote)
+        return []
+    exact = [(start, start + len(quote)) for start in _starts(quote, text)]
+    if exact:
+        return exact
     plain, spans = _normalise(text)
     for wanted in _candidates(quote):
-        start = _first(wanted, plain)
-        if start is not None:
-            return spans[start][0], spans[start + len(wanted) - 1][1]
-    return None
+        places = [(spans[start][0], spans[start + len(wanted) - 1][1]) for start in _starts(wanted, plain)]
+        if places:
+            return places
+    return []
 
 
-def find_quotes(quote: str, text: str) -> list[tuple[int, int]]:
-    """Find all spans of `quote`, an exact substring, that begin and end at word boundaries in `text`, in order.
-
-    If no occurrence does, find all occurrences. A blank quote has no span.
-    """
-    if not quote.strip():
-        return []
-    # A lookahead, since places may overlap: "a a" stands twice in "a a a".
-    starts = [match.start() for match in re.finditer(f"(?={re.escape(quote)})", text)]
-    spans = [(start, start + len(quote)) for start in starts if not _cuts(text, start, start + len(quote))]
-    return [span for span in spans if not any(_joined(text, place) for place in span)] or spans
+def place_of(note: ErrorNote | Edit, text: str) -> Span | None:
+    """Return the place of a note's or an edit's quote in its text: where it says, else the first place of the quote."""
+    if note.start is not None and note.quote and text.startswith(note.quote, note.start):
+        return note.start, note.start + len(note.quote)
+    return find_quote(note.quote, text)
 
 
 def _candidates(quote: str) -> list[str]:
@@ -88,18 +94,15 @@ def _normalise(text: str) -> tuple[str, list[tuple[int, int]]]:
     return "".join(plain), spans
 
 
-def _first(wanted: str, text: str) -> int | None:
-    """Find the first place of `wanted` at word boundaries, else the first place, else None."""
-    fallback = None
-    place = text.find(wanted)
+def _starts(wanted: str, text: str) -> list[int]:
+    """Find where `wanted` stands at the borders of words. Places may overlap: "a a" stands twice in "a a a"."""
+    starts, place = [], text.find(wanted)
     while place >= 0:
         end = place + len(wanted)
-        if not _cuts(text, place, end):
-            if not (_joined(text, place) or _joined(text, end)):
-                return place
-            fallback = place if fallback is None else fallback
+        if not (_cuts(text, place, end) or _joined(text, place) or _joined(text, end)):
+            starts.append(place)
         place = text.find(wanted, place + 1)
-    return fallback
+    return starts
 
 
 def _cuts(text: str, start: int, end: int) -> bool:
@@ -112,7 +115,7 @@ def _joined(text: str, place: int) -> bool:
         return False
     left, right = letters_around(text, place)
     if left.isalnum() and right.isalnum():
-        return True
+        return not (_UNSPACED.match(left) or _UNSPACED.match(right))
     inside_number = left in ".," and right.isdigit() and place > 1 and text[place - 2].isdigit()
     before_decimals = left.isdigit() and right in ".," and text[place + 1 : place + 2].isdigit()
     return inside_number or before_decimals
@@ -125,13 +128,17 @@ def error_id(
     source: ErrorSource,
     evidence: Iterable[int] = (),
     explanation: str = "",
+    *,
+    occurrence: int = 0,
 ) -> str:
     """Make a short id that is the same in every run: 12 hexadecimal digits of a SHA-256 over the error.
 
     Evidence and explanation are included, because two omissions of one category have the same empty quote.
+    `occurrence` counts the earlier places of the same words.
     """
-    content = json.dumps([conversation_id, category, quote, source, list(evidence), explanation], ensure_ascii=False)
-    return hashlib.sha256(content.encode()).hexdigest()[:12]
+    content: list[object] = [conversation_id, category, quote, source, list(evidence), explanation]
+    named = json.dumps([*content, occurrence] if occurrence else content, ensure_ascii=False)
+    return hashlib.sha256(named.encode()).hexdigest()[:12]
 
 
 def locate_error(
@@ -144,27 +151,78 @@ def locate_error(
     explanation: str = "",
     severity: Severity = "major",
     source: ErrorSource = "lm",
+    within: Iterable[Span] = (),
 ) -> ErrorNote:
-    """Make an error note whose quote is an exact substring of the summary and whose turns exist.
+    """Make an error note whose quote is an exact substring of the summary, with its place, and whose turns exist.
 
-    A blank quote means an omission. Raises QuoteError, which names the quote or the turn that does not exist.
+    A blank quote means an omission. Where the quote stands more than once, the place that touches one of the spans
+    `within` is taken, if any does; else the one whose sentence shares most words with the explanation and the turns.
+    Raises QuoteError, which names the quote or the turn that does not exist.
     """
-    span = find_quote(quote, summary_text)
-    if span is None and quote.strip():
-        shown = quote if len(quote) <= _SHOWN else quote[: _SHOWN - 3] + "..."
-        raise QuoteError(f"the summary of {conversation.id} does not contain the quote {shown!r}")
-    exact = summary_text[slice(*span)] if span else ""
     turns = tuple(dict.fromkeys(evidence))
     unknown = [turn for turn in turns if not 1 <= turn <= len(conversation.turns)]
+    places = find_quotes(quote, summary_text)
+    if not places and quote.strip():
+        shown = quote if len(quote) <= _SHOWN else quote[: _SHOWN - 3] + "..."
+        raise QuoteError(f"the summary of {conversation.id} does not contain the quote {shown!r} as words of its own")
     if unknown:
         listed = ", ".join(map(str, unknown))
         raise QuoteError(f"{conversation.id} has turns 1 to {len(conversation.turns)}, not turn {listed}")
-    return ErrorNote(
-        id=error_id(conversation.id, category, exact, source, turns, explanation),
+    proof = " ".join([explanation, *(conversation.turns[turn - 1].text for turn in turns)])
+    place = _meant(summary_text, _touching(places, within) or places, proof)
+    return note_at(
+        summary_text,
+        conversation,
+        place,
         category=category,
-        quote=exact,
         evidence=turns,
         explanation=explanation,
         severity=severity,
         source=source,
     )
+
+
+def note_at(
+    summary_text: str,
+    conversation: Conversation,
+    place: Span | None,
+    *,
+    category: str,
+    evidence: tuple[int, ...] = (),
+    explanation: str = "",
+    severity: Severity = "major",
+    source: ErrorSource = "lm",
+) -> ErrorNote:
+    """Make an error note about the characters at `place` of the summary. None, or an empty place, has no quote."""
+    quote = summary_text[slice(*place)] if place else ""
+    earlier = (
+        [start for start in _starts(quote, summary_text[: place[1]]) if start < place[0]] if place and quote else []
+    )
+    return ErrorNote(
+        id=error_id(conversation.id, category, quote, source, evidence, explanation, occurrence=len(earlier)),
+        category=category,
+        quote=quote,
+        start=place[0] if place and quote else None,
+        evidence=evidence,
+        explanation=explanation,
+        severity=severity,
+        source=source,
+    )
+
+
+def _touching(places: Sequence[Span], within: Iterable[Span]) -> list[Span]:
+    spans = list(within)
+    return [place for place in places if any(place[0] < end and start < place[1] for start, end in spans)]
+
+
+def _meant(text: str, places: Sequence[Span], proof: str) -> Span | None:
+    """Return the place whose sentence shares most words with `proof`; the first of several; None if there is none."""
+    if len(places) < 2:
+        return places[0] if places else None
+    proving, sentences = set(split_words(proof)), find_sentences(text)
+
+    def shared(place: Span) -> int:
+        around = [text[slice(*span)] for span in sentences if place[0] < span[1] and span[0] < place[1]]
+        return len(proving.intersection(split_words(" ".join(around))))
+
+    return max(places, key=shared)

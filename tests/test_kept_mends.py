@@ -1,0 +1,211 @@
+"""A right mend is never lost: each test is one way to lose it. The editor mends rightly, and the analyst sees more.
+
+`attempts: 1` unless the test says otherwise, so that nothing is made good by a second try.
+"""
+
+import pytest
+import scripted_team
+
+from arf_programs.programs.edit_sentences import EditSentences
+from arf_programs.programs.propose import EditSummary
+from arf_programs.programs.revise import Revise
+from arf_programs.programs.verify import VerifyRevision
+from arf_programs.text import locate_error
+from signatures.records import Summary, Verdict
+
+DRAFT = (
+    "The customer's kettle from order 88214 leaked after 9 days. The agent refunded 39.90 at once. "
+    "A new one arrives by 9 April."
+)
+MENDED = DRAFT.replace("refunded 39.90", "sent a replacement")
+
+
+def note(
+    conversation, quote="refunded 39.90", category="wrong_fact", *, source="lm", evidence=(2,), explanation="Why."
+):
+    return locate_error(
+        DRAFT,
+        conversation,
+        category=category,
+        quote=quote,
+        evidence=evidence,
+        explanation=explanation,
+        source=source,
+    )
+
+
+def edit(quote="refunded 39.90", replacement="sent a replacement", mends=("e1",), op="replace") -> dict:
+    return {"mends": list(mends), "op": op, "quote": quote, "replacement": replacement, "evidence": [4]}
+
+
+def found(quote, category="wrong_fact", explanation="Why.", evidence=(2,)) -> dict:
+    given = {"quote": quote, "category": category, "explanation": explanation, "evidence": list(evidence)}
+    return {**given, "severity": "major"}
+
+
+def checks(*not_mended, new=(), count=2):
+    """A verifier that calls all errors mended but these, and reports new ones."""
+    said = [
+        {"id": f"e{n}", "explanation": "As it is.", "mended": f"e{n}" not in not_mended} for n in range(1, count + 1)
+    ]
+    return lambda _: {"checks": said, "new_errors": list(new)}
+
+
+@pytest.fixture
+def revise(call, lm, conversation):
+    def revise(errors, *, attempts=1, checks=False, max_change=0.6, propose=None, strategy="holistic", **support):
+        analyze = scripted_team.analyzer_of(lm, strategy=strategy, checks=checks, **support)
+        propose = propose or EditSummary(retries=0)
+        propose.set_lm(lm)
+        scorer = analyze.analysis.support if strategy == "sentencewise" else None
+        verify = VerifyRevision(analyze, max_change=max_change, min_words=5, support=scorer)
+        program = Revise(propose, verify, attempts=attempts)
+        draft = Summary(conversation_id=conversation.id, text=DRAFT, system="teacher", model="scripted/model")
+        return call(program, conversation=conversation, draft=draft, errors=tuple(errors)).revision
+
+    return revise
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        found("9 April", "wrong_fact"),  # words that no edit wrote
+        found("order 88214", "fabricated"),
+        found("The agent", "wrong_speaker"),
+        found("", "missing_outcome", "That the customer thanked the agent.", [3]),
+        found("", "missing_reason", "", []),
+    ],
+)
+def test_an_error_that_the_first_analysis_overlooked_is_noticed_and_rejects_nothing(revise, conversation, seen):
+    scripted_team.join(edits=lambda _: {"edits": [edit()]}, check=checks(new=[seen]))
+    revision = revise([note(conversation)])
+    assert (revision.verdict, revision.after, revision.attempts) == (Verdict.VERIFIED, MENDED, 1)
+    assert [item.category for item in revision.noticed] == [seen["category"]]
+    assert revision.remaining == ()
+
+
+def test_another_omission_of_the_same_category_is_not_the_one_that_was_mended(revise, conversation):
+    missing = note(conversation, "", "missing_outcome", evidence=(3,), explanation="What she chose.")
+    inserted = edit("", "She chose a replacement.", op="insert")
+    other = found("", "missing_outcome", "Whether the agent apologised.", [2])
+    scripted_team.join(edits=lambda _: {"edits": [inserted]}, check=checks(new=[other]))
+    assert revise([missing]).verdict is Verdict.VERIFIED
+
+
+def test_a_short_word_may_stand_rightly_elsewhere(revise, conversation):
+    """It leaked after 8 days; 9 April is right. The words of the error stand there still, at another place."""
+    wrong = note(conversation, "9", explanation="It leaked after 8 days.")
+    scripted_team.join(
+        edits=lambda _: {"edits": [edit("9", "8")]}, find=lambda _: {"errors": []}, check=checks(new=[found("9")])
+    )
+    revision = revise([wrong])
+    assert revision.verdict is Verdict.VERIFIED
+    assert revision.after == DRAFT.replace("9 days", "8 days")
+
+
+def test_the_edit_lands_where_the_error_stands(revise, conversation):
+    wrong = note(conversation, "9", explanation="A new one arrives by 8 April.")
+    scripted_team.join(edits=lambda _: {"edits": [edit("9", "8")]}, find=lambda _: {"errors": []})
+    assert revise([wrong]).after == DRAFT.replace("9 April", "8 April")
+
+
+def test_quoted_words_may_stay_where_the_rest_of_the_sentence_is_mended(revise, conversation):
+    scripted_team.join(edits=lambda _: {"edits": [edit("refunded", "offered")]}, check=checks())
+    revision = revise([note(conversation, "39.90", explanation="It was offered, not refunded.")])
+    assert (revision.verdict, revision.after) == (Verdict.VERIFIED, DRAFT.replace("refunded", "offered"))
+
+
+@pytest.mark.parametrize("mends", [["e1"], [], ["e9"]])
+def test_one_wrong_edit_does_not_cost_the_right_ones(revise, conversation, mends):
+    """Not even where the editor does not say what they mend."""
+    errors = [note(conversation), note(conversation, "9 April")]
+    wrong = edit("9 April", "1 June", ["e2"])
+    new = found("1 June", "fabricated")
+    scripted_team.join(edits=lambda _: {"edits": [edit(mends=mends), wrong]}, check=checks("e2", new=[new]))
+    revision = revise(errors)
+    assert revision.after == MENDED
+    assert [item.quote for item in revision.applied] == ["refunded 39.90"]
+    assert [item.id for item in revision.remaining] == [errors[1].id]
+
+
+def test_an_edit_of_two_errors_is_kept_where_it_mends_one(revise, conversation):
+    errors = [note(conversation), note(conversation, "at once")]
+    scripted_team.join(edits=lambda _: {"edits": [edit(mends=["e1", "e2"])]}, check=checks("e2"))
+    assert revise(errors).after == MENDED
+
+
+def test_a_new_omission_costs_only_the_edit_that_removed_it(revise, conversation):
+    errors = [note(conversation), note(conversation, "by 9 April")]
+    gone = edit("A new one arrives by 9 April.", "", ["e2"], "delete")
+    team = scripted_team.join(
+        edits=lambda _: {"edits": [edit(), gone]},
+        check=lambda fields: checks(
+            new=[] if "arrives" in fields["summary"] else [found("", "missing_outcome", "That a new one arrives.")]
+        )(fields),
+    )
+    revision = revise(errors)
+    assert revision.after == MENDED
+    assert team.asked["check"] == 2  # the whole, and what is kept of it
+    assert revision.verdict is Verdict.REJECTED  # the date is still there
+
+
+def test_two_halves_that_are_right_in_two_attempts_make_a_whole(revise, conversation):
+    errors = [note(conversation), note(conversation, "9 April")]
+    tries = iter([[edit(), edit("9 April", "1 June", ["e2"])], [edit("9 April", "Thursday")]])
+    team = scripted_team.join(
+        edits=lambda _: {"edits": next(tries)},
+        check=lambda fields: checks(*(["e2"] if "1 June" in fields["summary"] else []))(fields),
+    )
+    revision = revise(errors, attempts=2)
+    assert (revision.verdict, revision.after) == (Verdict.VERIFIED, MENDED.replace("9 April", "Thursday"))
+    first, second = team.fields["edits"]
+    assert "refunded" in first["errors"]
+    assert "refunded" not in second["errors"], "what is mended is not asked about again"
+    assert second["feedback"].startswith(
+        '1. Tried: "refunded 39.90" became "sent a replacement"; "9 April" became "1 June"'
+    )
+
+
+def test_a_worse_second_attempt_takes_nothing_away(revise, conversation):
+    errors = [note(conversation), note(conversation, "9 April")]
+    tries = iter([[edit()], [edit("39.90 at once", "50 euros", [])]])
+    scripted_team.join(
+        edits=lambda _: {"edits": next(tries)},
+        check=lambda fields: checks("e2", *(["e1"] if "50 euros" in fields["summary"] else []))(fields),
+    )
+    assert revise(errors, attempts=2).after == MENDED
+
+
+def test_too_much_change_costs_only_the_edits_that_are_too_much(revise, conversation):
+    errors = [note(conversation), note(conversation, "9 April")]
+    long = edit("A new one arrives by 9 April.", "All of it was told at length " * 6, ["e2"])
+    scripted_team.join(edits=lambda _: {"edits": [edit(), long]}, find=lambda _: {"errors": []})
+    assert revise(errors).after == MENDED
+
+
+def test_a_sentence_that_gained_nothing_costs_only_its_own_edit(revise, conversation):
+    errors = [
+        note(conversation).model_copy(update={"score": 0.8}),
+        note(conversation, "9 April").model_copy(update={"score": 0.8}),
+    ]
+    scores = {"The agent sent a replacement at once.": 0.9, "A new one arrives soon.": 0.1}
+    scripted_team.join(
+        edits=lambda _: {"edits": [edit(), edit("by 9 April", "soon", ["e2"])]},
+        support=lambda fields: scripted_team.yes(scores[fields["sentence"]]),
+        describe=lambda _: {"error": found("")},
+    )
+    revision = revise(errors, strategy="sentencewise", logprobs=True)
+    assert revision.after == MENDED
+
+
+def test_a_sentencewise_verifier_says_nothing_about_old_sentences(revise, conversation):
+    """The small analyst doubts a sentence that nobody touched."""
+    team = scripted_team.join(
+        support=lambda fields: "yes" if "replacement" in fields["sentence"] else "no",
+        describe=lambda _: {"error": found("")},
+        sentence=lambda _: {"corrected": "The agent sent a replacement at once."},
+        omissions=lambda _: {"omissions": [found("", "missing_reason", "Why she called.", [1])]},
+    )
+    revision = revise([note(conversation)], strategy="sentencewise", propose=EditSentences(retries=0, candidates=1))
+    assert (revision.verdict, revision.after) == (Verdict.VERIFIED, MENDED)
+    assert "A new one arrives by 9 April." not in [fields["sentence"] for fields in team.fields["support"]]
