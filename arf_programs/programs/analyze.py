@@ -182,15 +182,30 @@ class Analyze(Program):
         words or cites turns that do not exist. `sentences` is a tuple of SentenceScore, one for each sentence in order;
         it is empty if the analysis is not sentencewise. Raises ModelError when no answer of the model can be parsed.
         """
-        checked = run_checks(conversation, summary) if self.checks else []
-        checked += find_value_errors(conversation, summary, checked) if self.values else []
+        checked = self.check(conversation, summary)
         if self.analysis is None or not summary.strip():
             return dspy.Prediction(errors=tuple(checked), rejected=(), sentences=())
         reported = await self.analysis.acall(conversation=conversation, summary=summary)
-        if isinstance(self.analysis, SentencewiseAnalysis) and self.analysis.support.calibration is not None:
-            checked = give_way(checked, conversation, summary, reported.sentences)
         return dspy.Prediction(
-            errors=merge_errors(checked, reported.errors, summary),
+            errors=self.merge(checked, reported.errors, conversation, summary, reported.sentences),
             rejected=tuple(reported.rejected),
             sentences=tuple(reported.sentences),
         )
+
+    def check(self, conversation: Conversation, summary: str) -> list[ErrorNote]:
+        """Return the errors that need no model."""
+        checked = run_checks(conversation, summary) if self.checks else []
+        return [*checked, *(find_value_errors(conversation, summary, checked) if self.values else [])]
+
+    def merge(
+        self,
+        checked: Sequence[ErrorNote],
+        reported: Sequence[ErrorNote],
+        conversation: Conversation,
+        summary: str,
+        sentences: Sequence[SentenceScore],
+    ) -> tuple[ErrorNote, ...]:
+        """Return what checks and analyst found, each error once. A check of names gives way to a calibrated score."""
+        if isinstance(self.analysis, SentencewiseAnalysis) and self.analysis.support.calibration is not None:
+            checked = give_way(checked, conversation, summary, sentences)
+        return merge_errors(checked, reported, summary)

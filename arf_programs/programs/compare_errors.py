@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from arf_programs.corpus import FORM_CATEGORIES
 from arf_programs.programs.reported_errors import holds_words, is_omission, one_kind, same_error, same_omission
 from arf_programs.text import Changes, place_of, spans_meet, speaks_of
 from signatures.records import ErrorNote, SentenceScore
@@ -46,7 +47,8 @@ def compare_errors(changes: Changes, errors: Sequence[ErrorNote], second: Second
     something else in the sentence changed; and of what a check found, only the check can say that it remains.
 
     An error that was found is new if the revision wrote words of its quote, or removed words inside it. An omission is
-    new if it is about words that the revision removed. What a check finds is new unless it found the same in the draft.
+    new if it is about words that the revision removed. A repetition, or another fault of form that a check finds, is new
+    if the check did not find it in the draft.
     """
     again = {old.id: [note for note in second.found if _continues(note, old, changes)] for old in errors}
     remaining = [
@@ -100,5 +102,6 @@ def _is_new(note: ErrorNote, changes: Changes, second: Second) -> bool:
     if place is not None and changes.wrote(place):
         return True
     if note.source == "check":
-        return not any(same_error(note, old) for old in second.checked_before)
+        # What is repeated or too long may be quoted where nothing was written.
+        return note.category in FORM_CATEGORIES and not any(same_error(note, old) for old in second.checked_before)
     return not note.quote and speaks_of(note.explanation, changes.lost())

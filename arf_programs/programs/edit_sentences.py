@@ -25,6 +25,7 @@ from arf_programs.text import (
     find_quote,
     find_sentences,
     group_by_sentence,
+    place_of,
     split_sentences,
 )
 from arf_programs.values import Replacement
@@ -77,7 +78,7 @@ def blanked(summary: str, index: int, notes: Sequence[ErrorNote], mended: Sequen
     Replacements in `mended` that overlap no blank are made.
     """
     start, end = find_sentences(summary)[index]
-    spans = (find_quote(note.quote, summary) for note in notes)
+    spans = (place_of(note, summary) for note in notes)
     blanks = [Replacement(max(a, start), min(b, end), BLANK) for a, b in filter(None, spans)]
     shown, last = "", start
     for first, stop, words in sorted([*blanks, *mended]):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from arf_programs.checks import run_checks
-from arf_programs.text import find_quote, find_sentences
+from arf_programs.text import find_sentences, place_of
 from signatures.records import Conversation, ErrorNote, SentenceScore
 
 SURE: Final = 0.05
@@ -23,14 +23,14 @@ def give_way(
     """Return the notes of the checks without names in sentences that the model is sure of.
 
     A name may have a form that no rule knows, while a number, a date or a code is there or it is not. `scores` are
-    calibrated, one for each sentence in order.
+    calibrated scores of sentences of the summary.
     """
     names = {note.id for note in run_checks(conversation, summary, enabled=("names",))}
-    spans = find_sentences(summary)
-    sure = [span for span, score in zip(spans, scores, strict=False) if score.score is not None and score.score <= SURE]
+    supported = {score.sentence for score in scores if score.score is not None and score.score <= SURE}
+    sure = [span for span in find_sentences(summary) if summary[slice(*span)] in supported]
 
     def stays(note: ErrorNote) -> bool:
-        place = find_quote(note.quote, summary) if note.id in names else None
+        place = place_of(note, summary) if note.id in names else None
         return place is None or not any(start <= place[0] and place[1] <= end for start, end in sure)
 
     return [note for note in checked if stays(note)]

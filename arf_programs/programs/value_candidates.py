@@ -14,7 +14,7 @@ from typing import Final
 
 from arf_programs.checks import Material, find_words, widen_quote
 from arf_programs.programs.reported_errors import is_omission
-from arf_programs.text import Span, find_quote, find_sentences, locate_error
+from arf_programs.text import Span, find_sentences, note_at, place_of
 from arf_programs.values import (
     Replacement,
     Value,
@@ -53,7 +53,7 @@ def find_swaps(material: Material, index: int, notes: Sequence[ErrorNote]) -> li
     Errors of one place have one entry.
     """
     start, end = material.sentences[index]
-    places = [span for note in notes if (span := find_quote(note.quote, material.summary))]
+    places = [span for note in notes if (span := place_of(note, material.summary))]
     swaps: dict[tuple[Replacement, ...], Swaps] = {}
     for note in notes:
         values = _values(material, note, places)
@@ -91,17 +91,17 @@ def find_value_errors(conversation: Conversation, summary: str, known: Sequence[
     No model is asked. Places that the errors in `known` quote are left out.
     """
     material = Material(conversation, summary)
-    quoted = [span for note in known if (span := find_quote(note.quote, summary))]
+    quoted = [span for note in known if (span := place_of(note, summary))]
     notes = []
     for value, better in find_misplaced(material):
         if any(start < value.end and value.start < end for start, end in quoted):
             continue
         notes.append(
-            locate_error(
+            note_at(
                 summary,
                 conversation,
+                widen_quote(summary, material.sentences, value.start, value.end),
                 category="wrong_fact",
-                quote=widen_quote(summary, material.sentences, value.start, value.end),
                 evidence=better.turns[:1],
                 explanation=f'The conversation has "{better.replacement.words}" where it speaks of this.',
                 source="check",
@@ -112,7 +112,7 @@ def find_value_errors(conversation: Conversation, summary: str, known: Sequence[
 
 def _values(material: Material, note: ErrorNote, errors: Sequence[Span]) -> list[Replacement]:
     """Return the values that may stand in the place of the wrong one of an error, the best first."""
-    quoted = find_quote(note.quote, material.summary)
+    quoted = place_of(note, material.summary)
     if quoted is None or is_omission(note.category) or note.category in _NO_FACTS or "speaker" in note.category:
         return []
     told = _told(material.summary[slice(*quoted)], note)
@@ -125,7 +125,7 @@ def _values(material: Material, note: ErrorNote, errors: Sequence[Span]) -> list
 
 def _turned(material: Material, note: ErrorNote) -> list[Replacement]:
     """Return the other role for a wrong speaker, and the opposite of a wrong statement."""
-    quoted = find_quote(note.quote, material.summary)
+    quoted = place_of(note, material.summary)
     if quoted is None or is_omission(note.category) or note.category in _NO_FACTS:
         return []
     if "speaker" not in note.category:

@@ -6,12 +6,11 @@ from collections.abc import Iterable, Sequence
 
 import dspy
 
-from arf_programs.checks import run_checks
 from arf_programs.programs.analyze import Analyze, HolisticAnalysis, SentencewiseAnalysis
 from arf_programs.programs.asking import ask, typed
 from arf_programs.programs.compare_errors import Second, compare_errors
 from arf_programs.programs.program import Program
-from arf_programs.programs.reported_errors import is_omission, merge_errors, narrow_categories, note_errors
+from arf_programs.programs.reported_errors import is_omission, narrow_categories, note_errors
 from arf_programs.programs.support import SentenceSupport
 from arf_programs.text import (
     Changes,
@@ -121,9 +120,7 @@ class VerifyRevision(Program):
 
     async def _look_again(self, conversation: Conversation, changes: Changes, errors: Sequence[ErrorNote]) -> Second:
         """Ask the analyst about the changes, and run the checks."""
-        checked, checked_before = [], []
-        if self.analyze.checks:
-            checked, checked_before = run_checks(conversation, changes.after), run_checks(conversation, changes.before)
+        checked, checked_before = (self.analyze.check(conversation, text) for text in (changes.after, changes.before))
         analysis = self.analyze.analysis
         if isinstance(analysis, HolisticAnalysis):
             second = await self._ask_about_changes(analysis, conversation, changes, errors)
@@ -131,7 +128,7 @@ class VerifyRevision(Program):
             second = await _ask_about_sentences(analysis, conversation, changes, errors)
         else:
             second = Second()
-        found = merge_errors(checked, second.found, changes.after)
+        found = self.analyze.merge(checked, second.found, conversation, changes.after, second.sentences)
         return Second(
             found, second.mended, second.explained, second.sentences, tuple(checked_before), self.analyze.checks
         )
