@@ -47,8 +47,8 @@ def compare_errors(changes: Changes, errors: Sequence[ErrorNote], second: Second
     something else in the sentence changed; and of what a check found, only the check can say that it remains.
 
     An error that was found is new if the revision wrote words of its quote, or removed words inside it. An omission is
-    new if it is about words that the revision removed. A repetition, or another fault of form that a check finds, is new
-    if the check did not find it in the draft.
+    new if it is about words that the revision removed. A repetition, or another fault of form that a check finds, is
+    new if the check did not find it in the draft.
     """
     again = {old.id: [note for note in second.found if _continues(note, old, changes)] for old in errors}
     remaining = [
