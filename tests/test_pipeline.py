@@ -710,6 +710,8 @@ def test_a_calibration_moves_the_threshold_and_scores_are_in_the_records(make_ru
     )
     settings = ("analyze.strategy=sentencewise", "analyze.checks=false")
     run = make_run(*settings, "analyze.calibration=null")
+    settings = ("analyze.strategy=sentencewise", "analyze.checks=false", "revise.edits=one_by_one")
+    run = make_run(*settings)
     run_until(run, "analyze")
     assert not any(row.errors for row in read_jsonl(run.folder.errors, DraftErrors))
     prompt = build_analyzer(run).analysis.support.prompt_digest()
