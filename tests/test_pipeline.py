@@ -51,6 +51,7 @@ STALE = {
     "labeled.demos": (2, {"analyze", "revise", "evaluate"}),
     "labeled.pick": ("nearest", {"analyze", "revise", "evaluate"}),
     "summarize.instruction": ("Summarize it in one word.", {"draft", "train", "evaluate"}),
+    "analyze.analyst": (False, {"analyze", "revise", "evaluate"}),
     "analyze.strategy": ("sentencewise", {"analyze", "revise", "evaluate"}),
     "analyze.checks": (False, ANALYST),
     "analyze.values": (False, {"analyze", "revise", "evaluate"}),
@@ -708,10 +709,8 @@ def test_a_calibration_moves_the_threshold_and_scores_are_in_the_records(make_ru
     scripted_team.join(
         support=lambda fields: scripted_team.yes(0.7 if scripted_team.FLAW in fields["sentence"] else 0.95)
     )
-    settings = ("analyze.strategy=sentencewise", "analyze.checks=false")
-    run = make_run(*settings, "analyze.calibration=null")
     settings = ("analyze.strategy=sentencewise", "analyze.checks=false", "revise.edits=one_by_one")
-    run = make_run(*settings)
+    run = make_run(*settings, "analyze.calibration=null")
     run_until(run, "analyze")
     assert not any(row.errors for row in read_jsonl(run.folder.errors, DraftErrors))
     prompt = build_analyzer(run).analysis.support.prompt_digest()

@@ -106,6 +106,7 @@ class CheckerConfig(Section):
 class AnalyzeConfig(Section):
     """How the errors of a draft are detected."""
 
+    analyst: bool = Field(default=True, description="ask the analyst about drafts; false: checks alone look for errors")
     strategy: Literal["holistic", "sentencewise"] = "holistic"
     checks: bool = Field(default=True, description="also run the checks, which need no model")
     values: bool = Field(

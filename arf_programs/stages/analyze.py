@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
-from arf_programs.config import AUTO, ModelConfig, find_path
+from arf_programs.config import AUTO, Config, ModelConfig, find_path
 from arf_programs.corpus import LabeledExample, load_labeled, read_taxonomy
 from arf_programs.metrics import Calibration, mismatches, read_calibration
 from arf_programs.models import build_lm, gives_logprobs
@@ -50,6 +50,7 @@ def analyst_fingerprint(run: Run) -> dict[str, str]:
     return {
         "taxonomy.yaml": digest_file(run.folder.taxonomy),
         "models.analyst": digest_model(config.models.analyst),
+        **({} if config.analyze.analyst else {"analyze.analyst": digest(False)}),
         "analyze.strategy": digest(config.analyze.strategy),
         "analyze.checks": digest(config.analyze.checks),
         "analyze.values": digest(config.analyze.values),
@@ -95,7 +96,7 @@ def build_analyzer(
     compiled: bool = True,
     calibrated: bool = True,
 ) -> Analyze:
-    """Build the analyst as configured. Without `model` it only runs the deterministic checks.
+    """Build the analyst as configured. Without `model`, or with `analyze.analyst: false`, it only runs the checks.
 
     `taxonomy` and `labeled` are those of the run unless they are given; demonstrations come from `labeled`. Without
     `compiled`, neither a compiled program nor the run's own calibration is used; without `calibrated`, not the latter.
@@ -103,7 +104,7 @@ def build_analyzer(
     calibration of another model or wording.
     """
     config = run.config
-    if not model:
+    if not (model and config.analyze.analyst):
         return Analyze(None, checks=True, values=config.analyze.values)
     taxonomy = taxonomy or read_taxonomy(run.folder.taxonomy)
     program = Analyze(_strategy(run, taxonomy), checks=config.analyze.checks, values=config.analyze.values)
@@ -249,7 +250,12 @@ def output(folder: RunFolder) -> Path:
 
 
 def models(run: Run) -> tuple[ModelConfig, ...]:
-    return (run.config.models.analyst,)
+    return analysts(run.config)
+
+
+def analysts(config: Config) -> tuple[ModelConfig, ...]:
+    """Return the model that looks for errors in drafts; none if the checks do that alone."""
+    return (config.models.analyst,) if config.analyze.analyst else ()
 
 
 STEP = Step(
@@ -292,6 +298,6 @@ STAGE = Stage(
     outputs,
     fingerprint,
     work,
-    asks=lambda config: (config.models.analyst,),
+    asks=analysts,
     reopen=reopen,
 )
