@@ -143,7 +143,7 @@ def test_a_changed_draft_reruns_what_depends_on_it(drafted):
         ("{license: none}", set()),
         ("{otherwise: scripted/second}", {"draft"}),
     ],
-    ids=str,
+    ids=["column", "name", "license", "otherwise"],
 )
 def test_a_changed_setting_makes_stale_what_depends_on_it(drafted, tmp_path, changed, stale):
     import yaml
