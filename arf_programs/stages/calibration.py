@@ -42,7 +42,7 @@ def makes_own_calibration(run: Run) -> bool:
     A checker, which scores the sentences in the analyst's place, has a threshold of its own.
     """
     analyze = run.config.analyze
-    asks = analyze.strategy == "sentencewise" and analyze.checker.model is None
+    asks = analyze.analyst and analyze.strategy == "sentencewise" and analyze.checker.model is None
     return asks and analyze.calibration == AUTO and _compiled(run) is None
 
 
