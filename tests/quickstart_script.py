@@ -11,7 +11,13 @@ from arf_programs.models.scripted import ScriptedAnswer
 from arf_programs.runs.jsonl import write_jsonl_atomic
 
 QUICKSTART: Final = Path(__file__).parent.parent / "examples/quickstart/arf.yaml"
-ASKING_MORE: Final = ("analyze.strategy=holistic", "analyze.notes_sample=6")
+ASKING_MORE: Final = (
+    "analyze.analyst=true",
+    "analyze.strategy=holistic",
+    "analyze.notes_sample=6",
+    "revise.edits=one_by_one",
+    "revise.candidates=2",
+)
 """Settings with which the run asks every question of the script. The quickstart itself asks fewer."""
 
 RECORDS: Final = ("drafts.jsonl", "taxonomy.yaml", "errors.jsonl", "revisions.jsonl", "failures.jsonl")
@@ -35,7 +41,7 @@ _ANSWERS = [
     ScriptedAnswer(match=match, answer=answer)
     for match, answer in (
         ("note every problem in it", {"notes": ["The refund is invented."]}),
-        ("Sort notes about errors", {"categories": [_CATEGORY]}),
+        ("Sort notes about errors", {"known": [], "categories": [_CATEGORY]}),
         ("(?s)Find the errors in a summary.*invoice", "It is no usable answer."),
         ("Find the errors in a summary", {"errors": [_ERROR]}),
         ("Write one sentence of a customer-service summary anew", {"corrected": FLAW.upper()}),

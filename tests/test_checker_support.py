@@ -71,7 +71,8 @@ def test_a_program_with_a_checker_is_copied_and_has_no_prompt_for_it(checker):
 
 
 def settings(folder):
-    return ("analyze.strategy=sentencewise", "analyze.checks=false", f"analyze.checker.model={folder}")
+    given = ("analyze.strategy=sentencewise", "analyze.checks=false", f"analyze.checker.model={folder}")
+    return (*given, "revise.edits=one_by_one", "revise.values=false")
 
 
 def test_a_run_flags_by_the_checker_chooses_candidates_by_it_and_asks_no_support_question(make_run, checker):

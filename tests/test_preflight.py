@@ -157,7 +157,7 @@ def test_what_a_server_refuses_of_the_run_is_found_with_its_key(make_run, refuse
 
         server.answer = answer
         model = f"{{model: hosted_vllm/m, api_base: '{server.url}', {settings}}}"
-        findings = preflight(make_run(f"models={{teacher: {model}}}"))
+        findings = preflight(make_run(f"models={{teacher: {model}}}", "analyze.strategy=sentencewise"))
     (found,) = findings.problems
     assert problem in found
     assert f"{refused} is not supported" in found

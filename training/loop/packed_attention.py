@@ -31,7 +31,7 @@ def attend(
     scaling: float | None = None,
     cu_seq_lens_q: torch.Tensor | None = None,
     max_length_q: int | None = None,
-    **others: Any,
+    **_: Any,  # dropout, which is 0, and the same places once more for the keys
 ) -> tuple[torch.Tensor, None]:
     """Attend within each row, to earlier positions only.
 
@@ -48,9 +48,7 @@ def attend(
     from torch.nn.attention.varlen import varlen_attn
 
     if cu_seq_lens_q is None or max_length_q is None:
-        plain: torch.Tensor = sdpa_attention_forward(
-            module, query, key, value, attention_mask, scaling=scaling, **others
-        )[0]
+        plain: torch.Tensor = sdpa_attention_forward(module, query, key, value, attention_mask, scaling=scaling)[0]
         return plain, None
     groups = query.shape[1] // key.shape[1]
     queries, keys, values = (
