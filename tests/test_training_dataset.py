@@ -135,7 +135,7 @@ def test_an_example_carries_the_prompt_of_serving_and_what_produced_it():
     assert example.messages == build_messages(INSTRUCTION, conversations("a")["a"])
     assert example.provenance == {
         "draft_model": "openai/big", "draft_system": "teacher", "revision_model": "openai/editor", "strategy": "edits",
-        "verdict": "rejected", "kept": "after", "errors": ["a-1"], "remaining": ["a-1"],
+        "verdict": "rejected", "kept": "after", "errors": ["a-1"], "remaining": ["a-1"], "noticed": [],
         "prompt_sha256": prompt_sha256(example.messages),
     }  # fmt: skip
 
