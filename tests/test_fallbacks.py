@@ -26,6 +26,9 @@ REFUSALS = {
 }
 
 
+MODEL = "hosted_vllm/refusing"  # what LiteLLM knows of a model lasts for the process
+
+
 def asks_for(feature: str, body: dict[str, Any]) -> bool:
     if feature == "system":
         return any(message["role"] == "system" for message in body["messages"])
@@ -37,7 +40,7 @@ def analyze(tmp_path, server, *settings: str, model: str = "") -> Any:
     config = tmp_path / "arf.yaml"
     config.write_text(
         f"run_dir: {tmp_path / 'run'}\ncorpus: {{path: conversations.jsonl}}\n"
-        f"models:\n  teacher: {{model: hosted_vllm/m, api_base: '{server.url}', retries: 0{model}}}\n",
+        f"models:\n  teacher: {{model: {MODEL}, api_base: '{server.url}', retries: 0, concurrency: 1{model}}}\n",
         encoding="utf-8",
     )
     return CliRunner().invoke(app, ["analyze", str(config), *(f"--set={item}" for item in settings)])
@@ -62,7 +65,7 @@ def test_a_refused_feature_is_left_out_of_all_further_requests(tmp_path, server,
     scores = ["analyze.strategy=sentencewise", "models.teacher.logprobs=true"] if feature == "logprobs" else []
     result = analyze(tmp_path, server, *scores)
     assert result.exit_code == 0, result.output
-    assert result.output.count(f"hosted_vllm/m at {server.url} refuses") == 1
+    assert result.output.count(f"{MODEL} at {server.url} refuses") == 1
     folder = tmp_path / "run"
     assert len(list(read_jsonl(folder / "drafts.jsonl", Summary))) == 12
     assert len(list(read_jsonl(folder / "errors.jsonl", DraftErrors))) == 10
