@@ -121,7 +121,8 @@ def test_a_batch_that_does_not_fit_is_no_problem_where_a_smaller_one_fits(base, 
     def look(rows, memory, *, launched=False):
         gpu = Hardware("cuda", "a GPU", memory, bf16=True, launched=launched)
         monkeypatch.setattr(module, "find_hardware", lambda: gpu)
-        return dry_run(TrainSettings(base=base, batch_size=rows), [make_rows()])
+        settings = TrainSettings(base=base, batch_size=rows, gradient_checkpointing=True)
+        return dry_run(settings, [make_rows()])
 
     one, four = (look(rows, 2**40).memory["total"] for rows in (1, 4))
     size = int((one + four) / 2 / USABLE)

@@ -18,7 +18,6 @@ from arf_programs.runs import Run, read_manifest
 _HEADINGS = {
     "check_error_rate": "with errors\n(checks)",
     "error_rate": "with\nerrors",
-    "fact_error_rate": "of\nfact",
     "errors_per_summary": "errors per\nsummary",
     "rating": "rating\n(1 to 5)",
     "rougeL": "ROUGE-L",
@@ -58,10 +57,8 @@ def systems_table(summary: Mapping[str, Any]) -> Table:
     """Make the table of the systems with their metrics and intervals."""
     systems: Mapping[str, Mapping[str, Mapping[str, float]]] = summary["evaluate"]["systems"]
     # Without an analyst both error rates are those of the checks.
-    checks_alone = all(values.get("error_rate") == values.get("check_error_rate") for values in systems.values())
-    facts_alone = all(values.get("error_rate") == values.get("fact_error_rate") for values in systems.values())
-    left_out = {"error_rate": checks_alone, "fact_error_rate": facts_alone}
-    shown = [name for name in _HEADINGS if not left_out.get(name)]
+    same = all(values.get("error_rate") == values.get("check_error_rate") for values in systems.values())
+    shown = [name for name in _HEADINGS if not (same and name == "error_rate")]
     metrics = [name for name in shown if any(name in values for values in systems.values())]
     holdout = summary["corpus"]["holdout"]
     title = f"{summary['name']}: {holdout} holdout conversations, with intervals"
