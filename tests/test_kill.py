@@ -89,7 +89,7 @@ def project(folder: Path, server: ModelServer, base: Path) -> Path:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
-def test_a_run_killed_at_twenty_moments_in_every_stage_equals_one_never_killed(tmp_path):
+def test_a_run_killed_in_every_stage_equals_one_never_killed(tmp_path):
     base = save_tiny_model(tmp_path / "base")
     with serving(Faults(latency=0.02, jitter=0.02)) as server:
         whole = project(tmp_path / "whole", server, base)
