@@ -385,7 +385,7 @@ def test_the_sample_data_has_the_size_that_the_pages_claim():
     for page in (README, ROOT / "CHANGELOG.md"):
         said = " ".join(text_of(page).split())
         assert f"{sizes['conversations']} hand-written" in said
-        assert f"{sizes['labeled']} of them with a labelled flawed summary" in said
+        assert f"{sizes['labeled']} of them with a labelled summary" in said
 
 
 def test_method_names_every_metric_system_check_and_category():

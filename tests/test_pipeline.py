@@ -54,7 +54,7 @@ STALE = {
     "analyze.analyst": (False, {"analyze", "revise", "evaluate"}),
     "analyze.strategy": ("sentencewise", {"analyze", "revise", "evaluate"}),
     "analyze.checks": (False, ANALYST),
-    "analyze.values": (False, {"analyze", "revise", "evaluate"}),
+    "analyze.values": (True, {"analyze", "revise", "evaluate"}),
     "analyze.samples": (3, {"analyze", "revise", "evaluate"}),
     "analyze.calibration": ("mine.json", {"analyze", "revise", "evaluate"}),
     "analyze.checker.model": ("someone/checker", {"analyze", "revise", "evaluate"}),

@@ -95,6 +95,14 @@ def test_a_model_without_probabilities_is_asked_one_conversation_and_then_by_the
     assert flagged and team.asked["describe"]
 
 
+def test_a_sentence_without_a_usable_answer_takes_nothing_from_the_others(make_run):
+    scripted_team.join(support=lambda fields: "Hm." if "did not send" in fields["sentence"] else sees(fields))
+    run = make_run(*SENTENCEWISE)
+    run_until(run, "analyze")
+    made = calibration_of(run)
+    assert made["outcome"] == "fitted" and 0 < made["asked"] < made["wanted"]
+
+
 def test_a_second_command_asks_nothing_again_and_another_model_is_calibrated_anew(make_run):
     team = scripted_team.join(support=sees)
     run_until(make_run(*SENTENCEWISE), "analyze")

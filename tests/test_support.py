@@ -78,6 +78,13 @@ def test_what_the_model_says_without_the_conversation_is_taken_off(call, lm, con
     assert program.prompt_digest() != support(lm, logprobs=True).prompt_digest()
 
 
+def test_a_model_without_an_opinion_of_the_sentence_alone_keeps_its_score(call, lm, conversation):
+    scripted.register("model", [scripted_team.yes(0.8), "The sentence is short."])
+    answer = ask(call, support(lm, logprobs=True, subtract_prior=True, retries=2), conversation)
+    assert answer.raw == pytest.approx(0.2)
+    assert len(scripted.calls("model")) == 2
+
+
 def test_without_probabilities_no_second_question_is_asked(call, lm, conversation):
     scripted.register("model", ["no"])
     assert ask(call, support(lm, logprobs=True, subtract_prior=True), conversation).score.flagged

@@ -110,7 +110,7 @@ class AnalyzeConfig(Section):
     strategy: Literal["holistic", "sentencewise"] = "holistic"
     checks: bool = Field(default=True, description="also run the checks, which need no model")
     values: bool = Field(
-        default=True, description="also report values in whose place another of the conversation fits better: no model"
+        default=False, description="also report values in whose place another of the conversation fits better: no model"
     )
     samples: int = Field(
         default=1, ge=1, le=20, description="answers to each support question, for a model without log-probabilities"
@@ -126,7 +126,7 @@ class AnalyzeConfig(Section):
         default=0.05, gt=0, le=0.5, description="share of right sentences that `calibration: auto` may flag"
     )
     calibration_questions: int = Field(
-        default=240, ge=40, le=5000, description="sentences that `calibration: auto` asks about, at most"
+        default=150, ge=40, le=5000, description="sentences that `calibration: auto` asks about, at most"
     )
     checker: CheckerConfig = CheckerConfig()
     notes_sample: int = Field(default=40, ge=0, description="drafts on which open notes are taken; 0: seed taxonomy")

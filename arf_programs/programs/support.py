@@ -15,7 +15,7 @@ from arf_programs.programs.one_word import read_word, yes_probability
 from arf_programs.programs.program import Program
 from arf_programs.runs import digest
 from arf_programs.text import group_by_sentence, split_sentences
-from signatures.exceptions import DataError, ModelError
+from signatures.exceptions import DataError, EndpointError, ModelError
 from signatures.records import Conversation, Record, SentenceScore
 from signatures.support_sentence import SupportSentence
 
@@ -177,10 +177,20 @@ class SentenceSupport(Program):
         return share, "no" if share >= NEUTRAL else "yes"
 
     async def _less_prior(self, score: float, sentence: str) -> float:
-        """Return the score, less that of the sentence without the conversation, on the scale of log-odds."""
+        """Return the score, less that of the sentence without the conversation, on the scale of log-odds.
+
+        A model that answers neither yes nor no without the conversation has no opinion: nothing is taken off.
+        """
         if not self.subtract_prior:
             return score
-        prior = (await self._ask(_NOT_SHOWN, sentence)).probability
+        inputs = {"conversation": _NOT_SHOWN, "sentence": sentence}
+        try:
+            with dspy.context(adapter=SupportAdapter()):
+                prior = (await ask(self.ask_support, retries=0, may_be_cut=True, **inputs)).probability
+        except EndpointError:
+            raise
+        except ModelError:
+            return score
         return score if prior is None else sigmoid(logit(score) - logit(1 - prior))
 
     async def _ask(self, conversation: str, sentence: str, sample: int = 0) -> dspy.Prediction:

@@ -26,6 +26,7 @@ from arf_programs.report import calibration_lines
 from arf_programs.runner import RowKey, ask_rows
 from arf_programs.runs import Run, digest, digest_file, digest_model, digest_prompts
 from arf_programs.stages import draft
+from signatures.exceptions import EndpointError, ModelError
 from signatures.records import Failure
 from signatures.support_sentence import SupportSentence
 
@@ -163,8 +164,13 @@ def _ask(run: Run, support: SentenceSupport, talks: Sequence[PlantedTalk]) -> tu
         conversation = talk.summary.conversation
 
         async def score(item: PlantedSentence) -> _Answer:
-            answer = await support.acall(conversation=conversation, sentence=item.sentence)
-            return conversation.id, answer.raw, item.kind or ""
+            try:
+                raw = (await support.acall(conversation=conversation, sentence=item.sentence)).raw
+            except EndpointError:
+                raise
+            except ModelError:  # the other sentences of the conversation count all the same
+                raw = None
+            return conversation.id, raw, item.kind or ""
 
         # The first question leaves the conversation in the cache of the model or the provider.
         first, *rest = talk.sentences

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from transformers import AttentionInterface
-from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_forward
 
 NAME = "torch_varlen"
 
@@ -52,8 +52,7 @@ def attend(
         return plain, None
     groups = query.shape[1] // key.shape[1]
     queries, keys, values = (
-        tensor[0].transpose(0, 1)
-        for tensor in (query, key.repeat_interleave(groups, dim=1), value.repeat_interleave(groups, dim=1))
+        tensor[0].transpose(0, 1) for tensor in (query, repeat_kv(key, groups), repeat_kv(value, groups))
     )
     out = varlen_attn(
         queries.contiguous(),
