@@ -183,7 +183,7 @@ class SentenceSupport(Program):
         """
         if not self.subtract_prior:
             return score
-        inputs = {"conversation": _NOT_SHOWN, "sentence": sentence}
+        inputs: dict[str, Any] = {"conversation": _NOT_SHOWN, "sentence": sentence}
         try:
             with dspy.context(adapter=SupportAdapter()):
                 prior = (await ask(self.ask_support, retries=0, may_be_cut=True, **inputs)).probability
