@@ -46,8 +46,8 @@ DOCS = ROOT / "docs"
 CONFIGURATION, METHOD, ARCHITECTURE, COMPILE, PROBE, COST, SERVING = (
     DOCS / f"{n}.md" for n in ("configuration", "method", "architecture", "compile", "probe", "cost", "serving")
 )
-COMMAND_PAGE, PROVIDERS, RUN_FOLDER, LICENCES = (
-    DOCS / f"{n}.md" for n in ("commands", "providers", "run-folder", "licences")
+COMMAND_PAGE, GATE, PROVIDERS, RUN_FOLDER, LICENCES = (
+    DOCS / f"{n}.md" for n in ("commands", "gate", "providers", "run-folder", "licences")
 )
 SOURCES = ("signatures", "arf_programs", "training")
 PAGES = [README, *sorted(DOCS.glob("*.md")), ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md"]
@@ -272,7 +272,10 @@ def test_the_table_of_options_is_that_of_the_help():
             for item in command.params
             if isinstance(item, TyperOption) and "--help" not in item.opts
         }
-        if name in ("init", "compare"):
+        if name == "gate":
+            own = {(code(row[0])[0],): row[1] for row in table(GATE, "option of `arf gate`", "what it does")}
+            assert own.items() <= options.items() <= (documented | own).items()
+        elif name in ("init", "compare"):
             assert options.items() <= documented.items()
         elif name in ("export", "push", "serve"):
             own = {(code(row[0])[0],): row[1] for row in table(SERVING, f"option of `arf {name}`", "what it does")}
@@ -299,6 +302,7 @@ def test_exit_codes_are_documented():
         session.FAILED,
         session.WRONG_INPUT,
         session.OVER_BUDGET,
+        session.CANNOT_TELL,
         session.INTERRUPTED,
     ]
 

@@ -13,6 +13,7 @@ from arf_programs.cli import calibrate, plant, publish
 from arf_programs.cli.compare import compare
 from arf_programs.cli.compile import compile_command
 from arf_programs.cli.estimate import estimate
+from arf_programs.cli.gate import gate
 from arf_programs.cli.run import stage_command, train
 from arf_programs.cli.session import (
     WRONG_INPUT,
@@ -57,7 +58,7 @@ def _arf(
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
 ) -> None:
     """Exit codes: 0 done, 1 failed at work, 2 wrong input or configuration, 3 a cap of the budget is reached
-    (resumable), 130 interrupted (resumable)."""
+    (resumable), 4 the holdout is too small to tell (arf gate), 130 interrupted (resumable)."""
 
 
 @app.command()
@@ -148,6 +149,7 @@ app.command("plant")(plant.plant)
 app.command("probe")(plant.probe)
 app.command("triage")(triage)
 app.command("compare")(compare)
+app.command("gate")(gate)
 app.command("export")(publish.export)
 app.command("push")(publish.push)
 app.command("serve")(publish.serve)

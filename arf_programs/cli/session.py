@@ -37,7 +37,7 @@ Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Show the librari
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="An arf.yaml, or the folder of a run.")]
 Arm = Annotated[str, typer.Option("--arm", help="Which student of the run: arf (the default) or another arm.")]
 
-DONE, FAILED, WRONG_INPUT, OVER_BUDGET, INTERRUPTED = 0, 1, 2, 3, 130
+DONE, FAILED, WRONG_INPUT, OVER_BUDGET, CANNOT_TELL, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
 # Not their root loggers: DSPy and transformers set the levels of those when they are imported.
 _CHATTY = (

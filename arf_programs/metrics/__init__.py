@@ -22,6 +22,7 @@ from arf_programs.metrics.causal import ANY, CausalRow, causal_table
 from arf_programs.metrics.comparisons import TEACHER, Comparison, compare, compare_systems, with_holm
 from arf_programs.metrics.definitions import METRICS, Unit, in_order
 from arf_programs.metrics.detection import balanced_accuracy, score_detection
+from arf_programs.metrics.gate import FEWEST_UNITS, GateCheck, GateVerdict, check_margins, verdict_of
 from arf_programs.metrics.paired import Effect
 from arf_programs.metrics.ranking import area_under_curve
 from arf_programs.metrics.repair import Place, Untouched, count_untouched, find_exact_fixes, score_repair
@@ -40,6 +41,7 @@ from arf_programs.metrics.win_rate import WinRate, win_rates
 
 __all__ = [
     "ANY",
+    "FEWEST_UNITS",
     "METRICS",
     "TEACHER",
     "Calibration",
@@ -50,6 +52,8 @@ __all__ = [
     "Effect",
     "Embed",
     "Figures",
+    "GateCheck",
+    "GateVerdict",
     "Interval",
     "JudgeCalibration",
     "Place",
@@ -69,6 +73,7 @@ __all__ = [
     "calibrate_judge",
     "catch_curve",
     "causal_table",
+    "check_margins",
     "compare",
     "compare_systems",
     "configured_resampling",
@@ -95,6 +100,7 @@ __all__ = [
     "sigmoid",
     "similarities",
     "system_metrics",
+    "verdict_of",
     "win_rates",
     "with_holm",
     "write_calibration",

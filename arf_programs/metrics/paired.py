@@ -132,6 +132,23 @@ def pairs_needed(effect: float, *, confidence: float = 0.95, power: float = _POW
     return bisect_left(range(enough), power, lo=max(2, enough // 2 + 1), key=reached)
 
 
+def detectable_effect(pairs: int, *, confidence: float = 0.95, power: float = _POWER) -> float:
+    """The smallest Cohen's d_z that a two-sided paired t-test at level `1 - confidence` finds with this power.
+
+    It is what `pairs_needed` needs to answer `pairs`. Raises ValueError with fewer than two pairs.
+    """
+    if pairs < 2:
+        raise ValueError("a t-test needs at least two pairs")
+    from scipy.optimize import brentq
+    from scipy.stats import norm
+
+    # A normal test needs a little less. Far above the solution scipy's nct is not a number, so the bracket is narrow.
+    low = high = float(0.9 * (norm.isf((1 - confidence) / 2) + norm.isf(1 - power)) / math.sqrt(pairs))
+    while _power(high, pairs, 1 - confidence) < power:
+        high *= 1.2
+    return float(brentq(lambda effect: _power(effect, pairs, 1 - confidence) - power, low, high))
+
+
 def _power(effect: float, pairs: int, alpha: float) -> float:
     from scipy.stats import nct, norm, t
 

@@ -6,6 +6,7 @@ It gathers figures from the files of a run, but asks no model and writes no file
 from arf_programs.report.calibration import calibration_lines
 from arf_programs.report.compare import ComparedRuns, RunDifference, compare_runs
 from arf_programs.report.data import RunSummary
+from arf_programs.report.gate import GateResult, gate_runs
 from arf_programs.report.gather import Sources, gather_report, gather_summary
 from arf_programs.report.headline import READ_BY_NOBODY
 from arf_programs.report.probe import (
@@ -28,6 +29,7 @@ __all__ = [
     "ComparedRuns",
     "Cost",
     "Detected",
+    "GateResult",
     "Overall",
     "Probe",
     "Recall",
@@ -41,6 +43,7 @@ __all__ = [
     "compare_runs",
     "duration",
     "figure",
+    "gate_runs",
     "gather_report",
     "gather_summary",
     "metric_label",

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from arf_programs.config import load_config
 from arf_programs.metrics import (
@@ -21,28 +17,9 @@ from arf_programs.metrics import (
     system_metrics,
     with_holm,
 )
-from arf_programs.runs import RunFolder, SplitConversation, digest_file, read_jsonl
-from signatures.exceptions import ConfigError, DataError
-from signatures.records import Conversation, Record, Score
-
-_NAMED = 3  # ids that a message shows
-# Settings of what measures: if two runs differ in one of them, their scores may differ whatever the systems do.
-_MEASURES = (
-    ("models", "analyst", "model"),
-    ("models", "judge", "model"),
-    *(("analyze", key) for key in ("strategy", "checks", "samples", "calibration", "false_alarms")),
-    *(("evaluate", key) for key in ("analyst", "judge")),
-)
-
-
-@dataclass(frozen=True)
-class FinishedRun:
-    """What the comparison needs of an evaluated run."""
-
-    label: str
-    folder: RunFolder
-    holdout: Mapping[str, Conversation]
-    scores: Sequence[Score]
+from arf_programs.report.finished import FinishedRun, holdout_problem, measure_notes, read_runs
+from signatures.exceptions import ConfigError
+from signatures.records import Record
 
 
 class RunDifference(Comparison):
@@ -78,8 +55,10 @@ def compare_runs(paths: Sequence[Path]) -> ComparedRuns:
     Samples, confidence, seed and cluster are those of the first run's configuration. Raises ConfigError if there are
     fewer than two runs or their holdouts differ, and DataError if a run was not evaluated.
     """
-    runs = _read_runs(paths)
-    problems = [text for other in runs[1:] if (text := _holdout_problem(runs[0], other))]
+    if len(paths) < 2:
+        raise ConfigError("name two different runs or more, by their folders or configurations")
+    runs = read_runs(paths)
+    problems = [text for other in runs[1:] if (text := holdout_problem(runs[0], other))]
     if problems:
         raise ConfigError(problems)
     tool = configured_resampling(load_config(runs[0].folder.config), runs[0].holdout)
@@ -91,51 +70,8 @@ def compare_runs(paths: Sequence[Path]) -> ComparedRuns:
             for run in runs
         ),
         differences=tuple(with_holm(_differences(runs, tool))),
-        notes=tuple(note for other in runs[1:] for note in _notes(runs[0], other)),
+        notes=tuple(note for other in runs[1:] for note in measure_notes(runs[0], other)),
     )
-
-
-def _read_runs(paths: Sequence[Path]) -> list[FinishedRun]:
-    """Read the runs. Their labels are the names of their folders, or the paths if two names are the same."""
-    unknown = [f"{path}: no such run: give the folder of a run, or its arf.yaml" for path in paths if not path.exists()]
-    if unknown:
-        raise ConfigError(unknown)
-    folders = [RunFolder(path if path.is_dir() else load_config(path).run_dir) for path in paths]
-    if len({folder.path.resolve() for folder in folders}) < max(2, len(folders)):
-        raise ConfigError("arf compare: name two different runs or more, by their folders or configurations")
-    names = [folder.path.resolve().name for folder in folders]
-    labels = names if len(set(names)) == len(names) else [str(folder.path) for folder in folders]
-    return [_read(label, folder) for label, folder in zip(labels, folders, strict=True)]
-
-
-def _holdout_problem(first: FinishedRun, other: FinishedRun) -> str:
-    """How the holdout of another run differs from that of the first, in words; empty if it does not."""
-    ours, theirs = first.holdout, other.holdout
-    changed = [name for name in ours if name in theirs and ours[name].as_text() != theirs[name].as_text()]
-    kinds = (
-        (f"only in {first.label}", [name for name in ours if name not in theirs]),
-        (f"only in {other.label}", [name for name in theirs if name not in ours]),
-        ("in both, with different texts", changed),
-    )
-    differences = [f"{len(names)} {where} ({_first_names(names)})" for where, names in kinds if names]
-    if not differences:
-        return ""
-    return (
-        f"{first.label} and {other.label} were not scored on the same holdout: {'; '.join(differences)}. Give both "
-        "the same corpus.path, corpus.holdout, corpus.limit, labeled.path and seed"
-    )
-
-
-def _first_names(names: Sequence[str]) -> str:
-    return ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
-
-
-def _read(label: str, folder: RunFolder) -> FinishedRun:
-    if not folder.scores.exists():
-        raise DataError(f"{folder.path}: not a run that was evaluated (no scores.jsonl): finish it with `arf run`")
-    rows = read_jsonl(folder.conversations, SplitConversation)
-    holdout = {row.conversation.id: row.conversation for row in rows if row.split == "holdout"}
-    return FinishedRun(label, folder, holdout, list(read_jsonl(folder.scores, Score)))
 
 
 def _differences(runs: Sequence[FinishedRun], tool: Resampling) -> list[RunDifference]:
@@ -146,28 +82,3 @@ def _differences(runs: Sequence[FinishedRun], tool: Resampling) -> list[RunDiffe
         for system in in_order(systems[0].keys() & systems[other].keys())
         for comparison in compare(runs[other].label, systems[other][system], runs[0].label, systems[0][system], tool)
     ]
-
-
-def _notes(first: FinishedRun, other: FinishedRun) -> Iterable[str]:
-    ours, theirs = (_config(run.folder.config) for run in (first, other))
-    for keys in _MEASURES:
-        left, right = _value(ours, keys), _value(theirs, keys)
-        if left != right:
-            yield f"{'.'.join(keys)} is {left} in {first.label} and {right} in {other.label}: scores may differ by it"
-    if digest_file(first.folder.taxonomy) != digest_file(other.folder.taxonomy):
-        yield f"taxonomy.yaml differs between {first.label} and {other.label}: the analyst looked for other errors"
-    if any(first.holdout[name].references != other.holdout[name].references for name in first.holdout):
-        yield f"references differ between {first.label} and {other.label}: so do the yardsticks of ROUGE"
-
-
-def _config(path: Path) -> Any:
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise DataError(f"{path}: cannot be read ({error}): run `arf run` there again") from error
-
-
-def _value(document: Any, keys: Sequence[str]) -> Any:
-    for key in keys:
-        document = document.get(key) if isinstance(document, dict) else None
-    return document
