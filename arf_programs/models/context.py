@@ -158,11 +158,6 @@ class CallContext:
     anew: bool = False
     extras: RequestExtras | None = None
 
-    @property
-    def may_be_asked_anew(self) -> bool:
-        """Whether the last answer was a stored one, in a command that tries failed rows again."""
-        return self.session.again and self.answer.replayed
-
 
 call_context: ContextVar[CallContext | None] = ContextVar("arf_call_context", default=None)
 
