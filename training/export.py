@@ -1,6 +1,6 @@
 """Take a student out of its run: as an adapter or merged into its base, with a model card.
 
-    python -m training.export --run-dir runs/my-run --arm arf --output my-student [--merged]
+    python -m training.export --run-dir runs/my-run --arm arf --output my-student [--merged] [--ollama]
     python -m training.export --adapter runs/my-run/student/arf --output my-student
 
 The second form merges any adapter, and writes no card, since it has no run to describe. A merged student is an ordinary
@@ -18,13 +18,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from arf_programs.config import load_config
 from arf_programs.models import is_adapter, mend_template
 from arf_programs.runs import RunFolder, write_text_atomic
 from arf_programs.serving import find_student
+from arf_programs.stages import training_log
+from arf_programs.text import build_system_text
 from signatures.exceptions import DataError
 from training.loop.base_model import load_base
 from training.loop.log import LOG
 from training.model_card import ADAPTER, MARK, base_of, gather, render_card
+from training.ollama import MODELFILE, write_modelfile
 from training.settings import quiet_libraries, run_command
 
 CARD = "README.md"
@@ -39,6 +43,7 @@ def main(argv: list[str] | None = None) -> int:
     source.add_argument("--adapter", type=Path, help="folder of an adapter, e.g. student/arf, to merge without a card")
     parser.add_argument("--arm", default="arf", help="which student of the run")
     parser.add_argument("--merged", action="store_true", help="merge the adapter into its base")
+    parser.add_argument("--ollama", action="store_true", help="merge it, and write a Modelfile beside it")
     parser.add_argument("--license", help="licence of the base as the Hub names it, e.g. apache-2.0")
     parser.add_argument("--output", type=Path, required=True, help="folder to make; an earlier export is replaced")
     given = parser.parse_args(argv)
@@ -46,7 +51,9 @@ def main(argv: list[str] | None = None) -> int:
         return run_command(lambda _: export(given.adapter, given.output), given.output)
     folder = RunFolder(given.run_dir)
     return run_command(
-        lambda _: export_student(folder, given.arm, given.output, merged=given.merged, license=given.license),
+        lambda _: export_student(
+            folder, given.arm, given.output, merged=given.merged, license=given.license, ollama=given.ollama
+        ),
         given.output,
     )
 
@@ -65,22 +72,27 @@ def export(adapter: Path, output: Path) -> None:
             shutil.copyfile(adapter / LOG, made / LOG)
 
 
-def export_student(folder: RunFolder, arm: str, output: Path, *, merged: bool, license: str | None = None) -> None:
+def export_student(
+    folder: RunFolder, arm: str, output: Path, *, merged: bool, license: str | None = None, ollama: bool = False
+) -> None:
     """Write the student of an arm with its model card to the folder `output`, whole or not at all.
 
-    An earlier export there is replaced. Raises DataError for an arm without a student and for a folder that holds
-    anything else, and what `training.model_card.gather` raises.
+    An earlier export there is replaced. With `ollama` the student is merged and a Modelfile is written. Raises
+    DataError for an arm without a student, for a folder that holds anything else and for what no Modelfile can say, and
+    what `training.model_card.gather` raises.
     """
     student = find_student(folder, arm)
     _refuse_to_overwrite(output)
     adapter = is_adapter(student)
-    form = "merged model" if adapter and merged else ADAPTER if adapter else "model"
+    form = "merged model" if adapter and (merged or ollama) else ADAPTER if adapter else "model"
     card = render_card(gather(folder, arm, form=form, license=license))
     with _whole_or_not(output) as made:
         if form == "merged model":
             _merge(student, made)
         else:
             _copy(student, made)
+        if ollama:
+            write_text_atomic(made / MODELFILE, _modelfile(folder, arm, made))
         write_text_atomic(made / CARD, card)
 
 
@@ -117,6 +129,17 @@ def _merge(adapter: Path, made: Path) -> None:
     merged: Any = PeftModel.from_pretrained(model, adapter).merge_and_unload()
     merged.save_pretrained(made)
     tokenizer.save_pretrained(made)
+
+
+def _modelfile(folder: RunFolder, arm: str, made: Path) -> str:
+    from transformers import AutoTokenizer
+
+    config = load_config(folder.config)
+    tokenizer = AutoTokenizer.from_pretrained(made, trust_remote_code=False)
+    mend_template(tokenizer)
+    context = int(training_log(folder, arm)["settings"]["max_length"])
+    instruction = build_system_text(config.summarize.instruction)
+    return write_modelfile(tokenizer, instruction, context=context, answer=config.evaluate.max_tokens)
 
 
 def _copy(student: Path, made: Path) -> None:

@@ -14,6 +14,7 @@ from arf_programs.cli.session import Arm, Json, RunDir, RunPath, Set, Verbose, f
 _REPO_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 To = Annotated[Path, typer.Option("--to", metavar="DIR", help="Folder to make; an earlier export is replaced.")]
 Merged = Annotated[bool, typer.Option("--merged", help="Merge the adapter into its base.")]
+Ollama = Annotated[bool, typer.Option("--ollama", help="Merge it, and write a Modelfile for `ollama create`.")]
 Private = Annotated[bool, typer.Option("--private", help="Make a new repository a private one.")]
 License = Annotated[
     str | None,
@@ -26,6 +27,7 @@ def export(
     to: To,
     arm: Arm = "arf",
     merged: Merged = False,
+    ollama: Ollama = False,
     license: License = None,
     run_dir: RunDir = None,
     overrides: Set = None,
@@ -35,8 +37,19 @@ def export(
     """Write a student with its model card to a folder: the adapter, or merged into its base."""
     with reporting(as_json=as_json, verbose=verbose):
         folder = finished_folder(run, run_dir=run_dir, overrides=overrides, as_json=as_json)
-        _publish("training.export", folder.path, arm, "--output", str(to), merged=merged, license=license)
+        _publish(
+            "training.export",
+            folder.path,
+            arm,
+            "--output",
+            str(to),
+            *(["--ollama"] if ollama else []),
+            merged=merged,
+            license=license,
+        )
         _say_published(to, arm, as_json)
+        if ollama and not as_json:
+            typer.echo(f"Next: cd {to} && ollama create my-student -f Modelfile")
 
 
 def push(

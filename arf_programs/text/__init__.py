@@ -25,7 +25,7 @@ from arf_programs.text.sentences import (
     tokenize,
     word_set,
 )
-from arf_programs.text.student_prompt import build_messages, build_user_text
+from arf_programs.text.student_prompt import build_messages, build_system_text, build_user_text
 
 __all__ = [
     "LEAST_OVERLAP",
@@ -37,6 +37,7 @@ __all__ = [
     "align_tokens",
     "apply_edits",
     "build_messages",
+    "build_system_text",
     "build_user_text",
     "collect_evidence",
     "describe_errors",

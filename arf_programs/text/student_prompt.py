@@ -8,14 +8,16 @@ from signatures.records import Conversation, Message
 
 
 def build_messages(instruction: str, conversation: Conversation) -> tuple[Message, ...]:
-    """Build the messages that ask for a summary.
-
-    Indentation and outer blank lines of the instruction are removed, as DSPy does with a signature's instructions.
-    """
+    """Build the messages that ask for a summary."""
     return (
-        Message(role="system", content=inspect.cleandoc(instruction)),
+        Message(role="system", content=build_system_text(instruction)),
         Message(role="user", content=build_user_text(conversation.as_text())),
     )
+
+
+def build_system_text(instruction: str) -> str:
+    """Build the system's message: the instruction without indentation and outer blank lines, as DSPy writes it."""
+    return inspect.cleandoc(instruction)
 
 
 def build_user_text(conversation: str) -> str:
