@@ -85,7 +85,8 @@ def _form(tokenizer: PreTrainedTokenizerBase) -> Form | None:
     before_system, rest = asked.split(system)
     if user not in rest:
         return None
-    return Form(before_system, *rest.split(user), whole.split(answer)[1])
+    before_user, before_answer = rest.split(user)
+    return Form(before_system, before_user, before_answer, whole.split(answer)[1])
 
 
 def _asked(tokenizer: PreTrainedTokenizerBase, system: str, user: str) -> str:
