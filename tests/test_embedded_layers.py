@@ -1,4 +1,4 @@
-"""Attention for a GPU gives what attention for a CPU gives."""
+"""Attention gives the same values on every path: for a GPU, for a CPU, in float32 and in bfloat16."""
 
 import pytest
 import torch
@@ -26,3 +26,14 @@ def test_without_a_mask_it_is_causal():
     causal = torch.ones(5, 5, dtype=torch.bool).tril()[None, None]
     found = folded_attention(None, query, key, value, None)[0]
     torch.testing.assert_close(found, folded_attention(None, query, key, value, causal)[0])
+
+
+def test_bfloat16_attends_to_the_same_tokens_as_float32():
+    torch.manual_seed(0)
+    query, key, value = torch.randn(3, 6, 1, 8), torch.randn(3, 2, 9, 8), torch.randn(3, 2, 9, 8)
+    seen = torch.rand(3, 1, 1, 9) < 0.6
+    seen[..., 0] = True
+    wanted = grouped_attention(None, query, key, value, seen)[0]
+    found = grouped_attention(None, query.bfloat16(), key.bfloat16(), value.bfloat16(), seen)[0]
+    assert found.dtype == torch.bfloat16
+    torch.testing.assert_close(found.float(), wanted, atol=0.03, rtol=0.03)
