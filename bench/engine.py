@@ -4,7 +4,8 @@
 
 The model is SmolLM2-135M-Instruct. The engines:
 
-- ours: `embedded/smollm2-135m`
+- ours: `embedded/smollm2-135m` in float32
+- ours_bfloat16: the same with `dtype: bfloat16`
 - transformers: `generate` in float32, rows padded on the left
 - openvino: OpenVINO GenAI's continuous batching, from the same GGUF (an interpreter with `openvino-genai`)
 - llamacpp: the server of llama-cpp-python, from the same GGUF (an interpreter with `llama-cpp-python[server]`)
@@ -66,12 +67,12 @@ def talk(number: int, tokens: int) -> str:
     return "\n".join(lines)
 
 
-def ours(_gguf: str) -> Ask:
+def ours(_gguf: str, dtype: str = "float32") -> Ask:
     """Return the embedded engine."""
     from arf_programs.models.embedded.engine import get_engine
     from arf_programs.models.embedded.row import Request
 
-    engine = get_engine("smollm2-135m")
+    engine = get_engine("smollm2-135m", "cpu", dtype)
     tokenizer = engine.model.tokenizer
 
     def ask(texts: list[str], tokens: int) -> int:
@@ -155,6 +156,7 @@ def llamacpp(gguf: str) -> Ask:
 
 ENGINES: dict[str, Callable[[str], Ask]] = {
     "ours": ours,
+    "ours_bfloat16": lambda gguf: ours(gguf, "bfloat16"),
     "transformers": transformers,
     "openvino": openvino,
     "llamacpp": llamacpp,
