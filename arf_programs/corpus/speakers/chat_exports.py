@@ -7,12 +7,18 @@ from dataclasses import dataclass
 
 from arf_programs.corpus.speakers.labels import Label, is_name
 from arf_programs.corpus.speakers.mail import is_quotation
+from arf_programs.corpus.speakers.named_lines import read_named_line
 from arf_programs.corpus.speakers.stamps import Stamped, is_stamp, plain_line, stamp_before, stamp_behind, stamp_heading
+from arf_programs.corpus.speakers.words import SYSTEM
 
-SYSTEM = "System"
 _LABELLED = re.compile(r"(?P<name>[^:：;!?\"\n]{1,60})[:：](?!//)(?P<text>.*)", re.DOTALL)
-_TO_ALL = re.compile(r"from\s+(?P<name>.+?)\s+to\s+.+", re.IGNORECASE)
-_MAY_HAVE_TIME = re.compile(r"\d[:.h]\d\d|\d{4}")
+_TO_ALL = re.compile(r"from\s+(?P<name>.+?)(?:\s+to\s+.+)?", re.IGNORECASE)
+_MAY_HAVE_TIME = re.compile(r"\d[:.h]\d\d|\d{4}|[(\[]\s?\d+(?:[hms]\b|\.\d)")
+_RULE = re.compile(r"[-=_*#~\s]*")
+_OF_THE_CHAT = re.compile(
+    r"(?:chat|session|conversation|transcript|ticket|case|channel|topic|participants|started)\b", re.I
+)
+_BRACKETED = " <>"  # behind the form of a time: the name stands in brackets, so no other line begins a turn
 _LONGEST_LINE = 120  # characters of a line with a name and a time, and no message
 _MOST_WORDS = 8
 
@@ -61,7 +67,12 @@ def _read_turn(line: str, below: str) -> StampedTurn | None:
         return StampedTurn(line.strip(), "", "name above", is_heading=True) if named else None
     if is_quotation(line):
         return None
+    if is_stamp(line) and is_name(below.strip()):
+        return StampedTurn(below.strip(), line.strip(), "name below", is_heading=True)
     before, behind = stamp_before(line), stamp_behind(line)
+    named = before and read_named_line(before.text, "<>", "[]", "tab", "@")
+    if before and named:
+        return StampedTurn(_speaker(named.speaker), _with_time(before, named.text), before.shape + _BRACKETED)
     labelled = before and _LABELLED.match(before.text)
     if before and labelled and len(labelled["name"].split()) <= _MOST_WORDS:
         return StampedTurn(_speaker(labelled["name"]), _with_time(before, labelled["text"]), before.shape)
@@ -107,7 +118,7 @@ def _begins_with(turns: dict[int, StampedTurn], lines: list[str], labels: list[L
     Raises ValueError if this cannot be told.
     """
     begin = min(turns)
-    preamble = [line for line in lines[:begin] if line.strip()]
+    preamble = [line for line in lines[:begin] if not _RULE.fullmatch(line)]
     if turns[begin].is_heading or not preamble:
         return not preamble and (len(turns) > 1 or not turns[begin].is_heading)
     before = [label for label in labels[:begin] if label and not is_stamp(label.text)]
@@ -118,6 +129,8 @@ def _begins_with(turns: dict[int, StampedTurn], lines: list[str], labels: list[L
     if len(names) > 1 and all(any(name in label.text for label in before) for name in names):
         return True
     known = {label.name for label in before}
+    if len(names) > 1 and all(_OF_THE_CHAT.match(name) for name in known):
+        return True
     if any(
         label and number not in turns and (label.is_role or label.name in known)
         for number, label in _after(labels, begin)
@@ -152,8 +165,8 @@ def _cannot_tell(line: str) -> str:
 
 def _messages_of_the_system(turns: dict[int, StampedTurn], lines: list[str], begin: int) -> dict[int, StampedTurn]:
     """Return the lines that have a time like the turns but no name, such as `12:04 - Joe left`. Nobody says them."""
-    shape = turns[begin].shape
-    is_plain_time = re.fullmatch(r"9[:.]9(?:[:.]9)?(?: ?a)?", shape) is not None
+    shape = turns[begin].shape.removesuffix(_BRACKETED)
+    is_plain_time = re.fullmatch(r"9[:.]9(?:[:.]9)?(?: ?a)?", turns[begin].shape) is not None
     messages = {}
     for number, line in enumerate(lines):
         before = None if number in turns or is_plain_time else stamp_before(plain_line(line))

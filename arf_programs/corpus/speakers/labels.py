@@ -11,14 +11,23 @@ from arf_programs.corpus.speakers.mail import is_header_word, is_quotation
 from arf_programs.corpus.speakers.stamps import plain_line
 from arf_programs.corpus.speakers.words import FIELD, FIELD_NOUNS, GREETINGS, OPENINGS, PARTICLES, ROLE, ROLE_PHRASES
 
+QUOTED: Final = "quoted"
 Kind = Literal["plain", "name", "marked"]
 _LABEL = re.compile(r"(?P<label>[^\W\d_][^:：\n]{0,39})[:：](?!//)(?P<text>.*)", re.DOTALL)
 _LONG_LABEL = re.compile(r"(?P<label>[^:：\n]{1,80})[:：](?!//)(?P<text>.*)", re.DOTALL)
 _BRACKETS = re.compile(r"\([^()]*\)")
 _ANY_BRACKETS = re.compile(r"\([^()]*\)|\[[^\[\]]*\]|<[^<>\s]+@[^<>\s]+>")
-_NOT_IN_LABEL = re.compile(r"[,;!?\"“”„<>=*|(){}\[\]]")
+_NOT_IN_LABEL = re.compile(r"[\t,;!?\"“”„<>=*|(){}\[\]]")
 _NOT_IN_NAME = re.compile(r"[;!?\"“”„<>=*{}\[\]()/\\#$%^+0-9]")
 _PHONE = re.compile(r"\+\d[\d\s().\-/]{6,20}\d|\(\d{2,5}\)[\d\s.\-/]{5,15}\d|\d{2,5}(?:[\s.\-/]\d{2,5}){2,5}")
+_QUOTES = "\"“”„«»‘’'`_「」『』"
+_QUOTED = re.compile(
+    rf"(?P<mark>[{_QUOTES}\[])\s?(?P<label>[^\"“”„«»「」『』\[\]:：\n]{{1,60}}?)\s?(?:[{_QUOTES}\]]\s*[:：](?!//)|"
+    rf"[:：]\s?[{_QUOTES}\]](?=\s))(?P<text>.*)",
+    re.DOTALL,
+)
+_SAYS = re.compile(r"\s+(?:says?|said|sagt(?:e)?|dice|dit|zegt)$", re.IGNORECASE)
+_HANDLE = re.compile(r"[\w.@-]+(?:\s\W+)?")
 _MARK = re.compile(r"(?P<mark>\*\*|__|\*|[-–•]\s+|\d{1,4}[.)]\s+|\[\d{1,4}\]\s*|#{1,6}\s+|[~@]\s*)")
 
 
@@ -55,7 +64,7 @@ def read_label(line: str) -> Label | None:
     """Split a line that may begin a turn. None for any other, such as an indented one."""
     match = _LABEL.match(line)
     if match and _is_plain(match["label"].strip()):
-        return None if is_quotation(line) else Label(match["label"].strip(), match["text"])
+        return None if is_quotation(line) else Label(_SAYS.sub("", match["label"].strip()), match["text"])
     shown = plain_line(line)
     match = _LONG_LABEL.match(shown)
     if match is None or shown[0].isspace() or is_quotation(line):
@@ -102,6 +111,9 @@ def _is_capital(word: str) -> bool:
 
 def _read_marked(line: str) -> Label | None:
     """Read a label behind an emoji, stars or the mark of a list."""
+    quoted = _QUOTED.match(line)
+    if quoted and (_is_plain(quoted["label"].strip()) or is_name(quoted["label"].strip())):
+        return Label(quoted["label"].strip(), quoted["text"], "marked", QUOTED)
     match = _MARK.match(line)
     length = match.end() if match else _length_of_symbols(line)
     if not length:
@@ -115,6 +127,8 @@ def _read_marked(line: str) -> Label | None:
     if found is None:
         return None
     name = found["label"].strip()
+    if mark.startswith("@"):
+        return Label(name.split()[0], found["text"], "marked", "@") if _HANDLE.fullmatch(name) else None
     if not ((_is_plain(name) and name[0].isalpha()) or is_name(name)):
         return None
     if unicodedata.category(mark[0]) in _SYMBOLS:

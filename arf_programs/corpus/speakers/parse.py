@@ -12,11 +12,13 @@ the header of a mail is a thread of mails, in which the senders speak.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from arf_programs.corpus.speakers.chat_exports import read_export
-from arf_programs.corpus.speakers.labels import Label, read_label
+from arf_programs.corpus.speakers.chat_exports import StampedTurn, read_export
+from arf_programs.corpus.speakers.labels import QUOTED, Label, read_label
 from arf_programs.corpus.speakers.mail import Header, find_headers
+from arf_programs.corpus.speakers.markup import plain_transcript, refuse_turns_within_lines
+from arf_programs.corpus.speakers.named_lines import NamedLine, read_named_lines, refuse_names_without_colon
 from arf_programs.corpus.speakers.words import SYSTEMS
 from signatures.records import Turn
 
@@ -27,22 +29,28 @@ def parse_turns(text: str) -> tuple[Turn, ...]:
     Raises ValueError, with a reason for the user, if there is text before the first speaker, or if it cannot be told
     who says a line.
     """
-    lines = text.split("\n")
+    lines = plain_transcript(text).split("\n")
     headers = find_headers(lines)
     first = next((number for number, line in enumerate(lines) if line.strip()), 0)
     if headers and headers[0].start == first and headers[0].sender and headers[0].is_mail:
         return _join(_mail_turns(lines, headers))
     quoted = {number for header in headers for number in range(header.start, header.end)}
-    labels = [None if number in quoted else read_label(line) for number, line in enumerate(lines)]
-    export = read_export(lines, labels)
-    if export is not None:
-        turns = [export.get(number) for number in range(len(lines))]
-        return _join(
-            (turn.speaker, turn.text) if turn else (None, line) for turn, line in zip(turns, lines, strict=True)
-        )
-    return _join(_labelled_parts(lines, labels))
+    labels = _unquoted([None if number in quoted else read_label(line) for number, line in enumerate(lines)])
+    begun = read_export(lines, labels) or (read_named_lines(lines) if labels[first] is None else None)
+    turns = _join(_begun_parts(lines, begun) if begun else _labelled_parts(lines, labels))
+    if len({turn.speaker for turn in turns}) == 1:
+        refuse_turns_within_lines(text)
+        refuse_names_without_colon(lines, turns[0].speaker)
+    return turns
 
 
+def _unquoted(labels: list[Label | None]) -> list[Label | None]:
+    """Take out names in quotation marks that stand elsewhere without: there somebody quotes what was said."""
+    plain = {label.name for label in labels if label and label.mark != QUOTED}
+    return [None if label and label.mark == QUOTED and label.name in plain else label for label in labels]
+
+
+_ALSO_SPEAK = ("symbol", "@", QUOTED)
 Part = tuple[str | None, str]
 """The speaker of a line, or None for a line of the turn before, and its text."""
 
@@ -68,6 +76,12 @@ def _mail_turns(lines: list[str], headers: list[Header]) -> Iterable[Part]:
     """Read a thread of mails: each header with a sender begins a turn, and stays in it."""
     senders = {header.start: header.sender for header in headers if header.sender and header.is_mail}
     return [(senders.get(number), line) for number, line in enumerate(lines)]
+
+
+def _begun_parts(lines: list[str], begun: Mapping[int, StampedTurn | NamedLine]) -> Iterable[Part]:
+    for number, line in enumerate(lines):
+        turn = begun.get(number)
+        yield (turn.speaker, turn.text) if turn else (None, line)
 
 
 def _labelled_parts(lines: list[str], labels: list[Label | None]) -> Iterable[Part]:
@@ -96,8 +110,8 @@ def _speakers(labels: list[Label | None]) -> frozenset[str]:
         # The chat system takes no part in the talk, so two people are looked for beside it.
         first, others = others[0], [label for label in others if label.name != others[0].name]
         sure.add(first.name)
-    # Nobody talks alone in several turns: then a name with an emoji before it is the second speaker.
-    others = others or [label for label in every if label.mark == "symbol" and label.name not in sure]
+    # Nobody talks alone in several turns: then a name with an emoji before it, or in quotes, is the second speaker.
+    others = others or [label for label in every if label.mark in _ALSO_SPEAK and label.name not in sure]
     return frozenset(sure | _second_speakers(others, usable, first))
 
 

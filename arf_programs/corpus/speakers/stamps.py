@@ -5,32 +5,37 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_ZONE = r"(?:Z\b|UTC|GMT|[ECMP][SD]T|CES?T|[+-]\d{2}:?\d{2})"
+_ZONE = r"(?:Z\b|(?:UTC|GMT)(?:[+-]\d{1,2}(?::?\d\d)?)?|[ECMP][SD]T|CES?T|[+-]\d{2}:?\d{2})"
 _CLOCK = rf"\d{{1,2}}[:.h]\d{{2}}(?:[:.]\d{{2}})?(?:[.,]\d{{1,6}})?(?:\s?(?:[ap]\.?\s?m\b\.?))?(?:\s?\(?{_ZONE}\)?)?"
 _MONTH = r"[^\W\d_]{3,10}\.?"
+_SHORT_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}"
 _DAY = (
     r"(?:(?:(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?|(?:mon|diens|donners|frei|sams|sonn)tag|"
     r"mittwoch|mo|di|mi|do|fr|sa|so|(?:lun|mar|mercre|jeu|vendre|same)di|dimanche|lunes|martes|miércoles|jueves|viernes|"
     r"sábado|domingo|(?:lune|marte|mercole|giove|vener)dì|sabato|domenica)\.?,?\s)?"
     rf"(?:\d{{4}}[-/.]\d{{1,2}}[-/.]\d{{1,2}}|\d{{1,2}}[-/.]\d{{1,2}}[-/.]\d{{2,4}}\.?|"
     rf"\d{{1,2}}(?:\.|st|nd|rd|th)?\s(?:de\s)?{_MONTH}(?:,?\s(?:de\s)?\d{{4}})|"
-    rf"{_MONTH}\s\d{{1,2}}(?:st|nd|rd|th)?,?\s\d{{4}}|today|yesterday|heute|gestern|hoy|ayer|hier|oggi|ieri)"
+    rf"{_MONTH}\s\d{{1,2}}(?:st|nd|rd|th)?,?\s\d{{4}}|{_SHORT_MONTH}\s\d{{1,2}}(?=,?\s(?:at\s)?\d{{1,2}}[:.])|"
+    r"today|yesterday|heute|gestern|hoy|ayer|hier|oggi|ieri)"
 )
 _BETWEEN = r"(?:T|,?\s(?:at|um|à|klo|kl\.?|o|alle|a las|às|om)\s|,?\s)"
+_ELAPSED = r"\s?(?:\d+h\s)?(?:\d+m\s)?\d+s\s?"
 _STAMP = rf"(?:{_DAY}(?:{_BETWEEN}{_CLOCK})?|{_CLOCK}(?:,?\s{_DAY})?)"
-_WRAPPED = rf"(?:\[{_STAMP}\]|\({_STAMP}\)|{_STAMP})"
+_SECONDS = r"\d+\.\d+s?(?:\s?[-–]\s?\d+\.\d+s?)?|\d+(?:\.\d+)?s"
+_RANGE = rf"{_STAMP}(?:\s?(?:-|–|-->|to)\s?{_STAMP})?"
+_WRAPPED = rf"(?:\[(?:{_RANGE}|{_SECONDS})\]|\((?:{_STAMP}|{_ELAPSED})\)|{_STAMP})"
 _BEFORE = re.compile(
-    rf"(?P<stamp>{_WRAPPED}(?:\s?[-–—|,:•](?=\s)|(?=[\s\]]|$)))\s*(?P<text>.*)", re.IGNORECASE | re.DOTALL
+    rf"(?P<stamp>{_WRAPPED}(?:\s?[-–—|,:•](?=\s)|(?=[\s\]]|$)|(?<=[\])])))\s*(?P<text>.*)", re.IGNORECASE | re.DOTALL
 )
 _BEHIND = re.compile(
-    rf"(?P<name>[^:：]{{1,60}}?)(?P<stamp>(?:\s*[,\-–—|•·]\s*|\s+|(?=[\[(]))(?:at\s)?{_WRAPPED})\s*[:：](?P<text>.*)",
+    rf"(?P<name>[^:：]{{1,60}}?)(?P<stamp>(?:\s*[,\-–—|•·]\s*|\s+|(?=[\[(]))(?:at\s)?{_WRAPPED})\s*[:：](?!\d\d(?!\d))(?P<text>.*)",
     re.IGNORECASE | re.DOTALL,
 )
 _HEADING = re.compile(
     rf"(?P<name>[^:：]{{1,60}}?)(?P<stamp>(?:\s*[,\-–—|•·]\s*|\s+|(?=[\[(]))(?:at\s)?{_WRAPPED})\s*[:：]?\s*",
     re.IGNORECASE,
 )
-_ALONE = re.compile(rf"\s*(?P<stamp>{_WRAPPED})\s*", re.IGNORECASE)
+_ALONE = re.compile(rf"\s*(?:(?:app|bot|workflow)\s+)?(?P<stamp>{_WRAPPED})\s*", re.IGNORECASE)
 _INVISIBLE = re.compile("[\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
 _SPACES = re.compile("[\u00a0\u2007\u202f\u2009]")
 
@@ -46,6 +51,10 @@ class Stamped:
     @property
     def shape(self) -> str:
         """The form of the time without its digits and letters, such as `[9/9/9, 9:9]`. Lines of an export share it."""
+        if "." in self.stamp or re.search(r"\d ?[hms]\b", self.stamp):
+            elapsed = re.fullmatch(rf"[(\[](?:{_ELAPSED}|{_SECONDS})[)\]]", self.stamp.strip())
+            if elapsed:
+                return "elapsed"
         shape = re.sub(r"[^\W\d_]+", "a", re.sub(r"\d+", "9", self.stamp))
         return f"{'name ' if self.name else ''}{' '.join(shape.split())}"
 

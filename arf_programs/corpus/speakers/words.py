@@ -70,4 +70,21 @@ PARTICLES: Final = _words(
     """
 )
 GREETINGS: Final = _words("hi hello hey hallo bonjour hola ciao")
+SYSTEM: Final = "System"
+"""Who says what nobody says: `12:04 - Joe left`."""
+
 SYSTEMS: Final = _words("system sistema système система")
+# What stands in brackets before a text and does not speak: tags of web pages, and notes of a transcriber.
+TAGS: Final = _words(
+    """
+    a b blockquote body br code div em font form h1 h2 h3 h4 h5 h6 head hr html i img li ol p pre s script small span
+    strong style sub sup table tbody td th title tr u ul
+    """
+)
+NO_SPEAKERS: Final = _words(
+    """
+    attachment attached audio call crosstalk deleted document edited email file gif image inaudible laughter laughs
+    link media message missed name note order pause phone photo picture removed screenshot silence sticker unclear
+    url video voice
+    """
+)
