@@ -1,13 +1,14 @@
 """The checks: they compare a summary with its conversation and report errors without a model.
 
 `run_checks` runs them all: `length`, `leftovers`, `copying` and `repetition` (form.py), `codes` and `private_data`
-(identifiers.py), `dates` and `times` (dates.py), `numbers` and `rates` (numbers.py), `names` (names.py), and `speakers`
-(speakers.py). The functions that read dates, quantities, codes and names are also used to plant errors.
+(identifiers.py), `dates` and `times` (moments.py), `numbers` and `rates` (numbers.py), `names` (names.py), and
+`speakers` (speakers.py). The functions that read dates, quantities, codes and names are also used to plant errors.
 """
 
-from arf_programs.checks.dates import Date, Moments, find_dates, read_moments
+from arf_programs.checks.dates import Date, find_dates
 from arf_programs.checks.finding import Material, find_words, squeeze
 from arf_programs.checks.identifiers import find_codes
+from arf_programs.checks.moments import Moments, read_moments
 from arf_programs.checks.name_words import GIVEN_NAMES, TITLES
 from arf_programs.checks.names import find_names
 from arf_programs.checks.numbers import find_taken_spans

@@ -10,6 +10,7 @@ from arf_programs.checks.finding import Finding, Material, squeeze
 from arf_programs.checks.name_forms import read_name_forms
 from arf_programs.checks.number_words import find_read_out
 from arf_programs.checks.quantities import find_quantities
+from arf_programs.checks.times import find_times
 from arf_programs.checks.units import CURRENCIES, LETTER_SCALES, MEASURES, TIME_UNITS
 
 _CODE: Final = re.compile(
@@ -46,7 +47,7 @@ def find_codes(text: str) -> list[Code]:
     for match in _GROUPS.finditer(text):
         if len(squeeze(match.group())) >= _LONG and not _overlap(match.span(), taken):
             codes.append(Code(squeeze(match.group()), match.start(), match.end()))
-    taken += [(code.start, code.end) for code in codes]
+    taken += [(code.start, code.end) for code in codes] + [(time.start, time.end) for time in find_times(text)]
     for match in _CODE.finditer(text):
         code = match.group().rstrip(".-_/")
         measure = _UNIT.fullmatch(code) or _RANGE.fullmatch(code) or "/" in code
@@ -80,8 +81,23 @@ def check_codes(material: Material) -> list[Finding]:
     return findings
 
 
+_LETTERS: Final = (
+    "alpha alfa bravo charlie delta echo foxtrot golf hotel india juliet juliett kilo lima mike november oscar papa "
+    "quebec romeo sierra tango uniform victor whiskey whisky xray x-ray yankee zulu"
+)
+_AS_IN: Final = re.compile(
+    rf"\b(?P<letter>[A-Za-z]),? (?:as in|for|like|wie|comme|come|como|van) \w+"
+    rf"|\b(?P<word>{_LETTERS.replace(' ', '|')})\b",
+    re.IGNORECASE,
+)
+
+
 def write_digits(text: str) -> str:
-    """Replace digits that are read out in words by digits: "K D double seven one" is "K D 771"."""
+    """Replace digits and letters that are read out by themselves.
+
+    "K D double seven one" is "K D 771", and so are "K as in kilo, D as in dog, ..." and "kilo delta ...".
+    """
+    text = _AS_IN.sub(lambda match: match["letter"] or match["word"][0], text)
     for spoken in reversed(find_read_out(text)):
         text = text[: spoken.start] + spoken.digits + text[spoken.end :]
     return text

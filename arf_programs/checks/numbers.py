@@ -10,7 +10,7 @@ from typing import Final
 from arf_programs.checks.dates import find_moments
 from arf_programs.checks.finding import Finding, Material, find_words
 from arf_programs.checks.identifiers import find_codes
-from arf_programs.checks.number_words import ReadOut, find_read_out
+from arf_programs.checks.number_words import FOREIGN_NUMBERS, ReadOut, find_read_out
 from arf_programs.checks.quantities import (
     Quantity,
     convert_to_days,
@@ -85,6 +85,8 @@ class Numbers:
         for word in find_words(text):
             self.loose |= _PARTS.get(word, set())
             self._add_duration(1.0, TIME_UNITS.get(word, ""))
+            if (value := FOREIGN_NUMBERS.get(word)) is not None:
+                self.by_value[value].append((turn, Quantity(value, "", "plain", 0, 0)))
 
     def _add_read_out(self, turn: int, spoken: ReadOut) -> None:
         """Add what is read out. "Two fifty" is 250 or 2.50."""

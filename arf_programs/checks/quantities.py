@@ -38,7 +38,7 @@ NUMBER: Final = (
 
 _DIGITS: Final = re.compile(
     rf"(?:(?P<sign>{SIGN}) ?|(?<![\w.,]))(?P<digits>{NUMBER})(?P<fraction> ?[½¼¾]| (?:1/[234]|2/3|3/4)(?![\d/]))?"
-    rf"(?:(?:(?P<scale>{_LETTERS})|[ -]?(?P<scale_word>{'|'.join(SCALES)}|mn|mio|mln|bn|cr)s?)\b)?"
+    rf"(?:(?:(?P<scale>{_LETTERS})|[ -]?(?P<scale_word>{'|'.join(SCALES)}|mn|mio|mln|mil|mrd|mld|bn|cr)s?)\b)?"
     r"(?P<ordinal>(?:st|nd|rd|th)\b)?"
     r"(?P<dash>/-|[.,][-–]+)?",
     re.IGNORECASE,
@@ -46,7 +46,8 @@ _DIGITS: Final = re.compile(
 _FRACTION: Final = re.compile(r"(?<![\w/½¼¾])(?:[½¼¾]|(?:1/[234]|2/3|3/4)(?![\d/]))")
 _FRACTIONS: Final = {"½": 0.5, "¼": 0.25, "¾": 0.75, "1/2": 0.5, "1/4": 0.25, "3/4": 0.75, "1/3": 1 / 3, "2/3": 2 / 3}
 _UNIT: Final = re.compile(
-    rf"[ -]?(?:(?P<sign>%|[{SIGNS}])|per cent\b|{_FILLERS}{_NATION}(?P<word>[^\W\d_]+(?:\$)?))", re.IGNORECASE
+    rf"[ -]?(?:(?P<sign>%|[{SIGNS}])|p(?:er|our|or|er) cent[o]?\b|{_FILLERS}{_NATION}(?P<word>[^\W\d_]+(?:\$)?))",
+    re.IGNORECASE,
 )
 _HOURS: Final = re.compile(
     r" ?h(?:rs?|ours?)?(?:(?P<minutes>[0-5]\d)| ?(?P<marked>\d{1,2}) ?(?:m|min|mins))\b", re.IGNORECASE
@@ -103,7 +104,7 @@ def _read(text: str) -> tuple[Quantity, ...]:
     return tuple(_join(sorted(quantities, key=lambda item: (item.start, -item.end)), text))
 
 
-_BETWEEN: Final = re.compile(r"(?:,? and |,? )?")
+_BETWEEN: Final = re.compile(r"(?:,? (?:and|und|et|y|e|en|och|og) |,? )?")
 
 
 def _join(quantities: list[Quantity], text: str) -> list[Quantity]:
@@ -169,6 +170,8 @@ def _from_digits(match: re.Match[str], text: str) -> Quantity:
     value, *also = (round((reading + fraction) * scale, 6) for reading in readings)
     if letters in AMBIGUOUS_SCALES:
         also += readings
+    if letters == "mil":  # a thousand in Spanish and Portuguese
+        also += [reading * SCALES["thousand"] for reading in readings]
     pieces = match["digits"].split(" ")
     parts = tuple(float(piece.replace(",", ".")) for piece in pieces) if len(pieces) > 1 else ()
     end = max(match.end(name) for name in ("digits", "fraction", "scale", "scale_word", "ordinal"))

@@ -8,10 +8,10 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
-from arf_programs.checks.dates import check_dates, check_times
 from arf_programs.checks.finding import Check, Finding, Material
 from arf_programs.checks.form import check_copying, check_leftovers, check_length, check_repetition
 from arf_programs.checks.identifiers import check_codes, check_private_data
+from arf_programs.checks.moments import check_dates, check_times
 from arf_programs.checks.names import check_names
 from arf_programs.checks.numbers import check_numbers, check_rates
 from arf_programs.checks.speakers import check_speakers

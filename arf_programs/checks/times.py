@@ -6,32 +6,37 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from arf_programs.checks.number_words import find_number_words, find_read_out
+from arf_programs.checks.number_words import FOREIGN_NUMBERS, find_number_words, find_read_out
 
 _HALF: Final = r"(?P<suffix>[ap])(?:\. ?m\b\.?| ?m\b)"
 _ZONE: Final = r"(?-i: ?(?:Z|UTC|GMT|[CEMPBIJS][ES]?[SD]?T|A[CEW]?[SD]T)\b(?:[+-]\d\d?)?| ?[+-]\d\d:?\d\d\b)"
 _CLOCK: Final = re.compile(
     rf"(?:(?<![\w:.,/$€£-])|(?<=\dT))(?P<hour>2[0-4]|[01]?\d)"
     rf"(?:(?P<mark>[:.h])(?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d)(?:[.,]\d+)?)?(?![\d:%]|\.\d))?(?: ?{_HALF})?"
-    rf"(?P<oclock> ?o['’]?clock)?(?P<h24> ?h(?:ours|rs)?\b)?"
+    rf"(?P<oclock> ?o['’]?clock| ?uhr(?: (?P<after>[0-5]\d)(?![\d:.,]| ?[€%]))?)?(?P<h24> ?h(?:ours|rs)?\b)?"
     r"(?P<part> (?:in the (?:morning|afternoon|evening)|at night)\b)?"
     rf"(?P<zone>{_ZONE})?",
     re.IGNORECASE,
 )
 _COMPACT: Final = re.compile(r"(?<=\dT)(?P<hour>[01]\d|2[0-3])(?P<minute>[0-5]\d)(?:[0-5]\d)?(?=Z|\b|[+-])")
+_FOREIGN: Final = r"um|gegen|ab|bis|à|vers|dès|jusqu'à|a las?|alle|às|om|kl\.?|klo"
 _BEFORE_H: Final = re.compile(
-    r"\b(?:at|by|from|between|until|till|around|before|after|about|since|to|and)[ ~]+$", re.IGNORECASE
+    rf"\b(?:at|by|from|between|until|till|around|before|after|about|since|to|and|{_FOREIGN})[ ~]+$", re.IGNORECASE
 )
 _RANGE: Final = re.compile(
-    rf"(?<![\w:.,/$€£])(?P<hour>1?\d)(?:[:.](?P<minute>[0-5]\d))? ?(?:-|–|to|and|until) ?\d\d?(?:[:.]\d\d)? ?{_HALF}",
+    rf"(?<![\w:.,/$€£-])(?P<hour>2[0-4]|[01]?\d)(?:(?P<mark>[:.h])(?P<minute>[0-5]\d)?)?(?: ?{_HALF})?"
+    r" ?(?:-|–|—|to|and|until|till|bis|à|a) ?"
+    r"(?P<hour2>2[0-4]|[01]?\d)(?:(?P<mark2>[:.h])(?P<minute2>[0-5]\d)?)?"
+    rf"(?: ?{_HALF.replace('suffix', 'suffix2')}| ?(?P<uhr>uhr)\b|(?![\w:.%]|[.,-]\d| ?%))",
     re.IGNORECASE,
 )
 _MILITARY: Final = re.compile(r"(?<![\w.:,/$€£])(?P<hour>[01]\d|2[0-3])(?P<minute>[0-5]\d)(?![\w:]|[.,]\d)")
 _BARE_HOUR: Final = re.compile(
-    r"(?:\b(?:at|by|from|between|until|till|til|to|and|or|before|after|around|about|past|since) |@ ?|(?<=\d) ?[-–] ?|^|"
+    rf"(?:\b(?:at|by|from|between|until|till|til|to|and|or|before|after|around|about|past|since|{_FOREIGN}) |@ ?|"
+    r"(?<=\d) ?[-–] ?|^|"
     r"(?=\d\d? ?[-–] ?\d))"
     r"(?P<hour>\d\d?|[a-z]+)"
-    r"(?![\w:.,]*\d|%| ?(?:[ap]\.?m|min|hour|hr|day|week|month|year|time|euro|dollar|pound|percent))",
+    r"(?:h\b)?(?![\w:.,]*\d|%| ?(?:[ap]\.?m|min|hour|hr|day|week|month|year|time|euro|dollar|pound|percent))",
     re.IGNORECASE,
 )
 _SPOKEN: Final = re.compile(
@@ -42,6 +47,7 @@ _SPOKEN: Final = re.compile(
     r"|\b(?P<full>[a-z]{3,6}) o['’]?clock",
     re.IGNORECASE,
 )
+_HALF_BEFORE: Final = re.compile(r"\bhalb (?P<hour>\w+)", re.IGNORECASE)
 _FIXED: Final = {"noon": 720, "midday": 720, "midnight": 0}
 _FIXED_TIME: Final = re.compile(r"\b(noon|midday|midnight)\b", re.IGNORECASE)
 _PAST: Final = {"half": 30, "quarter": 15}
@@ -87,15 +93,21 @@ def find_loose_times(text: str) -> set[int]:
 
 
 def _ranges(text: str) -> list[Time]:
-    return [
-        Time(
-            frozenset(_readings(int(match["hour"]), int(match["minute"] or 0), None)),
-            match.start("hour"),
-            match.end("minute") if match["minute"] else match.end("hour"),
-        )
-        for match in _RANGE.finditer(text)
-        if int(match["hour"]) <= 12
-    ]
+    """Read both ends of "2-4pm", "14:00-16:00" and "14-16 Uhr"."""
+    times: list[Time] = []
+    for match in _RANGE.finditer(text):
+        hours, minutes = ([int(match[f"{name}{end}"] or 0) for end in ("", 2)] for name in ("hour", "minute"))
+        suffixes = [match["suffix"], match["suffix2"]]
+        on_a_clock = match["mark"] == match["mark2"] == ":" and match["minute"] and match["minute2"]
+        in_french = "h" == (match["mark"] or "").lower() == (match["mark2"] or "").lower()
+        if not (suffixes[1] or match["uhr"] or on_a_clock or in_french) or (any(suffixes) and max(hours) > 12):
+            continue
+        begin = max(match.end(name) for name in ("hour", "mark", "minute", "suffix"))
+        times += [
+            Time(frozenset(_readings(hours[0], minutes[0], suffixes[0])), match.start(), begin),
+            Time(frozenset(_readings(hours[1], minutes[1], suffixes[1])), match.start("hour2"), match.end()),
+        ]
+    return times
 
 
 def _clock(text: str) -> list[Time]:
@@ -110,7 +122,7 @@ def _clock(text: str) -> list[Time]:
         if written or suffix or match["oclock"]:
             end = max(match.end(key) for key in ("hour", "minute", "second", "suffix", "oclock", "part", "zone"))
             end = match.end() if match["suffix"] and not match["h24"] else end
-            readings = _readings(int(match["hour"]), int(match["minute"] or 0), suffix)
+            readings = _readings(int(match["hour"]), int(match["minute"] or match["after"] or 0), suffix)
             second = int(match["second"]) if match["second"] else None
             times.append(Time(frozenset(readings), match.start(), end, second))
     return times
@@ -123,6 +135,10 @@ def _is_french(match: re.Match[str], text: str) -> bool:
 
 def _spoken(text: str) -> list[Time]:
     times = [Time(frozenset({_FIXED[m[1].lower()]}), m.start(), m.end()) for m in _FIXED_TIME.finditer(text)]
+    for match in _HALF_BEFORE.finditer(text):  # "halb drei" is half past two
+        hour = int(match["hour"]) if match["hour"].isdecimal() else FOREIGN_NUMBERS.get(match["hour"].lower(), 0)
+        if 1 <= hour <= 12:
+            times.append(Time(_both_halves(int(hour) * 60 - 30), match.start(), match.end()))
     for match in _SPOKEN.finditer(text):
         hour = _hour(match["hour"] or match["full"])
         if hour is None:

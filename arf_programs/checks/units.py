@@ -23,9 +23,9 @@ CURRENCIES: Final = _forms(
         "sgd": "sgd s$",
         "euro": "€ eur euro euros",
         "pound": "£ gbp quid pound pounds",
-        "yen": "¥ yen",
+        "yen": "¥ yen 円",
         "jpy": "jpy",
-        "cny": "cny rmb yuan",
+        "cny": "cny rmb yuan 元 块",
         "rupee": "₹ rs rupee rupees",
         "inr": "inr",
         "franc": "chf sfr franc francs",
@@ -34,8 +34,8 @@ CURRENCIES: Final = _forms(
         "nok": "nok",
         "dkk": "dkk",
         "crown": "crown crowns czk kč",
-        "zloty": "pln zł zloty zlotys zlotych",
-        "rouble": "₽ rub rouble roubles ruble rubles",
+        "zloty": "pln zł zloty zlotys zlotych złotych złote",
+        "rouble": "₽ rub руб рублей рубля рубль rouble roubles ruble rubles",
         "lira": "₺ try lira liras",
         "shekel": "₪ ils shekel shekels",
         "won": "₩ krw won",
@@ -49,14 +49,26 @@ CURRENCIES: Final = _forms(
         "rand": "zar rand",
         "dirham": "aed dirham dirhams",
         "riyal": "sar riyal riyals",
-        "ringgit": "myr ringgit",
+        "ringgit": "myr rm ringgit",
         "rupiah": "idr rp rupiah",
+        "forint": "huf forint forints",
+        "leu": "ron lei leu",
+        "lev": "bgn lv лв leva lev",
+        "hryvnia": "₴ uah грн hryvnia hryvnias",
+        "twd": "twd nt$",
+        "kuna": "hrk",
         "shilling": "kes ksh shilling shillings",
         "cent": "¢ cent cents pence",
     }
 )
 _GENERAL: Final = _forms(
-    {"dollar": "usd aud cad nzd hkd sgd", "yen": "jpy cny", "rupee": "inr", "krone": "sek nok dkk", "peso": "php mxn"}
+    {
+        "dollar": "usd aud cad nzd hkd sgd twd",
+        "yen": "jpy cny",
+        "rupee": "inr",
+        "krone": "sek nok dkk",
+        "peso": "php mxn",
+    }
 )
 _WITHOUT_CENTS: Final = frozenset(("yen", "jpy", "won", "dong", "rupiah"))
 _WORDS_ONLY: Final = frozenset(
@@ -79,18 +91,30 @@ NATIONAL: Final = {
 }
 """Words before "dollars", "francs" and the like, with the currency that they name."""
 
-SIGNS: Final = "$€£¥₹₽₺₪₩฿₫₱₦¢"
+SIGNS: Final = "$€£¥₹₽₺₪₩฿₫₱₦₴¢"
 _CODES: Final = sorted(
     form for form in CURRENCIES if form.isascii() and form.isalpha() and len(form) <= 3 and form not in _WORDS_ONLY
 )
+_PREFIXES: Final = {
+    "zł": "zloty",
+    "kč": "crown",
+    "kr": "krone",
+    "ft": "forint",
+    "руб": "rouble",
+    "лв": "lev",
+    "грн": "hryvnia",
+}
+_PREFIX: Final = r"(?<!\w)(?-i:zł|Kč|[Kk]r|Ft|[Рр]уб|лв|грн)\.?(?= ?\d)"
 _CODE: Final = rf"\b(?:{'|'.join(_CODES)})"
-SIGN: Final = rf"(?:(?-i:\b(?:U\.?S\.? ?|CA?|AU?|NZ|HK|S|R|MX))?[{SIGNS}]|{_CODE}\b\.?|{_CODE}(?=\d))"
+SIGN: Final = rf"(?:(?-i:\b(?:U\.?S\.? ?|CA?|AU?|NZ|HK|S|R|MX|NT))?[{SIGNS}]|{_CODE}\b\.?|{_CODE}(?=\d)|{_PREFIX})"
 """What may stand before an amount."""
 
 
 def read_sign(sign: str) -> str:
     """Return the currency of what stands before a number: "US $", "Rs.", "eur"."""
     plain = re.sub(r"\s", "", sign.lower())
+    if (unit := _PREFIXES.get(plain.rstrip("."))) is not None:
+        return unit
     return CURRENCIES.get(plain) or CURRENCIES.get(plain.replace(".", "")) or CURRENCIES[plain[-1]]
 
 
@@ -106,8 +130,17 @@ TIME_UNITS: Final = {
     **dict.fromkeys(("mth", "mths"), "month"),
     **dict.fromkeys(("yr", "yrs"), "year"),
     **dict.fromkeys(("sec", "secs"), "second"),
+    **dict.fromkeys(("sekunde", "sekunden", "seconde", "secondes", "segundo", "segundos", "secondi"), "second"),
+    **dict.fromkeys(("minuten", "minuto", "minutos", "minuti"), "minute"),
+    **dict.fromkeys(("stunde", "stunden", "heure", "heures", "hora", "horas", "ore", "uur"), "hour"),
+    **dict.fromkeys(
+        ("tage", "tagen", "jour", "jours", "día", "días", "dia", "dias", "giorno", "giorni", "dagen"), "day"
+    ),
+    **dict.fromkeys(("woche", "wochen", "semaine", "semaines", "semana", "semanas", "settimana", "settimane"), "week"),
+    **dict.fromkeys(("monat", "monate", "monaten", "mois", "meses", "mese", "mesi", "maanden"), "month"),
+    **dict.fromkeys(("jahr", "jahre", "jahren", "année", "années", "año", "años", "anno", "anni", "jaar"), "year"),
 }
-PERCENT: Final = ("%", "percent", "pct")
+PERCENT: Final = ("%", "percent", "pct", "prozent", "procent", "prosent")
 
 SCALES: Final = {
     **{"hundred": 1e2, "thousand": 1e3, "grand": 1e3, "lakh": 1e5, "lac": 1e5, "million": 1e6, "crore": 1e7},
@@ -116,7 +149,20 @@ SCALES: Final = {
 """Words that multiply the number before them."""
 
 LETTER_SCALES: Final = {
-    **{"k": 1e3, "m": 1e6, "mn": 1e6, "mio": 1e6, "mln": 1e6, "mil": 1e6, "bn": 1e9, "b": 1e9, "cr": 1e7, "l": 1e5},
+    **{
+        "k": 1e3,
+        "m": 1e6,
+        "mn": 1e6,
+        "mio": 1e6,
+        "mln": 1e6,
+        "mil": 1e6,
+        "mrd": 1e9,
+        "mld": 1e9,
+        "bn": 1e9,
+        "b": 1e9,
+        "cr": 1e7,
+        "l": 1e5,
+    },
     **{form: value for word, value in SCALES.items() for form in (word, f"{word}s")},
 }
 AMBIGUOUS_SCALES: Final = frozenset(("m", "l", "b", "mil"))
