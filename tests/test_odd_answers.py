@@ -84,8 +84,6 @@ ODD = {
     "a tool call": message(tool_calls=[{"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]),
     "tool calls as text": message(tool_calls="f()"),
     "reasoning alone": message(reasoning_content="The customer wants"),
-    "usage as text": completion(usage="many"),
-    "usage of texts": completion(usage={"prompt_tokens": "many", "completion_tokens": "few", "total_tokens": "?"}),
     "an error": {"error": {"message": "upstream is overloaded", "code": 502}},
     "an error about a key": {"error": {"message": "invalid api key", "code": 401}},
     "an error of a word": {"error": "boom"},
@@ -131,6 +129,69 @@ def test_what_is_odd_beside_the_text_does_no_harm(make_run, server, conversation
     server.answer = lambda number, body: answer
     outcome = summarize_each(make_run(), server, of(conversation, "one"), model=model)
     assert outcome.results == {"one": "The customer called."}
+
+
+ODD_USAGE = {
+    "text": "many",
+    "texts": {"prompt_tokens": "many", "completion_tokens": "few", "total_tokens": "?"},
+    "a list": [100, 20],
+    "a number": 5,
+    "texts of numbers": {"prompt_tokens": "100", "completion_tokens": "20", "total_tokens": "120"},
+    "fractions": {"prompt_tokens": 100.5, "completion_tokens": 20.5, "total_tokens": 121},
+    "details as text": {"prompt_tokens": 100, "completion_tokens": 20, "prompt_tokens_details": "x"},
+    "details of text": {"prompt_tokens": 100, "completion_tokens": 20, "prompt_tokens_details": {"cached_tokens": "x"}},
+    "a price of text": {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120, "cost": "free"},
+    "a truth": True,
+    "nested": {"prompt_tokens": {"text": 100}, "completion_tokens": [20]},
+}
+
+
+@pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")
+@pytest.mark.parametrize("model", [*PROVIDERS, "mistral/m", "deepseek/m", "groq/m", "openrouter/m/m"])
+@pytest.mark.parametrize("usage", ODD_USAGE)
+def test_an_answer_with_an_odd_usage_is_used_and_its_tokens_are_counted(make_run, server, conversation, model, usage):
+    server.answer = lambda number, body: {**completion(), "usage": ODD_USAGE[usage]}
+    run = make_run()
+    assert summarize_each(run, server, of(conversation, "one"), model=model).results == {"one": "The customer called."}
+    (call,) = read_ledger(run.folder.ledger)
+    assert len(server.calls) == 1 and not call.failed
+    assert call.prompt_tokens > 10 and call.completion_tokens > 5
+
+
+CLAUDE = {"type": "message", "role": "assistant", "stop_reason": "end_turn"}
+NATIVE = {
+    "anthropic/claude-3-haiku-20240307": lambda text, usage: {
+        **CLAUDE,
+        "content": [{"type": "thinking", "thinking": "Hm.", "signature": "s"}, {"type": "text", "text": text}],
+        "usage": usage,
+    },
+    "gemini/gemini-2.0-flash": lambda text, usage: {
+        "candidates": [
+            {"content": {"parts": [{"text": "Hm.", "thought": True}, {"text": text}]}, "finishReason": "STOP"}
+        ],
+        "usageMetadata": usage,
+    },
+    "ollama_chat/m": lambda text, usage: {
+        "message": {"role": "assistant", "content": text},
+        "done": True,
+        "done_reason": "stop",
+        "prompt_eval_count": usage,
+        "eval_count": usage,
+    },
+}
+
+
+@pytest.mark.parametrize("model", NATIVE)
+@pytest.mark.parametrize("usage", [None, "many", {"input_tokens": "many", "promptTokenCount": "many"}], ids=str)
+def test_an_odd_usage_in_a_providers_own_form_does_no_harm(make_run, server, conversation, monkeypatch, model, usage):
+    monkeypatch.setenv("GEMINI_API_KEY", "none")
+    server.answer = lambda number, body: NATIVE[model]("The customer called.", usage)
+    run = make_run()
+    address = server.url if model.startswith("gemini") else server.url.removesuffix("/v1")
+    outcome = summarize_each(run, server, of(conversation, "one"), model=model, api_base=address)
+    assert outcome.results == {"one": "The customer called."}
+    (call,) = read_ledger(run.folder.ledger)
+    assert call.prompt_tokens > 10 and call.completion_tokens > 5
 
 
 @pytest.mark.parametrize("model", PROVIDERS)

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from arf_programs.config.load import load_config
 from arf_programs.config.yaml_files import load_yaml
 from arf_programs.corpus.taxonomy import read_taxonomy
-from signatures.exceptions import ConfigError
+from arf_programs.models.scripted import read_answers
+from arf_programs.runs import refuse_foreign_folder
+from signatures.exceptions import ConfigError, DataError
 
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -72,6 +74,24 @@ def test_an_override_is_refused_like_the_file(tmp_path, value):
     path.write_text("corpus: {path: c.jsonl}\nmodels: {teacher: a/b}\n", encoding="utf-8")
     with pytest.raises(ConfigError, match="--set name="):
         load_config(path, [f"name={value}"])
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_a_script_of_answers_that_multiplies_or_holds_itself_is_refused(tmp_path, case):
+    text, problem = HOSTILE[case]
+    path = tmp_path / "answers.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(DataError, match=f"answers.yaml: .*{problem}"):
+        read_answers(path)
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_a_run_folder_whose_configuration_multiplies_or_holds_itself_is_refused(make_run, case):
+    run = make_run()
+    run.folder.config.parent.mkdir(parents=True, exist_ok=True)
+    run.folder.config.write_text(HOSTILE[case][0], encoding="utf-8")
+    with pytest.raises(ConfigError, match="not a configuration that arf wrote"):
+        refuse_foreign_folder(run)
 
 
 @pytest.mark.parametrize("value", ["2001-99-99", "2001-12-31 25:00:00", "0b_"])

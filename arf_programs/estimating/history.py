@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 import yaml
 from pydantic import BaseModel
 
-from arf_programs.config import Role
+from arf_programs.config import Role, load_yaml
 from arf_programs.estimating.figures import Range, around
 from arf_programs.runs import Call, RunFolder, read_jsonl, read_manifest
 from signatures.exceptions import DataError
@@ -154,7 +154,7 @@ def _seconds(folder: RunFolder, stage: str) -> float | None:
 def _concurrency(folder: RunFolder, stage: str) -> int:
     """The calls in flight that the run was configured for; 1 where that cannot be read."""
     try:
-        config = yaml.safe_load(folder.config.read_text(encoding="utf-8"))
+        config = load_yaml(folder.config.read_text(encoding="utf-8"))
         return int(config["models"][ROLE_OF[stage]]["concurrency"])
     except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError):
         return 1

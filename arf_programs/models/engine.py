@@ -34,6 +34,7 @@ from arf_programs.models.failures import UnreadableAnswerError, failure_of
 from arf_programs.models.fallbacks import ask_without, refused_feature
 from arf_programs.models.pacing import Pace
 from arf_programs.models.providers import CACHE_MARKS, CACHE_WRITE, import_litellm, listed_price
+from arf_programs.models.salvage import salvage
 from arf_programs.models.store import SECRETS, Body, Question, original_schema, request_key
 from arf_programs.models.usage import cost_of, longest_answer, tokens_sent, usage_of
 from arf_programs.models.waits import asked_pause
@@ -175,8 +176,12 @@ class ArfEngine:
                 failure = canonical_error(error, model)
                 failure = failure if self.pace.local else failure_of(error, failure)
                 unread = isinstance(failure, UnreadableAnswerError)
-                await store.give_back(need, question.unread() if unread else question.lost())
-                raise failure from error
+                response = salvage(error) if unread else None
+                if response is None:
+                    await store.give_back(need, question.unread() if unread else question.lost())
+                    raise failure from error
+                answer = response.model_dump(mode="json")
+                call = question.answered(answer, 0.0)
             except BaseException:
                 # A batch goes on when nobody waits any longer, and its answer is booked later.
                 await store.give_back(need, None if batched else question.lost())

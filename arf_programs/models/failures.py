@@ -46,7 +46,7 @@ def _error_of_reading(error: Exception, *, weak: bool) -> BaseException | None:
     `weak` says that a plain ValueError and its like count too. They may also come from LiteLLM's own preparation of a
     call.
     """
-    chain = list(_chain(error))
+    chain = list(errors_behind(error))
     if any(isinstance(one, _NO_ANSWER) for one in chain):
         return None
     for one in reversed(chain):
@@ -59,7 +59,8 @@ def _error_of_reading(error: Exception, *, weak: bool) -> BaseException | None:
     return None
 
 
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
+def errors_behind(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error, and those that it was raised from."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))

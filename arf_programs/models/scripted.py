@@ -25,6 +25,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
 
+from arf_programs.config import load_yaml
 from signatures.exceptions import DataError, ModelError
 
 ScriptedError = Literal["rate_limit", "timeout", "server", "empty", "length", "content_filter"]
@@ -163,7 +164,7 @@ def read_answers(path: Path) -> list[ScriptedAnswer]:
     try:
         text = path.read_text("utf-8")
         if path.suffix in (".yaml", ".yml"):
-            return TypeAdapter(list[ScriptedAnswer]).validate_python(yaml.safe_load(text) or [])
+            return TypeAdapter(list[ScriptedAnswer]).validate_python(load_yaml(text) or [])
         lines = [(number, line) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
     except (OSError, yaml.YAMLError, ValidationError) as error:
         raise DataError(f"{path}: {error}") from error

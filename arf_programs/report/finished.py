@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from arf_programs.config import load_config
+from arf_programs.config import load_config, load_yaml
 from arf_programs.runs import RunFolder, SplitConversation, digest_file, read_jsonl
 from signatures.exceptions import ConfigError, DataError
 from signatures.records import Conversation, Score
@@ -97,7 +97,7 @@ def measure_notes(first: FinishedRun, other: FinishedRun) -> Iterable[str]:
 
 def _config(path: Path) -> Any:
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return load_yaml(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise DataError(f"{path}: cannot be read ({error}): run `arf run` there again") from error
 

@@ -12,7 +12,7 @@ from typing import Any, Literal, TextIO
 
 import yaml
 
-from arf_programs.config import ROLES, Config, expand_home, find_path, remember_secrets
+from arf_programs.config import ROLES, Config, expand_home, find_path, load_yaml, remember_secrets
 from arf_programs.runs.fingerprint import digest, digest_file
 from arf_programs.runs.folder import RunFolder
 from arf_programs.runs.jsonl import JsonlIndex, read_jsonl
@@ -125,7 +125,7 @@ def refuse_foreign_folder(run: Run) -> None:
     if not run.folder.config.exists():
         return
     try:
-        other = yaml.safe_load(run.folder.config.read_text(encoding="utf-8"))
+        other = load_yaml(run.folder.config.read_text(encoding="utf-8"))
         theirs = {"name": other["name"], "corpus.path": Path(other["corpus"]["path"]).name}
     except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError):
         raise ConfigError(f"{run.folder.config}: not a configuration that arf wrote: give another --run-dir.") from None
