@@ -85,8 +85,9 @@ class Numbers:
         for word in find_words(text):
             self.loose |= _PARTS.get(word, set())
             self._add_duration(1.0, TIME_UNITS.get(word, ""))
-            if (value := FOREIGN_NUMBERS.get(word)) is not None:
-                self.by_value[value].append((turn, Quantity(value, "", "plain", 0, 0)))
+            if word in FOREIGN_NUMBERS:
+                number = FOREIGN_NUMBERS[word]
+                self.by_value[number].append((turn, Quantity(number, "", "plain", 0, 0)))
 
     def _add_read_out(self, turn: int, spoken: ReadOut) -> None:
         """Add what is read out. "Two fifty" is 250 or 2.50."""

@@ -136,9 +136,10 @@ def _is_french(match: re.Match[str], text: str) -> bool:
 def _spoken(text: str) -> list[Time]:
     times = [Time(frozenset({_FIXED[m[1].lower()]}), m.start(), m.end()) for m in _FIXED_TIME.finditer(text)]
     for match in _HALF_BEFORE.finditer(text):  # "halb drei" is half past two
-        hour = int(match["hour"]) if match["hour"].isdecimal() else FOREIGN_NUMBERS.get(match["hour"].lower(), 0)
-        if 1 <= hour <= 12:
-            times.append(Time(_both_halves(int(hour) * 60 - 30), match.start(), match.end()))
+        word = match["hour"].lower()
+        half = int(word) if word.isdecimal() else int(FOREIGN_NUMBERS.get(word, 0))
+        if 1 <= half <= 12:
+            times.append(Time(_both_halves(half * 60 - 30), match.start(), match.end()))
     for match in _SPOKEN.finditer(text):
         hour = _hour(match["hour"] or match["full"])
         if hour is None:

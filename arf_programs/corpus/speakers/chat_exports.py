@@ -70,9 +70,9 @@ def _read_turn(line: str, below: str) -> StampedTurn | None:
     if is_stamp(line) and is_name(below.strip()):
         return StampedTurn(below.strip(), line.strip(), "name below", is_heading=True)
     before, behind = stamp_before(line), stamp_behind(line)
-    named = before and read_named_line(before.text, "<>", "[]", "tab", "@")
-    if before and named:
-        return StampedTurn(_speaker(named.speaker), _with_time(before, named.text), before.shape + _BRACKETED)
+    marked = read_named_line(before.text, "<>", "[]", "tab", "@") if before else None
+    if before and marked:
+        return StampedTurn(_speaker(marked.speaker), _with_time(before, marked.text), before.shape + _BRACKETED)
     labelled = before and _LABELLED.match(before.text)
     if before and labelled and len(labelled["name"].split()) <= _MOST_WORDS:
         return StampedTurn(_speaker(labelled["name"]), _with_time(before, labelled["text"]), before.shape)
