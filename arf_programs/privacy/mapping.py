@@ -1,0 +1,148 @@
+"""Replace the private values of a conversation by stand-ins, and restore them in what a model answers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, NamedTuple
+
+from arf_programs.checks import find_dates, find_quantities
+from arf_programs.privacy.book import Book, find_words
+from arf_programs.privacy.people import names_of_value
+from arf_programs.privacy.recognise import recognise
+from arf_programs.privacy.restoring import Pairs
+from arf_programs.privacy.values import CODES, Found, Kind, without_overlaps, word_key
+from arf_programs.text import fold
+
+_LETTERS: Final = re.compile(r"[^\W_]")
+_WORDS: Final = re.compile(r"[^\W\d_]+")
+
+
+Finder = Callable[[str], Iterable[tuple[int, int]]]
+"""Returns the places of words of names in a folded text."""
+
+
+class Value(NamedTuple):
+    """A private value of a conversation, as it is written, and its stand-in."""
+
+    kind: Kind
+    value: str
+    stand_in: str
+
+
+class Pseudonyms:
+    """The stand-ins of one conversation. They depend on the texts and the seed alone.
+
+    Args:
+        seed: of the random numbers.
+        name: the conversation's id, or another name of the stream of random numbers.
+        texts: all texts of the conversation, its turns first.
+        names: values that are names, such as those of a column "agent".
+        people: finds further words of names in a text, as a model of names does; given as `(start, end)` spans.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        name: str,
+        texts: Sequence[str],
+        *,
+        names: Iterable[str] = (),
+        people: Finder | None = None,
+    ) -> None:
+        self._people = people
+        self._stream = f"{seed} {name}"
+        folded = [fold(text).text for text in texts]
+        everything = "\n".join(folded)
+        self.words = frozenset(word_key(word) for word in _WORDS.findall(everything))
+        self._letters = "".join(_LETTERS.findall(everything.lower()))
+        self._book = Book(self._stream, self.words, self._letters)
+        self.values = self._learn(folded, [word for value in names for word in names_of_value(fold(value).text)])
+
+    def _learn(self, texts: Sequence[str], names: Sequence[str]) -> tuple[Value, ...]:
+        """Draw the stand-ins of all values of the texts: long codes first, since others are their ends."""
+        found = [(text, item) for text in texts for item in self._recognise(text)]
+        codes = [pair for pair in found if pair[1].kind in CODES]
+        others = [pair for pair in found if pair[1].kind not in CODES and pair[1].kind is not Kind.URL]
+        for text, item in sorted(codes, key=lambda pair: pair[1].start - pair[1].end):
+            self._book.write(text, item)
+        for name in names:
+            self._book.name(name)
+        for text, item in others:
+            self._book.write(text, item)
+        values: dict[Value, None] = {}
+        for text in texts:
+            for item in self._find(text):
+                values[Value(item.kind, text[item.start : item.end], self._book.write(text, item))] = None
+        return tuple(values)
+
+    def _recognise(self, text: str) -> list[Found]:
+        found = recognise(text)
+        people = self._people(text) if self._people else []
+        return without_overlaps([*found, *(Found(Kind.NAME, start, end) for start, end in people)])
+
+    def _find(self, text: str) -> list[Found]:
+        return without_overlaps([*self._recognise(text), *kept_apart(text, self._book.find_known(text))])
+
+    def for_request(self, elsewhere: frozenset[str] = frozenset()) -> Request:
+        """Begin a request. `elsewhere` holds words of names, as `word_key` writes them, of other conversations."""
+        return Request(self, elsewhere)
+
+
+class Request:
+    """What was replaced in one request: the texts of the conversation, and values that only the request has."""
+
+    def __init__(self, pseudonyms: Pseudonyms, elsewhere: frozenset[str]) -> None:
+        self._of = pseudonyms
+        self._elsewhere = elsewhere
+        self._book = Book(f"{pseudonyms._stream} request", pseudonyms.words, pseudonyms._letters, pseudonyms._book)
+        self.pairs = Pairs()
+
+    def replace(self, text: str) -> str:
+        """Return the text with stand-ins for all private values."""
+        folded = fold(text)
+        plain = folded.text
+        parts: list[str] = []
+        last = 0
+        found = self._found(plain)
+        for number, item in enumerate(found):
+            start, end = folded.span(item.start, item.end)
+            stand_in = self._write(plain, item)
+            self.pairs.add(item.kind, stand_in, text[start:end])
+            if item.kind is Kind.NAME and number:
+                self.pairs.add_initial(plain, found[number - 1], item, self._write)
+            parts += [text[last:start], stand_in]
+            last = end
+        return "".join([*parts, text[last:]])
+
+    def _found(self, text: str) -> list[Found]:
+        known = kept_apart(text, self._book.find_known(text))
+        others = find_words(text, self._is_elsewhere) if self._elsewhere else []
+        return without_overlaps([*self._of._recognise(text), *known, *others])
+
+    def _is_elsewhere(self, word: str) -> bool:
+        key = word_key(word)
+        return word[0].isupper() and key in self._elsewhere and key not in self._of.words
+
+    def _write(self, text: str, item: Found) -> str:
+        written = self._book.write(text, item)
+        self.pairs.note_births(self._book.birth_dates)
+        return written
+
+    def restore(self, text: str) -> str:
+        """Return the text with the values in place of their stand-ins."""
+        return self.pairs.restore(text)
+
+
+def kept_apart(text: str, known: Iterable[Found]) -> list[Found]:
+    """Leave out codes that are a part of an amount, a share or a date, since these stay."""
+    codes = list(known)
+    if not any(item.kind in CODES for item in codes):
+        return codes
+    kept = [(item.start, item.end) for item in find_quantities(text) if item.kind in ("money", "percent")]
+    kept += [(date.start, date.end) for date in find_dates(text) if date.numeric or date.days]
+    return [
+        item
+        for item in codes
+        if item.kind not in CODES or not any(start < item.end and item.start < end for start, end in kept)
+    ]

@@ -1,0 +1,181 @@
+"""Phrases for the planted measure of pseudonyms: how customers and agents give private values, in six languages.
+
+`TUNED` and `SEEN` are phrases on which the recognisers were tuned. `HELD_APART` were written after that, and
+nothing was changed because of them. `KEPT` hold what has to stay: amounts, dates of events, products, quantities.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+TUNED: Final[dict[str, tuple[str, ...]]] = {
+    "name": (
+        "Hi, my name is {value}.",
+        "Hello, this is {value} speaking.",
+        "It is not working.\nBest regards,\n{value}",
+        "Guten Tag, mein Name ist {value}.",
+        "Mit freundlichen Grüßen\n{value}",
+        "Bonjour, je m'appelle {value}.",
+        "Hola, me llamo {value}.",
+        "Buongiorno, mi chiamo {value}.",
+        "Goedemiddag, mijn naam is {value}.",
+        "Name: {value}, as on the account.",
+        "The account holder is {value}.",
+        "Please book it under the name of {value}.",
+        "I am {value} and I wrote last week.",
+    ),
+    "e-mail address": (
+        "You can write to {value}.",
+        "Meine E-Mail ist {value}, danke.",
+        "mon adresse: {value}",
+        "Email={value}; please check.",
+        "Reply to <{value}> please",
+    ),
+    "street address": (
+        "I live at {value}.",
+        "Deliver it to {value}, please.",
+        "Meine Adresse ist {value}.",
+        "J'habite {value}.",
+        "Vivo en {value}.",
+        "Address: {value}",
+    ),
+    "phone number": (
+        "Call me on {value}.",
+        "My number is {value}.",
+        "Telefon: {value}",
+        "Mon téléphone est le {value}.",
+        "You can reach me at {value} after five.",
+        "mi móvil: {value}",
+    ),
+    "card number": (
+        "I paid with card {value}.",
+        "The card number is {value}, valid until 08/27.",
+        "Kreditkarte {value}",
+        "carte {value} refusée",
+    ),
+    "IBAN": (
+        "My IBAN is {value}.",
+        "Bitte überweisen Sie auf {value}.",
+        "Remboursez sur {value} svp.",
+        "IBAN: {value}",
+    ),
+    "order number": (
+        "My order number is {value}.",
+        "It is about order {value}.",
+        "Ref: {value}",
+        "Bestellnummer {value}",
+        "Ma commande n° {value} n'est pas arrivée.",
+        "mi pedido {value} no llega",
+        "Ticket #{value}",
+        "case {value} is still open",
+        "Meine Kundennummer lautet {value}.",
+    ),
+    "date of birth": (
+        "I was born on {value}.",
+        "My date of birth is {value}.",
+        "DOB: {value}",
+        "Ich bin am {value} geboren, geboren am {value}.",
+        "Née le {value}",
+        "fecha de nacimiento: {value}",
+    ),
+    "licence plate": (
+        "The number plate is {value}.",
+        "My registration is {value}.",
+        "Kennzeichen {value}",
+        "I parked a car with licence plate {value} there.",
+        "matrícula {value}",
+    ),
+    "URL with an id": (
+        "See {value}",
+        "The link {value} shows an error.",
+        "Hier: {value}.",
+        "I followed {value}, and nothing came.",
+    ),
+}
+
+SEEN: Final[dict[str, tuple[str, ...]]] = {
+    "name": (
+        "Good evening. {value} here, from flat two.",
+        "You are talking to {value}, how may I help?",
+        "Thanks a lot!\n- {value}",
+        "Can you check whether the booking says {value}?",
+        "My wife {value} ordered it.",
+        "Sehr geehrte Damen und Herren, ich heiße {value}.",
+        "Cordialement,\n{value}",
+        "Un saludo,\n{value}",
+        "Please send it to Mr {value}.",
+        "Your colleague {value} promised a refund.",
+        "I spoke with {value} yesterday.",
+        "The parcel is addressed to {value}.",
+        "hey, {value} again, still no parcel",
+        "The technician, {value}, never came.",
+        "It was signed for by {value} at the door.",
+        "Ticket opened by {value}",
+        "Can {value} be added to the policy?",
+        "Our neighbour {value} took it in.",
+        "Thank you, {value}. Is there anything else?",
+        "Frau {value} hat mich angerufen.",
+        "Merci d'avance, {value}",
+        "Le saluda {value}",
+        "Met vriendelijke groet, {value}",
+        "passenger: {value}, seat 14C",
+    ),
+    "e-mail address": ("i use {value} for everything", "Could you resend it? {value}", "cc'd: {value}, thanks"),
+    "street address": ("The driver went to {value} instead.", "new address {value} since May", "Lieferung an {value}"),
+    "phone number": ("text {value} when you are outside", "Best number? {value}.", "Rückruf bitte unter {value}"),
+    "card number": ("charged twice on {value}", "Card used: {value}.", "mit der {value} bezahlt"),
+    "IBAN": ("the refund should go to {value}", "Konto: {value}.", "cuenta {value}"),
+    "order number": (
+        "any news on {value}?",
+        "Your reference {value}, my complaint of Monday",
+        "tracking says {value} is lost",
+        "numero d'ordine {value}",
+    ),
+    "date of birth": ("birthday {value}, if you need it for security", "Geburtsdatum: {value}", "born {value}"),
+    "licence plate": ("the car is a blue Golf, reg {value}", "immatriculation : {value}", "you fined {value}"),
+    "URL with an id": ("screenshot at {value}", "{value} does not open"),
+}
+
+HELD_APART: Final[dict[str, tuple[str, ...]]] = {
+    "name": (
+        "{value} has been my carer since May.",
+        "refund issued, approved by {value}",
+        "The invoice should say {value} and not my old name.",
+        "Is that you again, {value}?",
+        "Lieber {value}, danke für die schnelle Hilfe.",
+        "der Vertrag läuft auf {value}",
+        "transferring you to {value} now",
+        "Madame {value} attend toujours",
+        "el titular es {value}",
+        "two seats, {value} and me",
+        "my mother, {value}, cannot log in",
+        "met {value}, goedemorgen",
+    ),
+    "e-mail address": ("login {value} locked out", "an {value} schicken", "Is {value} still right?"),
+    "street address": ("left at {value} by mistake", "Rechnungsadresse: {value}", "recoger en {value}"),
+    "phone number": ("{value} is my work line", "whatsapp {value}", "Sie erreichen mich mobil: {value}"),
+    "card number": ("{value} was declined again", "de tarjeta {value}", "refund it onto {value} please"),
+    "IBAN": ("debited from {value} on Monday", "rekening {value}", "pay into {value}!"),
+    "order number": (
+        "I never got {value}",
+        "PO {value} was short by two",
+        "Sendung {value} hängt fest",
+        "dossier {value}, svp",
+    ),
+    "date of birth": ("patient, born {value}, called", "Geboren: {value}", "DOB on file is {value}"),
+    "licence plate": ("towed {value} this morning", "Auto {value} steht noch da", "van ({value}) was hit"),
+    "URL with an id": ("404 on {value}", "voir {value} svp"),
+}
+
+KEPT: Final = (
+    "I paid {amount} on {day} for {count} shirts.",
+    "The refund of {amount} takes {count} to 10 days.",
+    "It was delivered on {day} at {time}.",
+    "The {product} stopped working after {count} weeks.",
+    "Your plan costs {amount} a month since {day}.",
+    "I live in {city} and waited {count} hours.",
+    "I flew with {company} and paid {amount}.",
+    "My {device} came from {company} on {day}.",
+    "Battery shows {percent}% and version {version}.",
+    "We can offer {percent}% off, so {amount} in total.",
+)
