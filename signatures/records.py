@@ -12,6 +12,7 @@ from signatures.showing import show_turn
 Severity = Literal["minor", "major", "critical"]
 ErrorSource = Literal["lm", "check", "human", "planted"]
 Preference = Literal["a", "b", "tie"]
+HumanOutcome = Literal["accepted", "rewritten", "rejected"]
 
 
 class Record(BaseModel):
@@ -157,7 +158,7 @@ class Revision(Record):
     whole of `after`. `errors` were seen in `before`. `remaining` are those of them that are still there, and errors
     that the edits brought in. `noticed` are errors that verification saw in words that no edit wrote: they were
     overlooked in the draft, and do not count against the revision. `feedback` says what was wrong with each attempt
-    that failed.
+    that failed. `human` is what a person decided in a review, where a person did: then `after` is that person's text.
     """
 
     conversation_id: str
@@ -173,6 +174,7 @@ class Revision(Record):
     remaining: tuple[ErrorNote, ...] = ()
     noticed: tuple[ErrorNote, ...] = ()
     feedback: tuple[str, ...] = ()
+    human: HumanOutcome | None = Field(default=None, exclude_if=lambda human: human is None)
 
 
 class SentenceScore(Record):

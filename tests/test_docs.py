@@ -290,9 +290,11 @@ def test_the_table_of_options_is_that_of_the_help():
             more += table(COMMAND_PAGE, "option of `arf train`", "what it does") if name == "train" else []
             assert options == documented | {(code(row[0])[0],): row[1] for row in more}, name
         else:
-            page = {"compile": COMPILE, "estimate": COST}.get(name)
+            page = {"compile": COMPILE, "estimate": COST, "review": DOCS / "review.md"}.get(name)
             rows = table(page, "option", "what it does") if page else []
-            assert options == {**documented, **{tuple(sorted(code(row[0]))): row[1] for row in rows}}, name
+            without = {("--limit",)} if name == "review" else set()  # it reads no corpus
+            shared = {key: text for key, text in documented.items() if key not in without}
+            assert options == {**shared, **{tuple(sorted(code(row[0]))): row[1] for row in rows}}, name
 
 
 def test_exit_codes_are_documented():

@@ -52,7 +52,7 @@ def test_signatures_need_pydantic_and_dspy_alone():
 
 def test_the_pure_parts_need_no_language_model():
     """Records, edits, checks, metrics, the corpus and the report work without DSPy, LiteLLM and torch."""
-    for room in ("config", "runs", "text", "corpus", "metrics", "checks", "values", "privacy", "report"):
+    for room in ("config", "runs", "text", "corpus", "metrics", "checks", "values", "privacy", "review", "report"):
         for path in (ROOT / "arf_programs" / room).rglob("*.py"):
             roots = {name.partition(".")[0] for name in imports(parse(path))}
             assert not roots & {"dspy", "litellm", "torch", "transformers"}, path

@@ -16,8 +16,9 @@ from arf_programs.report.headline import headline, outcome
 from arf_programs.report.probe import Table
 from arf_programs.report.render import render_report
 from arf_programs.report.svg import loss_curve, smoothed, thinned, ticks
-from arf_programs.report.text import clean, dollars, duration, figure, system_label
+from arf_programs.report.text import dollars, duration, figure, system_label
 from arf_programs.runs.ledger import Call
+from arf_programs.text import clean
 from signatures.records import Category, Conversation, Edit, ErrorNote, Failure, RefusedEdit, Revision, Taxonomy, Turn
 
 HOSTILE = (

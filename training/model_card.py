@@ -19,10 +19,10 @@ from arf_programs import __version__
 from arf_programs.config import PREFERENCE_STUDENTS, Config, Role, load_config
 from arf_programs.metrics import METRICS, Comparison, Interval, in_order
 from arf_programs.models import SMOLLM2
-from arf_programs.report import RunSummary, clean, figure
+from arf_programs.report import RunSummary, figure
 from arf_programs.runs import RunFolder, digest_file, read_jsonl, read_manifest
 from arf_programs.stages import student_name, training_log
-from arf_programs.text import build_user_text
+from arf_programs.text import build_user_text, clean
 from signatures.records import PreferencePair, Record, TrainingExample
 
 if TYPE_CHECKING:

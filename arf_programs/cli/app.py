@@ -14,6 +14,7 @@ from arf_programs.cli.compare import compare
 from arf_programs.cli.compile import compile_command
 from arf_programs.cli.estimate import estimate
 from arf_programs.cli.gate import gate
+from arf_programs.cli.review import review
 from arf_programs.cli.run import stage_command, train
 from arf_programs.cli.session import (
     WRONG_INPUT,
@@ -148,6 +149,7 @@ app.command("estimate")(estimate)
 app.command("plant")(plant.plant)
 app.command("probe")(plant.probe)
 app.command("triage")(triage)
+app.command("review")(review)
 app.command("compare")(compare)
 app.command("gate")(gate)
 app.command("export")(publish.export)

@@ -21,7 +21,7 @@ from arf_programs.report.probe import (
     tables,
 )
 from arf_programs.report.render import render_report
-from arf_programs.report.text import clean, duration, figure, metric_label, probability, signed_bounds
+from arf_programs.report.text import duration, figure, metric_label, probability, signed_bounds
 
 __all__ = [
     "READ_BY_NOBODY",
@@ -39,7 +39,6 @@ __all__ = [
     "Sources",
     "as_markdown",
     "calibration_lines",
-    "clean",
     "compare_runs",
     "duration",
     "figure",

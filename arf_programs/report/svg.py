@@ -15,7 +15,8 @@ from typing import Final
 from markupsafe import Markup
 
 from arf_programs.metrics import Interval
-from arf_programs.report.text import clean, system_label
+from arf_programs.report.text import system_label
+from arf_programs.text import clean
 
 WIDTH: Final = 300
 _LEFT, _RIGHT = 124, 240

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from typing import Final, Protocol
 
 from markupsafe import Markup
 
 from arf_programs.metrics import METRICS, Unit
+from arf_programs.text import clean
 
 SYSTEM_LABELS: Final = {
     "base": "Base model",
@@ -21,22 +20,7 @@ SYSTEM_LABELS: Final = {
     "student_arf_dpo": "Student (ARF, DPO)",
     "student_arf_apo": "Student (ARF, APO)",
 }
-# Controls that a browser would obey or hide: bidirectional embeddings, overrides and isolates, invisible characters
-# that split or join words, and tag characters. Left-to-right and right-to-left marks (200E, 200F, 061C) stay: Hebrew
-# and Arabic need them, and each text is isolated in its own element.
-_HIDDEN: Final = re.compile("[\u200b\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]")
-_LINE_ENDS: Final = re.compile("\r\n?|[\u2028\u2029\u0085]")
-_KEPT: Final = "\n\t"
-REPLACEMENT: Final = "\ufffd"
 MINUS: Final = "\u2212"
-
-
-def clean(text: str) -> str:
-    """Replace each control character or override in `text`, which could deceive a reader, by a visible U+FFFD."""
-    shown = _HIDDEN.sub(REPLACEMENT, _LINE_ENDS.sub("\n", text))
-    if shown.isprintable():
-        return shown
-    return "".join(REPLACEMENT if _is_control(char) else char for char in shown)
 
 
 def finalize(value: object) -> object:
@@ -44,10 +28,6 @@ def finalize(value: object) -> object:
     if isinstance(value, str) and not isinstance(value, Markup):
         return clean(value)
     return "" if value is None else value
-
-
-def _is_control(char: str) -> bool:
-    return char not in _KEPT and unicodedata.category(char) in ("Cc", "Cs")
 
 
 def system_label(system: str) -> str:

@@ -35,6 +35,8 @@ class RunFolder:
     errors = RunFile("errors.jsonl")
     revisions = RunFile("revisions.jsonl")
     revision_samples = RunFile("revisions_samples.jsonl")
+    reviews = RunFile("reviews")
+    labeled = RunFile("labeled.jsonl")
     train = RunFile("train")
     student = RunFile("student")
     merged = RunFile("merged")

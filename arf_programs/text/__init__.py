@@ -4,6 +4,7 @@ A place in a text is a `(start, end)` span of characters.
 """
 
 from arf_programs.text.changes import Changes, edit_span, find_changes, measure_change, spans_meet, speaks_of
+from arf_programs.text.display import clean
 from arf_programs.text.edits import AppliedEdits, apply_edits
 from arf_programs.text.error_notes import (
     LEAST_OVERLAP,
@@ -39,6 +40,7 @@ __all__ = [
     "build_messages",
     "build_system_text",
     "build_user_text",
+    "clean",
     "collect_evidence",
     "describe_errors",
     "edit_sentence",

@@ -1,0 +1,24 @@
+"""People's decisions: the pages on which they are made, their files, and what follows from them.
+
+The pages are served on this machine only (`serve_review`). Training rows and report read the decisions through
+`apply_reviews`, `corrected_pairs` and `gather_review`.
+"""
+
+from arf_programs.review.agreement import Agreement, ReviewFigures, Share, gather_review
+from arf_programs.review.files import read_reviews
+from arf_programs.review.outcomes import apply_reviews, corrected_pairs, reviewed_ids, reviews_digest
+from arf_programs.review.start import ReviewAddress, serve_review
+
+__all__ = [
+    "Agreement",
+    "ReviewAddress",
+    "ReviewFigures",
+    "Share",
+    "apply_reviews",
+    "corrected_pairs",
+    "gather_review",
+    "read_reviews",
+    "reviewed_ids",
+    "reviews_digest",
+    "serve_review",
+]

@@ -1,0 +1,81 @@
+"""Start the review: open the reviewer's file, bind a port of this machine, and serve the pages until Ctrl-C."""
+
+from __future__ import annotations
+
+import importlib.util
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from arf_programs.config import load_config
+from arf_programs.corpus import load_seed_taxonomy, read_taxonomy
+from arf_programs.review.files import open_reviews
+from arf_programs.review.session import ReviewSession
+from arf_programs.runs import RunFolder, private_files
+from signatures.exceptions import ConfigError, DataError, MissingExtra
+
+_HOST = "127.0.0.1"
+_NEEDED = ("fastapi", "uvicorn")
+
+
+@dataclass(frozen=True)
+class ReviewAddress:
+    """Where a review can be opened, once: the token in the address is used up by the first visit."""
+
+    url: str
+    rows: dict[str, int]
+
+
+def serve_review(
+    folder: RunFolder,
+    *,
+    reviewer: str,
+    blind: bool,
+    port: int,
+    row: str | None,
+    when_ready: Callable[[ReviewAddress], None],
+) -> None:
+    """Serve the review of a run on this machine until Ctrl-C; `when_ready` gets its address.
+
+    `row` is the id of the conversation to open first. Raises MissingExtra without the server's packages, ConfigError
+    for a port that is taken or a reviewer who is at work elsewhere, DataError when the run has nothing to review.
+    """
+    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise MissingExtra(f"`arf review` needs {' and '.join(missing)}: pip install 'arf-programs[review]'")
+    from arf_programs.review.server import run_server
+
+    config = load_config(folder.config)
+    taxonomy = read_taxonomy(folder.taxonomy) if folder.taxonomy.is_file() else load_seed_taxonomy()
+    with open_reviews(folder, reviewer) as file, private_files(), _listen(port) as listening:
+        session = ReviewSession(
+            folder=folder,
+            file=file,
+            taxonomy=taxonomy,
+            seed=config.seed,
+            name=config.name,
+            confidence=config.evaluate.confidence,
+            blind=blind,
+        )
+        run_server(session, listening, _first_page(session, row), when_ready)
+
+
+def _first_page(session: ReviewSession, conversation_id: str | None) -> str:
+    if conversation_id is None:
+        return "/revision" if session.rows["revision"] else "/label?side=train"
+    row = session.row_of(conversation_id)
+    if row is None:
+        raise DataError(f"--row {conversation_id}: the run has no such conversation to review: mend the id.")
+    return f"/{row.job}?row={row.key}"
+
+
+def _listen(port: int) -> socket.socket:
+    """Bind a port of the loopback address; 0 takes a free one. Raises ConfigError if it is taken."""
+    listening = socket.socket()
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((_HOST, port))
+    except OSError as error:
+        listening.close()
+        raise ConfigError(f"{_HOST}:{port} cannot be listened on ({error.strerror}): choose another --port.") from None
+    return listening
