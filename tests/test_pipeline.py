@@ -89,6 +89,7 @@ STALE = {
     "revise.samples": (2, {"revise", "train"}),
     "revise.max_change": (0.5, {"revise", "evaluate"}),
     "revise.min_words": (9, {"revise", "evaluate"}),
+    "revise.human": ("only", {"train"}),
     "revise.on_reject": ("drop", {"revise", "train", "evaluate"}),
     "revise.verify_with_analyst": (False, {"revise", "evaluate"}),
     "train.base": ("smollm2-135m", {"train", "evaluate"}),
@@ -269,6 +270,7 @@ def test_the_finished_run_has_all_figures(finished_project):
         "revise",
         "train",
         "evaluate",
+        "review",
         "spend",
         "costs",
     }

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from reviewed_run import DRAFT, write_run
@@ -21,9 +21,6 @@ from arf_programs.review.files import read_reviews
 from arf_programs.review.outcomes import ReviewedRevisions
 from arf_programs.runs import RunFolder, read_jsonl
 from signatures.records import Revision
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Page
 
 CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome", "chrome") if (path := shutil.which(name))), None
@@ -38,7 +35,7 @@ def reviewing(folder: RunFolder, *options: str) -> Iterator[tuple[subprocess.Pop
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
     with subprocess.Popen([*command, *options], stdout=subprocess.PIPE, text=True, env=environment) as process:
         try:
-            lines = []
+            lines: list[str] = []
             while lines[-1:] != ["}\n"]:
                 lines.append(process.stdout.readline())
                 assert lines[-1], "the server has ended"
@@ -57,31 +54,33 @@ def browser() -> Iterator[Any]:
         opened.close()
 
 
-def open_page(browser: Any, url: str) -> Page:
+def open_page(browser: Any, url: str) -> Any:
+    """Open a page whose `problems` are what its scripts failed with."""
     page = browser.new_context(viewport={"width": 1400, "height": 900}).new_page()
     page.set_default_timeout(20_000)
-    page.problems = []
+    problems: list[str] = []
+    page.problems = problems
     page.on("pageerror", lambda error: page.problems.append(str(error)))
     page.goto(url)
     return page
 
 
-def keys(page: Page, *pressed: str) -> None:
+def keys(page: Any, *pressed: str) -> None:
     for key in pressed:
         page.keyboard.press(key)
 
 
-def progress(page: Page, text: str) -> None:
+def progress(page: Any, text: str) -> None:
     page.get_by_text(text, exact=False).first.wait_for()
 
 
-def choose_word(page: Page, word: str) -> None:
+def choose_word(page: Any, word: str) -> None:
     """Move the cursor to a word of the summary, by keys."""
     words = [item.strip(".") for item in DRAFT.split()]
     keys(page, *["ArrowRight"] * (words.index(word) + 1))
 
 
-def mark_the_lamp(page: Page) -> None:
+def mark_the_lamp(page: Any) -> None:
     """Mark the wrong word, cite the turn, say why, correct it, rate it, and finish: with keys alone."""
     choose_word(page, "lamp")
     page.locator("[data-word].chosen", has_text="lamp").wait_for()

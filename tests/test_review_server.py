@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from typing import get_args
 
 import pytest
 from fastapi.testclient import TestClient
@@ -14,6 +15,7 @@ from typer.testing import CliRunner
 from arf_programs.cli.app import app
 from arf_programs.corpus import read_labeled_file, read_taxonomy
 from arf_programs.review.agreement import wilson
+from arf_programs.review.decisions import Job
 from arf_programs.review.files import open_reviews, read_reviews
 from arf_programs.review.guard import Guard
 from arf_programs.review.server import build_app
@@ -44,7 +46,7 @@ def post(client: TestClient, session: ReviewSession, **act):
     return client.post("/act", json=act, headers=ORIGIN)
 
 
-def row_of(session: ReviewSession, job: str, name: str = "kettle-01", system: str = ""):
+def row_of(session: ReviewSession, job: Job, name: str = "kettle-01", system: str = ""):
     return next(row for row in session.rows[job] if row.conversation_id == name and system in ("", row.system))
 
 
@@ -89,7 +91,7 @@ def test_no_page_runs_or_loads_anything_foreign(opened):
 
 def test_hostile_words_are_shown_as_words(opened):
     session, client = opened
-    for job in ("revision", "label"):
+    for job in get_args(Job):
         text = client.get(f"/{job}", params={"row": row_of(session, job).key}).text
         assert "&lt;script&gt;document.title" in text
         assert "<img" not in text and "\u202e" not in text

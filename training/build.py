@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TextIO
 
 from arf_programs.config import Arm, Config, load_config
+from arf_programs.review import apply_reviews, corrected_pairs, read_reviews, reviewed_ids
 from arf_programs.runs import RunFolder, SplitConversation, private_files, read_jsonl, write_jsonl_atomic
 from signatures.records import Conversation, Revision, Summary
 from training.dataset import build_arm, build_pairs
@@ -53,7 +54,13 @@ def build(folder: RunFolder, machine: TextIO) -> None:
 
 def _build_pairs(folder: RunFolder, config: Config, conversations: dict[str, Conversation]) -> None:
     revisions = [*_revisions(folder, config, "arf"), *_samples(folder, config, "arf")]
-    pairs = build_pairs(conversations=conversations, revisions=revisions, instruction=config.summarize.instruction)
+    lines = [] if config.revise.human == "ignore" else read_reviews(folder)
+    pairs = build_pairs(
+        conversations=conversations,
+        revisions=revisions,
+        instruction=config.summarize.instruction,
+        corrected=corrected_pairs(read_jsonl(folder.revisions, Revision), lines),
+    )
     write_jsonl_atomic(folder.train / "preference.jsonl", pairs)
     sys.stderr.write(f"preference: {len(pairs)} pairs\n")
 
@@ -63,16 +70,23 @@ def _strategy(config: Config, arm: Arm) -> str:
 
 
 def _revisions(folder: RunFolder, config: Config, arm: Arm) -> list[Revision]:
+    """Read the revisions of an arm; those of the configured strategy as people decided about them."""
     strategy = _strategy(config, arm)
-    is_main = strategy == config.revise.strategy
-    return list(read_jsonl(folder.revisions if is_main else folder.revisions_by(strategy), Revision))
+    if strategy != config.revise.strategy:
+        return list(read_jsonl(folder.revisions_by(strategy), Revision))
+    return list(apply_reviews(read_jsonl(folder.revisions, Revision), read_reviews(folder), config.revise.human))
 
 
 def _samples(folder: RunFolder, config: Config, arm: Arm) -> list[Revision]:
+    """Read the further samples of an arm. Where a person decided about the revision, that is the only one."""
     if config.revise.samples == 1:
         return []
-    strategy = _strategy(config, arm)
-    return [row for row in read_jsonl(folder.revision_samples, Revision) if row.strategy == strategy]
+    strategy, human = _strategy(config, arm), config.revise.human
+    rows = [row for row in read_jsonl(folder.revision_samples, Revision) if row.strategy == strategy]
+    if strategy != config.revise.strategy or human == "ignore":
+        return rows
+    decided = reviewed_ids(read_jsonl(folder.revisions, Revision), read_reviews(folder))
+    return [row for row in rows if human == "prefer" and row.conversation_id not in decided]
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Literal, TypeVar
 
 from pydantic import JsonValue
@@ -77,31 +78,35 @@ def build_pairs(
     conversations: Mapping[str, Conversation],
     revisions: Iterable[Revision],
     instruction: str,
+    corrected: Iterable[tuple[Revision, Revision]] = (),
 ) -> tuple[PreferencePair, ...]:
-    """Build a pair from each verified revision of `conversations` that changed its draft, in the revisions' order."""
-    pairs = []
-    for row in revisions:
-        chosen, rejected = row.after.strip(), row.before.strip()
-        conversation = conversations.get(row.conversation_id)
-        if (
-            conversation is None
-            or row.verdict is not Verdict.VERIFIED
-            or not chosen
-            or not rejected
-            or chosen == rejected
-        ):
-            continue
-        messages = build_messages(instruction, conversation)
-        pairs.append(
-            PreferencePair(
-                conversation_id=row.conversation_id,
-                prompt=messages,
-                chosen=(Message(role="assistant", content=chosen),),
-                rejected=(Message(role="assistant", content=rejected),),
-                provenance={**_revision_provenance(row), "prompt_sha256": prompt_sha256(messages)},
-            )
-        )
-    return tuple(pairs)
+    """Build the preference pairs of `conversations`.
+
+    A pair is made from each verified revision that changed its draft, in the revisions' order. `corrected` holds
+    revisions as a person left them with what they were before: the person's text is preferred to the model's.
+    """
+    verified = ((row, row.before) for row in revisions if row.verdict is Verdict.VERIFIED)
+    worse = ((row, was.after) for row, was in corrected)
+    pairs = (
+        _pair(conversations.get(row.conversation_id), row, rejected, instruction)
+        for row, rejected in chain(verified, worse)
+    )
+    return tuple(pair for pair in pairs if pair is not None)
+
+
+def _pair(conversation: Conversation | None, row: Revision, worse: str, instruction: str) -> PreferencePair | None:
+    """Build one pair; None if its conversation is not trained on, or if a text is empty or both are equal."""
+    chosen, rejected = row.after.strip(), worse.strip()
+    if conversation is None or not chosen or not rejected or chosen == rejected:
+        return None
+    messages = build_messages(instruction, conversation)
+    return PreferencePair(
+        conversation_id=row.conversation_id,
+        prompt=messages,
+        chosen=(Message(role="assistant", content=chosen),),
+        rejected=(Message(role="assistant", content=rejected),),
+        provenance={**_revision_provenance(row), "prompt_sha256": prompt_sha256(messages)},
+    )
 
 
 def _group_verified(revisions: Iterable[Revision]) -> Mapping[str, list[Revision]]:
@@ -196,6 +201,7 @@ def _revision_provenance(revision: Revision) -> Provenance:
         "errors": [note.id for note in revision.errors],
         "remaining": [note.id for note in revision.remaining],
         "noticed": [note.id for note in revision.noticed],
+        **({"human": revision.human} if revision.human else {}),
     }
 
 

@@ -158,6 +158,9 @@ class ReviseConfig(Section):
     max_change: float = Field(default=0.6, gt=0, le=1, description="largest share of words that a revision may change")
     min_words: int = Field(default=8, ge=1, description="fewest words of a revision")
     on_reject: Literal["drop", "keep_draft", "keep_partial"] = "keep_partial"
+    human: Literal["prefer", "only", "ignore"] = Field(
+        default="prefer", description="what people decided in `arf review`: it goes before the verifier's word"
+    )
     verify_with_analyst: bool = Field(default=True, description="analyse each revision again; false: checks only")
 
 

@@ -6,6 +6,7 @@ The ids of its HTML elements are made of numbers, never of data.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -98,7 +99,10 @@ class ShownError:
 
 @dataclass(frozen=True)
 class Case:
-    """One entry of the browser. `filters` has the numbers of its categories, `channel` the number of its channel."""
+    """One entry of the browser. `filters` has the numbers of its categories, `channel` the number of its channel.
+
+    `command` opens it for a review; empty if the run's folder is not known.
+    """
 
     conversation: Conversation
     revision: Revision
@@ -110,6 +114,7 @@ class Case:
     changed: float
     channel: int
     filters: tuple[int, ...]
+    command: str
 
 
 @dataclass(frozen=True)
@@ -153,6 +158,7 @@ def _case(data: ReportData, case: RevisionCase, channels: Sequence[str], categor
         changed=measure_change(revision.before, revision.after),
         channel=channels.index(conversation.channel),
         filters=tuple(dict.fromkeys(categories.index(note.category) for note in revision.errors)),
+        command=f"{data.review_command} --row={shlex.quote(conversation.id)}" if data.review_command else "",
     )
 
 

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from arf_programs.metrics import CausalRow, Comparison, Figures, Interval, WinRate
 from arf_programs.report.probe import Table
+from arf_programs.review import ReviewFigures
 from signatures.records import Conversation, Failure, Record, Revision, Taxonomy
 
 
@@ -109,6 +110,7 @@ class RunSummary(_Figures):
     revise: ReviseFigures = ReviseFigures()
     train: dict[str, ArmFigures] = Field(default_factory=dict)
     evaluate: EvaluateFigures = EvaluateFigures()
+    review: ReviewFigures | None = None
     spend: SpendFigures = SpendFigures()
     costs: dict[str, CostFigures] = Field(default_factory=dict, description="by strategy of revision")
 
@@ -128,7 +130,8 @@ class ReportData(Record):
     """Everything that `render_report` shows.
 
     `errors_by_category` is {system: {category: errors per summary}}, `losses` has (step, loss) pairs by arm, `prompts`
-    has instructions by the name of what they ask for, `probe` has the tables of `arf probe`.
+    has instructions by the name of what they ask for, `probe` has the tables of `arf probe`. `review_command` opens the
+    revisions for a review.
     """
 
     name: str
@@ -143,3 +146,4 @@ class ReportData(Record):
     config_yaml: str = ""
     prompts: dict[str, str] = Field(default_factory=dict)
     probe: tuple[Table, ...] = ()
+    review_command: str = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -37,6 +38,7 @@ from arf_programs.report.data import (
     SpendFigures,
 )
 from arf_programs.report.probe import Probe, Table, tables
+from arf_programs.review import gather_review, read_reviews
 from arf_programs.runs import Call, Run, RunFolder, Spent, iter_ledger, read_jsonl, read_lines, read_manifest
 from signatures.exceptions import DataError
 from signatures.records import Conversation, DraftErrors, PairVerdict, Revision, Score, Verdict
@@ -73,6 +75,9 @@ def gather_summary(run: Run, sources: Sources) -> RunSummary:
         revise=_revise_figures(run.folder),
         train={arm: ArmFigures(**log) for arm, log in sources.training.items()},
         evaluate=_evaluate_figures(run, sources.pairs),
+        review=gather_review(
+            run.folder, read_reviews(run.folder), seed=run.config.seed, confidence=run.config.evaluate.confidence
+        ),
         spend=_spend_figures(run.folder),
         costs=revision_costs(iter_ledger(run.folder.ledger), revisions, main=run.config.revise.strategy),
     )
@@ -96,6 +101,7 @@ def gather_report(run: Run, summary: RunSummary, sources: Sources) -> ReportData
         config_yaml=folder.config.read_text(encoding="utf-8"),
         prompts={"Summarize": run.config.summarize.instruction},
         probe=_probe_tables(folder),
+        review_command=shlex.join(["arf", "review", str(run.config.run_dir)]),
     )
 
 

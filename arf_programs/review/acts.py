@@ -62,14 +62,15 @@ def change_label(act: Act, label: Label, summary: str, conversation: Conversatio
         return _marked(act, label, summary)
     if act.op in ("remove", "evidence", "explain"):
         return _changed(act, label, conversation)
-    changes: dict[str, Any] = {
+    possible: dict[str, dict[str, Any]] = {
         "revise": {"revised": act.text.strip() or None},
         "rate": {act.aspect: act.value},
         "right": {"marks": (), "done": True},
         "finish": {"done": True},
         "reopen": {"done": False},
-    }.get(act.op, {})
-    if not changes:
+    }
+    changes = possible.get(act.op)
+    if changes is None:
         raise QuoteError(f"{act.op} is not for labels")
     if act.op == "finish" and not label.marks:
         raise QuoteError("mark an error first, or say that the summary is right")

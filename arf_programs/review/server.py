@@ -35,7 +35,7 @@ def run_server(
     guard = Guard(port)
     app = build_app(session, guard, first)
     listening.listen()
-    rows = {job: len(rows) for job, rows in session.rows.items()}
+    rows: dict[str, int] = {job: len(rows) for job, rows in session.rows.items()}
     when_ready(ReviewAddress(f"http://127.0.0.1:{port}/start/{guard.token}", rows))
     config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2, server_header=False, lifespan="off")
     uvicorn.Server(config).run(sockets=[listening])
@@ -118,7 +118,7 @@ def _shown(session: ReviewSession, row: ReviewRow, filters: Filters, at: int | N
 
 def _frame(session: ReviewSession, job: Job, filters: Filters) -> dict[str, object]:
     rows = session.rows[job]
-    options = {
+    options: dict[str, list[str]] = {
         "verdict": [] if session.blind else sorted({row.verdict for row in rows} - {""}),
         "category": sorted({name for row in rows for name in row.categories}),
         "channel": sorted({row.channel for row in rows}),

@@ -145,7 +145,7 @@ class ReviewSession:
 
     def done(self, job: Job) -> set[str]:
         """Return the keys of the rows that this reviewer has finished."""
-        lines = {(*line.about, line.shown): line for line in standing(self.file.lines)}
+        lines: dict[tuple[object, ...], Line] = {(*line.about, line.shown): line for line in standing(self.file.lines)}
         return {row.key for row in self.rows[job] if _is_done(row, lines)}
 
     def choices(self, row: ReviewRow) -> dict[int, Line]:

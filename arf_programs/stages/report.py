@@ -40,6 +40,7 @@ def fingerprint(run: Run) -> dict[str, str]:
         "seed": digest(config.seed),
         "arf_version": __version__,
         "notes": digest(_notes(run)),
+        **({"reviews": digest_file(folder.reviews)} if folder.reviews.exists() else {}),
     }
 
 

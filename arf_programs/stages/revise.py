@@ -190,7 +190,7 @@ def depends(run: Run) -> dict[str, str]:
     return {
         "conversations.jsonl": digest_file(run.folder.conversations),
         "models.editor": digest_model(run.config.models.editor),
-        "revise": digest(run.config.revise.model_dump(mode="json")),
+        "revise": digest(run.config.revise.model_dump(mode="json", exclude={"human"})),
         "revision prompts": digest_prompts(REVISION_SIGNATURES),
         **analyst_fingerprint(run),
         **program_fingerprint(run, "revise"),

@@ -180,7 +180,7 @@ def reviser_fingerprint(run: Run) -> dict[str, str]:
         return {}
     return {
         "models.editor": digest_model(run.config.models.editor),
-        "revise": digest(run.config.revise.model_dump(mode="json", exclude={"samples"})),
+        "revise": digest(run.config.revise.model_dump(mode="json", exclude={"samples", "human"})),
         "revision prompts": digest_prompts(REVISION_SIGNATURES),
         **program_fingerprint(run, "revise"),
     }

@@ -15,11 +15,13 @@ from typing import Any
 
 from arf_programs.config import ARMS, PREFERENCE_STUDENTS
 from arf_programs.models import close_models
-from arf_programs.runs import Run, RunFolder, digest, digest_file, write_text_atomic
+from arf_programs.review import read_reviews, reviews_digest
+from arf_programs.runs import Run, RunFolder, digest, digest_file, read_jsonl, write_text_atomic
 from arf_programs.stages.revise import further_outputs
 from arf_programs.stages.stage import Stage
 from arf_programs.stages.training_process import training_process
 from signatures.exceptions import DataError, StageError
+from signatures.records import Revision
 
 
 def outputs(run: Run) -> tuple[Path, ...]:
@@ -43,7 +45,17 @@ def fingerprint(run: Run) -> dict[str, str]:
         "seed": digest(config.seed),
         **({"train.preference": digest(preference.model_dump(mode="json"))} if preference.method != "none" else {}),
         **{path.name: digest_file(path) for path in further_outputs(run)},
+        **_reviews_fingerprint(run),
     }
+
+
+def _reviews_fingerprint(run: Run) -> dict[str, str]:
+    """Return the hash of what people decided about revisions; empty where that changes nothing."""
+    mode, lines = run.config.revise.human, read_reviews(run.folder)
+    if mode == "ignore" or not (lines or mode == "only"):
+        return {}
+    decided = reviews_digest(read_jsonl(run.folder.revisions, Revision), lines) if lines else ""
+    return {"reviews": digest([mode, decided])} if decided or mode == "only" else {}
 
 
 def student_name(arm: str) -> str:
