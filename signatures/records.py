@@ -281,7 +281,10 @@ class PairVerdict(Record):
 
 
 class Score(Record):
-    """All measurements of one summary of the holdout. None means that something was not measured."""
+    """All measurements of one summary of the holdout. None means that something was not measured.
+
+    `checker_score` is the checker's highest probability, 0 to 1, that the conversation does not support a sentence.
+    """
 
     conversation_id: str
     channel: str
@@ -289,6 +292,7 @@ class Score(Record):
     errors: tuple[ErrorNote, ...] = ()
     words: int = Field(ge=0)
     checker_flagged: bool | None = None
+    checker_score: float | None = Field(default=None, exclude_if=lambda score: score is None)
     rating: Rating | None = None
     rouge1: float | None = None
     rouge2: float | None = None

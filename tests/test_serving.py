@@ -17,7 +17,7 @@ from conftest import open_project
 from typer.testing import CliRunner
 
 from arf_programs.cli.app import app
-from arf_programs.cli.publish import model_entry
+from arf_programs.cli.serve import model_entry
 from arf_programs.config.models import ModelConfig
 from arf_programs.runs.fingerprint import digest_file
 from arf_programs.runs.jsonl import read_jsonl
@@ -187,7 +187,7 @@ def test_a_student_is_really_served_and_teaches(project):
 
             pipeline.run_until(run, "draft")
             with urlopen(f"{entry['api_base']}/models") as answer:
-                assert answer.status == 200
+                assert [model["id"] for model in json.load(answer)["data"]] == ["student_arf"]
         finally:
             server.send_signal(signal.SIGINT)
             _, log = server.communicate(timeout=60)

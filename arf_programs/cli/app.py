@@ -16,6 +16,7 @@ from arf_programs.cli.estimate import estimate
 from arf_programs.cli.gate import gate
 from arf_programs.cli.review import review
 from arf_programs.cli.run import stage_command, train
+from arf_programs.cli.serve import serve
 from arf_programs.cli.session import (
     WRONG_INPUT,
     ConfigPath,
@@ -154,7 +155,7 @@ app.command("compare")(compare)
 app.command("gate")(gate)
 app.command("export")(publish.export)
 app.command("push")(publish.push)
-app.command("serve")(publish.serve)
+app.command("serve")(serve)
 app.command("calibrate")(calibrate.calibrate)
 app.command("compile", help="Optimise the prompts of one program by DSPy against the labelled set.")(compile_command)
 

@@ -1,11 +1,10 @@
-"""`arf export`, `arf push` and `arf serve`: take a student out of its run."""
+"""`arf export` and `arf push`: take a student out of its run."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
 import typer
 
@@ -94,85 +93,3 @@ def _say_published(target: str | Path, arm: str, as_json: bool) -> None:
         print_json({"ok": True, "arm": arm, "target": str(target)})
     else:
         typer.echo(f"The student of arm {arm} is in {target}; its README.md is the model card.")
-
-
-def serve(
-    run: RunPath,
-    arm: Arm = "arf",
-    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port to listen on.")] = 8000,
-    host: Annotated[str, typer.Option("--host", help="Address to listen on; 0.0.0.0 lets other machines in.")] = (
-        "127.0.0.1"
-    ),
-    engine: Annotated[
-        Literal["vllm", "transformers"] | None,
-        typer.Option("--engine", help="vllm or transformers; vLLM is taken where it is installed."),
-    ] = None,
-    all_arms: Annotated[
-        bool, typer.Option("--all-arms", help="All students at one vLLM, as adapters on their base.")
-    ] = False,
-    base: Annotated[bool, typer.Option("--base", help="The base beside the student, at one vLLM.")] = False,
-    run_dir: RunDir = None,
-    overrides: Set = None,
-    as_json: Json = False,
-    verbose: Verbose = False,
-) -> None:
-    """Serve a student over the API of OpenAI until Ctrl-C, and print the model string for any arf.yaml."""
-    with reporting(as_json=as_json, verbose=verbose):
-        folder = finished_folder(run, run_dir=run_dir, overrides=overrides, as_json=as_json)
-        from arf_programs.models import vllm_command
-        from arf_programs.serving import (
-            find_engine,
-            merged_student,
-            refuse_taken_port,
-            serve_command,
-            students_with_base,
-        )
-        from arf_programs.serving import serve as serve_model
-
-        together = all_arms or base
-        program = find_engine("vllm" if together else engine)
-        refuse_taken_port(host, port)
-        if together:
-            serving = students_with_base(folder, () if all_arms else (arm,))
-            names = serving.names if base else tuple(serving.adapters)
-            command, place = vllm_command(program.program[0], serving, host=host, port=port), folder.path
-            offline = Path(serving.model).is_dir()
-        else:
-            model = merged_student(folder, arm)
-            command, names, place = serve_command(program, model, host=host, port=port), (model.name,), model.parent
-            offline = True
-        try:
-            serve_model(
-                command,
-                place,
-                host=host,
-                port=port,
-                offline=offline,
-                when_ready=lambda address: _say_served(program.name, names, address, as_json),
-            )
-        except KeyboardInterrupt:
-            typer.echo("The server has ended.", err=True)
-
-
-def _say_served(engine: str, names: Sequence[str], address: str, as_json: bool) -> None:
-    import yaml
-
-    entries = {name: model_entry(engine, name, f"{address}/v1") for name in names}
-    if as_json:
-        print_json({"ok": True, "engine": engine, **(entries[names[0]] if len(names) == 1 else {"served": entries})})
-        return
-    flows = {
-        name: yaml.safe_dump(entry, default_flow_style=True, sort_keys=False, width=1000).strip()
-        for name, entry in entries.items()
-    }
-    if len(names) == 1:
-        lines = f"models:\n  teacher: {flows[names[0]]}"
-    else:
-        lines = "evaluate:\n  serve:\n" + "\n".join(f"    {name}: {flow}" for name, flow in flows.items())
-    typer.echo(f"Served by {engine}. In any arf.yaml:\n\n{lines}\n\nCtrl-C ends it.")
-
-
-def model_entry(engine: str, name: str, api_base: str) -> dict[str, Any]:
-    """Write the model of a role in an arf.yaml; transformers gives no log-probabilities and follows no JSON schema."""
-    entry: dict[str, Any] = {"model": f"hosted_vllm/{name}", "api_base": api_base}
-    return {**entry, "json_schema": True} if engine == "vllm" else {**entry, "json_schema": False, "logprobs": False}

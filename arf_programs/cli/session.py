@@ -113,6 +113,13 @@ def finished_folder(
     return folder
 
 
+def finished_run(path: Path, *, run_dir: Path | None, overrides: Sequence[str] | None, as_json: bool = False) -> Run:
+    """Open a run that is named by its configuration or by its folder. Raises what `finished_folder` raises."""
+    folder = finished_folder(path, run_dir=run_dir, overrides=overrides, as_json=as_json)
+    config = folder.config if path.is_dir() else path
+    return open_run(config, run_dir=folder.path, overrides=overrides or (), as_json=as_json)
+
+
 @contextmanager
 def reporting(*, as_json: bool = False, verbose: bool = False) -> Iterator[None]:
     """Turn ARF's errors into a message and an exit code. No secret is shown."""

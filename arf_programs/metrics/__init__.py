@@ -22,6 +22,17 @@ from arf_programs.metrics.causal import ANY, CausalRow, causal_table
 from arf_programs.metrics.comparisons import TEACHER, Comparison, compare, compare_systems, with_holm
 from arf_programs.metrics.definitions import METRICS, Unit, in_order
 from arf_programs.metrics.detection import balanced_accuracy, score_detection
+from arf_programs.metrics.fallback import (
+    DOUBTFUL,
+    FallbackCurve,
+    FallbackPoint,
+    FallbackRow,
+    doubt_of,
+    fallback_curve,
+    point_at,
+    threshold_for_errors,
+    threshold_for_share,
+)
 from arf_programs.metrics.gate import FEWEST_UNITS, GateCheck, GateVerdict, check_margins, verdict_of
 from arf_programs.metrics.paired import Effect
 from arf_programs.metrics.ranking import area_under_curve
@@ -41,6 +52,7 @@ from arf_programs.metrics.win_rate import WinRate, win_rates
 
 __all__ = [
     "ANY",
+    "DOUBTFUL",
     "FEWEST_UNITS",
     "METRICS",
     "TEACHER",
@@ -51,6 +63,9 @@ __all__ = [
     "Comparison",
     "Effect",
     "Embed",
+    "FallbackCurve",
+    "FallbackPoint",
+    "FallbackRow",
     "Figures",
     "GateCheck",
     "GateVerdict",
@@ -78,7 +93,9 @@ __all__ = [
     "compare_systems",
     "configured_resampling",
     "count_untouched",
+    "doubt_of",
     "errors_by_category",
+    "fallback_curve",
     "find_exact_fixes",
     "find_model",
     "fit_calibration",
@@ -90,6 +107,7 @@ __all__ = [
     "logit",
     "mismatches",
     "paired_difference",
+    "point_at",
     "rating_agreement",
     "read_calibration",
     "read_clusters",
@@ -100,6 +118,8 @@ __all__ = [
     "sigmoid",
     "similarities",
     "system_metrics",
+    "threshold_for_errors",
+    "threshold_for_share",
     "verdict_of",
     "win_rates",
     "with_holm",

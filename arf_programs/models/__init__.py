@@ -40,7 +40,7 @@ from arf_programs.models.providers import (
     listed_model,
     listed_price,
 )
-from arf_programs.models.served.process import LOOPBACK, end_server, server_answers, start_server
+from arf_programs.models.served.process import LOOPBACK, end_server, free_port, server_answers, start_server
 from arf_programs.models.served.vllm import (
     INSTALL_VLLM,
     LARGEST_RANK,
@@ -95,6 +95,7 @@ __all__ = [
     "end_server",
     "find_placement",
     "find_vllm",
+    "free_port",
     "gives_logprobs",
     "has_gpu",
     "import_litellm",

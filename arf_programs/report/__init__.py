@@ -6,6 +6,7 @@ It gathers figures from the files of a run, but asks no model and writes no file
 from arf_programs.report.calibration import calibration_lines
 from arf_programs.report.compare import ComparedRuns, RunDifference, compare_runs
 from arf_programs.report.data import RunSummary
+from arf_programs.report.fallback import fallback_rows, teacher_price
 from arf_programs.report.gate import GateResult, gate_runs
 from arf_programs.report.gather import Sources, gather_report, gather_summary
 from arf_programs.report.headline import READ_BY_NOBODY
@@ -41,6 +42,7 @@ __all__ = [
     "calibration_lines",
     "compare_runs",
     "duration",
+    "fallback_rows",
     "figure",
     "gate_runs",
     "gather_report",
@@ -50,4 +52,5 @@ __all__ = [
     "render_report",
     "signed_bounds",
     "tables",
+    "teacher_price",
 ]

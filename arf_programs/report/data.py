@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from arf_programs.metrics import CausalRow, Comparison, Figures, Interval, WinRate
+from arf_programs.metrics import CausalRow, Comparison, FallbackCurve, Figures, Interval, WinRate
 from arf_programs.report.probe import Table
 from arf_programs.review import ReviewFigures
 from signatures.records import Conversation, Failure, Record, Revision, Taxonomy
@@ -55,7 +55,8 @@ class ArmFigures(_Figures):
 
 
 class EvaluateFigures(_Figures):
-    """Figures of the systems: `systems` is {system: {metric: interval}}, `win_rates` the judge's choices in pairs.
+    """Figures of the systems: `systems` is {system: {metric: interval}}, `win_rates` the judge's choices in pairs,
+    `fallback` what each student gains by asking its teacher when in doubt.
 
     With `checks_alone` neither analyst nor judge looked at the summaries.
     """
@@ -67,6 +68,7 @@ class EvaluateFigures(_Figures):
     win_rates: tuple[WinRate, ...] = ()
     by_channel: Figures = Field(default_factory=dict)
     by_length: Figures = Field(default_factory=dict)
+    fallback: tuple[FallbackCurve, ...] = ()
 
 
 class SpendFigures(_Figures):

@@ -37,6 +37,7 @@ from arf_programs.report.data import (
     RunSummary,
     SpendFigures,
 )
+from arf_programs.report.fallback import fallback_curves
 from arf_programs.report.probe import Probe, Table, tables
 from arf_programs.review import gather_review, read_reviews
 from arf_programs.runs import Call, Run, RunFolder, Spent, iter_ledger, read_jsonl, read_lines, read_manifest
@@ -151,6 +152,7 @@ def _evaluate_figures(run: Run, pairs: Sequence[tuple[str, str]]) -> EvaluateFig
         win_rates=tuple(_win_rates(run, pairs)),
         by_channel=by_channel(scores),
         by_length=by_stratum([score for score in scores if score.conversation_id in bands], bands),
+        fallback=tuple(fallback_curves(run)),
     )
 
 

@@ -15,6 +15,7 @@ from arf_programs.report import figures, svg, text
 from arf_programs.report.cases import build_browser
 from arf_programs.report.causal import build_causal_view
 from arf_programs.report.data import ReportData
+from arf_programs.report.fallback import fallback_plot, fallback_table
 from arf_programs.report.headline import Difference, difference, differences, headline
 
 
@@ -57,6 +58,7 @@ def _evaluation(data: ReportData) -> dict[str, Any]:
         "pairs": differences(summary),
         "choices": summary.evaluate.win_rates,
         "causal": build_causal_view(data),
+        "fallbacks": [(curve, fallback_plot(curve), fallback_table(curve)) for curve in summary.evaluate.fallback],
         "category_plots": figures.category_plots(data),
         "strata": [
             (*labels, *figures.stratum_table(table))

@@ -97,7 +97,7 @@ def interval_plot(key: str, title: str, rows: Sequence[Row], marks: Sequence[flo
     for number, row in enumerate(rows):
         y = number * _ROW + _ROW / 2
         body += _row_text(row, y) + _whisker(row, scale, y)
-    return _figure(key, title, _describe(rows), bottom + 20, body)
+    return frame(key, title, _describe(rows), bottom + 20, body)
 
 
 def bar_group(key: str, title: str, rows: Sequence[Row], maximum: float) -> Markup:
@@ -113,7 +113,7 @@ def bar_group(key: str, title: str, rows: Sequence[Row], maximum: float) -> Mark
         )
         body += _row_text(row, y)
     line = Markup('<path class="axis" d="M{} 0V{}"/>').format(_LEFT, len(rows) * step)
-    return _figure(key, title, _describe(rows), len(rows) * step, body + line)
+    return frame(key, title, _describe(rows), len(rows) * step, body + line)
 
 
 def difference_strip(comparison: Interval, extent: float, outcome: str) -> Markup:
@@ -135,7 +135,7 @@ def stacked_bar(key: str, title: str, parts: Sequence[tuple[str, int]]) -> Marku
         body += Markup('<rect class="p-{}" x="{:.2f}" y="0" width="{:.2f}" height="10"/>').format(name, x, width)
         x += width
     description = ", ".join(f"{name} {count}" for name, count in parts)
-    return _figure(key, title, description, 10, body, stretch=True)
+    return frame(key, title, description, 10, body, stretch=True)
 
 
 def loss_curve(key: str, title: str, points: Sequence[tuple[int, float]], x_end: float, y_end: float) -> Markup:
@@ -159,7 +159,7 @@ def loss_curve(key: str, title: str, points: Sequence[tuple[int, float]], x_end:
     description = f"{len(finite)} steps" + (f", {lost} without a finite loss" if lost else "")
     if finite:
         description += f"; from {finite[0][1]:.3f} to {finite[-1][1]:.3f}"
-    return _figure(key, title, description, 190, body)
+    return frame(key, title, description, 190, body)
 
 
 def smoothed(points: Sequence[tuple[int, float]], window: int) -> list[tuple[int, float]]:
@@ -227,7 +227,7 @@ def _describe(rows: Iterable[Row]) -> str:
     return "; ".join(f"{system_label(row.system)} {row.text} {row.bounds}".rstrip() for row in rows)
 
 
-def _figure(key: str, title: str, description: str, height: float, body: Markup, *, stretch: bool = False) -> Markup:
+def frame(key: str, title: str, description: str, height: float, body: Markup, *, stretch: bool = False) -> Markup:
     """The frame of a plot; `key` makes its ids unique in the page."""
     return Markup(
         '<svg class="plot" role="img" viewBox="0 0 {w} {h:g}" {fit} aria-labelledby="{key}-t {key}-d">'

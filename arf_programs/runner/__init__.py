@@ -4,7 +4,7 @@ Results and failures are kept in checkpoints, so a run that has stopped goes on 
 """
 
 from arf_programs.runner.collect import StepOutcome, reopen_step
-from arf_programs.runner.context import ask_rows, asking, asking_from
+from arf_programs.runner.context import ask_rows, asking, asking_from, budget_of
 from arf_programs.runner.rows import RowKey, reason_of, run_rows
 from arf_programs.runner.steps import Step, remove_checkpoints
 from arf_programs.runner.stream import run_steps
@@ -16,6 +16,7 @@ __all__ = [
     "ask_rows",
     "asking",
     "asking_from",
+    "budget_of",
     "reason_of",
     "remove_checkpoints",
     "reopen_step",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import signal
 import socket
@@ -15,7 +16,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Literal
 
-from arf_programs.models import INSTALL_VLLM, end_server, find_vllm, server_answers, start_server
+from arf_programs.models import INSTALL_VLLM, LOOPBACK, end_server, find_vllm, free_port, server_answers, start_server
+from arf_programs.serving.front import Fallback, serve_front
 from signatures.exceptions import ConfigError, MissingExtra, StageError
 
 EngineName = Literal["vllm", "transformers"]
@@ -52,24 +54,53 @@ def find_engine(wanted: EngineName | None = None) -> Engine:
     return Engine("transformers", (sys.executable, "-P", "-m", "transformers.cli.transformers", "serve"))
 
 
+@dataclass(frozen=True)
+class Served:
+    """What is served: models by their names, the folder and the command for an address, and the engine.
+
+    `offline` keeps the server from the Hub.
+    """
+
+    names: tuple[str, ...]
+    folder: Path
+    command: Callable[[str, int], Sequence[str]]
+    engine: EngineName
+    offline: bool = True
+
+
 def serve(
-    command: Sequence[str],
-    folder: Path,
+    served: Served,
     *,
     host: str,
     port: int,
     when_ready: Callable[[str], None],
-    offline: bool = True,
+    fallback: Fallback | None = None,
 ) -> None:
-    """Run the server `command` in `folder` until Ctrl-C; `when_ready` gets the address once the server answers.
+    """Serve until Ctrl-C; `when_ready` gets the address once it answers.
 
-    `offline` keeps it from the Hub. Raises KeyboardInterrupt on Ctrl-C, StageError when the server ends by itself.
+    With a `fallback`, or where the engine does not list what it serves, a server of ours stands before the engine.
+    Raises KeyboardInterrupt on Ctrl-C, StageError when the server ends by itself.
     """
-    with running(command, folder, offline=offline) as process:
-        address = f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}"  # noqa: S104
-        wait_until_ready(process, f"{address}/health")
-        when_ready(address)
-        wait_for_end(process)
+    address = f"http://{LOOPBACK if host == '0.0.0.0' else host}:{port}"  # noqa: S104
+    if fallback is None and served.engine == "vllm":
+        with running(served.command(host, port), served.folder, offline=served.offline) as process:
+            wait_until_ready(process, f"{address}/health")
+            when_ready(address)
+            wait_for_end(process)
+    behind = free_port()
+    with running(served.command(LOOPBACK, behind), served.folder, offline=served.offline) as process:
+        there = f"http://{LOOPBACK}:{behind}"
+        wait_until_ready(process, f"{there}/health")
+        front = serve_front(
+            served.names,
+            there,
+            host=host,
+            port=port,
+            process=process,
+            when_ready=lambda: when_ready(address),
+            fallback=fallback,
+        )
+        asyncio.run(front)
 
 
 def serve_command(engine: Engine, model: Path, *, host: str, port: int) -> list[str]:

@@ -18,7 +18,7 @@ from arf_programs.stages.preview import Preview, preview_base, preview_unpaid
 from arf_programs.stages.report import STAGE as REPORT
 from arf_programs.stages.revise import STAGE as REVISE
 from arf_programs.stages.revise import analyze_and_revise, build_reviser, further_programs, scores_sentences
-from arf_programs.stages.scoring import build_judge
+from arf_programs.stages.scoring import build_judge, prepare_checker
 from arf_programs.stages.served import BASE, adapter_rank, template_of, vllm_to_use
 from arf_programs.stages.stage import Stage, StageState, run_stage, run_together, state_of
 from arf_programs.stages.systems import models_of_systems, pairs_to_compare
@@ -55,6 +55,7 @@ __all__ = [
     "outlook_of",
     "pairs_to_compare",
     "planted_talks",
+    "prepare_checker",
     "preview_base",
     "preview_unpaid",
     "refuse_calibration",

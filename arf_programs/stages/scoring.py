@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 from arf_programs.config import ModelConfig
 from arf_programs.metrics import Embed, find_model, load_embedder, rouge, similarities
@@ -20,7 +21,7 @@ from arf_programs.text import split_sentences
 from signatures.compare_summaries import CompareSummaries
 from signatures.exceptions import MissingExtra
 from signatures.rate_summary import RateSummary
-from signatures.records import Conversation, PairVerdict, Rating, Record, Score, Summary
+from signatures.records import Conversation, PairVerdict, Rating, Record, Score, SentenceScore, Summary
 
 
 class Pair(Record):
@@ -130,7 +131,7 @@ def prepare_scores(run: Run) -> Callable[[Summary], Awaitable[Score]]:
     conversations = run.conversations("holdout")
     analyzer = build_analyzer(run, model=config.evaluate.analyst)
     judge = build_judge(run) if config.evaluate.judge else None
-    flags = _checker_flags(run)
+    check = prepare_checker(run)
 
     async def rate(conversation: Conversation, text: str) -> Rating | None:
         if judge is None:
@@ -140,10 +141,10 @@ def prepare_scores(run: Run) -> Callable[[Summary], Awaitable[Score]]:
 
     async def score(summary: Summary) -> Score:
         conversation = conversations[summary.conversation_id]
-        analysis, rating, flagged = await asyncio.gather(
+        analysis, rating, checked = await asyncio.gather(
             analyzer.acall(conversation=conversation, summary=summary.text),
             rate(conversation, summary.text),
-            flags(conversation, summary.text),
+            check(conversation, summary.text),
         )
         overlap = rouge(summary.text, conversation.references) if conversation.references else {}
         return Score(
@@ -152,7 +153,8 @@ def prepare_scores(run: Run) -> Callable[[Summary], Awaitable[Score]]:
             system=summary.system,
             errors=analysis.errors,
             words=len(summary.text.split()),
-            checker_flagged=flagged,
+            checker_flagged=checked.flagged,
+            checker_score=checked.score,
             rating=rating,
             **overlap,
         )
@@ -160,19 +162,28 @@ def prepare_scores(run: Run) -> Callable[[Summary], Awaitable[Score]]:
     return score
 
 
-def _checker_flags(run: Run) -> Callable[[Conversation, str], Awaitable[bool | None]]:
-    """Return the function that says whether the checker flags a sentence of a summary; None without a checker."""
+class Checked(NamedTuple):
+    """Whether the checker flags a sentence of a summary, and its highest score of one; None without a checker."""
+
+    flagged: bool | None = None
+    score: float | None = None
+
+
+def prepare_checker(run: Run) -> Callable[[Conversation, str], Awaitable[Checked]]:
+    """Load the checker, if there is one, and return the function that checks the sentences of a summary."""
     support = build_support(run)
     if isinstance(support, CheckerSupport):
         support.load()
 
-    async def flags(conversation: Conversation, text: str) -> bool | None:
+    async def check(conversation: Conversation, text: str) -> Checked:
         if not isinstance(support, CheckerSupport):
-            return None
+            return Checked()
         calls = [support.acall(conversation=conversation, sentence=sentence) for sentence in split_sentences(text)]
-        return any(answer.score.flagged for answer in await asyncio.gather(*calls))
+        scores: list[SentenceScore] = [answer.score for answer in await asyncio.gather(*calls)]
+        raised = [item.score for item in scores if item.score is not None]
+        return Checked(any(item.flagged for item in scores), max(raised, default=None))
 
-    return flags
+    return check
 
 
 def prepare_comparisons(run: Run) -> Callable[[Pair], Awaitable[PairVerdict]]:

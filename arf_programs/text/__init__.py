@@ -26,7 +26,7 @@ from arf_programs.text.sentences import (
     tokenize,
     word_set,
 )
-from arf_programs.text.student_prompt import build_messages, build_system_text, build_user_text
+from arf_programs.text.student_prompt import build_messages, build_system_text, build_user_text, read_user_text
 
 __all__ = [
     "LEAST_OVERLAP",
@@ -57,6 +57,7 @@ __all__ = [
     "measure_change",
     "note_at",
     "place_of",
+    "read_user_text",
     "spans_meet",
     "speaks_of",
     "split_sentences",

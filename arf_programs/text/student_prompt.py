@@ -6,6 +6,8 @@ import inspect
 
 from signatures.records import Conversation, Message
 
+_BEFORE, _AFTER = "Conversation:\n", "\n\nWrite the summary of this conversation."
+
 
 def build_messages(instruction: str, conversation: Conversation) -> tuple[Message, ...]:
     """Build the messages that ask for a summary."""
@@ -22,4 +24,11 @@ def build_system_text(instruction: str) -> str:
 
 def build_user_text(conversation: str) -> str:
     """Build the user's message. The request comes last, since small models otherwise continue the conversation."""
-    return f"Conversation:\n{conversation}\n\nWrite the summary of this conversation."
+    return f"{_BEFORE}{conversation}{_AFTER}"
+
+
+def read_user_text(text: str) -> str | None:
+    """Return the conversation in a user's message; None for a message of another form."""
+    if not (text.startswith(_BEFORE) and text.endswith(_AFTER)):
+        return None
+    return text.removeprefix(_BEFORE).removesuffix(_AFTER)
