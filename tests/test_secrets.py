@@ -17,6 +17,7 @@ from compile_project import make_project
 from conftest import write_corpus
 from hypothesis import given
 from hypothesis import strategies as st
+from odd_server import serving_oddly
 from pydantic import ValidationError
 from served_team import answer, serving
 
@@ -24,6 +25,7 @@ from arf_programs.config import Config, dump_config
 from arf_programs.config.masking import mask, mask_message, remember_secrets
 from arf_programs.config.models import ModelConfig
 from arf_programs.config.secrets import resolve_references, secrets_in_address, without_login
+from arf_programs.models.lm import build_lm
 from arf_programs.models.store import request_key
 from arf_programs.runs.jsonl import read_jsonl, write_text_atomic
 from arf_programs.runs.private import make_private_folder, private_files
@@ -394,3 +396,27 @@ def test_validation_shows_no_secret_of_code():
     with pytest.raises(ValidationError) as caught:
         ModelConfig(model="openai/x", parameters={"client_secret": "abc"})
     assert "client_secret holds a secret" in str(caught.value)
+
+
+def test_user_and_password_of_an_address_are_sent_as_a_header(make_run, conversation, no_waiting):
+    with serving_oddly() as server:
+        run = make_run(
+            "models.teacher.model=openai/m", f"models.teacher.api_base={server.url.replace('//', '//u:p%40w@')}"
+        )
+        lm = build_lm(run.config.models.teacher, seed=1)
+    assert lm.engine.parameters["api_base"] == server.url
+    assert lm.engine.parameters["extra_headers"] == {"Authorization": "Basic dTpwQHc="}
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"model": "openai/m", "api_key_env": "GATEWAY"}, "a request carries only one of them"),
+        ({"model": "hosted_vllm/m"}, "cannot send the user and password of api_base to hosted_vllm"),
+        ({"model": "mistral/m"}, "cannot send the user and password of api_base to mistral"),
+    ],
+)
+def test_user_and_password_that_cannot_be_sent_are_refused_before_any_call(planted, settings, reason):
+    with pytest.raises(ConfigError, match=reason) as refused:
+        build_lm(ModelConfig(api_base="https://user-77:secret-88@host/v1", **settings), seed=1)
+    assert "secret-88" not in str(refused.value) and "user-77" not in str(refused.value)

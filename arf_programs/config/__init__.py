@@ -28,7 +28,7 @@ from arf_programs.config.schema import (
     RayConfig,
     Strategy,
 )
-from arf_programs.config.secrets import resolve_references, without_login
+from arf_programs.config.secrets import login_header, resolve_references, without_login, without_user
 from arf_programs.config.train import (
     ARMS,
     PREFERENCE_STUDENTS,
@@ -75,6 +75,7 @@ __all__ = [
     "find_path",
     "load_config",
     "load_yaml",
+    "login_header",
     "mask",
     "mask_message",
     "masked_streams",
@@ -82,4 +83,5 @@ __all__ = [
     "remember_secrets",
     "resolve_references",
     "without_login",
+    "without_user",
 ]

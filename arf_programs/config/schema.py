@@ -37,7 +37,7 @@ class RayConfig(Section):
     format: Literal["parquet", "jsonl"] = Field(default="parquet", description="format of the files of rows")
 
 
-CorpusFormat = Literal["auto", "jsonl", "csv", "parquet", "dataset"]
+CorpusFormat = Literal["auto", "jsonl", "csv", "parquet", "dataset", "email"]
 Strategy = Literal["edits", "rewrite", "taxonomy"]
 
 DEFAULT_INSTRUCTION = (
@@ -56,6 +56,9 @@ class ColumnsConfig(Section):
     references: str | None = Field(default="references", description="a text or a list of texts")
     speaker: str = Field(default="speaker", description="key of the speaker within a turn")
     text: str = Field(default="text", description="key of the text within a turn")
+    time: str | None = Field(
+        default="created_at", description="with corpus.group_by, what the messages of a conversation are sorted by"
+    )
 
 
 class CorpusConfig(Section):
@@ -66,6 +69,14 @@ class CorpusConfig(Section):
     split: str = Field(default="train", description="the split of a Hugging Face data set that is read")
     subset: str | None = Field(default=None, min_length=1, description="the subset (configuration) of a data set")
     columns: ColumnsConfig = ColumnsConfig()
+    group_by: str | None = Field(
+        default=None,
+        min_length=1,
+        description="column by which rows are the messages of one conversation: a ticket",
+    )
+    agents: tuple[str, ...] = Field(
+        default=(), description="with `format: email`, domains and addresses from which agents write"
+    )
     limit: int | None = Field(default=None, ge=2, description="most conversations that are read; null: all")
     holdout: float = Field(default=0.2, gt=0, lt=1, description="share of conversations that are kept for evaluation")
     near_duplicate: float = Field(

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 import re
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 from signatures.exceptions import ConfigError
 
@@ -71,7 +72,7 @@ def without_login(text: str) -> str:
     """Remove user, password and the tokens of a query from an address. Another text is returned unchanged."""
     if "://" not in text:
         return text
-    text = _LOGIN.sub("", text, count=1)
+    text = without_user(text)
     try:
         parts = urlsplit(text)
         pairs = parse_qsl(parts.query, keep_blank_values=True)
@@ -79,6 +80,23 @@ def without_login(text: str) -> str:
         return text
     kept = [(name, value) for name, value in pairs if not _QUERY.search(name.lower())]
     return text if len(kept) == len(pairs) else urlunsplit(parts._replace(query=urlencode(kept)))
+
+
+def without_user(address: str) -> str:
+    """Remove user and password from an address."""
+    return _LOGIN.sub("", address, count=1)
+
+
+def login_header(address: str) -> str | None:
+    """Return the header `Authorization` for the user and password of an address (RFC 7617); None if it has none."""
+    try:
+        parts = urlsplit(address)
+        if "://" not in address or parts.username is None:
+            return None
+    except ValueError:
+        return None
+    pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    return f"Basic {b64encode(pair.encode()).decode()}"
 
 
 def secrets_in_address(text: str) -> list[str]:

@@ -10,11 +10,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from itertools import islice
 from pathlib import Path
 
 from pydantic import JsonValue
 
 from arf_programs.config import ColumnsConfig, Config, CorpusConfig
+from arf_programs.corpus.groups import group_rows
 from arf_programs.corpus.tables import Problems, Row, find_source, read_rows
 from arf_programs.corpus.turns import clean_text, clean_values, decode_list, is_missing, read_turns
 from arf_programs.runs import JsonlIndex, write_jsonl_atomic
@@ -72,6 +74,7 @@ def _too_long(conversation: Conversation, tokens: int, config: CorpusConfig) -> 
 
 
 _METADATA = "metadata"
+_KNOWN_COLUMNS = ("messages", "conversations")
 
 
 @dataclass(frozen=True)
@@ -131,12 +134,13 @@ class CorpusReader:
         lacking: list[_Lacking] = []
         ids = _Ids(problems)
         rows = kept = 0
-        for row in read_rows(self._source, problems, config):
+        for row in self._rows(problems):
             rows += 1
+            row = _with_conversation(row, config.columns)
             self.columns_seen.update(row.values)
             if config.columns.conversation not in row.values:
                 lacking.append(_Lacking(row.number, tuple(row.values)))
-            elif (item := _read_row(row, config.columns, self._draft_column, problems)) is not None:
+            elif (item := _read_row(row, config, self._draft_column, problems)) is not None:
                 fitting = fit_length(ids.make_unique(item), config)
                 if isinstance(fitting, Conversation):
                     kept += 1
@@ -150,6 +154,20 @@ class CorpusReader:
         problems.raise_any()
         if not kept:
             raise DataError(f"{config.path}: no conversation is short enough; the first: {self.skipped[0].reason}")
+
+    def _rows(self, problems: Problems) -> Iterator[Row]:
+        if self._config.group_by is None:
+            return read_rows(self._source, problems, self._config)
+        every = self._config.model_copy(update={"limit": None})
+        return islice(group_rows(read_rows(self._source, problems, every), every, problems), self._config.limit)
+
+
+def _with_conversation(row: Row, columns: ColumnsConfig) -> Row:
+    """Take the column `messages` (OpenAI) or `conversations` (ShareGPT) where no other column is configured."""
+    if columns.conversation != ColumnsConfig().conversation or columns.conversation in row.values:
+        return row
+    name = next((name for name in _KNOWN_COLUMNS if name in row.values), None)
+    return row if name is None else Row(row.number, {**row.values, columns.conversation: row.values[name]})
 
 
 def hash_turns(turns: Iterable[Turn]) -> str:
@@ -175,11 +193,13 @@ def read_id(value: object) -> str:
     return clean_text(str(value)).strip()
 
 
-def _read_row(row: Row, columns: ColumnsConfig, draft_column: str | None, problems: Problems) -> _ReadRow | None:
+def _read_row(row: Row, config: CorpusConfig, draft_column: str | None, problems: Problems) -> _ReadRow | None:
     """Read the conversation of a row. Return None if it has a problem, which is noted."""
+    columns = config.columns
     values = {column: row.values.get(column) for column in (columns.id, columns.channel, columns.references) if column}
     try:
-        turns = read_turns(row.values[columns.conversation], columns)
+        mails_of = config.agents if config.format == "email" and config.group_by is None else None
+        turns = read_turns(row.values[columns.conversation], columns, mails_of=mails_of)
         own_id = read_id(values.get(columns.id or ""))
         conversation = Conversation(
             id=own_id or hash_turns(turns),

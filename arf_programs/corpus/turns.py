@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import TypeVar
 
 from arf_programs.config import ColumnsConfig
-from arf_programs.corpus.speakers import parse_turns
+from arf_programs.corpus.speakers import parse_mails, parse_turns
 from signatures.exceptions import DataError
 from signatures.records import Conversation, Turn
 
 Value = TypeVar("Value")
+_DEFAULT_KEYS = (ColumnsConfig().speaker, ColumnsConfig().text)
 _DEEPEST = 100  # levels of brackets; pydantic writes fewer than 255
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -50,22 +53,24 @@ def is_missing(value: object) -> bool:
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 
-def read_turns(value: object, columns: ColumnsConfig) -> tuple[Turn, ...]:
+def read_turns(value: object, columns: ColumnsConfig, *, mails_of: Sequence[str] | None = None) -> tuple[Turn, ...]:
     """Read the turns in their order. Blank turns are kept, so that turn numbers stay those of the data.
 
-    Raises ValueError, with a reason for the user, if there are none or they cannot be read.
+    A text is read as a thread of mails if `mails_of` has the domains and addresses of agents, which may be none. Raises
+    ValueError, with a reason for the user, if there are no turns or they cannot be read.
     """
     value = decode_list(clean_values(value))
     if isinstance(value, dict):
         value = _turns_of_columns(value, columns)
     if isinstance(value, list):
+        columns = keys_of_turns(value, columns)
         turns = tuple(_turn(item, number, columns) for number, item in enumerate(value, start=1))
     elif isinstance(value, str):
         if value.lstrip().startswith("[{"):
             raise ValueError(
                 "the conversation looks like a JSON list but is not valid JSON: write it with a JSON encoder"
             )
-        turns = parse_turns(value)
+        turns = parse_turns(value) if mails_of is None else _turns_of_mails(value, mails_of)
     elif is_missing(value):
         turns = ()
     else:
@@ -73,6 +78,38 @@ def read_turns(value: object, columns: ColumnsConfig) -> tuple[Turn, ...]:
     if not any(turn.text.strip() for turn in turns):
         raise ValueError("an empty conversation (" + ("only blank turns" if turns else "no turns") + ")")
     return turns
+
+
+def _turns_of_mails(text: str, company: Sequence[str]) -> tuple[Turn, ...]:
+    """Read a thread of mails. A text that is no thread may still be a transcript or an export."""
+    turns = parse_mails(text, roles=True, company=company)
+    if len(turns) < 2:
+        with suppress(ValueError):
+            return parse_turns(text)
+    return turns
+
+
+_KEYS = (("role", "content"), ("from", "value"))
+"""The keys of a turn in files for OpenAI's API, and in ShareGPT's form."""
+
+
+def keys_of_turns(turns: Sequence[object], columns: ColumnsConfig) -> ColumnsConfig:
+    """Return the columns with the keys of the turns: the configured ones, else those of a known form."""
+    first = next((turn for turn in turns if isinstance(turn, dict)), {})
+    if (columns.speaker, columns.text) != _DEFAULT_KEYS or columns.speaker in first or columns.text in first:
+        return columns
+    for speaker, text in _KEYS:
+        if speaker in first:
+            return columns.model_copy(update={"speaker": speaker, "text": text})
+    return columns
+
+
+def _text_of_parts(content: object) -> object:
+    """Return the texts of a content that is a list of parts, as OpenAI's API takes it. Any other stays."""
+    if not isinstance(content, list) or not all(isinstance(part, dict | str) for part in content):
+        return content
+    texts = [part if isinstance(part, str) else part.get("text") for part in content]
+    return "\n".join(text for text in texts if isinstance(text, str))
 
 
 def _turns_of_columns(value: dict[object, object], columns: ColumnsConfig) -> object:
@@ -85,11 +122,14 @@ def _turns_of_columns(value: dict[object, object], columns: ColumnsConfig) -> ob
 
 
 def decode_list(value: object) -> object:
-    """Decode a text that is a JSON list, as in a cell of a CSV file. Return any other value as it is."""
-    if not isinstance(value, str) or not value.lstrip().startswith("["):
+    """Decode a text that is a JSON list, as in a cell of a CSV file, or a JSON object a line. Any other stays."""
+    if not isinstance(value, str) or not value.lstrip().startswith(("[", "{")):
         return value
     try:
-        decoded: object = json.loads(value)
+        is_list = value.lstrip().startswith("[")
+        decoded: object = (
+            json.loads(value) if is_list else [json.loads(line) for line in value.splitlines() if line.strip()]
+        )
     except (ValueError, RecursionError):
         return value
     return clean_values(decoded)
@@ -99,10 +139,10 @@ def _turn(item: object, number: int, columns: ColumnsConfig) -> Turn:
     if not isinstance(item, dict):
         raise ValueError(f"turn {number} is a {type(item).__name__}, not an object with a speaker and a text")
     for column, key in (("speaker", columns.speaker), ("text", columns.text)):
-        if key not in item:
+        if key not in item and not (key == "content" and item.get("tool_calls")):
             keys = ", ".join(map(str, item)) or "nothing"
             raise ValueError(f"turn {number} has no {key!r} (it has: {keys}): set corpus.columns.{column}")
-    speaker, text = item[columns.speaker], item[columns.text]
+    speaker, text = item[columns.speaker], _text_of_parts(item.get(columns.text))
     if not isinstance(speaker, str) or not speaker.strip():
         raise ValueError(f"turn {number}: {columns.speaker!r} is not the name of a speaker")
     # Chat logs write null for a message that only calls a tool.

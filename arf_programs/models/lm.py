@@ -11,7 +11,7 @@ from typing import Any
 import dspy
 from pydantic import ValidationError
 
-from arf_programs.config import ModelConfig, remember_secrets, resolve_references
+from arf_programs.config import ModelConfig, login_header, remember_secrets, resolve_references, without_user
 from arf_programs.models.addresses import NO_KEY, address_of, api_base_for_litellm, hosts_of, key_instead_of_openais
 from arf_programs.models.context import CallContext, Session
 from arf_programs.models.engine import Address, ArfEngine
@@ -52,10 +52,12 @@ def build_lm(
         parameters.setdefault("seed", seed)
         parameters |= {name: value for name, value in place_of(config).items() if value != AUTO}
     if api_base := api_base_for_litellm(config):
-        parameters["api_base"] = api_base
+        parameters["api_base"] = without_user(api_base)
+        if login := login_header(api_base):  # the clients below LiteLLM refuse a login in the address beside a header
+            parameters["extra_headers"] = {"Authorization": login, **parameters.get("extra_headers", {})}
     if config.api_key_env:
         parameters["api_key"] = read_key(config)
-    elif address is not None:
+    elif address is not None or login_header(config.api_base or ""):
         parameters["api_key"] = NO_KEY
     elif "api_key" not in parameters and (key := key_instead_of_openais(config)):
         parameters["api_key"] = key
@@ -109,10 +111,14 @@ def check_provider(config: ModelConfig) -> None:
             find_placement(**place_of(config))
         return
     address_of(config)
+    if login_header(config.api_base or "") and config.mode == "live":
+        _check_login(config)
     if config.reasoning_effort and not _supported_parameters(config) >= {"reasoning_effort"}:
         raise ConfigError(f"{config.model} has no reasoning_effort, by LiteLLM's table: leave it out.")
     if config.api_key_env:
         read_key(config)
+        return
+    if login_header(config.api_base or ""):
         return
     if "api_key" in config.parameters:  # from code: a configuration must not hold a key
         return
@@ -122,6 +128,23 @@ def check_provider(config: ModelConfig) -> None:
         raise ConfigError(
             f"{config.model}: the environment variable {missing[0]} is not set: export it, or name another in "
             "api_key_env."
+        )
+
+
+def _check_login(config: ModelConfig) -> None:
+    """Raise ConfigError where user and password of an address cannot be sent.
+
+    They go into the header `Authorization`, as a key does, and LiteLLM writes that header itself for most providers.
+    """
+    if config.api_key_env:
+        raise ConfigError(
+            f"{config.model}: api_base has a user and a password, and api_key_env names a key, but a request carries "
+            "only one of them: take user and password out of api_base, or leave api_key_env out."
+        )
+    if (provider := address_of(config).provider) != "openai":
+        raise ConfigError(
+            f"{config.model}: LiteLLM cannot send the user and password of api_base to {provider}: write the model as "
+            "openai/NAME if its server speaks OpenAI's API, or take them out."
         )
 
 

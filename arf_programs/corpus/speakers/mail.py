@@ -8,7 +8,8 @@ may be a name.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from arf_programs.corpus.speakers.words import ROLE
@@ -50,14 +51,14 @@ _NAMES: Final = "a an à da data date de do da el al fra para till til van от 
 _MAY_BE_NAMES: Final = frozenset(_NAMES.split())
 _LINE = re.compile(r"\s{0,3}\*?(?P<label>[^\W\d_][\w .-]{0,29}?)\s*\*?[:：]\*?[ \t]*(?P<value>.*)")
 _MOST_LINES = 8
-_ENDS_IN_ADDRESS = re.compile(r"<[^<>\s]+@[^<>\s]+>\s*$")
-_ADDRESS = re.compile(r"[^\s<>@]+@[^\s<>@]+\.\w+")
-_WROTE = re.compile(
+_ENDS_INADDRESS = re.compile(r"<[^<>\s]+@[^<>\s]+>\s*$")
+ADDRESS = re.compile(r"[^\s<>@]+@[^\s<>@]+\.\w+")
+WROTE = re.compile(
     r"(?:\b(?:wrote|writes|schrieb|écrit|escribió|escreveu|scritto|scrive|schreef|skrev|kirjoitti|napisała?|napsala?|пишет|"
     r"написала?|написав|yazdı|írta|a scris|έγραψε|menulis|đã viết)\b|كتب|כתב|写道|寫道|書きました|작성).*[:：]\s*$",
     re.IGNORECASE,
 )
-_FORWARDED = re.compile(
+FORWARDED = re.compile(
     r"\W*(?:begin\s+)?(?:forwarded|original|weitergeleitete|ursprüngliche|doorgestuurd|oorspronkelijk|vidarebefordrat|"
     r"ursprungligt|videresendt|opprinnelig|oprindelig|пересылаемое|исходное|przekazana|oryginalna)\w*\s+"
     r"(?:message|e-?mail|nachricht|bericht|meddelande|melding|meddelelse|besked|сообщение|wiadomość)\W*|"
@@ -69,12 +70,16 @@ _FORWARDED = re.compile(
 
 @dataclass(frozen=True)
 class Header:
-    """The header of a mail: its first line, the line after it, and the name of the sender if it has one."""
+    """The header of a mail: its first line, the line after it, and the name of the sender if it has one.
+
+    `values` are those of sender, receiver, date and subject, as far as it has them.
+    """
 
     start: int
     end: int
     sender: str
     is_mail: bool
+    values: Mapping[str, str] = field(default_factory=dict)
 
 
 def find_headers(lines: list[str]) -> list[Header]:
@@ -97,7 +102,7 @@ def find_headers(lines: list[str]) -> list[Header]:
 
 def is_quotation(line: str) -> bool:
     """Say whether a line introduces a mail that is quoted or forwarded: "On Monday Joe wrote:"."""
-    return _WROTE.search(line) is not None or _FORWARDED.fullmatch(line.strip()) is not None
+    return WROTE.search(line) is not None or FORWARDED.fullmatch(line.strip()) is not None
 
 
 def is_header_word(label: str) -> bool:
@@ -116,8 +121,10 @@ def _header(lines: list[str], numbers: list[int], parts: list[str]) -> Header | 
     sender = (
         next((line for line, part in zip(header, parts, strict=True) if part == "sender"), "") if parts else header[0]
     )
-    is_mail = "subject" in parts or any(_ADDRESS.search(line) for line in header)
-    return Header(numbers[0], numbers[-1] + 1, sender_name(_value(sender)), is_mail)
+    is_mail = "subject" in parts or any(ADDRESS.search(line) for line in header)
+    named = reversed(list(zip(parts, header, strict=True))) if parts else [("sender", sender)]
+    values = {part: _value(line) for part, line in named}
+    return Header(numbers[0], numbers[-1] + 1, sender_name(_value(sender)), is_mail, values)
 
 
 def _foreign_lines(lines: list[str], numbers: list[int]) -> list[int]:
@@ -125,7 +132,7 @@ def _foreign_lines(lines: list[str], numbers: list[int]) -> list[int]:
 
     It is three labels or more that differ, line by line, and `<joe@example.org>` ends the first.
     """
-    if not _ENDS_IN_ADDRESS.search(lines[numbers[0]]):
+    if not _ENDS_INADDRESS.search(lines[numbers[0]]):
         return []
     labels: list[str] = []
     for line in lines[numbers[0] : numbers[0] + _MOST_LINES]:
@@ -139,7 +146,7 @@ def _foreign_lines(lines: list[str], numbers: list[int]) -> list[int]:
 def sender_name(value: str) -> str:
     """Return the name in `Joe Miller <joe@example.org>`, or the address if there is no name."""
     name = re.sub(r"<[^<>]*>|\[mailto:[^\]]*\]|\(mailto:[^)]*\)|[\"*]", " ", value)
-    address = _ADDRESS.search(value)
+    address = ADDRESS.search(value)
     return " ".join(name.split()) or (address.group() if address else "")
 
 

@@ -6,19 +6,21 @@ role (`Sales Agent`, `Customer 2`), and labels that come back in different turns
 only if there is no second speaker without it. Headers of quoted mails have no speakers.
 
 Exports of chats have a time beside each name. Then only lines with such a time begin a turn. A text that begins with
-the header of a mail is a thread of mails, in which the senders speak.
+the header of a mail, or without a label and quotes a mail, is a thread of mails, in which the senders speak.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from arf_programs.corpus.speakers.chat_exports import StampedTurn, read_export
+from arf_programs.corpus.speakers.correspondents import as_customer_and_agent, name_senders, unify_names
 from arf_programs.corpus.speakers.labels import QUOTED, Label, read_label
-from arf_programs.corpus.speakers.mail import Header, find_headers
+from arf_programs.corpus.speakers.mail import find_headers
 from arf_programs.corpus.speakers.markup import plain_transcript, refuse_turns_within_lines
 from arf_programs.corpus.speakers.named_lines import NamedLine, read_named_lines, refuse_names_without_colon
+from arf_programs.corpus.speakers.threads import is_thread, read_thread
 from arf_programs.corpus.speakers.words import SYSTEMS
 from signatures.records import Turn
 
@@ -33,15 +35,38 @@ def parse_turns(text: str) -> tuple[Turn, ...]:
     headers = find_headers(lines)
     first = next((number for number, line in enumerate(lines) if line.strip()), 0)
     if headers and headers[0].start == first and headers[0].sender and headers[0].is_mail:
-        return _join(_mail_turns(lines, headers))
+        return parse_mails("\n".join(lines))
     quoted = {number for header in headers for number in range(header.start, header.end)}
     labels = _unquoted([None if number in quoted else read_label(line) for number, line in enumerate(lines)])
-    begun = read_export(lines, labels) or (read_named_lines(lines) if labels[first] is None else None)
+    begun: Mapping[int, StampedTurn | NamedLine] | None = read_export(lines, labels)
+    if begun is None and labels[first] is None:
+        if is_thread(lines):
+            return parse_mails("\n".join(lines))
+        begun = read_named_lines(lines)
     turns = _join(_begun_parts(lines, begun) if begun else _labelled_parts(lines, labels))
     if len({turn.speaker for turn in turns}) == 1:
         refuse_turns_within_lines(text)
         refuse_names_without_colon(lines, turns[0].speaker)
     return turns
+
+
+def parse_mails(text: str, *, roles: bool = False, company: Sequence[str] = ()) -> tuple[Turn, ...]:
+    """Read a thread of mails: the oldest first, each spoken by its sender.
+
+    With `roles` the speakers are `Customer` and `Agent`; `company` has the domains and addresses of agents. Raises
+    ValueError, with a reason for the user, if a sender cannot be told.
+    """
+    mails = read_thread(text)
+    if not mails:
+        return ()
+    name_senders(mails)
+    unify_names(mails)
+    subject = next((f"Subject: {mail.subject}\n" for mail in mails if mail.subject), "")
+    speakers = as_customer_and_agent(mails, company) if roles else [mail.sender for mail in mails]
+    return tuple(
+        Turn(speaker=speaker, text=(subject if place == 0 else "") + mail.text)
+        for place, (speaker, mail) in enumerate(zip(speakers, mails, strict=True))
+    )
 
 
 def _unquoted(labels: list[Label | None]) -> list[Label | None]:
@@ -70,12 +95,6 @@ def _join(parts: Iterable[Part]) -> tuple[Turn, ...]:
 def _shown(line: str) -> str:
     short = line.strip()
     return repr(short if len(short) <= 40 else short[:40] + "…")
-
-
-def _mail_turns(lines: list[str], headers: list[Header]) -> Iterable[Part]:
-    """Read a thread of mails: each header with a sender begins a turn, and stays in it."""
-    senders = {header.start: header.sender for header in headers if header.sender and header.is_mail}
-    return [(senders.get(number), line) for number, line in enumerate(lines)]
 
 
 def _begun_parts(lines: list[str], begun: Mapping[int, StampedTurn | NamedLine]) -> Iterable[Part]:

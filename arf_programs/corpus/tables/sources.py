@@ -24,6 +24,7 @@ _SUFFIXES: dict[str, Kind] = {
     ".tsv": "csv",
     ".parquet": "parquet",
 }
+_SPREADSHEETS = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods", ".numbers")
 _HUB_ID = re.compile(r"\w[\w.-]*(/[\w.-]+)?")
 
 
@@ -42,6 +43,11 @@ class Source:
 
 def find_source(name: str, wanted: CorpusFormat, base_dir: Path) -> Source:
     """Find the source of a corpus path. Raises DataError if it is no file, no folder and not like a hub id."""
+    if Path(name).suffix.lower() in _SPREADSHEETS:
+        raise DataError(
+            f"{name}: is a spreadsheet: save it as CSV (in Excel: `CSV UTF-8`), and set corpus.path to that file"
+        )
+    wanted = "auto" if wanted == "email" else wanted  # that is what stands in the rows
     path = find_path(name, base_dir)
     suffix = _SUFFIXES.get(Path(name).suffix.lower())
     if path is None and (suffix or wanted not in ("auto", "dataset") or not _HUB_ID.fullmatch(name)):

@@ -1,0 +1,160 @@
+"""Threads of mails: each mail with its sender, the oldest first, without headers, signatures and what it quotes.
+
+A mail quotes the one before it: below a line such as "On Monday Joe wrote:", each line behind a `>`, or below a header
+of its own, as Outlook writes it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+from arf_programs.corpus.speakers.mail import ADDRESS, FORWARDED, Header, find_headers, sender_name
+from arf_programs.corpus.speakers.mail_intros import Intro, read_intro
+
+_QUOTE: Final = re.compile(r"\s{0,3}>\s?")
+_SIGNATURE: Final = re.compile(r"\s{0,3}(?:--|—|__)\s?")
+_DEVICE: Final = re.compile(
+    r"(?:sent from (?:my|mail for)|get outlook for|von meinem .* gesendet|gesendet von (?:meinem|outlook)|"
+    r"envoyé de(?:puis)? mon|enviado desde mi|inviato da|verzonden vanaf|skickat från min)\b.*",
+    re.IGNORECASE,
+)
+_RULE: Final = re.compile(r"[-_=*\s]{5,}")
+_REPLY: Final = re.compile(r"\s*(?:re|aw|sv|antw|odp|vs|rif|ynt|回复|答复)\s*(?:\[\d+\])?\s*[:：]", re.IGNORECASE)
+_DATES: Final = (
+    "%a, %d %b %Y %H:%M", "%A, %B %d, %Y %I:%M %p", "%A, %d %B %Y %H:%M", "%A, %d. %B %Y %H:%M", "%d.%m.%Y %H:%M",
+    "%d %B %Y %H:%M", "%B %d, %Y %I:%M %p", "%a, %b %d, %Y at %I:%M %p",
+)  # fmt: skip
+
+
+@dataclass
+class Mail:
+    """One mail of a thread: who wrote it, to whom, when, about what, and its lines."""
+
+    sender: str = ""
+    address: str = ""
+    receiver: str = ""
+    date: str = ""
+    subject: str = ""
+    lines: list[str] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        """The mail without its signature, with its date before it."""
+        kept: list[str] = []
+        for line in self.lines:
+            if _SIGNATURE.fullmatch(line):
+                break
+            if not _DEVICE.fullmatch(line.strip()) and not _RULE.fullmatch(line):
+                kept.append(line)
+        body = "\n".join(kept).strip()
+        return f"[{self.date}] {body}" if self.date and body else body
+
+
+def is_thread(lines: Sequence[str]) -> bool:
+    """Say whether a text whose turns have no labels is a thread of mails: it quotes one."""
+    headers = find_headers([_unquoted(line)[1] for line in lines])
+    return any(header.is_mail and header.sender for header in headers) or any(
+        read_intro([_unquoted(part)[1] for part in lines[number : number + 3]], 0) for number in range(len(lines))
+    )
+
+
+def read_thread(text: str) -> list[Mail]:
+    """Return the mails of a thread, the oldest first, with their senders as far as the thread tells them."""
+    mails = [mail for mail in _split(text.split("\n")) if mail.text]
+    for older, newer in zip(mails[1:], mails, strict=False):
+        if not newer.sender and older.receiver:
+            newer.sender, newer.address = sender_name(older.receiver), _address(older.receiver)
+    return _oldest_first(mails)
+
+
+def text_without_quotes(text: str) -> str:
+    """Return the newest mail of a text, without the mails that it quotes and without its signature."""
+    return next((mail.text for mail in _split(text.split("\n")) if mail.text), "")
+
+
+def _split(lines: list[str]) -> list[Mail]:
+    """Cut a text into mails, in their order. A level of `>` holds the mail that the level before it quotes."""
+    levels = [_unquoted(line) for line in lines]
+    plain = [text for _, text in levels]
+    headers = {header.start: header for header in find_headers(plain) if header.sender and header.is_mail}
+    mails = [Mail()]
+    open_at: dict[int, Mail] = {0: mails[0]}
+    number = 0
+    while number < len(lines):
+        level, line = levels[number]
+        begun, end = _begin(plain, number, headers)
+        if begun is not None:
+            within = next((levels[later][0] for later in range(end, len(lines)) if plain[later].strip()), level)
+            mails.append(begun)
+            open_at = {depth: mail for depth, mail in open_at.items() if depth < max(level, within)} | {
+                max(level, within): begun
+            }
+        elif not FORWARDED.fullmatch(line.strip()):
+            depth = max((depth for depth in open_at if depth <= level), default=0)
+            quoted = lines[number] if depth < level else line
+            open_at[depth].lines.append(quoted)
+        number = end
+    return mails
+
+
+def _unquoted(line: str) -> tuple[int, str]:
+    level = 0
+    while match := _QUOTE.match(line):
+        line = line[match.end() :]
+        level += 1
+    return level, line
+
+
+def _begin(lines: list[str], number: int, headers: dict[int, Header]) -> tuple[Mail | None, int]:
+    """Return the mail that begins at a line, or None, and the number of the line to go on with."""
+    header = headers.get(number)
+    if header is not None:
+        values = header.values
+        sender = values.get("sender", "")
+        date, subject = values.get("date", ""), values.get("subject", "")
+        return Mail(header.sender, _address(sender), values.get("receiver", ""), date, subject), header.end
+    intro: Intro | None = read_intro(lines, number)
+    if intro is not None:
+        return Mail(intro.sender, intro.address, date=intro.date), intro.end
+    return None, number + 1
+
+
+def _address(value: str) -> str:
+    found = ADDRESS.search(value)
+    return found.group().lower() if found else ""
+
+
+def _oldest_first(mails: list[Mail]) -> list[Mail]:
+    """Return the oldest first, by the first date and the last, else by the subjects.
+
+    Without either a thread begins with the newest.
+    """
+    dated = [(moment, place) for place, mail in enumerate(mails) if (moment := read_date(mail.date))]
+    if len(dated) > 1:
+        return mails if dated[0] < dated[-1] else mails[::-1]
+    subjects = [mail.subject for mail in mails if mail.subject]
+    if len(subjects) > 1 and _REPLY.match(subjects[-1]) and not _REPLY.match(subjects[0]):
+        return mails
+    return mails[::-1]
+
+
+def read_date(text: str) -> datetime | None:
+    """Read a date of a header, or one of ISO 8601. None if it cannot be told."""
+    plain = " ".join(re.sub(r"\s(?:um|at)\s", " ", text.replace("Uhr", "")).split())
+    for read in (parsedate_to_datetime, datetime.fromisoformat):
+        try:
+            moment = read(plain)
+            return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        except (TypeError, ValueError, OverflowError):
+            continue
+    for form in _DATES:
+        try:
+            return datetime.strptime(plain, form).replace(tzinfo=UTC)
+        except ValueError:
+            continue
+    return None
