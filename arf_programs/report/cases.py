@@ -151,8 +151,8 @@ def _case(data: ReportData, case: RevisionCase, channels: Sequence[str], categor
             ShownTurn(number, turn, _errors_proved_by(revision.errors, number))
             for number, turn in enumerate(conversation.turns, start=1)
         ),
-        errors=tuple(_shown(data, note, conversation) for note in revision.errors),
-        remaining=tuple(_shown(data, note, conversation) for note in revision.remaining),
+        errors=tuple(show_error(data, note, conversation) for note in revision.errors),
+        remaining=tuple(show_error(data, note, conversation) for note in revision.remaining),
         draft=tuple(mark_errors(revision.before, revision.errors)),
         diff=tuple(word_diff(revision.before, revision.after)),
         changed=measure_change(revision.before, revision.after),
@@ -166,6 +166,7 @@ def _errors_proved_by(errors: Sequence[ErrorNote], turn: int) -> tuple[int, ...]
     return tuple(number for number, note in enumerate(errors) if turn in note.evidence)
 
 
-def _shown(data: ReportData, note: ErrorNote, conversation: Conversation) -> ShownError:
+def show_error(data: ReportData, note: ErrorNote, conversation: Conversation) -> ShownError:
+    """Lay out an error with the name of its category and the turns that exist."""
     turns = tuple(turn for turn in note.evidence if 1 <= turn <= len(conversation.turns))
     return ShownError(note, category_name(data, note.category), turns)

@@ -48,6 +48,10 @@ def build_causal_view(data: ReportData) -> CausalView | None:
     if len(rows) < 2:
         return None
     systems, gainers = (tuple(in_order(_names(group))) for group in ((r.holdout for r in rows), (r.gain for r in rows)))
+    # A reader looks for student and teacher: they come before what may be out of sight on a small screen.
+    systems = tuple(
+        sorted(systems, key=lambda name: (name != TEACHER, not name.startswith("student_arf"), name == "base"))
+    )
     gainers = tuple(name for name in gainers if name.startswith("student_")) or gainers
     ordered = [*(row for row in rows if row.category != ANY), *(row for row in rows if row.category == ANY)]
     return CausalView(

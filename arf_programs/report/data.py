@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from arf_programs.metrics import CausalRow, Comparison, FallbackCurve, Figures, Interval, WinRate
 from arf_programs.report.probe import Table
 from arf_programs.review import ReviewFigures
-from signatures.records import Conversation, Failure, Record, Revision, Taxonomy
+from signatures.records import Conversation, ErrorNote, Failure, Record, Revision, Taxonomy
 
 
 class _Figures(BaseModel):
@@ -35,8 +35,9 @@ class AnalyzeFigures(_Figures):
 
 
 class ReviseFigures(_Figures):
-    """Numbers of revisions by verdict."""
+    """Numbers of revisions by verdict. With `checks_alone` no model has looked at them."""
 
+    checks_alone: bool = False
     unchanged: int = 0
     verified: int = 0
     rejected: int = 0
@@ -128,6 +129,15 @@ class RevisionCase(Record):
     revision: Revision
 
 
+class HoldoutCase(Record):
+    """A holdout conversation with the summaries of all systems, and the errors found in each, by system."""
+
+    conversation: Conversation
+    summaries: dict[str, str]
+    errors: dict[str, tuple[ErrorNote, ...]] = Field(default_factory=dict)
+    ratings: dict[str, int] = Field(default_factory=dict)
+
+
 class ReportData(Record):
     """Everything that `render_report` shows.
 
@@ -143,6 +153,8 @@ class ReportData(Record):
     losses: dict[str, tuple[tuple[int, float], ...]] = Field(default_factory=dict)
     revisions: tuple[RevisionCase, ...] = ()
     revisions_total: int = Field(default=0, ge=0, description="how many revisions the sample was drawn from")
+    holdout: tuple[HoldoutCase, ...] = ()
+    holdout_total: int = Field(default=0, ge=0, description="how many conversations the sample was taken from")
     failures: tuple[Failure, ...] = ()
     taxonomy: Taxonomy | None = None
     config_yaml: str = ""

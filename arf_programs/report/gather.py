@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from arf_programs import __version__
+from arf_programs.config import Config
 from arf_programs.corpus import read_taxonomy
 from arf_programs.metrics import (
     WinRate,
@@ -38,6 +39,7 @@ from arf_programs.report.data import (
     SpendFigures,
 )
 from arf_programs.report.fallback import fallback_curves
+from arf_programs.report.holdout import holdout_cases
 from arf_programs.report.probe import Probe, Table, tables
 from arf_programs.review import gather_review, read_reviews
 from arf_programs.runs import Call, Run, RunFolder, Spent, iter_ledger, read_jsonl, read_lines, read_manifest
@@ -73,7 +75,7 @@ def gather_summary(run: Run, sources: Sources) -> RunSummary:
         notes=tuple(sources.notes),
         corpus=_corpus_figures(run),
         analyze=_analyze_figures(run.folder),
-        revise=_revise_figures(run.folder),
+        revise=_revise_figures(run.folder, run.config),
         train={arm: ArmFigures(**log) for arm, log in sources.training.items()},
         evaluate=_evaluate_figures(run, sources.pairs),
         review=gather_review(
@@ -97,6 +99,8 @@ def gather_report(run: Run, summary: RunSummary, sources: Sources) -> ReportData
         },
         revisions=sample_revisions(read_jsonl(folder.revisions, Revision), run.conversations("train")),
         revisions_total=sum(1 for _ in read_lines(folder.revisions)),
+        holdout=holdout_cases(run),
+        holdout_total=len(run.conversations("holdout")),
         failures=tuple(folder.read_failures()),
         taxonomy=read_taxonomy(folder.taxonomy),
         config_yaml=folder.config.read_text(encoding="utf-8"),
@@ -132,12 +136,13 @@ def _analyze_figures(folder: RunFolder) -> AnalyzeFigures:
     )
 
 
-def _revise_figures(folder: RunFolder) -> ReviseFigures:
+def _revise_figures(folder: RunFolder, config: Config) -> ReviseFigures:
     verdicts = Counter(row.verdict.value for row in read_jsonl(folder.revisions, Revision))
     # A failure with a system belongs to a further strategy or sample: it takes nothing from the main revisions.
     failures = (failure for failure in folder.read_failures() if not failure.system)
     failed = sum(failure.stage in ("analyze", "revise") for failure in failures)
-    return ReviseFigures(**verdicts, failed=failed)
+    looked = config.analyze.analyst and config.revise.verify_with_analyst
+    return ReviseFigures(**verdicts, failed=failed, checks_alone=not looked)
 
 
 def _evaluate_figures(run: Run, pairs: Sequence[tuple[str, str]]) -> EvaluateFigures:

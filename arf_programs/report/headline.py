@@ -22,12 +22,16 @@ _DECIDING = ("error_rate", "errors_per_summary", "rating")
 
 @dataclass(frozen=True)
 class Headline:
-    """The verdict, its title, the sentences that follow (`details`), and the comparison that decided."""
+    """The verdict, its title, the sentences that follow (`details`), and the comparison that decided.
+
+    `plain` has the sentences that need no statistics; the page shows the others on demand.
+    """
 
     verdict: Verdict
     title: str
     details: tuple[str, ...]
     comparison: Comparison | None = None
+    plain: tuple[str, ...] = ()
 
 
 def outcome(comparison: Comparison) -> Verdict:
@@ -56,7 +60,18 @@ def headline(summary: RunSummary, *, confidence: float = 0.95) -> Headline:
     }.get(verdict, "The student is not shown to beat its teacher.")
     details = [_values(summary, chosen), _interval(chosen, confidence), *_caution(chosen), _test(summary, chosen)]
     details += [_wanted(chosen), *_against(pairs, verdict)]
-    return Headline(verdict, title, tuple(text for text in details if text), chosen)
+    plain = [_values(summary, chosen), _in_words(chosen, verdict), *_caution(chosen), *_against(pairs, verdict)]
+    return Headline(verdict, title, tuple(filter(None, details)), chosen, tuple(filter(None, plain)))
+
+
+def _in_words(chosen: Comparison, verdict: Verdict) -> str:
+    """What the comparison says, for readers who are no statisticians."""
+    if verdict in ("better", "worse"):
+        return "The difference is larger than chance would explain."
+    crowd = f"{chosen.n} held-out conversations" if chosen.n else "The held-out conversations"
+    told = f"{crowd} are too few to tell the two apart."
+    needed = chosen.settles_at
+    return told if needed is None else f"{told} To be fairly sure, you need about {integer(needed)}."
 
 
 def _values(summary: RunSummary, chosen: Comparison) -> str:

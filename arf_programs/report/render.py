@@ -17,6 +17,7 @@ from arf_programs.report.causal import build_causal_view
 from arf_programs.report.data import ReportData
 from arf_programs.report.fallback import fallback_plot, fallback_table
 from arf_programs.report.headline import Difference, difference, differences, headline
+from arf_programs.report.holdout import build_holdout
 
 
 def render_report(data: ReportData) -> str:
@@ -52,12 +53,16 @@ def _evaluation(data: ReportData) -> dict[str, Any]:
     return {
         "headline": (opening := headline(summary, confidence=data.confidence)),
         "hero": _hero(opening.comparison),
-        "metrics": figures.measured(summary.evaluate.systems),
+        "metrics": [
+            text.metric_column(name, summary.evaluate.checks_alone)
+            for name in figures.measured(summary.evaluate.systems)
+        ],
         "systems": figures.system_table(summary),
         "plots": figures.interval_plots(summary),
         "pairs": differences(summary),
         "choices": summary.evaluate.win_rates,
         "causal": build_causal_view(data),
+        "holdout": build_holdout(data),
         "fallbacks": [(curve, fallback_plot(curve), fallback_table(curve)) for curve in summary.evaluate.fallback],
         "category_plots": figures.category_plots(data),
         "strata": [
@@ -109,6 +114,7 @@ def _environment() -> Environment:
         readable=text.readable,
         swatch=svg.swatch,
         system=text.system_label,
+        verdict=text.verdict_name,
     )
     environment.globals.update(share=text.share, bar=figures.bar)
     return environment
