@@ -49,9 +49,7 @@ def build_causal_view(data: ReportData) -> CausalView | None:
         return None
     systems, gainers = (tuple(in_order(_names(group))) for group in ((r.holdout for r in rows), (r.gain for r in rows)))
     # A reader looks for student and teacher: they come before what may be out of sight on a small screen.
-    systems = tuple(
-        sorted(systems, key=lambda name: (name != TEACHER, not name.startswith("student_arf"), name == "base"))
-    )
+    systems = tuple(sorted(systems, key=_place))
     gainers = tuple(name for name in gainers if name.startswith("student_")) or gainers
     ordered = [*(row for row in rows if row.category != ANY), *(row for row in rows if row.category == ANY)]
     return CausalView(
@@ -60,6 +58,10 @@ def build_causal_view(data: ReportData) -> CausalView | None:
         lines=tuple(_line(data, row, systems) for row in ordered),
         gains=tuple(_gain_line(data, row, gainers) for row in ordered) if gainers else (),
     )
+
+
+def _place(system: str) -> tuple[bool, bool, bool]:
+    return system != TEACHER, not system.startswith("student_arf"), system == "base"
 
 
 def _names(groups: Iterable[dict[str, Interval]]) -> set[str]:

@@ -48,15 +48,15 @@ class FailureGroup:
 
 
 def measured(systems: Mapping[str, Mapping[str, Interval]]) -> list[str]:
-    """The metrics that at least one system has, in their order, without means that repeat the best reference."""
+    """The metrics that at least one system has, in their order, without those that only repeat another one."""
     metrics = [name for name in METRICS if any(name in figures for figures in systems.values())]
     return [name for name in metrics if not _repeats(systems, name)]
 
 
 def _repeats(systems: Mapping[str, Mapping[str, Interval]], metric: str) -> bool:
-    """Whether the metric is a mean over references that equals the best of them for every system."""
-    best = metric.removesuffix("_mean")
-    return best != metric and all(figures.get(best) == figures.get(metric) for figures in systems.values())
+    """Whether the metric equals for every system the one that it is part of, or the best of its references."""
+    whole = METRICS[metric].part_of or metric.removesuffix("_mean")
+    return whole != metric and all(figures.get(whole) == figures.get(metric) for figures in systems.values())
 
 
 def bounds(interval: Interval, metric: str) -> str:

@@ -113,12 +113,8 @@ def verdict_name(verdict: str, checks_alone: bool) -> str:
 
 def metric_column(metric: str, checks_alone: bool) -> str:
     """The name of a metric over its column; with `checks_alone` it says who counted the errors."""
-    counted = metric in ("error_rate", "errors_per_summary")
-    return (
-        f"{metric_label(metric)} that the automatic checks could see"
-        if counted and checks_alone
-        else metric_label(metric)
-    )
+    counted = metric in ("error_rate", "errors_per_summary") and checks_alone
+    return metric_label(metric) + (" that the automatic checks could see" if counted else "")
 
 
 def readable(name: str) -> str:
