@@ -18,8 +18,9 @@ from arf_programs.metrics import (
     fallback_curve,
 )
 from arf_programs.report import svg
-from arf_programs.report.text import clean, figure
+from arf_programs.report.text import figure
 from arf_programs.runs import Run, iter_ledger, read_jsonl
+from arf_programs.text import clean
 from signatures.records import Score, Summary
 
 _PLOT = svg.Scale(0.0, 1.0, 40, svg.WIDTH - 10)
