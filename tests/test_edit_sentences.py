@@ -126,6 +126,32 @@ def test_what_a_check_refutes_is_deleted_though_the_analyst_supports_it(propose)
     assert WRONG not in proposal.after
 
 
+def test_a_repeated_sentence_is_deleted_and_the_editor_is_not_asked(propose):
+    summary = f"{WRONG} It arrives by Thursday. The agent also refunded 39.90."
+    repeated = "The agent also refunded 39.90."
+    note = ErrorNote(id="r", category="repetition", quote=repeated, source="check", severity="minor")
+    proposal, team = propose(summary=summary, errors=[note])
+    assert proposal.after == f"{WRONG} It arrives by Thursday."
+    assert not team.asked
+
+
+def test_the_lines_of_a_dialogue_are_not_rewritten_one_by_one(propose):
+    dialogue = "Customer: My kettle leaks, it is new.\nAgent: Sorry! We send one.\nCustomer: By Thursday, please."
+    note = ErrorNote(id="d", category="verbatim_copy", quote=dialogue, source="check", severity="major")
+    proposal, team = propose(summary=dialogue, errors=[note], min_words=5)
+    assert not team.asked
+    assert len(proposal.after.split()) >= 5
+
+
+def test_a_candidate_that_repeats_the_explanation_is_out(propose):
+    note = NOTE.model_copy(update={"explanation": "The refund was only offered to the customer."})
+    proposal, team = propose(
+        "The refund was only offered to the customer.", "The agent offered a refund.", errors=[note]
+    )
+    assert team.asked["sentence"] == 2
+    assert "The agent offered a refund." in proposal.after
+
+
 def test_the_score_of_a_note_spares_a_question(propose):
     scored = NOTE.model_copy(update={"score": 0.9})
     proposal, team = propose("The agent sent a replacement.", candidates=1, worth={"replacement": 0.8}, errors=[scored])

@@ -19,6 +19,7 @@ from arf_programs.programs.reported_errors import is_omission, same_error
 from arf_programs.programs.support import SentenceSupport, support_of
 from arf_programs.programs.value_candidates import Swaps, find_swaps, swapped_sentences
 from arf_programs.text import (
+    Span,
     apply_edits,
     collect_evidence,
     edit_sentence,
@@ -111,10 +112,11 @@ def _without(quote: str, text: str) -> str:
 def usable_sentences(written: Iterable[str], summary: str, notes: Sequence[ErrorNote]) -> list[str]:
     """Return the first sentence of each answer, each once, if it can replace the wrong one.
 
-    A sentence is left out if it has a blank, copies a sentence of `summary`, or still holds the wrong words of an error
-    that the analyst quoted.
+    A sentence is left out if it has a blank, copies a sentence of `summary` or of an explanation, or still holds the
+    wrong words of an error that the analyst quoted.
     """
-    existing = [find_words(text) for text in split_sentences(summary)]
+    copies = [summary, *(note.explanation for note in notes)]
+    existing = [find_words(sentence) for text in copies for sentence in split_sentences(text)]
     usable: dict[str, str] = {}
     for text in written:
         first = (split_sentences(" ".join(text.split())) or [""])[0]
@@ -122,6 +124,22 @@ def usable_sentences(written: Iterable[str], summary: str, notes: Sequence[Error
         if find_words(first) and BLANK not in first and find_words(first) not in existing and not copied:
             usable.setdefault(" ".join(find_words(first)), first)
     return list(usable.values())
+
+
+def needs_no_editor(summary: str, index: int, notes: Sequence[ErrorNote]) -> bool:
+    """Say whether only the deletion of the sentence at `index` can mend it.
+
+    That is so if a check's note covers the whole sentence, and either calls it a repetition, or is a major one about
+    further sentences too: a dialogue instead of a summary, or sentences beyond the length.
+    """
+    sentence = find_sentences(summary)[index]
+    return any(_only_deletion_mends(note, place_of(note, summary), sentence) for note in notes)
+
+
+def _only_deletion_mends(note: ErrorNote, place: Span | None, sentence: Span) -> bool:
+    if note.source == "lm" or place is None or place[0] > sentence[0] or place[1] < sentence[1]:
+        return False
+    return note.category == "repetition" or (place != sentence and note.severity == "major")
 
 
 def brings_error(conversation: Conversation, summary: str, edit: Edit, sentence: str) -> bool:
@@ -233,6 +251,8 @@ class EditSentences(Propose):
 
     async def _mend_sentence(self, draft: _Draft, index: int, notes: Sequence[ErrorNote]) -> list[Edit]:
         """Return the edit of a flagged sentence; none if nothing is better than the sentence."""
+        if needs_no_editor(draft.summary, index, notes):
+            return await self._delete(draft, index, notes)
         swaps = find_swaps(draft.material, index, notes) if self.values else []
         swapped = {note.id for item in swaps for note in item.notes}
         whole = all(note.id in swapped for note in notes)
