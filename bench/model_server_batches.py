@@ -179,7 +179,11 @@ class Batches:
 
     def _line(self, line: dict[str, Any], fate: str | None) -> dict[str, Any]:
         response, error = None, None
-        if fate is None:
+        refused = self.server.faults.batch_refuses
+        if fate is None and refused and line["body"].get(refused):
+            message = f"{refused} is not supported with this model"
+            response = {"status_code": 400, "request_id": "r", "body": {"error": {"message": message}}}
+        elif fate is None:
             self.server.counts.answer(digest_of(line["body"]))
             response = {"status_code": 200, "request_id": "r", "body": completion(line["body"], self.server.answer)}
         elif fate == "error":

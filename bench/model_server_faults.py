@@ -52,6 +52,8 @@ class Faults:
     "requests in a batch at most; a larger one fails validation"
     batch_queue: int = 0
     "requests in batches under way at most; a batch beyond fails validation"
+    batch_refuses: str = ""
+    "field of a request because of which its line of a batch ends as a 400"
     seed: int = 17
     "of all draws"
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from conftest import write_corpus
+from model_server_faults import Faults
 from odd_server import completion, serving_oddly
-from served_team import answer
+from served_team import answer, serving
 from typer.testing import CliRunner
 
 from arf_programs.cli.app import app
@@ -84,6 +86,17 @@ def test_a_server_that_refuses_everything_is_asked_with_the_prompt_alone(tmp_pat
     assert result.exit_code == 0, result.output
     for said in ("refuses a JSON schema", "refuses JSON mode", "refuses system messages"):
         assert result.output.count(said) == 1
+
+
+@pytest.mark.parametrize("feature", ["response_format", "logprobs"])
+def test_batch_mode_goes_on_without_a_refused_feature(tmp_path, feature):
+    scores = ["analyze.strategy=sentencewise", "models.teacher.logprobs=true"] if feature == "logprobs" else []
+    with serving(Faults(batch_refuses=feature)) as team:
+        quick = ", json_schema: false, mode: batch, batch: {quiet: 0.05, poll: 0.05}"
+        result = analyze(tmp_path, SimpleNamespace(url=team.base_url), *scores, model=quick)
+    assert result.exit_code == 0, result.output
+    assert result.output.count(f"{MODEL} at {team.base_url} refuses") == 1
+    assert len(list(read_jsonl(tmp_path / "run" / "errors.jsonl", DraftErrors))) == 10
 
 
 def test_another_refusal_is_a_counted_failure(tmp_path, server):

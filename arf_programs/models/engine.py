@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import Token
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Final, TypeVar
 
 import dspy
@@ -26,6 +26,7 @@ from dspy.lm15 import (
 from dspy.utils.callback import BaseCallback
 from pydantic import BaseModel
 
+from arf_programs.config import without_user
 from arf_programs.models.answers import read_answer, tool_calls_of
 from arf_programs.models.budget import Need
 from arf_programs.models.context import CallContext, RequestExtras, call_context, current_context
@@ -190,13 +191,15 @@ class ArfEngine:
             context.meter.usd += call.usd
             return response, answer, call
 
-        if batched:
-            return (await _retry_in_next_batch(send, self.pace.retries))[1]  # a batch has no gate
-        await self._place()  # a server of our own starts now, which is no time of the call
-        endpoint = session.endpoints.get(name, self.pace)
+        if batched:  # it has no gate
+            send_once = partial(_retry_in_next_batch, send, self.pace.retries)
+        else:
+            await self._place()  # a server of our own starts now, which is no time of the call
+            endpoint = session.endpoints.get(name, self.pace)
+            send_once = partial(endpoint.call, send, tokens=need.tokens, used=_tokens, headers=_headers)
         while True:
             try:
-                return (await endpoint.call(send, tokens=need.tokens, used=_tokens, headers=_headers))[1]
+                return (await send_once())[1]
             except LM15Error as error:
                 feature = refused_feature(error, asked) if session.falls_back else None
                 if feature is None or ask_without([feature], asked) == asked:
@@ -385,7 +388,7 @@ def canonical_error(error: Exception, model: str) -> Exception:
 
 def endpoint_name(model: str, api_base: str | None) -> str:
     """Return the name of an endpoint. Calls with the same name share its limits, and messages show it."""
-    return f"{model} at {api_base}" if api_base else model
+    return f"{model} at {without_user(api_base)}" if api_base else model
 
 
 def need_of(request: Body, *, with_usd: bool) -> Need:
