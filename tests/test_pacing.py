@@ -293,6 +293,38 @@ def test_a_call_with_more_tokens_than_a_minute_allows_is_not_tried_again(at_once
         )
 
 
+def test_an_absurd_pause_of_one_call_among_answers_is_bounded_and_said_once(monkeypatch):
+    said: list[str] = []
+    slept: list[float] = []
+    sleep = asyncio.sleep
+
+    async def remember(seconds):
+        slept.append(seconds)
+        await sleep(0)
+
+    monkeypatch.setattr("arf_programs.models.pacing.asyncio.sleep", remember)
+    endpoint = Endpoint("m", Pace(concurrency=4, retries=3), say=said.append)
+    refusals = [RateLimitError("later", retry_after=1e9), RateLimitError("later", retry_after=1e9)]
+
+    async def refused_twice():
+        for _ in range(9):
+            await sleep(0)
+        if refusals:
+            raise refusals.pop()
+        return "fine"
+
+    async def fine():
+        await sleep(0)
+        return "fine"
+
+    async def main():
+        return await asyncio.gather(endpoint.call(refused_twice), *(endpoint.call(fine) for _ in range(200)))
+
+    assert set(asyncio.run(main())) == {"fine"}
+    assert said == ["m asks a call to wait 1000000000 seconds: it waits 600, and tries again."]
+    assert 600 <= max(slept) <= 660
+
+
 def test_an_endpoint_that_asks_for_a_pause_beyond_all_patience_stops_the_run():
     endpoint = Endpoint("m", Pace(concurrency=1, retries=1))
     with pytest.raises(EndpointError, match=r"m refuses .* 86400 seconds"):
