@@ -36,8 +36,8 @@ def run_until(run: Run, last: str, *, retry_failed: bool = False) -> dict[str, l
     wanted = _stages_until(last)
     retried = _stages_to_retry(run) if retry_failed else set()
     done: set[str] = set()
-    for stage in wanted:
-        state = state_of(stage, run)
+    for place, stage in enumerate(wanted, start=1):
+        state, step = state_of(stage, run), f"stage {place} of {len(wanted)}"
         if stage.name in done or (state.state == "whole" and stage.name not in retried):
             if stage.name not in done:
                 run.progress.say(f"{stage.name}: whole{', ' + state.why if state.why else ''}")
@@ -46,11 +46,11 @@ def run_until(run: Run, last: str, *, retry_failed: bool = False) -> dict[str, l
             stage.reopen(run)
             _report(run, run_stage(stage, run))
         elif stage is stages.ANALYZE and stages.REVISE in wanted:
-            run.progress.say(f"{stage.name}, {stages.REVISE.name}: {stage.does}; {stages.REVISE.does}")
+            run.progress.say(f"{stage.name}, {stages.REVISE.name}: {stage.does}; {stages.REVISE.does} ({step})")
             _report(run, *run_together((stage, stages.REVISE), run, stages.analyze_and_revise))
             done.add(stages.REVISE.name)
         else:
-            run.progress.say(f"{stage.name}: {stage.does}")
+            run.progress.say(f"{stage.name}: {stage.does} ({step})")
             _report(run, run_stage(stage, run))
     return hosts
 

@@ -268,3 +268,21 @@ def test_a_small_editor_is_asked_for_one_sentence_at_a_time(editor, form):
     assert Config.model_validate(given).edits_form() == form
     other = "together" if form == "one_by_one" else "one_by_one"
     assert Config.model_validate({**given, "revise": {"edits": other}}).edits_form() == other
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        (
+            "name=bad name!",
+            "name: use letters, digits, dots, _ and -, with a letter or a digit first (it is 'bad name!')",
+        ),
+        ("models.teacher.device=xx", "models.teacher.device: name auto, cpu, mps, cuda or cuda:N (it is 'xx')"),
+        ("models.teacher.api_key_env=1-KEY", "models.teacher.api_key_env: use letters, digits and _"),
+    ],
+)
+def test_a_text_of_a_wrong_form_is_told_in_words(tmp_path: Path, override: str, words: str):
+    (tmp_path / "arf.yaml").write_text("corpus: {path: c.jsonl}\nmodels: {teacher: {model: a/b}}\n")
+    with pytest.raises(ConfigError) as caught:
+        load_config(tmp_path / "arf.yaml", [override])
+    assert words in str(caught.value) and "^" not in str(caught.value)

@@ -1,4 +1,5 @@
 import io
+import re
 
 import pytest
 from rich.console import Console
@@ -87,12 +88,28 @@ def test_time_and_money_left_are_shown_and_kept_while_nothing_ends(tmp_path, mon
         while not (tmp_path / "status.json").exists():
             pass
         file.advance(failed=1, in_flight=1, fresh=True)
+        file.advance(failed=1, in_flight=1, fresh=True)
         file.end(whole=False)
-    (_, line) = out.getvalue().splitlines()
-    assert line.startswith("  draft: 2/4, 1 failed, 1 in flight, ")
-    assert line.endswith("rows/s, 2.00 USD, about 0 s and 2.00 USD left")
+    (_, second, third) = out.getvalue().splitlines()
+    assert second.startswith("  draft: 2/4, 1 failed, 1 in flight, ")
+    assert second.endswith("rows/s, 2.00 USD")  # two rows say too little for an estimate
+    assert third.endswith("rows/s, 2.00 USD, about 0 s and 0.67 USD left")
     now = status.RunStatus.model_validate_json((tmp_path / "status.json").read_text())
-    assert (now.done, now.failed, now.total, now.usd_left) == (1, 1, 4, pytest.approx(2.0))
+    assert (now.done, now.failed, now.total, now.usd_left) == (2, 1, 4, pytest.approx(2 / 3))
     again = status.StatusFile(tmp_path / "status.json", "draft", 4, lambda: 2.0, shown)
     again.end(whole=True)
     assert not (tmp_path / "status.json").exists()
+
+
+def test_the_bar_and_the_count_come_first_and_fit_a_narrow_terminal():
+    out = io.StringIO()
+    console = Console(file=out, width=80, force_terminal=True, color_system=None)
+    shown = progress.Progress(console)
+    note = "3 failed, 64 in flight, 12.5 rows/s, 12.34 USD, about 35 min and 56.78 USD left, and so on"
+    with shown.task("analyze", total=1000):
+        shown.advance(note=note)
+        shown._bar.refresh()
+    lines = [re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", line) for line in re.split(r"[\r\n]", out.getvalue())]
+    drawn = [line for line in lines if "/1000" in line]
+    assert drawn and all(len(line) <= 80 for line in drawn)
+    assert any(re.match(r"\S* *1/1000 analyze 0:00:\d\d 3 failed, 64 in flight, .*…", line.strip()) for line in drawn)

@@ -42,7 +42,6 @@ app = typer.Typer(
     help="Analyze-Revise-Finetune: turn conversations and an imperfect teacher LLM into a small model that is "
     "measured against its teacher.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 

@@ -75,7 +75,7 @@ def _table(result: Estimate) -> Table:
         _time(result.total_seconds, at_least=result.at_least),
     )
     for name, footer in zip(("calls", "tokens in", "tokens out", "USD", "time"), footers, strict=True):
-        table.add_column(name, footer, justify="right")
+        table.add_column(name, footer, justify="right", no_wrap=name == "USD", overflow="fold")
     for line in result.lines:
         table.add_row(*_row(line))
     return table

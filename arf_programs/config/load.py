@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from arf_programs.config.masking import MASK, mask_message
-from arf_programs.config.models import DraftColumn, ModelConfig, fill_roles
+from arf_programs.config.models import DEVICE, NAME, VARIABLE, DraftColumn, ModelConfig, fill_roles
 from arf_programs.config.schema import Config
 from arf_programs.config.secrets import is_secret_name, without_logins
 from arf_programs.config.yaml_files import compose_yaml, load_yaml
@@ -123,6 +123,14 @@ def _spell_out_role(document: dict[str, Any], role: str) -> None:
             models[role] = deepcopy(filled)
 
 
+# What a text has to look like, in words instead of the pattern.
+_FORMS = {
+    NAME: "use letters, digits, dots, _ and -, with a letter or a digit first",
+    VARIABLE: "use letters, digits and _, with no digit first",
+    DEVICE: "name auto, cpu, mps, cuda or cuda:N",
+}
+
+
 def _describe(error: Any, places: dict[Key, str], source: str) -> str:
     location: Key = tuple(part for part in error["loc"] if part not in _TEACHERS)
     place = _place(location, places, source)
@@ -131,7 +139,7 @@ def _describe(error: Any, places: dict[Key, str], source: str) -> str:
         return f"{place}: {name} is not a known key{_suggestion(tuple(error['loc']))}."
     if error["type"] == "missing":
         return f"{place}: {name} is missing: add it{_no_fallback(error['input'], location)}."
-    message = error["msg"].removeprefix("Value error, ")
+    message = _FORMS.get(error.get("ctx", {}).get("pattern", ""), error["msg"].removeprefix("Value error, "))
     is_shown = not (isinstance(error.get("input"), dict | list) or location[-1:] == ("api_key_env",))
     shown = f" (it is {mask_message(repr(error.get('input')))})" if is_shown else ""
     return f"{place}: {name or 'the configuration'}: {message[:1].lower()}{message[1:]}{shown}."

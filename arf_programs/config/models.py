@@ -29,6 +29,9 @@ class BatchConfig(Section):
     discount: float = Field(default=0.5, ge=0, le=1, description="price of a batch as a share of the live price")
 
 
+# The forms of texts; config/load.py says them in words.
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
 DEVICE = r"^(auto|cpu|mps|cuda(:\d+)?)$"
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 Role = Literal["teacher", "analyst", "editor", "judge", "prompt", "reflection"]
@@ -83,7 +86,7 @@ class ModelConfig(Section):
     )
     api_base: str | None = Field(default=None, description="endpoint of an OpenAI-compatible server")
     api_key_env: str | None = Field(
-        default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="environment variable that holds the key"
+        default=None, pattern=VARIABLE, description="environment variable that holds the key"
     )
     json_schema: bool | None = Field(
         default=None, description="whether the endpoint enforces a JSON schema; null: see LiteLLM's table"

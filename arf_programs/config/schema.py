@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from arf_programs.config.commands import CompileConfig, PlantConfig, ProgramsConfig
 from arf_programs.config.evaluate import EvaluateConfig
-from arf_programs.config.models import DEVICE, PIPELINE_ROLES, ModelsConfig, Section, spell_out_models
+from arf_programs.config.models import DEVICE, NAME, PIPELINE_ROLES, ModelsConfig, Section, spell_out_models
 from arf_programs.config.train import TrainConfig
 
 
@@ -189,7 +189,7 @@ def is_small(model: str) -> bool:
 class Config(Section):
     """All of arf.yaml."""
 
-    name: str = Field(default="arf", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    name: str = Field(default="arf", pattern=NAME)
     run_dir: Path = Field(default=Path(), description="default: runs/<name>")
     seed: int = Field(default=17, ge=0)
     workers: int | None = Field(

@@ -12,7 +12,6 @@ from rich.progress import (
     MofNCompleteColumn,
     TextColumn,
     TimeElapsedColumn,
-    TimeRemainingColumn,
 )
 from rich.progress import (
     Progress as RichProgress,
@@ -20,6 +19,7 @@ from rich.progress import (
 
 _SECONDS_BETWEEN_LINES = 10.0
 _SECONDS_OF_SILENCE = 60.0
+_BAR, _TIME = 16, 14  # characters of the bar, and of the time with what stands between the parts
 
 
 class Progress:
@@ -47,12 +47,11 @@ class Progress:
             yield
             return
         columns = (
-            TextColumn("  {task.description:<10}"),
-            BarColumn(),
+            BarColumn(bar_width=_BAR),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[note]}"),
+            TextColumn("{task.description}"),
             TimeElapsedColumn(),
-            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
         )
         with RichProgress(*columns, console=self.console, transient=True) as bar:
             self._bar = bar
@@ -70,16 +69,21 @@ class Progress:
             return
         text = (note() if callable(note) else note) or (f"{failed} failed" if failed else "")
         if self._bar is not None:
-            self._bar.update(self._bar.task_ids[0], advance=1, note=text)
+            self._bar.update(self._bar.task_ids[0], advance=1, note=self._fitted(text))
         else:
             self._print_line(text)
 
     def refresh(self, note: str) -> None:
         """Show a new note although no step is done."""
         if self._bar is not None:
-            self._bar.update(self._bar.task_ids[0], note=note)
+            self._bar.update(self._bar.task_ids[0], note=self._fitted(note))
         elif time.monotonic() - self._last_line >= _SECONDS_OF_SILENCE:
             self._print_line(note)
+
+    def _fitted(self, note: str) -> str:
+        """Cut a note to what is left beside bar, count, label and time, so that none of them is cut."""
+        room = self.console.width - _BAR - 2 * len(str(self._total)) - len(self._label) - _TIME
+        return note if len(note) <= room else f"{note[: max(0, room - 1)]}…"
 
     def _print_line(self, note: str) -> None:
         self._last_line = time.monotonic()

@@ -16,6 +16,7 @@ from arf_programs.runs.progress import Progress
 from signatures.exceptions import StorageError
 
 _SECONDS_BETWEEN = 2.0
+_ROWS_FOR_AN_ESTIMATE = 3
 
 
 class RunStatus(BaseModel):
@@ -35,18 +36,25 @@ class RunStatus(BaseModel):
 
     @property
     def seconds_left(self) -> float | None:
-        """The time left at the speed so far. None before the first row."""
-        return (self.total - self.done - self.failed) / self.rows_per_second if self.rows_per_second else None
+        """The time left at the speed so far. None before the third row, since one row says little."""
+        if not self._is_known:
+            return None
+        return (self.total - self.done - self.failed) / self.rows_per_second
 
     @property
     def usd_left(self) -> float | None:
-        """The US dollars that the other rows will cost, at the cost so far. None before the first row."""
-        passed = self.rows_per_second * self.seconds
-        return (self.total - self.done - self.failed) * self.usd / passed if passed else None
+        """The US dollars that the other rows will cost, at the cost so far. None before the third row."""
+        if not self._is_known:
+            return None
+        return (self.total - self.done - self.failed) * self.usd / (self.rows_per_second * self.seconds)
+
+    @property
+    def _is_known(self) -> bool:
+        return round(self.rows_per_second * self.seconds) >= _ROWS_FOR_AN_ESTIMATE
 
     @property
     def left(self) -> str:
-        """Time and money left, as in `about 5 min and 0.80 USD left`. Empty before the first row."""
+        """Time and money left, as in `about 5 min and 0.80 USD left`. Empty before the third row."""
         parts = [] if self.seconds_left is None else [_duration(self.seconds_left)]
         parts += [f"{self.usd_left:.2f} USD"] if self.usd_left else []
         return f"about {' and '.join(parts)} left" if parts else ""
