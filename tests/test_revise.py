@@ -1,7 +1,9 @@
 import pytest
 import scripted_team
 
+from arf_programs.checks import run_checks
 from arf_programs.corpus.taxonomy import load_seed_taxonomy
+from arf_programs.programs.edit_sentences import EditSentences
 from arf_programs.programs.propose import EditSummary, Rewrite, RewriteByTaxonomy
 from arf_programs.programs.revise import Revise
 from arf_programs.programs.verify import VerifyRevision
@@ -224,3 +226,16 @@ def test_an_editor_that_never_answers_in_form_fails(revise, conversation):
     scripted_team.join(edits=lambda _: "no")
     with pytest.raises(ModelError, match="1 tries"):
         revise([note(conversation)])
+
+
+@pytest.mark.parametrize("propose", [EditSentences(retries=0), EditSummary(retries=0)])
+def test_a_draft_that_retells_the_conversation_is_rejected_and_no_scrap_of_it_is_left(call, lm, conversation, propose):
+    lines = [f"{turn.speaker}: {turn.text}" for turn in conversation.turns]
+    dialogue = "\n".join([*lines, "Customer: And one more thing, it hums.", "Agent: We will look at that as well."])
+    scripted_team.join(edits=lambda _: {"edits": []})
+    propose.set_lm(lm)
+    program = Revise(propose, VerifyRevision(scripted_team.analyzer_of(lm, checks=True), max_change=1.0), attempts=1)
+    draft = Summary(conversation_id=conversation.id, text=dialogue, system="teacher", model="scripted/model")
+    errors = tuple(run_checks(conversation, dialogue))
+    revision = call(program, conversation=conversation, draft=draft, errors=errors).revision
+    assert (revision.verdict, revision.after) == (Verdict.REJECTED, dialogue)

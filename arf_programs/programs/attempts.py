@@ -18,6 +18,7 @@ from arf_programs.text import (
     edit_sentence,
     edit_span,
     group_by_sentence,
+    is_retelling,
     place_of,
     spans_meet,
     speaks_of,
@@ -62,9 +63,10 @@ class Attempts:
         self.last = result
 
     def refuted(self) -> list[ErrorNote]:
-        """Return the errors that a check found and that no kept edit mends."""
+        """Return the errors that a check found and that no kept edit mends, without the one about most of the draft."""
         mended = self._mended | {name for edit in self.kept for name in edit.mends}
-        return [note for note in self.errors if note.source == "check" and note.id not in mended]
+        found = [note for note in self.errors if note.source == "check" and note.id not in mended]
+        return [note for note in found if not is_retelling(note, self.before)]
 
     def _choose_open(self, *, carry: bool) -> None:
         """Choose the errors to ask about next, and the kept edits that stand meanwhile.

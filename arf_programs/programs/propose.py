@@ -34,11 +34,13 @@ class Proposal(Record):
 class Propose(Program):
     """The base of the strategies.
 
-    `name` is the strategy's name in records. With `needs_errors` a draft without errors is left as it is.
+    `name` is the strategy's name in records. With `needs_errors` a draft without errors is left as it is. With
+    `one_by_one` sentences are mended by themselves, so a draft that retells the conversation is beyond its means.
     """
 
     name: str
     needs_errors = True
+    one_by_one = False
 
     def __init__(self, *, retries: int = RETRIES) -> None:
         super().__init__()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Final, Literal
 
 import dspy
 
@@ -12,8 +12,13 @@ from arf_programs.programs.edit_sentences import EditSentences
 from arf_programs.programs.program import Program
 from arf_programs.programs.propose import Proposal, Propose
 from arf_programs.programs.verify import Verification, VerifyRevision
+from arf_programs.text import is_retelling
 from signatures.records import Conversation, ErrorNote, Revision, Summary, Verdict
 
+_RETOLD: Final = (
+    "Not tried: most of the draft retells the conversation, and edits of sentences can't mend that. "
+    "revise.strategy: rewrite with revise.max_change: 1 can."
+)
 OnReject = Literal["drop", "keep_draft", "keep_partial"]
 
 
@@ -55,6 +60,8 @@ class Revise(Program):
             errors = (await self.verify.analyze.acall(conversation=conversation, summary=draft.text)).errors
         if not errors and self.propose.needs_errors:
             return dspy.Prediction(revision=self._revision(draft, errors, verdict=Verdict.UNCHANGED, attempts=0))
+        if self.propose.one_by_one and any(is_retelling(note, draft.text) for note in errors):
+            return dspy.Prediction(revision=self._beyond_mending(draft, errors))
         work = Attempts(draft.text, tuple(errors))
         for _ in range(self.attempts):
             proposal = await self.propose.propose(
@@ -66,6 +73,12 @@ class Revise(Program):
                 return dspy.Prediction(revision=self._accepted(draft, errors, result, verification, work.feedback))
             work.failed(result, verification)
         return dspy.Prediction(revision=await self._rejected(conversation, draft, errors, work))
+
+    def _beyond_mending(self, draft: Summary, errors: Sequence[ErrorNote]) -> Revision:
+        """Reject a draft that retells the conversation. A few of its lines would be no summary."""
+        return self._revision(
+            draft, errors, verdict=Verdict.REJECTED, attempts=0, remaining=tuple(errors), feedback=(_RETOLD,)
+        )
 
     async def _verify(
         self, conversation: Conversation, before: str, after: str, errors: Sequence[ErrorNote]

@@ -12,6 +12,7 @@ from arf_programs.text.error_notes import (
     describe_errors,
     edit_sentence,
     group_by_sentence,
+    is_retelling,
     match_errors,
 )
 from arf_programs.text.folding import Folded, fold, look_equal
@@ -51,6 +52,7 @@ __all__ = [
     "find_sentences",
     "fold",
     "group_by_sentence",
+    "is_retelling",
     "locate_error",
     "look_equal",
     "match_errors",

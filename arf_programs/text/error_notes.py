@@ -24,6 +24,17 @@ def group_by_sentence(text: str, errors: Sequence[ErrorNote]) -> dict[int, list[
     return dict(sorted(groups.items()))
 
 
+def is_retelling(note: ErrorNote, text: str) -> bool:
+    """Say whether a check found that most of `text` retells the conversation line by line.
+
+    Nothing is left of such a text that could be mended: without those lines there is no summary.
+    """
+    place = place_of(note, text)
+    if place is None or note.source != "check" or (note.category, note.severity) != ("verbatim_copy", "major"):
+        return False
+    return place[1] - place[0] > len(text) / 2
+
+
 def edit_sentence(text: str, index: int, replacement: str, notes: Sequence[ErrorNote]) -> Edit:
     """Make the edit that replaces the sentence at `index` of `text`, or deletes it if `replacement` is empty."""
     start, end = find_sentences(text)[index]
