@@ -44,7 +44,7 @@ def note(number: int, name: str, quote: str, category: str = "wrong_fact") -> Er
         evidence=(2,),
         explanation=f"Not {quote}. {HOSTILE}",
         source="check" if name == "thing" else "lm",
-        score=0.5 + number / 100,
+        score=0.5 + number / 1000,
     )
 
 

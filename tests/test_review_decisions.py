@@ -260,14 +260,19 @@ def test_labels_are_a_labelled_set_that_labeled_path_reads(tmp_path):
         labelled(DRAFT, name="kettle-13", number=3),  # of the holdout
         labelled("another text", name="kettle-04", number=4),
     ]
-    assert write_labeled_set(folder, lines) == 2
+    training = {name: conversation(int(name[-2:])) for name in (f"kettle-{n:02d}" for n in range(12))}
+
+    def write(lines):
+        return write_labeled_set(folder.labeled, finished_labels(read_summaries(folder), lines), training)
+
+    assert write(lines) == 2
     one, other = read_labeled_file(folder.labeled)
     (note,) = one.errors
     assert (note.quote, note.evidence, note.category, note.source) == ("lamp", (2,), "wrong_fact", "human")
     assert (one.conversation.id, one.revised, one.rating, one.system) == ("kettle-01", FIXED, 2, "teacher")
     assert one.conversation.turns == conversation(1).turns
     assert (other.conversation.id, other.errors, other.summary) == ("kettle-02", (), DRAFT)
-    assert write_labeled_set(folder, []) == 0
+    assert write([]) == 0
     assert folder.labeled.read_text() == ""
 
 

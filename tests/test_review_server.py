@@ -19,8 +19,8 @@ from arf_programs.review.decisions import Job
 from arf_programs.review.files import open_reviews, read_reviews
 from arf_programs.review.guard import Guard
 from arf_programs.review.server import build_app
-from arf_programs.review.session import ReviewSession
-from arf_programs.review.view import cut, stop_hint
+from arf_programs.review.session import Filters, ReviewSession
+from arf_programs.review.view import cut, revision_page, stop_hint
 
 HOST = "127.0.0.1:8765"
 ORIGIN = {"origin": f"http://{HOST}"}
@@ -199,6 +199,23 @@ def test_a_hint_says_when_to_stop():
     assert "you may stop here" in stop_hint(wilson(97, 100), "accepted")
     assert "go on" in stop_hint(wilson(3, 5), "accepted")
     assert stop_hint(wilson(97, 100, sample=False), "accepted") == "" == stop_hint(None, "accepted")
+
+
+def test_a_reviewer_is_told_to_stop_when_the_share_is_known(tmp_path):
+    folder = write_run(tmp_path / "run", count=150)
+    with open_reviews(folder, "anna") as file:
+        session = ReviewSession(folder, file, read_taxonomy(folder.taxonomy), seed=0, name="kettles")
+        row = row_of(session, "revision", "kettle-01")
+        verified = [other for other in session.in_random_order["revision"] if other.verdict == "verified"]
+        for number, other in enumerate(verified):
+            if number == 10:
+                assert revision_page(session, row, Filters(), None).page.hint == ""
+            for at in other.edits:
+                about = {"job": "revision", "conversation_id": other.conversation_id, "shown": other.shown}
+                file.append(file.new_line({**about, "edit": at, "choice": "accept"}))
+        share = session.share_so_far(row)
+        assert (share.value, share.n, share.is_narrow) == (1.0, 50, True)
+        assert "you may stop here" in revision_page(session, row, Filters(), None).page.hint
 
 
 def test_a_text_is_cut_at_its_edits():

@@ -19,6 +19,8 @@ from signatures.records import HumanOutcome, Revision, Verdict
 ANY: Final = "any error"
 NARROW: Final = 0.1
 """Half the width of an interval that is narrow enough to stop."""
+FEWEST: Final = 20
+"""Rows below which nobody is told to stop."""
 
 
 class _Figures(BaseModel):
@@ -36,7 +38,7 @@ class Share(_Figures):
 
     @property
     def is_narrow(self) -> bool:
-        return self.sample and (self.high - self.low) / 2 <= NARROW
+        return self.sample and self.n >= FEWEST and (self.high - self.low) / 2 <= NARROW
 
 
 class Agreement(_Figures):
@@ -53,8 +55,9 @@ class Agreement(_Figures):
 class ReviewFigures(_Figures):
     """The figures of all reviews of a run.
 
-    `precision` is the share of verified revisions that people accepted as they are. `outcomes` counts reviewed
-    revisions by what people decided. `error_rates` has the share of labelled summaries with an error, by system.
+    `precision` is the share of verified revisions that people accepted as they are, among the first in random order,
+    and `precision_of_all` among all that were reviewed, where those are more. `outcomes` counts reviewed revisions by
+    what people decided. `error_rates` has the share of labelled summaries with an error, by system.
     """
 
     reviewers: tuple[str, ...] = ()
@@ -90,13 +93,15 @@ def gather_review(
     verified = [row for row in revision_rows(folder, seed) if row.verdict == Verdict.VERIFIED]
     labels = finished_labels(read_summaries(folder), lines)
     kinds = [outcome.kind for outcome in outcomes.values()]
+    fair = precision_of_sample(verified, outcomes, seed, confidence)
+    every = _precision(verified, outcomes, confidence, sample=False)
     return ReviewFigures(
         reviewers=tuple(sorted({line.reviewer for line in lines})),
         revisions=len(outcomes),
         verified=sum(row.conversation_id in outcomes for row in verified),
         outcomes={kind: kinds.count(kind) for kind in dict.fromkeys(kinds)},
-        precision=precision_of_sample(verified, outcomes, seed, confidence),
-        precision_of_all=_precision(verified, outcomes, confidence, sample=False),
+        precision=fair,
+        precision_of_all=None if fair and every and fair.n == every.n else every,
         labels=len(labels),
         error_rates=error_rates(summary_rows(folder, seed), labels, seed, confidence),
         agreement=(*agree_on_edits(revisions, reviewed), *agree_on_labels(labels)),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from arf_programs.review.decisions import ASPECTS, Label, Line, Mark, standing
-from arf_programs.review.rows import read_summaries
-from arf_programs.runs import RunFolder, SplitConversation, digest, read_jsonl, write_lines_atomic
+from arf_programs.runs import digest, write_lines_atomic
 from arf_programs.text import find_quotes
 from signatures.exceptions import QuoteError
 from signatures.records import Conversation, Summary
@@ -39,26 +39,27 @@ def finished_labels(summaries: Iterable[Summary], lines: Iterable[Line]) -> list
     ]
 
 
-def write_labeled_set(folder: RunFolder, lines: Sequence[Line]) -> int:
-    """Write `labeled.jsonl`, and return the number of its rows.
+def labeled_summaries(summaries: Mapping[tuple[str, str], Summary], lines: Iterable[Line]) -> list[Summary]:
+    """Return the summaries that have a label, in the order of the labels; `summaries` is by system and conversation."""
+    keys = dict.fromkeys((line.system, line.conversation_id) for line in lines if line.label is not None)
+    return [summaries[key] for key in keys if key in summaries]
 
-    It holds the labelled summaries of the training side. Those of the holdout are left out: a labelled set is never
-    part of the holdout. Where two people labelled a summary, the newest label counts. The file is not made before there
-    is a label.
+
+def write_labeled_set(path: Path, labels: Iterable[FinishedLabel], conversations: Mapping[str, Conversation]) -> int:
+    """Write the labels of summaries of `conversations`, and return the number of rows.
+
+    Give the conversations of the training side: a labelled set is never part of the holdout. Where two people labelled
+    a summary, the newest label counts. The file is not made before there is a label.
     """
-    rows = {row.conversation.id: row for row in read_jsonl(folder.conversations, SplitConversation)}
-    newest = {
-        (item.summary.system, item.summary.conversation_id): item
-        for item in finished_labels(read_summaries(folder), lines)
-        if item.summary.conversation_id in rows and rows[item.summary.conversation_id].split == "train"
+    found = {
+        (item.summary.system, item.summary.conversation_id): (item, conversation)
+        for item in labels
+        if (conversation := conversations.get(item.summary.conversation_id)) is not None
     }
-    if newest or folder.labeled.exists():
-        written = (
-            json.dumps(labeled_row(item, rows[item.summary.conversation_id].conversation), ensure_ascii=False)
-            for item in newest.values()
-        )
-        write_lines_atomic(folder.labeled, written)
-    return len(newest)
+    if found or path.exists():
+        rows = (labeled_row(item, conversation) for item, conversation in found.values())
+        write_lines_atomic(path, (json.dumps(row, ensure_ascii=False) for row in rows))
+    return len(found)
 
 
 def labeled_row(item: FinishedLabel, conversation: Conversation) -> dict[str, Any]:

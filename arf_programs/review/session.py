@@ -10,10 +10,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 from arf_programs.review.acts import Act, change_label, decide
-from arf_programs.review.agreement import ReviewFigures, gather_review
-from arf_programs.review.decisions import Job, Label, Line, last_to_undo, standing
+from arf_programs.review.agreement import FEWEST, ReviewFigures, Share, gather_review, wilson
+from arf_programs.review.decisions import WHOLE, Job, Label, Line, last_to_undo, standing
 from arf_programs.review.files import ReviewFile, read_reviews
-from arf_programs.review.labels import write_labeled_set
+from arf_programs.review.labels import finished_labels, labeled_summaries, write_labeled_set
 from arf_programs.review.outcomes import edits_of
 from arf_programs.review.rows import (
     ReviewRow,
@@ -25,7 +25,7 @@ from arf_programs.review.rows import (
 )
 from arf_programs.runs import JsonlIndex, RunFolder, SplitConversation
 from signatures.exceptions import DataError, QuoteError
-from signatures.records import Category, Conversation, Revision, Summary, Taxonomy
+from signatures.records import Category, Conversation, Revision, Summary, Taxonomy, Verdict
 
 SCORES: dict[str, tuple[float, float]] = {"low": (0.0, 0.3), "unsure": (0.3, 0.7), "high": (0.7, 1.01)}
 
@@ -103,6 +103,16 @@ class ReviewSession:
         )
 
     @cached_property
+    def training(self) -> Mapping[str, Conversation]:
+        """The conversations of the training side."""
+        return JsonlIndex(
+            self.folder.conversations,
+            SplitConversation,
+            key=lambda row: row["conversation"]["id"] if row["split"] == "train" else None,
+            value=lambda row: row.conversation,
+        )
+
+    @cached_property
     def revisions(self) -> Mapping[str, Revision]:
         return JsonlIndex(
             self.folder.revisions, Revision, key=lambda row: row["conversation_id"], value=lambda row: row
@@ -161,6 +171,25 @@ class ReviewSession:
         wanted = (row.job, row.conversation_id, row.system, row.shown)
         return [line for line in standing(self.file.lines) if (*line.about[:3], line.shown) == wanted]
 
+    def share_so_far(self, row: ReviewRow) -> Share | None:
+        """Estimate the share of verified revisions that are right, or of summaries with errors, for this reviewer.
+
+        Only the first rows in random order count. Summaries are those of the same side and, unless blind, system.
+        """
+        lines: dict[tuple[object, ...], Line] = {(*line.about, line.shown): line for line in standing(self.file.lines)}
+        hits: list[bool] = []
+        for other in self.in_random_order[row.job]:
+            if _same_group(row, other, blind=self.blind):
+                if not _is_done(other, lines):
+                    break
+                hits.append(_is_hit(other, lines))
+        return wilson(sum(hits), len(hits), confidence=self.confidence) if len(hits) >= FEWEST else None
+
+    @cached_property
+    def in_random_order(self) -> dict[Job, list[ReviewRow]]:
+        """The rows of each job at random."""
+        return {job: at_random(rows, self.seed) for job, rows in self.rows.items()}
+
     # Acts
 
     def do(self, act: Act) -> tuple[ReviewRow, int]:
@@ -212,11 +241,29 @@ class ReviewSession:
 
     def write_labels(self) -> int:
         """Write the labelled set of all reviewers, and return the number of its rows."""
-        return write_labeled_set(self.folder, read_reviews(self.folder))
+        lines = read_reviews(self.folder)
+        labels = finished_labels(labeled_summaries(self.summaries, lines), lines)
+        return write_labeled_set(self.folder.labeled, labels, self.training)
 
     def figures(self) -> ReviewFigures | None:
         """Gather the figures of all reviewers."""
         return gather_review(self.folder, read_reviews(self.folder), seed=self.seed, confidence=self.confidence)
+
+
+def _same_group(row: ReviewRow, other: ReviewRow, *, blind: bool) -> bool:
+    if row.job == "revision":
+        return other.verdict == Verdict.VERIFIED
+    return row.side == other.side and (blind or row.system == other.system)
+
+
+def _is_hit(row: ReviewRow, lines: Mapping[tuple[object, ...], Line]) -> bool:
+    """Say whether a finished row is an accepted revision, or a summary with an error."""
+    about = (row.job, row.conversation_id, row.system)
+    if row.job == "label":
+        line = lines[(*about, None, row.shown)]
+        return line.label is not None and bool(line.label.marks)
+    found = [lines.get((*about, number, row.shown)) for number in (WHOLE, *row.edits)]
+    return all(line is None or line.choice in (None, "accept") for line in found)
 
 
 def _is_done(row: ReviewRow, lines: Mapping[tuple[object, ...], Line]) -> bool:
@@ -224,7 +271,7 @@ def _is_done(row: ReviewRow, lines: Mapping[tuple[object, ...], Line]) -> bool:
     if row.job == "label":
         line = lines.get((*about, None, row.shown))
         return line is not None and line.label is not None and line.label.done
-    return _decided(lines, about, row, (-1,)) or _decided(lines, about, row, row.edits)
+    return _decided(lines, about, row, (WHOLE,)) or _decided(lines, about, row, row.edits)
 
 
 def _decided(

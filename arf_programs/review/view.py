@@ -67,6 +67,7 @@ class Page:
     ahead: str
     back: str
     unreviewed: str
+    hint: str
 
 
 @dataclass(frozen=True)
@@ -186,7 +187,15 @@ def _page(
         ahead=ahead,
         back=back,
         unreviewed=address(waiting[0]) if waiting else "",
+        hint=_hint(session, row),
     )
+
+
+def _hint(session: ReviewSession, row: ReviewRow) -> str:
+    """Say that a reviewer may stop; empty while the share is not known well enough."""
+    share = session.share_so_far(row)
+    what = "of the verified revisions are right" if row.job == "revision" else "of these summaries have an error"
+    return stop_hint(share, what) if share is not None and share.is_narrow else ""
 
 
 def mark_edits(text: str, edits: Sequence[Edit]) -> list[Piece]:
