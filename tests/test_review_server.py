@@ -21,6 +21,7 @@ from arf_programs.review.guard import Guard
 from arf_programs.review.server import build_app
 from arf_programs.review.session import Filters, ReviewSession
 from arf_programs.review.view import cut, revision_page, stop_hint
+from arf_programs.runs import write_jsonl_atomic
 
 HOST = "127.0.0.1:8765"
 ORIGIN = {"origin": f"http://{HOST}"}
@@ -226,6 +227,17 @@ def test_a_text_is_cut_at_its_edits():
         ("", (1,)),
         ("d", ()),
     ]
+
+
+def test_a_run_that_was_revised_meanwhile_is_no_failure(opened):
+    session, client = opened
+    row = row_of(session, "revision")
+    write_jsonl_atomic(session.folder.revisions, [])
+    answer = client.get("/revision", params={"row": row.key})
+    assert (answer.status_code, "Start `arf review` again" in answer.text) == (409, True)
+    act = {"op": "choose", "job": "revision", "row": row.key, "at": 0, "choice": "accept"}
+    assert post(client, session, **act).status_code == 409
+    assert read_reviews(session.folder) == []
 
 
 # The command

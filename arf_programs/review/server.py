@@ -22,9 +22,9 @@ from arf_programs.review.rows import ReviewRow
 from arf_programs.review.session import SCORES, Filters, ReviewSession
 from arf_programs.review.start import ReviewAddress
 from arf_programs.text import clean
-from signatures.exceptions import QuoteError
+from signatures.exceptions import DataError, QuoteError
 
-_REFUSED, _MISSING, _NOT_POSSIBLE = 403, 404, 422
+_REFUSED, _MISSING, _CHANGED, _NOT_POSSIBLE = 403, 404, 409, 422
 
 
 def run_server(
@@ -51,6 +51,10 @@ def build_app(session: ReviewSession, guard: Guard, first: str = "/revision") ->
         response = await go_on(request) if refusal is None else _message(refusal, _REFUSED)
         response.headers.update(HEADERS)
         return response
+
+    @app.exception_handler(DataError)
+    async def changed(request: Request, error: Exception) -> Response:
+        return _message(str(error), _CHANGED)
 
     @app.get("/start/{token}")
     async def start(token: str) -> Response:
@@ -83,6 +87,7 @@ def build_app(session: ReviewSession, guard: Guard, first: str = "/revision") ->
 
     @app.get("/{job}")
     async def page(job: Job, request: Request, row: str = "", at: int | None = None) -> Response:
+        session.refuse_changed_run()
         filters = Filters.read(request.query_params)
         found = session.find(job, row) if row else _first(session, job, filters)
         if found is None:
@@ -91,6 +96,7 @@ def build_app(session: ReviewSession, guard: Guard, first: str = "/revision") ->
 
     @app.post("/act")
     async def act(request: Request) -> Response:
+        session.refuse_changed_run()
         try:
             wanted = Act.model_validate_json(await request.body())
             row, at = session.do(wanted)
@@ -128,6 +134,8 @@ def _frame(session: ReviewSession, job: Job, filters: Filters) -> dict[str, obje
         "state": ["open", "done"],
     }
     several = {name: values for name, values in options.items() if len(values) > 1}
+    if any(row.disagrees for row in rows) and not session.blind:
+        several["disagreement"] = ["yes"]
     return {"session": session, "job": job, "filters": filters, "options": several}
 
 

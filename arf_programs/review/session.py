@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -27,6 +28,7 @@ from arf_programs.runs import JsonlIndex, RunFolder, SplitConversation
 from signatures.exceptions import DataError, QuoteError
 from signatures.records import Category, Conversation, Revision, Summary, Taxonomy, Verdict
 
+Stamp = tuple[int, int, int] | None
 SCORES: dict[str, tuple[float, float]] = {"low": (0.0, 0.3), "unsure": (0.3, 0.7), "high": (0.7, 1.01)}
 
 
@@ -78,8 +80,12 @@ class ReviewSession:
     confidence: float = 0.95
     blind: bool = False
     rows: dict[Job, list[ReviewRow]] = field(default_factory=dict)
+    stamps: dict[Path, Stamp] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        folder = self.folder
+        read = (folder.conversations, folder.drafts, folder.revisions, folder.predictions)
+        self.stamps = {path: _stamp(path) for path in read}
         order = at_random if self.blind else in_teaching_order
         self.rows = {
             "revision": order(revision_rows(self.folder, self.seed), self.seed),
@@ -92,6 +98,12 @@ class ReviewSession:
     @property
     def reviewer(self) -> str:
         return self.file.reviewer
+
+    def refuse_changed_run(self) -> None:
+        """Raise DataError if the run wrote one of the files anew since the review began."""
+        changed = [path.name for path, stamp in self.stamps.items() if _stamp(path) != stamp]
+        if changed:
+            raise DataError(f"The run has changed since ({', '.join(changed)}). Start `arf review` again.")
 
     @cached_property
     def conversations(self) -> Mapping[str, Conversation]:
@@ -248,6 +260,12 @@ class ReviewSession:
     def figures(self) -> ReviewFigures | None:
         """Gather the figures of all reviewers."""
         return gather_review(self.folder, read_reviews(self.folder), seed=self.seed, confidence=self.confidence)
+
+
+def _stamp(path: Path) -> Stamp:
+    """Tell one state of a file from another, without reading it."""
+    found = path.stat() if path.exists() else None
+    return found and (found.st_mtime_ns, found.st_size, found.st_ino)
 
 
 def _same_group(row: ReviewRow, other: ReviewRow, *, blind: bool) -> bool:
