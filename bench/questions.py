@@ -26,15 +26,11 @@ from question_forms import FORMS, Sentence, means
 from arf_programs.config.schema import ColumnsConfig
 from arf_programs.corpus.read import hash_turns
 from arf_programs.corpus.turns import read_turns
-from arf_programs.metrics.calibration import best_threshold
-from arf_programs.metrics.detection import balanced_accuracy
-from arf_programs.metrics.ranking import area_under_curve
+from arf_programs.metrics.separation import Scored, measure_separation
 from arf_programs.planting.choose import RightSummary
 from arf_programs.planting.pairs import plant_sentences
 from arf_programs.text.sentences import find_sentences
 from signatures.records import Conversation
-
-_FALSE_ALARMS = 0.05
 
 
 @dataclass(frozen=True)
@@ -80,35 +76,22 @@ def _of_case(case: Case) -> Item:
 
 
 def figures(name: str, items: Sequence[Item], scores: Sequence[float]) -> dict[str, Any]:
-    """The area under the curve, the recall at 5% false alarms and, leaving one conversation out, balanced accuracy."""
-    labels, clusters = [item.wrong for item in items], [item.conversation.id for item in items]
-    area = area_under_curve(scores, labels, clusters)
-    assert area is not None
-    right = sorted((score for score, wrong in zip(scores, labels, strict=True) if not wrong), reverse=True)
-    cut = right[int(_FALSE_ALARMS * len(right))]
-    called = [score > cut for score in scores]
-    recall = {
-        kind or "all": _share(
-            [c for c, item in zip(called, items, strict=True) if item.wrong and kind in ("", item.kind)]
-        )
-        for kind in ["", *sorted({item.kind for item in items if item.kind})]
-    }
-    fitted = []
-    for score, cluster in zip(scores, clusters, strict=True):
-        others = [(s, w) for s, w, c in zip(scores, labels, clusters, strict=True) if c != cluster]
-        fitted.append(score >= best_threshold([s for s, _ in others], [w for _, w in others])[0])
+    """The area under the curve, the recall at 5% false alarms, and the balanced accuracy on other conversations."""
+    scored = [
+        Scored(item.conversation.id, score, (item.kind or "wrong",) if item.wrong else ())
+        for item, score in zip(items, scores, strict=True)
+    ]
+    found = measure_separation(scored, threshold=0.5)
+    assert found.auc is not None
+    assert found.recall is not None
     return {
         "form": name,
-        "auc": area.value,
-        "low": area.low,
-        "high": area.high,
-        "balanced_accuracy": balanced_accuracy(fitted, labels),
-        "recall": recall,
+        "auc": found.auc.value,
+        "low": found.auc.low,
+        "high": found.auc.high,
+        "balanced_accuracy": found.balanced_accuracy,
+        "recall": {"all": found.recall.value, **{kind: share.value for kind, share in found.recall_by_kind.items()}},
     }
-
-
-def _share(values: Sequence[bool]) -> float:
-    return sum(values) / max(1, len(values))
 
 
 def as_table(rows: Sequence[dict[str, Any]]) -> str:

@@ -43,8 +43,7 @@ class Checker:
 
     def ask(self, conversation: Conversation, claim: str) -> Future[float]:
         """Return the probability, 0 to 1, that the conversation supports the claim, as a future."""
-        document = fit_document(conversation, claim, lambda text: self._fits(text, claim))
-        key = (document, claim)
+        key = (self.document(conversation, claim), claim)
         with self._change:
             if len(self._known) > _REMEMBERED:
                 self._known.clear()
@@ -55,6 +54,10 @@ class Checker:
                 self._start()
                 self._change.notify()
             return self._known[key]
+
+    def document(self, conversation: Conversation, claim: str) -> str:
+        """Return the turns that are read for a claim: all, or those that share most with it and fit."""
+        return fit_document(conversation, claim, lambda text: self._fits(text, claim))
 
     def score(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
         """Return the probability of support of each (document, claim). Pairs of like length share a batch."""

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from arf_programs.cli import calibrate, plant, publish
+from arf_programs.cli import calibrate, checker, plant, publish
 from arf_programs.cli.compare import compare
 from arf_programs.cli.compile import compile_command
 from arf_programs.cli.estimate import estimate
@@ -150,6 +150,7 @@ app.command("plant")(plant.plant)
 app.command("probe")(plant.probe)
 app.command("triage")(triage)
 app.command("review")(review)
+app.add_typer(checker.app, name="checker")
 app.command("compare")(compare)
 app.command("gate")(gate)
 app.command("export")(publish.export)

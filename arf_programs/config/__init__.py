@@ -3,7 +3,7 @@
 All problems of a file are reported at once, each with its line and how to mend it.
 """
 
-from arf_programs.config.commands import OPTIMIZERS, Kind, OptimizerName, PlantConfig, TargetName
+from arf_programs.config.commands import OPTIMIZERS, CheckerTrainConfig, Kind, OptimizerName, PlantConfig, TargetName
 from arf_programs.config.evaluate import AUTO
 from arf_programs.config.load import dump_config, load_config
 from arf_programs.config.masking import (
@@ -51,6 +51,7 @@ __all__ = [
     "BatchConfig",
     "CheckerConfig",
     "CheckerForm",
+    "CheckerTrainConfig",
     "ColumnsConfig",
     "Config",
     "CorpusConfig",

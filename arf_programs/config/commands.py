@@ -1,4 +1,4 @@
-"""The sections for commands other than `arf run`: `plant`, `compile` and `programs`."""
+"""The sections for commands other than `arf run`: `plant`, `compile`, `programs` and `checker`."""
 
 from __future__ import annotations
 
@@ -157,3 +157,19 @@ class ProgramsConfig(Section):
     revise: str | None = Field(default=None, description="folder of a compiled editor")
     judge: str | None = Field(default=None, description="folder of a compiled judge")
     summarize: str | None = Field(default=None, description="folder of a compiled teacher")
+
+
+class CheckerTrainConfig(Section):
+    """How `arf checker train` trains a checker, and on how much `arf checker probe` measures one."""
+
+    dir: str = Field(default="checker", min_length=1, description="folder of the trained checker, beside arf.yaml")
+    base: str = Field(default="auto", min_length=1, description="model to train: a folder or hub id; auto: MiniLM")
+    pairs: int = Field(default=4000, ge=40, le=1_000_000, description="sentences to train on, at most")
+    epochs: int = Field(default=2, ge=1, le=50, description="times that each of them is seen")
+    minutes: float = Field(default=12.0, gt=0, description="minutes after which training ends in any case")
+    batch_size: int = Field(default=32, ge=1, le=1024, description="sentences in a step")
+    learning_rate: float = Field(default=1e-4, gt=0, le=1, description="highest learning rate")
+    max_tokens: int = Field(default=128, ge=32, le=8192, description="longest input: the turns that fit are read")
+    frozen: float = Field(default=0.5, ge=0, lt=1, description="share of the layers, from the lowest, that stay as is")
+    test: float = Field(default=0.2, gt=0, lt=1, description="share of the conversations on which it is measured")
+    probe_sentences: int = Field(default=600, ge=20, le=100_000, description="planted sentences that a probe scores")

@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 from pydantic import Field, model_validator
 
-from arf_programs.config.commands import CompileConfig, PlantConfig, ProgramsConfig
+from arf_programs.config.commands import CheckerTrainConfig, CompileConfig, PlantConfig, ProgramsConfig
 from arf_programs.config.evaluate import EvaluateConfig
 from arf_programs.config.models import DEVICE, NAME, PIPELINE_ROLES, ModelsConfig, Section, spell_out_models
 from arf_programs.config.train import TrainConfig
@@ -213,6 +213,7 @@ class Config(Section):
     plant: PlantConfig = PlantConfig()
     compile: CompileConfig = CompileConfig()
     programs: ProgramsConfig = ProgramsConfig()
+    checker: CheckerTrainConfig = CheckerTrainConfig()
 
     def edits_form(self) -> EditsForm:
         """Return how edits are asked for. By `auto`, an embedded or small editor mends one sentence at a time.

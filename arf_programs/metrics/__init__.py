@@ -19,6 +19,15 @@ from arf_programs.metrics.bootstrap import (
 )
 from arf_programs.metrics.calibration import Calibration, best_threshold, fit_calibration, logit, mismatches, sigmoid
 from arf_programs.metrics.causal import ANY, CausalRow, causal_table
+from arf_programs.metrics.checker_probe import (
+    CHECKER_PROBE,
+    LABELLED,
+    PLANTED_SUMMARIES,
+    CheckerFigures,
+    CheckerProbe,
+    read_checker_probe,
+    write_checker_probe,
+)
 from arf_programs.metrics.comparisons import TEACHER, Comparison, compare, compare_systems, with_holm
 from arf_programs.metrics.definitions import METRICS, Unit, in_order
 from arf_programs.metrics.detection import balanced_accuracy, score_detection
@@ -35,6 +44,7 @@ from arf_programs.metrics.fallback import (
 )
 from arf_programs.metrics.gate import FEWEST_UNITS, GateCheck, GateVerdict, check_margins, verdict_of
 from arf_programs.metrics.paired import Effect
+from arf_programs.metrics.prevalence import ErrorRates, correct_prevalence
 from arf_programs.metrics.ranking import area_under_curve
 from arf_programs.metrics.repair import Place, Untouched, count_untouched, find_exact_fixes, score_repair
 from arf_programs.metrics.self_calibration import (
@@ -46,23 +56,30 @@ from arf_programs.metrics.self_calibration import (
     read_self_calibration,
     write_calibration,
 )
+from arf_programs.metrics.separation import Scored, Separation, measure_separation
 from arf_programs.metrics.similarity import Embed, find_model, load_embedder, rouge, similarities
 from arf_programs.metrics.triage import CatchCurve, CatchPoint, catch_curve
 from arf_programs.metrics.win_rate import WinRate, win_rates
 
 __all__ = [
     "ANY",
+    "CHECKER_PROBE",
     "DOUBTFUL",
     "FEWEST_UNITS",
+    "LABELLED",
     "METRICS",
+    "PLANTED_SUMMARIES",
     "TEACHER",
     "Calibration",
     "CatchCurve",
     "CatchPoint",
     "CausalRow",
+    "CheckerFigures",
+    "CheckerProbe",
     "Comparison",
     "Effect",
     "Embed",
+    "ErrorRates",
     "FallbackCurve",
     "FallbackPoint",
     "FallbackRow",
@@ -74,8 +91,10 @@ __all__ = [
     "Place",
     "RatedPair",
     "Resampling",
+    "Scored",
     "ScoredSentence",
     "SelfCalibration",
+    "Separation",
     "Unit",
     "Untouched",
     "WinRate",
@@ -92,6 +111,7 @@ __all__ = [
     "compare",
     "compare_systems",
     "configured_resampling",
+    "correct_prevalence",
     "count_untouched",
     "doubt_of",
     "errors_by_category",
@@ -105,11 +125,13 @@ __all__ = [
     "length_bands",
     "load_embedder",
     "logit",
+    "measure_separation",
     "mismatches",
     "paired_difference",
     "point_at",
     "rating_agreement",
     "read_calibration",
+    "read_checker_probe",
     "read_clusters",
     "read_self_calibration",
     "rouge",
@@ -124,4 +146,5 @@ __all__ = [
     "win_rates",
     "with_holm",
     "write_calibration",
+    "write_checker_probe",
 ]

@@ -95,11 +95,14 @@ def best_threshold(scores: Sequence[float], labels: Sequence[bool]) -> tuple[flo
     A sentence with this score or a higher one counts as unsupported. The candidates are the middles between
     neighbouring scores. Of several equally good ones it is the middle one.
     """
-    from sklearn.metrics import balanced_accuracy_score
+    import numpy as np
 
     values = sorted(set(scores))
     cuts = [values[0], *((a + b) / 2 for a, b in pairwise(values))]
-    accuracies = [float(balanced_accuracy_score(list(labels), [s >= cut for s in scores])) for cut in cuts]
+    wrong = np.sort([score for score, label in zip(scores, labels, strict=True) if label])
+    right = np.sort([score for score, label in zip(scores, labels, strict=True) if not label])
+    found = 1 - np.searchsorted(wrong, cuts) / len(wrong)
+    accuracies = [float(value) for value in (found + np.searchsorted(right, cuts) / len(right)) / 2]
     best = max(accuracies)
     good = [cut for cut, accuracy in zip(cuts, accuracies, strict=True) if math.isclose(accuracy, best)]
     return good[len(good) // 2], best

@@ -48,6 +48,7 @@ class RunFolder:
     report = RunFile("report.html")
     planted = RunFile("planted.jsonl")
     probe = RunFile("probe.json")
+    checker_probe = RunFile("checker_probe.json")
     failures = RunFile("failures.jsonl")
     calls = RunFile("calls")
     ledger = RunFile("calls.jsonl")

@@ -73,6 +73,12 @@ def _checker_fingerprint(run: Run) -> dict[str, str]:
     return {"analyze.checker": digest([run.content_digest(checker.model), checker.form])}
 
 
+def checker_digest(run: Run) -> str:
+    """Return a hash of all that the checker's decisions depend on; empty if there is none."""
+    parts = _checker_fingerprint(run)
+    return digest({**parts, "calibration": _calibration_digest(run)}) if parts else ""
+
+
 def _calibration_digest(run: Run) -> str:
     given = run.config.analyze.calibration
     if makes_own_calibration(run):

@@ -1,0 +1,153 @@
+"""`arf checker train`: fine-tunes a classifier of (conversation, sentence), and measures it on unseen conversations.
+
+The training is that of sentence-transformers' cross-encoders. The conversations are split in three: those to train on,
+those that set the threshold, and those on which the checker is measured. The holdout is not touched.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from arf_programs.checkers import Checker, LoadedChecker
+from arf_programs.corpus import split_conversations
+from arf_programs.critic.balance import balance, overlap_auc
+from arf_programs.critic.card import CARD, TrainedChecker, hash_id, write_card
+from arf_programs.critic.cross_encoder import CrossEncoderRun, find_base, fit, new_cross_encoder, shift_output
+from arf_programs.critic.items import ItemSet, labelled_items, planted_sets, unseen_labels
+from arf_programs.critic.pairs import Pair, collect_pairs
+from arf_programs.critic.probe import checker_scorer, checks_scorer, measure
+from arf_programs.metrics import CHECKER_PROBE, LABELLED, CheckerProbe, logit, write_checker_probe
+from arf_programs.pipeline import run_until
+from arf_programs.planting import RightSummary, plant_sentences, right_summaries
+from arf_programs.runs import Run
+from signatures.exceptions import ConfigError, DataError
+from signatures.records import Conversation
+
+_OF_THRESHOLD: Final = 0.1
+_THRESHOLD_SENTENCES: Final = 400
+_LEAST_PAIRS: Final = 20
+
+
+class Sides(NamedTuple):
+    """The conversations to train on, to set the threshold by, and to measure on."""
+
+    train: Mapping[str, Conversation]
+    threshold: Mapping[str, Conversation]
+    test: Mapping[str, Conversation]
+
+
+def train_checker(run: Run) -> tuple[Path, TrainedChecker, CheckerProbe]:
+    """Train a checker on the run's training conversations. Return (its folder, its card, what was measured).
+
+    Raises ConfigError for a folder that holds something else, and DataError if there is too little to train on.
+    """
+    run_until(run, "corpus")
+    folder = _target(run)
+    right, labelled = right_summaries(run), unseen_labels(run, ())
+    talks = {**run.conversations("train"), **{item.conversation.id: item.conversation for item in labelled}}
+    sides = _split(run, talks)
+    pairs = balance(collect_pairs(run, sides.train, right, labelled), run.config.checker.pairs, seed=run.config.seed)
+    if len(pairs) < _LEAST_PAIRS:
+        raise DataError(f"checker: only {len(pairs)} balanced sentences to train on: give the corpus more references")
+    run.progress.say(f"checker: {len(pairs)} sentences of {len(sides.train)} conversations, half of them wrong")
+    made, checker = _fit(run, pairs)
+    _set_threshold(run, made, checker, [item for item in right if item.conversation.id in sides.threshold])
+    probe = _probe(run, checker, folder.name, sides, right)
+    card = _card(run, made, pairs, sides)
+    _save(made, folder, card, probe)
+    return folder, card, probe
+
+
+def _target(run: Run) -> Path:
+    """Return the folder to write to. It may hold an earlier checker, and nothing else."""
+    folder = run.base_dir / run.config.checker.dir
+    if folder.exists() and not (folder / CARD).is_file() and any(folder.iterdir()):
+        raise ConfigError(f"checker.dir: {folder} holds something that is no trained checker: name another folder")
+    return folder
+
+
+def _split(run: Run, talks: Mapping[str, Conversation]) -> Sides:
+    """Split the conversations. Near-duplicates stay on one side."""
+    config = run.config
+    threshold = config.corpus.near_duplicate
+    first = split_conversations(
+        list(talks.values()), holdout=config.checker.test, seed=config.seed + 1, threshold=threshold
+    )
+    rest = [talks[name] for name in first.train]
+    second = split_conversations(rest, holdout=_OF_THRESHOLD, seed=config.seed + 2, threshold=threshold)
+    ids = (second.train, second.holdout, first.holdout)
+    return Sides(*({name: talks[name] for name in side} for side in ids))
+
+
+def _fit(run: Run, pairs: Sequence[Pair]) -> tuple[CrossEncoderRun, Checker]:
+    settings = run.config.checker
+    base = find_base(settings.base, run.base_dir)
+    model = new_cross_encoder(base, settings, seed=run.config.seed)
+    checker = Checker(LoadedChecker(model.model, model.tokenizer, "pair", 0), batch_size=settings.batch_size)
+    rows = [(checker.document(pair.conversation, pair.sentence), pair.sentence, pair.supported) for pair in pairs]
+    made = fit(model, rows, settings, seed=run.config.seed, progress=run.progress)
+    return made, checker
+
+
+def _set_threshold(run: Run, made: CrossEncoderRun, checker: Checker, right: Sequence[RightSummary]) -> None:
+    """Move the model's output so that 0.5 flags the wished share of the right sentences."""
+    talks = plant_sentences(right, seed=run.config.seed, most=_THRESHOLD_SENTENCES) if right else []
+    futures = [
+        checker.ask(talk.summary.conversation, item.sentence)
+        for talk in talks
+        for item in talk.sentences
+        if item.kind is None
+    ]
+    scores = sorted(future.result() for future in futures)
+    if scores:
+        shift_output(made.model, -logit(scores[int(run.config.analyze.false_alarms * len(scores))]))
+
+
+def _probe(run: Run, checker: Checker, name: str, sides: Sides, right: Sequence[RightSummary]) -> CheckerProbe:
+    seen = {*sides.train, *sides.threshold}
+    mine = [item for item in right if item.conversation.id in sides.test]
+    if not mine:
+        raise DataError("checker: no summary of the test conversations is believed right: raise checker.test")
+    sets = planted_sets(plant_sentences(mine, seed=run.config.seed, most=run.config.checker.probe_sentences))
+    labelled = labelled_items(unseen_labels(run, seen))
+    if len({bool(item.kinds) for item in labelled}) == 2:
+        sets.append(ItemSet(LABELLED, labelled))
+    made = measure([checker_scorer(checker, name), checks_scorer()], sets, seed=run.config.seed)
+    return made.model_copy(update={"checker": name})
+
+
+def _card(run: Run, made: CrossEncoderRun, pairs: Sequence[Pair], sides: Sides) -> TrainedChecker:
+    settings = run.config.checker
+    return TrainedChecker(
+        base="MiniLM (all-MiniLM-L6-v2)" if settings.base == "auto" else Path(settings.base).name,
+        seed=run.config.seed,
+        pairs=dict(Counter(pair.kind for pair in pairs).most_common()),
+        conversations=tuple(sorted(map(hash_id, {*sides.train, *sides.threshold}))),
+        test_conversations=len(sides.test),
+        epochs=settings.epochs,
+        steps=made.steps,
+        stopped=made.stopped,
+        seconds=made.seconds,
+        loss_first=made.losses[0] if made.losses else None,
+        loss_last=made.losses[-1] if made.losses else None,
+        overlap_auc=overlap_auc(pairs),
+        false_alarms=run.config.analyze.false_alarms,
+    )
+
+
+def _save(made: CrossEncoderRun, folder: Path, card: TrainedChecker, probe: CheckerProbe) -> None:
+    """Write the folder beside its place, and move it there when it is whole."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".checker-") as work:
+        new = Path(work) / folder.name
+        made.model.save_pretrained(str(new), create_model_card=False)
+        write_card(new, card, probe)
+        write_checker_probe(new / CHECKER_PROBE, probe)
+        if folder.exists():
+            folder.rename(Path(work) / "earlier")
+        shutil.move(new, folder)
