@@ -220,3 +220,10 @@ def test_ids_of_the_hub_are_read_from_its_cache_without_a_network(tmp_path):
     assert 0 < float(minicheck) < 1
     assert 0 < float(hhem) < 1
     assert absent == "DataError"
+
+
+def test_a_claim_longer_than_the_input_is_cut_like_its_document(tmp_path):
+    checker = load_checker(CheckerConfig(model=str(save_roberta(tmp_path / "short", places=34)), form="pair"))
+    assert checker.longest == 32
+    (score,) = checker.score([(DOCUMENT, CLAIM * 10)])
+    assert 0 < score < 1

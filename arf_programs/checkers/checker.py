@@ -80,7 +80,7 @@ class Checker:
         tokenizer = self.loaded.tokenizer
         settings: dict[str, Any] = {"padding": True, "return_tensors": "pt"} if cut else {"verbose": False}
         if self.form.template is None:
-            settings |= {"truncation": "only_first", "max_length": self.longest} if cut else {}
+            settings |= {"truncation": "longest_first", "max_length": self.longest} if cut else {}
             return tokenizer([document for document, _ in pairs], [claim for _, claim in pairs], **settings)
         settings |= {"truncation": True, "max_length": self.longest} if cut else {}
         end = tokenizer.eos_token or tokenizer.sep_token or ""

@@ -95,6 +95,7 @@ def fit(
     from datasets import Dataset
     from sentence_transformers.cross_encoder import CrossEncoderTrainer, CrossEncoderTrainingArguments
     from sentence_transformers.cross_encoder.losses import BinaryCrossEntropyLoss
+    from transformers import PrinterCallback
 
     data = Dataset.from_dict({
         "document": [row[0] for row in rows],
@@ -119,11 +120,13 @@ def fit(
                 logging_steps=_LOGGED,
                 report_to="none",
                 disable_tqdm=True,
+                dataloader_pin_memory=False,
             ),
             train_dataset=data,
             loss=BinaryCrossEntropyLoss(model),
             callbacks=[watch],
         )
+        trainer.remove_callback(PrinterCallback)
         trainer.train()
     model.eval()
     losses = tuple(float(entry["loss"]) for entry in trainer.state.log_history if "loss" in entry)
@@ -141,9 +144,6 @@ def _watch(progress: Progress, end: float) -> TrainerCallback:
             progress.advance(note=lambda: f"loss {state.log_history[-1]['loss']:.3f}" if state.log_history else "")
             control.should_training_stop = control.should_training_stop or time.monotonic() > end
             return control
-
-        def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
-            """Print nothing: the progress shows the loss."""
 
     return Watch()
 
