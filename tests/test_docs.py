@@ -51,7 +51,14 @@ COMMAND_PAGE, GATE, PROVIDERS, RUN_FOLDER, LICENCES = (
 )
 SOURCES = ("signatures", "arf_programs", "training")
 PAGES = [README, *sorted(DOCS.glob("*.md")), ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md"]
-COMMANDS = typer.main.get_group(app)
+GROUP = typer.main.get_group(app)
+COMMANDS = {
+    " ".join([name, *more]): command
+    for name, group in GROUP.commands.items()
+    for *more, command in (
+        ((sub, item) for sub, item in group.commands.items()) if hasattr(group, "commands") else ((group,),)
+    )
+}
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
@@ -222,8 +229,9 @@ ARF_LINES = [
 
 @pytest.mark.parametrize("words", ARF_LINES)
 def test_an_arf_command_on_a_page_parses_and_its_overrides_are_valid(words: list[str]):
-    command = COMMANDS.commands[words[1]]
-    given = command.make_context(words[1], words[2:]).params
+    size = 1 if words[1] in COMMANDS else 2
+    command = COMMANDS[" ".join(words[1 : 1 + size])]
+    given = command.make_context(words[size], words[1 + size :]).params
     if "config" in given:
         path = ROOT / given["config"]
         known = path if path.exists() else ROOT / "arf_programs" / "cli" / "templates" / "init" / "arf.yaml"
@@ -233,7 +241,7 @@ def test_an_arf_command_on_a_page_parses_and_its_overrides_are_valid(words: list
 
 @every_page
 def test_commands_within_sentences_exist(page: Path):
-    assert set(re.findall(r"`arf ([a-z]+)", text_of(page))) <= set(COMMANDS.commands)
+    assert set(re.findall(r"`arf ([a-z]+)", text_of(page))) <= set(GROUP.commands)
 
 
 @every_page
@@ -257,7 +265,7 @@ def test_the_table_of_commands_is_that_of_the_help():
         " ".join(code(row[0])[0].split()[1:]): row[1] for row in table(COMMAND_PAGE, "command", "what it does")
     }
     actual = {}
-    for name, command in COMMANDS.commands.items():
+    for name, command in COMMANDS.items():
         arguments = [item.metavar for item in command.params if item.param_type_name == "argument"]
         actual[" ".join([name, *arguments])] = " ".join(command.help.split())
     assert documented == actual
@@ -266,7 +274,7 @@ def test_the_table_of_commands_is_that_of_the_help():
 def test_the_table_of_options_is_that_of_the_help():
     documented = {tuple(sorted(code(row[0]))): row[1] for row in table(COMMAND_PAGE, "option", "what it does")}
     of_probe = table(COMMAND_PAGE, "option of `arf probe`", "what it does")
-    for name, command in COMMANDS.commands.items():
+    for name, command in COMMANDS.items():
         options = {
             tuple(sorted(item.opts)): item.help
             for item in command.params
@@ -282,7 +290,7 @@ def test_the_table_of_options_is_that_of_the_help():
             assert own.items() <= options.items() <= (documented | own).items(), name
         elif name == "probe":
             assert options == documented | {(code(row[0])[0],): row[1] for row in of_probe}
-        elif name in ("check", "triage"):
+        elif name in ("check", "triage", "checker probe"):
             more = table(COMMAND_PAGE, f"option of `arf {name}`", "what it does")
             assert options == documented | {(code(row[0])[0],): row[1] for row in more}
         elif name in ("run", "train", *(stage.name for stage in STAGES)):

@@ -234,7 +234,7 @@ def ids(path, model) -> list[str]:
 
 def test_every_setting_is_in_the_tables():
     of_models = {f"models.{role}.{key}" for role in OF_ROLE for key in OF_MODEL}
-    of_compile = {key for key in leaves(Config) if key.startswith("compile.")}
+    of_compile = {key for key in leaves(Config) if key.startswith(("compile.", "checker."))}
     # A teacher that is a column of the corpus has its own table in `test_draft_column`.
     of_column = {f"models.teacher.{key}" for key in DraftColumn.model_fields}
     assert {*STALE, *of_models, *of_compile, *of_column, "run_dir"} == set(leaves(Config))
@@ -243,6 +243,11 @@ def test_every_setting_is_in_the_tables():
 def test_how_programs_are_compiled_makes_nothing_stale(finished_project):
     how = "{dir: elsewhere, split: [0.6, 0.2, 0.2], optimizers: {gepa: {auto: heavy}, simba: {bsize: 4}}}"
     assert stale(open_project(finished_project, f"compile={how}")) == set()
+
+
+def test_how_a_checker_is_trained_makes_nothing_stale(finished_project):
+    how = "{dir: elsewhere, base: other, pairs: 100, epochs: 3, batch_size: 4, max_tokens: 64, frozen: 0, test: 0.5}"
+    assert stale(open_project(finished_project, f"checker={how}")) == set()
 
 
 @pytest.mark.parametrize("key", STALE)

@@ -164,7 +164,7 @@ class CheckerTrainConfig(Section):
 
     dir: str = Field(default="checker", min_length=1, description="folder of the trained checker, beside arf.yaml")
     base: str = Field(default="auto", min_length=1, description="model to train: a folder or hub id; auto: MiniLM")
-    pairs: int = Field(default=4000, ge=40, le=1_000_000, description="sentences to train on, at most")
+    pairs: int = Field(default=4000, ge=40, le=100_000, description="sentences to train on, at most")
     epochs: int = Field(default=2, ge=1, le=50, description="times that each of them is seen")
     minutes: float = Field(default=12.0, gt=0, description="minutes after which training ends in any case")
     batch_size: int = Field(default=16, ge=1, le=1024, description="sentences in a step")
