@@ -250,7 +250,7 @@ def test_without_a_checker_the_checks_are_measured(make_run, tmp_path):
 
 @pytest.fixture
 def labelled_file(tmp_path):
-    rows = []
+    rows: list[dict] = []
     for n in range(6):
         talk = f"Customer: my lamp number {n} broke\nAgent: we send a new one on Monday"
         rows.append({"conversation": talk, "summary": f"Lamp {n} broke.", "errors": []})

@@ -62,7 +62,7 @@ def new_cross_encoder(base: str, settings: CheckerTrainConfig, *, seed: int) -> 
 
     set_seed(seed)
     try:
-        model = CrossEncoder(
+        model: CrossEncoder = CrossEncoder(
             base,
             num_labels=1,
             max_length=settings.max_tokens,
@@ -152,6 +152,7 @@ def shift_output(model: CrossEncoder, by: float) -> None:
     """Add a number to the model's output, on the scale of log-odds, by the bias of its last layer."""
     import torch
 
-    heads = [part for part in model.model.modules() if isinstance(part, torch.nn.Linear) and part.out_features == 1]
+    network: Any = model.model
+    heads = [part for part in network.modules() if isinstance(part, torch.nn.Linear) and part.out_features == 1]
     with torch.no_grad():
         heads[-1].bias += by
