@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Measure a checker of sentences, or train one.")
 
-Target = Annotated[Path, typer.Argument(metavar="CONFIG|FOLDER", help="An arf.yaml, or the folder of a checker.")]
+Target = Annotated[Path, typer.Argument(metavar="TARGET", help="An arf.yaml, or the folder of a checker.")]
 Data = Annotated[
     Path | None,
     typer.Option("--data", metavar="FILE", help="Also measure on a JSONL file of labelled summaries."),
