@@ -53,6 +53,11 @@ STALE = {
     "labeled.path": ("labeled.jsonl", {"corpus"}),
     "labeled.demos": (2, {"analyze", "revise", "evaluate"}),
     "labeled.pick": ("nearest", {"analyze", "revise", "evaluate"}),
+    "privacy.pseudonyms": (True, {"corpus", "draft", "taxonomy", "analyze", "revise", "evaluate"}),
+    # They count once there are pseudonyms; `test_privacy_run` shows it.
+    "privacy.keep": ("pseudonyms", set()),
+    "privacy.names": (["agent"], set()),
+    "privacy.ner": ("someone/names", set()),
     "summarize.instruction": ("Summarize it in one word.", {"draft", "train", "evaluate"}),
     "analyze.analyst": (False, {"analyze", "revise", "evaluate"}),
     "analyze.strategy": ("sentencewise", {"analyze", "revise", "evaluate"}),

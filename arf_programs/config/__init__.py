@@ -16,6 +16,7 @@ from arf_programs.config.masking import (
 )
 from arf_programs.config.models import PIPELINE_ROLES, ROLES, BatchConfig, DraftColumn, ModelConfig, Role, Writer
 from arf_programs.config.paths import expand_home, find_path
+from arf_programs.config.privacy import PrivacyConfig
 from arf_programs.config.schema import (
     DEFAULT_INSTRUCTION,
     CheckerConfig,
@@ -63,6 +64,7 @@ __all__ = [
     "ModelConfig",
     "OptimizerName",
     "PlantConfig",
+    "PrivacyConfig",
     "RayConfig",
     "Role",
     "Strategy",

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from arf_programs.config.commands import CheckerTrainConfig, CompileConfig, PlantConfig, ProgramsConfig
 from arf_programs.config.evaluate import EvaluateConfig
 from arf_programs.config.models import DEVICE, NAME, PIPELINE_ROLES, ModelsConfig, Section, spell_out_models
+from arf_programs.config.privacy import PrivacyConfig
 from arf_programs.config.train import TrainConfig
 
 
@@ -205,6 +206,7 @@ class Config(Section):
     corpus: CorpusConfig
     models: ModelsConfig
     labeled: LabeledConfig = LabeledConfig()
+    privacy: PrivacyConfig = PrivacyConfig()
     summarize: SummarizeConfig = SummarizeConfig()
     analyze: AnalyzeConfig = AnalyzeConfig()
     revise: ReviseConfig = ReviseConfig()

@@ -183,6 +183,9 @@ def load_labeled(run: Run) -> tuple[LabeledExample, ...]:
     Raises DataError with every problem of the file.
     """
     config = run.config
+    if config.labeled.path and config.privacy.pseudonyms and config.privacy.keep == "pseudonyms":
+        kept = LabeledConfig(path=str(run.folder.labeled.resolve()))  # as stage `corpus` has written it
+        return read_labeled(kept, run.conversations(), _OWN_COLUMNS, run.base_dir)
     return read_labeled(config.labeled, run.conversations(), config.corpus.columns, run.base_dir)
 
 

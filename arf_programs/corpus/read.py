@@ -115,14 +115,17 @@ class CorpusReader:
 
     A relative path is relative to `base_dir`, then to the working directory. Conversations longer than
     `config.max_tokens` are skipped and counted, or cut at the end of a turn and marked with `cut_turns`.
-    `draft_column` is the column of drafts, where `models.teacher` names one.
+    `draft_column` is the column of drafts, where `models.teacher` names one. Columns in `kept` become metadata.
     """
 
-    def __init__(self, config: CorpusConfig, *, base_dir: Path, draft_column: str | None = None) -> None:
+    def __init__(
+        self, config: CorpusConfig, *, base_dir: Path, draft_column: str | None = None, kept: Sequence[str] = ()
+    ) -> None:
         self.skipped: list[Failure] = []
         self.columns_seen: set[str] = set()
         self._config = config
         self._draft_column = draft_column
+        self._kept = tuple(kept)
         self._source = find_source(config.path, config.format, base_dir)
 
     def conversations(self) -> Iterator[Conversation]:
@@ -140,7 +143,7 @@ class CorpusReader:
             self.columns_seen.update(row.values)
             if config.columns.conversation not in row.values:
                 lacking.append(_Lacking(row.number, tuple(row.values)))
-            elif (item := _read_row(row, config, self._draft_column, problems)) is not None:
+            elif (item := _read_row(row, config, self._draft_column, self._kept, problems)) is not None:
                 fitting = fit_length(ids.make_unique(item), config)
                 if isinstance(fitting, Conversation):
                     kept += 1
@@ -193,7 +196,9 @@ def read_id(value: object) -> str:
     return clean_text(str(value)).strip()
 
 
-def _read_row(row: Row, config: CorpusConfig, draft_column: str | None, problems: Problems) -> _ReadRow | None:
+def _read_row(
+    row: Row, config: CorpusConfig, draft_column: str | None, kept: Sequence[str], problems: Problems
+) -> _ReadRow | None:
     """Read the conversation of a row. Return None if it has a problem, which is noted."""
     columns = config.columns
     values = {column: row.values.get(column) for column in (columns.id, columns.channel, columns.references) if column}
@@ -207,7 +212,7 @@ def _read_row(row: Row, config: CorpusConfig, draft_column: str | None, problems
             turns=turns,
             references=_references(values.get(columns.references or "")),
             draft=_draft(row.values.get(draft_column or "")),
-            metadata=_metadata(row.values.get(_METADATA)),
+            metadata=_metadata(row.values.get(_METADATA)) | _metadata(_further(row.values, kept)),
         )
     except ValueError as error:
         problems.add(str(error), at=row.number)
@@ -241,6 +246,10 @@ def _draft(value: object) -> str | None:
     if not isinstance(value, str):
         raise ValueError(f"the draft is a {type(value).__name__}, not a text")
     return clean_text(value).strip() or None
+
+
+def _further(values: Mapping[str, object], kept: Sequence[str]) -> dict[str, object]:
+    return {column: values[column] for column in kept if not is_missing(values.get(column))}
 
 
 def _metadata(value: object) -> dict[str, JsonValue]:
@@ -306,7 +315,8 @@ def store_corpus(config: Config, *, base_dir: Path, path: Path) -> StoredCorpus:
 
     Raises what `CorpusReader` raises.
     """
-    reader = CorpusReader(config.corpus, base_dir=base_dir, draft_column=config.models.draft_column)
+    names = config.privacy.names
+    reader = CorpusReader(config.corpus, base_dir=base_dir, draft_column=config.models.draft_column, kept=names)
     write_jsonl_atomic(path, reader.conversations())
     index = JsonlIndex(path, Conversation, key=lambda row: row["id"], value=lambda conversation: conversation)
     return StoredCorpus(index, tuple(reader.skipped))

@@ -30,6 +30,7 @@ from arf_programs.models.lm import (
     stored_lm,
     where_it_answers,
 )
+from arf_programs.models.person_names import finder_of_people
 from arf_programs.models.placement import find_placement
 from arf_programs.models.providers import (
     EMBEDDED,
@@ -95,6 +96,7 @@ __all__ = [
     "end_server",
     "find_placement",
     "find_vllm",
+    "finder_of_people",
     "free_port",
     "gives_logprobs",
     "has_gpu",

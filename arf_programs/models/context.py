@@ -20,6 +20,8 @@ from arf_programs.models.background import run_in_background, run_sync
 from arf_programs.models.fallbacks import describe
 from arf_programs.models.pacing import Endpoint, Pace
 from arf_programs.models.store import Question, Store
+from arf_programs.privacy import Guard
+from signatures.records import Conversation
 
 Result = TypeVar("Result")
 # Sends a question; the flag says whether its answer has to be a new one. Returns LiteLLM's response.
@@ -95,6 +97,7 @@ class Session:
             the event loop in the background, so they share the endpoints. A stage awaits its calls on its own loop.
         senders: batch senders by the name of their endpoint.
         falls_back: whether a request is sent again without a feature that its endpoint refuses.
+        guard: replaces private values in what leaves this process; None where the run does not ask for it.
     """
 
     def __init__(
@@ -106,8 +109,10 @@ class Session:
         background: bool = False,
         senders: Mapping[str, Sender] | None = None,
         falls_back: bool = True,
+        guard: Guard | None = None,
     ) -> None:
         self.store = store
+        self.guard = guard
         self.again = again
         self.falls_back = falls_back
         self.senders = dict(senders or {})
@@ -148,6 +153,7 @@ class CallContext:
         answer: records the last answer to the question.
         anew: whether it is sent even if its answer is stored.
         extras: what DSPy's Request leaves out; None where DSPy did not tell.
+        conversation: what the question is about; None where it is about several, or about none.
     """
 
     session: Session
@@ -157,6 +163,7 @@ class CallContext:
     answer: LastAnswer = field(default_factory=LastAnswer)
     anew: bool = False
     extras: RequestExtras | None = None
+    conversation: Conversation | None = None
 
 
 call_context: ContextVar[CallContext | None] = ContextVar("arf_call_context", default=None)

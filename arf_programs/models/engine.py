@@ -39,6 +39,7 @@ from arf_programs.models.salvage import salvage
 from arf_programs.models.store import SECRETS, Body, Question, original_schema, request_key
 from arf_programs.models.usage import cost_of, longest_answer, tokens_sent, usage_of
 from arf_programs.models.waits import asked_pause
+from arf_programs.privacy import disguise, reveal
 from arf_programs.runs import Call
 
 Result = TypeVar("Result")
@@ -117,7 +118,10 @@ class ArfEngine:
         A question that is asked twice at the same time is sent once. Raises LM15Error when no try succeeded,
         EndpointError for an endpoint that only fails, and BudgetSpent when no call may be sent.
         """
-        body = self._body(request, context.extras or RequestExtras())
+        original = self._body(request, context.extras or RequestExtras())
+        guard = None if self.pace.local else context.session.guard
+        private = guard.begin(context.conversation) if guard else None
+        body = disguise(private, original) if private else original
         question = Question(request_key(body), body, context.stage, context.strategy)
         # Without DSPy's callback the rollout is unknown, and all samples would be one stored answer.
         anew = context.anew or (context.extras is None and request.config.temperature != 0)
@@ -128,11 +132,14 @@ class ArfEngine:
         try:
             stored = await session.store.look_up(question, anew=anew)
             context.answer.replayed = stored is not None
+            if guard is not None and stored is None:
+                guard.record(question.key, body["messages"])
             answer = stored if stored is not None else await self._ask_and_leave(question, context, anew)
         finally:
             del session.pending[question.key]
             asked.set()
-        return _response_of(answer, request, context, _prompt_of(body), paid=stored is None)
+        shown = reveal(private, answer) if private else answer
+        return _response_of(shown, request, context, _prompt_of(original), paid=stored is None)
 
     def _body(self, request: Request, extras: RequestExtras) -> Body:
         """Return the request as LiteLLM takes it, and as the keys of stored answers know it."""

@@ -1,7 +1,42 @@
 """Pseudonyms: private values are recognised, replaced by stand-ins before a call, and restored in the answer."""
 
-from arf_programs.privacy.mapping import Pseudonyms, Request, Value
+from arf_programs.privacy.elsewhere import Elsewhere, Value
+from arf_programs.privacy.files import (
+    ConversationValues,
+    KnownValue,
+    SentRequest,
+    build_guard,
+    read_values,
+    values_of,
+)
+from arf_programs.privacy.guard import Guard, disguise, disguise_conversation, map_texts, pseudonyms_of, reveal
+from arf_programs.privacy.mapping import Finder, Pseudonyms, Request
+from arf_programs.privacy.patterns import import_phonenumbers
 from arf_programs.privacy.recognise import recognise
 from arf_programs.privacy.values import Found, Kind, code_key, word_key
 
-__all__ = ["Found", "Kind", "Pseudonyms", "Request", "Value", "code_key", "recognise", "word_key"]
+__all__ = [
+    "ConversationValues",
+    "Elsewhere",
+    "Finder",
+    "Found",
+    "Guard",
+    "Kind",
+    "KnownValue",
+    "Pseudonyms",
+    "Request",
+    "SentRequest",
+    "Value",
+    "build_guard",
+    "code_key",
+    "disguise",
+    "disguise_conversation",
+    "import_phonenumbers",
+    "map_texts",
+    "pseudonyms_of",
+    "read_values",
+    "recognise",
+    "reveal",
+    "values_of",
+    "word_key",
+]

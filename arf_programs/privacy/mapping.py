@@ -4,30 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from arf_programs.checks import find_dates, find_quantities
-from arf_programs.privacy.book import Book, find_words
+from arf_programs.privacy.book import Book
+from arf_programs.privacy.elsewhere import Elsewhere, Value, read_codes
 from arf_programs.privacy.people import names_of_value
 from arf_programs.privacy.recognise import recognise
 from arf_programs.privacy.restoring import Pairs
 from arf_programs.privacy.values import CODES, Found, Kind, without_overlaps, word_key
 from arf_programs.text import fold
 
+NOTHING: Final = Elsewhere()
 _LETTERS: Final = re.compile(r"[^\W_]")
 _WORDS: Final = re.compile(r"[^\W\d_]+")
 
 
 Finder = Callable[[str], Iterable[tuple[int, int]]]
 """Returns the places of words of names in a folded text."""
-
-
-class Value(NamedTuple):
-    """A private value of a conversation, as it is written, and its stand-in."""
-
-    kind: Kind
-    value: str
-    stand_in: str
 
 
 class Pseudonyms:
@@ -55,6 +49,7 @@ class Pseudonyms:
         folded = [fold(text).text for text in texts]
         everything = "\n".join(folded)
         self.words = frozenset(word_key(word) for word in _WORDS.findall(everything))
+        self.codes = read_codes(everything)
         self._letters = "".join(_LETTERS.findall(everything.lower()))
         self._book = Book(self._stream, self.words, self._letters)
         self.values = self._learn(folded, [word for value in names for word in names_of_value(fold(value).text)])
@@ -84,15 +79,15 @@ class Pseudonyms:
     def _find(self, text: str) -> list[Found]:
         return without_overlaps([*self._recognise(text), *kept_apart(text, self._book.find_known(text))])
 
-    def for_request(self, elsewhere: frozenset[str] = frozenset()) -> Request:
-        """Begin a request. `elsewhere` holds words of names, as `word_key` writes them, of other conversations."""
+    def for_request(self, elsewhere: Elsewhere = NOTHING) -> Request:
+        """Begin a request, in which values of other conversations (`elsewhere`) are replaced as well."""
         return Request(self, elsewhere)
 
 
 class Request:
     """What was replaced in one request: the texts of the conversation, and values that only the request has."""
 
-    def __init__(self, pseudonyms: Pseudonyms, elsewhere: frozenset[str]) -> None:
+    def __init__(self, pseudonyms: Pseudonyms, elsewhere: Elsewhere) -> None:
         self._of = pseudonyms
         self._elsewhere = elsewhere
         self._book = Book(f"{pseudonyms._stream} request", pseudonyms.words, pseudonyms._letters, pseudonyms._book)
@@ -117,12 +112,8 @@ class Request:
 
     def _found(self, text: str) -> list[Found]:
         known = kept_apart(text, self._book.find_known(text))
-        others = find_words(text, self._is_elsewhere) if self._elsewhere else []
+        others = kept_apart(text, self._elsewhere.find(text, self._of.words, self._of.codes))
         return without_overlaps([*self._of._recognise(text), *known, *others])
-
-    def _is_elsewhere(self, word: str) -> bool:
-        key = word_key(word)
-        return word[0].isupper() and key in self._elsewhere and key not in self._of.words
 
     def _write(self, text: str, item: Found) -> str:
         written = self._book.write(text, item)

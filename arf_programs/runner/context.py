@@ -20,10 +20,12 @@ from arf_programs.models import (
     Store,
     batch_senders,
     calling,
+    finder_of_people,
     open_store,
     quiet_about_cut_offs,
     within,
 )
+from arf_programs.privacy import build_guard
 from arf_programs.programs import TypedAnswers
 from arf_programs.runner.rows import Outcome, RowKey, run_rows
 from arf_programs.runs import Run, StatusFile, iter_ledger
@@ -75,7 +77,13 @@ def asking_from(
     """
     endpoints = run.kept.setdefault(f"endpoints of {workers}", Endpoints(say=run.progress.say, workers=workers))
     session = Session(
-        store, endpoints=endpoints, again=run.again, background=background, senders=senders, falls_back=falls_back
+        store,
+        endpoints=endpoints,
+        again=run.again,
+        background=background,
+        senders=senders,
+        falls_back=falls_back,
+        guard=build_guard(run, people=finder_of_people(run.config.privacy.ner)),
     )
     with (
         warnings.catch_warnings(),

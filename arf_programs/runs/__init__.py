@@ -4,7 +4,7 @@ Everything that ARF writes for a run is named here, and every file is plain and 
 given: the configuration with this folder.
 """
 
-from arf_programs.runs.fingerprint import digest, digest_file, digest_model, digest_prompts
+from arf_programs.runs.fingerprint import digest, digest_file, digest_model, digest_privacy, digest_prompts
 from arf_programs.runs.folder import Manifest, RunFile, RunFolder, read_manifest, write_manifest
 from arf_programs.runs.jsonl import (
     JsonlAppender,
@@ -40,6 +40,7 @@ __all__ = [
     "digest",
     "digest_file",
     "digest_model",
+    "digest_privacy",
     "digest_prompts",
     "is_of_the_disk",
     "iter_ledger",

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from arf_programs.config import ModelConfig
+from arf_programs.config import Config, ModelConfig
 
 # Settings that change no answer: money, speed, and the place of the key.
 _WITHOUT_EFFECT = {
@@ -58,3 +58,9 @@ def digest_model(config: ModelConfig) -> str:
 def digest_prompts(signatures: Iterable[Any]) -> str:
     """Hash the questions that a stage asks: instructions, fields and their types."""
     return digest([[item.instructions, item.model_json_schema()] for item in signatures])
+
+
+def digest_privacy(config: Config) -> dict[str, str]:
+    """Return a hash of the section `privacy` by its name; empty where models see no pseudonyms."""
+    privacy = config.privacy
+    return {"privacy": digest(privacy.model_dump(mode="json"))} if privacy.pseudonyms else {}

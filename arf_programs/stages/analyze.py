@@ -25,7 +25,16 @@ from arf_programs.programs import (
 )
 from arf_programs.report import calibration_lines
 from arf_programs.runner import RowKey, Step, StepOutcome, reopen_step, run_steps
-from arf_programs.runs import Run, RunFolder, digest, digest_file, digest_model, digest_prompts, read_jsonl
+from arf_programs.runs import (
+    Run,
+    RunFolder,
+    digest,
+    digest_file,
+    digest_model,
+    digest_privacy,
+    digest_prompts,
+    read_jsonl,
+)
 from arf_programs.stages.calibration import (
     calibrate_analyst,
     calibration_fingerprint,
@@ -62,6 +71,7 @@ def analyst_fingerprint(run: Run) -> dict[str, str]:
         **({"analyze.subtract_prior": digest(True)} if subtracts_prior(config) else {}),
         "seed": digest(config.seed),
         **program_fingerprint(run, "analyze"),
+        **digest_privacy(config),
     }
 
 

@@ -6,12 +6,14 @@ from pathlib import Path
 
 from arf_programs.corpus import LabeledExample, Split, StoredCorpus, read_labeled, split_conversations, store_corpus
 from arf_programs.metrics import read_clusters
-from arf_programs.runs import Run, SplitConversation, digest, write_jsonl_atomic
+from arf_programs.runs import Run, SplitConversation, digest, digest_privacy, write_jsonl_atomic
+from arf_programs.stages.pseudonyms import disguise_rows, keeps_pseudonyms, store_pseudonyms
 from arf_programs.stages.stage import Stage
 
 
 def outputs(run: Run) -> tuple[Path, ...]:
-    return (run.folder.conversations,)
+    labeled = (run.folder.labeled,) if keeps_pseudonyms(run) else ()
+    return (run.folder.conversations, *((run.folder.pseudonyms, *labeled) if run.config.privacy.pseudonyms else ()))
 
 
 def fingerprint(run: Run) -> dict[str, str]:
@@ -25,19 +27,21 @@ def fingerprint(run: Run) -> dict[str, str]:
         "corpus file": run.content_digest(config.corpus.path),
         "labelled set": run.content_digest(config.labeled.path or ""),
         "seed": digest(config.seed),
+        **digest_privacy(config),
     }
 
 
 def store_conversations(run: Run) -> dict[str, int]:
     read = run.folder.parts / f"{STAGE.name}-read.jsonl"
     corpus = store_corpus(run.config, base_dir=run.base_dir, path=read)
-    sides, _ = split_corpus(run, corpus)
+    sides, labeled = split_corpus(run, corpus)
     holdout = set(sides.holdout)
+    store_pseudonyms(run, corpus.conversations.values(), labeled)
     write_jsonl_atomic(
         run.folder.conversations,
         (
             SplitConversation(split="holdout" if item.id in holdout else "train", conversation=item)
-            for item in corpus.conversations.values()
+            for item in disguise_rows(run, corpus.conversations.values(), labeled)
         ),
     )
     run.folder.replace_failures(STAGE.name, list(corpus.skipped))

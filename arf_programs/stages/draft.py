@@ -9,7 +9,16 @@ from arf_programs.config import DraftColumn, ModelConfig
 from arf_programs.models import build_lm
 from arf_programs.programs import Summarize, program_fingerprint, use_compiled
 from arf_programs.runner import RowKey, Step, reopen_step, run_steps
-from arf_programs.runs import Run, RunFolder, digest, digest_file, digest_model, read_jsonl, write_jsonl_atomic
+from arf_programs.runs import (
+    Run,
+    RunFolder,
+    digest,
+    digest_file,
+    digest_model,
+    digest_privacy,
+    read_jsonl,
+    write_jsonl_atomic,
+)
 from arf_programs.stages.stage import Stage
 from signatures.exceptions import DataError
 from signatures.records import Conversation, Failure, Summary
@@ -27,6 +36,7 @@ def depends(run: Run) -> dict[str, str]:
         "summarize.instruction": digest(run.config.summarize.instruction),
         "seed": digest(run.config.seed),
         **program_fingerprint(run, "summarize"),
+        **digest_privacy(run.config),
     }
     teacher = run.config.models.teacher
     if not isinstance(teacher, DraftColumn):

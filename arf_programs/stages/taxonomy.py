@@ -13,7 +13,7 @@ from arf_programs.corpus import load_seed_taxonomy, read_taxonomy, write_taxonom
 from arf_programs.models import build_lm
 from arf_programs.programs import MergeNotes, TakeNotes, count_errors
 from arf_programs.runner import RowKey, ask_rows
-from arf_programs.runs import Run, digest, digest_file, digest_model, digest_prompts
+from arf_programs.runs import Run, digest, digest_file, digest_model, digest_privacy, digest_prompts
 from arf_programs.stages.stage import Stage
 from signatures.exceptions import StageError
 from signatures.induce_taxonomy import InduceTaxonomy
@@ -39,6 +39,7 @@ def fingerprint(run: Run) -> dict[str, str]:
         "seed taxonomy": digest(load_seed_taxonomy().model_dump(mode="json")),
         "prompts": digest_prompts([NoteProblems, InduceTaxonomy]),
         "seed": digest(config.seed),
+        **digest_privacy(config),
     }
 
 

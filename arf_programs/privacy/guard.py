@@ -1,0 +1,127 @@
+"""Stand between the programs and a model outside of this process: no private value passes."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from pydantic import JsonValue
+
+from arf_programs.privacy.elsewhere import Elsewhere
+from arf_programs.privacy.mapping import NOTHING, Finder, Pseudonyms, Request
+from signatures.records import Conversation
+
+_KEPT: Final = 4096
+Body = dict[str, Any]
+
+
+class Guard:
+    """Replaces the private values of requests, and restores them in the answers.
+
+    Args:
+        seed: of the stand-ins.
+        names: keys of a conversation's metadata that hold names.
+        elsewhere: values of all conversations of the run. They are also replaced in requests about other conversations:
+            in demonstrations, in categories, in notes.
+        people: finds further names, where a model of names is configured.
+        record: is called with the key and the messages of each request that is about to be sent.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        *,
+        names: tuple[str, ...] = (),
+        elsewhere: Elsewhere = NOTHING,
+        people: Finder | None = None,
+        record: Callable[[str, list[Any]], None] = lambda key, messages: None,
+    ) -> None:
+        self._seed, self._names, self._elsewhere, self._people = seed, names, elsewhere, people
+        self._known: OrderedDict[tuple[str, str], Pseudonyms] = OrderedDict()
+        self.record = record
+
+    def begin(self, conversation: Conversation | None) -> Request:
+        """Begin a request about a conversation, or about none. Without one, the names of all are replaced."""
+        return self._pseudonyms(conversation).for_request(self._elsewhere)
+
+    def _pseudonyms(self, conversation: Conversation | None) -> Pseudonyms:
+        if conversation is None:
+            return Pseudonyms(self._seed, "no conversation", (), people=self._people)
+        key = (conversation.id, conversation.as_text())
+        if key not in self._known:
+            self._known[key] = pseudonyms_of(conversation, self._seed, names=self._names, people=self._people)
+            if len(self._known) > _KEPT:
+                self._known.popitem(last=False)
+        self._known.move_to_end(key)
+        return self._known[key]
+
+
+def disguise(request: Request, body: Body) -> Body:
+    """Return the body of a request with stand-ins in its messages."""
+    return {**body, "messages": map_texts(body["messages"], request.replace)}
+
+
+def reveal(request: Request, answer: Body) -> Body:
+    """Return an answer with the values in place of the stand-ins in its messages."""
+    choices = [
+        {**choice, "message": map_texts(choice["message"], request.restore)} if choice.get("message") else choice
+        for choice in answer.get("choices") or []
+        if isinstance(choice, dict)
+    ]
+    return {**answer, "choices": choices} if "choices" in answer else answer
+
+
+def map_texts(value: Any, change: Callable[[str], str]) -> Any:
+    """Return the value with every text in it changed."""
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, list):
+        return [map_texts(item, change) for item in value]
+    if isinstance(value, dict):
+        return {name: map_texts(item, change) for name, item in value.items()}
+    return value
+
+
+def pseudonyms_of(
+    conversation: Conversation,
+    seed: int,
+    *,
+    names: tuple[str, ...] = (),
+    people: Finder | None = None,
+    further: tuple[str, ...] = (),
+) -> Pseudonyms:
+    """Return the pseudonyms of a conversation. `names` are keys of its metadata; `further` are texts about it."""
+    metadata = conversation.metadata
+    texts = [turn.text for turn in conversation.turns]
+    texts += [*conversation.references, *filter(None, [conversation.draft]), *_texts_in(dict(metadata)), *further]
+    speakers = dict.fromkeys(turn.speaker for turn in conversation.turns)
+    given = [name for key in names for name in _texts_in(metadata.get(key))]
+    return Pseudonyms(seed, conversation.id, texts, names=[*speakers, *given], people=people)
+
+
+def _texts_in(value: JsonValue) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _texts_in(item)
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _texts_in(item)
+
+
+def disguise_conversation(conversation: Conversation, request: Request) -> Conversation:
+    """Return the conversation with stand-ins in all its texts. Its id and channel stay."""
+    turns = tuple(
+        turn.model_copy(update={"speaker": request.replace(turn.speaker), "text": request.replace(turn.text)})
+        for turn in conversation.turns
+    )
+    return conversation.model_copy(
+        update={
+            "turns": turns,
+            "references": tuple(map(request.replace, conversation.references)),
+            "draft": None if conversation.draft is None else request.replace(conversation.draft),
+            "metadata": map_texts(conversation.metadata, request.replace),
+        }
+    )
