@@ -6,6 +6,10 @@ It makes conversations with five known values each, of ten kinds, in phrases of 
 run does. It prints, kind by kind, how many values could still be read, for phrases that the recognisers were tuned on
 and for phrases that were held apart. Then it prints how many amounts, dates, products and other values that have to
 stay were changed, and how many conversations a perfect answer restores exactly.
+
+    python bench/privacy.py --checks FILE.jsonl
+
+It counts what the checks report in the references of a corpus, with the originals and with pseudonyms.
 """
 
 from __future__ import annotations
@@ -16,12 +20,16 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from random import Random
 
 from privacy_phrases import HELD_APART, KEPT, SEEN, TUNED
 from privacy_values import make_kept, make_value
 
-from arf_programs.privacy import Pseudonyms, code_key, word_key
+from arf_programs.checks import run_checks
+from arf_programs.config import CorpusConfig
+from arf_programs.corpus.read import read_corpus
+from arf_programs.privacy import Pseudonyms, code_key, disguise_conversation, pseudonyms_of, word_key
 from arf_programs.text import word_set
 
 VALUES = 5
@@ -111,12 +119,39 @@ def measure(planted: Iterator[Planted], seed: int) -> Measured:
     return measured
 
 
+def compare_checks(path: Path, seed: int) -> tuple[Counter[str], Counter[str], int]:
+    """Count the findings in all references by category, with the originals and with pseudonyms, and the references."""
+    before: Counter[str] = Counter()
+    after: Counter[str] = Counter()
+    references = 0
+    for conversation in read_corpus(CorpusConfig(path=str(path)), base_dir=path.parent).conversations:
+        disguised = disguise_conversation(conversation, pseudonyms_of(conversation, seed).for_request())
+        for original, changed in zip(conversation.references, disguised.references, strict=True):
+            references += 1
+            before.update(note.category for note in run_checks(conversation, original))
+            after.update(note.category for note in run_checks(disguised, changed))
+    return before, after, references
+
+
+def show_checks(path: Path, seed: int) -> None:
+    """Print the table of the findings."""
+    before, after, references = compare_checks(path, seed)
+    print(f"{references} references\n| findings | originals | pseudonyms |\n| --- | --- | --- |")
+    for category in sorted({*before, *after}):
+        print(f"| {category} | {before[category]} | {after[category]} |")
+    print(f"| all | {before.total()} | {after.total()} |")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--conversations", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=17)
     parser.add_argument("--show", type=int, default=0, help="leaks and changed values that are shown")
+    parser.add_argument("--checks", type=Path, help="a corpus with references")
     arguments = parser.parse_args()
+    if arguments.checks:
+        show_checks(arguments.checks, arguments.seed)
+        return
     sets = {"tuned": {kind: TUNED[kind] + SEEN[kind] for kind in TUNED}, "held apart": HELD_APART}
     results = {}
     for name, phrases in sets.items():

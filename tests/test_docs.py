@@ -288,6 +288,10 @@ def test_the_table_of_options_is_that_of_the_help():
         elif name in ("export", "push", "serve"):
             own = {(code(row[0])[0],): row[1] for row in table(SERVING, f"option of `arf {name}`", "what it does")}
             assert own.items() <= options.items() <= (documented | own).items(), name
+        elif name in ("purge", "forget", "privacy"):
+            more = table(DOCS / "privacy.md", "option of `arf purge`", "what it does") if name == "purge" else []
+            own = {(code(row[0])[0],): row[1] for row in more}
+            assert own.items() <= options.items() <= (documented | own).items(), name
         elif name == "probe":
             assert options == documented | {(code(row[0])[0],): row[1] for row in of_probe}
         elif name in ("check", "triage", "checker probe"):
@@ -295,7 +299,9 @@ def test_the_table_of_options_is_that_of_the_help():
             assert options == documented | {(code(row[0])[0],): row[1] for row in more}
         elif name in ("run", "train", *(stage.name for stage in STAGES)):
             more = table(COMMAND_PAGE, "option of a stage", "what it does")
-            more += table(COMMAND_PAGE, "option of `arf train`", "what it does") if name == "train" else []
+            more += (
+                table(COMMAND_PAGE, f"option of `arf {name}`", "what it does") if name in ("train", "report") else []
+            )
             assert options == documented | {(code(row[0])[0],): row[1] for row in more}, name
         else:
             page = {"compile": COMPILE, "estimate": COST, "review": DOCS / "review.md"}.get(name)

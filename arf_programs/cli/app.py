@@ -14,8 +14,9 @@ from arf_programs.cli.compare import compare
 from arf_programs.cli.compile import compile_command
 from arf_programs.cli.estimate import estimate
 from arf_programs.cli.gate import gate
+from arf_programs.cli.privacy import forget, privacy, purge
 from arf_programs.cli.review import review
-from arf_programs.cli.run import stage_command, train
+from arf_programs.cli.run import report, stage_command, train
 from arf_programs.cli.serve import serve
 from arf_programs.cli.session import (
     WRONG_INPUT,
@@ -35,6 +36,7 @@ from signatures.exceptions import ConfigError
 ShowExample = Annotated[
     bool, typer.Option("--show-example", help="Show one example as a student would be trained on it.")
 ]
+_IGNORED = "# Runs hold conversations, and who is behind a pseudonym.\nruns/\npseudonyms.jsonl\nsent.jsonl\n"
 _TEMPLATES = ("arf.yaml", "conversations.jsonl", "labeled.jsonl")
 
 app = typer.Typer(
@@ -81,6 +83,9 @@ def _write_templates(directory: Path) -> list[Path]:
     if there:
         raise ConfigError(f"{', '.join(there)}: already there, and not overwritten: choose another folder.")
     directory.mkdir(parents=True, exist_ok=True)
+    ignored = directory / ".gitignore"
+    if not ignored.exists():
+        ignored.write_text(_IGNORED, encoding="utf-8")
     templates = files("arf_programs.cli") / "templates" / "init"
     for name, target in zip(_TEMPLATES, targets, strict=True):
         target.write_text((templates / name).read_text(encoding="utf-8"), encoding="utf-8")
@@ -144,7 +149,7 @@ _add_stage("analyze", "analyze", "Find the typed errors of every training draft.
 _add_stage("revise", "revise", "Mend the drafts and verify each revision.")
 app.command("train")(train)
 _add_stage("evaluate", "evaluate", "Score base model, teacher and students on the holdout.")
-_add_stage("report", "report", "Write summary.json and report.html.")
+app.command("report")(report)
 app.command("estimate")(estimate)
 app.command("plant")(plant.plant)
 app.command("probe")(plant.probe)
@@ -153,6 +158,9 @@ app.command("review")(review)
 app.add_typer(checker.app, name="checker")
 app.command("compare")(compare)
 app.command("gate")(gate)
+app.command("purge")(purge)
+app.command("forget")(forget)
+app.add_typer(privacy, name="privacy")
 app.command("export")(publish.export)
 app.command("push")(publish.push)
 app.command("serve")(serve)

@@ -27,6 +27,10 @@ DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Say what training would do and take, and what would not fit; do nothing.")
 ]
 
+Share = Annotated[
+    bool, typer.Option("--share", help="Also write report_shared.html: figures, without any text of a conversation.")
+]
+
 
 def stage_command(last: str) -> Callable[..., None]:
     """Make the command that runs the pipeline up to and including stage `last`."""
@@ -63,6 +67,27 @@ def train(
             _look_ahead(run, as_json)
         else:
             _run_until(run, "train", retry_failed, as_json)
+
+
+def report(
+    config: ConfigPath,
+    run_dir: RunDir = None,
+    overrides: Set = None,
+    limit: Limit = None,
+    share: Share = False,
+    retry_failed: RetryFailed = False,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Write summary.json and report.html."""
+    with opened_run(config, run_dir, overrides, limit, as_json=as_json, verbose=verbose, locked=True) as run:
+        _run_until(run, "report", retry_failed, as_json)
+        if share:
+            from arf_programs.stages import share_report
+
+            path = share_report(run)
+            if not as_json:
+                typer.echo(f"To share: {path}")
 
 
 def _run_until(run: Run, last: str, retry_failed: bool, as_json: bool) -> None:

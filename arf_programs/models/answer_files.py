@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,18 @@ class AnswerFiles:
         """Store an answer, and replace an earlier one."""
         with self._storing():
             self._answers.set(key, mask(answer))
+
+    def items(self) -> Iterator[tuple[str, str]]:
+        """Yield each stored answer with its key."""
+        with self._storing():
+            for key in list(self._answers.iterkeys()):
+                if (answer := self._answers.get(key)) is not None:
+                    yield key, answer
+
+    def remove(self, keys: Iterable[str]) -> int:
+        """Remove the answers under these keys, and return how many there were."""
+        with self._storing():
+            return sum(self._answers.delete(key) for key in keys)
 
     def book(self, call: Call) -> None:
         """Add a line to the ledger."""

@@ -1,5 +1,6 @@
 """Pseudonyms: private values are recognised, replaced by stand-ins before a call, and restored in the answer."""
 
+from arf_programs.privacy.audit import Originals, Seen
 from arf_programs.privacy.elsewhere import Elsewhere, Value
 from arf_programs.privacy.files import (
     ConversationValues,
@@ -23,8 +24,10 @@ __all__ = [
     "Guard",
     "Kind",
     "KnownValue",
+    "Originals",
     "Pseudonyms",
     "Request",
+    "Seen",
     "SentRequest",
     "Value",
     "build_guard",

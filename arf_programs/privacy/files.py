@@ -31,9 +31,13 @@ class ConversationValues(Record):
 
 
 class SentRequest(Record):
-    """A row of `sent.jsonl`: the messages of a request that left this process, with its key in the store."""
+    """A row of `sent.jsonl`: the messages of a request that left this process, with its key in the store.
+
+    `about` is the conversation that it was about; null for one about several, such as the merging of notes.
+    """
 
     key: str
+    about: str | None = None
     messages: list[Any] = Field(default_factory=list)
 
 
@@ -55,8 +59,8 @@ def build_guard(run: Run, people: Finder | None = None) -> Guard | None:
         return None
     sent = JsonlAppender(run.folder.sent)
 
-    def record(key: str, messages: list[Any]) -> None:
-        sent.append(SentRequest(key=key, messages=messages))
+    def record(key: str, about: str | None, messages: list[Any]) -> None:
+        sent.append(SentRequest(key=key, about=about, messages=messages))
 
     known = (Value(item.kind, item.value, item.stand_in) for row in read_values(run.folder) for item in row.values)
     elsewhere = Elsewhere.of(known)

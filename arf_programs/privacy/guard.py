@@ -25,7 +25,7 @@ class Guard:
         elsewhere: values of all conversations of the run. They are also replaced in requests about other conversations:
             in demonstrations, in categories, in notes.
         people: finds further names, where a model of names is configured.
-        record: is called with the key and the messages of each request that is about to be sent.
+        record: is called with the key, the id of the conversation and the messages of each request before it is sent.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class Guard:
         names: tuple[str, ...] = (),
         elsewhere: Elsewhere = NOTHING,
         people: Finder | None = None,
-        record: Callable[[str, list[Any]], None] = lambda key, messages: None,
+        record: Callable[[str, str | None, list[Any]], None] = lambda key, about, messages: None,
     ) -> None:
         self._seed, self._names, self._elsewhere, self._people = seed, names, elsewhere, people
         self._known: OrderedDict[tuple[str, str], Pseudonyms] = OrderedDict()

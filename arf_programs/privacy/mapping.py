@@ -9,7 +9,7 @@ from typing import Final
 from arf_programs.checks import find_dates, find_quantities
 from arf_programs.privacy.book import Book
 from arf_programs.privacy.elsewhere import Elsewhere, Value, read_codes
-from arf_programs.privacy.people import names_of_value
+from arf_programs.privacy.people import NAME_PART, names_of_value
 from arf_programs.privacy.recognise import recognise
 from arf_programs.privacy.restoring import Pairs
 from arf_programs.privacy.values import CODES, Found, Kind, without_overlaps, word_key
@@ -74,7 +74,8 @@ class Pseudonyms:
     def _recognise(self, text: str) -> list[Found]:
         found = recognise(text)
         people = self._people(text) if self._people else []
-        return without_overlaps([*found, *(Found(Kind.NAME, start, end) for start, end in people)])
+        words = (part.span() for span in people for part in NAME_PART.finditer(text, *span))
+        return without_overlaps([*found, *(Found(Kind.NAME, start, end) for start, end in words)])
 
     def _find(self, text: str) -> list[Found]:
         return without_overlaps([*self._recognise(text), *kept_apart(text, self._book.find_known(text))])

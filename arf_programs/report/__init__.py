@@ -22,6 +22,7 @@ from arf_programs.report.probe import (
     tables,
 )
 from arf_programs.report.render import render_report
+from arf_programs.report.share import without_texts
 from arf_programs.report.text import duration, figure, metric_label, probability, signed_bounds
 
 __all__ = [
@@ -53,4 +54,5 @@ __all__ = [
     "signed_bounds",
     "tables",
     "teacher_price",
+    "without_texts",
 ]

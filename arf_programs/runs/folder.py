@@ -46,6 +46,7 @@ class RunFolder:
     comparisons = RunFile("comparisons.jsonl")
     summary = RunFile("summary.json")
     report = RunFile("report.html")
+    shared_report = RunFile("report_shared.html")
     planted = RunFile("planted.jsonl")
     probe = RunFile("probe.json")
     checker_probe = RunFile("checker_probe.json")

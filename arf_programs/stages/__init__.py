@@ -18,6 +18,7 @@ from arf_programs.stages.draft import TEACHER, build_teacher
 from arf_programs.stages.evaluate import STAGE as EVALUATE
 from arf_programs.stages.preview import Preview, preview_base, preview_unpaid
 from arf_programs.stages.report import STAGE as REPORT
+from arf_programs.stages.report import share_report
 from arf_programs.stages.revise import STAGE as REVISE
 from arf_programs.stages.revise import analyze_and_revise, build_reviser, further_programs, scores_sentences
 from arf_programs.stages.scoring import build_judge, prepare_checker
@@ -67,6 +68,7 @@ __all__ = [
     "run_together",
     "run_training_module",
     "scores_sentences",
+    "share_report",
     "split_corpus",
     "state_of",
     "store_conversations",

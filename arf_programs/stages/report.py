@@ -8,7 +8,7 @@ from arf_programs import __version__
 from arf_programs.config import DraftColumn
 from arf_programs.models import judge_notes
 from arf_programs.programs import program_notes
-from arf_programs.report import Sources, gather_report, gather_summary, render_report
+from arf_programs.report import Sources, gather_report, gather_summary, render_report, without_texts
 from arf_programs.runs import Run, digest, digest_file, write_text_atomic
 from arf_programs.stages import systems
 from arf_programs.stages.analyze import calibration_notes
@@ -50,6 +50,14 @@ def work(run: Run) -> dict[str, int]:
     write_text_atomic(run.folder.summary, summary.model_dump_json(indent=2) + "\n")
     write_text_atomic(run.folder.report, render_report(gather_report(run, summary, sources)))
     return {"systems": len(summary.evaluate.systems), "comparisons": len(summary.evaluate.comparisons)}
+
+
+def share_report(run: Run) -> Path:
+    """Write a page of the finished run without any text of a conversation or a summary, and return its path."""
+    sources = _sources(run)
+    data = gather_report(run, gather_summary(run, sources), sources)
+    write_text_atomic(run.folder.shared_report, render_report(without_texts(data)))
+    return run.folder.shared_report
 
 
 def _sources(run: Run) -> Sources:
