@@ -20,11 +20,11 @@ def server():
         yield running
 
 
-def finish(folder, server, privacy, **settings):
+def finish(folder, server, privacy, last="report"):
     server.calls.clear()
-    write_project(folder, server.url, privacy, base=save_tiny_model(folder / "tiny"), **settings)
+    write_project(folder, server.url, privacy, base=save_tiny_model(folder / "tiny"))
     run = open_project(folder)
-    pipeline.run_until(run, "report")
+    pipeline.run_until(run, last)
     return run
 
 
@@ -85,7 +85,7 @@ def test_a_second_run_pays_for_nothing(finished, server):
 
 
 def test_with_keep_pseudonyms_no_file_has_an_original(tmp_path, server):
-    run = finish(tmp_path, server, "{pseudonyms: true, keep: pseudonyms}")
+    run = finish(tmp_path, server, "{pseudonyms: true, keep: pseudonyms}", last="revise")
     assert not [found for body in server.calls if (found := find_originals(json.dumps(body, ensure_ascii=False)))]
     for path in run.folder.path.rglob("*"):
         if path.is_file() and path != run.folder.pseudonyms:

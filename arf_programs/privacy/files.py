@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from pydantic import Field
@@ -10,6 +11,7 @@ from pydantic import Field
 from arf_programs.privacy.elsewhere import Elsewhere, Value
 from arf_programs.privacy.guard import Guard
 from arf_programs.privacy.mapping import Finder, Pseudonyms
+from arf_programs.privacy.patterns import import_phonenumbers
 from arf_programs.privacy.values import Kind
 from arf_programs.runs import JsonlAppender, Run, RunFolder, read_jsonl
 from signatures.records import Record
@@ -52,16 +54,28 @@ def read_values(folder: RunFolder) -> Iterator[ConversationValues]:
     return read_jsonl(folder.pseudonyms, ConversationValues) if folder.pseudonyms.exists() else iter(())
 
 
-def build_guard(run: Run, people: Finder | None = None) -> Guard | None:
-    """Return the guard of a run; None where `privacy.pseudonyms` is off. What is sent is appended to `sent.jsonl`."""
+@contextmanager
+def open_guard(run: Run, people: Finder | None = None) -> Iterator[Guard | None]:
+    """Give the guard of a run inside this block; None where `privacy.pseudonyms` is off.
+
+    What is sent is appended to `sent.jsonl`. Raises MissingExtra if `phonenumbers` is not installed.
+    """
     config = run.config.privacy
     if not config.pseudonyms:
-        return None
-    sent = JsonlAppender(run.folder.sent)
+        yield None
+        return
+    import_phonenumbers()  # before the first call, and not in the middle of a run
+    known = (Value(item.kind, item.value, item.stand_in) for row in read_values(run.folder) for item in row.values)
+    files: list[JsonlAppender] = []  # opened by the first request, since a look at a configuration writes nothing
 
     def record(key: str, about: str | None, messages: list[Any]) -> None:
-        sent.append(SentRequest(key=key, about=about, messages=messages))
+        if not files:
+            files.append(JsonlAppender(run.folder.sent))
+        files[0].append(SentRequest(key=key, about=about, messages=messages))
 
-    known = (Value(item.kind, item.value, item.stand_in) for row in read_values(run.folder) for item in row.values)
-    elsewhere = Elsewhere.of(known)
-    return Guard(run.config.seed, names=config.names, elsewhere=elsewhere, people=people, record=record)
+    try:
+        elsewhere = Elsewhere.of(known)
+        yield Guard(run.config.seed, names=config.names, elsewhere=elsewhere, people=people, record=record)
+    finally:
+        for file in files:
+            file.close()

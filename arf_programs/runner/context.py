@@ -25,7 +25,7 @@ from arf_programs.models import (
     quiet_about_cut_offs,
     within,
 )
-from arf_programs.privacy import build_guard
+from arf_programs.privacy import open_guard
 from arf_programs.programs import TypedAnswers
 from arf_programs.runner.rows import Outcome, RowKey, run_rows
 from arf_programs.runs import Run, StatusFile, iter_ledger
@@ -76,24 +76,26 @@ def asking_from(
     The rates of endpoints, and what they refuse, are kept for later stages of the same command.
     """
     endpoints = run.kept.setdefault(f"endpoints of {workers}", Endpoints(say=run.progress.say, workers=workers))
-    session = Session(
-        store,
-        endpoints=endpoints,
-        again=run.again,
-        background=background,
-        senders=senders,
-        falls_back=falls_back,
-        guard=build_guard(run, people=finder_of_people(run.config.privacy.ner)),
-    )
-    with (
-        warnings.catch_warnings(),
-        quiet_about_cut_offs(),
-        calling(CallContext(session)) as context,
-        dspy.context(adapter=TypedAnswers(), disable_history=True, trace=None),
-    ):
-        # LiteLLM's pydantic models warn about their own unions with each answer.
-        warnings.filterwarnings("ignore", message="Pydantic serializer warnings", category=UserWarning)
-        yield context
+    people = finder_of_people(run.config.privacy.ner) if run.config.privacy.pseudonyms else None
+    with open_guard(run, people) as guard:
+        session = Session(
+            store,
+            endpoints=endpoints,
+            again=run.again,
+            background=background,
+            senders=senders,
+            falls_back=falls_back,
+            guard=guard,
+        )
+        with (
+            warnings.catch_warnings(),
+            quiet_about_cut_offs(),
+            calling(CallContext(session)) as context,
+            dspy.context(adapter=TypedAnswers(), disable_history=True, trace=None),
+        ):
+            # LiteLLM's pydantic models warn about their own unions with each answer.
+            warnings.filterwarnings("ignore", message="Pydantic serializer warnings", category=UserWarning)
+            yield context
 
 
 def models_of(config: Config) -> list[ModelConfig]:

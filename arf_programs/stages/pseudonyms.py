@@ -10,7 +10,14 @@ from pydantic import BaseModel, JsonValue
 
 from arf_programs.corpus import LabeledExample
 from arf_programs.models import finder_of_people
-from arf_programs.privacy import Pseudonyms, Request, disguise_conversation, pseudonyms_of, values_of
+from arf_programs.privacy import (
+    Pseudonyms,
+    Request,
+    disguise_conversation,
+    import_phonenumbers,
+    pseudonyms_of,
+    values_of,
+)
 from arf_programs.runs import Run, write_jsonl_atomic
 from arf_programs.text import find_sentences
 from signatures.records import Conversation, ErrorNote
@@ -40,6 +47,7 @@ def store_pseudonyms(run: Run, conversations: Iterable[Conversation], labeled: S
     """
     if not run.config.privacy.pseudonyms:
         return
+    import_phonenumbers()
     labels = _texts_of_labels(labeled)
     own = {item.conversation.id: item.conversation for item in labeled}
 
