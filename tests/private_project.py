@@ -125,7 +125,7 @@ corpus: {{path: conversations.jsonl, holdout: 0.25}}
 models: {{teacher: {{model: hosted_vllm/m, api_base: '{url}', json_schema: true, logprobs: false}}}}
 labeled: {{path: labels.jsonl, demos: 2}}
 privacy: {privacy}
-train: {{base: {base}, epochs: 1, lora: {{r: 2}}}}
+train: {{base: {base}, arms: [arf], epochs: 1, lora: {{r: 2}}}}
 evaluate: {{max_tokens: 16, samples: 100, pairwise: true}}
 {more}
 """,

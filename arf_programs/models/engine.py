@@ -133,7 +133,7 @@ class ArfEngine:
             stored = await session.store.look_up(question, anew=anew)
             context.answer.replayed = stored is not None
             if guard is not None and stored is None:
-                about = context.conversation and context.conversation.id
+                about = context.conversation.id if context.conversation else None
                 guard.record(question.key, about, body["messages"])
             answer = stored if stored is not None else await self._ask_and_leave(question, context, anew)
         finally:
