@@ -72,8 +72,7 @@ _CALLS_SELF: Final = re.compile(
     rf"{START}(?:{_SELF}),?{_GAP}(?:(?:{_TITLE})\.?{_GAP})?(?P<name>{_NAME})", re.IGNORECASE
 )
 _SPEAKS: Final = re.compile(
-    rf"{START}(?P<name>{_NAME}){_GAP}(?:here|speaking|am apparaat|aan de lijn|à l'appareil|al habla)"
-    rf"(?:[ ,.!]|$)|^(?:\[\d+\] )?(?P<label>{_NAME})(?:{_GAP}?\([^)\n]{{1,30}}\))?:{_GAP}",
+    rf"{START}(?P<name>{_NAME}){_GAP}(?:here|speaking|am apparaat|aan de lijn|à l'appareil|al habla)(?:[ ,.!]|$)",
     re.IGNORECASE | re.MULTILINE,
 )
 _SPOKEN_SURNAME: Final = re.compile(
@@ -96,8 +95,7 @@ def find_people(text: str) -> list[tuple[int, int]]:
     words: dict[int, int] = {}
     for pattern in _CONTEXTS:
         for match in pattern.finditer(text):
-            group = "label" if match.groupdict().get("label") else "name"
-            words.update(_names_in(text, *match.span(group)))
+            words.update(_names_in(text, *match.span("name")))
     words.update(_given_names(text))
     words.update(_surnames(text))
     words.update(_runs(text))

@@ -22,6 +22,8 @@ def without_texts(data: ReportData) -> ReportData:
     left_out = {
         "revisions": (),
         "revisions_total": 0,
+        "holdout": (),
+        "holdout_total": 0,
         "probe": (),
         "prompts": {},
         "config_yaml": "",
