@@ -288,8 +288,8 @@ def test_the_table_of_options_is_that_of_the_help():
         elif name in ("export", "push", "serve"):
             own = {(code(row[0])[0],): row[1] for row in table(SERVING, f"option of `arf {name}`", "what it does")}
             assert own.items() <= options.items() <= (documented | own).items(), name
-        elif name in ("purge", "forget", "privacy"):
-            more = table(DOCS / "privacy.md", "option of `arf purge`", "what it does") if name == "purge" else []
+        elif name in ("purge", "forget", "privacy audit"):
+            more = table(DOCS / "privacy.md", f"option of `arf {name}`", "what it does") if name != "forget" else []
             own = {(code(row[0])[0],): row[1] for row in more}
             assert own.items() <= options.items() <= (documented | own).items(), name
         elif name == "probe":
