@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import io
+import json
 
 import pytest
+import scripted_team
+from conftest import open_project
 from reviewed_run import DRAFT, HOSTILE, revision, write_run
 from rich.console import Console
 
+from arf_programs import pipeline
 from arf_programs.config import load_config
+from arf_programs.pipeline import STAGES
 from arf_programs.report.data import ReportData, RevisionCase, RunSummary
 from arf_programs.report.render import render_report
 from arf_programs.review import gather_review, read_reviews
+from arf_programs.review.decisions import WHOLE
 from arf_programs.review.files import open_reviews
 from arf_programs.review.outcomes import shown_of
 from arf_programs.runs import Progress, Run, RunFolder, SplitConversation, read_jsonl, write_text_atomic
 from arf_programs.stages import revise, train
-from signatures.records import PreferencePair, TrainingExample
+from arf_programs.stages.stage import state_of
+from signatures.records import PreferencePair, Revision, TrainingExample
 from training.build import build
 
 FIXED = DRAFT.replace("lamp", "kettle").replace("Friday", "Thursday")
@@ -128,3 +135,29 @@ def test_the_report_says_how_often_people_agree_with_the_verifier(folder):
     assert "arf review runs/kettles --row=kettle-01" in page
     assert HOSTILE not in page
     assert "What people say" not in render_report(data.model_copy(update={"summary": RunSummary()}))
+
+
+def test_a_run_is_trained_on_accepted_and_rewritten_revisions(project):
+    run = open_project(project)
+    good = [row for row in read_jsonl(run.folder.revisions, Revision) if row.verdict == "verified"][:3]
+    wanted = ("accept", "reject", "rewrite")
+    with open_reviews(run.folder, "anna") as file:
+        for row, choice in zip(good, wanted, strict=True):
+            about = {"job": "revision", "conversation_id": row.conversation_id, "shown": shown_of(row)}
+            rewrite = "A person wrote this summary." if choice == "rewrite" else ""
+            file.append(file.new_line({**about, "edit": WHOLE, "choice": choice, "rewrite": rewrite}))
+    assert {stage.name: state_of(stage, run).why for stage in STAGES if state_of(stage, run).state == "stale"} == {
+        "train": "changed since: reviews",
+        "report": "changed since: reviews",
+    }
+    raw = (run.folder.student / "teacher" / "training_log.json").read_bytes()
+    scripted_team.join_troubled()
+    pipeline.run_until(run, "report")
+    rows = {row.conversation_id: row for row in read_jsonl(run.folder.train / "arf.jsonl", TrainingExample)}
+    assert rows[good[0].conversation_id].provenance["human"] == "accepted"
+    assert rows[good[2].conversation_id].completion == "A person wrote this summary."
+    assert good[1].conversation_id not in rows
+    assert (run.folder.student / "teacher" / "training_log.json").read_bytes() == raw  # nobody trained it again
+    review = json.loads(run.folder.summary.read_text(encoding="utf-8"))["review"]
+    assert review["outcomes"] == {"accepted": 1, "rejected": 1, "rewritten": 1}
+    assert "What people say" in run.folder.report.read_text(encoding="utf-8")
