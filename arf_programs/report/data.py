@@ -55,6 +55,19 @@ class ArmFigures(_Figures):
     seconds: float = 0.0
 
 
+class CheckedFigures(_Figures):
+    """The share of summaries with an error by the checker, corrected for its error rates, by system.
+
+    `source` says on what the rates were measured. `why` says why nothing is corrected; it is empty otherwise.
+    """
+
+    source: str = ""
+    sensitivity: Interval | None = None
+    specificity: Interval | None = None
+    corrected: dict[str, Interval] = Field(default_factory=dict)
+    why: str = ""
+
+
 class EvaluateFigures(_Figures):
     """Figures of the systems: `systems` is {system: {metric: interval}}, `win_rates` the judge's choices in pairs,
     `fallback` what each student gains by asking its teacher when in doubt.
@@ -70,6 +83,7 @@ class EvaluateFigures(_Figures):
     by_channel: Figures = Field(default_factory=dict)
     by_length: Figures = Field(default_factory=dict)
     fallback: tuple[FallbackCurve, ...] = ()
+    checked: CheckedFigures | None = None
 
 
 class SpendFigures(_Figures):

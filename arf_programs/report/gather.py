@@ -15,6 +15,7 @@ from arf_programs import __version__
 from arf_programs.config import Config
 from arf_programs.corpus import read_taxonomy
 from arf_programs.metrics import (
+    CheckerProbe,
     WinRate,
     by_channel,
     by_stratum,
@@ -26,6 +27,7 @@ from arf_programs.metrics import (
     system_metrics,
     win_rates,
 )
+from arf_programs.report.checker import checked_figures, checked_lines
 from arf_programs.report.data import (
     AnalyzeFigures,
     ArmFigures,
@@ -56,28 +58,31 @@ class Sources:
     """Facts about a run that come from the stages and not from its files.
 
     `training` has what each arm's training wrote when it finished, `pairs` the systems that the judge was to compare,
-    `further` the files of revisions by other strategies and samples, and `notes` what a reader should know.
+    `further` the files of revisions by other strategies and samples, `notes` what a reader should know, and `checker`
+    how often the checker is wrong.
     """
 
     training: Mapping[str, Mapping[str, Any]]
     pairs: Sequence[tuple[str, str]]
     further: Sequence[Path]
     notes: Sequence[str]
+    checker: CheckerProbe | None = None
 
 
 def gather_summary(run: Run, sources: Sources) -> RunSummary:
     """Gather all figures of the run from its files. Raises DataError if one of them cannot be read."""
     revisions = (row for path in (run.folder.revisions, *sources.further) for row in read_jsonl(path, Revision))
+    evaluate = _evaluate_figures(run, sources)
     return RunSummary(
         name=run.config.name,
         arf_version=__version__,
         finished=True,
-        notes=tuple(sources.notes),
+        notes=(*sources.notes, *checked_lines(evaluate.checked)),
         corpus=_corpus_figures(run),
         analyze=_analyze_figures(run.folder),
         revise=_revise_figures(run.folder, run.config),
         train={arm: ArmFigures(**log) for arm, log in sources.training.items()},
-        evaluate=_evaluate_figures(run, sources.pairs),
+        evaluate=evaluate,
         review=gather_review(
             run.folder, read_reviews(run.folder), seed=run.config.seed, confidence=run.config.evaluate.confidence
         ),
@@ -145,16 +150,18 @@ def _revise_figures(folder: RunFolder, config: Config) -> ReviseFigures:
     return ReviseFigures(**verdicts, failed=failed, checks_alone=not looked)
 
 
-def _evaluate_figures(run: Run, pairs: Sequence[tuple[str, str]]) -> EvaluateFigures:
+def _evaluate_figures(run: Run, sources: Sources) -> EvaluateFigures:
     scores = list(read_jsonl(run.folder.scores, Score))
     resampling = configured_resampling(run.config, run.conversations())
     bands = length_bands(run.conversations("holdout"))
+    systems = system_metrics(scores, resampling)
     return EvaluateFigures(
         checks_alone=not (run.config.evaluate.analyst or run.config.evaluate.judge),
-        systems=system_metrics(scores, resampling),
+        systems=systems,
+        checked=checked_figures(sources.checker, systems, confidence=run.config.evaluate.confidence),
         comparisons=tuple(compare_systems(scores, resampling=resampling)),
         causal=tuple(causal_table(read_jsonl(run.folder.revisions, Revision), scores, resampling)),
-        win_rates=tuple(_win_rates(run, pairs)),
+        win_rates=tuple(_win_rates(run, sources.pairs)),
         by_channel=by_channel(scores),
         by_length=by_stratum([score for score in scores if score.conversation_id in bands], bands),
         fallback=tuple(fallback_curves(run)),

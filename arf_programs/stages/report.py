@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from arf_programs import __version__
-from arf_programs.config import DraftColumn
+from arf_programs.config import AUTO, DraftColumn, find_path
+from arf_programs.metrics import CHECKER_PROBE, CheckerProbe, read_checker_probe
 from arf_programs.models import judge_notes
 from arf_programs.programs import program_notes
 from arf_programs.report import Sources, gather_report, gather_summary, render_report, without_texts
 from arf_programs.runs import Run, digest, digest_file, write_text_atomic
 from arf_programs.stages import systems
-from arf_programs.stages.analyze import calibration_notes
+from arf_programs.stages.analyze import calibration_notes, checker_digest
 from arf_programs.stages.revise import further_outputs
 from arf_programs.stages.stage import Stage
 from arf_programs.stages.train import training_log
@@ -40,6 +41,7 @@ def fingerprint(run: Run) -> dict[str, str]:
         "seed": digest(config.seed),
         "arf_version": __version__,
         "notes": digest(_notes(run)),
+        **({"checker": digest(probe.model_dump(mode="json"))} if (probe := checker_probe(run)) else {}),
         **({"reviews": digest_file(folder.reviews)} if folder.reviews.exists() else {}),
     }
 
@@ -67,7 +69,24 @@ def _sources(run: Run) -> Sources:
         pairs=systems.pairs_to_compare(run),
         further=further_outputs(run),
         notes=_notes(run),
+        checker=checker_probe(run),
     )
+
+
+def checker_probe(run: Run) -> CheckerProbe | None:
+    """Return what is known about the errors of the run's checker: its own probe, else that of its folder.
+
+    A probe of other weights or of another threshold does not count.
+    """
+    name = run.config.analyze.checker.model
+    if name is None:
+        return None
+    own = read_checker_probe(run.folder.checker_probe)
+    if own is not None and own.digest == checker_digest(run):
+        return own
+    folder = find_path(name, run.base_dir)
+    given = run.config.analyze.calibration not in (None, AUTO)
+    return None if folder is None or given else read_checker_probe(folder / CHECKER_PROBE)
 
 
 def _notes(run: Run) -> list[str]:
