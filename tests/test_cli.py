@@ -61,7 +61,7 @@ def test_init_writes_a_project_that_passes_check(tmp_path, monkeypatch):
     assert result.exit_code == 0
     assert "Next: arf check project/arf.yaml" in result.output
     names = sorted(path.name for path in (tmp_path / "project").iterdir())
-    assert names == ["arf.yaml", "conversations.jsonl", "labeled.jsonl"]
+    assert names == [".gitignore", "arf.yaml", "conversations.jsonl", "labeled.jsonl"]
     options = ["--set", "models.teacher=scripted/model", "--set", f"train.base={save_tiny_model(tmp_path / 'base')}"]
     checked = arf("check", "project/arf.yaml", *options)
     assert checked.exit_code == 0, checked.output

@@ -94,13 +94,18 @@ def test_training_stops_before_any_work_and_stages_before_it_do_not(make_run, mo
     assert team.asked["summary"] == 12
 
 
-def test_a_check_warns(make_run, monkeypatch):
+def test_a_check_refuses_what_training_will_refuse(make_run, monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     monkeypatch.setattr("arf_programs.models.weights.resolve_weights", lambda name: name)
     scripted_team.join()
-    findings = preflight(make_run("models.editor=openai/gpt-4o", "models.analyst=scripted/model"))
-    (warning,) = findings.warnings
-    assert warning.startswith("editor openai/gpt-4o: OpenAI's terms")
+    models = ("models.editor=openai/gpt-4o", "models.analyst=scripted/model")
+    findings = preflight(make_run(*models))
+    (problem,) = (text for text in findings.problems if "terms" in text)
+    assert problem.startswith("editor openai/gpt-4o: OpenAI's terms")
+    assert problem.endswith("set train.acknowledge_terms: [openai]")
+    findings = preflight(make_run(*models, "train.acknowledge_terms=[openai]"))
+    assert not any("terms" in text for text in findings.problems)
+    assert any(text.endswith("acknowledged by train.acknowledge_terms") for text in findings.warnings)
 
 
 def test_only_known_terms_can_be_acknowledged(make_run):

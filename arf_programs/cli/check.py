@@ -69,6 +69,7 @@ def preflight(run: Run, *, example: bool = False) -> Findings:
         _check_checker,
         _check_calibration,
         _check_evaluation,
+        _check_terms,
     )
     for step in steps:
         try:
@@ -232,14 +233,22 @@ def _check_calibration(run: Run, findings: Findings) -> None:
         findings.good.append(f"{run.config.analyze.calibration}: a calibration, threshold {support.threshold:.2f}")
 
 
+def _check_terms(run: Run, findings: Findings) -> None:
+    """Warn of terms against training that are acknowledged. Others are a problem, since they stop `arf run`."""
+    from arf_programs.models import check_terms, terms_warnings
+
+    check_terms(run.config)
+    findings.warnings += terms_warnings(run.config)
+
+
 def _check_evaluation(run: Run, findings: Findings) -> None:
-    """Warn of terms and of a judge of the same family, and look for the embedding model of the configuration."""
+    """Warn of a judge of the same family, and look for the embedding model of the configuration."""
     from arf_programs.config import AUTO
     from arf_programs.metrics import find_model
-    from arf_programs.models import judge_notes, terms_warnings
+    from arf_programs.models import judge_notes
     from arf_programs.stages import vllm_to_use
 
-    findings.warnings += [*terms_warnings(run.config), *judge_notes(run.config)]
+    findings.warnings += judge_notes(run.config)
     if program := vllm_to_use(run.config):
         findings.good.append(f"evaluate.engine: base and students are asked at vLLM ({program})")
     name = run.config.evaluate.similarity
