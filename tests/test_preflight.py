@@ -86,7 +86,8 @@ def test_skipped_conversations_and_labelled_ones_are_told(make_run, tmp_path):
     (tmp_path / "labeled.jsonl").write_text('{"id": "c00", "summary": "It broke.", "errors": []}\n')
     findings = preflight(make_run("corpus.max_tokens=500", "labeled.path=labeled.jsonl"))
     assert any("1 skipped: about 2501 tokens" in line for line in findings.good)
-    assert "labeled.jsonl: 1 labelled summaries" in findings.good
+    use = "for arf compile and arf calibrate; set labeled.demos to show some to analyst and editor"
+    assert f"labeled.jsonl: 1 labelled summaries, {use}" in findings.good
 
 
 def test_a_folder_of_another_run_is_a_problem(make_run):

@@ -99,7 +99,17 @@ def _check_corpus(run: Run, findings: Findings) -> None:
     if corpus.skipped:
         findings.good.append(f"{config.path}: {len(corpus.skipped)} skipped: {corpus.skipped[0].reason}")
     if labeled:
-        findings.good.append(f"{run.config.labeled.path}: {len(labeled)} labelled summaries")
+        findings.good.append(_use_of_labels(run, len(labeled)))
+
+
+def _use_of_labels(run: Run, count: int) -> str:
+    """Say how many labelled summaries there are, and what they are for."""
+    settings = run.config.labeled
+    if settings.demos:
+        shown = f"analyst and editor see {settings.demos} of them with each question"
+    else:
+        shown = "set labeled.demos to show some to analyst and editor"
+    return f"{settings.path}: {count} labelled summaries, for arf compile and arf calibrate; {shown}"
 
 
 def _check_drafts(run: Run, conversations: Collection[Conversation], findings: Findings) -> None:
