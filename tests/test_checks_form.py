@@ -87,6 +87,12 @@ def test_leftovers(text, quote):
     assert found(text, "leftovers") == [("irrelevant", quote)]
 
 
+def test_a_placeholder_of_the_export_is_no_leftover_of_a_prompt():
+    talk = Conversation(id="c", turns=(Turn(speaker="Agent", text="Please fill in the form: [link]"),))
+    assert found("The agent sent a form, [link].", "leftovers", talk) == []
+    assert found("The agent sent a form, [name].", "leftovers", talk) == [("irrelevant", "[name]")]
+
+
 @pytest.mark.parametrize(
     ("text", "quote"),
     [

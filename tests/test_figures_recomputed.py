@@ -31,13 +31,12 @@ READ: dict[str, Callable[[Any], float]] = {
     "errors_per_summary": lambda row: float(len(row["errors"])),
     "check_error_rate": lambda row: float(any(note["source"] == "check" for note in row["errors"])),
     "check_errors_per_summary": lambda row: float(sum(note["source"] == "check" for note in row["errors"])),
-    "fact_error_rate": lambda row: float(
-        any(note["category"] not in ("length", "repetition", "verbatim_copy") for note in row["errors"])
-    ),
+    "fact_error_rate": lambda row: float(any(note["category"] not in NOT_OF_FACT for note in row["errors"])),
     "rating": lambda row: row["rating"] and row["rating"]["rating"],
     **{f"rouge{n}{kind}": itemgetter(f"rouge{n}{kind}") for n in "12L" for kind in ("", "_mean")},
     "words": lambda row: float(row["words"]),
 }
+NOT_OF_FACT = ("length", "repetition", "verbatim_copy", "irrelevant", "private_data")
 LOWER = ("error_rate", "fact_error_rate", "errors_per_summary", "check_error_rate", "check_errors_per_summary")
 
 

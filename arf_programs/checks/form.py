@@ -75,11 +75,16 @@ _KINDS: Final = (
 
 
 def check_leftovers(material: Material) -> list[Finding]:
-    """Report field markers, chat-template tokens, code fences, JSON, headings, placeholders, preambles and chat."""
+    """Report field markers, chat-template tokens, code fences, JSON, headings, placeholders, preambles and chat.
+
+    A placeholder of the conversation itself, such as the `[link]` of an export, is none that a prompt left.
+    """
     findings = []
     for pattern, reason in _KINDS:
         for match in pattern.finditer(material.summary):
             text = match.group()
+            if text.startswith("[") and text.endswith("]") and any(text in turn for turn in material.texts):
+                continue
             start = match.start() + len(text) - len(text.lstrip())
             findings.append(Finding("irrelevant", start, match.start() + len(text.rstrip()), reason, "minor"))
     return findings

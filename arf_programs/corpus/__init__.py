@@ -15,6 +15,7 @@ from arf_programs.corpus.read import StoredCorpus, store_corpus
 from arf_programs.corpus.split import Split, split_conversations
 from arf_programs.corpus.taxonomy import (
     FORM_CATEGORIES,
+    NOT_OF_FACT,
     load_configured_taxonomy,
     load_seed_taxonomy,
     read_taxonomy,
@@ -24,6 +25,7 @@ from arf_programs.corpus.turns import clean_text, parse_conversation
 
 __all__ = [
     "FORM_CATEGORIES",
+    "NOT_OF_FACT",
     "LabeledExample",
     "Split",
     "StoredCorpus",

@@ -136,6 +136,9 @@ def _repeated(ids: list[Any], source: str) -> list[str]:
 FORM_CATEGORIES: Final = ("verbatim_copy", "repetition", "length")
 """Categories that only the checks report. They are about the form of a summary, not its content."""
 
+NOT_OF_FACT: Final = frozenset((*FORM_CATEGORIES, "irrelevant", "private_data"))
+"""Categories of the seed taxonomy that are not about whether the summary is true."""
+
 
 def load_configured_taxonomy(run: Run) -> Taxonomy:
     """The taxonomy that `analyze.taxonomy` names, beside arf.yaml or in the working directory; else the seed."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from arf_programs.corpus import FORM_CATEGORIES
+from arf_programs.corpus import NOT_OF_FACT
 from signatures.records import Score
 
 Better = Literal["lower", "higher", "neither"]
@@ -81,10 +81,10 @@ METRICS: dict[str, Metric] = {
         ),
         Metric(
             "fact_error_rate",
-            "With an error of fact, not of form",
+            "With an error of fact",
             "share",
             "lower",
-            lambda s: float(any(note.category not in FORM_CATEGORIES for note in s.errors)),
+            lambda s: float(any(note.category not in NOT_OF_FACT for note in s.errors)),
             part_of="error_rate",
         ),
         Metric("checker_error_rate", "With a sentence that the checker flags", "share", "lower", _flagged),

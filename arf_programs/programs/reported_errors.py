@@ -7,7 +7,7 @@ from typing import Final, Literal, TypeVar
 
 from pydantic import BaseModel, create_model
 
-from arf_programs.corpus import FORM_CATEGORIES
+from arf_programs.corpus import NOT_OF_FACT
 from arf_programs.text import LEAST_OVERLAP, Span, find_quotes, find_sentences, locate_error, place_of, split_words
 from signatures.describe_error import SentenceError
 from signatures.exceptions import QuoteError
@@ -73,9 +73,6 @@ def note_errors(
     return notes
 
 
-_NOT_OF_TRUTH: Final = frozenset((*FORM_CATEGORIES, "irrelevant", "private_data"))
-"""Categories of the seed taxonomy that are not about whether a statement is true."""
-
 _DETAILS: Final = frozenset(("wrong_fact", "fabricated"))
 """Which of the two a wrong detail is called depends on what else the conversation says."""
 
@@ -111,7 +108,7 @@ def same_place(a: ErrorNote, b: ErrorNote, summary: str) -> bool:
     if not (a.quote and b.quote):
         return not a.quote and not b.quote and same_omission(a, b)
     kinds = {a.category, b.category}
-    if len(kinds) > 1 and kinds & _NOT_OF_TRUTH:
+    if len(kinds) > 1 and kinds & NOT_OF_FACT:
         return False
     of = min if one_kind(a.category, b.category) else max
     places, others = _places(a, summary), _places(b, summary)
