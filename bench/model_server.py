@@ -196,7 +196,7 @@ def parse(arguments: list[str]) -> tuple[Faults, int]:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     for item in dataclasses.fields(Faults):
-        kind = float if "float" in str(item.type) else int
+        kind = next(kind for kind in (float, int, str) if kind.__name__ in str(item.type))
         parser.add_argument(f"--{item.name.replace('_', '-')}", type=kind, default=item.default)
     values = vars(parser.parse_args(arguments))
     port = values.pop("port")

@@ -54,7 +54,9 @@ def test_the_models_are_open_and_small():
 
 def test_arf_check_finds_the_models_in_the_cache_and_names_one_that_is_missing(hub_home, tmp_path):
     missing = "embedded/Qwen/Qwen2.5-7B-Instruct"
-    told = arf(hub_home, "check", str(EXAMPLE), "--run-dir", str(tmp_path / "run"), "--set", f"models.judge={missing}")
+    short = [word for role in ("teacher", "editor") for word in ("--set", f"models.{role}.max_tokens=16")]
+    settings = ["--run-dir", str(tmp_path / "run"), "--set", f"models.judge={missing}", *short]
+    told = arf(hub_home, "check", str(EXAMPLE), *settings)
     for answers in (f"models.teacher: embedded/{TEACHER} answers", f"embedded/{EDITOR} answers", f"train.base: {BASE}"):
         assert answers in told.stdout
     assert f"models.judge: {missing} does not answer" in told.stdout

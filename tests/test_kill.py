@@ -23,7 +23,7 @@ from signatures.records import Revision, Score
 
 CONVERSATIONS, TRAINING, IN_FLIGHT = 60, 54, 16
 # Kills at so many requests, wherever they fall; and as soon as a file is there: the stages that ask no model.
-KILLS_AT_CALLS = 8
+KILLS_AT_CALLS = 4
 KILLS_AT_FILES = ("config.yaml", "train/log.txt", "student/arf/checkpoints/checkpoint-*", "summary.json")
 OUTPUTS = (
     "conversations.jsonl",

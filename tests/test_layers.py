@@ -18,6 +18,7 @@ PASSES_ON = {
     ("engine.py", "lm"),
     ("lm.py", "stored_lm"),
     ("loss_weights.py", "__init__"),
+    ("program.py", "acall"),
     ("program.py", "forward"),
 }
 HEAVY = {"torch", "transformers", "trl", "peft", "datasets", "litellm", "llguidance"}
