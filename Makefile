@@ -4,6 +4,8 @@ PYTHON ?= python3
 CONSTRAINTS ?= constraints.txt
 # What pytest measures; `make COVERAGE= test` measures nothing, and is faster.
 COVERAGE ?= --cov --cov-report=term
+# Processes of pytest. Many tests wait for processes of their own, so three keep two cores busy.
+PROCESSES ?= 3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -19,7 +21,7 @@ quickstart: $(STAMP)
 test: check pytest
 
 pytest: $(STAMP)
-	$(BIN)/python -m pytest -n 2 --dist worksteal --durations=10 $(COVERAGE)
+	$(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal --durations=10 $(COVERAGE)
 
 check: $(STAMP)
 	$(BIN)/ruff check .
