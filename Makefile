@@ -6,6 +6,8 @@ CONSTRAINTS ?= constraints.txt
 COVERAGE ?= --cov --cov-report=term
 # Processes of pytest. Many tests wait for processes of their own, so three keep two cores busy.
 PROCESSES ?= 3
+# Which tests: `make TESTS='-m "not slow"' test` leaves out those that take minutes.
+TESTS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -21,7 +23,7 @@ quickstart: $(STAMP)
 test: check pytest
 
 pytest: $(STAMP)
-	$(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal --durations=10 $(COVERAGE)
+	$(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal --durations=10 $(COVERAGE) $(TESTS)
 
 check: $(STAMP)
 	$(BIN)/ruff check .

@@ -23,6 +23,7 @@ from signatures.records import Revision, Score
 
 CONVERSATIONS, TRAINING, IN_FLIGHT = 60, 54, 16
 # Kills at so many requests, wherever they fall; and as soon as a file is there: the stages that ask no model.
+pytestmark = pytest.mark.slow
 KILLS_AT_CALLS = 3
 KILLS_AT_FILES = ("config.yaml", "train/log.txt", "student/arf/checkpoints/checkpoint-*", "summary.json")
 OUTPUTS = (

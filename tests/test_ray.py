@@ -25,6 +25,7 @@ from arf_programs.runs.ledger import read_ledger
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 ray = pytest.importorskip("ray")
 
+pytestmark = pytest.mark.slow
 ON_RAY = "engine: ray\nray: {workers: 2, cpus: 1, batch: 8}\n"
 MEMORY = 120_000_000  # bytes of a node's object store
 
