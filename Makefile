@@ -4,8 +4,8 @@ PYTHON ?= python3
 CONSTRAINTS ?= constraints.txt
 # What pytest measures; `make COVERAGE= test` measures nothing, and is faster.
 COVERAGE ?= --cov --cov-report=term
-# Processes of pytest. Many tests wait for processes of their own, so three keep two cores busy.
-PROCESSES ?= 3
+# Processes of pytest.
+PROCESSES ?= 2
 # Which tests: `make TESTS='-m "not slow"' test` leaves out those that take minutes.
 TESTS ?=
 VENV := .venv

@@ -12,6 +12,7 @@ import pytest
 from compile_project import SMALL
 
 HERE = Path(__file__).parent
+pytestmark = pytest.mark.slow
 
 
 def child(folder: Path, log: str, hash_seed: int, strikes: dict[str, int] | None = None) -> dict[str, list[str]]:
