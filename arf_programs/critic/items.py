@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from arf_programs.corpus import LabeledExample, load_labeled, read_labeled_file
 from arf_programs.metrics import LABELLED, PLANTED_SUMMARIES
-from arf_programs.planting import PlantedTalk, RightSummary, labels_are_planted, plant_sentences, right_summaries
+from arf_programs.planting import PlantedTalk, labels_are_planted, plant_sentences, right_summaries
 from arf_programs.runs import Run
 from arf_programs.text import split_sentences
 from signatures.exceptions import DataError
@@ -118,8 +118,3 @@ def unseen_labels(run: Run, seen: Collection[str]) -> list[LabeledExample]:
         return []
     holdout = run.conversations("holdout")
     return [item for item in load_labeled(run) if item.conversation.id not in {*holdout, *seen}]
-
-
-def right_of(summaries: Iterable[RightSummary], names: Collection[str]) -> list[RightSummary]:
-    """Return the summaries of these conversations."""
-    return [item for item in summaries if item.conversation.id in names]

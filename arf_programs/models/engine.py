@@ -35,7 +35,7 @@ from arf_programs.models.failures import UnreadableAnswerError, failure_of
 from arf_programs.models.fallbacks import ask_without, refused_feature
 from arf_programs.models.pacing import Pace
 from arf_programs.models.providers import CACHE_MARKS, CACHE_WRITE, import_litellm, listed_price
-from arf_programs.models.salvage import salvage
+from arf_programs.models.salvage import Received, salvage
 from arf_programs.models.store import SECRETS, Body, Question, original_schema, request_key
 from arf_programs.models.usage import cost_of, longest_answer, tokens_sent, usage_of
 from arf_programs.models.waits import asked_pause
@@ -176,16 +176,18 @@ class ArfEngine:
             place = await self._place()
             await store.spend(need)
             context.meter.tries += 1
+            received = Received()
+            request = {**asked, **place} if batched else {**asked, **place, "logger_fn": received}
             try:
                 async with _bounded(None if unbounded else self.parameters.get("timeout")):
-                    response = await sender(replace(question, request={**asked, **place}), anew)
+                    response = await sender(replace(question, request=request), anew)
                 answer = response.model_dump(mode="json")
                 call = question.answered(answer, cost_of(response))
             except Exception as error:
                 failure = canonical_error(error, model)
                 failure = failure if self.pace.local else failure_of(error, failure)
                 unread = isinstance(failure, UnreadableAnswerError)
-                response = salvage(error) if unread else None
+                response = salvage(received) if unread else None
                 if response is None:
                     await store.give_back(need, question.unread() if unread else question.lost())
                     raise failure from error

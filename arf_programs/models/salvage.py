@@ -2,49 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any
 
-import httpx
+import orjson
 
 from arf_programs.models.answers import read_answer
-from arf_programs.models.failures import errors_behind
 from arf_programs.models.providers import import_litellm
 
-# LiteLLM's errors do not hold the answer. Its functions that read one have it under these names.
-_NAMES: Final = ("response_object", "completion_response", "raw_response")
+
+class Received:
+    """Keeps the answer of one call as the provider sent it. It is LiteLLM's `logger_fn` of that call."""
+
+    def __init__(self) -> None:
+        self.body: Any = None
+
+    def __call__(self, details: Mapping[str, Any]) -> None:
+        response = details.get("original_response")
+        with suppress(orjson.JSONDecodeError):  # no JSON is no answer
+            self.body = orjson.loads(response) if isinstance(response, str) else self.body
 
 
-def salvage(error: BaseException) -> Any:
-    """Return LiteLLM's ModelResponse of the answer that raised `error`, without usage and log-probabilities.
+def salvage(received: Received) -> Any:
+    """Return LiteLLM's ModelResponse of an answer that LiteLLM refused, without usage and log-probabilities.
 
     None if the answer has no text, or does not say in a word why it ended.
     """
-    for body in _bodies(error):
-        if read_answer(body).text and isinstance(body["choices"][0]["finish_reason"], str):
-            with suppress(Exception):  # LiteLLM raises various exceptions for odd fields
-                return import_litellm().ModelResponse(**body)
+    try:
+        body = _completion(*_text_and_ending(received.body))
+    except (AttributeError, LookupError, TypeError):  # an answer of another form
+        return None
+    if read_answer(body).text and isinstance(body["choices"][0]["finish_reason"], str):
+        with suppress(Exception):  # LiteLLM raises various exceptions for odd fields
+            return import_litellm().ModelResponse(**body)
     return None
-
-
-def _bodies(error: BaseException) -> Iterator[Mapping[str, Any]]:
-    """Yield the answers among the variables of the functions that raised the error, as chat completions."""
-    for one in errors_behind(error):
-        trace = one.__traceback__
-        while trace is not None:
-            for name in _NAMES:
-                body = _decoded(trace.tb_frame.f_locals.get(name))
-                with suppress(AttributeError, LookupError, TypeError):  # an answer of another form
-                    yield _completion(*_text_and_ending(body))
-            trace = trace.tb_next
-
-
-def _decoded(value: Any) -> Any:
-    if isinstance(value, httpx.Response):
-        with suppress(ValueError, RecursionError):
-            return value.json()
-    return value
 
 
 def _text_and_ending(body: Any) -> tuple[Any, Any]:

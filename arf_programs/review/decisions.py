@@ -95,16 +95,4 @@ def last_to_undo(lines: Iterable[Line], reviewer: str) -> Line | None:
     return next((line for line in reversed(own) if line.undoes is None and line.id not in undone), None)
 
 
-def choices_of(lines: Iterable[Line], reviewer: str, conversation_id: str, shown: str) -> dict[int, Line]:
-    """Return the standing decisions of a reviewer about one revision, by edit."""
-    return {
-        line.edit: line
-        for line in standing(line for line in lines if line.reviewer == reviewer)
-        if line.job == "revision"
-        and line.conversation_id == conversation_id
-        and line.shown == shown
-        and line.edit is not None
-    }
-
-
 Choices = Mapping[int, Line]
