@@ -26,6 +26,7 @@ def rows(path: Path) -> list[Row]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
+NOT_OF_FACT = ("length", "repetition", "verbatim_copy", "irrelevant", "private_data")
 READ: dict[str, Callable[[Any], float]] = {
     "error_rate": lambda row: float(len(row["errors"]) > 0),
     "errors_per_summary": lambda row: float(len(row["errors"])),
@@ -36,7 +37,6 @@ READ: dict[str, Callable[[Any], float]] = {
     **{f"rouge{n}{kind}": itemgetter(f"rouge{n}{kind}") for n in "12L" for kind in ("", "_mean")},
     "words": lambda row: float(row["words"]),
 }
-NOT_OF_FACT = ("length", "repetition", "verbatim_copy", "irrelevant", "private_data")
 LOWER = ("error_rate", "fact_error_rate", "errors_per_summary", "check_error_rate", "check_errors_per_summary")
 
 

@@ -80,6 +80,27 @@ def test_purge_removes_conversations_or_answers(run):
     assert (run / "config.yaml").exists()
 
 
+def test_purge_removes_what_people_decided_too(run):
+    (run / "reviews").mkdir()
+    (run / "reviews" / "anna.jsonl").write_text('{"rewrite": "Okafor called."}\n', encoding="utf-8")
+    arf("purge", run, "--conversations")
+    left = [path for path in run.rglob("*") if path.is_file() and path.parts[-2] not in ("calls", "student")]
+    texts = {path.name: path.read_text(encoding="utf-8", errors="replace") for path in left if path.suffix != ".db"}
+    assert not [name for name, text in texts.items() if "Okafor" in text and name != "sent.jsonl"]
+
+
+def test_answers_that_other_runs_may_use_are_not_removed(run, tmp_path):
+    shutil.move(run / "calls", tmp_path / "shared")
+    config = (run / "config.yaml").read_text(encoding="utf-8")
+    (run / "config.yaml").write_text(
+        config.replace("calls_dir: null", f"calls_dir: {tmp_path / 'shared'}"), encoding="utf-8"
+    )
+    told = CliRunner().invoke(app, ["purge", str(run), "--answers"])
+    assert told.exit_code == 2
+    assert "other runs may use it" in " ".join(told.output.split())
+    assert (run / "sent.jsonl").exists() and list((tmp_path / "shared").iterdir())
+
+
 def test_purge_has_to_be_told_what(run):
     arf("purge", run, ends=2)
 
@@ -100,7 +121,10 @@ def test_forget_removes_one_conversation_from_every_file(run):
 
 
 def test_forget_says_so_if_there_is_no_such_conversation(run):
+    (run / "sent.jsonl").unlink()  # without it all answers go, but not for a wrong id
+    before = json.loads(arf("privacy", "audit", run, "--calls", "--json"))["places"]
     arf("forget", run, "p99", ends=2)
+    assert json.loads(arf("privacy", "audit", run, "--calls", "--json"))["places"] == before > 10
 
 
 def test_the_report_to_share_has_figures_and_no_text(project):

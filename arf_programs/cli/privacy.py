@@ -13,7 +13,7 @@ from arf_programs.cli.session import (
     Json,
     RunPath,
     Verbose,
-    finished_folder,
+    finished_run,
     print_json,
     print_lines,
     reporting,
@@ -49,8 +49,8 @@ def audit(
     Files to share are the reports, summary.json, the training files and the students.
     """
     with reporting(as_json=as_json, verbose=verbose):
-        folder = finished_folder(run, run_dir=None, overrides=None, as_json=as_json)
-        opened = _open(folder)
+        opened = finished_run(run, run_dir=None, overrides=None, as_json=as_json)
+        folder = opened.folder
         originals = _originals(opened)
         if not len(originals):
             raise DataError(
@@ -65,16 +65,6 @@ def audit(
             _show(seen, len(originals), len(places), was_recorded=folder.sent.exists())
         if seen:
             raise typer.Exit(FAILED)
-
-
-def _open(folder: RunFolder) -> Run:
-    from rich.console import Console
-
-    from arf_programs.config import load_config
-    from arf_programs.runs import Progress, Run
-
-    config = load_config(folder.config, [f"run_dir={folder.path.resolve()}"])
-    return Run(config, folder.path, folder, Progress(Console(stderr=True), quiet=True))
 
 
 def _originals(run: Run) -> Originals:
@@ -146,7 +136,9 @@ def purge(
             raise ConfigError("Say what to remove: --conversations, --answers, or both.")
         from arf_programs.runs import lock_run, remove_answers, remove_conversations
 
-        opened = _open(finished_folder(run, run_dir=None, overrides=None, as_json=as_json))
+        opened = finished_run(run, run_dir=None, overrides=None, as_json=as_json)
+        if answers:
+            _refuse_shared_answers(opened)
         with lock_run(opened):
             removed = remove_answers(opened.folder, opened.calls) if answers else []
             removed += remove_conversations(opened.folder) if conversations else []
@@ -159,14 +151,14 @@ def purge(
 def forget(run: RunPath, conversation: Id, as_json: Json = False, verbose: Verbose = False) -> None:
     """Remove one conversation from every file and stored answer of a run, and say what has to be trained again."""
     with reporting(as_json=as_json, verbose=verbose):
-        from arf_programs.runs import lock_run, remove_rows
+        from arf_programs.runs import has_rows, lock_run, remove_rows
 
-        opened = _open(finished_folder(run, run_dir=None, overrides=None, as_json=as_json))
+        opened = finished_run(run, run_dir=None, overrides=None, as_json=as_json)
         with lock_run(opened):
+            if not has_rows(opened.folder, conversation):
+                raise DataError(f"{opened.folder.path}: no row is about a conversation {conversation!r}.")
             answers = _forget_answers(opened, conversation)
             rows = remove_rows(opened.folder, conversation)
-        if not rows:
-            raise DataError(f"{opened.folder.path}: no row is about a conversation {conversation!r}.")
         trained = sorted(path.stem for path in rows if path.parent == opened.folder.train)
         if as_json:
             counts = {str(path.relative_to(opened.folder.path)): count for path, count in rows.items()}
@@ -198,8 +190,18 @@ def _forget_answers(run: Run, conversation: str) -> int:
             return files.remove([about[line]["key"] for line in gone])
     finally:
         files.close()
+    _refuse_shared_answers(run)
     remove_answers(run.folder, run.calls)
     return len(stored)
+
+
+def _refuse_shared_answers(run: Run) -> None:
+    """Raise ConfigError if all stored answers are to go, and other runs may have theirs in the same folder."""
+    if run.calls.exists() and run.folder.path.resolve() not in run.calls.resolve().parents:
+        raise ConfigError(
+            f"calls_dir: {run.calls} is outside of the run, and other runs may use it. Nothing was removed: "
+            "delete it yourself if nobody else needs its answers."
+        )
 
 
 def _say_forgotten(run: Run, name: str, rows: dict[Path, int], answers: int, trained: list[str]) -> None:

@@ -184,7 +184,7 @@ def load_labeled(run: Run) -> tuple[LabeledExample, ...]:
     """
     config = run.config
     if config.labeled.path and config.privacy.pseudonyms and config.privacy.keep == "pseudonyms":
-        kept = LabeledConfig(path=str(run.folder.labeled.resolve()))  # as stage `corpus` has written it
+        kept = LabeledConfig(path=str(run.folder.labeled_pseudonyms.resolve()))  # as stage `corpus` has written it
         return read_labeled(kept, run.conversations(), _OWN_COLUMNS, run.base_dir)
     return read_labeled(config.labeled, run.conversations(), config.corpus.columns, run.base_dir)
 

@@ -52,7 +52,7 @@ class RunFolder:
     checker_probe = RunFile("checker_probe.json")
     failures = RunFile("failures.jsonl")
     pseudonyms = RunFile("pseudonyms.jsonl")
-    labeled = RunFile("labeled.jsonl")
+    labeled_pseudonyms = RunFile("labeled_pseudonyms.jsonl")
     sent = RunFile("sent.jsonl")
     calls = RunFile("calls")
     ledger = RunFile("calls.jsonl")

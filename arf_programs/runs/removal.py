@@ -14,7 +14,8 @@ from arf_programs.runs.jsonl import read_lines, write_lines_atomic
 
 _WITH_TEXTS: Final = (
     *("conversations.jsonl", "drafts.jsonl", "errors.jsonl", "predictions.jsonl", "scores.jsonl", "comparisons.jsonl"),
-    *("planted.jsonl", "failures.jsonl", "pseudonyms.jsonl", "labeled.jsonl", "report.html", "parts"),
+    *("planted.jsonl", "failures.jsonl", "pseudonyms.jsonl", "labeled.jsonl", "labeled_pseudonyms.jsonl"),
+    *("report.html", "taxonomy.yaml", "reviews", "parts"),
 )
 _ANSWERS: Final = ("calls", "batches", "batches.jsonl", "sent.jsonl", "vllm.log")
 _FIGURES: Final = frozenset(("calls.jsonl", "batches.jsonl"))
@@ -27,7 +28,7 @@ def remove_answers(folder: RunFolder, calls: Path) -> list[Path]:
 
 def remove_conversations(folder: RunFolder) -> list[Path]:
     """Remove every file with texts of conversations or summaries. Students, figures and the ledger stay."""
-    further = [*folder.path.glob("revisions*.jsonl"), *folder.path.glob("review*.jsonl"), *folder.path.glob("probe/*")]
+    further = [*folder.path.glob("revisions*.jsonl"), *folder.path.glob("probe/*")]
     return _remove([*(folder / name for name in _WITH_TEXTS), *further, *folder.train.glob("*.jsonl")])
 
 
@@ -42,6 +43,12 @@ def _remove(paths: Iterable[Path]) -> list[Path]:
             continue
         removed.append(path)
     return removed
+
+
+def has_rows(folder: RunFolder, name: str) -> bool:
+    """Say whether a JSONL file of the run has a row about a conversation."""
+    paths = (path for path in folder.path.rglob("*.jsonl") if path.name not in _FIGURES)
+    return any(_is_about(orjson.loads(line), name) for path in paths for _, _, line in read_lines(path))
 
 
 def remove_rows(folder: RunFolder, name: str) -> dict[Path, int]:

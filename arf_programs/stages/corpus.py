@@ -12,7 +12,7 @@ from arf_programs.stages.stage import Stage
 
 
 def outputs(run: Run) -> tuple[Path, ...]:
-    labeled = (run.folder.labeled,) if keeps_pseudonyms(run) else ()
+    labeled = (run.folder.labeled_pseudonyms,) if keeps_pseudonyms(run) else ()
     return (run.folder.conversations, *((run.folder.pseudonyms, *labeled) if run.config.privacy.pseudonyms else ()))
 
 

@@ -24,7 +24,7 @@ from signatures.records import Conversation, ErrorNote
 
 
 class _Row(BaseModel):
-    """A row of `labeled.jsonl`, in the form of a labelled set."""
+    """A row of `labeled_pseudonyms.jsonl`, in the form of a labelled set."""
 
     id: str
     conversation: list[dict[str, str]]
@@ -61,7 +61,7 @@ def store_pseudonyms(run: Run, conversations: Iterable[Conversation], labeled: S
     write_jsonl_atomic(run.folder.pseudonyms, rows())
     if keeps_pseudonyms(run):
         made = (_disguise_label(item, _pseudonyms(run, item.conversation, labels).for_request()) for item in labeled)
-        write_jsonl_atomic(run.folder.labeled, made)
+        write_jsonl_atomic(run.folder.labeled_pseudonyms, made)
 
 
 def disguise_rows(
