@@ -7,7 +7,7 @@
 
 from arf_programs.checks.dates import Date, find_dates
 from arf_programs.checks.finding import Material, find_words, squeeze
-from arf_programs.checks.identifiers import find_codes
+from arf_programs.checks.identifiers import find_codes, is_card
 from arf_programs.checks.moments import Moments, read_moments
 from arf_programs.checks.name_words import COMMON, COMPANY_WORDS, ENDINGS, GENERAL, GIVEN_NAMES, ROLES, TITLES
 from arf_programs.checks.names import find_names
@@ -37,6 +37,7 @@ __all__ = [
     "find_taken_spans",
     "find_times",
     "find_words",
+    "is_card",
     "read_moments",
     "read_number",
     "run_checks",

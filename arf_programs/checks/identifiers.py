@@ -155,7 +155,7 @@ def check_private_data(material: Material) -> list[Finding]:
 def _kind(number: str, before: str) -> str:
     """Say whether a long number is a card number or a phone number. Empty if it is neither."""
     digits = re.sub(r"\D", "", number)
-    if len(digits) in _CARD and _luhn(digits):
+    if len(digits) in _CARD and is_card(digits):
         return "card number"
     if len(digits) not in _PHONE_DIGITS or re.fullmatch(r"\d{1,4}[/.-]\d{1,2}[/.-]\d{1,4}", number):
         return _short_phone(digits, before)
@@ -168,7 +168,7 @@ def _short_phone(digits: str, before: str) -> str:
     return "phone number" if len(digits) == 6 and _PHONE.search(before) else ""
 
 
-def _luhn(digits: str) -> bool:
+def is_card(digits: str) -> bool:
     """Test a card number's check digit (ISO/IEC 7812-1: every second digit from the right doubled, sum modulo 10)."""
     total = 0
     for place, digit in enumerate(reversed(digits)):

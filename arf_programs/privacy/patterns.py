@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from arf_programs.checks import find_dates, find_quantities
+from arf_programs.checks import find_dates, find_quantities, is_card
 from arf_programs.privacy.values import Found, Kind, code_key
 from signatures.exceptions import MissingExtra
 
@@ -149,15 +149,6 @@ def is_iban(key: str) -> bool:
     """Test the check digits of an IBAN (ISO 13616: the first four signs last, letters as 10 to 35, modulo 97 is 1)."""
     digits = "".join(str(int(sign, 36)) for sign in key[4:] + key[:4] if sign.isascii())
     return digits.isdecimal() and int(digits) % 97 == 1
-
-
-def is_card(digits: str) -> bool:
-    """Test the check digit of a card number (ISO/IEC 7812-1: every second digit from the right doubled, modulo 10)."""
-    total = 0
-    for place, digit in enumerate(reversed(digits)):
-        value = int(digit) * (1 + place % 2)
-        total += value - 9 if value > 9 else value
-    return total % 10 == 0
 
 
 def _cards(text: str) -> Iterator[Found]:
