@@ -5,7 +5,7 @@ It gathers figures from the files of a run, but asks no model and writes no file
 
 from arf_programs.report.calibration import calibration_lines
 from arf_programs.report.compare import ComparedRuns, RunDifference, compare_runs
-from arf_programs.report.data import RunSummary
+from arf_programs.report.data import RunSummary, without_texts
 from arf_programs.report.fallback import fallback_rows, teacher_price
 from arf_programs.report.gate import GateResult, gate_runs
 from arf_programs.report.gather import Sources, gather_report, gather_summary
@@ -22,7 +22,6 @@ from arf_programs.report.probe import (
     tables,
 )
 from arf_programs.report.render import render_report
-from arf_programs.report.share import without_texts
 from arf_programs.report.text import duration, figure, metric_label, probability, signed_bounds
 
 __all__ = [
