@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import gc
 import json
 import os
 import shutil
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +21,11 @@ from hypothesis import HealthCheck, settings
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
+# The models of the tests are tiny: a second thread waits, and takes a core from the other process of pytest.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import warm_python
 
 from arf_programs.config.load import load_config
 from arf_programs.models import scripted
@@ -174,10 +181,44 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("arf_programs.models.pacing.retry_delay", lambda *_: 0)
 
 
+def pytest_collection() -> None:
+    """No garbage is collected while tests and libraries are imported, which it would make a quarter slower."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Garbage collections leave out what was imported until now, some millions of objects."""
+    gc.freeze()
+    gc.enable()
+
+
+@pytest.fixture
+def nothing_frozen() -> Iterator[None]:
+    """All objects are subject to garbage collection, as in a process that froze none."""
+    gc.unfreeze()
+    yield
+    gc.freeze()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Training and workers begin in processes that have imported their libraries, once a test can start them."""
+    if starter := sys.modules.get("arf_programs.stages.training_process"):
+        starter.subprocess = warm_python.SUBPROCESS  # type: ignore[attr-defined]
+    for name in ("arf_programs.runner.workers", "arf_programs.runner.stream"):
+        if starter := sys.modules.get(name):
+            starter.multiprocessing = warm_python.MULTIPROCESSING  # type: ignore[attr-defined]
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One process begins by making the finished project; all else that needs it comes last, so that none waits."""
+    """Order the tests so that no process of pytest waits for another.
+
+    One process begins by making the finished project, and all else that needs it comes last. The slow tests come early:
+    at the end, one of them alone would leave the other process without work.
+    """
     needy = [item for item in items if "finished_project" in getattr(item, "fixturenames", ())]
-    items[:] = [*needy[:1], *(item for item in items if item not in needy), *needy[1:]]
+    slow = [item for item in items if item.get_closest_marker("slow") and item not in needy]
+    items[:] = [*needy[:1], *slow, *(item for item in items if item not in needy and item not in slow), *needy[1:]]
 
 
 @pytest.fixture(scope="session")

@@ -310,7 +310,9 @@ WORK: dict[str, Callable[[Run], Any]] = {
 
 
 @pytest.mark.parametrize("name", WORK)
-def test_what_is_asked_in_this_process_leaves_it_as_it_was(name: str, tmp_path: Path, clock: VirtualClock):
+def test_what_is_asked_in_this_process_leaves_it_as_it_was(
+    name: str, tmp_path: Path, clock: VirtualClock, nothing_frozen: None
+):
     command = Command(({"stages": "revise", "estimate": "estimate", "check": "check"}.get(name, name),), ())
     config = project(tmp_path, command)
     scripted.register("first", scripted_team.Team())
@@ -324,7 +326,6 @@ def test_what_is_asked_in_this_process_leaves_it_as_it_was(name: str, tmp_path: 
 
     for model in MODELS:
         scripted.register(model, look)
-    gc.unfreeze()
     before = process_state()
     WORK[name](open_run(config, run_dir=tmp_path / "second"))
     assert process_state() == before

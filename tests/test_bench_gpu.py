@@ -1,32 +1,35 @@
 """`bench/gpu.py` runs on a CPU with tiny shapes: each part gives figures, and one in trouble stops no other."""
 
+import io
 import json
-import subprocess
 import sys
-from pathlib import Path
+from contextlib import redirect_stdout
 
+import gpu
 import pytest
-
-BENCH = Path(__file__).parent.parent / "bench"
+import warm_python
 
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory):
-    output = tmp_path_factory.mktemp("gpu") / "figures.json"
-    command = [sys.executable, str(BENCH / "gpu.py"), "--tiny", "--output", str(output)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=BENCH.parent), output
+    output, said = tmp_path_factory.mktemp("gpu") / "figures.json", io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(said):
+        patch.setattr(sys, "argv", ["gpu.py", "--tiny", "--output", str(output)])
+        patch.setattr(gpu, "subprocess", warm_python.SUBPROCESS)
+        code = gpu.main()
+    return code, said.getvalue(), output
 
 
 @pytest.fixture(scope="module")
 def figures(done):
-    return json.loads(done[0].stdout.splitlines()[-1])
+    return json.loads(done[1].splitlines()[-1])
 
 
 def test_all_parts_end_well_and_print_tables_and_an_object(done, figures):
-    process, output = done
-    assert process.returncode == 0, process.stderr
+    code, said, output = done
+    assert code == 0, said
     assert json.loads(output.read_text(encoding="utf-8")) == figures
-    assert "| engine, batch 4 |" in process.stdout
+    assert "| engine, batch 4 |" in said
 
 
 def test_answers_and_speed_of_the_engine(figures):
@@ -50,8 +53,5 @@ def test_adapters_answer_as_merged_ones(figures):
     assert figures["c"]["adapters on the 8B"]["ms of a switch"] < 1000
 
 
-def test_a_part_that_takes_too_long_is_stopped(monkeypatch):
-    monkeypatch.syspath_prepend(str(BENCH))
-    import gpu
-
+def test_a_part_that_takes_too_long_is_stopped():
     assert gpu.run_part("a", tiny=True, limit=0.3) == {"part": {"error": "stopped after 0 seconds"}}

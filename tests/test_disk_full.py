@@ -125,8 +125,8 @@ def test_a_full_disk_stops_a_stage_with_a_message_and_the_same_command_goes_on(w
         assert "`ulimit -f`" in stopped.stderr
         assert "MiB free" in stopped.stderr
         assert str(tmp_path / "run") in stopped.stderr
-        whole = limited(resource.RLIM_INFINITY, *command)
-        assert whole.returncode == 0, whole.stderr
+        whole = arf(*command)
+        assert whole.exit_code == 0, whole.output
         assert "60 drafts, 0 failed" in whole.stderr
         asked = sum(server.requests().values())
     assert 0 < first < 60 + 8

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
 import os
 import signal
 import time
@@ -16,13 +15,11 @@ from typing import Any
 import pytest
 import scripted_team
 from conftest import write_corpus
+from warm_python import PROCESSES
 
 from arf_programs.cli.app import app
 from arf_programs.models import scripted
 
-# Children are forked from a server that has imported what takes seconds, and has no threads.
-_PROCESSES = multiprocessing.get_context("forkserver")
-_PROCESSES.set_forkserver_preload(["arf_programs.pipeline", "arf_programs.models.scripted_llm"])
 _BOUND = 90.0  # seconds after which a test has failed
 _FILES = ("conversations.jsonl", "drafts.jsonl", "taxonomy.yaml", "errors.jsonl", "revisions.jsonl")
 
@@ -71,7 +68,7 @@ class Project:
     def start(self, command: str, *options: str, at: tuple[str, int] | None = None, what: int = 0) -> BaseProcess:
         self.starts += 1
         arguments = [command, str(self.folder / "arf.yaml"), *options]
-        process = _PROCESSES.Process(target=_child, args=(arguments, self.log(self.starts), at, what))
+        process = PROCESSES.Process(target=_child, args=(arguments, self.log(self.starts), at, what))
         process.start()
         return process
 

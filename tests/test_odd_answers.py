@@ -309,7 +309,7 @@ PROGRAMS = {
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(answers=st.lists(bodies(), min_size=1, max_size=3))
 @example(answers=[completion("half a pair of surrogates: \ud800")])
 def test_any_answer_gives_a_record_or_a_counted_failure(

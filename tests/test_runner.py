@@ -1,4 +1,5 @@
 import asyncio
+import gc
 import io
 
 import pytest
@@ -9,7 +10,7 @@ from arf_programs.models import scripted
 from arf_programs.models.lm import build_lm
 from arf_programs.models.scripted import ScriptedAnswer
 from arf_programs.runner.context import ask_rows
-from arf_programs.runner.rows import RowKey, run_rows
+from arf_programs.runner.rows import RowKey, less_garbage_collection, run_rows
 from arf_programs.runs.progress import Progress
 from signatures.exceptions import ModelError, QuoteError, StageError
 from signatures.records import Failure
@@ -168,3 +169,10 @@ def test_what_concerns_every_row_stops_the_stage_at_once(make_run, no_waiting, s
     with pytest.raises(ModelError, match=r"draft: .*(Incorrect key|Payment required)"):
         ask_each(make_run(), [f"r{n}" for n in range(50)])
     assert len(scripted.calls("model")) <= 4
+
+
+def test_what_the_host_of_the_process_has_frozen_stays_frozen(nothing_frozen):
+    gc.freeze()
+    with less_garbage_collection():
+        pass
+    assert gc.get_freeze_count() > 0

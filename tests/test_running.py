@@ -206,8 +206,8 @@ def test_failed_rows_are_tried_again_and_those_alone(tmp_path, monkeypatch, mode
 def test_further_arms_and_samples_are_made_alike_by_several_workers(tmp_path):
     arms = "train: {arms: [arf, rewrite]}\nrevise: {samples: 2}\n"
     with serving(Faults(latency=0.005)) as server:
-        one = write_project(tmp_path / "one", server.base_url, 40, extra=f"workers: 1\n{arms}")
-        several = write_project(tmp_path / "several", server.base_url, 40, extra=f"workers: 2\n{arms}")
+        one = write_project(tmp_path / "one", server.base_url, 20, extra=f"workers: 1\n{arms}")
+        several = write_project(tmp_path / "several", server.base_url, 20, extra=f"workers: 2\n{arms}")
         arf("revise", one)
         asked = server.stats()["requests"]
         server.reset()

@@ -1,7 +1,10 @@
 """A module of `training/` run as a process: its output, its log, and what the user is told when it fails."""
 
+import subprocess
+
 import pytest
 
+from arf_programs.stages import training_process as starter
 from arf_programs.stages.training_process import run_training_module, training_process
 from signatures.exceptions import DataError, StageError
 
@@ -16,6 +19,7 @@ MODULES = {
 
 @pytest.fixture(autouse=True)
 def modules(tmp_path, monkeypatch):
+    monkeypatch.setattr(starter, "subprocess", subprocess)  # other tests begin in a process that has imported much
     for name, code in MODULES.items():
         (tmp_path / f"{name}_module.py").write_text(code)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))

@@ -185,13 +185,16 @@ def less_garbage_collection() -> Iterator[None]:
     """Collect garbage less often inside this block, and skip the objects that exist already.
 
     Libraries make some hundred thousand objects at import. Python would walk through all of them again and again.
+    What the host of this process has frozen stays frozen: Python can unfreeze all objects or none.
     """
-    before = gc.get_threshold()
+    before, frozen_by_host = gc.get_threshold(), gc.get_freeze_count() > 0
     gc.collect()
-    gc.freeze()
+    if not frozen_by_host:
+        gc.freeze()
     gc.set_threshold(_COLLECT_AFTER, 10, 10)
     try:
         yield
     finally:
-        gc.unfreeze()
+        if not frozen_by_host:
+            gc.unfreeze()
         gc.set_threshold(*before)
