@@ -1,4 +1,8 @@
-"""How texts of customers are shown in prompts: nothing in them passes for a field, a turn or a heading."""
+"""How texts of customers are shown in prompts: nothing in them passes for a field, a turn or a control token.
+
+A tokenizer reads the control tokens of a chat template, such as `<|im_end|>` or `</s>`, wherever they stand. So a
+customer could end the user's message and write the answer.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,10 @@ import unicodedata
 from collections.abc import Iterable
 
 _MARK = re.compile(r"\[{2,}(?=\s*#)")
+_CONTROL = re.compile(
+    r"<(?=[|｜])|<(?=/?(?:s|bos|eos|pad|unk|mask|(?:start|end)_of_turn)>)|<(?=</?SYS>>)"
+    r"|\[(?=/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS)\])"
+)
 _LINE = re.compile("(?<=[\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029])[^\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029]+")
 _NUMBER = re.compile(r"\s*(?:\[\s*\d+\s*\]|turn\s*#?\s*\d+\b)", re.IGNORECASE)
 _TURN = re.compile(r"\s*\[\s*\d+\s*\][^:\n]{1,60}:")
@@ -18,13 +26,13 @@ _HEADING = re.compile(
 
 
 def show_text(text: str) -> str:
-    """Write a text so that it opens no field: `[[ ##` becomes `[ ##`, and a line like a numbered turn gets "> "."""
+    """Write a text without marks (`hide_marks`). A line that looks like a numbered turn gets "> "."""
     return _LINE.sub(lambda line: _quoted(line.group(), _TURN), f"\n{hide_marks(text)}")[1:]
 
 
 def hide_marks(text: str) -> str:
-    """Write `[[ ##`, which opens a field, as `[ ##`."""
-    return _MARK.sub("[", text)
+    """Write `[[ ##`, which opens a field, as `[ ##`, and put a space into a control token: `< |im_end|>`."""
+    return _CONTROL.sub(r"\g<0> ", _MARK.sub("[", text))
 
 
 def show_turn(speaker: str, text: str, speakers: Iterable[str]) -> str:

@@ -7,7 +7,9 @@ from conftest import write_corpus
 from typer.testing import CliRunner
 
 from arf_programs.cli.app import app
+from arf_programs.config import Config
 from arf_programs.config.schema import ColumnsConfig, CorpusConfig
+from arf_programs.corpus import read_labeled_of
 from arf_programs.corpus.read import read_corpus
 from arf_programs.corpus.speakers import parse_mails, parse_turns
 from signatures.exceptions import DataError
@@ -224,3 +226,18 @@ def test_a_check_shows_a_thread_as_it_was_understood(tmp_path):
     assert "speakers: Customer (" in shown
     assert "conversation t0 as it was understood:" in shown
     assert f"[1] Customer: [Mon, 3 May 2025 at 10:32] Hello, {ASKED}" in shown
+
+
+@pytest.mark.parametrize("agents", [[], ["acme.com"]])
+def test_a_labelled_thread_is_read_like_those_of_the_corpus(tmp_path, agents):
+    thread = THREADS["outlook"]
+    config = Config.model_validate(
+        {"corpus": {"path": "corpus.jsonl", "format": "email", "agents": agents}, "labeled": {"path": "labeled.jsonl"}}
+    )
+    row = {"id": "a", "conversation": thread}
+    (tmp_path / "corpus.jsonl").write_text(json.dumps(row))
+    (tmp_path / "labeled.jsonl").write_text(json.dumps({**row, "summary": "The kettle leaks.", "errors": []}))
+    (of_corpus,) = read_corpus(config.corpus, base_dir=tmp_path).conversations
+    (labelled,) = read_labeled_of(config, {}, tmp_path)
+    assert [turn.speaker for turn in labelled.conversation.turns] == ["Customer", "Agent"]
+    assert labelled.conversation.turns == of_corpus.turns

@@ -88,6 +88,11 @@ class CorpusConfig(Section):
         default="skip", description="a longer one is skipped and counted, or cut at the end of a turn"
     )
 
+    @property
+    def mails_of(self) -> tuple[str, ...] | None:
+        """The domains and addresses of agents where texts are threads of mails, else None."""
+        return self.agents if self.format == "email" else None
+
 
 class LabeledConfig(Section):
     """A small labelled set: a JSONL file of conversations (or ids), summaries, errors, revisions and ratings."""

@@ -7,8 +7,8 @@ from arf_programs.corpus.labeled import (
     LabeledExample,
     load_labeled,
     load_labeled_of_corpus,
-    read_labeled,
     read_labeled_file,
+    read_labeled_of,
 )
 from arf_programs.corpus.near_duplicates import group_duplicates
 from arf_programs.corpus.read import StoredCorpus, store_corpus
@@ -36,8 +36,8 @@ __all__ = [
     "load_labeled_of_corpus",
     "load_seed_taxonomy",
     "parse_conversation",
-    "read_labeled",
     "read_labeled_file",
+    "read_labeled_of",
     "read_taxonomy",
     "split_conversations",
     "store_corpus",

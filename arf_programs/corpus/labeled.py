@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from arf_programs.config import ColumnsConfig, LabeledConfig, find_path
+from arf_programs.config import ColumnsConfig, Config, LabeledConfig, find_path
 from arf_programs.corpus.read import hash_turns, read_corpus, read_id
 from arf_programs.corpus.tables import Problems, Row, read_json_rows
 from arf_programs.corpus.turns import clean_values, read_turns
@@ -72,12 +72,17 @@ class _Labels(BaseModel):
 
 
 def read_labeled(
-    config: LabeledConfig, conversations: Mapping[str, Conversation], columns: ColumnsConfig, base_dir: Path
+    config: LabeledConfig,
+    conversations: Mapping[str, Conversation],
+    columns: ColumnsConfig,
+    base_dir: Path,
+    *,
+    mails_of: Sequence[str] | None = None,
 ) -> tuple[LabeledExample, ...]:
     """Read the labelled examples in the order of the file. None if no file is configured.
 
-    A row without a conversation has the id of one in `conversations`. Raises DataError with every problem of the file,
-    each with its line. A quote or a turn that does not exist is a problem.
+    A row without a conversation has the id of one in `conversations`. `mails_of` is as in `read_turns`.
+    Raises DataError with every problem of the file, each with its line. A quote or a turn that does not exist is one.
     """
     if config.path is None:
         return ()
@@ -88,7 +93,7 @@ def read_labeled(
         )
     problems = Problems(config.path)
     rows = read_json_rows(path, problems)
-    examples = [_example(row, conversations, columns, problems) for row in rows]
+    examples = [_example(row, conversations, columns, mails_of, problems) for row in rows]
     if not examples and not problems:
         problems.add("holds no labelled rows: add some, or set labeled.path to null")
     problems.raise_any()
@@ -96,12 +101,16 @@ def read_labeled(
 
 
 def _example(
-    row: Row, conversations: Mapping[str, Conversation], columns: ColumnsConfig, problems: Problems
+    row: Row,
+    conversations: Mapping[str, Conversation],
+    columns: ColumnsConfig,
+    mails_of: Sequence[str] | None,
+    problems: Problems,
 ) -> LabeledExample | None:
     """Read the example of a row. Return None if it has problems, which are noted."""
     labels = _labels(row, problems)
     try:
-        conversation = _conversation(row.values, conversations, columns)
+        conversation = _conversation(row.values, conversations, columns, mails_of)
     except ValueError as error:
         problems.add(str(error), at=row.number)
         return None
@@ -132,7 +141,10 @@ def _labels(row: Row, problems: Problems) -> _Labels | None:
 
 
 def _conversation(
-    values: Mapping[str, object], conversations: Mapping[str, Conversation], columns: ColumnsConfig
+    values: Mapping[str, object],
+    conversations: Mapping[str, Conversation],
+    columns: ColumnsConfig,
+    mails_of: Sequence[str] | None,
 ) -> Conversation:
     """Return the row's own conversation, else that of its id. Raises ValueError if there is neither.
 
@@ -145,7 +157,7 @@ def _conversation(
     own_id = read_id(values.get(columns.id or _ID, values.get(_ID)))
     own = values.get(columns.conversation, values.get(_CONVERSATION))
     if own is not None:
-        turns = read_turns(own, columns)
+        turns = read_turns(own, columns, mails_of=mails_of)
         return Conversation(id=own_id or hash_turns(turns), turns=turns)
     if not own_id:
         raise ValueError("neither an id nor a conversation: give one of them")
@@ -177,6 +189,14 @@ def _errors(labels: _Labels, conversation: Conversation, line: int, problems: Pr
     return tuple(notes)
 
 
+def read_labeled_of(
+    config: Config, conversations: Mapping[str, Conversation], base_dir: Path
+) -> tuple[LabeledExample, ...]:
+    """Read the labelled set of a configuration. Its own conversations have the form of the corpus."""
+    corpus = config.corpus
+    return read_labeled(config.labeled, conversations, corpus.columns, base_dir, mails_of=corpus.mails_of)
+
+
 def load_labeled(run: Run) -> tuple[LabeledExample, ...]:
     """Read the labelled set of a run. It is empty if none is configured.
 
@@ -186,7 +206,7 @@ def load_labeled(run: Run) -> tuple[LabeledExample, ...]:
     if config.labeled.path and config.privacy.pseudonyms and config.privacy.keep == "pseudonyms":
         kept = LabeledConfig(path=str(run.folder.labeled_pseudonyms.resolve()))  # as stage `corpus` has written it
         return read_labeled(kept, run.conversations(), _OWN_COLUMNS, run.base_dir)
-    return read_labeled(config.labeled, run.conversations(), config.corpus.columns, run.base_dir)
+    return read_labeled_of(config, run.conversations(), run.base_dir)
 
 
 def load_labeled_of_corpus(run: Run) -> tuple[LabeledExample, ...]:
@@ -196,7 +216,7 @@ def load_labeled_of_corpus(run: Run) -> tuple[LabeledExample, ...]:
     """
     config = run.config
     conversations = {item.id: item for item in read_corpus(config.corpus, base_dir=run.base_dir).conversations}
-    return read_labeled(config.labeled, conversations, config.corpus.columns, run.base_dir)
+    return read_labeled_of(config, conversations, run.base_dir)
 
 
 def read_labeled_file(

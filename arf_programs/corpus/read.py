@@ -203,8 +203,7 @@ def _read_row(
     columns = config.columns
     values = {column: row.values.get(column) for column in (columns.id, columns.channel, columns.references) if column}
     try:
-        mails_of = config.agents if config.format == "email" and config.group_by is None else None
-        turns = read_turns(row.values[columns.conversation], columns, mails_of=mails_of)
+        turns = read_turns(row.values[columns.conversation], columns, mails_of=config.mails_of)
         own_id = read_id(values.get(columns.id or ""))
         conversation = Conversation(
             id=own_id or hash_turns(turns),

@@ -34,6 +34,7 @@ def answer_span(text: str, prompt: str = "") -> tuple[int, int] | None:
     `prompt` has such marks too, an answer may quote them. Then only marks count that open the text or fill an end of a
     line.
     """
+    prompt = prompt.replace("< |", "<|")  # as the conversation has it (`hide_marks`)
     channels = _span_of_channels(text, prompt)
     if channels is None:
         return None

@@ -15,33 +15,73 @@ _AROUND: Final = " \t\r\n\"'`*_.,:;!?()[]{}#->“”‘’Ġ▁Ċ"
 """Characters that may stand around the word: space, quotes, Markdown, and the signs of tokenizers for a space."""
 
 _FENCE: Final = re.compile(r"^\s*```\w*|```\s*$")
+_MARKUP: Final = re.compile(r"<\|[^|<>]{1,30}\|>|</?\w{1,20}/?>|\\\\?(?:boxed|text|textbf|mathbf|mathrm)\s*(?=\{)")
+_ITEM: Final = re.compile(r"^\W*(?:[a-d]|\d)\s?[.):]\s+", re.IGNORECASE)
 _LABEL: Final = re.compile(
     r"^[\W_]*(?:(?:so|therefore|json|the|my|final|short)\s+)*"
     r"(?:answer|supported|support|is_supported|verdict|response|result|output|label)"
-    r"(?:[\W_]*[:=][\W_]*|\W+(?:is|would be)\b[\W_]*|[\s#]*\]\]\s*)",
+    r"(?:[\W_]*[:=][\W_]*|\s+[-–—]\s+[\W_]*|\W+(?:is|would be)\b[\W_]*|[\s#]*\]\]\s*)",
     re.IGNORECASE,
 )
-_TOKEN: Final = re.compile(r"[a-z]+(?:'[a-z]+)?|[^\sa-z]")
-_YES: Final = word_set("yes y yeah yep yup true affirmative")
-_NO: Final = word_set("no n nope nah false negative")
+_TOKEN: Final = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
+_YES: Final = word_set("yes yeah yep yup true affirmative ja oui sí si sim да")
+_NO: Final = word_set("no nope nah false negative nein non nee não нет")
+_LETTERS: Final[dict[str, Word]] = {"y": "yes", "t": "yes", "n": "no", "f": "no"}
+_CERTAIN: Final = word_set(
+    "absolutely certainly definitely indeed sure exactly entirely fully completely course quite really"
+)
+"""They mean yes where they are all of an answer, and no behind "not"."""
+
 _GOOD: Final = word_set(
     "supported support supports true correct right accurate stated mentioned said backed follows follow confirmed "
-    "confirms consistent faithful match matches entailed covered"
+    "confirms consistent faithful match matches entailed covered verified verifiable"
 )
 _BAD: Final = word_set(
     "unsupported false incorrect wrong inaccurate untrue contradicted contradicts contradict invented fabricated "
     "hallucinated unfaithful inconsistent error errors mistake mistakes issue issues problem problems contradiction "
-    "contradictions missing misleading partially partly"
+    "contradictions missing misleading partially partly mostly largely somewhat unverified unconfirmed unverifiable"
 )
 _NEGATIONS: Final = word_set("not never no cannot nothing nowhere neither nor without hardly none")
-_CLAUSE: Final = re.compile(r"[.;:!?\n]|,|\b(?:but|because|since|however|although|as)\b")
+_BEFORE: Final = word_set(
+    "i i'd i'll would say think believe guess well hmm actually sorry ok okay so then thus a an assistant it's that's "
+    "probably likely clearly and answer is the"
+)
+"""Words before the word that answers."""
+
+_AFTER: Final = word_set("the it this that because there he she they we in as since")
+"""Words before which "no" is an answer, and not a part of what follows: "no errors"."""
+
+_PEOPLE: Final = word_set("customer agent user caller client he she they we i")
+"""What such a one says is no answer: "The agent confirmed 20"."""
+
+_ABOUT: Final = word_set("sentence statement claim summary it this that everything all")
+_IDIOM: Final = re.compile(r"\bno (?:doubt|question|problem)\b", re.IGNORECASE)
+_UNSURE: Final = re.compile(
+    r"\W*(?:n\s?/\s?a\b|no idea\b|not sure\b|un(?:clear|known|sure)\b|(?:i )?(?:can't|cannot|can not|don't|do not) "
+    r"(?:tell|know|say|determine|answer|be sure)\b)",
+    re.IGNORECASE,
+)
+_BOTH: Final = re.compile(
+    r"\W*(?:yes\W{0,3}(?:and|or|/|&)?\W{0,3}no|no\W{0,3}(?:and|or|/|&)?\W{0,3}yes)\b", re.IGNORECASE
+)
+_VERDICT: Final = re.compile(
+    r"\b(?:(?:answer|verdict|conclusion)\b\W*(?:is\b)?|so\b|thus\b|hence\b|therefore\b)\W*(?P<word>yes|no)\b(?!\s+\w)",
+    re.IGNORECASE,
+)
+_BARE: Final = re.compile(
+    r"(?:it|this|that|the (?:conversation|sentence|statement|text))?\s*(?:does|do|is|has)(?P<no>n't|\s+not)?",
+    re.IGNORECASE,
+)
+_EXCEPTED: Final = re.compile(r"\b(?:except|apart from|other than)\b", re.IGNORECASE)
+_CLAUSE: Final = re.compile(r"[.;:!?\n…—–]|,|\b(?:but|because|since|however|although|as)\b")
 
 
 def read_word(text: str) -> Word | None:
     """Return what an answer means: "yes", "no", or None if it says neither.
 
-    The word may stand in quotes, Markdown or JSON, or behind a label ("Answer: no"). An answer in other words counts by
-    what it says: "Not supported.", "False", "It is not supported", "The conversation supports it".
+    The word may stand in quotes, Markdown, tags or JSON, behind a label ("Answer: no"), or at the end ("So the answer
+    is no."). An answer in other words counts by what it says: "Not supported.", "False", "It does not", "Based on the
+    conversation, no".
     """
     text = _FENCE.sub("", fold(text).text).strip()
     try:
@@ -50,16 +90,21 @@ def read_word(text: str) -> Word | None:
         meaning = None
     if meaning is not None:
         return meaning
+    text = _IDIOM.sub(" ", _ITEM.sub("", _MARKUP.sub(" ", text)))
     label = _LABEL.match(text)
+    if label is None and text.startswith("{"):
+        return None
     return _read_plain(text[label.end() :] if label else text)
 
 
 def _read_json(value: Any) -> Word | None:
-    """Read a value of JSON: true or false, a word, or an object with one such answer."""
-    if isinstance(value, bool):
+    """Read a value of JSON: true or false, 1 or 0, a word, a list of one, or an object with one such answer."""
+    if isinstance(value, bool) or value in (0, 1):
         return "yes" if value else "no"
     if isinstance(value, str):
         return _read_plain(value)
+    if isinstance(value, list) and len(value) == 1:
+        return _read_json(value[0])
     if isinstance(value, dict):
         named = [value[name] for name in ("supported", "answer") if name in value]
         meanings = {_read_json(item) for item in named or value.values()} - {None}
@@ -68,31 +113,73 @@ def _read_json(value: Any) -> Word | None:
 
 
 def _read_plain(text: str) -> Word | None:
-    words = _TOKEN.findall(text.strip(_AROUND).lower())
-    if not words:
+    if _BOTH.match(text):
         return None
-    if re.match(r"\W*yes\W{0,3}(?:and|or|/|&)?\W{0,3}no\b", text, re.IGNORECASE):
+    clauses = [clause.strip(_AROUND) for clause in _CLAUSE.split(text.lower())]
+    clauses = [clause for clause in clauses if _TOKEN.search(clause)]
+    meaning = _read_first(clauses[0]) if clauses and not _UNSURE.match(text) else None
+    verdict = [match["word"].lower() for match in _VERDICT.finditer(text)]
+    if verdict and (meaning is None or not _begins_with_word(clauses[0])):
+        return "yes" if verdict[-1] == "yes" else "no"
+    if _UNSURE.match(text):
         return None
-    if words[0] in _YES:
+    later = (_read_later(clause) for clause in clauses[1:])
+    meaning = meaning or next((found for found in later if found), None)
+    return "no" if meaning == "yes" and _EXCEPTED.search(text) else meaning
+
+
+def _read_first(clause: str) -> Word | None:
+    """Read the first clause of an answer."""
+    words = _TOKEN.findall(clause)
+    if len(words) == 1 and words[0] in _LETTERS:
+        return _LETTERS[words[0]]
+    if bare := _BARE.fullmatch(clause):
+        return "no" if bare["no"] else "yes"
+    return _read_lead(words) or _read_clause(words)
+
+
+def _read_later(clause: str) -> Word | None:
+    """Read a later clause: it answers if it begins with the word, or is about the sentence."""
+    words = _TOKEN.findall(clause)
+    return _read_lead(words) or (_read_clause(words) if _ABOUT & set(words) else None)
+
+
+def _begins_with_word(clause: str) -> bool:
+    words = _TOKEN.findall(clause)
+    return bool(words) and (words[0] in _YES or words[0] in _NO or words[0] in _LETTERS)
+
+
+def _read_lead(words: list[str]) -> Word | None:
+    """Read a word that answers at the beginning, or behind words such as "I think"."""
+    place = next((place for place, word in enumerate(words) if word not in _BEFORE), len(words))
+    rest = words[place:]
+    if not rest:
+        return None
+    if rest[0] in _YES:
         return "yes"
-    ends = len(words) == 1 or not words[1].isalpha() or words[1] in ("the", "it", "this", "that", "because", "there")
-    if words[0] in _NO and (ends or words[0] not in _NEGATIONS):
-        return "no"
-    clause = _CLAUSE.split(text.strip(_AROUND).lower(), maxsplit=1)[0]
-    meaning = _read_clause(_TOKEN.findall(clause))
-    return "no" if meaning is None and words[0] in _NO else meaning
+    if rest[0] in _NO:
+        ends = len(rest) == 1 or rest[1] in _AFTER or rest[1] in _NO or rest[0] not in _NEGATIONS
+        return "no" if ends else _read_clause(rest) or "no"
+    if set(rest) & _CERTAIN and set(rest) <= _CERTAIN | {"of", "not"}:
+        return "no" if "not" in rest else "yes"
+    return None
 
 
 def _read_clause(words: list[str]) -> Word | None:
     """Read a clause by its first word that says right or wrong; a negation before it turns it round."""
     negated = False
     for word in words:
+        if word in _PEOPLE:
+            return None
         if word in _GOOD or word in _BAD:
             return "yes" if (word in _GOOD) != negated else "no"
+        if negated and word in _EVIDENCE:
+            return "no"
         negated ^= word in _NEGATIONS or word.endswith("n't")
     return None
 
 
+_EVIDENCE: Final = word_set("mention evidence basis indication proof record")
 LEAST_MASS: Final = 0.5
 """Share of the probability that "yes" and "no" together must hold: else the model does not answer with them."""
 

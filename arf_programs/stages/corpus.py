@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from arf_programs.corpus import LabeledExample, Split, StoredCorpus, read_labeled, split_conversations, store_corpus
+from arf_programs.corpus import LabeledExample, Split, StoredCorpus, read_labeled_of, split_conversations, store_corpus
 from arf_programs.metrics import read_clusters
 from arf_programs.runs import Run, SplitConversation, digest, digest_privacy, write_jsonl_atomic
 from arf_programs.stages.pseudonyms import disguise_rows, keeps_pseudonyms, store_pseudonyms
@@ -56,7 +56,7 @@ def split_corpus(run: Run, corpus: StoredCorpus) -> tuple[Split, tuple[LabeledEx
     """
     config = run.config.corpus
     read_clusters(corpus.conversations, run.config.evaluate.cluster)
-    labeled = read_labeled(run.config.labeled, corpus.conversations, config.columns, run.base_dir)
+    labeled = read_labeled_of(run.config, corpus.conversations, run.base_dir)
     sides = split_conversations(
         corpus.conversations.values(),
         holdout=config.holdout,
