@@ -25,7 +25,8 @@ from warm_python import run_python
 
 from arf_programs.cli.app import app
 from arf_programs.config import Config, dump_config
-from arf_programs.config.masking import mask, mask_message, remember_secrets
+from arf_programs.config.load import load_config
+from arf_programs.config.masking import environment_without_secrets, mask, mask_message, remember_secrets
 from arf_programs.config.models import ModelConfig
 from arf_programs.config.secrets import resolve_references, secrets_in_address, without_login
 from arf_programs.models.lm import build_lm
@@ -283,6 +284,43 @@ def test_a_key_in_place_of_its_name_is_refused_and_not_shown(tmp_path):
         assert run.exit_code == 2
         assert "api_key_env" in run.stderr
         assert key not in run.stderr
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "api_key: hunter2-planted ]",
+        "api_key: *hunter2-planted",
+        "api_key: !hunter2-planted x",
+        "api_key: 'hunter2-planted",
+        "api_key: hunter2-planted: x",
+        "api_key: %hunter2-planted",
+    ],
+)
+def test_a_mistake_in_a_line_with_a_secret_does_not_show_it(line, tmp_path):
+    config = tmp_path / "arf.yaml"
+    config.write_text(f"corpus: {{path: a.jsonl}}\nmodels:\n  teacher:\n    {line}\n    model: openai/m\n")
+    with pytest.raises(ConfigError) as error:
+        load_config(config)
+    assert "hunter2" not in str(error.value)
+    assert "arf.yaml" in str(error.value)
+
+
+@pytest.mark.parametrize("override", ["models.teacher.parameters={X-Key: [hunter2", "models.teacher.api_key=[hunter2"])
+def test_a_mistake_in_an_override_with_a_secret_does_not_show_it(override, tmp_path):
+    with pytest.raises(ConfigError) as error:
+        load_config(write_project(tmp_path, "h"), [override])
+    assert "hunter2" not in str(error.value)
+    assert "models.teacher." in str(error.value)
+
+
+def test_a_server_that_we_start_gets_no_secret(planted, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY_2", "planted-second")
+    monkeypatch.setenv("PGPASSWORD", "planted-database")
+    remember_secrets([ModelConfig(model="openai/m", parameters={"extra_headers": {"X-Gate": "os.environ/GATEWAY"}})])
+    given = environment_without_secrets(keep="HF_")
+    kept = {"HF_TOKEN", "HTTPS_PROXY_OF_OURS"}
+    assert {name for name, value in given.items() if "planted" in value.lower() and name not in kept} == set()
 
 
 def test_a_reference_is_resolved_when_a_model_is_asked(monkeypatch):

@@ -72,6 +72,19 @@ def test_a_refusal_of_every_provider_says_its_pause(provider):
         ({"Retry-After": "-5"}, None),
         ({"Retry-After": "nan"}, None),
         ({"Retry-After": "soon"}, None),
+        ({"Retry-After": " 7 "}, 7),
+        ({"Retry-After": "7 seconds"}, 7),
+        ({"Retry-After": "1m30s"}, 90),
+        ({"Retry-After": "1e400"}, None),
+        ({"Retry-After": "-1", "x-ratelimit-reset-requests": "4s"}, 4),
+        ({"Retry-After": "0", "x-ratelimit-reset-requests": "4s"}, None),
+        ({"retry-after-ms": "x", "Retry-After": "3"}, 3),
+        ({"x-ms-retry-after-ms": "2500"}, 2.5),
+        ({"x-ratelimit-reset": "9"}, 9),
+        ({"RateLimit-Reset": "12"}, 12),
+        ({"RateLimit": '"default";r=0;t=13'}, 13),
+        ({"RateLimit": "limit=100, remaining=0, reset=13"}, 13),
+        ({"x-ratelimit-reset-requests-day": "1 minute 30 seconds"}, 90),
         ({"x-ratelimit-reset-requests": "1s"}, 1),
         ({"x-ratelimit-reset-requests": "20ms", "x-ratelimit-reset-tokens": "6m0s"}, 360),
         ({"x-ratelimit-reset-requests": "2s", "x-ratelimit-remaining-requests": "0",
@@ -91,8 +104,28 @@ def test_dates_are_those_of_the_servers_clock():
     assert refused({"anthropic-ratelimit-tokens-reset": iso(-30)}, "anthropic/m") is None
 
 
-def test_a_pause_in_the_text_of_a_refusal_is_read():
-    assert refused({}, message="Rate limit reached. Please try again in 1m2.5s.") == pytest.approx(62.5)
+@pytest.mark.parametrize("name", ["Retry-After", "x-ratelimit-reset", "anthropic-ratelimit-unified-reset"])
+def test_a_moment_is_read_in_every_way_of_writing_it(name):
+    now = time.time() + AHEAD
+    at = datetime.fromtimestamp(now + 30, UTC)
+    for form in (str(int(now + 30)), str(int((now + 30) * 1000)), iso(30), at.strftime("%a %b %d %H:%M:%S %Y")):
+        assert refused({name: form}) == pytest.approx(30, abs=2), form
+
+
+@pytest.mark.parametrize(
+    ("message", "seconds"),
+    [
+        ("Rate limit reached. Please try again in 1m2.5s.", 62.5),
+        ("Requests have exceeded the limit. Please retry after 12 seconds.", 12),
+        ("Please retry in 26.5s", 26.5),
+        ("Try again in 20 minutes", 1200),
+        ("Please wait for 3 seconds before the next request", 3),
+        ("Retry after 2024 was over", None),
+        ("Do not wait 3 more months", None),
+    ],
+)
+def test_a_pause_in_the_text_of_a_refusal_is_read(message, seconds):
+    assert refused({}, message=message) == (None if seconds is None else pytest.approx(seconds))
 
 
 def test_no_call_is_sent_while_the_endpoint_has_asked_for_a_pause(tmp_path):

@@ -15,7 +15,7 @@ from arf_programs.config.masking import MASK, mask_message
 from arf_programs.config.models import DEVICE, NAME, VARIABLE, DraftColumn, ModelConfig, fill_roles
 from arf_programs.config.schema import Config
 from arf_programs.config.secrets import is_secret_name, without_logins
-from arf_programs.config.yaml_files import compose_yaml, load_yaml
+from arf_programs.config.yaml_files import compose_yaml, describe_yaml_error, load_yaml
 from signatures.exceptions import ConfigError
 
 Key = tuple[str | int, ...]
@@ -65,7 +65,7 @@ def _read_yaml(path: Path) -> tuple[dict[str, Any], dict[Key, str]]:
         root = compose_yaml(text)
         document = load_yaml(text)
     except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+        raise ConfigError(f"{path}: not valid YAML: {describe_yaml_error(error)}.") from None
     if not isinstance(document, dict):
         raise ConfigError(f"{path}: expected sections such as `corpus:` and `models:`. See `arf init DIR`.")
     places: dict[Key, str] = {}
@@ -95,11 +95,11 @@ def _apply_override(document: dict[str, Any], places: dict[Key, str], override: 
     dotted, separator, raw = override.partition("=")
     keys = tuple(dotted.strip().split("."))
     if not separator or not all(keys):
-        raise ConfigError(f"--set {override}: expected key=value, for example `--set train.epochs=3`.")
+        raise ConfigError(f"--set {mask_message(override)}: expected key=value, for example `--set train.epochs=3`.")
     try:
         value = load_yaml(raw)
     except yaml.YAMLError:
-        raise ConfigError(f"--set {override}: the value is not valid YAML; quote it.") from None
+        raise ConfigError(f"--set {dotted}: the value is not valid YAML; quote it.") from None
     if keys[0] == "models" and len(keys) >= 3:
         _spell_out_role(document, keys[1])
     target: Any = document

@@ -126,8 +126,15 @@ def print_defect(kind: type[BaseException], error: BaseException, trace: Traceba
 
 
 def environment_without_secrets(keep: str) -> dict[str, str]:
-    """Return the environment for another program, without keys. Variables that begin with `keep` stay."""
-    return {name: value for name, value in os.environ.items() if name.startswith(keep) or not is_secret_name(name)}
+    """Return the environment for another program, without keys and without what the settings take from it.
+
+    Variables that begin with `keep` stay.
+    """
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith(keep) or not (is_secret_name(name) or value.strip() in _known.of_settings)
+    }
 
 
 def _of_models(models: Iterable[ModelConfig]) -> Iterator[str]:

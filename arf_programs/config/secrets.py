@@ -16,8 +16,10 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 from signatures.exceptions import ConfigError
 
 _NAME = re.compile(
-    r"(^|_)(api_?key|apikey|token|secret|secrets|password|passwd|passphrase|pwd|authorization|credentials?|cookies?"
-    r"|bearer|(access|secret|private|subscription|auth|account|master|signing|client|admin|license|session)_key(_id)?)$"
+    r"(^|_)(api_?key|apikey|token|secret|secrets|(pg|db)?pass(word|wd)?|passphrase|pwd|authorization|credentials?|cookies?"
+    r"|bearer|pat|dsn|webhook(_url)?|connection_string"
+    r"|(access|secret|private|subscription|auth|account|master|signing|client|admin|license|session)_key(_id)?)"
+    r"(_?\d{1,2}|_(prod|production|dev|staging|test|old|new|primary|secondary|backup))?$"
 )
 _HEADER = re.compile(r"key|token|secret|auth|cookie|passw|pwd|credential|signature|session")
 _HEADERS = re.compile(r"(^|_)headers?$")

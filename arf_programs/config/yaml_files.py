@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import yaml
 
 MOST_NODES = 100_000
 _DEEPEST = 100
+_NAMED = re.compile(r"(?:(?<=alias)|(?<=tag)) ['\"].*['\"]")
 
 
 def load_yaml(text: str) -> Any:
@@ -21,6 +23,15 @@ def load_yaml(text: str) -> Any:
         return yaml.safe_load(text)
     except (ValueError, OverflowError) as error:  # such as the 99th of a month
         raise yaml.MarkedYAMLError(problem=f"a value cannot be read: {error}") from error
+
+
+def describe_yaml_error(error: yaml.YAMLError) -> str:
+    """Say what is wrong with YAML, and where. No text of the file is shown, since a secret may stand there."""
+    if not isinstance(error, yaml.MarkedYAMLError):
+        return " ".join(str(error).split())
+    mark = error.problem_mark or error.context_mark
+    said = _NAMED.sub("", ", ".join(part for part in (error.context, error.problem) if part))
+    return said if mark is None else f"{said} at line {mark.line + 1}, column {mark.column + 1}"
 
 
 def compose_yaml(text: str) -> yaml.Node | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -12,8 +13,10 @@ from typing import NamedTuple
 _MINUTE = 60.0
 _KINDS = ("requests", "tokens")
 _LONGEST_WAIT = 60.0  # seconds; after that a call says more than a header that may mean something else
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_UNITS = {"ms": 0.001, "mi": 60.0, "us": 1e-6, "µs": 1e-6, "ns": 1e-9, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION = re.compile(
+    r"(\d+(?:\.\d+)?)\s?(ms|us|µs|ns|milliseconds?|s|sec(?:ond)?s?|m|min(?:ute)?s?|h|hours?|d|days?)(?![a-z])\s?", re.I
+)
 
 # The constants of AdaptiveLimit were chosen by trials against the server in `bench/`.
 _FIRST_LIMIT = 64  # calls in flight
@@ -90,15 +93,20 @@ class Quota:
 
 
 def parse_duration(text: str) -> float:
-    """Return the seconds in "1s", "6m0s", "20ms" or a plain number; 0 for anything else."""
+    """Return the seconds in "1s", "6m0s", "20ms", "1 minute 30 seconds" or a plain number; 0 for anything else."""
     text = text.strip()
-    parts = _DURATION.findall(text)
-    if parts and "".join(number + unit for number, unit in parts) == text:
-        return sum(float(number) * _UNITS[unit] for number, unit in parts)
+    if re.fullmatch(rf"(?:{_DURATION.pattern})+", text, re.IGNORECASE):
+        return sum(float(number) * _seconds_of(unit.lower()) for number, unit in _DURATION.findall(text))
     try:
-        return max(0.0, float(text))
+        seconds = float(text)
     except ValueError:
         return 0.0
+    return seconds if 0 < seconds < math.inf else 0.0
+
+
+def _seconds_of(unit: str) -> float:
+    """Return the seconds of a unit by its beginning; "m" alone is a minute."""
+    return 0.001 if unit.startswith("milli") else _UNITS.get(unit[:2]) or _UNITS[unit[0]]
 
 
 def _number(text: str) -> float | None:

@@ -117,6 +117,8 @@ def _read_plain(text: str) -> Word | None:
         return None
     clauses = [clause.strip(_AROUND) for clause in _CLAUSE.split(text.lower())]
     clauses = [clause for clause in clauses if _TOKEN.search(clause)]
+    if len(clauses) == 1 and clauses[0] in _LETTERS:
+        return _LETTERS[clauses[0]]
     meaning = _read_first(clauses[0]) if clauses and not _UNSURE.match(text) else None
     verdict = [match["word"].lower() for match in _VERDICT.finditer(text)]
     if verdict and (meaning is None or not _begins_with_word(clauses[0])):
@@ -131,8 +133,6 @@ def _read_plain(text: str) -> Word | None:
 def _read_first(clause: str) -> Word | None:
     """Read the first clause of an answer."""
     words = _TOKEN.findall(clause)
-    if len(words) == 1 and words[0] in _LETTERS:
-        return _LETTERS[words[0]]
     if bare := _BARE.fullmatch(clause):
         return "no" if bare["no"] else "yes"
     return _read_lead(words) or _read_clause(words)
@@ -146,7 +146,7 @@ def _read_later(clause: str) -> Word | None:
 
 def _begins_with_word(clause: str) -> bool:
     words = _TOKEN.findall(clause)
-    return bool(words) and (words[0] in _YES or words[0] in _NO or words[0] in _LETTERS)
+    return bool(words) and (words[0] in _YES or words[0] in _NO)
 
 
 def _read_lead(words: list[str]) -> Word | None:
