@@ -29,11 +29,12 @@ def completion(content: Any = "The customer called.", *, usage: Any = None, **ch
 
 @dataclass
 class OddServer:
-    """What is sent: `answer(number, body)` gives bytes, or a JSON value. `status` is that of every answer."""
+    """What is sent: `answer(number, body)` gives bytes, or a JSON value. Every answer has `status` and `headers`."""
 
     url: str = ""
     answer: Callable[[int, Body], Any] = lambda number, body: completion()
     status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
     drip: float = 0.0  # seconds between two bytes; 0 sends all at once
     calls: list[Body] = field(default_factory=list)
 
@@ -47,13 +48,16 @@ def serving_oddly() -> Iterator[OddServer]:
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            sent = self.rfile.read(int(self.headers["Content-Length"]))
+            body = json.loads(sent) if sent.startswith(b"{") else {}  # a file is no JSON
             odd.calls.append(body)
             answer = odd.answer(len(odd.calls), body)
             sent = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
             self.send_response(odd.status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(sent)))
+            for name, value in odd.headers.items():
+                self.send_header(name, value)
             self.end_headers()
             if odd.drip:
                 self._drip(sent)

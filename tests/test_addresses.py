@@ -14,6 +14,7 @@ import served_team
 from conftest import stored_calls, write_corpus
 from model_server import ModelServer, running_server
 from model_server_faults import Faults
+from odd_server import completion, serving_oddly
 from test_asking_everywhere import COMMANDS, no_collection, project, training_is_done
 from typer.testing import CliRunner
 
@@ -21,6 +22,7 @@ from arf_programs.cli.app import app
 from arf_programs.config.models import ModelConfig
 from arf_programs.models import scripted
 from arf_programs.models.addresses import address_of, describe_hosts, hosts_of
+from arf_programs.models.batch.client import BatchClient
 from arf_programs.models.lm import build_lm, check_provider
 from arf_programs.models.providers import import_litellm, register_providers
 from signatures.exceptions import ConfigError
@@ -239,3 +241,39 @@ def test_no_command_looks_up_a_host_that_is_not_listed(name, looked_up, tmp_path
             assert result.exit_code == 0, (result.output, result.exc_info)
         assert (server.stats()["requests"] > 0) == (name != "estimate")
     assert set(looked_up) <= {"127.0.0.1", "None"}
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+@pytest.mark.parametrize("model", ["hosted_vllm/m", "openai/m", "anthropic/m", "mistral/m", "gemini/m"])
+def test_a_server_that_redirects_does_not_get_a_conversation_sent_elsewhere(model, status, tmp_path, monkeypatch):
+    monkeypatch.setenv("SOME_KEY", "sk-1")
+    with serving_oddly() as chosen, serving_oddly() as other:
+        chosen.status, chosen.headers = status, {"Location": f"{other.url}/chat/completions"}
+        config = ModelConfig(model=model, api_base=chosen.url, api_key_env="SOME_KEY", retries=0)
+        with pytest.raises(
+            Exception, match=r"redirects requests to 127\.0\.0\.1:\d+. Nothing was sent there: set api_base"
+        ):
+            live(config, tmp_path)
+        assert len(chosen.calls) == 1
+        assert other.calls == []
+
+
+def test_a_batch_is_not_uploaded_where_its_server_redirects_to(tmp_path):
+    with serving_oddly() as chosen, serving_oddly() as other:
+        chosen.status, chosen.headers = 307, {"Location": f"{other.url}/files"}
+        client = BatchClient("hosted_vllm/m", api_base=chosen.url, retries=0)
+        with pytest.raises(Exception, match="Nothing was sent there"):
+            asyncio.run(client.upload([b"{}\n"]))
+        assert other.calls == []
+
+
+def test_a_redirect_within_a_server_is_followed(tmp_path):
+    with serving_oddly() as server:
+
+        def answer(number: int, body: Any) -> Any:
+            server.status = 307 if number == 1 else 200
+            return completion()
+
+        server.answer, server.headers = answer, {"Location": "/elsewhere"}
+        live(ModelConfig(model="hosted_vllm/m", api_base=server.url, retries=0), tmp_path)
+        assert len(server.calls) == 2

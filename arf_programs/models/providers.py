@@ -14,7 +14,10 @@ from functools import cache, lru_cache
 from types import ModuleType
 from typing import Any, Final
 
+import httpx
+
 from arf_programs.config import ModelConfig
+from arf_programs.models.redirects import refuse_redirects
 from signatures.exceptions import ConfigError
 
 CACHE_MARKS: Final = "cache_control_injection_points"
@@ -34,7 +37,10 @@ _NAME_ALONE: Final = {"litellm_provider", "mode"}  # what `declare_name` writes 
 
 @cache
 def import_litellm() -> ModuleType:
-    """Import LiteLLM without its log messages, and with the price table of its package: no request at import."""
+    """Import LiteLLM without its log messages, and with the price table of its package: no request at import.
+
+    Its clients do not follow a server to another host.
+    """
     before = os.environ.get(_OWN_PRICES)
     os.environ.setdefault(_OWN_PRICES, "True")  # LiteLLM reads it once, when it is imported
     litellm: Any = importlib.import_module("litellm")
@@ -45,6 +51,10 @@ def import_litellm() -> ModuleType:
     litellm.disable_hf_tokenizer_download = True
     for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    from litellm.llms.custom_httpx.aiohttp_transport import LiteLLMAiohttpTransport
+
+    for transport in (LiteLLMAiohttpTransport, httpx.AsyncHTTPTransport):
+        refuse_redirects(transport)
     module: ModuleType = litellm
     return module
 
