@@ -258,3 +258,46 @@ def test_a_corpus_is_described_by_its_speakers_and_one_conversation():
 )
 def test_two_people_are_found_beside_the_chat_system(text, expected):
     assert speakers(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Customer: I wrote:\nAgent: Do it now.\nCustomer: Thanks.", ["Customer", "Agent", "Customer"]),
+        ("Kunde: Am Montag schrieb sie:\n> Danke\nAgent: Gut.", ["Kunde", "Agent"]),
+        ("Joe: a\nAnn: b\nTom: c\nJoe: d\nTom: e", ["Joe", "Ann", "Tom", "Joe", "Tom"]),
+        (
+            "Joe Miller: a\nAnna Smith: b\nJoe Miller: c\nTom Hill: d",
+            ["Joe Miller", "Anna Smith", "Joe Miller", "Tom Hill"],
+        ),
+        ("Customer: a\nSupervisor Anna: b\nAgent: c", ["Customer", "Supervisor Anna", "Agent"]),
+        ("Ticket: 4471\nStatus: open\nJoe: a\nAnna: b", ["System", "System", "Joe", "Anna"]),
+        ("Chat started: 3 May\nCustomer: a\nAgent: b", ["System", "Customer", "Agent"]),
+        ("Agent name: Anna\nCustomer: a\nAgent: b", ["System", "Customer", "Agent"]),
+        ("<b>Customer:</b> a\n<b>Agent:</b> b", ["Customer", "Agent"]),
+        ("  Customer: a\n    Agent: quoted\n  Agent: b", ["Customer", "Agent"]),
+        ("\tJoe: a\n\tAnna: b", ["Joe", "Anna"]),
+        ("Joe @ 12:03: a\nAnna @ 12:04: b", ["Joe", "Anna"]),
+    ],
+)
+def test_nobody_is_given_the_words_of_another(text, expected):
+    assert speakers(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Customer: a\nAgent: b\nTom: I am his son.\nAgent: c",
+        "Customer: He told me\nJoe: we refund it\nAgent: Sorry.",
+    ],
+)
+def test_a_name_that_stands_once_between_roles_is_refused(text):
+    with pytest.raises(
+        ValueError, match=r"it cannot be told whether .* begins a turn, since '(Tom|Joe)' stands there only once"
+    ):
+        parse_turns(text)
+
+
+def test_fields_within_a_turn_of_a_person_are_nobody():
+    text = "Joe: My order:\nOrder number: 4471\nSize: 42\nAnna: Thanks."
+    assert turns(text) == [("Joe", "My order:\nOrder number: 4471\nSize: 42"), ("Anna", "Thanks.")]

@@ -9,9 +9,9 @@ from arf_programs.checks.dates import find_moments
 from arf_programs.checks.finding import Finding, Material, squeeze, without_accents
 from arf_programs.checks.identifiers import find_codes
 from arf_programs.checks.name_forms import NameForms, read_name_forms
-from arf_programs.checks.name_words import COMMON, COMPANY_WORDS, ENDINGS, GENERAL, GIVEN_NAMES, LINKING, ROLES, TITLES
+from arf_programs.checks.name_words import COMMON, COMPANY_WORDS, ENDINGS, GENERAL, LINKING, ROLES, TITLES
 from arf_programs.checks.quantities import find_quantities
-from arf_programs.text import find_sentences
+from arf_programs.text import GIVEN_NAMES, find_sentences
 
 _CAPITALISED: Final = re.compile(r"(?<![\w@#'’/.-])[^\W\d_a-z][^\W_]*(?:(?:[-'’.]|&(?!amp))[^\W_]+)*")
 _RUN: Final = re.compile(

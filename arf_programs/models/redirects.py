@@ -27,8 +27,8 @@ def refuse_redirects(transport: type[httpx.AsyncBaseTransport]) -> None:
         await response.aclose()
         host = "another address" if there is None else f"{there.host}{f':{there.port}' if there.port else ''}"
         message = (
-            f"{request.url.host} redirects requests to {host}. Nothing was sent there: set api_base to the address that "
-            "you want to ask."
+            f"{request.url.host} redirects requests to {host}. Nothing was sent there: set api_base to the address "
+            "that you want to ask."
         )
         return httpx.Response(400, json={"error": {"message": message, "type": "redirected"}}, request=request)
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from arf_programs.checks import GIVEN_NAMES
-from arf_programs.text import word_set
+from arf_programs.text import GIVEN_NAMES, word_set
 
 
 def _listed(words: str) -> tuple[str, ...]:

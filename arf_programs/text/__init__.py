@@ -16,6 +16,7 @@ from arf_programs.text.error_notes import (
     match_errors,
 )
 from arf_programs.text.folding import Folded, fold, look_equal
+from arf_programs.text.given_names import GIVEN_NAMES
 from arf_programs.text.quotes import Span, find_quote, find_quotes, locate_error, note_at, place_of
 from arf_programs.text.sentences import (
     Token,
@@ -30,6 +31,7 @@ from arf_programs.text.sentences import (
 from arf_programs.text.student_prompt import build_messages, build_system_text, build_user_text, read_user_text
 
 __all__ = [
+    "GIVEN_NAMES",
     "LEAST_OVERLAP",
     "AppliedEdits",
     "Changes",

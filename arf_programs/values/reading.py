@@ -9,7 +9,6 @@ from functools import lru_cache
 from typing import Final, Literal
 
 from arf_programs.checks import (
-    GIVEN_NAMES,
     TITLES,
     Date,
     Quantity,
@@ -22,6 +21,7 @@ from arf_programs.checks import (
     find_times,
     find_words,
 )
+from arf_programs.text import GIVEN_NAMES
 
 ValueKind = Literal["number", "amount", "date", "time", "code", "name"]
 

@@ -15,9 +15,6 @@ _LABELLED = re.compile(r"(?P<name>[^:：;!?\"\n]{1,60})[:：](?!//)(?P<text>.*)"
 _TO_ALL = re.compile(r"from\s+(?P<name>.+?)(?:\s+to\s+.+)?", re.IGNORECASE)
 _MAY_HAVE_TIME = re.compile(r"\d[:.h]\d\d|\d{4}|[(\[]\s?\d+(?:[hms]\b|\.\d)")
 _RULE = re.compile(r"[-=_*#~\s]*")
-_OF_THE_CHAT = re.compile(
-    r"(?:chat|session|conversation|transcript|ticket|case|channel|topic|participants|started)\b", re.I
-)
 _BRACKETED = " <>"  # behind the form of a time: the name stands in brackets, so no other line begins a turn
 _LONGEST_LINE = 120  # characters of a line with a name and a time, and no message
 _MOST_WORDS = 8
@@ -129,7 +126,7 @@ def _begins_with(turns: dict[int, StampedTurn], lines: list[str], labels: list[L
     if len(names) > 1 and all(any(name in label.text for label in before) for name in names):
         return True
     known = {label.name for label in before}
-    if len(names) > 1 and all(_OF_THE_CHAT.match(name) for name in known):
+    if len(names) > 1 and all(Label(name, "").is_heading for name in known):
         return True
     if any(
         label and number not in turns and (label.is_role or label.name in known)

@@ -9,7 +9,17 @@ from typing import Final, Literal
 
 from arf_programs.corpus.speakers.mail import is_header_word, is_quotation
 from arf_programs.corpus.speakers.stamps import plain_line
-from arf_programs.corpus.speakers.words import FIELD, FIELD_NOUNS, GREETINGS, OPENINGS, PARTICLES, ROLE, ROLE_PHRASES
+from arf_programs.corpus.speakers.words import (
+    FIELD,
+    FIELD_NOUNS,
+    GREETINGS,
+    HEADINGS,
+    OPENINGS,
+    PARTICLES,
+    ROLE,
+    ROLE_PHRASES,
+)
+from arf_programs.text import GIVEN_NAMES, word_set
 
 QUOTED: Final = "quoted"
 Kind = Literal["plain", "name", "marked"]
@@ -48,16 +58,39 @@ class Label:
     def is_role(self) -> bool:
         """Whether the last word is a role. A number or a letter may follow it, or a role stands in brackets.
 
-        Only the last word counts, since `User ID: ...` and `Customer name: ...` are fields.
+        Only the last word counts, since `User ID: ...` and `Customer name: ...` are fields. `Agent Anna` is a role too.
         """
+        first, *rest = _ANY_BRACKETS.sub("", self.name).split() or [""]
+        if rest and ROLE.fullmatch(first) and _is_person(rest):
+            return True
         inside = re.findall(r"[(\[]([^()\[\]]*)[)\]]", self.name)
         return any(_ends_in_role(part) for part in (_ANY_BRACKETS.sub("", self.name), *inside))
+
+    @property
+    def is_person(self) -> bool:
+        """Whether it is a common given name, alone or with other names: `Anna`, `Miller, Joe`."""
+        words = _ANY_BRACKETS.sub("", self.name).split()
+        return _is_person(words[1:] + words[:1] if words and words[0].endswith(",") else words)
 
     @property
     def is_field(self) -> bool:
         """Whether all words are those of forms and signatures."""
         words = re.findall(r"[^\W\d_][\w-]*", self.name.casefold())
         return bool(words) and all(word in FIELD_NOUNS for word in words)
+
+    @property
+    def is_heading(self) -> bool:
+        """Whether it stands above a chat, not before a turn: `Ticket: ...`, `Chat started: ...`, `Agent name: ...`."""
+        words = re.findall(r"[^\W\d_][\w-]*", self.name.casefold())
+        return self.is_field or bool(words and (words[0] in HEADINGS or (words[-1] in FIELD_NOUNS and len(words) > 1)))
+
+
+_GIVEN: Final = GIVEN_NAMES | word_set("ali ann beth bob dan greg josh kate liz matt meg nick sam ted tim")
+
+
+def _is_person(words: list[str]) -> bool:
+    given = bool(words) and words[0].strip(",").casefold() in _GIVEN
+    return given and all(_is_name_word(word) and word.casefold() not in FIELD_NOUNS for word in words)
 
 
 def read_label(line: str) -> Label | None:

@@ -51,7 +51,8 @@ _NAMES: Final = "a an à da data date de do da el al fra para till til van от 
 _MAY_BE_NAMES: Final = frozenset(_NAMES.split())
 _LINE = re.compile(r"\s{0,3}\*?(?P<label>[^\W\d_][\w .-]{0,29}?)\s*\*?[:：]\*?[ \t]*(?P<value>.*)")
 _MOST_LINES = 8
-_ENDS_INADDRESS = re.compile(r"<[^<>\s]+@[^<>\s]+>\s*$")
+_SPOKEN = re.compile(r"\s*[^\W\d_][^:：\d\n]{0,39}[:：]\s+\S")
+_ENDS_IN_ADDRESS = re.compile(r"<[^<>\s]+@[^<>\s]+>\s*$")
 ADDRESS = re.compile(r"[^\s<>@]+@[^\s<>@]+\.\w+")
 WROTE = re.compile(
     r"(?:\b(?:wrote|writes|schrieb|écrit|escribió|escreveu|scritto|scrive|schreef|skrev|kirjoitti|napisała?|napsala?|пишет|"
@@ -100,9 +101,14 @@ def find_headers(lines: list[str]) -> list[Header]:
     return headers
 
 
+def says_who_wrote(line: str) -> bool:
+    """Say whether a line is like "On Monday Joe wrote:". In "Customer: On Monday she wrote:" a turn begins."""
+    return WROTE.search(line) is not None and _SPOKEN.match(line) is None
+
+
 def is_quotation(line: str) -> bool:
     """Say whether a line introduces a mail that is quoted or forwarded: "On Monday Joe wrote:"."""
-    return WROTE.search(line) is not None or FORWARDED.fullmatch(line.strip()) is not None
+    return says_who_wrote(line) or FORWARDED.fullmatch(line.strip()) is not None
 
 
 def is_header_word(label: str) -> bool:
@@ -132,7 +138,7 @@ def _foreign_lines(lines: list[str], numbers: list[int]) -> list[int]:
 
     It is three labels or more that differ, line by line, and `<joe@example.org>` ends the first.
     """
-    if not _ENDS_INADDRESS.search(lines[numbers[0]]):
+    if not _ENDS_IN_ADDRESS.search(lines[numbers[0]]):
         return []
     labels: list[str] = []
     for line in lines[numbers[0] : numbers[0] + _MOST_LINES]:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from arf_programs.corpus.speakers.mail import WROTE, sender_name
+from arf_programs.corpus.speakers.mail import says_who_wrote, sender_name
 
 _MOST_LINES: Final = 3  # mail programs break such a line where it is long
 _LONGEST: Final = 300
@@ -56,7 +56,7 @@ def read_intro(lines: list[str], start: int) -> Intro | None:
         joined = f"{joined} {lines[end].strip()}".strip()
         if not lines[end].strip() or len(joined) > _LONGEST or (end > start and not _OPENER.match(joined)):
             return None
-        if WROTE.search(joined) or _ends_in_address(joined):
+        if says_who_wrote(joined) or _ends_in_address(joined):
             return _intro(joined, end + 1)
     return None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from textwrap import dedent
 
 from arf_programs.corpus.speakers.words import ROLE
 
@@ -42,8 +43,12 @@ def plain_transcript(text: str) -> str:
         return _without_template(start)
     if start.startswith("<") and (elements := _elements(text)):
         return elements
+    if _INLINE.match(start):
+        text = _INLINE.sub("", text)
     if "\n" not in start.rstrip() or _BREAK.match(start):
         return _in_lines(start)
+    if re.match(r"(?:[ \t]*\n)*[ \t]", text):  # all of it may be indented
+        text = dedent(text)
     return _NUMBERED.sub(lambda turn: f"{turn['name'] or ''}", text) if _NUMBERED.match(start) else text
 
 

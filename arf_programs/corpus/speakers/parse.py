@@ -3,7 +3,8 @@
 A line begins a turn if it begins with the label of a speaker and a colon. `Note: ...`, `Trip type: ...` and
 `https://...` look the same but belong to the turn before. Speakers are the first label, labels that end in a word for a
 role (`Sales Agent`, `Customer 2`), and labels that come back in different turns. A label that occurs once is a speaker
-only if there is no second speaker without it. Headers of quoted mails have no speakers.
+only if there is no second speaker without it, or if it is a given name among given names. Headers of quoted mails have no
+speakers.
 
 Exports of chats have a time beside each name. Then only lines with such a time begin a turn. A text that begins with
 the header of a mail, or without a label and quotes a mail, is a thread of mails, in which the senders speak.
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import takewhile
 
 from arf_programs.corpus.speakers.chat_exports import StampedTurn, read_export
 from arf_programs.corpus.speakers.correspondents import as_customer_and_agent, name_senders, unify_names
@@ -21,7 +23,7 @@ from arf_programs.corpus.speakers.mail import find_headers
 from arf_programs.corpus.speakers.markup import plain_transcript, refuse_turns_within_lines
 from arf_programs.corpus.speakers.named_lines import NamedLine, read_named_lines, refuse_names_without_colon
 from arf_programs.corpus.speakers.threads import is_thread, read_thread
-from arf_programs.corpus.speakers.words import SYSTEMS
+from arf_programs.corpus.speakers.words import SYSTEM, SYSTEMS
 from signatures.records import Turn
 
 
@@ -43,7 +45,7 @@ def parse_turns(text: str) -> tuple[Turn, ...]:
         if is_thread(lines):
             return parse_mails("\n".join(lines))
         begun = read_named_lines(lines)
-    turns = _join(_begun_parts(lines, begun) if begun else _labelled_parts(lines, labels))
+    turns = _join(_begun_parts(lines, begun) if begun else _labelled_parts(lines, _without_heading(labels)))
     if len({turn.speaker for turn in turns}) == 1:
         refuse_turns_within_lines(text)
         refuse_names_without_colon(lines, turns[0].speaker)
@@ -73,6 +75,17 @@ def _unquoted(labels: list[Label | None]) -> list[Label | None]:
     """Take out names in quotation marks that stand elsewhere without: there somebody quotes what was said."""
     plain = {label.name for label in labels if label and label.mark != QUOTED}
     return [None if label and label.mark == QUOTED and label.name in plain else label for label in labels]
+
+
+def _without_heading(labels: list[Label | None]) -> list[Label | None]:
+    """Take out the labels of a heading above the chat, if at least two speakers follow: `Ticket: 4471`."""
+    given = [label for label in labels if label]
+    heading = list(takewhile(lambda label: label.is_heading and not label.is_role, given))
+    names = {label.name for label in heading}
+    rest = {label.name for label in given[len(heading) :]}
+    if not names or len(rest) < 2 or names & rest:
+        return labels
+    return [None if label and label.name in names else label for label in labels]
 
 
 _ALSO_SPEAK = ("symbol", "@", QUOTED)
@@ -105,11 +118,23 @@ def _begun_parts(lines: list[str], begun: Mapping[int, StampedTurn | NamedLine])
 
 def _labelled_parts(lines: list[str], labels: list[Label | None]) -> Iterable[Part]:
     speakers = _speakers(labels)
+    first = next((label for label in labels if label and label.name in speakers), None)
+    if first and first.is_person:  # in a talk of people by their names, all such names speak
+        speakers |= {label.name for label in labels if label and label.is_person and label.kind == first.kind}
+    begun = False
     for line, label in zip(lines, labels, strict=True):
         if label and label.name in speakers:
             yield label.name, label.text
+        elif not begun and (heading := read_label(line)) and heading.is_heading:
+            yield SYSTEM, line
+        elif label and label.is_person and label.kind != "marked":
+            raise ValueError(
+                f"it cannot be told whether {_shown(line)} begins a turn, since {label.name!r} stands there only once: "
+                "write a second turn, a role such as `Agent (Anna)`, or indent what is quoted"
+            )
         else:
             yield None, line
+        begun = begun or bool(label and label.name in speakers)
 
 
 def _speakers(labels: list[Label | None]) -> frozenset[str]:
@@ -144,6 +169,7 @@ def _second_speakers(others: list[Label], usable: list[Label], first: Label) -> 
     times = Counter(label.name for label in others)
     back = {label.name for label in others if times[label.name] > 1 and not label.is_field}
     plain = [label.name for label in others if label.kind == "plain"] or [label.name for label in others]
+    plain = [label.name for label in others if label.name in plain and not label.is_field] or plain
     if back:
         return back
     alone = sum(label.name == first.name for label in usable) == 1

@@ -28,7 +28,7 @@ _BEFORE = re.compile(
     rf"(?P<stamp>{_WRAPPED}(?:\s?[-–—|,:•](?=\s)|(?=[\s\]]|$)|(?<=[\])])))\s*(?P<text>.*)", re.IGNORECASE | re.DOTALL
 )
 _BEHIND = re.compile(
-    rf"(?P<name>[^:：]{{1,60}}?)(?P<stamp>(?:\s*[,\-–—|•·]\s*|\s+|(?=[\[(]))(?:at\s)?{_WRAPPED})\s*[:：](?!\d\d(?!\d))(?P<text>.*)",
+    rf"(?P<name>[^:：]{{1,60}}?)(?P<stamp>(?:\s*[,\-–—|•·@]\s*|\s+|(?=[\[(]))(?:at\s)?{_WRAPPED})\s*[:：](?!\d\d(?!\d))(?P<text>.*)",
     re.IGNORECASE | re.DOTALL,
 )
 _HEADING = re.compile(

@@ -55,6 +55,10 @@ FIELD_NOUNS: Final = _words(
     factura móvil número pedido teléfono cellulare fattura ordine telefono telefoon bestelnummer
     """
 )
+# The first words of labels above a chat, in the heading of an export.
+HEADINGS: Final = _words(
+    "channel chat conversation duration ended participants queue session started tags topic transcript priority"
+)
 # Words with which a sentence or a letter begins, before a comma or a name.
 OPENINGS: Final = _words(
     """
