@@ -123,7 +123,9 @@ _TOKEN: Final = (
     rf"(?:(?:double|triple)[ -]{_DIGIT}|(?:{'|'.join(_TENS)})(?:[ -](?:{'|'.join(_UNITS[1:10])}))?"
     rf"|{'|'.join(_UNITS[10:])}|{_DIGIT})"
 )
-_READ_OUT: Final = re.compile(rf"(?<![\w.,:/$€£-]){_TOKEN}(?:(?:, ?|[ .-]){_TOKEN})+(?![\w%]|[.,:/-]\d)", re.IGNORECASE)
+_READ_OUT: Final = re.compile(
+    rf"(?<![\w.,:/$€£-])(?:{_TOKEN}(?:(?:, ?|[ .-]){_TOKEN})+|triple[ -]{_DIGIT})(?![\w%]|[.,:/-]\d)", re.IGNORECASE
+)
 _TOKENS: Final = re.compile(rf"{_TOKEN}(?![^\W\d_])", re.IGNORECASE)
 
 

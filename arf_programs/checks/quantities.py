@@ -12,6 +12,7 @@ from arf_programs.checks.units import (
     AMBIGUOUS_SCALES,
     CURRENCIES,
     DAYS,
+    EASTERN_SCALES,
     LETTER_SCALES,
     NATIONAL,
     PERCENT,
@@ -19,6 +20,7 @@ from arf_programs.checks.units import (
     SIGN,
     SIGNS,
     TIME_UNITS,
+    WITHOUT_CENTS,
     read_sign,
 )
 
@@ -38,7 +40,8 @@ NUMBER: Final = (
 
 _DIGITS: Final = re.compile(
     rf"(?:(?P<sign>{SIGN}) ?|(?<![\w.,]))(?P<digits>{NUMBER})(?P<fraction> ?[½¼¾]| (?:1/[234]|2/3|3/4)(?![\d/]))?"
-    rf"(?:(?:(?P<scale>{_LETTERS})|[ -]?(?P<scale_word>{'|'.join(SCALES)}|mn|mio|mln|mil|mrd|mld|bn|cr)s?)\b)?"
+    rf"(?:(?P<eastern>[{''.join(EASTERN_SCALES)}])"
+    rf"|(?:(?P<scale>{_LETTERS})|[ -]?(?P<scale_word>{'|'.join(SCALES)}|mn|mio|mln|mil|mrd|mld|bn|cr)s?)\b)?"
     r"(?P<ordinal>(?:st|nd|rd|th)\b)?"
     r"(?P<dash>/-|[.,][-–]+)?",
     re.IGNORECASE,
@@ -52,6 +55,15 @@ _UNIT: Final = re.compile(
 _HOURS: Final = re.compile(
     r" ?h(?:rs?|ours?)?(?:(?P<minutes>[0-5]\d)| ?(?P<marked>\d{1,2}) ?(?:m|min|mins))\b", re.IGNORECASE
 )
+_MARKED_HOURS: Final = re.compile(
+    r"(?<![\d:.,])(?P<hours>\d{1,3}(?:[.,]\d)?)(?::(?P<minutes>[0-5]\d))? ?"
+    r"(?:h|hrs?|hours?|std|stunden|heures|horas|ore|uur)\b",
+    re.IGNORECASE,
+)
+_ISO_DURATION: Final = re.compile(  # ISO 8601
+    r"\bPT(?=\d)(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+)(?:\.\d+)?S)?\b"
+)
+_CENTS: Final = re.compile(r"\d\d(?!\d|[.,]\d|%)")
 _ARTICLE: Final = re.compile(
     r"\b(?:(?P<half>half )|(?P<quarters>(?:a |three )?quarters? of ))?"
     r"(?P<article>an?|one|per|each|every|this|next|another|single|full|whole)[ -]"
@@ -114,7 +126,10 @@ def _join(quantities: list[Quantity], text: str) -> list[Quantity]:
         last = joined[-1] if joined else None
         if last and item.start < last.end:
             continue
-        total = _total(last, item) if last and _BETWEEN.fullmatch(text[last.end : item.start]) else None
+        between = text[last.end : item.start] if last else ""
+        total = _total(last, item) if last and _BETWEEN.fullmatch(between) else None
+        if last and total is None and between == " " and text[last.end - 1].isalpha() and _is_cents(last, item):
+            total = last.value + item.value / 100  # "5 dollars 50"
         if last and total is not None:
             joined[-1] = replace(last, value=total, end=item.end, parts=(*last.parts, last.value, item.value))
         else:
@@ -131,9 +146,20 @@ def _total(one: Quantity, other: Quantity) -> float | None:
     return None
 
 
+def _is_cents(one: Quantity, other: Quantity) -> bool:
+    """Say whether a bare number of two digits stands behind whole dollars, euros or the like."""
+    whole = one.kind == "money" and one.unit != "cent" and one.unit not in WITHOUT_CENTS and one.value % 1 == 0
+    return whole and other.kind == "plain" and not other.unit and other.value in range(10, 100)
+
+
 def find_indefinite_durations(text: str) -> list[tuple[float, str]]:
-    """Find durations without a number, as `(value, unit)`: "an hour and a half", "half a day", "per month"."""
+    """Find durations in other forms, as `(value, unit)`: "an hour and a half", "per month", "1:30 h", "PT1H30M"."""
     durations = []
+    for match in _MARKED_HOURS.finditer(text):
+        durations.append((float(match["hours"].replace(",", ".")) + int(match["minutes"] or 0) / 60, "hour"))
+    for match in _ISO_DURATION.finditer(text):
+        hours, minutes, seconds = (float(match[name] or 0) for name in ("hours", "minutes", "seconds"))
+        durations.append((hours * 3600 + minutes * 60 + seconds, "second"))
     for match in _ARTICLE.finditer(text):
         quarters = (match["quarters"] or "").lower()
         value = 0.5 if match["half"] else 0.75 if quarters.startswith("three") else 0.25 if quarters else 1.0
@@ -164,7 +190,7 @@ def convert_to_days(value: float, unit: str) -> float | None:
 
 def _from_digits(match: re.Match[str], text: str) -> Quantity:
     letters = (match["scale"] or match["scale_word"] or "").lower()
-    scale = LETTER_SCALES.get(letters, 1.0)
+    scale = EASTERN_SCALES[match["eastern"]] if match["eastern"] else LETTER_SCALES.get(letters, 1.0)
     readings = sorted(read_number(match["digits"]))
     fraction = _FRACTIONS.get((match["fraction"] or "").strip(), 0.0)
     value, *also = (round((reading + fraction) * scale, 6) for reading in readings)
@@ -174,7 +200,7 @@ def _from_digits(match: re.Match[str], text: str) -> Quantity:
         also += [reading * SCALES["thousand"] for reading in readings]
     pieces = match["digits"].split(" ")
     parts = tuple(float(piece.replace(",", ".")) for piece in pieces) if len(pieces) > 1 else ()
-    end = max(match.end(name) for name in ("digits", "fraction", "scale", "scale_word", "ordinal"))
+    end = max(match.end(name) for name in ("digits", "fraction", "eastern", "scale", "scale_word", "ordinal"))
     if match["scale_word"]:
         end = match.end() - len(match["dash"] or "")
     half = HALF_MORE.match(text, end)
@@ -206,8 +232,13 @@ def _with_unit(text: str, bare: Quantity) -> Quantity:
         return replace(bare, unit="%", kind="percent", end=after.end())
     if word in CURRENCIES:
         unit = NATIONAL.get((after["nation"] or "").lower(), CURRENCIES[word])
+        cents = _CENTS.match(text, after.end()) if after["sign"] and bare.value % 1 == 0 else None
+        if cents:  # 20€50
+            return replace(bare, value=bare.value + int(cents.group()) / 100, unit=unit, kind="money", end=cents.end())
         return replace(bare, unit=unit, kind="money", end=after.end())
     joined = text[bare.end : bare.end + 1].isalpha()
+    if word == "p" and joined and bare.value < 100:  # 99p
+        return replace(bare, unit="cent", kind="money", end=after.end())
     if word in TIME_UNITS and (word != "h" or joined):
         return replace(bare, unit=TIME_UNITS[word], kind="time", end=after.end())
     return replace(bare, unit=word, end=after.end() if joined else bare.end)

@@ -30,7 +30,9 @@ _RANGE: Final = re.compile(
     rf"(?: ?{_HALF.replace('suffix', 'suffix2')}| ?(?P<uhr>uhr)\b|(?![\w:.%]|[.,-]\d| ?%))",
     re.IGNORECASE,
 )
-_MILITARY: Final = re.compile(r"(?<![\w.:,/$€£])(?P<hour>[01]\d|2[0-3])(?P<minute>[0-5]\d)(?![\w:]|[.,]\d)")
+_MILITARY: Final = re.compile(
+    r"(?<![\w.:,/$€£])(?P<hour>[01]\d|2[0-3])(?P<minute>[0-5]\d)(?: ?h(?:rs|ours)?\b)?(?![\w:]|[.,]\d)"
+)
 _BARE_HOUR: Final = re.compile(
     rf"(?:\b(?:at|by|from|between|until|till|til|to|and|or|before|after|around|about|past|since|{_FOREIGN}) |@ ?|"
     r"(?<=\d) ?[-–] ?|^|"
@@ -48,6 +50,9 @@ _SPOKEN: Final = re.compile(
     re.IGNORECASE,
 )
 _HALF_BEFORE: Final = re.compile(r"\bhalb (?P<hour>\w+)", re.IGNORECASE)
+_HALF_AFTER: Final = re.compile(
+    r"\bhalf (?P<hour>[a-z]{3,6}|\d\d?)(?! ?(?:%|percent|hours?|days?|weeks?|o))\b", re.IGNORECASE
+)
 _FIXED: Final = {"noon": 720, "midday": 720, "midnight": 0}
 _FIXED_TIME: Final = re.compile(r"\b(noon|midday|midnight)\b", re.IGNORECASE)
 _PAST: Final = {"half": 30, "quarter": 15}
@@ -86,6 +91,9 @@ def find_loose_times(text: str) -> set[int]:
         hour_and_minute = "".join(spoken.parts[:1]), "".join(spoken.parts[1:])
         if len(hour_and_minute[1]) == 2 and int(hour_and_minute[0]) <= 24 and int(hour_and_minute[1]) < 60:
             minutes |= _readings(int(hour_and_minute[0]), int(hour_and_minute[1]), None)
+    for match in _HALF_AFTER.finditer(text):  # "half three" is half past three in Britain
+        hour = _hour(match["hour"])
+        minutes |= _readings(hour, 30, None) if hour is not None and hour <= 12 else set()
     for match in _BARE_HOUR.finditer(text):
         hour = _hour(match["hour"])
         minutes |= _readings(hour, 0, None) if hour is not None else set()

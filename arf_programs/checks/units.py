@@ -58,6 +58,7 @@ CURRENCIES: Final = _forms(
         "twd": "twd nt$",
         "kuna": "hrk",
         "shilling": "kes ksh shilling shillings",
+        "sol": "sol soles",
         "cent": "¢ cent cents pence",
     }
 )
@@ -70,7 +71,7 @@ _GENERAL: Final = _forms(
         "peso": "php mxn",
     }
 )
-_WITHOUT_CENTS: Final = frozenset(("yen", "jpy", "won", "dong", "rupiah"))
+WITHOUT_CENTS: Final = frozenset(("yen", "jpy", "won", "dong", "rupiah"))
 _WORDS_ONLY: Final = frozenset(
     ("kr", "try", "rp", "won", "rand", "real", "sar")
 )  # also other words, so only after digits
@@ -80,7 +81,7 @@ def same_currency(one: str, other: str) -> bool:
     """Say whether two currencies can be the same: "$" may be "USD" or "CAD", and cents belong to most."""
     if one == other or _GENERAL.get(one) == other or _GENERAL.get(other) == one:
         return True
-    return "cent" in (one, other) and not _WITHOUT_CENTS & {one, other}
+    return "cent" in (one, other) and not WITHOUT_CENTS & {one, other}
 
 
 NATIONAL: Final = {
@@ -103,8 +104,9 @@ _PREFIXES: Final = {
     "руб": "rouble",
     "лв": "lev",
     "грн": "hryvnia",
+    "s/": "sol",
 }
-_PREFIX: Final = r"(?<!\w)(?-i:zł|Kč|[Kk]r|Ft|[Рр]уб|лв|грн)\.?(?= ?\d)"
+_PREFIX: Final = r"(?<!\w)(?-i:zł|Kč|[Kk]r|Ft|[Рр]уб|лв|грн|S/)\.?(?= ?\d)"
 _CODE: Final = rf"\b(?:{'|'.join(_CODES)})"
 SIGN: Final = rf"(?:(?-i:\b(?:U\.?S\.? ?|CA?|AU?|NZ|HK|S|R|MX|NT))?[{SIGNS}]|{_CODE}\b\.?|{_CODE}(?=\d)|{_PREFIX})"
 """What may stand before an amount."""
@@ -165,6 +167,12 @@ LETTER_SCALES: Final = {
     },
     **{form: value for word, value in SCALES.items() for form in (word, f"{word}s")},
 }
+EASTERN_SCALES: Final = {
+    **{"百": 1e2, "千": 1e3, "천": 1e3, "万": 1e4, "萬": 1e4, "만": 1e4},
+    **{"亿": 1e8, "億": 1e8, "억": 1e8},
+}
+"""What multiplies digits in Chinese, Japanese and Korean."""
+
 AMBIGUOUS_SCALES: Final = frozenset(("m", "l", "b", "mil"))
 """They are also metres, litres, bytes and thousandths."""
 

@@ -3,8 +3,8 @@
 A line begins a turn if it begins with the label of a speaker and a colon. `Note: ...`, `Trip type: ...` and
 `https://...` look the same but belong to the turn before. Speakers are the first label, labels that end in a word for a
 role (`Sales Agent`, `Customer 2`), and labels that come back in different turns. A label that occurs once is a speaker
-only if there is no second speaker without it, or if it is a given name among given names. Headers of quoted mails have no
-speakers.
+only if there is no second speaker without it, or if it is a given name among given names. Headers of quoted mails have
+no speakers.
 
 Exports of chats have a time beside each name. Then only lines with such a time begin a turn. A text that begins with
 the header of a mail, or without a label and quotes a mail, is a thread of mails, in which the senders speak.
