@@ -277,3 +277,9 @@ def test_a_redirect_within_a_server_is_followed(tmp_path):
         server.answer, server.headers = answer, {"Location": "/elsewhere"}
         live(ModelConfig(model="hosted_vllm/m", api_base=server.url, retries=0), tmp_path)
         assert len(server.calls) == 2
+
+
+@pytest.mark.parametrize("name", ["fallbacks", "context_window_fallback_dict", "model_list", "success_callback"])
+def test_a_parameter_that_sends_conversations_elsewhere_is_refused(name):
+    with pytest.raises(ValueError, match=f"'{name}' would send conversations to hosts that are not listed"):
+        ModelConfig(model="hosted_vllm/m", parameters={name: ["openai/gpt-4o-mini"]})

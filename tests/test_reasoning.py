@@ -29,6 +29,11 @@ WITH_REASONING = {
     "Command": f"<|START_THINKING|>Who called?<|END_THINKING|>{DRAFT}",
     "gpt-oss": f"<|channel|>analysis<|message|>Who called?<|end|><|start|>assistant<|channel|>final<|message|>{DRAFT}",
     "gpt-oss to its end": f"<|channel|>analysis<|message|>Who?<|end|><|channel|>final<|message|>{DRAFT}<|return|>",
+    "an answer in tags": f"<think>Who called?</think>\n<answer>\n{DRAFT}\n</answer>",
+    "tags without reasoning": f"<response>{DRAFT}</response>",
+    "Sky-T1": f"<|begin_of_thought|>Who?<|end_of_thought|>\n<|begin_of_solution|>{DRAFT}<|end_of_solution|>",
+    "Seed": f"<seed:think>Who called?</seed:think>{DRAFT}",
+    "Kimi": f"◁think▷Who called?◁/think▷{DRAFT}",
     "gpt-oss without marks": f"analysisWho called? The customer.assistantfinal{DRAFT}",
 }
 ONLY_REASONING = {

@@ -94,7 +94,20 @@ def test_a_run_folder_whose_configuration_multiplies_or_holds_itself_is_refused(
         refuse_foreign_folder(run)
 
 
-@pytest.mark.parametrize("value", ["2001-99-99", "2001-12-31 25:00:00", "0b_"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "2001-99-99",
+        "2001-12-31 25:00:00",
+        "0b_",
+        "!!timestamp soon",
+        "!!bool perhaps",
+        "!!int ''",
+        "{[a]: b}",
+        f"0x{5000 * 'f'}",
+        f"1{3000 * ':1'}",
+    ],
+)
 def test_a_date_or_number_that_is_none_is_refused(tmp_path, value):
     path = tmp_path / "arf.yaml"
     path.write_text(f"name: {value}\n", encoding="utf-8")

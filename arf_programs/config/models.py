@@ -69,6 +69,11 @@ _RESERVED_PARAMETERS = {
     "aws_session_token": "the environment variable AWS_SESSION_TOKEN",
     "azure_ad_token": "the environment variable AZURE_AD_TOKEN",
 }
+_ELSEWHERE = (
+    *("fallbacks", "context_window_fallback_dict", "content_policy_fallbacks", "model_list"),
+    *("callbacks", "success_callback", "failure_callback"),
+)
+"""LiteLLM's parameters by which a conversation goes to another model or service."""
 
 
 class ModelConfig(Section):
@@ -145,6 +150,8 @@ class ModelConfig(Section):
         for key in value:
             if key in _RESERVED_PARAMETERS:
                 raise ValueError(f"{key!r} does not belong here: use {_RESERVED_PARAMETERS[key]}")
+            if key in _ELSEWHERE:
+                raise ValueError(f"{key!r} would send conversations to hosts that are not listed: leave it out")
         refuse_secrets(value)
         return value
 

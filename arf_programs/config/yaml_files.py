@@ -9,6 +9,8 @@ import yaml
 
 MOST_NODES = 100_000
 _DEEPEST = 100
+_INTEGER = "tag:yaml.org,2002:int"
+_LONGEST_NUMBER = 100
 _NAMED = re.compile(r"(?:(?<=alias)|(?<=tag)) ['\"].*['\"]")
 
 
@@ -21,7 +23,7 @@ def load_yaml(text: str) -> Any:
     compose_yaml(text)
     try:
         return yaml.safe_load(text)
-    except (ValueError, OverflowError) as error:  # such as the 99th of a month
+    except (ValueError, OverflowError, LookupError, TypeError, AttributeError) as error:  # such as the 99th of a month
         raise yaml.MarkedYAMLError(problem=f"a value cannot be read: {error}") from error
 
 
@@ -62,6 +64,8 @@ class _Counter:
             raise _refusal(node, "an alias holds itself: write the values out")
         if depth > _DEEPEST:
             raise _refusal(node, "it is nested too deeply")
+        if node.tag == _INTEGER and len(node.value) > _LONGEST_NUMBER:
+            raise _refusal(node, f"a number has more than {_LONGEST_NUMBER} digits")
         self._open.add(id(node))
         size = 1 + sum(self.count(child, depth + 1) for child in _children(node))
         self._open.remove(id(node))

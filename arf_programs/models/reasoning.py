@@ -17,6 +17,11 @@ _MARK: Final = re.compile(
     rf"|[<◁]\s*/\s*{_NAME}\s*[>▷]|(?-i:\[/THINK(?:ING)?\])|<\|(?:/|end_of_|end_)(?:{_SPECIAL})\|>|<\|(?:{_SPECIAL})_end\|>",
     re.IGNORECASE,
 )
+_WRAPPED: Final = re.compile(
+    r"\s*<(?P<tag>answer|final_answer|response|solution|\|begin_of_solution\|)>\s*(?P<text>.*?)\s*"
+    r"<(?:/(?P=tag)|\|end_of_solution\|)>\s*",
+    re.IGNORECASE | re.DOTALL,
+)
 _END_OF_LINE: Final = re.compile(r"[ \t\r]*(?:\n|\Z)")
 # The channels of gpt-oss, and what is left of them when a server drops the special tokens.
 _CHANNEL: Final = re.compile(r"<\|(?:channel|start)\|>")
@@ -30,8 +35,8 @@ _BARE_FINAL: Final = "assistantfinal"
 def answer_span(text: str, prompt: str = "") -> tuple[int, int] | None:
     """Return where the answer begins and ends in `text`; None if there is only reasoning.
 
-    All before the last closing mark is reasoning, and so is all after an opening mark without a closing one. If
-    `prompt` has such marks too, an answer may quote them. Then only marks count that open the text or fill an end of a
+    All before the last closing mark is reasoning, and so is all after an opening mark without a closing one. Tags
+    around the whole answer, such as `<answer>`, are no part of it. If `prompt` has such marks too, an answer may quote them. Then only marks count that open the text or fill an end of a
     line.
     """
     prompt = prompt.replace("< |", "<|")  # as the conversation has it (`hide_marks`)
@@ -40,7 +45,10 @@ def answer_span(text: str, prompt: str = "") -> tuple[int, int] | None:
         return None
     begin, end = channels
     start = _start_after_marks(text[begin:end], quotes_marks=_MARK.search(prompt) is not None)
-    return None if start is None else (begin + start, end)
+    if start is None:
+        return None
+    wrapped = _WRAPPED.fullmatch(text, begin + start, end)
+    return wrapped.span("text") if wrapped and wrapped["text"] else (begin + start, end)
 
 
 def _span_of_channels(text: str, prompt: str) -> tuple[int, int] | None:
