@@ -36,8 +36,8 @@ def answer_span(text: str, prompt: str = "") -> tuple[int, int] | None:
     """Return where the answer begins and ends in `text`; None if there is only reasoning.
 
     All before the last closing mark is reasoning, and so is all after an opening mark without a closing one. Tags
-    around the whole answer, such as `<answer>`, are no part of it. If `prompt` has such marks too, an answer may quote them. Then only marks count that open the text or fill an end of a
-    line.
+    around the whole answer, such as `<answer>`, are no part of it. If `prompt` has such marks too, an answer may quote
+    them. Then only marks count that open the text or fill an end of a line.
     """
     prompt = prompt.replace("< |", "<|")  # as the conversation has it (`hide_marks`)
     channels = _span_of_channels(text, prompt)
