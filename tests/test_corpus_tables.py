@@ -181,13 +181,13 @@ def test_deeply_nested_brackets_are_a_problem_of_their_line(tmp_path, depth, col
         assert line.startswith("corpus.jsonl line 2: ")
 
 
-@pytest.mark.parametrize("value", [7, 7.0, "7", " 7 "])
+@pytest.mark.parametrize("value", [7, 7.0, "7", " 7 ", "7.0"])
 def test_an_id_is_the_same_however_a_table_writes_it(tmp_path, value):
     (tmp_path / "corpus.jsonl").write_text(json.dumps({"id": value, "conversation": TALK}))
     assert [item.id for item in read(tmp_path, "corpus.jsonl")] == ["7"]
 
 
-@pytest.mark.parametrize("value", ["NaN", "null", '""', '"  "'])
+@pytest.mark.parametrize("value", ["NaN", "null", '""', '"  "', '"NaN"', '"<NA>"'])
 def test_rows_without_an_id_get_one_of_their_content(tmp_path, value):
     (tmp_path / "corpus.jsonl").write_text(f'{{"id": {value}, "conversation": {json.dumps(TALK)}}}\n' * 2)
     first, second = read(tmp_path, "corpus.jsonl")
@@ -301,3 +301,26 @@ def test_whatever_a_library_raises_is_a_refusal(tmp_path, monkeypatch):
 
     monkeypatch.setattr(datasets, "load_dataset", load_dataset)
     assert refused(tmp_path, "someone/something")[0].endswith("cannot be read (first line second line)")
+
+
+def test_csv_of_a_data_frame_with_lists_and_gaps(tmp_path):
+    import pandas
+
+    frame = pandas.DataFrame(
+        {"id": [1, None, 3], "conversation": [ROWS, [{"speaker": "A", "text": 'it\'s "ok"'}], ROWS]}
+    )
+    frame.to_csv(tmp_path / "corpus.csv")
+    first, second, third = read(tmp_path)
+    assert (first.id, len(second.id), third.id) == ("1", 16, "3")
+    assert first.turns == third.turns == TURNS
+    assert [turn.text for turn in second.turns] == ['it\'s "ok"']
+
+
+@pytest.mark.parametrize(
+    "cell", ["[{'speaker': print('x')}]", "[{" * 2000, "[{'a': 'b'}", "[{1: 2}]", "[{'speaker': b'a', 'text': {1}}]"]
+)
+def test_a_cell_that_only_looks_like_a_list_of_python_is_refused(tmp_path, cell):
+    import pandas
+
+    pandas.DataFrame({"conversation": [cell]}).to_csv(tmp_path / "corpus.csv", index=False)
+    assert refused(tmp_path)[0].startswith("corpus.csv line 2: ")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -182,7 +183,7 @@ def hash_turns(turns: Iterable[Turn]) -> str:
 def read_id(value: object) -> str:
     """Read an id as text. Empty if there is none. Raises ValueError if it is neither a text nor a whole number.
 
-    A table in which some rows have no id holds whole numbers as floats, and the others as NaN.
+    A table in which some rows have no id holds whole numbers as floats, and the others as NaN. CSV has them as texts.
     """
     if is_missing(value):
         return ""
@@ -193,7 +194,12 @@ def read_id(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int):
         shown = f" ({value!r})" if isinstance(value, float) else ""
         raise ValueError(f"the id is a {type(value).__name__}{shown}, not a text or a whole number")
-    return clean_text(str(value)).strip()
+    text = clean_text(str(value)).strip()
+    return "" if text.casefold() in _NO_ID else _WHOLE.sub(r"\1", text)
+
+
+_NO_ID = frozenset(("nan", "none", "null", "<na>"))
+_WHOLE = re.compile(r"^(\d+)\.0$")
 
 
 def _read_row(

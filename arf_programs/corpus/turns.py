@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import math
 import re
@@ -122,7 +123,10 @@ def _turns_of_columns(value: dict[object, object], columns: ColumnsConfig) -> ob
 
 
 def decode_list(value: object) -> object:
-    """Decode a text that is a JSON list, as in a cell of a CSV file, or a JSON object a line. Any other stays."""
+    """Decode a text that is a list, as in a cell of a CSV file, or a JSON object a line. Any other stays.
+
+    A list is written as JSON, or as pandas writes a list of Python.
+    """
     if not isinstance(value, str) or not value.lstrip().startswith(("[", "{")):
         return value
     try:
@@ -131,8 +135,18 @@ def decode_list(value: object) -> object:
             json.loads(value) if is_list else [json.loads(line) for line in value.splitlines() if line.strip()]
         )
     except (ValueError, RecursionError):
-        return value
+        decoded = _decode_python(value)
     return clean_values(decoded)
+
+
+def _decode_python(text: str) -> object:
+    """Return the list of dictionaries that Python writes so. Any other text stays."""
+    if not text.lstrip().startswith("[{"):
+        return text
+    try:
+        return ast.literal_eval(text.strip())
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return text
 
 
 def _turn(item: object, number: int, columns: ColumnsConfig) -> Turn:
