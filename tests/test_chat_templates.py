@@ -64,9 +64,19 @@ REFUSED = {
     "none": ("", "has no chat template"),
     "broken": ("{% for m in messages %}", "cannot write these messages: Unexpected end of template"),
     "no system at all": ("{{ raise_exception('Tools only') }}", "cannot write these messages: Tools only"),
-    "no conversation": ("Hello!</s>", "leaves out the instruction or the conversation"),
-    "shouts": (TURNS.replace("m['content']", "m['content'] | upper") + ASK, "leaves out the instruction"),
-    "cuts": (TURNS.replace("m['content']", "m['content'][:20]") + ASK, "changes the summary"),
+    "no conversation": ("Hello!</s>", "leaves out or changes the instruction or the conversation"),
+    "escapes": (TURNS.replace("m['content']", "m['content'] | e") + ASK, "leaves out or changes the instruction"),
+    "writes JSON": (
+        TURNS.replace("m['content']", "m['content'] | tojson") + ASK,
+        "leaves out or changes the instruction",
+    ),
+    "one line": (TURNS.replace("m['content']", "m['content'] | replace('\\n', ' ')") + ASK, "leaves out or changes"),
+    "cuts long texts": (TURNS.replace("m['content']", "m['content'] | truncate(2000)") + ASK, "leaves out or changes"),
+    "shouts": (TURNS.replace("m['content']", "m['content'] | upper") + ASK, "leaves out or changes the instruction"),
+    "cuts": (
+        TURNS.replace("m['content']", "(m['content'][:20] if m['role'] == 'assistant' else m['content'])") + ASK,
+        "changes the summary",
+    ),
     "counts": ("{{ messages | length }}" + TURNS + ASK, "differently in training and in serving"),
 }
 (ROW,) = make_rows(1)

@@ -232,7 +232,11 @@ def test_a_check_shows_a_thread_as_it_was_understood(tmp_path):
 def test_a_labelled_thread_is_read_like_those_of_the_corpus(tmp_path, agents):
     thread = THREADS["outlook"]
     config = Config.model_validate(
-        {"corpus": {"path": "corpus.jsonl", "format": "email", "agents": agents}, "labeled": {"path": "labeled.jsonl"}}
+        {
+            "corpus": {"path": "corpus.jsonl", "format": "email", "agents": agents},
+            "labeled": {"path": "labeled.jsonl"},
+            "models": {"teacher": "scripted/model"},
+        }
     )
     row = {"id": "a", "conversation": thread}
     (tmp_path / "corpus.jsonl").write_text(json.dumps(row))

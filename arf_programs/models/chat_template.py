@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Chat = list[dict[str, str]]
 
 _SYSTEM, _QUESTION, _ANSWER = "Qsystem", "Quser", "Qanswer"  # no template has these words, or changes them
+_LIKE_A_TEXT = "Q <b> & \"c\" 'd' {e}\n\n" + "Q " * 10_000 + "Q"  # with all that a template might escape or cut
 _PROMPT: Chat = [{"role": "system", "content": _SYSTEM}, {"role": "user", "content": _QUESTION}]
 _WHOLE: Chat = [*_PROMPT, {"role": "assistant", "content": _ANSWER}]
 # Meta's templates say this day where they cannot read a clock.
@@ -95,8 +96,8 @@ def refuse_template(tokenizer: PreTrainedTokenizerBase) -> None:
         raise DataError(f"The base model cannot be trained: {error}: choose another instruction-tuned base.") from None
     if not _is_sound(tokenizer):
         raise DataError(
-            "The chat template of the base model leaves out the instruction or the conversation: choose another "
-            "instruction-tuned base."
+            "The chat template of the base model leaves out or changes the instruction or the conversation: choose "
+            "another instruction-tuned base."
         )
 
 
@@ -108,9 +109,12 @@ def _render(tokenizer: PreTrainedTokenizerBase, messages: Chat, *, for_answer: b
 
 
 def _is_sound(tokenizer: PreTrainedTokenizerBase) -> bool:
-    """Whether the texts of system and user stand in a prompt, and with the answer in a whole chat."""
+    """Whether the texts of system and user stand in a prompt as they are, and with the answer in a whole chat."""
     prompt, whole = _render(tokenizer, _PROMPT, for_answer=True), _render(tokenizer, _WHOLE)
-    return all(text is not None and _SYSTEM in text and _QUESTION in text for text in (prompt, whole))
+    if not all(text is not None and _SYSTEM in text and _QUESTION in text for text in (prompt, whole)):
+        return False
+    shown = _render(tokenizer, [{**message, "content": _LIKE_A_TEXT} for message in _PROMPT], for_answer=True)
+    return shown is not None and shown.count(_LIKE_A_TEXT) >= len(_PROMPT)
 
 
 def _set_template(tokenizer: PreTrainedTokenizerBase, template: str) -> None:
