@@ -41,7 +41,7 @@ def show_turn(speaker: str, text: str, speakers: Iterable[str]) -> str:
     shown = hide_marks(text)
     if len(shown.splitlines()) > 1:
         names = "|".join(re.escape(_plain(other)) for other in sorted(set(speakers)))
-        starts = re.compile(rf"\s*(?:{names})\s*:", re.IGNORECASE)
+        starts = re.compile(rf"[\W\d_]*(?:{names})[\s*_)\]>]*:", re.IGNORECASE)
         shown = _LINE.sub(lambda line: _quoted(line.group(), _NUMBER, _HEADING, starts), shown)
     return f"{name}: {shown}"
 
