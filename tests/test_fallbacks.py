@@ -24,6 +24,14 @@ REFUSALS = {
     "no logprobs": ("logprobs is not supported with this model", "logprobs"),
     "Gemma": ("System role not supported", "system"),
     "Mistral": ("Conversation roles must alternate user/assistant/user/assistant/...", "system"),
+    "GPT-5 behind another name": (
+        "Unsupported value: 'temperature' does not support 0.0 with this model. Only the default (1) is supported.",
+        "temperature",
+    ),
+    "o1 behind another name": (
+        "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.",
+        "max_tokens",
+    ),
     "Google": ("Developer instruction is not enabled for models/gemma-3-1b-it", "system"),
 }
 
@@ -34,7 +42,7 @@ MODEL = "hosted_vllm/refusing"  # what LiteLLM knows of a model lasts for the pr
 def asks_for(feature: str, body: dict[str, Any]) -> bool:
     if feature == "system":
         return any(message["role"] == "system" for message in body["messages"])
-    return bool(body.get(feature))
+    return feature in body if feature in ("temperature", "max_tokens") else bool(body.get(feature))
 
 
 def analyze(tmp_path, server, *settings: str, model: str = "") -> Any:

@@ -176,3 +176,32 @@ def test_an_error_of_the_server_is_no_refusal(make_run):
         findings = preflight(make_run(f"models={{teacher: {model}}}"))
     assert findings.problems == []
     assert any("gave no answer when it was asked for a JSON schema" in warning for warning in findings.warnings)
+
+
+@pytest.mark.parametrize(
+    ("message", "field", "said", "is_problem"),
+    [
+        ("System role not supported", "system", "the system text stands before the user's first message", False),
+        ("Only user and assistant roles are supported!", "system", "the system text stands before", False),
+        ("'temperature' does not support 0 with this model", "temperature", "Set its `temperature` to 1", True),
+        (
+            "'max_tokens' is unsupported. Use 'max_completion_tokens'",
+            "max_tokens",
+            "is sent as `max_completion_tokens`",
+            False,
+        ),
+    ],
+)
+def test_what_a_server_refuses_of_every_question_is_said_in_our_words(make_run, message, field, said, is_problem):
+    with serving_oddly() as server:
+
+        def answer(number, body):
+            refused = field in body or field in [item["role"] for item in body["messages"]]
+            server.status = 400 if refused else 200
+            return {"error": {"message": message, "type": "invalid_request_error"}} if refused else completion("yes")
+
+        server.answer = answer
+        model = f"{{model: hosted_vllm/m, api_base: '{server.url}'}}"
+        findings = preflight(make_run(f"models={{teacher: {model}}}"))
+    assert [said in text and message in text for text in findings.problems] == [True] * is_problem
+    assert is_problem or any(said in text and message in text for text in findings.warnings)

@@ -12,6 +12,8 @@ from signatures.exceptions import ArfError
 
 _TINY = 8  # tokens
 _QUESTION = "Answer with the one word: yes"
+_MESSAGES = [{"role": "system", "content": "You answer questions."}, {"role": "user", "content": _QUESTION}]
+_WITHOUT_A_KEY = ("system", "max_tokens")  # a run goes on without them, and there is no key to set
 _TYPED_ROLES = frozenset(("analyst", "editor", "judge"))
 _TYPED_QUESTION = "request -> colors: list[str]"
 
@@ -58,19 +60,24 @@ async def _try_model(run: Run, config: ModelConfig, roles: list[Role]) -> _Answe
     import dspy
     from dspy.utils.exceptions import DSPyError
 
-    from arf_programs.models import build_lm, gives_logprobs, is_local
+    from arf_programs.models import build_lm, describe_refusal, feature_named, gives_logprobs, is_local
     from arf_programs.runner import reason_of
     from arf_programs.stages import scores_sentences
 
     # A hosted reasoning model refuses a small max_tokens, and ends after one word anyway.
     tokens = _TINY if is_local(config.model) else config.max_tokens
     tiny = config.model_copy(update={"max_tokens": tokens, "retries": 0})
-    found = _Answers()
+    found, lm = _Answers(), None
     try:
         lm = build_lm(tiny, seed=run.config.seed)
-        await lm.acall(_QUESTION)
+        await lm.acall(messages=_MESSAGES)
     except (ArfError, DSPyError) as error:
-        found.problems.append(f"does not answer: {reason_of(error)}")
+        feature = feature_named(str(error), {"messages": _MESSAGES, **lm.kwargs}) if lm is not None else None
+        if feature is None:
+            found.problems.append(f"does not answer: {reason_of(error)}")
+        else:
+            said = f"{describe_refusal(feature)} ({reason_of(error)})"
+            (found.warnings if feature in _WITHOUT_A_KEY else found.problems).append(said)
         return found
     if is_local(config.model):
         return found

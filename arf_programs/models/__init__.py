@@ -22,6 +22,8 @@ from arf_programs.models.context import (
     within,
 )
 from arf_programs.models.engine import quiet_about_cut_offs
+from arf_programs.models.fallbacks import describe as describe_refusal
+from arf_programs.models.fallbacks import feature_named
 from arf_programs.models.lm import (
     build_lm,
     check_providers,
@@ -93,7 +95,9 @@ __all__ = [
     "current_context",
     "declare_model",
     "describe_hosts",
+    "describe_refusal",
     "end_server",
+    "feature_named",
     "find_placement",
     "find_vllm",
     "finder_of_people",

@@ -16,6 +16,11 @@ _SYSTEM_REFUSED: Final = re.compile(
     r"roles must alternate",
     re.IGNORECASE,
 )
+_TEMPERATURE_REFUSED: Final = re.compile(
+    r"temperature.{0,60}(?:unsupported|not support|only|must be|deprecated|not allowed|fixed)|"
+    r"(?:unsupported|not support|only|deprecated)[^.]{0,60}temperature",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 def refused_feature(error: Exception, request: Mapping[str, Any]) -> str | None:
@@ -24,9 +29,15 @@ def refused_feature(error: Exception, request: Mapping[str, Any]) -> str | None:
     Only refusals of the request count: a status such as 400 or 422, or LiteLLM's own table. The features are those of
     `ask_without`.
     """
-    if not isinstance(error, _REFUSALS):
-        return None
-    text = str(error)
+    return feature_named(str(error), request) if isinstance(error, _REFUSALS) else None
+
+
+def feature_named(text: str, request: Mapping[str, Any]) -> str | None:
+    """Return the feature of the request that a refusal names in its text; None if it names none."""
+    if "max_tokens" in request and "max_completion_tokens" in text:
+        return "max_tokens"
+    if "temperature" in request and _TEMPERATURE_REFUSED.search(text):
+        return "temperature"
     format_ = request.get("response_format")
     if format_ is not None and re.search(
         r"response[ _]?format|json[ _-]?(?:object|schema|mode)|structured output", text, re.IGNORECASE
@@ -45,6 +56,8 @@ def ask_without(features: Iterable[str], request: Body) -> Body:
     - `json_schema`: JSON mode is asked for instead. The prompt describes the form of the answer in any case.
     - `response_format`: nothing but the prompt asks for JSON.
     - `logprobs`: a score is then the share of sampled answers, if `analyze.samples` is more than 1.
+    - `temperature`: the server takes its own.
+    - `max_tokens`: it is sent as `max_completion_tokens`.
     - `system`: the system text stands before the first message of the user.
     """
     changed = dict(request)
@@ -77,6 +90,11 @@ def _join_system(request: Body) -> None:
         request["messages"] = rest
 
 
+def _rename_max_tokens(request: Body) -> None:
+    if "max_tokens" in request:
+        request["max_completion_tokens"] = request.pop("max_tokens")
+
+
 def _drop(*names: str) -> Callable[[Body], None]:
     def drop(request: Body) -> None:
         for name in names:
@@ -89,6 +107,8 @@ _CHANGES: Final[dict[str, Callable[[Body], None]]] = {
     "json_schema": _to_json_mode,
     "response_format": _drop("response_format"),
     "logprobs": _drop("logprobs", "top_logprobs"),
+    "temperature": _drop("temperature"),
+    "max_tokens": _rename_max_tokens,
     "system": _join_system,
 }
 _SENTENCES: Final = {
@@ -97,5 +117,7 @@ _SENTENCES: Final = {
     "set its `json_schema` to true.",
     "logprobs": "refuses log-probabilities, so it is asked without them. Set its `logprobs` to false, and "
     "`analyze.samples` to more than 1 for scores.",
+    "temperature": "refuses its temperature, so the server takes its own. Set its `temperature` to 1.",
+    "max_tokens": "refuses `max_tokens`, so the longest answer is sent as `max_completion_tokens`.",
     "system": "refuses system messages, so the system text stands before the user's first message.",
 }
