@@ -8,9 +8,11 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
-from urllib.request import urlopen
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import pytest
 from conftest import open_project
@@ -173,6 +175,8 @@ def test_a_student_is_really_served_and_teaches(project):
     options = ["serve", str(project / "run"), "--port", str(free_port()), "--engine", "transformers", "--json"]
     new_machine = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
     new_machine["HF_HOME"] = str(project / "nothing")
+    secrets = {name: f"planted-{name}-4f1c9e27" for name in ("OPENAI_API_KEY", "HF_TOKEN", "SOME_SECRET", "PGPASSWORD")}
+    new_machine |= secrets
     with subprocess.Popen(
         [*command, *options], cwd=ROOT, env=new_machine, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as server:
@@ -186,12 +190,19 @@ def test_a_student_is_really_served_and_teaches(project):
             from arf_programs import pipeline
 
             pipeline.run_until(run, "draft")
+            bearer = {"Authorization": "Bearer planted-caller-4f1c9e27", "Content-Type": "application/json"}
+            for body in (b'{"model": "none"}', b"no JSON"):  # refused, so the server may say why
+                with suppress(HTTPError):
+                    urlopen(Request(f"{entry['api_base']}/chat/completions", body, bearer)).close()
             with urlopen(f"{entry['api_base']}/models") as answer:
                 assert [model["id"] for model in json.load(answer)["data"]] == ["student_arf"]
         finally:
             server.send_signal(signal.SIGINT)
-            _, log = server.communicate(timeout=60)
+            said, log = server.communicate(timeout=60)
     assert server.returncode == 0, log.decode()
+    assert b"planted" not in b"".join([said, log])
+    files = [path for path in (project / "run").rglob("*") if path.is_file()]
+    assert not [path for path in files if b"4f1c9e27" in path.read_bytes()]
     drafts = list(read_jsonl(project / "other" / "drafts.jsonl", Summary))
     assert len(drafts) == 16
     assert {draft.model for draft in drafts} == {"hosted_vllm/student_arf"}
