@@ -44,9 +44,14 @@ speakers = st.sampled_from(["Customer", "Agent", "Sales Agent 2", "Anna", "Order
 @given(speakers, st.lists(st.tuples(speakers, lines.map(" ".join)) | lines.map(" ".join), max_size=8))
 def test_turns_hold_every_character_of_the_text(first: str, rest: list[tuple[str, str] | str]) -> None:
     text = "\n".join([f"{first}: hello", *(line if isinstance(line, str) else ": ".join(line) for line in rest)])
-    turns = parse_turns(text)
-    assert turns[0].speaker == first
-    assert bare("".join(turn.speaker + turn.text for turn in turns)) == bare(text)
+    try:
+        turns = parse_turns(text)
+    except ValueError as error:  # a given name that stands once between roles
+        assert "'Anna' stands there only once" in str(error)
+        return
+    assert turns[0].speaker == first or (first == "Order ID" and turns[0].speaker == "System")
+    spoken = "".join((turn.speaker if turn.speaker != "System" else "") + turn.text for turn in turns)
+    assert bare(spoken) == bare(text)
 
 
 @given(st.lists(st.tuples(st.sampled_from(["Customer", "Agent"]), lines.map(" ".join)), min_size=1))

@@ -99,7 +99,7 @@ def _apply_override(document: dict[str, Any], places: dict[Key, str], override: 
     try:
         value = load_yaml(raw)
     except yaml.YAMLError:
-        raise ConfigError(f"--set {dotted}: the value is not valid YAML; quote it.") from None
+        raise ConfigError(f"--set {dotted}=...: the value is not valid YAML; quote it.") from None
     if keys[0] == "models" and len(keys) >= 3:
         _spell_out_role(document, keys[1])
     target: Any = document

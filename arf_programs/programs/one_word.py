@@ -69,7 +69,7 @@ _VERDICT: Final = re.compile(
     re.IGNORECASE,
 )
 _BARE: Final = re.compile(
-    r"(?:it|this|that|the (?:conversation|sentence|statement|text))?\s*(?:does|do|is|has)(?P<no>n't|\s+not)?",
+    r"(?:it|this|that|the (?:conversation|sentence|statement|text))?\s*(?:does|do|is|has)(?P<no>n't|\s+not)?\s?[.!]",
     re.IGNORECASE,
 )
 _EXCEPTED: Final = re.compile(r"\b(?:except|apart from|other than)\b", re.IGNORECASE)
@@ -119,6 +119,9 @@ def _read_plain(text: str) -> Word | None:
     clauses = [clause for clause in clauses if _TOKEN.search(clause)]
     if len(clauses) == 1 and clauses[0] in _LETTERS:
         return _LETTERS[clauses[0]]
+    bare = _BARE.fullmatch(text.strip().lower())
+    if bare:
+        return "no" if bare["no"] else "yes"
     meaning = _read_first(clauses[0]) if clauses and not _UNSURE.match(text) else None
     verdict = [match["word"].lower() for match in _VERDICT.finditer(text)]
     if verdict and (meaning is None or not _begins_with_word(clauses[0])):
@@ -133,8 +136,6 @@ def _read_plain(text: str) -> Word | None:
 def _read_first(clause: str) -> Word | None:
     """Read the first clause of an answer."""
     words = _TOKEN.findall(clause)
-    if bare := _BARE.fullmatch(clause):
-        return "no" if bare["no"] else "yes"
     return _read_lead(words) or _read_clause(words)
 
 

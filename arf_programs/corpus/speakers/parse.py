@@ -168,12 +168,12 @@ def _second_speakers(others: list[Label], usable: list[Label], first: Label) -> 
     """Choose the other speakers where only the first is sure: labels that come back, else the next one."""
     times = Counter(label.name for label in others)
     back = {label.name for label in others if times[label.name] > 1 and not label.is_field}
-    plain = [label.name for label in others if label.kind == "plain"] or [label.name for label in others]
-    plain = [label.name for label in others if label.name in plain and not label.is_field] or plain
+    plain = [label for label in others if label.kind == "plain"] or others
+    names = [label.name for label in plain if not label.is_field] or [label.name for label in plain]
     if back:
         return back
     alone = sum(label.name == first.name for label in usable) == 1
-    return set(plain) if alone else set(plain[:1])
+    return set(names) if alone else set(names[:1])
 
 
 def _in_several_turns(labels: list[Label], sure: set[str]) -> set[str]:
