@@ -76,6 +76,14 @@ ODD = {
     "number content": completion(5),
     "object content": completion({"text": 1}),
     "blank content": completion(" \n "),
+    "invisible content": completion("\u200b\u2060\ufeff"),
+    "half content beside an error": completion("The customer", error={"message": "overloaded", "code": 502}),
+    "a refusal": message(refusal="I cannot do that"),
+    "events": b'data: {"choices": [{"delta": {"content": "The customer called."}}]}\n\ndata: [DONE]\n\n',
+    "half of the answer": json.dumps(completion()).encode()[:-40],
+    "two answers": json.dumps(completion()).encode() * 2,
+    "a filter without a message": {"choices": [{"index": 0, "finish_reason": "content_filter"}]},
+    "digits": b'{"choices": ' + b"9" * 6_000 + b"}",
     "half content": completion("The customer", finish_reason="error"),
     "aborted content": completion("The customer", finish_reason="abort"),
     "filtered content": completion("The customer", finish_reason="content_filter"),
@@ -123,6 +131,8 @@ def test_an_answer_that_cannot_be_used_is_asked_again_and_then_fails_its_row(
         completion(logprobs={"content": [{"token": "The", "logprob": 1e308, "bytes": None, "top_logprobs": []}]}),
         completion(logprobs="none"),
         completion(finish_reason="a word of its own"),
+        completion([{"type": "text", "text": "The customer "}, {"type": "text", "text": "called."}]),
+        completion(message={"content": "The customer called.", "reasoning_content": [1], "annotations": "none"}),
     ],
 )
 def test_what_is_odd_beside_the_text_does_no_harm(make_run, server, conversation, model, answer):

@@ -57,8 +57,8 @@ def read_answer(body: Any, prompt: str = "") -> Answer:
         return Answer(problem="the answer has no choices")
     ending = _ending(choices[0])
     message = _field(choices[0], "message")
-    content = _text(_field(message, "content"))
-    if not content.strip():
+    content = text_of_content(_field(message, "content"))
+    if _is_blank(content):
         return Answer(ending=ending, problem=_why_empty(message))
     if len(content) > _LONGEST:
         return Answer(ending=ending, problem=f"the answer has {len(content)} characters")
@@ -66,7 +66,7 @@ def read_answer(body: Any, prompt: str = "") -> Answer:
     if span is None:
         return Answer(ending=ending, problem="the answer is all reasoning, so raise max_tokens if it was cut off there")
     text = content[slice(*span)].strip() if span != (0, len(content)) else content
-    if not text:
+    if _is_blank(text):
         return Answer(ending=ending, problem="nothing follows the reasoning")
     return Answer(text, ending, logprobs=_logprobs(_field(choices[0], "logprobs"), message, content, text))
 
@@ -78,7 +78,7 @@ def text_of(body: Any) -> str:
     for choice in choices if isinstance(choices, list) else ():
         message = _field(choice, "message")
         for name in ("reasoning_content", "content"):
-            parts.append(_text(_field(message, name)))
+            parts.append(text_of_content(_field(message, name)))
         if calls := _field(message, "tool_calls"):
             parts.append(str(calls))
     return "".join(parts)
@@ -95,8 +95,13 @@ def _field(value: Any, name: str) -> Any:
     return value.get(name) if isinstance(value, Mapping) else None
 
 
-def _text(content: Any) -> str:
-    """Return a content as text: as it is, or the joined texts of its parts."""
+def _is_blank(text: str) -> bool:
+    """Whether nothing in a text can be seen."""
+    return not any(char.isprintable() and not char.isspace() for char in text)
+
+
+def text_of_content(content: Any) -> str:
+    """Return the content of a message as text: as it is, or the joined texts of its parts. Empty for any other value."""
     if isinstance(content, list):
         return "".join(
             part["text"] for part in content if _field(part, "type") in ("text", "output_text") and _is_text(part)
@@ -119,6 +124,8 @@ def _why_empty(message: Any) -> str:
 def _ending(choice: Any) -> str:
     own = _field(_field(choice, "provider_specific_fields"), "native_finish_reason")
     given = _field(choice, "finish_reason")
+    if _field(choice, "error") or _field(_field(choice, "provider_specific_fields"), "error"):
+        return BROKEN_OFF
     for word in (given, own):
         name = re.sub(r"[\s-]+", "_", word.strip().lower()) if isinstance(word, str) else ""
         for ending, pattern in _ENDINGS:

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from arf_programs.models.answers import read_answer
+from arf_programs.models.answers import read_answer, text_of_content
 from arf_programs.models.providers import import_litellm
 
 
@@ -46,7 +46,8 @@ def _text_and_ending(body: Any) -> tuple[Any, Any]:
     """
     if "choices" in body:
         choice = body["choices"][0]
-        return choice["message"]["content"], choice.get("finish_reason")
+        ending = "error" if choice.get("error") else choice.get("finish_reason")
+        return text_of_content(choice["message"]["content"]), ending
     if "candidates" in body:
         candidate = body["candidates"][0]
         parts = [part["text"] for part in candidate["content"]["parts"] if not part.get("thought")]
