@@ -101,7 +101,7 @@ def _is_blank(text: str) -> bool:
 
 
 def text_of_content(content: Any) -> str:
-    """Return the content of a message as text: as it is, or the joined texts of its parts. Empty for any other value."""
+    """Return a content as text: as it is, or the joined texts of its parts. Any other is empty."""
     if isinstance(content, list):
         return "".join(
             part["text"] for part in content if _field(part, "type") in ("text", "output_text") and _is_text(part)
