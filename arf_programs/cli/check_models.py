@@ -67,12 +67,14 @@ async def _try_model(run: Run, config: ModelConfig, roles: list[Role]) -> _Answe
     # A hosted reasoning model refuses a small max_tokens, and ends after one word anyway.
     tokens = _TINY if is_local(config.model) else config.max_tokens
     tiny = config.model_copy(update={"max_tokens": tokens, "retries": 0})
-    found, lm = _Answers(), None
+    found = _Answers()
+    asked: dict[str, object] = {}
     try:
         lm = build_lm(tiny, seed=run.config.seed)
+        asked = {"messages": _MESSAGES, **lm.kwargs}
         await lm.acall(messages=_MESSAGES)
     except (ArfError, DSPyError) as error:
-        feature = feature_named(str(error), {"messages": _MESSAGES, **lm.kwargs}) if lm is not None else None
+        feature = feature_named(str(error), asked) if asked else None
         if feature is None:
             found.problems.append(f"does not answer: {reason_of(error)}")
         else:
@@ -87,8 +89,8 @@ async def _try_model(run: Run, config: ModelConfig, roles: list[Role]) -> _Answe
             feature, mend = "a JSON schema", "json_schema to false"
         await _try_feature(dspy.Predict(_TYPED_QUESTION).acall(lm=lm, request="Name one color."), feature, mend, found)
     if "analyst" in roles and scores_sentences(run.config) and gives_logprobs(config):
-        asked = lm.acall(_QUESTION, logprobs=True, top_logprobs=20)
-        await _try_feature(asked, "log-probabilities", "logprobs to false", found)
+        scored = lm.acall(_QUESTION, logprobs=True, top_logprobs=20)
+        await _try_feature(scored, "log-probabilities", "logprobs to false", found)
     return found
 
 
