@@ -1,5 +1,6 @@
 """No secret stands in a file of a run or on the screen, and files of a run are private."""
 
+import html
 import json
 import os
 import re
@@ -7,6 +8,7 @@ import stat
 import subprocess
 import sys
 import threading
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -391,6 +393,8 @@ def test_a_secret_of_any_letters_is_masked_where_it_is_written(secret, around):
             assert secret not in mask(text)
             assert json.dumps(secret)[1:-1] not in mask(text)
             assert secret[: len(secret) - 1] not in mask_message(text)
+        for written in (html.escape(secret), b64encode(secret.encode()).decode(), json.dumps(json.dumps(secret))[3:-3]):
+            assert written not in mask_message(f"The page says {written}, sorry.")
     finally:
         del os.environ["PLANTED_TOKEN"]
         remember_secrets()

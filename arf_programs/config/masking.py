@@ -7,6 +7,7 @@ like a key.
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import re
@@ -162,8 +163,13 @@ def _of_address(text: str) -> Iterator[str]:
 
 
 def _forms(secret: str) -> set[str]:
-    """A secret as it is, as JSON writes it, and as an address writes it."""
-    return {secret, json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], quote(secret, safe="")}
+    """A secret as it is, and as JSON (also within JSON), an address, a page and base64 write it."""
+    in_json = json.dumps(secret)[1:-1]
+    in_base64 = b64encode(secret.encode(errors="surrogateescape")).decode()
+    return {
+        *(secret, in_json, json.dumps(secret, ensure_ascii=False)[1:-1], json.dumps(in_json)[1:-1]),
+        *(quote(secret, safe=""), html.escape(secret), in_base64),
+    }
 
 
 def _is_telling(secret: str) -> bool:
