@@ -278,6 +278,7 @@ def test_two_people_are_found_beside_the_chat_system(text, expected):
         ("  Customer: a\n    Agent: quoted\n  Agent: b", ["Customer", "Agent"]),
         ("\tJoe: a\n\tAnna: b", ["Joe", "Anna"]),
         ("Joe @ 12:03: a\nAnna @ 12:04: b", ["Joe", "Anna"]),
+        ("0049 170 1234567: a\n~Anna: b\n0049 170 1234567: c", ["0049 170 1234567", "Anna", "0049 170 1234567"]),
     ],
 )
 def test_nobody_is_given_the_words_of_another(text, expected):

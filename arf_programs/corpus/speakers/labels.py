@@ -29,7 +29,7 @@ _BRACKETS = re.compile(r"\([^()]*\)")
 _ANY_BRACKETS = re.compile(r"\([^()]*\)|\[[^\[\]]*\]|<[^<>\s]+@[^<>\s]+>")
 _NOT_IN_LABEL = re.compile(r"[\t,;!?\"“”„<>=*|(){}\[\]]")
 _NOT_IN_NAME = re.compile(r"[;!?\"“”„<>=*{}\[\]()/\\#$%^+0-9]")
-_PHONE = re.compile(r"\+\d[\d\s().\-/]{6,20}\d|\(\d{2,5}\)[\d\s.\-/]{5,15}\d|\d{2,5}(?:[\s.\-/]\d{2,5}){2,5}")
+_PHONE = re.compile(r"\+\d[\d\s().\-/]{6,20}\d|\(\d{2,5}\)[\d\s.\-/]{5,15}\d|\d{2,5}(?:[\s.\-/]\d{2,8}){2,5}")
 _QUOTES = "\"“”„«»‘’'`_「」『』"
 _QUOTED = re.compile(
     rf"(?P<mark>[{_QUOTES}\[])\s?(?P<label>[^\"“”„«»「」『』\[\]:：\n]{{1,60}}?)\s?(?:[{_QUOTES}\]]\s*[:：](?!//)|"

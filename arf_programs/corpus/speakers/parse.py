@@ -88,7 +88,7 @@ def _without_heading(labels: list[Label | None]) -> list[Label | None]:
     return [None if label and label.name in names else label for label in labels]
 
 
-_ALSO_SPEAK = ("symbol", "@", QUOTED)
+_ALSO_SPEAK = ("symbol", "@", "~", QUOTED)
 Part = tuple[str | None, str]
 """The speaker of a line, or None for a line of the turn before, and its text."""
 
