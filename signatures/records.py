@@ -154,11 +154,12 @@ class Verdict(StrEnum):
 class Revision(Record):
     """A draft and its revision.
 
-    `after` is `before` with the edits in `applied`. With the strategies `rewrite` and `taxonomy`, the model writes the
-    whole of `after`. `errors` were seen in `before`. `remaining` are those of them that are still there, and errors
-    that the edits brought in. `noticed` are errors that verification saw in words that no edit wrote: they were
-    overlooked in the draft, and do not count against the revision. `feedback` says what was wrong with each attempt
-    that failed. `human` is what a person decided in a review, where a person did: then `after` is that person's text.
+    `after` is `before` with the edits in `applied`. With the strategies `rewrite` and `taxonomy`, and in the place of a
+    draft that retells the conversation, the model writes the whole of `after`. `errors` were seen in `before`.
+    `remaining` are those of them that are still there, and errors that the edits brought in. `noticed` are errors that
+    verification saw in words that no edit wrote: they were overlooked in the draft, and do not count against the
+    revision. `feedback` says what was wrong with each attempt that failed. `human` is what a person decided in a
+    review, where a person did: then `after` is that person's text.
     """
 
     conversation_id: str

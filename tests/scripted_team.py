@@ -37,6 +37,7 @@ _KINDS = {
     "Rate a summary": "rate",
     "Decide which of two summaries": "compare",
     "marked words of a summary": "naturalize",
+    "as a report to a colleague who has not read it": "new_summary",
 }
 _FIELD = re.compile(r"\[\[ ## (\w+) ## \]\]\n")
 
@@ -90,7 +91,7 @@ def read_question(messages: scripted.Messages) -> tuple[str, Fields]:
     text = "\n".join(str(message["content"]) for message in messages)
     kind = next((kind for words, kind in _KINDS.items() if words in text), "summary")
     user = str(messages[-1]["content"])
-    if kind == "summary":
+    if kind in ("summary", "new_summary"):
         return kind, {"conversation": user.removeprefix("Conversation:\n").rpartition("\n\n")[0]}
     if kind == "support":
         return kind, _support_fields(user)

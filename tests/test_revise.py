@@ -2,10 +2,12 @@ import pytest
 import scripted_team
 
 from arf_programs.checks import run_checks
+from arf_programs.config import DEFAULT_INSTRUCTION
 from arf_programs.corpus.taxonomy import load_seed_taxonomy
 from arf_programs.programs.edit_sentences import EditSentences
 from arf_programs.programs.propose import EditSummary, Rewrite, RewriteByTaxonomy
-from arf_programs.programs.revise import Revise
+from arf_programs.programs.revise import Revise, new_summary_instruction
+from arf_programs.programs.summarize import Summarize
 from arf_programs.programs.verify import VerifyRevision
 from arf_programs.text.edits import apply_edits
 from arf_programs.text.quotes import locate_error
@@ -228,14 +230,66 @@ def test_an_editor_that_never_answers_in_form_fails(revise, conversation):
         revise([note(conversation)])
 
 
-@pytest.mark.parametrize("propose", [EditSentences(retries=0), EditSummary(retries=0)])
-def test_a_draft_that_retells_the_conversation_is_rejected_and_no_scrap_of_it_is_left(call, lm, conversation, propose):
+@pytest.fixture
+def revise_retold(call, lm, conversation):
+    """Revise a draft that retells the conversation line by line, and return the draft's text and the revision."""
     lines = [f"{turn.speaker}: {turn.text}" for turn in conversation.turns]
     dialogue = "\n".join([*lines, "Customer: And one more thing, it hums.", "Agent: We will look at that as well."])
+
+    def revise(propose, *, writes=True):
+        write = Summarize(new_summary_instruction(DEFAULT_INSTRUCTION), retries=0) if writes else None
+        for program in filter(None, (propose, write)):
+            program.set_lm(lm)
+        verify = VerifyRevision(scripted_team.analyzer_of(lm, checks=True))
+        draft = Summary(conversation_id=conversation.id, text=dialogue, system="teacher", model="scripted/model")
+        errors = tuple(run_checks(conversation, dialogue))
+        program = Revise(propose, verify, attempts=1, write=write)
+        return dialogue, call(program, conversation=conversation, draft=draft, errors=errors).revision
+
+    return revise
+
+
+BY_EDITS = pytest.mark.parametrize("propose", [EditSentences(retries=0), EditSummary(retries=0)])
+SUMMARY = "The customer wrote that a kettle leaked. The agent sent a replacement, which arrives by Thursday."
+
+
+@BY_EDITS
+def test_the_editor_writes_a_summary_in_the_place_of_a_draft_that_retells_the_conversation(revise_retold, propose):
+    scripted_team.join(new_summary=lambda _: SUMMARY)
+    _, revision = revise_retold(propose)
+    assert (revision.verdict, revision.after, revision.applied) == (Verdict.VERIFIED, SUMMARY, ())
+    assert "retells the conversation" in revision.feedback[0]
+
+
+@BY_EDITS
+def test_a_summary_in_the_place_of_a_retold_draft_is_analysed_and_mended_as_a_draft_is(revise_retold, propose):
+    wrong = SUMMARY.replace("Thursday", "Monday")
+    scripted_team.join(
+        new_summary=lambda _: wrong,
+        find=finds_wrong_words(["Monday"]),
+        edits=lambda _: {"edits": [edit("Monday", "Thursday")]},
+        sentence=lambda _: {"corrected": SUMMARY.split(". ")[1]},
+    )
+    _, revision = revise_retold(propose)
+    assert (revision.verdict, revision.after) == (Verdict.VERIFIED, SUMMARY)
+
+
+@BY_EDITS
+@pytest.mark.parametrize("written", ["the draft", "Too short.", SUMMARY + " A technician visited them."])
+def test_what_the_editor_writes_is_rejected_if_it_is_no_better(revise_retold, propose, written):
+    scripted_team.join(
+        new_summary=lambda fields: fields["conversation"] if written == "the draft" else written,
+        find=finds_wrong_words(["technician visited"]),
+        edits=lambda _: {"edits": []},
+        sentence=lambda _: {"corrected": "Then a technician visited them at home."},
+    )
+    dialogue, revision = revise_retold(propose)
+    assert (revision.verdict, revision.after) == (Verdict.REJECTED, dialogue)
+    assert revision.remaining == revision.errors
+
+
+@BY_EDITS
+def test_without_an_editor_a_draft_that_retells_the_conversation_is_rejected_whole(revise_retold, propose):
     scripted_team.join(edits=lambda _: {"edits": []})
-    propose.set_lm(lm)
-    program = Revise(propose, VerifyRevision(scripted_team.analyzer_of(lm, checks=True), max_change=1.0), attempts=1)
-    draft = Summary(conversation_id=conversation.id, text=dialogue, system="teacher", model="scripted/model")
-    errors = tuple(run_checks(conversation, dialogue))
-    revision = call(program, conversation=conversation, draft=draft, errors=errors).revision
+    dialogue, revision = revise_retold(propose, writes=False)
     assert (revision.verdict, revision.after) == (Verdict.REJECTED, dialogue)

@@ -84,8 +84,10 @@ def _revise(run: Run, taxonomy: Taxonomy) -> Target:
     def build(shown: LabeledSet) -> dspy.Module:
         program = build_reviser(run, taxonomy=taxonomy, labeled=shown, compiled=False)
         program.propose.set_lm(None)
-        # DSPy leaves a compiled part as it is. The editor is compiled here; the verifier only assists.
-        program.verify._compiled = True
+        # DSPy leaves a compiled part as it is. The editor is compiled here; the other parts only assist.
+        for part in (program.verify, program.write):
+            if part is not None:
+                part._compiled = True
         return program
 
     async def answer(program: dspy.Module, labeled: LabeledExample) -> Outcome:

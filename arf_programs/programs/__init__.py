@@ -24,7 +24,7 @@ from arf_programs.programs.judge import ComparePair, Judge, prompt_name
 from arf_programs.programs.program import Program
 from arf_programs.programs.propose import EditSummary, Propose, Rewrite, RewriteByTaxonomy
 from arf_programs.programs.reported_errors import omission_ids, statement_ids
-from arf_programs.programs.revise import Revise
+from arf_programs.programs.revise import Revise, new_summary_instruction
 from arf_programs.programs.saved import (
     CANDIDATE,
     CARD,
@@ -93,6 +93,7 @@ __all__ = [
     "find_value_errors",
     "labeled_examples",
     "new_check_errors",
+    "new_summary_instruction",
     "omission_ids",
     "plain_demos",
     "predictor_fields",

@@ -218,7 +218,6 @@ class EditSentences(Propose):
     """
 
     name = "edits"
-    one_by_one = True
 
     def __init__(self, *, retries: int = RETRIES, candidates: int = 3, min_words: int = 1, values: bool = True) -> None:
         super().__init__(retries=retries)

@@ -34,13 +34,13 @@ class Proposal(Record):
 class Propose(Program):
     """The base of the strategies.
 
-    `name` is the strategy's name in records. With `needs_errors` a draft without errors is left as it is. With
-    `one_by_one` sentences are mended by themselves, so a draft that retells the conversation is beyond its means.
+    `name` is the strategy's name in records. With `needs_errors` a draft without errors is left as it is. A strategy
+    that `rewrites` writes the whole text, so it can also mend a draft that retells the conversation.
     """
 
     name: str
     needs_errors = True
-    one_by_one = False
+    rewrites = False
 
     def __init__(self, *, retries: int = RETRIES) -> None:
         super().__init__()
@@ -99,6 +99,7 @@ class Rewrite(Propose):
     """Rewrite the draft, given its errors."""
 
     name = "rewrite"
+    rewrites = True
 
     def __init__(self, *, retries: int = RETRIES) -> None:
         super().__init__(retries=retries)
@@ -128,6 +129,7 @@ class RewriteByTaxonomy(Propose):
 
     name = "taxonomy"
     needs_errors = False
+    rewrites = True
 
     def __init__(self, taxonomy: Taxonomy, *, retries: int = RETRIES) -> None:
         super().__init__(retries=retries)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Final, Literal
 
 import dspy
@@ -11,15 +12,23 @@ from arf_programs.programs.attempts import Attempts, apply_within, deletions, ve
 from arf_programs.programs.edit_sentences import EditSentences
 from arf_programs.programs.program import Program
 from arf_programs.programs.propose import Proposal, Propose
+from arf_programs.programs.summarize import Summarize
 from arf_programs.programs.verify import Verification, VerifyRevision
 from arf_programs.text import is_retelling
 from signatures.records import Conversation, ErrorNote, Revision, Summary, Verdict
 
-_RETOLD: Final = (
-    "Not tried: most of the draft retells the conversation, and edits of sentences can't mend that. "
-    "revise.strategy: rewrite with revise.max_change: 1 can."
+_RETOLD: Final = "Most of the draft retells the conversation, and edits of sentences can't mend that."
+_WRITTEN: Final = f"{_RETOLD} The editor wrote a summary in its place."
+_NO_DIALOGUE: Final = (
+    "Write one paragraph of full sentences about the conversation, as a report to a colleague who has not read it. "
+    "Don't retell it line by line and don't copy its lines."
 )
 OnReject = Literal["drop", "keep_draft", "keep_partial"]
+
+
+def new_summary_instruction(instruction: str) -> str:
+    """Return what the editor is asked for in the place of a draft that retells the conversation."""
+    return f"{instruction} {_NO_DIALOGUE}"
 
 
 class Revise(Program):
@@ -31,6 +40,8 @@ class Revise(Program):
         attempts: how often the editor is asked.
         on_reject: what is left of a revision that is rejected at the last attempt. `keep_partial` keeps the edits that
             verify, and deletes sentences that a deterministic check refutes and no edit mends.
+        write: writes a summary in the place of a draft that retells the conversation, which no edit of sentences can
+            mend. None: such a draft is rejected.
     """
 
     def __init__(
@@ -40,12 +51,14 @@ class Revise(Program):
         *,
         attempts: int = 2,
         on_reject: OnReject = "keep_partial",
+        write: Summarize | None = None,
     ) -> None:
         super().__init__()
         self.propose = propose or EditSentences()
         self.verify = verify or VerifyRevision()
         self.attempts = attempts
         self.on_reject = on_reject
+        self.write = write
 
     async def aforward(
         self, conversation: Conversation, draft: Summary | str, errors: Sequence[ErrorNote] | None = None
@@ -58,10 +71,14 @@ class Revise(Program):
             draft = Summary(conversation_id=conversation.id, text=draft, system="teacher", model="")
         if errors is None:
             errors = (await self.verify.analyze.acall(conversation=conversation, summary=draft.text)).errors
+        if not self.propose.rewrites and any(is_retelling(note, draft.text) for note in errors):
+            return dspy.Prediction(revision=await self._written(conversation, draft, errors))
+        return dspy.Prediction(revision=await self._mended(conversation, draft, errors))
+
+    async def _mended(self, conversation: Conversation, draft: Summary, errors: Sequence[ErrorNote]) -> Revision:
+        """Mend a draft until it verifies, or until the last attempt."""
         if not errors and self.propose.needs_errors:
-            return dspy.Prediction(revision=self._revision(draft, errors, verdict=Verdict.UNCHANGED, attempts=0))
-        if self.propose.one_by_one and any(is_retelling(note, draft.text) for note in errors):
-            return dspy.Prediction(revision=self._beyond_mending(draft, errors))
+            return self._revision(draft, errors, verdict=Verdict.UNCHANGED, attempts=0)
         work = Attempts(draft.text, tuple(errors))
         for _ in range(self.attempts):
             proposal = await self.propose.propose(
@@ -70,14 +87,37 @@ class Revise(Program):
             result = work.with_kept(proposal)
             verification = await self._verify(conversation, draft.text, result.after, errors)
             if verification.passed:
-                return dspy.Prediction(revision=self._accepted(draft, errors, result, verification, work.feedback))
+                return self._accepted(draft, errors, result, verification, work.feedback)
             work.failed(result, verification)
-        return dspy.Prediction(revision=await self._rejected(conversation, draft, errors, work))
+        return await self._rejected(conversation, draft, errors, work)
 
-    def _beyond_mending(self, draft: Summary, errors: Sequence[ErrorNote]) -> Revision:
-        """Reject a draft that retells the conversation. A few of its lines would be no summary."""
+    async def _written(self, conversation: Conversation, draft: Summary, errors: Sequence[ErrorNote]) -> Revision:
+        """Let the editor write a summary in the place of a draft that retells the conversation.
+
+        What it writes is analysed and mended as a draft is. It is rejected if it is cut off, too short, or retells the
+        conversation too.
+        """
+        rejected = partial(self._revision, draft, errors, verdict=Verdict.REJECTED, remaining=tuple(errors))
+        if self.write is None:
+            return rejected(attempts=0, feedback=(_RETOLD,))
+        answer = await self.write.acall(conversation=conversation)
+        written = draft.model_copy(update={"text": answer.summary})
+        found = (await self.verify.analyze.acall(conversation=conversation, summary=written.text)).errors
+        short = len(written.text.split()) < self.verify.min_words
+        if answer.cut_off or short or any(is_retelling(note, written.text) for note in found):
+            return rejected(attempts=1, feedback=(f"{_WRITTEN} That one is no better: {written.text}",))
+        mended = await self._mended(conversation, written, found)
+        feedback = (_WRITTEN, *mended.feedback)
+        if mended.verdict is Verdict.REJECTED:
+            return rejected(attempts=mended.attempts, feedback=feedback)
         return self._revision(
-            draft, errors, verdict=Verdict.REJECTED, attempts=0, remaining=tuple(errors), feedback=(_RETOLD,)
+            draft,
+            errors,
+            verdict=Verdict.VERIFIED,
+            attempts=max(1, mended.attempts),
+            result=Proposal(after=mended.after),
+            noticed=mended.noticed,
+            feedback=feedback,
         )
 
     async def _verify(

@@ -28,7 +28,9 @@ from arf_programs.programs import (
     RewriteByTaxonomy,
     SentenceSupport,
     SentencewiseAnalysis,
+    Summarize,
     VerifyRevision,
+    new_summary_instruction,
     program_fingerprint,
     revision_examples,
     show,
@@ -114,7 +116,8 @@ def build_reviser(
         min_words=config.min_words,
         support=_support(run, analyzer),
     )
-    program = Revise(propose, verify, attempts=config.attempts, on_reject=config.on_reject)
+    write = _writer(run, sample) if run.config.asks_editor else None
+    program = Revise(propose, verify, attempts=config.attempts, on_reject=config.on_reject, write=write)
     compiled = compiled and strategy == config.strategy
     if not (compiled and use_compiled(run, "revise", program)) and run.config.labeled.demos:
         demos, pick = run.config.labeled.demos, run.config.labeled.pick
@@ -123,6 +126,14 @@ def build_reviser(
         show(propose, revision_examples(examples, strategy, run.config.edits_form()), nearest=nearest)
     if run.config.asks_editor:
         propose.set_lm(_editor(run, sample))
+    return program
+
+
+def _writer(run: Run, sample: int) -> Summarize:
+    """Build the program that writes a summary in the place of a draft that retells the conversation."""
+    instruction = new_summary_instruction(run.config.summarize.instruction)
+    program = Summarize(instruction, retries=run.config.models.editor.parse_retries)
+    program.set_lm(_editor(run, sample))
     return program
 
 
@@ -185,13 +196,21 @@ class DraftToMend(Record):
     errors: DraftErrors
 
 
+def revision_prompts(run: Run) -> dict[str, str]:
+    """Return the hashes of all prompts of editor and verifier that come with the code or the configuration."""
+    return {
+        "revision prompts": digest_prompts(REVISION_SIGNATURES),
+        "instruction for a new summary": digest(new_summary_instruction(run.config.summarize.instruction)),
+    }
+
+
 def depends(run: Run) -> dict[str, str]:
     """Return the hashes of all that a revision depends on beside its draft and errors."""
     return {
         "conversations.jsonl": digest_file(run.folder.conversations),
         "models.editor": digest_model(run.config.models.editor),
         "revise": digest(run.config.revise.model_dump(mode="json", exclude={"human"})),
-        "revision prompts": digest_prompts(REVISION_SIGNATURES),
+        **revision_prompts(run),
         **analyst_fingerprint(run),
         **program_fingerprint(run, "revise"),
     }

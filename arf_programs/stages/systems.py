@@ -11,10 +11,10 @@ from arf_programs.config import ModelConfig
 from arf_programs.models import EMBEDDED, build_lm, weights_digest
 from arf_programs.programs import Summarize, program_fingerprint
 from arf_programs.runner import RowKey, Step
-from arf_programs.runs import Run, RunFolder, digest, digest_file, digest_model, digest_prompts
+from arf_programs.runs import Run, RunFolder, digest, digest_file, digest_model
 from arf_programs.stages.analyze import analyst_fingerprint, build_analyzer
 from arf_programs.stages.draft import TEACHER
-from arf_programs.stages.revise import REVISION_SIGNATURES, build_reviser
+from arf_programs.stages.revise import build_reviser, revision_prompts
 from arf_programs.stages.served import BASE, ServedSystem
 from arf_programs.stages.train import student_name
 from signatures.exceptions import EndpointError, ModelError
@@ -181,6 +181,6 @@ def reviser_fingerprint(run: Run) -> dict[str, str]:
     return {
         "models.editor": digest_model(run.config.models.editor),
         "revise": digest(run.config.revise.model_dump(mode="json", exclude={"samples", "human"})),
-        "revision prompts": digest_prompts(REVISION_SIGNATURES),
+        **revision_prompts(run),
         **program_fingerprint(run, "revise"),
     }
