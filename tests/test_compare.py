@@ -93,7 +93,7 @@ def test_different_holdouts_are_refused_with_what_differs(runs: tuple[Path, Path
 def test_other_measures_are_told(runs: tuple[Path, Path]) -> None:
     config = runs[1] / "config.yaml"
     text = config.read_text(encoding="utf-8")
-    config.write_text(text.replace("strategy: holistic", "strategy: sentencewise"), encoding="utf-8")
+    config.write_text(text.replace("strategy: auto", "strategy: sentencewise", 1), encoding="utf-8")
     (runs[1] / "taxonomy.yaml").write_text("categories: []\n", encoding="utf-8")
     notes = compare_runs(runs).notes
     assert notes[0].startswith("analyze.strategy is holistic in run and sentencewise in second")

@@ -271,6 +271,27 @@ def test_a_small_editor_is_asked_for_one_sentence_at_a_time(editor, form):
 
 
 @pytest.mark.parametrize(
+    ("analyst", "form"),
+    [
+        ("embedded/smollm2-135m", "sentencewise"),
+        ("hosted_vllm/Qwen/Qwen2.5-1.5B-Instruct", "sentencewise"),
+        ("openai/gpt-5-mini", "holistic"),
+    ],
+)
+def test_a_small_analyst_is_asked_about_each_sentence(analyst, form):
+    given = {"corpus": {"path": "x.jsonl"}, "models": {"teacher": "scripted/model", "analyst": analyst}}
+    assert Config.model_validate(given).analysis_form() == form
+    chosen = {**given, "analyze": {"strategy": "holistic"}}
+    assert Config.model_validate(chosen).analysis_form() == "holistic"
+
+
+def test_a_checker_is_asked_about_each_sentence():
+    given = {"corpus": {"path": "x.jsonl"}, "models": {"teacher": "scripted/model"}}
+    checked = {**given, "analyze": {"checker": {"model": "someone/checker"}}}
+    assert Config.model_validate(checked).analysis_form() == "sentencewise"
+
+
+@pytest.mark.parametrize(
     ("override", "words"),
     [
         (

@@ -226,7 +226,7 @@ def _check_checker(run: Run, findings: Findings) -> None:
     findings.good.append(f"analyze.checker: {name}, form {support.form}" + (f", {known.licence}" if known else ""))
     if known is None:
         findings.warnings.append(f"analyze.checker.model: the licence of {name} is not known to ARF: read it")
-    if run.config.analyze.strategy == "holistic":
+    if run.config.analysis_form() == "holistic":
         findings.warnings.append(
             "analyze.checker only scores candidates of the editor: analyze.strategy: sentencewise lets it find errors"
         )

@@ -73,8 +73,7 @@ def _analyze(run: Run, taxonomy: Taxonomy) -> Target:
 
     def fields(examples: LabeledSet) -> list[dict[str, Any]]:
         return [
-            to_jsonable_python(dict(item))
-            for item in analysis_examples(examples, taxonomy, run.config.analyze.strategy)
+            to_jsonable_python(dict(item)) for item in analysis_examples(examples, taxonomy, run.config.analysis_form())
         ]
 
     return Target("analyze", "analyst", build, wanted, "summary whose categories the taxonomy has", fields, answer)

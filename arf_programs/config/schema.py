@@ -124,7 +124,9 @@ class AnalyzeConfig(Section):
     """How the errors of a draft are detected."""
 
     analyst: bool = Field(default=True, description="ask the analyst about drafts; false: checks alone look for errors")
-    strategy: Literal["holistic", "sentencewise"] = "holistic"
+    strategy: Literal["auto", "holistic", "sentencewise"] = Field(
+        default="auto", description="the whole summary in one question, or one for each sentence; auto: by the analyst"
+    )
     checks: bool = Field(default=True, description="also run the checks, which need no model")
     values: bool = Field(
         default=False, description="also report values in whose place another of the conversation fits better: no model"
@@ -182,6 +184,7 @@ class ReviseConfig(Section):
 
 
 EditsForm = Literal["one_by_one", "together"]
+AnalysisForm = Literal["holistic", "sentencewise"]
 _SIZE: Final = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)([bm])(?![a-z0-9])", re.IGNORECASE)
 _SMALL: Final = 4.0  # billions of parameters; from about here on a model gives all edits in one answer
 
@@ -231,6 +234,16 @@ class Config(Section):
             return self.revise.edits
         one_by_one = not self.revise.candidates or is_small(self.models.editor.model)
         return "one_by_one" if one_by_one else "together"
+
+    def analysis_form(self) -> AnalysisForm:
+        """Return how the analyst is asked. By `auto`, an embedded or small one is asked about each sentence.
+
+        So is a checker. A small model that is shown a whole summary overlooks its errors (docs/analysts.md).
+        """
+        if self.analyze.strategy != "auto":
+            return self.analyze.strategy
+        by_sentence = self.analyze.checker.model is not None or is_small(self.models.analyst.model)
+        return "sentencewise" if by_sentence else "holistic"
 
     @property
     def asks_editor(self) -> bool:

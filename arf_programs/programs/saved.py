@@ -90,7 +90,7 @@ class Card(Record):
 
 def strategy_of(run: Run, target: str) -> str:
     """The strategy of a target's program; empty if its stage has only one."""
-    return {"analyze": run.config.analyze.strategy, "revise": run.config.revise.strategy}.get(target, "")
+    return {"analyze": run.config.analysis_form(), "revise": run.config.revise.strategy}.get(target, "")
 
 
 def use_compiled(run: Run, target: str, program: dspy.Module) -> bool:

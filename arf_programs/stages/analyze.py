@@ -60,7 +60,7 @@ def analyst_fingerprint(run: Run) -> dict[str, str]:
         "taxonomy.yaml": digest_file(run.folder.taxonomy),
         "models.analyst": digest_model(config.models.analyst),
         **({} if config.analyze.analyst else {"analyze.analyst": digest(False)}),
-        "analyze.strategy": digest(config.analyze.strategy),
+        "analyze.strategy": digest(config.analysis_form()),
         "analyze.checks": digest(config.analyze.checks),
         "analyze.values": digest(config.analyze.values),
         "analyze.samples": digest(config.analyze.samples),
@@ -128,7 +128,7 @@ def build_analyzer(
         labeled = load_labeled(run) if labeled is None else labeled
         examples = usable_examples(labeled, taxonomy, config.labeled.demos, config.labeled.pick)
         nearest = config.labeled.demos if config.labeled.pick == "nearest" else None
-        show(program, analysis_examples(examples, taxonomy, config.analyze.strategy), nearest=nearest)
+        show(program, analysis_examples(examples, taxonomy, config.analysis_form()), nearest=nearest)
     if compiled and calibrated:
         _use_calibration(run, program)
     program.set_lm(build_lm(config.models.analyst, seed=config.seed))
@@ -218,7 +218,7 @@ def refuse_calibration(run: Run, support: SentenceSupport, *, prompt: bool = Tru
 
 def _strategy(run: Run, taxonomy: Taxonomy) -> HolisticAnalysis | SentencewiseAnalysis:
     retries = run.config.models.analyst.parse_retries
-    match run.config.analyze.strategy:
+    match run.config.analysis_form():
         case "holistic":
             return HolisticAnalysis(taxonomy, retries=retries)
         case "sentencewise":

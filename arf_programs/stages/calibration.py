@@ -43,7 +43,7 @@ def makes_own_calibration(run: Run) -> bool:
     A checker, which scores the sentences in the analyst's place, has a threshold of its own.
     """
     analyze = run.config.analyze
-    asks = analyze.analyst and analyze.strategy == "sentencewise" and analyze.checker.model is None
+    asks = analyze.analyst and run.config.analysis_form() == "sentencewise" and analyze.checker.model is None
     return asks and analyze.calibration == AUTO and _compiled(run) is None
 
 
@@ -55,7 +55,7 @@ def subtracts_prior(config: Config) -> bool:
     given = config.analyze.subtract_prior
     wanted = config.models.analyst.model.startswith(EMBEDDED) if given is None else given
     asks = config.analyze.checker.model is None
-    return wanted and asks and config.analyze.strategy == "sentencewise" and gives_logprobs(config.models.analyst)
+    return wanted and asks and config.analysis_form() == "sentencewise" and gives_logprobs(config.models.analyst)
 
 
 def _compiled(run: Run) -> Calibration | None:

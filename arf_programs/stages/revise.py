@@ -170,7 +170,7 @@ def scores_sentences(config: Config) -> bool:
         return False
     revise = config.revise
     chooses = revise.strategy == "edits" and config.edits_form() == "one_by_one" and revise.verify_with_analyst
-    return chooses or config.analyze.strategy == "sentencewise"
+    return chooses or config.analysis_form() == "sentencewise"
 
 
 def _support(run: Run, analyzer: Analyze) -> SentenceSupport | None:
