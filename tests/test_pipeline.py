@@ -58,7 +58,7 @@ STALE = {
     "privacy.keep": ("pseudonyms", set()),
     "privacy.names": (["agent"], set()),
     "privacy.ner": ("someone/names", set()),
-    "summarize.instruction": ("Summarize it in one word.", {"draft", "train", "evaluate"}),
+    "summarize.instruction": ("Summarize it in one word.", {"draft", "revise", "train", "evaluate"}),
     "analyze.analyst": (False, {"analyze", "revise", "evaluate"}),
     "analyze.strategy": ("sentencewise", {"analyze", "revise", "evaluate"}),
     "analyze.checks": (False, ANALYST),
