@@ -12,7 +12,7 @@ from signatures.exceptions import ArfError
 
 _TINY = 8  # tokens
 _QUESTION = "Answer with the one word: yes"
-_MESSAGES = [{"role": "system", "content": "You answer questions."}, {"role": "user", "content": _QUESTION}]
+_SYSTEM = "You answer questions."
 _WITHOUT_A_KEY = ("system", "max_tokens")  # a run goes on without them, and there is no key to set
 _TYPED_ROLES = frozenset(("analyst", "editor", "judge"))
 _TYPED_QUESTION = "request -> colors: list[str]"
@@ -58,9 +58,10 @@ class _Answers:
 async def _try_model(run: Run, config: ModelConfig, roles: list[Role]) -> _Answers:
     """Ask the model for one word, then with each feature that the run will ask for."""
     import dspy
-    from dspy.utils.exceptions import DSPyError
+    from dspy.utils.exceptions import AdapterParseError, DSPyError
 
     from arf_programs.models import build_lm, describe_refusal, feature_named, gives_logprobs, is_local
+    from arf_programs.programs import PlainAdapter
     from arf_programs.runner import reason_of
     from arf_programs.stages import scores_sentences
 
@@ -71,8 +72,11 @@ async def _try_model(run: Run, config: ModelConfig, roles: list[Role]) -> _Answe
     asked: dict[str, object] = {}
     try:
         lm = build_lm(tiny, seed=run.config.seed)
-        asked = {"messages": _MESSAGES, **lm.kwargs}
-        await lm.acall(messages=_MESSAGES)
+        asked = {"messages": [{"role": "system", "content": _SYSTEM}], **lm.kwargs}
+        with dspy.context(lm=lm, adapter=PlainAdapter()):
+            await dspy.Predict(dspy.Signature("conversation -> answer", _SYSTEM)).acall(conversation=_QUESTION)
+    except AdapterParseError:
+        pass  # a blank answer is one
     except (ArfError, DSPyError) as error:
         feature = feature_named(str(error), asked) if asked else None
         if feature is None:
