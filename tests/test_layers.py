@@ -4,7 +4,10 @@ import ast
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("signatures", "arf_programs", "training")
@@ -41,8 +44,15 @@ def top_level_imports(tree: ast.Module) -> set[str]:
     return imports(ast.Module([node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)], []))
 
 
+@cache
 def parse(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def forget_trees():
+    yield
+    parse.cache_clear()
 
 
 def test_signatures_need_pydantic_and_dspy_alone():

@@ -399,11 +399,10 @@ def test_an_edited_taxonomy_is_respected_and_makes_later_stages_stale(project):
     assert status(open_project(project, "analyze.notes_sample=3"))["taxonomy"].state == "whole"
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_a_taxonomy_edited_while_it_is_in_use_makes_its_readers_stale(make_run, workers):
+def test_a_taxonomy_edited_while_it_is_in_use_makes_its_readers_stale(make_run):
     """They used the file as it was when they began."""
     team = scripted_team.join()
-    run = make_run(f"workers={workers}")
+    run = make_run()
     run_until(run, "taxonomy")
     find, edited = team.answers["find"], "An error that only I care about."
     taxonomy = read_taxonomy(run.folder.taxonomy)

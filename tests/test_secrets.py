@@ -161,6 +161,7 @@ def test_no_artefact_and_no_output_of_a_run_holds_a_secret(tmp_path):
         runs.append(arf("draft", config, "-v", "--json", "--set", "workers=2"))
         config.unlink()
     said = assert_clean(tmp_path, *(run.stdout + run.stderr for run in runs))
+    assert_private(tmp_path / "run")  # two workers wrote into it, too
     assert "Traceback" not in runs[0].stderr
     assert "bad request" in said
     assert "The customer's lamp broke. *** was sent." in said
@@ -168,18 +169,21 @@ def test_no_artefact_and_no_output_of_a_run_holds_a_secret(tmp_path):
     assert len(list(read_jsonl(tmp_path / "run" / "drafts.jsonl", Summary))) == 10
 
 
+def assert_private(run):
+    modes = {path: stat.S_IMODE(path.stat().st_mode) for path in (run, *run.rglob("*"))}
+    assert len(modes) > 10
+    assert {path: oct(mode) for path, mode in modes.items() if mode != (0o700 if path.is_dir() else 0o600)} == {}
+
+
 def test_files_of_a_run_are_private_whatever_the_umask(tmp_path, planted):
     with serving() as server:
         config = write_project(tmp_path, server.base_url.removeprefix("http://"))
-        assert arf("draft", config, "--set", "workers=2").returncode == 0
         before = os.umask(0)
         try:
             assert arf_here("revise", config).exit_code == 0
         finally:
             os.umask(before)
-    modes = {path: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "run", *(tmp_path / "run").rglob("*"))}
-    assert len(modes) > 10
-    assert {path: oct(mode) for path, mode in modes.items() if mode != (0o700 if path.is_dir() else 0o600)} == {}
+    assert_private(tmp_path / "run")
 
 
 def test_no_artefact_of_batch_mode_holds_a_secret(tmp_path):

@@ -2,7 +2,6 @@
 
 import io
 import json
-import signal
 import subprocess
 import sys
 
@@ -11,6 +10,7 @@ import torch
 from safetensors.torch import load_file
 from tiny_model import save_tiny_model
 from transformers import AutoTokenizer
+from warm_python import WarmPopen
 
 from arf_programs.runs.jsonl import write_jsonl_atomic
 from signatures.records import Message, TrainingExample
@@ -163,11 +163,10 @@ def test_a_killed_process_leaves_a_run_that_can_go_on(data, base, tmp_path):
     output, config = tmp_path / "s", tmp_path / "train.json"
     config.write_text(settings(base).model_dump_json())
     arguments = ["--data", str(data), "--output", str(output), "--config", str(config)]
-    process = subprocess.Popen([sys.executable, "-m", "training.sft", *arguments], stdout=subprocess.PIPE, text=True)
-    with process:
+    with WarmPopen([sys.executable, "-m", "training.sft", *arguments], stdout=subprocess.PIPE, text=True) as process:
         while json.loads(process.stdout.readline())["step"] < 3:
             pass
-        process.send_signal(signal.SIGKILL)
+        process.kill()
     assert not (output / "training_log.json").exists()
     assert sft.main(arguments) == 0
     assert [step["step"] for step in read_log(output)["losses"]] == list(range(1, STEPS + 1))
