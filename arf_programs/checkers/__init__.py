@@ -6,5 +6,3 @@
 from arf_programs.checkers.checker import Checker, load_checker
 from arf_programs.checkers.forms import FORMS, KNOWN, known_checker
 from arf_programs.checkers.loading import LoadedChecker, checker_form
-
-__all__ = ["FORMS", "KNOWN", "Checker", "LoadedChecker", "checker_form", "known_checker", "load_checker"]

@@ -15,31 +15,3 @@ from arf_programs.checks.numbers import find_taken_spans
 from arf_programs.checks.quantities import Quantity, convert_to_days, find_quantities, read_number
 from arf_programs.checks.run import run_checks, widen_quote
 from arf_programs.checks.times import Time, find_times
-
-__all__ = [
-    "COMMON",
-    "COMPANY_WORDS",
-    "ENDINGS",
-    "GENERAL",
-    "ROLES",
-    "TITLES",
-    "Date",
-    "Material",
-    "Moments",
-    "Quantity",
-    "Time",
-    "convert_to_days",
-    "find_codes",
-    "find_dates",
-    "find_names",
-    "find_quantities",
-    "find_taken_spans",
-    "find_times",
-    "find_words",
-    "is_card",
-    "read_moments",
-    "read_number",
-    "run_checks",
-    "squeeze",
-    "widen_quote",
-]

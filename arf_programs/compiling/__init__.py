@@ -5,9 +5,3 @@ The program is used only if it is better on dev. Its card says how it was made a
 
 from arf_programs.compiling.card import interval_text
 from arf_programs.compiling.compile import compile_program, show_prompts
-
-__all__ = [
-    "compile_program",
-    "interval_text",
-    "show_prompts",
-]

@@ -22,24 +22,3 @@ from arf_programs.corpus.taxonomy import (
     write_taxonomy,
 )
 from arf_programs.corpus.turns import clean_text, parse_conversation
-
-__all__ = [
-    "FORM_CATEGORIES",
-    "NOT_OF_FACT",
-    "LabeledExample",
-    "Split",
-    "StoredCorpus",
-    "clean_text",
-    "group_duplicates",
-    "load_configured_taxonomy",
-    "load_labeled",
-    "load_labeled_of_corpus",
-    "load_seed_taxonomy",
-    "parse_conversation",
-    "read_labeled_file",
-    "read_labeled_of",
-    "read_taxonomy",
-    "split_conversations",
-    "store_corpus",
-    "write_taxonomy",
-]

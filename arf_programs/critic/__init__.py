@@ -6,5 +6,3 @@ These are the commands `arf checker probe` and `arf checker train`.
 from arf_programs.critic.card import TrainedChecker, read_card, verdict
 from arf_programs.critic.probe import probe_folder, probe_run
 from arf_programs.critic.train import train_checker
-
-__all__ = ["TrainedChecker", "probe_folder", "probe_run", "read_card", "train_checker", "verdict"]

@@ -5,10 +5,3 @@ The stages' own programs run over a sample with answers that stand in for a mode
 
 from arf_programs.estimating.estimate import estimate_run
 from arf_programs.estimating.figures import Estimate, Line, Range
-
-__all__ = [
-    "Estimate",
-    "Line",
-    "Range",
-    "estimate_run",
-]

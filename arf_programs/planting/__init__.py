@@ -13,23 +13,3 @@ from arf_programs.planting.sources import (
     right_summaries,
     summaries_to_calibrate,
 )
-
-__all__ = [
-    "FACT_KINDS",
-    "NaturalizeErrors",
-    "Plant",
-    "PlantedItem",
-    "PlantedSentence",
-    "PlantedTalk",
-    "RightSummary",
-    "by_category",
-    "by_kind",
-    "choose_items",
-    "labels_are_planted",
-    "make_item",
-    "needs_revisions",
-    "plant_sentences",
-    "right_summaries",
-    "short_of",
-    "summaries_to_calibrate",
-]

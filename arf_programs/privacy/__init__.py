@@ -15,31 +15,3 @@ from arf_programs.privacy.mapping import Finder, Pseudonyms, Request
 from arf_programs.privacy.patterns import import_phonenumbers
 from arf_programs.privacy.recognise import recognise
 from arf_programs.privacy.values import Found, Kind, code_key, word_key
-
-__all__ = [
-    "ConversationValues",
-    "Elsewhere",
-    "Finder",
-    "Found",
-    "Guard",
-    "Kind",
-    "KnownValue",
-    "Originals",
-    "Pseudonyms",
-    "Request",
-    "Seen",
-    "SentRequest",
-    "Value",
-    "code_key",
-    "disguise",
-    "disguise_conversation",
-    "import_phonenumbers",
-    "map_texts",
-    "open_guard",
-    "pseudonyms_of",
-    "read_values",
-    "recognise",
-    "reveal",
-    "values_of",
-    "word_key",
-]

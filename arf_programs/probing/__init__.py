@@ -7,11 +7,3 @@ from arf_programs.probing.judge import check_judge
 from arf_programs.probing.measure import probe
 from arf_programs.probing.plant import ensure_planted
 from arf_programs.probing.triage import Triage, rank_drafts
-
-__all__ = [
-    "Triage",
-    "check_judge",
-    "ensure_planted",
-    "probe",
-    "rank_drafts",
-]

@@ -23,35 +23,3 @@ from arf_programs.report.probe import (
 )
 from arf_programs.report.render import render_report
 from arf_programs.report.text import duration, figure, metric_label, probability, signed_bounds
-
-__all__ = [
-    "READ_BY_NOBODY",
-    "AnalyzeProbe",
-    "ComparedRuns",
-    "Cost",
-    "Detected",
-    "GateResult",
-    "Overall",
-    "Probe",
-    "Recall",
-    "ReviseProbe",
-    "RunDifference",
-    "RunSummary",
-    "Sources",
-    "as_markdown",
-    "calibration_lines",
-    "compare_runs",
-    "duration",
-    "fallback_rows",
-    "figure",
-    "gate_runs",
-    "gather_report",
-    "gather_summary",
-    "metric_label",
-    "probability",
-    "render_report",
-    "signed_bounds",
-    "tables",
-    "teacher_price",
-    "without_texts",
-]

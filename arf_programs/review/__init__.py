@@ -8,17 +8,3 @@ from arf_programs.review.agreement import Agreement, ReviewFigures, Share, gathe
 from arf_programs.review.files import read_reviews
 from arf_programs.review.outcomes import apply_reviews, corrected_pairs, reviewed_ids, reviews_digest
 from arf_programs.review.start import ReviewAddress, serve_review
-
-__all__ = [
-    "Agreement",
-    "ReviewAddress",
-    "ReviewFigures",
-    "Share",
-    "apply_reviews",
-    "corrected_pairs",
-    "gather_review",
-    "read_reviews",
-    "reviewed_ids",
-    "reviews_digest",
-    "serve_review",
-]

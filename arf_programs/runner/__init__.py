@@ -8,18 +8,3 @@ from arf_programs.runner.context import ask_rows, asking, asking_from, budget_of
 from arf_programs.runner.rows import RowKey, reason_of, run_rows
 from arf_programs.runner.steps import Step, remove_checkpoints
 from arf_programs.runner.stream import run_steps
-
-__all__ = [
-    "RowKey",
-    "Step",
-    "StepOutcome",
-    "ask_rows",
-    "asking",
-    "asking_from",
-    "budget_of",
-    "reason_of",
-    "remove_checkpoints",
-    "reopen_step",
-    "run_rows",
-    "run_steps",
-]

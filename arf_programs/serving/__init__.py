@@ -4,19 +4,3 @@ from arf_programs.serving.fallback import Limits, choose_threshold, fallback_of
 from arf_programs.serving.front import Fallback
 from arf_programs.serving.server import Engine, Served, find_engine, refuse_taken_port, serve, serve_command
 from arf_programs.serving.student import find_student, merged_student, students_with_base
-
-__all__ = [
-    "Engine",
-    "Fallback",
-    "Limits",
-    "Served",
-    "choose_threshold",
-    "fallback_of",
-    "find_engine",
-    "find_student",
-    "merged_student",
-    "refuse_taken_port",
-    "serve",
-    "serve_command",
-    "students_with_base",
-]

@@ -3,5 +3,3 @@
 from arf_programs.corpus.speakers.correspondents import role_of
 from arf_programs.corpus.speakers.parse import parse_mails, parse_turns
 from arf_programs.corpus.speakers.threads import read_date, text_without_quotes
-
-__all__ = ["parse_mails", "parse_turns", "read_date", "role_of", "text_without_quotes"]

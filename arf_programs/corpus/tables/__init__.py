@@ -6,5 +6,3 @@ A file is read as its writer meant it. Where this cannot be told, the problem na
 from arf_programs.corpus.tables.json_rows import read_json_rows
 from arf_programs.corpus.tables.rows import Problems, Row
 from arf_programs.corpus.tables.sources import find_source, read_rows
-
-__all__ = ["Problems", "Row", "find_source", "read_json_rows", "read_rows"]
