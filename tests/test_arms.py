@@ -10,7 +10,6 @@ from conftest import made_once, open_project, write_corpus
 from tiny_model import save_tiny_model
 
 from arf_programs.config.schema import Config
-from arf_programs.estimating.estimate import estimate_run
 from arf_programs.pipeline import run_until, status
 from arf_programs.runs.jsonl import read_jsonl
 from arf_programs.runs.ledger import read_ledger
@@ -19,6 +18,7 @@ from arf_programs.stages.revise import distinct_verified, further_strategies
 from arf_programs.stages.stage import state_of
 from arf_programs.stages.train import STAGE as TRAIN
 from arf_programs.stages.train import training_log
+from arf_programs.tools.estimating.estimate import estimate_run
 from signatures.exceptions import ConfigError
 from signatures.records import PairVerdict, PreferencePair, Revision, TrainingExample, Verdict
 from training.model_card import gather

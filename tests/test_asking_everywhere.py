@@ -33,9 +33,6 @@ from virtual_clock import VirtualClock, clock
 from arf_programs.cli.app import app
 from arf_programs.cli.check import preflight
 from arf_programs.cli.session import open_run
-from arf_programs.compiling import compile_program
-from arf_programs.compiling.context import asking_context
-from arf_programs.estimating import estimate_run
 from arf_programs.models import (
     CallBudget,
     CallContext,
@@ -50,8 +47,11 @@ from arf_programs.models.context import current_context
 from arf_programs.models.dspy_internals import TRUNCATION_LOGGER
 from arf_programs.models.store import request_key
 from arf_programs.pipeline import run_until
-from arf_programs.probing import check_judge
 from arf_programs.runs import Run
+from arf_programs.tools.compiling import compile_program
+from arf_programs.tools.compiling.context import asking_context
+from arf_programs.tools.estimating import estimate_run
+from arf_programs.tools.probing import check_judge
 
 __all__ = ["clock"]
 RATE = 6  # calls a minute

@@ -11,13 +11,13 @@ from tiny_model import save_tiny_model
 from arf_programs.checkers import load_checker
 from arf_programs.config import CheckerConfig
 from arf_programs.corpus import LabeledExample
-from arf_programs.estimating import estimate_run
 from arf_programs.metrics import METRICS, fit_calibration, write_calibration
 from arf_programs.pipeline import run_until
 from arf_programs.programs import CheckerSupport, calibration_of, support_rows
 from arf_programs.runs import read_jsonl
 from arf_programs.stages import build_support, refuse_calibration
 from arf_programs.stages.scoring import prepare_scores
+from arf_programs.tools.estimating import estimate_run
 from signatures.exceptions import DataError
 from signatures.records import Conversation, DraftErrors, ErrorNote, Revision, Summary, Turn
 

@@ -16,7 +16,6 @@ from typer.testing import CliRunner
 
 from arf_programs.cli.app import app
 from arf_programs.cli.session import open_run
-from arf_programs.compiling.prepare import prepare
 from arf_programs.config import TargetName
 from arf_programs.models import scripted
 from arf_programs.models.rates import Rate
@@ -26,6 +25,7 @@ from arf_programs.stages.draft import build_teacher
 from arf_programs.stages.draft import fingerprint as draft_fingerprint
 from arf_programs.stages.revise import build_reviser
 from arf_programs.stages.scoring import build_judge
+from arf_programs.tools.compiling.prepare import prepare
 
 OPTIMIZERS = {
     "labeled_fewshot": dspy.LabeledFewShot,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from arf_programs.compiling.cases import Cases, split_cases
 from arf_programs.corpus.labeled import LabeledExample
+from arf_programs.tools.compiling.cases import Cases, split_cases
 from signatures.exceptions import DataError
 from signatures.records import Conversation, Turn
 

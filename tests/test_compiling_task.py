@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from test_compiling_cases import WORDS, labeled
 
-from arf_programs.compiling.cases import Case
-from arf_programs.compiling.task import Recorder
 from arf_programs.programs import ProgramState
+from arf_programs.tools.compiling.cases import Case
+from arf_programs.tools.compiling.task import Recorder
 
 DEV = [Case(labeled(word), n) for n, word in enumerate(WORDS[:2])]
 TRAIN = [Case(labeled(word), n) for n, word in enumerate(WORDS[2:6])]

@@ -346,7 +346,8 @@ def test_every_path_of_the_tree_exists_and_has_a_phrase():
 
 
 def test_the_tree_names_every_room_and_every_folder():
-    rooms = {f"{path.parent.relative_to(ROOT)}/" for path in (ROOT / "arf_programs").glob("*/__init__.py")}
+    inits = [path for depth in ("*", "tools/*") for path in (ROOT / "arf_programs").glob(f"{depth}/__init__.py")]
+    rooms = {f"{path.parent.relative_to(ROOT)}/" for path in inits}
     folders = {"signatures/", "arf_programs/", "training/", "examples/", "docs/", "bench/", "tests/"}
     assert rooms | folders | {"arf_programs/pipeline.py"} == set(tree())
 

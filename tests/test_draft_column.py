@@ -12,10 +12,10 @@ from arf_programs import pipeline
 from arf_programs.cli.app import app
 from arf_programs.cli.check import preflight
 from arf_programs.config.models import DraftColumn, ModelConfig
-from arf_programs.estimating.estimate import estimate_run
 from arf_programs.models.terms import check_terms
 from arf_programs.pipeline import run_until
 from arf_programs.runs.jsonl import read_jsonl
+from arf_programs.tools.estimating.estimate import estimate_run
 from signatures.exceptions import ConfigError, DataError
 from signatures.records import Conversation, Summary
 from training.model_card import _roles

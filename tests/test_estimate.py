@@ -13,14 +13,14 @@ from typer.testing import CliRunner
 from arf_programs import pipeline
 from arf_programs.cli.app import app
 from arf_programs.config.models import ModelConfig
-from arf_programs.estimating.estimate import estimate_run
-from arf_programs.estimating.figures import Range, count_tokens, ordered, price_of, total
-from arf_programs.estimating.history import read_history
 from arf_programs.models import scripted
 from arf_programs.models.engine import ArfEngine
 from arf_programs.models.providers import declare_model, listed_price
 from arf_programs.runs.folder import RunFolder
 from arf_programs.runs.ledger import Call, read_ledger
+from arf_programs.tools.estimating.estimate import estimate_run
+from arf_programs.tools.estimating.figures import Range, count_tokens, ordered, price_of, total
+from arf_programs.tools.estimating.history import read_history
 from signatures.exceptions import DataError
 
 # The fewest calls that still are of every kind, since each of them costs this machine some milliseconds.

@@ -28,9 +28,9 @@ from arf_programs.metrics.fallback import (
 )
 from arf_programs.models.served.process import free_port
 from arf_programs.report.fallback import fallback_curves, fallback_plot, fallback_rows
-from arf_programs.serving.fallback import Limits, choose_threshold, fallback_of
-from arf_programs.serving.front import ANSWERED_BY, DOUBT, Fallback, Front, serve_front
 from arf_programs.text.student_prompt import build_user_text, read_user_text
+from arf_programs.tools.serving.fallback import Limits, choose_threshold, fallback_of
+from arf_programs.tools.serving.front import ANSWERED_BY, DOUBT, Fallback, Front, serve_front
 from signatures.exceptions import ConfigError, ModelError, StageError
 
 TALK = "Customer: My order 12345 is late.\nAgent: I am sorry. It comes on Monday."

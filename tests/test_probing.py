@@ -4,8 +4,8 @@ import pytest
 
 from arf_programs.metrics.bootstrap import Resampling, cluster_ratio
 from arf_programs.planting.records import Plant, PlantedItem
-from arf_programs.probing.analysis import analysis_figures, clean_untouched, revision_figures
 from arf_programs.report.probe import Cost, Probe, as_markdown, tables
+from arf_programs.tools.probing.analysis import analysis_figures, clean_untouched, revision_figures
 from signatures.records import ErrorNote, Turn
 
 RESAMPLING = Resampling(samples=200, confidence=0.95, seed=1)

@@ -260,7 +260,7 @@ def test_more_errors_are_planted_where_sentences_are_few_but_no_value_from_outsi
 
 
 def test_an_estimate_counts_the_questions(make_run):
-    from arf_programs.estimating import estimate_run
+    from arf_programs.tools.estimating import estimate_run
 
     scripted_team.join(support=sees)
     run = make_run(*SENTENCEWISE)

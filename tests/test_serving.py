@@ -23,8 +23,8 @@ from arf_programs.cli.serve import model_entry
 from arf_programs.config.models import ModelConfig
 from arf_programs.runs.fingerprint import digest_file
 from arf_programs.runs.jsonl import read_jsonl
-from arf_programs.serving import server as engines
-from arf_programs.serving.server import (
+from arf_programs.tools.serving import server as engines
+from arf_programs.tools.serving.server import (
     Engine,
     find_engine,
     refuse_taken_port,
@@ -33,7 +33,7 @@ from arf_programs.serving.server import (
     wait_for_end,
     wait_until_ready,
 )
-from arf_programs.serving.student import merged_student
+from arf_programs.tools.serving.student import merged_student
 from signatures.exceptions import ConfigError, MissingExtra, StageError
 from signatures.records import Summary
 

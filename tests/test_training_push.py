@@ -19,7 +19,7 @@ from arf_programs.cli.app import app
 from arf_programs.cli.publish import is_repository
 from arf_programs.models.weights import load_model
 from arf_programs.runs.folder import RunFolder
-from arf_programs.serving.student import merged_student
+from arf_programs.tools.serving.student import merged_student
 from signatures.exceptions import DataError
 from training.export import export_student
 from training.push import main as push_main

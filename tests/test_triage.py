@@ -7,8 +7,8 @@ from typer.testing import CliRunner
 
 from arf_programs.cli.app import app
 from arf_programs.metrics import Resampling, catch_curve
-from arf_programs.probing import rank_drafts
 from arf_programs.runs import SplitConversation, write_jsonl_atomic
+from arf_programs.tools.probing import rank_drafts
 from signatures.exceptions import ConfigError, DataError
 from signatures.records import Conversation, DraftErrors, ErrorNote, Summary, Turn
 

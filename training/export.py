@@ -21,9 +21,9 @@ from typing import Any
 from arf_programs.config import load_config
 from arf_programs.models import is_adapter, mend_template
 from arf_programs.runs import RunFolder, write_text_atomic
-from arf_programs.serving import find_student
 from arf_programs.stages import training_log
 from arf_programs.text import build_system_text
+from arf_programs.tools.serving import find_student
 from signatures.exceptions import DataError
 from training.loop.base_model import load_base
 from training.loop.log import LOG

@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 from arf_programs.runs import RunFolder
-from arf_programs.serving import find_student
+from arf_programs.tools.serving import find_student
 from signatures.exceptions import ConfigError, StageError
 from training.export import export_student
 from training.settings import quiet_libraries, run_command

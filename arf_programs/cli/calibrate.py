@@ -34,7 +34,7 @@ def calibrate(
     """Compare the judge's ratings with those of people in the labelled set."""
     with opened_run(config, run_dir, overrides, limit, as_json=as_json, verbose=verbose, locked=True) as run:
         from arf_programs.models import judge_notes
-        from arf_programs.probing import check_judge
+        from arf_programs.tools.probing import check_judge
 
         calibration = check_judge(run)
         notes = judge_notes(run.config)

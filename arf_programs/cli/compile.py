@@ -51,8 +51,8 @@ def compile_command(
 ) -> None:
     """Compile one program, or show its prompts."""
     with opened_run(config, run_dir, overrides, limit, as_json=as_json, verbose=verbose) as run:
-        from arf_programs.compiling import compile_program, show_prompts
         from arf_programs.runs import lock_run
+        from arf_programs.tools.compiling import compile_program, show_prompts
 
         name = None if show else _optimizer(optimizer)
         with lock_run(run):
@@ -85,7 +85,7 @@ def _print_prompts(prompts: dict[str, str], as_json: bool) -> None:
 def _show_card(card: Card, path: Path, run: Run) -> None:
     from rich.table import Table
 
-    from arf_programs.compiling import interval_text
+    from arf_programs.tools.compiling import interval_text
 
     table = Table(title=f"{card.target}, {card.optimizer}", title_justify="left")
     for column in ("side", "cases", "before", "after", "difference"):

@@ -24,7 +24,7 @@ from arf_programs.cli.session import (
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from arf_programs.estimating import Estimate, Line, Range
+    from arf_programs.tools.estimating import Estimate, Line, Range
 
 Sample = Annotated[
     int, typer.Option("--sample", min=2, help="Try N conversations of each side of the split (default 10).")
@@ -47,8 +47,8 @@ def estimate(
 ) -> None:
     """Say what a run would ask and cost, stage by stage, before anything is spent."""
     with opened_run(config, run_dir, overrides, limit, as_json=as_json, verbose=verbose) as run:
-        from arf_programs.estimating import estimate_run
         from arf_programs.runs import RunFolder
+        from arf_programs.tools.estimating import estimate_run
 
         result = estimate_run(run, sample=sample, history=[RunFolder(path) for path in history or ()])
         if as_json:

@@ -41,7 +41,7 @@ def plant(
 ) -> None:
     """Plant known errors in summaries believed right: a labelled set where there is none."""
     with opened_run(config, run_dir, overrides, limit, as_json=as_json, verbose=verbose, locked=True) as run:
-        from arf_programs.probing import ensure_planted
+        from arf_programs.tools.probing import ensure_planted
 
         items = ensure_planted(run)
         if as_json:
@@ -62,8 +62,8 @@ def probe(
 ) -> None:
     """Measure what analyst and editor see and mend of planted errors, before you spend on a corpus."""
     with opened_run(config, run_dir, overrides, limit, as_json=as_json, verbose=verbose, locked=True) as run:
-        from arf_programs.probing import probe as measure
         from arf_programs.report import as_markdown as markdown
+        from arf_programs.tools.probing import probe as measure
 
         result = measure(run, checks_only=checks_only)
         if as_json:

@@ -26,7 +26,7 @@ from signatures.exceptions import ConfigError
 if TYPE_CHECKING:
     from arf_programs.metrics import FallbackPoint
     from arf_programs.runs import RunFolder
-    from arf_programs.serving import Engine, Served
+    from arf_programs.tools.serving import Engine, Served
 
 Share = Annotated[
     float | None,
@@ -72,9 +72,9 @@ def serve(
     with reporting(as_json=as_json, verbose=verbose), ExitStack() as stack:
         folder = finished_folder(run, run_dir=run_dir, overrides=overrides, as_json=as_json)
         _refuse_options(fallback, (max_errors, max_calls, max_usd), together=all_arms or base)
-        from arf_programs.serving import Limits, choose_threshold, fallback_of, find_engine, refuse_taken_port
-        from arf_programs.serving import serve as serve_model
         from arf_programs.stages import student_name
+        from arf_programs.tools.serving import Limits, choose_threshold, fallback_of, find_engine, refuse_taken_port
+        from arf_programs.tools.serving import serve as serve_model
 
         program = find_engine("vllm" if all_arms or base else engine)
         refuse_taken_port(host, port)
@@ -107,7 +107,7 @@ def _refuse_options(fallback: str | None, limits: Sequence[float | None], *, tog
 def _served(program: Engine, folder: RunFolder, arm: str, *, all_arms: bool, base: bool) -> Served:
     """Say what is to be served: a merged student, or adapters beside their base."""
     from arf_programs.models import vllm_command
-    from arf_programs.serving import Served, merged_student, serve_command, students_with_base
+    from arf_programs.tools.serving import Served, merged_student, serve_command, students_with_base
 
     if not (all_arms or base):
         model = merged_student(folder, arm)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from arf_programs.metrics import Interval
-    from arf_programs.probing import Triage
+    from arf_programs.tools.probing import Triage
 
 Recall = Annotated[
     float, typer.Option("--recall", min=0.05, max=1.0, help="The share of flawed drafts that is to be caught.")
@@ -46,7 +46,7 @@ def triage(
 ) -> None:
     """Say which share of the drafts has to be analysed to catch 90% of the flawed ones, by several rankings."""
     with opened_run(config, run_dir, overrides, limit, as_json=as_json, verbose=verbose) as run:
-        from arf_programs.probing import rank_drafts
+        from arf_programs.tools.probing import rank_drafts
 
         result = rank_drafts(run, time=time, recall=recall)
         if as_json:

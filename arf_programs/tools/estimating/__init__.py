@@ -3,5 +3,5 @@
 The stages' own programs run over a sample with answers that stand in for a model's. Earlier runs narrow the ranges.
 """
 
-from arf_programs.estimating.estimate import estimate_run
-from arf_programs.estimating.figures import Estimate, Line, Range
+from arf_programs.tools.estimating.estimate import estimate_run
+from arf_programs.tools.estimating.figures import Estimate, Line, Range

@@ -8,12 +8,12 @@ from typing import Any
 
 import dspy
 
-from arf_programs.compiling.cases import Case, Cases, split_cases
-from arf_programs.compiling.targets import LabeledSet, Target, make_target
 from arf_programs.config import ModelConfig, TargetName
 from arf_programs.corpus import load_configured_taxonomy, load_labeled_of_corpus, read_taxonomy
 from arf_programs.programs import PlainAdapter, SupportAdapter, demos_for, plain_demos
 from arf_programs.runs import Run
+from arf_programs.tools.compiling.cases import Case, Cases, split_cases
+from arf_programs.tools.compiling.targets import LabeledSet, Target, make_target
 from signatures.exceptions import DataError
 from signatures.records import Taxonomy
 

@@ -11,13 +11,13 @@ from arf_programs.corpus import load_configured_taxonomy, write_taxonomy
 from arf_programs.metrics import configured_resampling
 from arf_programs.models import check_providers
 from arf_programs.planting import PlantedItem
-from arf_programs.probing.analysis import analysis_figures, clean_untouched, revision_figures
-from arf_programs.probing.plant import ensure_planted
 from arf_programs.programs import find_value_errors
 from arf_programs.report import Cost, Probe
 from arf_programs.runner import RowKey, ask_rows
 from arf_programs.runs import Call, Run, RunFile, RunFolder, iter_ledger, write_text_atomic
 from arf_programs.stages import build_analyzer, build_reviser, calibrate
+from arf_programs.tools.probing.analysis import analysis_figures, clean_untouched, revision_figures
+from arf_programs.tools.probing.plant import ensure_planted
 from signatures.records import ErrorNote, Summary
 
 ANALYZE, REVISE, END_TO_END = "probe-analyze", "probe-revise", "probe-end-to-end"

@@ -14,8 +14,8 @@ import yaml
 from pydantic import BaseModel
 
 from arf_programs.config import Role, load_yaml
-from arf_programs.estimating.figures import Range, around
 from arf_programs.runs import Call, RunFolder, read_jsonl, read_manifest
+from arf_programs.tools.estimating.figures import Range, around
 from signatures.exceptions import DataError
 from signatures.records import DraftErrors, Revision, Score, Summary
 

@@ -58,7 +58,7 @@ class _LogLines(io.TextIOBase):
     """A text stream that logs each of its lines."""
 
     def __init__(self) -> None:
-        self._log = logging.getLogger("arf_programs.compiling")
+        self._log = logging.getLogger("arf_programs.tools.compiling")
         self._rest = ""
 
     def writable(self) -> bool:

@@ -23,8 +23,8 @@ from arf_programs.models import within
 from arf_programs.report import fallback_rows, teacher_price
 from arf_programs.runner import asking, budget_of
 from arf_programs.runs import Run, RunFolder
-from arf_programs.serving.front import Fallback
 from arf_programs.stages import build_teacher, prepare_checker
+from arf_programs.tools.serving.front import Fallback
 from signatures.exceptions import ConfigError, DataError
 from signatures.records import Conversation
 

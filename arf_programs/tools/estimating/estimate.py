@@ -9,13 +9,23 @@ from typing import NamedTuple
 
 from arf_programs import pipeline
 from arf_programs.config import ModelConfig, Role
-from arf_programs.estimating.figures import Estimate, Line, Range, around, larger, ordered, price_of, summed, total
-from arf_programs.estimating.history import ROLE_OF, History, PastCalls, read_history
-from arf_programs.estimating.recorder import Asked, recording
-from arf_programs.estimating.rows import ASKING, Asking, Scenes, draw
-from arf_programs.estimating.scratch import scratch_run
 from arf_programs.runs import Run, RunFolder
 from arf_programs.stages import models_of_systems
+from arf_programs.tools.estimating.figures import (
+    Estimate,
+    Line,
+    Range,
+    around,
+    larger,
+    ordered,
+    price_of,
+    summed,
+    total,
+)
+from arf_programs.tools.estimating.history import ROLE_OF, History, PastCalls, read_history
+from arf_programs.tools.estimating.recorder import Asked, recording
+from arf_programs.tools.estimating.rows import ASKING, Asking, Scenes, draw
+from arf_programs.tools.estimating.scratch import scratch_run
 
 _MINUTE = 60.0
 SAMPLE = 10

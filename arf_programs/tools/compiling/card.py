@@ -10,8 +10,6 @@ from pathlib import Path
 import dspy
 
 from arf_programs import __version__
-from arf_programs.compiling.job import Job
-from arf_programs.compiling.prepare import rendered_prompts
 from arf_programs.config import mask
 from arf_programs.metrics import Calibration, Interval, write_calibration
 from arf_programs.programs import (
@@ -26,6 +24,8 @@ from arf_programs.programs import (
     strategy_of,
 )
 from arf_programs.runs import Run, digest, digest_model, write_text_atomic
+from arf_programs.tools.compiling.job import Job
+from arf_programs.tools.compiling.prepare import rendered_prompts
 
 _PACKAGES = ("dspy", "litellm", "gepa", "optuna", "scikit-learn")
 # The files of a program in use: program, card, text of the card, calibration; and those of a candidate.

@@ -17,7 +17,7 @@ from types import FrameType
 from typing import Literal
 
 from arf_programs.models import INSTALL_VLLM, LOOPBACK, end_server, find_vllm, free_port, server_answers, start_server
-from arf_programs.serving.front import Fallback, serve_front
+from arf_programs.tools.serving.front import Fallback, serve_front
 from signatures.exceptions import ConfigError, MissingExtra, StageError
 
 EngineName = Literal["vllm", "transformers"]

@@ -16,11 +16,11 @@ import dspy
 from dspy.utils.callback import BaseCallback
 from pydantic import BaseModel
 
-from arf_programs.estimating.figures import Range, count_tokens, ordered, reasons
-from arf_programs.estimating.stand_ins import Scene, answer_to, word_with_probability
 from arf_programs.models import Body, CallStore, NoStore, Question, open_store, within
 from arf_programs.runner import asking_from
 from arf_programs.runs import Run
+from arf_programs.tools.estimating.figures import Range, count_tokens, ordered, reasons
+from arf_programs.tools.estimating.stand_ins import Scene, answer_to, word_with_probability
 
 # The longest answer in the upper bound: three times the stand-in and 50 tokens, up to max_tokens.
 _LONGER, _FEW = 3, 50

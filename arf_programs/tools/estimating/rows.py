@@ -9,8 +9,6 @@ from typing import Any, Final
 
 from arf_programs.config import ModelConfig, Strategy
 from arf_programs.corpus import load_seed_taxonomy
-from arf_programs.estimating.recorder import Asked, Recorder
-from arf_programs.estimating.stand_ins import KINDS, Kind, Scene, stand_in_draft
 from arf_programs.models import build_lm
 from arf_programs.programs import Analyze, CheckerSupport, ComparePair, Judge, MergeNotes, Revise, Summarize, TakeNotes
 from arf_programs.runs import Run, read_jsonl
@@ -27,6 +25,8 @@ from arf_programs.stages import (
     planted_talks,
     support_to_calibrate,
 )
+from arf_programs.tools.estimating.recorder import Asked, Recorder
+from arf_programs.tools.estimating.stand_ins import KINDS, Kind, Scene, stand_in_draft
 from signatures.records import Conversation, DraftErrors, ErrorNote, Summary
 
 

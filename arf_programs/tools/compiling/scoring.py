@@ -9,15 +9,15 @@ from statistics import fmean
 
 import dspy
 
-from arf_programs.compiling.cases import Case
-from arf_programs.compiling.targets import Target
-from arf_programs.compiling.task import Outcome
 from arf_programs.config import Config
 from arf_programs.metrics import balanced_accuracy, configured_resampling, paired_difference, rating_agreement
 from arf_programs.models import BudgetSpent
 from arf_programs.programs import SideScores
 from arf_programs.runner import RowKey, run_rows
 from arf_programs.runs import Progress
+from arf_programs.tools.compiling.cases import Case
+from arf_programs.tools.compiling.targets import Target
+from arf_programs.tools.compiling.task import Outcome
 from signatures.exceptions import EndpointError, ModelError
 
 FAILED = "failed"

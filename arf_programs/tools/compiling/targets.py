@@ -9,7 +9,6 @@ from typing import Any
 import dspy
 from pydantic_core import to_jsonable_python
 
-from arf_programs.compiling.task import Answers, Outcome
 from arf_programs.config import Role, TargetName
 from arf_programs.corpus import LabeledExample
 from arf_programs.metrics import rouge, score_detection, score_repair
@@ -23,6 +22,7 @@ from arf_programs.programs import (
 )
 from arf_programs.runs import Run
 from arf_programs.stages import build_analyzer, build_judge, build_reviser, build_teacher
+from arf_programs.tools.compiling.task import Answers, Outcome
 from signatures.records import Rating, Summary, Taxonomy
 
 LabeledSet = tuple[LabeledExample, ...]

@@ -14,11 +14,11 @@ import dspy
 from dspy.utils.exceptions import LMAuthError, LMBillingError, LMConfigurationError
 from pydantic_core import to_jsonable_python
 
-from arf_programs.compiling.cases import Case
-from arf_programs.compiling.context import SharedCalls
 from arf_programs.corpus import LabeledExample
 from arf_programs.programs import ProgramState, program_state
 from arf_programs.runs import digest
+from arf_programs.tools.compiling.cases import Case
+from arf_programs.tools.compiling.context import SharedCalls
 from signatures.exceptions import EndpointError
 
 _FATAL = (LMAuthError, LMBillingError, LMConfigurationError, EndpointError)
