@@ -4,7 +4,7 @@ import re
 import pytest
 from rich.console import Console
 
-from arf_programs.runs import progress, status
+from arf_programs.runs import progress
 from arf_programs.runs.progress import Progress
 
 
@@ -79,13 +79,13 @@ def test_a_wait_is_told_too(monkeypatch):
 
 
 def test_time_and_money_left_are_shown_and_kept_while_nothing_ends(tmp_path, monkeypatch):
-    monkeypatch.setattr(status, "_SECONDS_BETWEEN", 0.01)
+    monkeypatch.setattr(progress, "_SECONDS_BETWEEN", 0.01)
     monkeypatch.setattr(progress, "_SECONDS_BETWEEN_LINES", 0.0)
     shown, out = make_progress()
     with shown.task("draft", total=4):
-        file = status.StatusFile(tmp_path / "status.json", "draft", 4, lambda: 2.0, shown)
+        file = progress.StatusFile(tmp_path / "progress.json", "draft", 4, lambda: 2.0, shown)
         file.advance(failed=0, in_flight=2, fresh=True)
-        while not (tmp_path / "status.json").exists():
+        while not (tmp_path / "progress.json").exists():
             pass
         file.advance(failed=1, in_flight=1, fresh=True)
         file.advance(failed=1, in_flight=1, fresh=True)
@@ -94,11 +94,11 @@ def test_time_and_money_left_are_shown_and_kept_while_nothing_ends(tmp_path, mon
     assert second.startswith("  draft: 2/4, 1 failed, 1 in flight, ")
     assert second.endswith("rows/s, 2.00 USD")  # two rows say too little for an estimate
     assert third.endswith("rows/s, 2.00 USD, about 0 s and 0.67 USD left")
-    now = status.RunStatus.model_validate_json((tmp_path / "status.json").read_text())
+    now = progress.RunStatus.model_validate_json((tmp_path / "progress.json").read_text())
     assert (now.done, now.failed, now.total, now.usd_left) == (2, 1, 4, pytest.approx(2 / 3))
-    again = status.StatusFile(tmp_path / "status.json", "draft", 4, lambda: 2.0, shown)
+    again = progress.StatusFile(tmp_path / "progress.json", "draft", 4, lambda: 2.0, shown)
     again.end(whole=True)
-    assert not (tmp_path / "status.json").exists()
+    assert not (tmp_path / "progress.json").exists()
 
 
 def test_the_bar_and_the_count_come_first_and_fit_a_narrow_terminal():

@@ -8,9 +8,9 @@ from conftest import open_project
 from test_compare import rewrite
 from test_report import Page, case, comparison, full, summary
 
+from arf_programs.report.cases import build_holdout, holdout_cases
 from arf_programs.report.data import HoldoutCase, ReportData, RunSummary
 from arf_programs.report.headline import headline
-from arf_programs.report.holdout import build_holdout, holdout_cases
 from arf_programs.report.render import render_report
 from signatures.records import Conversation, ErrorNote, Turn
 

@@ -17,7 +17,7 @@ import pytest
 from reviewed_run import DRAFT, write_run
 
 from arf_programs.corpus import read_labeled_file
-from arf_programs.review.files import read_reviews
+from arf_programs.review.decisions import read_reviews
 from arf_programs.review.outcomes import ReviewedRevisions
 from arf_programs.runs import RunFolder, read_jsonl
 from signatures.records import Revision

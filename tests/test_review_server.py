@@ -15,8 +15,7 @@ from typer.testing import CliRunner
 from arf_programs.cli.app import app
 from arf_programs.corpus import read_labeled_file, read_taxonomy
 from arf_programs.review.agreement import wilson
-from arf_programs.review.decisions import Job
-from arf_programs.review.files import open_reviews, read_reviews
+from arf_programs.review.decisions import Job, open_reviews, read_reviews
 from arf_programs.review.guard import Guard
 from arf_programs.review.server import build_app
 from arf_programs.review.session import Filters, ReviewSession

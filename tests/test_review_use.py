@@ -17,8 +17,7 @@ from arf_programs.pipeline import STAGES
 from arf_programs.report.data import ReportData, RevisionCase, RunSummary
 from arf_programs.report.render import render_report
 from arf_programs.review import gather_review, read_reviews
-from arf_programs.review.decisions import WHOLE
-from arf_programs.review.files import open_reviews
+from arf_programs.review.decisions import WHOLE, open_reviews
 from arf_programs.review.outcomes import shown_of
 from arf_programs.runs import Progress, Run, RunFolder, SplitConversation, read_jsonl, write_text_atomic
 from arf_programs.stages import revise, train

@@ -4,8 +4,8 @@ import subprocess
 
 import pytest
 
-from arf_programs.stages import training_process as starter
-from arf_programs.stages.training_process import run_training_module, training_process
+from arf_programs.stages import train as starter
+from arf_programs.stages.train import run_training_module, training_process
 from signatures.exceptions import DataError, StageError
 
 # Modules that stand in for those of `training/`: they need no torch.

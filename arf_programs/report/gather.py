@@ -27,6 +27,7 @@ from arf_programs.metrics import (
     system_metrics,
     win_rates,
 )
+from arf_programs.report.cases import holdout_cases
 from arf_programs.report.checker import checked_figures, checked_lines
 from arf_programs.report.data import (
     AnalyzeFigures,
@@ -41,7 +42,6 @@ from arf_programs.report.data import (
     SpendFigures,
 )
 from arf_programs.report.fallback import fallback_curves
-from arf_programs.report.holdout import holdout_cases
 from arf_programs.report.probe import Probe, Table, tables
 from arf_programs.review import gather_review, read_reviews
 from arf_programs.runs import Call, Run, RunFolder, Spent, iter_ledger, read_jsonl, read_lines, read_manifest

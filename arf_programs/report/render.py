@@ -12,12 +12,11 @@ from markupsafe import Markup
 
 from arf_programs.metrics import Comparison
 from arf_programs.report import figures, svg, text
-from arf_programs.report.cases import build_browser
+from arf_programs.report.cases import build_browser, build_holdout
 from arf_programs.report.causal import build_causal_view
 from arf_programs.report.data import ReportData
 from arf_programs.report.fallback import fallback_plot, fallback_table
 from arf_programs.report.headline import Difference, difference, differences, headline
-from arf_programs.report.holdout import build_holdout
 
 
 def render_report(data: ReportData) -> str:

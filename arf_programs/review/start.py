@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from arf_programs.config import load_config
 from arf_programs.corpus import load_seed_taxonomy, read_taxonomy
-from arf_programs.review.files import open_reviews
+from arf_programs.review.decisions import open_reviews
 from arf_programs.review.session import ReviewSession
 from arf_programs.runs import RunFolder, private_files
 from signatures.exceptions import ConfigError, DataError, MissingExtra

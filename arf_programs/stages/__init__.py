@@ -27,5 +27,4 @@ from arf_programs.stages.stage import Stage, StageState, run_stage, run_together
 from arf_programs.stages.systems import models_of_systems, pairs_to_compare
 from arf_programs.stages.taxonomy import STAGE as TAXONOMY
 from arf_programs.stages.train import STAGE as TRAIN
-from arf_programs.stages.train import outlook_of, student_name, training_log
-from arf_programs.stages.training_process import run_training_module
+from arf_programs.stages.train import outlook_of, run_training_module, student_name, training_log

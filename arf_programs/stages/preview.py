@@ -9,7 +9,7 @@ from pathlib import Path
 
 from arf_programs.models import SMOLLM2, resolve_weights
 from arf_programs.runs import Run, write_jsonl_atomic
-from arf_programs.stages.training_process import run_training_module
+from arf_programs.stages.train import run_training_module
 from arf_programs.text import build_messages
 from signatures.exceptions import DataError
 from signatures.records import Conversation, TrainingExample, Turn

@@ -1,25 +1,30 @@
 """Stage `train`: build the examples of each arm and fine-tune its student, each in a process of its own.
 
-The preference stage follows the arms, where one is configured.
+The preference stage follows the arms, where one is configured. Since `training/` runs in processes of its own, this
+process needs no torch.
 """
 
 from __future__ import annotations
 
 import json
+import re
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
-from arf_programs.config import ARMS, PREFERENCE_STUDENTS
+from arf_programs.config import ARMS, PREFERENCE_STUDENTS, environment_without_secrets
 from arf_programs.models import close_models
 from arf_programs.review import read_reviews, reviews_digest
 from arf_programs.runs import Run, RunFolder, digest, digest_file, read_jsonl, write_text_atomic
 from arf_programs.stages.revise import further_outputs
 from arf_programs.stages.stage import Stage
-from arf_programs.stages.training_process import training_process
 from signatures.exceptions import DataError, StageError
 from signatures.records import Revision
 
@@ -182,3 +187,48 @@ def outlook_of(run: Run, student: str) -> Outlook:
 
 
 STAGE = Stage("train", "fine-tune one student per arm", outputs, fingerprint, work)
+
+
+_LAST_LINES = 12
+_WRONG_INPUT = 2  # the exit code of `training.settings` for a mistake of the user
+
+
+@contextmanager
+def training_process(module: str, *arguments: str, log: Path | None = None) -> Iterator[Iterable[str]]:
+    """Run `python -m module` and give the lines of its stdout; read them to the end.
+
+    What the module writes to stderr is appended to `log`. The process ends with the block. Raises DataError for a
+    mistake of the user, else StageError, both with the last words of the module.
+    """
+    environment = environment_without_secrets(keep="HF_")
+    command = [sys.executable, "-m", module, *arguments]
+    with (
+        log.open("a+", encoding="utf-8") if log else TemporaryFile("w+", encoding="utf-8") as errors,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment) as process,  # noqa: S603
+    ):
+        begin = errors.tell()
+        try:
+            yield process.stdout or ()
+        except BaseException:
+            process.terminate()
+            raise
+        code = process.wait()
+        errors.seek(begin)
+        words = _last_words(errors.read())
+    if code == _WRONG_INPUT:
+        raise DataError(words)
+    if code != 0:
+        where = f"; see {log}" if log else ""
+        raise StageError(f"`python -m {module}` failed (exit code {code}){where}:\n{words}")
+
+
+def run_training_module(module: str, *arguments: str) -> str:
+    """Run `python -m module` to its end and return its stdout. Raises what `training_process` raises."""
+    with training_process(module, *arguments) as lines:
+        return "".join(lines)
+
+
+def _last_words(stderr: str) -> str:
+    """The text after the last `error:`; without one, the last lines."""
+    *before, message = re.split(r"^error: ", stderr, flags=re.MULTILINE)
+    return (message if before else "\n".join(stderr.splitlines()[-_LAST_LINES:])).strip()

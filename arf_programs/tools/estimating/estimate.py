@@ -1,16 +1,24 @@
-"""Computes the estimate of a run from the calls about sampled rows."""
+"""Compute the estimate of a run from the calls about sampled rows.
+
+The rows go through the stages in a scratch run: the same configuration and files, in a temporary folder.
+"""
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import reduce
+from pathlib import Path
 from typing import NamedTuple
 
 from arf_programs import pipeline
-from arf_programs.config import ModelConfig, Role
+from arf_programs.config import Config, DraftColumn, ModelConfig, Role
+from arf_programs.corpus import load_configured_taxonomy, write_taxonomy
+from arf_programs.models import is_local
 from arf_programs.runs import Run, RunFolder
-from arf_programs.stages import models_of_systems
+from arf_programs.stages import StageState, models_of_systems, store_conversations
 from arf_programs.tools.estimating.figures import (
     Estimate,
     Line,
@@ -25,7 +33,6 @@ from arf_programs.tools.estimating.figures import (
 from arf_programs.tools.estimating.history import ROLE_OF, History, PastCalls, read_history
 from arf_programs.tools.estimating.recorder import Asked, recording
 from arf_programs.tools.estimating.rows import ASKING, Asking, Scenes, draw
-from arf_programs.tools.estimating.scratch import scratch_run
 
 _MINUTE = 60.0
 SAMPLE = 10
@@ -212,3 +219,58 @@ def _notes(run: Run, history: History, lines: Sequence[Line]) -> list[str]:
         for model in dict.fromkeys(line.model for line in lines if line.usd is None)
     ]
     return notes
+
+
+@contextmanager
+def scratch_run(run: Run, states: dict[str, StageState]) -> Iterator[Run]:
+    """Make a run over the same corpus in a temporary folder. It needs no keys, since nothing is sent.
+
+    Files of whole stages are linked. Without them the corpus is read, and the taxonomy is the configured one or the
+    seed. Raises DataError for a corpus that cannot be read.
+    """
+    with tempfile.TemporaryDirectory(prefix="arf-estimate-") as folder:
+        config = run.config.model_copy(update={"run_dir": Path(folder), **_without_keys(run.config)})
+        scratch = Run(config, run.base_dir, RunFolder(Path(folder)), run.progress)
+        _link_whole(run, scratch, states)
+        if not scratch.folder.conversations.exists():
+            store_conversations(scratch)
+        if not scratch.folder.taxonomy.exists():
+            write_taxonomy(scratch.folder.taxonomy, load_configured_taxonomy(run))
+        yield scratch
+
+
+def _link_whole(run: Run, scratch: Run, states: dict[str, StageState]) -> None:
+    """Link the files of whole stages, and the calibration, into the scratch folder. Students are not needed."""
+    if run.folder.calibration.exists():
+        scratch.folder.calibration.symlink_to(run.folder.calibration.resolve())
+    for stage in pipeline.STAGES:
+        if states[stage.name].state != "whole" or stage.name in ("train", "report"):
+            continue
+        for path in stage.outputs(run):
+            (scratch.folder.path / path.name).symlink_to(path.resolve())
+
+
+def _without_keys(config: Config) -> dict[str, object]:
+    """The parts of a configuration that name models, with a made-up key instead of each variable that holds one."""
+    models = {role: _teacher_or_model(model) for role, model in config.models}
+    evaluate = {
+        "serve": {name: _with_any_key(model) for name, model in config.evaluate.serve.items()},
+        "systems": {name: _with_any_key(model) for name, model in config.evaluate.systems.items()},
+    }
+    return {
+        "models": config.models.model_copy(update=models),
+        "evaluate": config.evaluate.model_copy(update=evaluate),
+    }
+
+
+def _teacher_or_model(model: ModelConfig | DraftColumn) -> ModelConfig | DraftColumn:
+    if isinstance(model, ModelConfig):
+        return _with_any_key(model)
+    return model.model_copy(update={"otherwise": model.otherwise and _with_any_key(model.otherwise)})
+
+
+def _with_any_key(model: ModelConfig) -> ModelConfig:
+    """The model with a made-up key. Nothing is sent, and the keys of stored answers do not contain it."""
+    if is_local(model.model):
+        return model
+    return model.model_copy(update={"api_key_env": None, "parameters": {**model.parameters, "api_key": "none"}})
