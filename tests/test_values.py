@@ -5,8 +5,7 @@ import pytest
 from arf_programs.checks.finding import Material
 from arf_programs.values.ranking import comparable, has_value, rank_values
 from arf_programs.values.reading import find_values, same_value
-from arf_programs.values.roles import exchange_roles
-from arf_programs.values.statements import find_negations
+from arf_programs.values.statements import exchange_roles, find_negations
 from arf_programs.values.writing import write_value
 from signatures.records import Conversation, Turn
 

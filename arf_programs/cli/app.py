@@ -11,10 +11,9 @@ from typing import Annotated
 import typer
 
 from arf_programs.cli import calibrate, checker, plant, publish
-from arf_programs.cli.compare import compare
+from arf_programs.cli.compare import compare, gate
 from arf_programs.cli.compile import compile_command
 from arf_programs.cli.estimate import estimate
-from arf_programs.cli.gate import gate
 from arf_programs.cli.privacy import forget, privacy, purge
 from arf_programs.cli.review import review
 from arf_programs.cli.run import report, stage_command, train

@@ -1,20 +1,42 @@
-"""`arf compare`: show several runs side by side."""
+"""`arf compare` shows several runs side by side. `arf gate` says whether a student got worse, for a CI job."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from arf_programs.cli.session import Json, Verbose, print_json, print_lines, print_table, reporting
+from arf_programs.cli.session import (
+    CANNOT_TELL,
+    DONE,
+    FAILED,
+    Arm,
+    Json,
+    RunPath,
+    Verbose,
+    print_json,
+    print_lines,
+    print_table,
+    reporting,
+)
+from signatures.exceptions import ConfigError
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from arf_programs.report import ComparedRuns, RunDifference
+
+
+if TYPE_CHECKING:
+    from arf_programs.metrics import GateCheck, GateVerdict
+    from arf_programs.report import GateResult
+
 
 Runs = Annotated[list[Path], typer.Argument(metavar="RUN RUN...", help="Folders of finished runs, or their arf.yaml.")]
 
@@ -71,3 +93,106 @@ def _differences_table(rows: Sequence[RunDifference], confidence: float) -> Tabl
             )
         table.add_section()
     return table
+
+
+Baseline = Annotated[
+    Path | None, typer.Option("--baseline", metavar="RUN", help="An earlier run to compare with; without it, this run.")
+]
+Against = Annotated[
+    str | None,
+    typer.Option("--against", metavar="SYSTEM", help="What to compare with: the teacher, or the baseline's student."),
+]
+Margins = Annotated[
+    list[str] | None,
+    typer.Option("--max-regression", metavar="METRIC=MARGIN", help="How much worse it may be, e.g. error_rate=0.02."),
+]
+_EXITS: dict[GateVerdict, int] = {"no_regression": DONE, "regression": FAILED, "cannot_tell": CANNOT_TELL}
+_SAID: dict[GateVerdict, str] = {
+    "no_regression": "No regression: the candidate is not worse than the margins allow.",
+    "regression": "Regression: the candidate is worse than a margin allows.",
+    "cannot_tell": "Cannot tell: the holdout is too small.",
+}
+
+
+def gate(
+    run: RunPath,
+    baseline: Baseline = None,
+    max_regression: Margins = None,
+    arm: Arm = "arf",
+    against: Against = None,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Say whether a student got worse. Exit codes: 0 no, 1 yes, 4 the holdout is too small to tell."""
+    with reporting(as_json=as_json, verbose=verbose):
+        margins = read_margins(max_regression or ())
+        from arf_programs.report import gate_runs
+        from arf_programs.stages import student_name
+
+        result = gate_runs(run, student_name(arm), margins, baseline=baseline, against=against)
+        if as_json:
+            told = {"ok": result.verdict == "no_regression", **result.model_dump(mode="json")}
+            typer.echo(json.dumps(told, ensure_ascii=False))
+        else:
+            print_lines(*_lines(result))
+    raise typer.Exit(_EXITS[result.verdict])
+
+
+def read_margins(texts: Sequence[str]) -> dict[str, float]:
+    """Read METRIC=MARGIN. Raises ConfigError with every text that is not of this form, or names a metric again."""
+    margins: dict[str, float] = {}
+    problems = []
+    for text in texts:
+        name, _, value = (part.strip() for part in text.partition("="))
+        try:
+            number = float(value)
+        except ValueError:
+            problems.append(f"--max-regression {text}: write METRIC=MARGIN, for example error_rate=0.02")
+            continue
+        if name in margins:
+            problems.append(f"--max-regression {name}: named twice")
+        margins[name] = number
+    if problems:
+        raise ConfigError(problems)
+    return margins
+
+
+def _lines(result: GateResult) -> list[str]:
+    """What the holdout can tell about each metric and what it tells, then the verdict and what to beware of."""
+    lines = [f"{result.candidate} against {result.baseline}, paired by conversation"]
+    for check in result.checks:
+        lines += ["", *_check_lines(check, result.confidence)]
+    return [*lines, "", _SAID[result.verdict], *(f"beware: {note}" for note in result.notes)]
+
+
+def _check_lines(check: GateCheck, confidence: float) -> list[str]:
+    from arf_programs.metrics import FEWEST_UNITS
+    from arf_programs.report import figure, metric_label, probability, signed_bounds
+
+    amount = partial(figure, metric=check.metric, signed=True)
+    allowed = amount(check.margin).removeprefix("+")
+    units = f"{check.n} conversations" + (f" in {check.clusters} clusters" if check.clusters < check.n else "")
+    if check.detects is None:
+        power = f"{units}: too few for any claim, which needs {FEWEST_UNITS}"
+    else:
+        power = f"{units} would show a regression of {amount(check.detects).removeprefix('+')} (4 times in 5)"
+    if check.needs is None:
+        needs = "no number of conversations lets equal systems pass: give a margin above 0"
+    else:
+        needs = f"{check.needs:,} conversations would let equal systems pass (4 times in 5)"
+    bounds = signed_bounds(_Bounds(check.at_least, check.at_most), check.metric)
+    values = f"{figure(check.candidate, check.metric)}, baseline {figure(check.baseline, check.metric)}"
+    return [
+        f"{metric_label(check.metric)} ({check.metric}): at most {allowed} worse is allowed",
+        f"  {power}",
+        f"  {needs}",
+        f"  {values}: {amount(check.worse_by)} for the worse, one-sided {confidence:.0%} bounds {bounds}",
+        f"  {check.verdict.replace('_', ' ')}: p {probability(check.p_holm)} for worse than allowed (Holm), "
+        f"p {probability(check.p_within)} for within what is allowed",
+    ]
+
+
+@dataclass(frozen=True)
+class _Bounds:
+    low: float
+    high: float

@@ -17,7 +17,7 @@ from arf_programs.metrics.bootstrap import (
     paired_difference,
     read_clusters,
 )
-from arf_programs.metrics.calibration import Calibration, best_threshold, fit_calibration, logit, mismatches, sigmoid
+from arf_programs.metrics.calibration import Calibration, fit_calibration, logit, mismatches, sigmoid
 from arf_programs.metrics.causal import ANY, CausalRow, causal_table
 from arf_programs.metrics.checker_probe import (
     CHECKER_PROBE,
@@ -45,7 +45,7 @@ from arf_programs.metrics.fallback import (
 from arf_programs.metrics.gate import FEWEST_UNITS, GateCheck, GateVerdict, check_margins, verdict_of
 from arf_programs.metrics.paired import Effect
 from arf_programs.metrics.prevalence import ErrorRates, correct_prevalence
-from arf_programs.metrics.ranking import CatchCurve, CatchPoint, area_under_curve, catch_curve
+from arf_programs.metrics.ranking import CatchCurve, catch_curve
 from arf_programs.metrics.repair import Place, Untouched, count_untouched, find_exact_fixes, score_repair
 from arf_programs.metrics.self_calibration import (
     ScoredSentence,
@@ -56,6 +56,6 @@ from arf_programs.metrics.self_calibration import (
     read_self_calibration,
     write_calibration,
 )
-from arf_programs.metrics.separation import Scored, Separation, measure_separation
+from arf_programs.metrics.separation import Scored, measure_separation
 from arf_programs.metrics.similarity import Embed, find_model, load_embedder, rouge, similarities
 from arf_programs.metrics.win_rate import WinRate, win_rates

@@ -14,10 +14,10 @@ import dspy
 from arf_programs.checks import run_checks
 from arf_programs.corpus import load_seed_taxonomy
 from arf_programs.programs.asking import RETRIES, ask, typed
-from arf_programs.programs.give_way import give_way
 from arf_programs.programs.program import Program
 from arf_programs.programs.reported_errors import (
     Rejections,
+    give_way,
     merge_errors,
     narrow_categories,
     note_errors,

@@ -5,16 +5,19 @@ conversation that may stand in the place of a wrong one. `exchange_roles`, `find
 same for statements. No model is asked. Planting makes errors with the same functions.
 """
 
-from arf_programs.values.ranking import Candidate, comparable, find_misplaced, has_value, rank_values
-from arf_programs.values.reading import WORDS, Value, ValueKind, find_numbers, find_values, read_names, same_value
-from arf_programs.values.roles import exchange_roles, names_of_roles, role_as_subject
-from arf_programs.values.statements import Reversal, find_negations, find_opposites
+from arf_programs.values.ranking import find_misplaced, has_value, rank_values
+from arf_programs.values.reading import Value, ValueKind, find_numbers, find_values, read_names, same_value
+from arf_programs.values.statements import (
+    Reversal,
+    exchange_roles,
+    find_negations,
+    find_opposites,
+    names_of_roles,
+    role_as_subject,
+)
 from arf_programs.values.writing import (
-    MONTHS,
-    WEEKDAYS,
     Replacement,
     with_article,
     write_date,
     write_like,
-    write_value,
 )
