@@ -2,7 +2,8 @@ import pytest
 
 from arf_programs.metrics.calibration import best_threshold, fit_calibration, mismatches
 from arf_programs.metrics.detection import balanced_accuracy
-from arf_programs.metrics.self_calibration import read_calibration, write_calibration
+from arf_programs.metrics.self_calibration import read_calibration
+from arf_programs.runs import write_record
 from signatures.exceptions import DataError
 
 SCORES = [0.02, 0.05, 0.1, 0.12, 0.2, 0.3, 0.35, 0.4]
@@ -55,7 +56,7 @@ def test_both_kinds_of_sentence_are_needed(label, kind):
 
 def test_a_calibration_is_read_as_it_was_written(tmp_path):
     path = tmp_path / "calibration.json"
-    write_calibration(path, fit())
+    write_record(path, fit())
     assert read_calibration(path) == fit()
 
 

@@ -11,10 +11,10 @@ from tiny_model import save_tiny_model
 from arf_programs.checkers import load_checker
 from arf_programs.config import CheckerConfig
 from arf_programs.corpus import LabeledExample
-from arf_programs.metrics import METRICS, fit_calibration, write_calibration
+from arf_programs.metrics import METRICS, fit_calibration
 from arf_programs.pipeline import run_until
 from arf_programs.programs import CheckerSupport, calibration_of, support_rows
-from arf_programs.runs import read_jsonl
+from arf_programs.runs import read_jsonl, write_record
 from arf_programs.stages import build_support, refuse_calibration
 from arf_programs.stages.scoring import prepare_scores
 from arf_programs.tools.estimating import estimate_run
@@ -85,7 +85,7 @@ def test_a_run_flags_by_the_checker_chooses_candidates_by_it_and_asks_no_support
     score = support(conversation=talk, sentence=scripted_team.FLAW).raw
     wording = support.prompt_digest()
     made = fit_calibration([score - 0.01, score], [False, True], model=checker.model, prompt=wording)
-    write_calibration(run.base_dir / "mine.json", made.model_copy(update={"threshold": 0.0}))
+    write_record(run.base_dir / "mine.json", made.model_copy(update={"threshold": 0.0}))
     run = make_run(*settings(checker.model), "analyze.calibration=mine.json")
     run_until(run, "revise")
     notes = [
@@ -116,7 +116,7 @@ def test_the_holdout_is_scored_by_the_checker_too(make_run, checker):
     for threshold, flagged in ((score - 1e-6, True), (score + 1e-6, False)):
         made = fit_calibration([0.1, 0.9], [False, True], model=checker.model, prompt="p")
         at = made.model_copy(update={"threshold": made.apply(threshold)})
-        write_calibration(run.base_dir / "mine.json", at)
+        write_record(run.base_dir / "mine.json", at)
         run = make_run(*run_settings(checker))
         row = Summary(conversation_id=talk.id, text=sentence, system="teacher", model="m")
         found = score_of(run, row)

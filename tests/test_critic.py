@@ -19,10 +19,10 @@ from arf_programs.critic.card import hash_id
 from arf_programs.critic.harmless import join_sentences, reword
 from arf_programs.critic.items import own_sets, planted_sets
 from arf_programs.critic.pairs import DRAFT, ELSEWHERE, LABEL, RIGHT, Pair, collect_pairs
-from arf_programs.metrics import CHECKER_PROBE, read_checker_probe
+from arf_programs.metrics import CHECKER_PROBE, CheckerProbe
 from arf_programs.pipeline import run_until
 from arf_programs.planting import RightSummary, plant_sentences, right_summaries
-from arf_programs.runs import write_jsonl_atomic
+from arf_programs.runs import read_record, write_jsonl_atomic
 from signatures.exceptions import DataError
 from signatures.records import Conversation, ErrorNote, Revision, Turn, Verdict
 
@@ -167,7 +167,7 @@ def test_a_trained_folder_is_a_checker_as_it_is(sample, tmp_path, checker):
     text = (folder / "README.md").read_text()
     assert "area under the curve" in text
     assert "chance" in text
-    assert read_checker_probe(folder / CHECKER_PROBE).rates() is not None
+    assert read_record(folder / CHECKER_PROBE, CheckerProbe).rates() is not None
 
 
 def test_training_sees_neither_the_holdout_nor_the_conversations_it_is_measured_on(sample, checker):
@@ -228,7 +228,7 @@ def test_probe_of_a_run_measures_its_checker_on_what_it_has_not_seen(sample, tmp
     result = arf("checker", "probe", tmp_path / "arf.yaml", *words, "--set", "checker.probe_sentences=60")
     assert result.exit_code == 0, result.output
     assert "planted sentences" in result.stdout
-    made = read_checker_probe(sample.folder.checker_probe)
+    made = read_record(sample.folder.checker_probe, CheckerProbe)
     assert made.checker == "checker"
     assert {row.scorer for row in made.rows} == {"checker", "checks"}
     seen = read_card(checker[0]).seen(sample.conversations("train"))

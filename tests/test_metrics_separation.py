@@ -14,9 +14,8 @@ from arf_programs.metrics import (
     Scored,
     correct_prevalence,
     measure_separation,
-    read_checker_probe,
-    write_checker_probe,
 )
+from arf_programs.runs import read_record, write_record
 
 
 def scored(count=40, *, gap=1.0, kind="number"):
@@ -120,8 +119,8 @@ def test_rates_are_those_of_labels_where_there_are_enough_of_them():
 
 def test_a_probe_is_read_as_it_was_written(tmp_path):
     made = probe(**{PLANTED_SUMMARIES: scored()})
-    write_checker_probe(tmp_path / "probe.json", made)
-    assert read_checker_probe(tmp_path / "probe.json") == made
-    assert read_checker_probe(tmp_path / "none.json") is None
+    write_record(tmp_path / "probe.json", made)
+    assert read_record(tmp_path / "probe.json", CheckerProbe) == made
+    assert read_record(tmp_path / "none.json", CheckerProbe) is None
     (tmp_path / "probe.json").write_text("{}")
-    assert read_checker_probe(tmp_path / "probe.json") is None
+    assert read_record(tmp_path / "probe.json", CheckerProbe) is None

@@ -15,6 +15,7 @@ from arf_programs.config.models import DraftColumn
 from arf_programs.config.schema import Config
 from arf_programs.corpus.taxonomy import load_seed_taxonomy, read_taxonomy, write_taxonomy
 from arf_programs.pipeline import STAGES, run_until, status
+from arf_programs.runs import write_record
 from arf_programs.runs.jsonl import read_jsonl, write_jsonl_atomic
 from arf_programs.runs.ledger import read_ledger
 from arf_programs.runs.run import SplitConversation
@@ -717,7 +718,7 @@ def test_a_corpus_file_that_grew_makes_the_corpus_stale(make_run, tmp_path):
 
 
 def test_a_calibration_moves_the_threshold_and_scores_are_in_the_records(make_run, tmp_path):
-    from arf_programs.metrics import fit_calibration, write_calibration
+    from arf_programs.metrics import fit_calibration
 
     # The analyst says yes to the flaw too, only less surely: by its word it would find nothing.
     scripted_team.join(
@@ -729,7 +730,7 @@ def test_a_calibration_moves_the_threshold_and_scores_are_in_the_records(make_ru
     assert not any(row.errors for row in read_jsonl(run.folder.errors, DraftErrors))
     prompt = build_analyzer(run).analysis.support.prompt_digest()
     made = fit_calibration([0.05, 0.06, 0.3, 0.31], [False, False, True, True], model="scripted/model", prompt=prompt)
-    write_calibration(tmp_path / "mine.json", made)
+    write_record(tmp_path / "mine.json", made)
     run = make_run(*settings, "analyze.calibration=mine.json")
     run_until(run, "revise")
     notes = [note for row in read_jsonl(run.folder.errors, DraftErrors) for note in row.errors]

@@ -8,6 +8,7 @@ from served_team import serving
 
 from arf_programs.cli.check import preflight
 from arf_programs.models import scripted
+from arf_programs.runs import write_record
 from arf_programs.runs.run import lock_run
 from arf_programs.stages import Preview
 
@@ -99,14 +100,14 @@ def test_a_folder_of_another_run_is_a_problem(make_run):
 
 
 def test_a_calibration_is_read_and_one_for_another_model_is_refused(make_run, tmp_path):
-    from arf_programs.metrics import fit_calibration, write_calibration
+    from arf_programs.metrics import fit_calibration
     from arf_programs.programs import SentenceSupport
 
     scripted_team.join()
     prompt = SentenceSupport().prompt_digest()
     for model, wording in (("scripted/model", prompt), ("scripted/other", prompt), ("scripted/model", "p")):
         made = fit_calibration([0.1, 0.9], [False, True], model=model, prompt=wording)
-        write_calibration(tmp_path / f"{model[-5:]}-{wording[:1]}.json", made)
+        write_record(tmp_path / f"{model[-5:]}-{wording[:1]}.json", made)
     findings = preflight(make_run(f"analyze.calibration=model-{prompt[:1]}.json"))
     assert findings.problems == []
     assert any("a calibration, threshold" in line for line in findings.good)

@@ -11,9 +11,9 @@ from arf_programs.metrics import (
     Interval,
     Scored,
     measure_separation,
-    write_checker_probe,
 )
 from arf_programs.report.checker import checked_figures, checked_lines
+from arf_programs.runs import write_record
 from arf_programs.stages import checker_digest
 from arf_programs.stages.report import checker_probe
 
@@ -62,12 +62,12 @@ def test_a_probe_counts_for_the_checker_that_was_measured(make_run, tmp_path):
     folder = save_roberta(tmp_path / "mine")
     run = make_run(f"analyze.checker.model={folder}")
     assert checker_probe(run) is None
-    write_checker_probe(folder / CHECKER_PROBE, probe(0.8, 0.9))  # from its training
+    write_record(folder / CHECKER_PROBE, probe(0.8, 0.9))  # from its training
     assert checker_probe(run) == probe(0.8, 0.9)
     own = probe(0.6, 0.9).model_copy(update={"digest": checker_digest(run)})
     run.folder.path.mkdir(parents=True)
-    write_checker_probe(run.folder.checker_probe, own)
+    write_record(run.folder.checker_probe, own)
     assert checker_probe(run) == own
-    write_checker_probe(run.folder.checker_probe, own.model_copy(update={"digest": "of another checker"}))
+    write_record(run.folder.checker_probe, own.model_copy(update={"digest": "of another checker"}))
     assert checker_probe(run) == probe(0.8, 0.9)
     assert checker_probe(make_run()) is None

@@ -11,6 +11,7 @@ from arf_programs.metrics.self_calibration import ScoredSentence, fit_self_calib
 from arf_programs.pipeline import run_until, status
 from arf_programs.planting.choose import RightSummary
 from arf_programs.planting.pairs import plant_sentences
+from arf_programs.runs import write_record
 from arf_programs.runs.jsonl import read_jsonl
 from arf_programs.runs.progress import Progress
 from arf_programs.stages.analyze import build_analyzer
@@ -169,11 +170,11 @@ def test_without_references_the_teachers_least_suspect_sentences_are_taken(make_
 
 
 def test_a_calibration_for_another_model_or_wording_is_refused(make_run, tmp_path):
-    from arf_programs.metrics import fit_calibration, write_calibration
+    from arf_programs.metrics import fit_calibration
 
     scripted_team.join()
     made = fit_calibration([0.1, 0.9], [False, True], model="scripted/model", prompt="another")
-    write_calibration(tmp_path / "mine.json", made)
+    write_record(tmp_path / "mine.json", made)
     run = make_run("analyze.strategy=sentencewise", "analyze.calibration=mine.json")
     with pytest.raises(ConfigError, match="another wording"):
         run_until(run, "analyze")

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from arf_programs.runs.folder import read_manifest
+from arf_programs.runs import Manifest, read_record
 from arf_programs.stages.stage import Stage, StageState, read_seconds, run_stage, state_of
 from signatures.exceptions import StageError
 from signatures.records import Failure
@@ -116,7 +116,7 @@ def test_seconds_add_up_over_runs(make_run, work):
 def test_a_manifest_is_readable(make_run, work):
     run = make_run()
     written = run_stage(work.stage, run)
-    assert read_manifest(run.folder.manifest("work")) == written
+    assert read_record(run.folder.manifest("work"), Manifest) == written
     assert set(json.loads(run.folder.manifest("work").read_text())) >= {"stage", "fingerprint", "outputs", "seconds"}
 
 

@@ -20,7 +20,7 @@ from arf_programs.config import PREFERENCE_STUDENTS, Config, Role, load_config
 from arf_programs.metrics import METRICS, Comparison, Interval, in_order
 from arf_programs.models import SMOLLM2
 from arf_programs.report import RunSummary, figure
-from arf_programs.runs import RunFolder, digest_file, read_jsonl, read_manifest
+from arf_programs.runs import Manifest, RunFolder, digest_file, read_jsonl, read_record
 from arf_programs.stages import student_name, training_log
 from arf_programs.text import build_user_text, clean
 from signatures.records import PreferencePair, Record, TrainingExample
@@ -135,7 +135,7 @@ def shown_model(model: str) -> str:
 
 def _summary(folder: RunFolder) -> RunSummary | None:
     """Read the figures of the run; None if there are none, or if they are about students trained earlier."""
-    manifest = read_manifest(folder.manifest("report"))
+    manifest = read_record(folder.manifest("report"), Manifest)
     if manifest is None or manifest.fingerprint.get(folder.student.name) != digest_file(folder.student):
         return None
     return RunSummary.model_validate_json(folder.summary.read_bytes())

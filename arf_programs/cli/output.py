@@ -12,7 +12,7 @@ from rich.table import Table
 from arf_programs.cli.check import Findings
 from arf_programs.cli.session import print_lines, print_table
 from arf_programs.metrics import METRICS
-from arf_programs.runs import Run, read_manifest
+from arf_programs.runs import Manifest, Run, read_record
 
 # The metrics in the table of the systems, under headings that fit into 80 columns.
 _HEADINGS = {
@@ -73,7 +73,7 @@ def systems_table(summary: Mapping[str, Any]) -> Table:
 
 def result_json(run: Run, last: str) -> dict[str, Any]:
     """Say what a stage did, with the figures if it is the report."""
-    manifest = read_manifest(run.folder.manifest(last))
+    manifest = read_record(run.folder.manifest(last), Manifest)
     result: dict[str, Any] = {"ok": True, "run_dir": str(run.folder.path), "stage": last}
     if manifest is not None:
         result["counts"] = manifest.counts

@@ -6,11 +6,11 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from arf_programs import __version__
 from arf_programs.metrics import CheckerProbe, Interval
-from arf_programs.runs import digest, write_text_atomic
+from arf_programs.runs import digest, read_record, write_record, write_text_atomic
 from signatures.records import Record
 
 CARD: Final = "checker.json"
@@ -53,15 +53,12 @@ def hash_id(name: str) -> str:
 
 def read_card(folder: Path) -> TrainedChecker | None:
     """Read the card in a checker's folder; None for one that ARF did not train."""
-    try:
-        return TrainedChecker.model_validate_json((folder / CARD).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, ValidationError):
-        return None
+    return read_record(folder / CARD, TrainedChecker)
 
 
 def write_card(folder: Path, card: TrainedChecker, probe: CheckerProbe) -> None:
     """Write `checker.json` and the model card."""
-    write_text_atomic(folder / CARD, card.model_dump_json(indent=2) + "\n")
+    write_record(folder / CARD, card)
     write_text_atomic(folder / "README.md", model_card(card, probe))
 
 

@@ -11,17 +11,10 @@ from arf_programs.checks import run_checks
 from arf_programs.config import CheckerConfig
 from arf_programs.critic.card import read_card
 from arf_programs.critic.items import Item, ItemSet, file_set, own_sets
-from arf_programs.metrics import (
-    Calibration,
-    CheckerFigures,
-    CheckerProbe,
-    Scored,
-    measure_separation,
-    write_checker_probe,
-)
+from arf_programs.metrics import Calibration, CheckerFigures, CheckerProbe, Scored, measure_separation
 from arf_programs.pipeline import run_until
 from arf_programs.programs import CheckerSupport
-from arf_programs.runs import Run
+from arf_programs.runs import Run, write_record
 from arf_programs.stages import build_support, checker_digest, read_run_calibration
 from signatures.exceptions import ConfigError, DataError
 
@@ -56,7 +49,7 @@ def probe_run(run: Run, data: Path | None = None) -> CheckerProbe:
         sets.append(file_set(data, run))
     made = measure(scorers, sets, seed=run.config.seed)
     made = made.model_copy(update={"checker": name, "digest": checker_digest(run)})
-    write_checker_probe(run.folder.checker_probe, made)
+    write_record(run.folder.checker_probe, made)
     return made
 
 

@@ -21,10 +21,10 @@ from arf_programs.critic.cross_encoder import CrossEncoderRun, find_base, fit, n
 from arf_programs.critic.items import ItemSet, labelled_items, planted_sets, unseen_labels
 from arf_programs.critic.pairs import Pair, collect_pairs
 from arf_programs.critic.probe import checker_scorer, checks_scorer, measure
-from arf_programs.metrics import CHECKER_PROBE, LABELLED, CheckerProbe, logit, write_checker_probe
+from arf_programs.metrics import CHECKER_PROBE, LABELLED, CheckerProbe, logit
 from arf_programs.pipeline import run_until
 from arf_programs.planting import RightSummary, plant_sentences, right_summaries
-from arf_programs.runs import Run
+from arf_programs.runs import Run, write_record
 from signatures.exceptions import ConfigError, DataError
 from signatures.records import Conversation
 
@@ -147,7 +147,7 @@ def _save(made: CrossEncoderRun, folder: Path, card: TrainedChecker, probe: Chec
         new = Path(work) / folder.name
         made.model.save_pretrained(str(new), create_model_card=False)
         write_card(new, card, probe)
-        write_checker_probe(new / CHECKER_PROBE, probe)
+        write_record(new / CHECKER_PROBE, probe)
         if folder.exists():
             folder.rename(Path(work) / "earlier")
         shutil.move(new, folder)

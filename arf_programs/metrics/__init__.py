@@ -19,15 +19,7 @@ from arf_programs.metrics.bootstrap import (
 )
 from arf_programs.metrics.calibration import Calibration, fit_calibration, logit, mismatches, sigmoid
 from arf_programs.metrics.causal import ANY, CausalRow, causal_table
-from arf_programs.metrics.checker_probe import (
-    CHECKER_PROBE,
-    LABELLED,
-    PLANTED_SUMMARIES,
-    CheckerFigures,
-    CheckerProbe,
-    read_checker_probe,
-    write_checker_probe,
-)
+from arf_programs.metrics.checker_probe import CHECKER_PROBE, LABELLED, PLANTED_SUMMARIES, CheckerFigures, CheckerProbe
 from arf_programs.metrics.comparisons import TEACHER, Comparison, compare, compare_systems, with_holm
 from arf_programs.metrics.definitions import METRICS, Unit, in_order
 from arf_programs.metrics.detection import balanced_accuracy, score_detection
@@ -53,8 +45,6 @@ from arf_programs.metrics.self_calibration import (
     fit_self_calibration,
     is_hopeless,
     read_calibration,
-    read_self_calibration,
-    write_calibration,
 )
 from arf_programs.metrics.separation import Scored, measure_separation
 from arf_programs.metrics.similarity import Embed, find_model, load_embedder, rouge, similarities

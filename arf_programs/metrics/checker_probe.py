@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Final
-
-from pydantic import ValidationError
 
 from arf_programs.metrics.prevalence import ErrorRates
 from arf_programs.metrics.separation import Separation
-from arf_programs.runs import write_text_atomic
 from signatures.records import Record
 
 CHECKER_PROBE: Final = "checker_probe.json"
@@ -46,16 +42,3 @@ class CheckerProbe(Record):
         if found is None or found.sensitivity is None or found.specificity is None:
             return None
         return source, ErrorRates(found.sensitivity, found.specificity)
-
-
-def read_checker_probe(path: Path) -> CheckerProbe | None:
-    """Read a probe; None if there is none, or one of another version."""
-    try:
-        return CheckerProbe.model_validate_json(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, ValidationError):
-        return None
-
-
-def write_checker_probe(path: Path, probe: CheckerProbe) -> None:
-    """Write a probe atomically."""
-    write_text_atomic(path, probe.model_dump_json(indent=2) + "\n")

@@ -11,7 +11,6 @@ from pydantic import Field, ValidationError
 from arf_programs.metrics.bootstrap import Interval, cluster_ratio
 from arf_programs.metrics.calibration import Calibration, fit_calibration
 from arf_programs.metrics.ranking import area_under_curve
-from arf_programs.runs import write_text_atomic
 from signatures.exceptions import DataError
 from signatures.records import Record
 
@@ -153,19 +152,6 @@ def read_calibration(path: Path) -> Calibration:
         raise DataError(
             f"{path}: no calibration ({detail}): fit it again, or set analyze.calibration to null"
         ) from None
-
-
-def read_self_calibration(path: Path) -> SelfCalibration | None:
-    """Read the calibration of a run; None if there is none, or one of another version."""
-    try:
-        return SelfCalibration.model_validate_json(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, ValidationError):
-        return None
-
-
-def write_calibration(path: Path, calibration: Calibration | SelfCalibration) -> None:
-    """Write a calibration file atomically."""
-    write_text_atomic(path, calibration.model_dump_json(indent=2) + "\n")
 
 
 def _read(path: Path) -> str:

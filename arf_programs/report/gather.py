@@ -44,7 +44,7 @@ from arf_programs.report.data import (
 from arf_programs.report.fallback import fallback_curves
 from arf_programs.report.probe import Probe, Table, tables
 from arf_programs.review import gather_review, read_reviews
-from arf_programs.runs import Call, Run, RunFolder, Spent, iter_ledger, read_jsonl, read_lines, read_manifest
+from arf_programs.runs import Call, Manifest, Run, RunFolder, Spent, iter_ledger, read_jsonl, read_lines, read_record
 from signatures.exceptions import DataError
 from signatures.records import Conversation, DraftErrors, PairVerdict, Revision, Score, Verdict
 
@@ -185,7 +185,7 @@ def _win_rates(run: Run, pairs: Sequence[tuple[str, str]]) -> list[WinRate]:
 
 def _spend_figures(folder: RunFolder) -> SpendFigures:
     spent = Spent.on(iter_ledger(folder.ledger))
-    manifests = {stage: read_manifest(folder.manifest(stage)) for stage in _STAGES}
+    manifests = {stage: read_record(folder.manifest(stage), Manifest) for stage in _STAGES}
     seconds = {stage: round(manifest.seconds, 1) for stage, manifest in manifests.items() if manifest is not None}
     return SpendFigures(**{**asdict(spent), "usd": round(spent.usd, 6)}, seconds=seconds)
 

@@ -5,14 +5,16 @@ given: the configuration with this folder.
 """
 
 from arf_programs.runs.fingerprint import digest, digest_file, digest_model, digest_privacy, digest_prompts
-from arf_programs.runs.folder import Manifest, RunFile, RunFolder, read_manifest, write_manifest
+from arf_programs.runs.folder import Manifest, RunFile, RunFolder
 from arf_programs.runs.jsonl import (
     JsonlAppender,
     JsonlIndex,
     read_jsonl,
     read_lines,
+    read_record,
     write_jsonl_atomic,
     write_lines_atomic,
+    write_record,
     write_text_atomic,
 )
 from arf_programs.runs.ledger import Call, Spent, iter_ledger, read_ledger

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from arf_programs.runs.jsonl import read_jsonl, write_jsonl_atomic, write_text_atomic
+from arf_programs.runs.jsonl import read_jsonl, write_jsonl_atomic
 from signatures.records import Failure
 
 
@@ -95,16 +95,3 @@ class Manifest(BaseModel):
     outputs: dict[str, str]
     counts: dict[str, int] = Field(default_factory=dict)
     seconds: float = 0.0
-
-
-def read_manifest(path: Path) -> Manifest | None:
-    """Read a manifest. Return None if there is none, or if it has another format."""
-    try:
-        return Manifest.model_validate_json(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValidationError):
-        return None
-
-
-def write_manifest(path: Path, manifest: Manifest) -> None:
-    """Write a manifest atomically."""
-    write_text_atomic(path, manifest.model_dump_json(indent=2) + "\n")

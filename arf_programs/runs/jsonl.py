@@ -97,6 +97,19 @@ def write_lines_atomic(path: Path, lines: Iterable[str]) -> None:
     _write_atomic(path, (line + "\n" for line in lines))
 
 
+def read_record(path: Path, model: type[Model]) -> Model | None:
+    """Read a file that holds one record. Return None if there is none, or if it has another form."""
+    try:
+        return model.model_validate_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def write_record(path: Path, record: BaseModel) -> None:
+    """Write one record as indented JSON, completely or not at all."""
+    write_text_atomic(path, record.model_dump_json(indent=2) + "\n")
+
+
 def _write_atomic(path: Path, pieces: Iterable[str]) -> None:
     # `open` respects the umask, and tempfile does not: not all that is written here is private.
     part = path.with_name(f".{path.name}.{os.getpid()}.part")

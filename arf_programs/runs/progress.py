@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -24,7 +24,7 @@ from rich.progress import (
 )
 
 from arf_programs.runs.folder import RunFolder
-from arf_programs.runs.jsonl import write_text_atomic
+from arf_programs.runs.jsonl import read_record, write_text_atomic
 from signatures.exceptions import StorageError
 
 _SECONDS_BETWEEN_LINES = 10.0
@@ -212,10 +212,7 @@ class StatusFile:
 
 def read_status(folder: RunFolder) -> RunStatus | None:
     """Read the last status of the stage that is at work or was stopped. None if there is none."""
-    try:
-        return RunStatus.model_validate_json(folder.status.read_text(encoding="utf-8"))
-    except (OSError, ValidationError):
-        return None
+    return read_record(folder.status, RunStatus)
 
 
 def _duration(seconds: float) -> str:

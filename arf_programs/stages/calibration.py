@@ -10,21 +10,13 @@ import asyncio
 from collections.abc import Sequence
 
 from arf_programs.config import AUTO, Config
-from arf_programs.metrics import (
-    Calibration,
-    ScoredSentence,
-    SelfCalibration,
-    fit_self_calibration,
-    is_hopeless,
-    read_self_calibration,
-    write_calibration,
-)
+from arf_programs.metrics import Calibration, ScoredSentence, SelfCalibration, fit_self_calibration, is_hopeless
 from arf_programs.models import EMBEDDED, gives_logprobs
 from arf_programs.planting import PlantedSentence, PlantedTalk, plant_sentences, summaries_to_calibrate
 from arf_programs.programs import SentenceSupport, program_fingerprint, program_folder, read_card
 from arf_programs.report import calibration_lines
 from arf_programs.runner import RowKey, ask_rows
-from arf_programs.runs import Run, digest, digest_file, digest_model, digest_prompts
+from arf_programs.runs import Run, digest, digest_file, digest_model, digest_prompts, read_record, write_record
 from arf_programs.stages import draft
 from signatures.exceptions import EndpointError, ModelError
 from signatures.records import Failure
@@ -84,7 +76,7 @@ def calibration_fingerprint(run: Run, demos: str) -> str:
 
 def own_calibration(run: Run, demos: str) -> SelfCalibration | None:
     """Return the run's own calibration; None if there is none yet, or one for other settings."""
-    made = read_self_calibration(run.folder.calibration)
+    made = read_record(run.folder.calibration, SelfCalibration)
     return made if made and made.fingerprint == calibration_fingerprint(run, demos) else None
 
 
@@ -118,7 +110,7 @@ def calibrate_analyst(run: Run, demos: str, support: SentenceSupport) -> None:
     if not scored:
         made = made.model_copy(update={"outcome": "no_scores"})
     run.folder.replace_failures(NAME, failures)
-    write_calibration(run.folder.calibration, made)
+    write_record(run.folder.calibration, made)
     for line in calibration_lines(made):
         run.progress.say(f"  {line}")
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from arf_programs import __version__
 from arf_programs.config import AUTO, DraftColumn, find_path
-from arf_programs.metrics import CHECKER_PROBE, CheckerProbe, read_checker_probe
+from arf_programs.metrics import CHECKER_PROBE, CheckerProbe
 from arf_programs.models import judge_notes
 from arf_programs.programs import program_notes
 from arf_programs.report import Sources, gather_report, gather_summary, render_report, without_texts
-from arf_programs.runs import Run, digest, digest_file, write_text_atomic
+from arf_programs.runs import Run, digest, digest_file, read_record, write_record, write_text_atomic
 from arf_programs.stages import systems
 from arf_programs.stages.analyze import calibration_notes, checker_digest
 from arf_programs.stages.revise import further_outputs
@@ -49,7 +49,7 @@ def fingerprint(run: Run) -> dict[str, str]:
 def work(run: Run) -> dict[str, int]:
     sources = _sources(run)
     summary = gather_summary(run, sources)
-    write_text_atomic(run.folder.summary, summary.model_dump_json(indent=2) + "\n")
+    write_record(run.folder.summary, summary)
     write_text_atomic(run.folder.report, render_report(gather_report(run, summary, sources)))
     return {"systems": len(summary.evaluate.systems), "comparisons": len(summary.evaluate.comparisons)}
 
@@ -81,12 +81,12 @@ def checker_probe(run: Run) -> CheckerProbe | None:
     name = run.config.analyze.checker.model
     if name is None:
         return None
-    own = read_checker_probe(run.folder.checker_probe)
+    own = read_record(run.folder.checker_probe, CheckerProbe)
     if own is not None and own.digest == checker_digest(run):
         return own
     folder = find_path(name, run.base_dir)
     given = run.config.analyze.calibration not in (None, AUTO)
-    return None if folder is None or given else read_checker_probe(folder / CHECKER_PROBE)
+    return None if folder is None or given else read_record(folder / CHECKER_PROBE, CheckerProbe)
 
 
 def _notes(run: Run) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Literal
 from arf_programs import __version__
 from arf_programs.config import Config, ModelConfig
 from arf_programs.runner import remove_checkpoints
-from arf_programs.runs import Manifest, Run, RunFolder, digest_file, read_manifest, write_manifest
+from arf_programs.runs import Manifest, Run, RunFolder, digest_file, read_record, write_record
 
 State = Literal["whole", "stale", "missing"]
 
@@ -53,7 +53,7 @@ class StageState:
 
 def state_of(stage: Stage, run: Run) -> StageState:
     """Return whether a stage is whole. A run folder that does not exist is no error."""
-    manifest = read_manifest(run.folder.manifest(stage.name))
+    manifest = read_record(run.folder.manifest(stage.name), Manifest)
     if manifest is None:
         return StageState("missing", "it has not run to its end")
     gone = [_relative(path, run) for path in stage.outputs(run) if not path.exists()]
@@ -117,7 +117,7 @@ def _finish(stage: Stage, run: Run, fingerprint: dict[str, str], counts: dict[st
         counts=counts,
         seconds=seconds,
     )
-    write_manifest(run.folder.manifest(stage.name), manifest)
+    write_record(run.folder.manifest(stage.name), manifest)
     remove_checkpoints(run.folder.parts, stage.name)
     return manifest
 

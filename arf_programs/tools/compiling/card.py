@@ -11,7 +11,7 @@ import dspy
 
 from arf_programs import __version__
 from arf_programs.config import mask
-from arf_programs.metrics import Calibration, Interval, write_calibration
+from arf_programs.metrics import Calibration, Interval
 from arf_programs.programs import (
     CANDIDATE,
     CARD,
@@ -23,7 +23,7 @@ from arf_programs.programs import (
     predictor_fields,
     strategy_of,
 )
-from arf_programs.runs import Run, digest, digest_model, write_text_atomic
+from arf_programs.runs import Run, digest, digest_model, write_record, write_text_atomic
 from arf_programs.tools.compiling.job import Job
 from arf_programs.tools.compiling.prepare import rendered_prompts
 
@@ -102,9 +102,9 @@ def write_program(run: Run, card: Card, program: dspy.Module) -> Path:
     calibration.unlink(missing_ok=True)
     if card.calibration is not None:
         # For `analyze.calibration` of other configurations. The compiled program itself reads it from its card.
-        write_calibration(calibration, card.calibration)
+        write_record(calibration, card.calibration)
     write_text_atomic(text, as_markdown(card))
-    write_text_atomic(record, card.model_dump_json(indent=2) + "\n")
+    write_record(record, card)
     return text
 
 

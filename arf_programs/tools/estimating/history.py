@@ -14,7 +14,7 @@ import yaml
 from pydantic import BaseModel
 
 from arf_programs.config import Role, load_yaml
-from arf_programs.runs import Call, RunFolder, read_jsonl, read_manifest
+from arf_programs.runs import Call, Manifest, RunFolder, read_jsonl, read_record
 from arf_programs.tools.estimating.figures import Range, around
 from signatures.exceptions import DataError
 from signatures.records import DraftErrors, Revision, Score, Summary
@@ -145,7 +145,7 @@ def _read(path: Path, model: type[Row]) -> Iterable[Row]:
 
 def _seconds(folder: RunFolder, stage: str) -> float | None:
     """Seconds of work of a whole stage: its time by the clock, times its calls in flight."""
-    manifest = read_manifest(folder.manifest(stage))
+    manifest = read_record(folder.manifest(stage), Manifest)
     if manifest is None:
         return None
     return manifest.seconds * min(_concurrency(folder, stage), _rows(folder, stage) or 1)
