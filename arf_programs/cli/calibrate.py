@@ -20,7 +20,7 @@ from arf_programs.cli.session import (
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from arf_programs.metrics import Interval, JudgeCalibration
+    from arf_programs.metrics import JudgeCalibration
 
 
 def calibrate(
@@ -52,9 +52,9 @@ def _table(calibration: JudgeCalibration) -> Table:
     table.add_column("summaries")
     for name in ("conversations", "judge", "people", "judge less people"):
         table.add_column(name, justify="right")
-    table.add_row("all", str(calibration.bias.n), "", "", _interval(calibration.bias))
+    table.add_row("all", str(calibration.bias.n), "", "", calibration.bias.text("+.2f"))
     for item in (*calibration.by_length, *calibration.by_system):
-        table.add_row(item.group, str(item.bias.n), f"{item.judge:.2f}", f"{item.human:.2f}", _interval(item.bias))
+        table.add_row(item.group, str(item.bias.n), f"{item.judge:.2f}", f"{item.human:.2f}", item.bias.text("+.2f"))
     return table
 
 
@@ -71,7 +71,3 @@ def _lines(calibration: JudgeCalibration) -> list[str]:
 
 def _figure(value: float | None) -> str:
     return "undefined (one side does not vary)" if value is None else f"{value:.2f}"
-
-
-def _interval(interval: Interval) -> str:
-    return f"{interval.value:+.2f} ({interval.low:+.2f} to {interval.high:+.2f})"

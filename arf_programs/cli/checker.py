@@ -148,4 +148,4 @@ def _kinds(made: CheckerProbe) -> Table:
 
 
 def _interval(interval: Interval | None) -> str:
-    return "-" if interval is None else f"{interval.value:.2f} ({interval.low:.2f}-{interval.high:.2f})"
+    return "-" if interval is None else interval.text(between="-")

@@ -22,7 +22,6 @@ from arf_programs.cli.session import (
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from arf_programs.metrics import Interval
     from arf_programs.tools.probing import Triage
 
 Recall = Annotated[
@@ -66,7 +65,9 @@ def _table(result: Triage) -> Table:
     table.add_column(f"to catch {result.recall:.0%}", justify="right")
     for curve in result.curves:
         shown = {round(point.analysed, 2): point.caught for point in curve.points}
-        table.add_row(curve.name, *(_share(shown[share]) for share in (0.2, 0.4, 0.6)), _share(curve.needed))
+        table.add_row(
+            curve.name, *(shown[share].text(".0%", "-") for share in (0.2, 0.4, 0.6)), curve.needed.text(".0%", "-")
+        )
     return table
 
 
@@ -77,7 +78,3 @@ def _lines(result: Triage) -> list[str]:
         f"Best: {best.name}. Analyse {share} to catch {result.recall:.0%} of the flawed ones.",
         f"What is learned is {result.split}. A draft is flawed if the analyst or a person reported an error.",
     ]
-
-
-def _share(value: Interval) -> str:
-    return f"{value.value:.0%} ({value.low:.0%}-{value.high:.0%})"

@@ -110,4 +110,4 @@ def verdict(area: Interval | None) -> str:
 
 
 def _area(area: Interval | None) -> str:
-    return "-" if area is None else f"{area.value:.2f} ({area.low:.2f} to {area.high:.2f})"
+    return "-" if area is None else area.text()

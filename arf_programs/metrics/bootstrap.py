@@ -26,6 +26,10 @@ class Interval(Record):
     high: float
     n: int = 0
 
+    def text(self, form: str = ".2f", between: str = " to ") -> str:
+        """Write the interval as `0.52 (0.40 to 0.63)`, each number in the given form."""
+        return f"{self.value:{form}} ({self.low:{form}}{between}{self.high:{form}})"
+
 
 @dataclass(frozen=True)
 class Resampling:

@@ -25,7 +25,7 @@ def calibration_lines(made: SelfCalibration) -> list[str]:
                 "asked for errors, and only the checks look for them. Name a larger model as models.analyst, or set "
                 "analyze.calibration to null to ask this one all the same."
             ]
-    kinds = ", ".join(f"{kind} {_percent(found)}" for kind, found in made.recall_by_kind.items())
+    kinds = ", ".join(f"{kind} {found.value:.0%}" for kind, found in made.recall_by_kind.items())
     return [
         f"{made.model}: {_area(made)}, over {about} ({made.source})",
         f"the threshold flags {_share(made.false_alarm_rate)} of the right sentences and is expected to find "
@@ -42,9 +42,5 @@ def _area(made: SelfCalibration) -> str:
     )
 
 
-def _percent(interval: Interval) -> str:
-    return f"{interval.value:.0%}"
-
-
 def _share(interval: Interval | None) -> str:
-    return "-" if interval is None else f"{interval.value:.0%} ({interval.low:.0%} to {interval.high:.0%})"
+    return "-" if interval is None else interval.text(".0%")

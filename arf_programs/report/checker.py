@@ -43,14 +43,10 @@ def checked_lines(made: CheckedFigures | None) -> list[str]:
     if made.sensitivity is None or made.specificity is None:
         return [f"{METRIC} is not corrected for the errors of the checker: {made.why}."]
     rates = (
-        f"On {made.source} the checker flags {_share(made.sensitivity)} of the wrong ones and passes "
-        f"{_share(made.specificity)} of the right ones."
+        f"On {made.source} the checker flags {made.sensitivity.text('.0%')} of the wrong ones and passes "
+        f"{made.specificity.text('.0%')} of the right ones."
     )
     if made.why:
         return [f"{METRIC} cannot be corrected: {made.why}. {rates}"]
-    shares = "; ".join(f"{name} {_share(interval)}" for name, interval in made.corrected.items())
+    shares = "; ".join(f"{name} {interval.text('.0%')}" for name, interval in made.corrected.items())
     return [f"{METRIC}, corrected for the errors of the checker (Rogan and Gladen): {shares}. {rates}"]
-
-
-def _share(interval: Interval) -> str:
-    return f"{interval.value:.0%} ({interval.low:.0%} to {interval.high:.0%})"

@@ -85,7 +85,7 @@ def verdict(dev: SideScores) -> tuple[bool, str]:
     difference = dev.difference
     if difference is None or difference.n < 2:
         return False, "not shown to be better on dev (too little was scored): the old program stays in use"
-    measured = f"the difference on dev is {difference.value:+.3f} ({difference.low:+.3f} to {difference.high:+.3f})"
+    measured = f"the difference on dev is {difference.text('+.3f')}"
     if difference.low > 0:
         return True, f"better on dev: {measured}"
     return False, f"not better on dev: {measured}, which reaches zero: the old program stays in use"
@@ -136,10 +136,7 @@ def as_markdown(card: Card) -> str:
 
 def interval_text(interval: Interval | None, *, signed: bool = False) -> str:
     """An interval as 0.520 (0.400 to 0.630); a dash if nothing was measured."""
-    if interval is None:
-        return "-"
-    sign = "+" if signed else ""
-    return f"{interval.value:{sign}.3f} ({interval.low:{sign}.3f} to {interval.high:{sign}.3f})"
+    return "-" if interval is None else interval.text("+.3f" if signed else ".3f")
 
 
 def _row(name: str, side: SideScores) -> str:
