@@ -125,7 +125,7 @@ def _share(texts: list[Text], hit: set[tuple[str, str]]) -> str:
 
 
 def _interval(values: list[float], clusters: list[str]) -> str:
-    interval = cluster_ratio(values, [1.0] * len(values), clusters, samples=2000, confidence=0.95, seed=0)
+    interval = cluster_ratio(values, [1.0] * len(values), clusters)
     return f"{interval.value:.1%} ({interval.low:.1%}-{interval.high:.1%})" if interval else "-"
 
 

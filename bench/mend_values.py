@@ -17,6 +17,7 @@ from typing import NamedTuple
 from check_alarms import SUMMARIES, read_texts
 
 from arf_programs.config.commands import PlantConfig
+from arf_programs.metrics import Resampling
 from arf_programs.metrics.bootstrap import cluster_ratio
 from arf_programs.metrics.repair import count_untouched, find_exact_fixes
 from arf_programs.planting.choose import FACT_KINDS, RightSummary, choose_items
@@ -81,7 +82,8 @@ async def untouched(items: list[PlantedItem]) -> float:
 def row(name: str, way: str, mended: list[Mended]) -> str:
     """Return a row of the table."""
     clusters = [item.item.conversation_id for item in mended]
-    fixed = cluster_ratio([sum(m.fixed) for m in mended], [len(m.fixed) for m in mended], clusters, seed=SEED)
+    counts = [sum(m.fixed) for m in mended], [len(m.fixed) for m in mended]
+    fixed = cluster_ratio(*counts, clusters, Resampling(seed=SEED))
     shown = f"{fixed.value:.2f} ({fixed.low:.2f}-{fixed.high:.2f})" if fixed else "-"
     cells = [name, way, str(sum(len(item.fixed) for item in mended)), shown]
     for origin in ORIGINS:

@@ -26,7 +26,7 @@ def score(
 def test_interval_agrees_with_the_normal_approximation() -> None:
     random_values = random.Random(3)
     values = [random_values.gauss(5, 2) for _ in range(400)]
-    interval = mean_interval(values, samples=4000, confidence=0.95, seed=1)
+    interval = mean_interval(values, None, Resampling(4000, 0.95, 1))
     assert interval is not None
     mean = sum(values) / len(values)
     error = math.sqrt(sum((v - mean) ** 2 for v in values) / len(values) / len(values))
@@ -39,7 +39,7 @@ def test_interval_agrees_with_the_normal_approximation() -> None:
 def test_interval_widens_with_confidence_and_repeats_with_its_seed() -> None:
     values = [0.0, 1.0, 1.0, 0.0, 1.0, 0.0, 0.0, 1.0, 1.0, 1.0]
     narrow, wide, again, other = (
-        mean_interval(values, confidence=confidence, seed=seed)
+        mean_interval(values, None, Resampling(confidence=confidence, seed=seed))
         for confidence, seed in ((0.8, 5), (0.99, 5), (0.8, 5), (0.8, 6))
     )
     assert narrow is not None and wide is not None and other is not None
@@ -65,7 +65,7 @@ def test_nothing_measured_is_no_interval() -> None:
 def test_pairing_takes_out_what_both_have_in_common() -> None:
     hard = [float(n % 10) for n in range(60)]
     easier = [value - 0.5 - 0.1 * (n % 3) for n, value in enumerate(hard)]
-    paired = paired_difference(easier, hard, seed=2)
+    paired = paired_difference(easier, hard, Resampling(seed=2))
     assert paired is not None
     assert paired.value == pytest.approx(-0.6)
     assert paired.high < -0.5 and paired.high - paired.low < 0.1

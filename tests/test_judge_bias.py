@@ -2,6 +2,7 @@
 
 import pytest
 
+from arf_programs.metrics import Resampling
 from arf_programs.metrics.agreement import RatedPair, calibrate_judge, split_by_length
 
 
@@ -11,7 +12,7 @@ def pair(number: int, words: int, judge: int, human: int, system: str = "") -> R
 
 def test_a_judge_that_likes_length_is_found_out():
     rows = [pair(n, 10 * n, judge=min(5, 1 + n // 2), human=3) for n in range(1, 10)]
-    found = calibrate_judge(rows, samples=100)
+    found = calibrate_judge(rows, resampling=Resampling(100))
     assert found.length_bias > 0.9
     short, _, long = found.by_length
     assert short.bias.value < 0 < long.bias.value
@@ -22,7 +23,7 @@ def test_a_judge_that_likes_length_is_found_out():
 
 def test_a_judge_that_likes_a_system_is_found_out():
     rows = [pair(1, 9, 5, 3, "student"), pair(2, 9, 4, 3, "student"), pair(3, 9, 3, 3, "teacher"), pair(4, 9, 2, 2)]
-    found = calibrate_judge(rows, samples=100, model="m", prompt="p", failed=2)
+    found = calibrate_judge(rows, resampling=Resampling(100), model="m", prompt="p", failed=2)
     assert [(item.group, item.bias.value, item.bias.n) for item in found.by_system] == [
         ("student", 1.5, 2), ("teacher", 0, 1)
     ]  # fmt: skip
@@ -32,8 +33,8 @@ def test_a_judge_that_likes_a_system_is_found_out():
 
 def test_summaries_of_one_conversation_are_one_observation():
     rows = [pair(1, 5, 5, 1), pair(1, 6, 4, 2), pair(2, 7, 3, 3)]
-    assert calibrate_judge(rows, samples=100).bias.n == 2
-    assert calibrate_judge(rows, samples=100).bias.value == 1.5
+    assert calibrate_judge(rows, resampling=Resampling(100)).bias.n == 2
+    assert calibrate_judge(rows, resampling=Resampling(100)).bias.value == 1.5
 
 
 def test_equal_lengths_stay_together():

@@ -111,11 +111,12 @@ def test_more_confidence_takes_more_pairs_and_no_effect_takes_no_number() -> Non
 def test_a_mean_of_clusters_draws_whole_clusters() -> None:
     values = [1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0] * 5
     pairs = [str(n // 4) for n in range(40)]
-    alone, together = mean_interval(values, seed=1), mean_interval(values, pairs, seed=1)
+    drawn = Resampling(seed=1)
+    alone, together = mean_interval(values, None, drawn), mean_interval(values, pairs, drawn)
     assert alone is not None and together is not None
     assert alone.value == together.value == 0.5 and together.n == 40
     assert together.high - together.low > 1.5 * (alone.high - alone.low), "rows of a cluster are alike"
-    assert together == cluster_ratio(values, [1.0] * 40, pairs, seed=1).model_copy(update={"n": 40})
+    assert together == cluster_ratio(values, [1.0] * 40, pairs, drawn).model_copy(update={"n": 40})
 
 
 def test_clusters_of_unequal_size_and_missing_values() -> None:

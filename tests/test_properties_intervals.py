@@ -8,12 +8,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from arf_programs.metrics import Interval, paired_difference
+from arf_programs.metrics import Interval, Resampling, paired_difference
 from arf_programs.metrics.bootstrap import cluster_ratio, mean_interval
 
 pytestmark = pytest.mark.filterwarnings("error")
 _FAST = settings(max_examples=40)
 _SAMPLES = 200
+_DRAWN = Resampling(_SAMPLES)
 
 numbers = st.floats(-1000, 1000).map(lambda value: round(value, 3))
 lists = st.lists(numbers, min_size=1, max_size=12)
@@ -23,7 +24,7 @@ names = st.lists(st.sampled_from("abc"), min_size=12, max_size=12)
 
 def interval(values: list[Any], clusters: list[str] | None = None, seed: int = 0, confidence: float = 0.95) -> Interval:
     named = None if clusters is None else clusters[: len(values)]
-    found = mean_interval(values, named, samples=_SAMPLES, confidence=confidence, seed=seed)
+    found = mean_interval(values, named, Resampling(_SAMPLES, confidence, seed))
     assert found is not None
     return found
 
@@ -93,10 +94,10 @@ def test_a_difference_changes_its_sign_with_the_sides_and_is_nothing_with_itself
     pairs: list[tuple[float, float]],
 ) -> None:
     a, b = [left for left, _ in pairs], [right for _, right in pairs]
-    found, turned = paired_difference(a, b, samples=_SAMPLES), paired_difference(b, a, samples=_SAMPLES)
+    found, turned = paired_difference(a, b, _DRAWN), paired_difference(b, a, _DRAWN)
     assert found is not None and turned is not None
     assert close(turned, -found.value, -found.high, -found.low)
-    assert paired_difference(a, a, samples=_SAMPLES) == Interval(value=0, low=0, high=0, n=len(a))
+    assert paired_difference(a, a, _DRAWN) == Interval(value=0, low=0, high=0, n=len(a))
 
 
 rows = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9), st.sampled_from("abcdef")), max_size=20)
@@ -106,7 +107,7 @@ rows = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9), st.sampled_from(
 @given(rows, seeds)
 def test_a_ratio_lies_among_those_of_its_clusters(rows: list[tuple[int, int, str]], seed: int) -> None:
     tops, bottoms, clusters = [row[0] for row in rows], [row[1] for row in rows], [row[2] for row in rows]
-    found = cluster_ratio(tops, bottoms, clusters, samples=_SAMPLES, seed=seed)
+    found = cluster_ratio(tops, bottoms, clusters, Resampling(_SAMPLES, seed=seed))
     sums = {
         name: (sum(top for top, _, of in rows if of == name), sum(bottom for _, bottom, of in rows if of == name))
         for name in clusters

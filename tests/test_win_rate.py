@@ -2,6 +2,7 @@
 
 import pytest
 
+from arf_programs.metrics import Resampling
 from arf_programs.metrics.win_rate import first_share, length_controlled, win_rates
 from signatures.records import PairVerdict
 
@@ -33,7 +34,7 @@ def test_raw_counts_add_up_to_the_conversations():
         *verdicts("tie", 1, a_first="a", b_first="b"),
         *verdicts("tie", 1, start=1, a_first=None, b_first=None),
     ]
-    (rate,) = win_rates(rows, [PAIR], conversations=12, samples=200)
+    (rate,) = win_rates(rows, [PAIR], conversations=12, resampling=Resampling(200))
     assert (rate.wins, rate.ties, rate.losses, rate.failures) == (5, 2, 2, 3)
     assert (rate.disagreed, rate.same) == (1, 1)
     assert rate.win_rate.value == pytest.approx(6 / 9)
@@ -61,7 +62,7 @@ def test_where_length_alone_explains_the_preference_the_controlled_rate_is_even(
         *verdicts("b", 18, longer=-20),
         *verdicts("a", 2, longer=-20),
     ]
-    (rate,) = win_rates(rows, [PAIR], conversations=100, samples=100)
+    (rate,) = win_rates(rows, [PAIR], conversations=100, resampling=Resampling(100))
     assert rate.win_rate.value == pytest.approx(0.74)
     # By hand: log-odds of 9 and of 1/9 at lengths of equal size and other sign leave theta = 0.
     assert rate.length_controlled == pytest.approx(0.5, abs=0.01)

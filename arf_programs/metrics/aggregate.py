@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from arf_programs.metrics.bootstrap import Interval, Resampling
+from arf_programs.metrics.bootstrap import DEFAULT, Interval, Resampling
 from arf_programs.metrics.definitions import METRICS, in_order
 from signatures.records import Conversation, Score
 
@@ -14,15 +14,14 @@ Figures = dict[str, dict[str, dict[str, float]]]
 _BANDS = ("short", "medium", "long")
 
 
-def system_metrics(scores: Sequence[Score], resampling: Resampling | None = None) -> dict[str, dict[str, Interval]]:
+def system_metrics(scores: Sequence[Score], resampling: Resampling = DEFAULT) -> dict[str, dict[str, Interval]]:
     """{system: {metric: Interval over its conversations}}, without the metrics that no score of the system has."""
-    tool = resampling or Resampling()
     figures: dict[str, dict[str, Interval]] = {}
     for system, rows in by_system(scores).items():
         figures[system] = {}
         for metric in METRICS.values():
             values = {name: metric.read(score) for name, score in rows.items()}
-            interval = tool.mean({name: value for name, value in values.items() if value is not None})
+            interval = resampling.mean({name: value for name, value in values.items() if value is not None})
             if interval is not None:
                 figures[system][metric.name] = interval
     return figures

@@ -6,7 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 
-from arf_programs.metrics.bootstrap import Interval, mean_interval
+from arf_programs.metrics.bootstrap import DEFAULT, Interval, Resampling, mean_interval
 from signatures.records import Record
 
 _BANDS = ("short", "middle", "long")
@@ -64,16 +64,14 @@ def calibrate_judge(
     model: str = "",
     prompt: str = "",
     failed: int = 0,
-    samples: int = 2000,
-    confidence: float = 0.95,
-    seed: int = 0,
+    resampling: Resampling = DEFAULT,
 ) -> JudgeCalibration:
     """Compare the judge's ratings with those of people. Raises ValueError without rows."""
     if not rows:
         raise ValueError("no summary was rated by both")
 
     def bias(group: str, part: Sequence[RatedPair]) -> Bias:
-        interval = mean_interval(_conversation_means(part), samples=samples, confidence=confidence, seed=seed)
+        interval = mean_interval(_conversation_means(part), None, resampling)
         assert interval is not None  # noqa: S101 - no group is empty
         size = len(part)
         judge, human = sum(row.judge for row in part) / size, sum(row.human for row in part) / size

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from arf_programs.config import Config
 from signatures.exceptions import ConfigError
@@ -51,14 +51,14 @@ class Resampling:
 
     def mean(self, values: Mapping[str, float]) -> Interval | None:
         """The mean of one value per conversation, with its interval; None without values."""
-        names = self.names(list(values))
-        return mean_interval(
-            list(values.values()), names, samples=self.samples, confidence=self.confidence, seed=self.seed
-        )
+        return mean_interval(list(values.values()), self.names(list(values)), self)
 
     def ratio(self, tops: Sequence[float], bottoms: Sequence[float], clusters: Sequence[str]) -> Interval | None:
         """`cluster_ratio` with these settings and the given clusters, one name per row."""
-        return cluster_ratio(tops, bottoms, clusters, samples=self.samples, confidence=self.confidence, seed=self.seed)
+        return cluster_ratio(tops, bottoms, clusters, self)
+
+
+DEFAULT: Final = Resampling()
 
 
 def configured_resampling(config: Config, conversations: Mapping[str, Conversation] | None = None) -> Resampling:
@@ -84,12 +84,7 @@ def read_clusters(conversations: Mapping[str, Conversation], column: str | None)
 
 
 def mean_interval(
-    values: Sequence[float | None],
-    clusters: Sequence[str] | None = None,
-    *,
-    samples: int = 2000,
-    confidence: float = 0.95,
-    seed: int = 0,
+    values: Sequence[float | None], clusters: Sequence[str] | None = None, resampling: Resampling = DEFAULT
 ) -> Interval | None:
     """Compute the mean of `values`, one per conversation, with its percentile bootstrap interval.
 
@@ -106,22 +101,16 @@ def mean_interval(
     if clusters is not None:
         names = [name for name, value in zip(clusters, values, strict=True) if value is not None]
         ones = [1.0] * len(measured)
-        interval = cluster_ratio(measured, ones, names, samples=samples, confidence=confidence, seed=seed)
+        interval = cluster_ratio(measured, ones, names, resampling)
         return interval and interval.model_copy(update={"n": len(measured)})
     import numpy as np
 
-    low, high = _bounds((measured,), np.mean, samples, confidence, seed)
+    low, high = _bounds((measured,), np.mean, resampling)
     return Interval(value=float(np.mean(measured)), low=low, high=high, n=len(measured))
 
 
 def paired_difference(
-    a: Sequence[float | None],
-    b: Sequence[float | None],
-    clusters: Sequence[str] | None = None,
-    *,
-    samples: int = 2000,
-    confidence: float = 0.95,
-    seed: int = 0,
+    a: Sequence[float | None], b: Sequence[float | None], resampling: Resampling = DEFAULT
 ) -> Interval | None:
     """Compute the mean of `a - b` over the same conversations, in the same order, as `mean_interval` does.
 
@@ -130,17 +119,11 @@ def paired_difference(
     lengths differ.
     """
     differences = [None if left is None or right is None else left - right for left, right in zip(a, b, strict=True)]
-    return mean_interval(differences, clusters, samples=samples, confidence=confidence, seed=seed)
+    return mean_interval(differences, None, resampling)
 
 
 def cluster_ratio(
-    tops: Sequence[float],
-    bottoms: Sequence[float],
-    clusters: Sequence[str],
-    *,
-    samples: int = 2000,
-    confidence: float = 0.95,
-    seed: int = 0,
+    tops: Sequence[float], bottoms: Sequence[float], clusters: Sequence[str], resampling: Resampling = DEFAULT
 ) -> Interval | None:
     """Compute `sum(tops) / sum(bottoms)` with its percentile bootstrap interval, which draws whole clusters.
 
@@ -158,7 +141,7 @@ def cluster_ratio(
     value = sum(top for top, _ in counted) / sum(bottom for _, bottom in counted)
     if len(counted) == 1:
         return Interval(value=value, low=value, high=value, n=1)
-    low, high = _bounds(tuple(zip(*counted, strict=True)), _ratio, samples, confidence, seed)
+    low, high = _bounds(tuple(zip(*counted, strict=True)), _ratio, resampling)
     return Interval(value=value, low=low, high=high, n=len(counted))
 
 
@@ -167,7 +150,7 @@ def _ratio(tops: Any, bottoms: Any, axis: int = -1) -> Any:
 
 
 def _bounds(
-    columns: tuple[Sequence[float], ...], statistic: Callable[..., Any], samples: int, confidence: float, seed: int
+    columns: tuple[Sequence[float], ...], statistic: Callable[..., Any], resampling: Resampling
 ) -> tuple[float, float]:
     """The bounds of the percentile interval; a draw takes the same rows of each column."""
     # Imported here because scipy.stats takes most of a second, which `arf --help` should not.
@@ -179,10 +162,10 @@ def _bounds(
         statistic,
         paired=len(columns) > 1,
         vectorized=True,
-        n_resamples=samples,
+        n_resamples=resampling.samples,
         batch=max(1, _CELLS // len(columns[0])),
-        confidence_level=confidence,
+        confidence_level=resampling.confidence,
         method="percentile",
-        rng=np.random.default_rng(seed),
+        rng=np.random.default_rng(resampling.seed),
     ).confidence_interval
     return float(interval.low), float(interval.high)

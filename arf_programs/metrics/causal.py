@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pydantic import Field
 
 from arf_programs.metrics.aggregate import by_system
-from arf_programs.metrics.bootstrap import Interval, Resampling
+from arf_programs.metrics.bootstrap import DEFAULT, Interval, Resampling
 from arf_programs.metrics.comparisons import TEACHER
 from arf_programs.metrics.definitions import in_order
 from signatures.records import ErrorNote, Record, Revision, Score
@@ -67,7 +67,7 @@ class _Material:
 
 
 def causal_table(
-    revisions: Iterable[Revision], scores: Sequence[Score], resampling: Resampling | None = None
+    revisions: Iterable[Revision], scores: Sequence[Score], resampling: Resampling = DEFAULT
 ) -> list[CausalRow]:
     """A row for any error, then one for each category; empty if nothing was revised or scored.
 
@@ -84,8 +84,7 @@ def causal_table(
     )
     if not material.before and not material.systems:
         return []
-    tool = resampling or Resampling()
-    return [_row(material, category, tool) for category in (ANY, *material.categories())]
+    return [_row(material, category, resampling) for category in (ANY, *material.categories())]
 
 
 def _counts(errors: Sequence[ErrorNote]) -> Counts:

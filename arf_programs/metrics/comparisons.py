@@ -10,7 +10,7 @@ from typing import TypeVar
 from pydantic import Field
 
 from arf_programs.metrics.aggregate import by_system
-from arf_programs.metrics.bootstrap import Interval, Resampling
+from arf_programs.metrics.bootstrap import DEFAULT, Interval, Resampling
 from arf_programs.metrics.definitions import METRICS, Metric, in_order
 from arf_programs.metrics.paired import Effect, cohens_dz, holm, paired_effect, pairs_needed, sign_flip_test
 from signatures.records import Record, Score
@@ -53,17 +53,14 @@ Compared = TypeVar("Compared", bound=Comparison)
 
 def compare_systems(
     scores: Sequence[Score],
-    pairs: Sequence[tuple[str, str]] | None = None,
-    resampling: Resampling | None = None,
+    resampling: Resampling = DEFAULT,
 ) -> list[Comparison]:
-    """For each pair (a, b), by default `compared_pairs`, and each compared metric that both have: a - b, paired."""
+    """For each pair (a, b) of `compared_pairs` and each compared metric that both have: a - b, paired."""
     systems = by_system(scores)
-    wanted = compared_pairs(systems) if pairs is None else pairs
     comparisons = [
         comparison
-        for a, b in wanted
-        if a in systems and b in systems
-        for comparison in compare(a, systems[a], b, systems[b], resampling or Resampling())
+        for a, b in compared_pairs(systems)
+        for comparison in compare(a, systems[a], b, systems[b], resampling)
     ]
     return with_holm(comparisons)
 

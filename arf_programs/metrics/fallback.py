@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from arf_programs.metrics.bootstrap import Interval, Resampling
+from arf_programs.metrics.bootstrap import DEFAULT, Interval, Resampling
 from signatures.records import Record
 
 DOUBTFUL: Final = 1.0
@@ -65,7 +65,7 @@ def doubt_of(check_errors: int, checker_score: float | None = None) -> float:
 def fallback_curve(
     student: str,
     rows: Mapping[str, FallbackRow],
-    resampling: Resampling | None = None,
+    resampling: Resampling = DEFAULT,
     *,
     usd: float | None = None,
     circular: bool = False,
@@ -74,10 +74,9 @@ def fallback_curve(
 
     It has a point for each doubt that occurs, at most 21 of them, evenly spread.
     """
-    tool = resampling or Resampling()
     if not rows:
         return None
-    points = [point_at(rows, threshold, tool) for threshold in _thinned(_thresholds(rows))]
+    points = [point_at(rows, threshold, resampling) for threshold in _thinned(_thresholds(rows))]
     return FallbackCurve(student=student, points=tuple(points), usd=usd, circular=circular)
 
 

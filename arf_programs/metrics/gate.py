@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from arf_programs.metrics.bootstrap import Resampling
+from arf_programs.metrics.bootstrap import DEFAULT, Resampling
 from arf_programs.metrics.definitions import METRICS, Metric
 from arf_programs.metrics.paired import detectable_effect, holm, pairs_needed
 from signatures.exceptions import ConfigError
@@ -110,18 +110,17 @@ def check_margins(
     candidate: Mapping[str, Score],
     baseline: Mapping[str, Score],
     margins: Mapping[str, float],
-    resampling: Resampling | None = None,
+    resampling: Resampling = DEFAULT,
 ) -> list[GateCheck]:
     """Test each metric of `margins`; the scores are by conversation, and those of only one system do not count.
 
     Level and clusters are those of `resampling`. Raises ConfigError with all problems of the margins: metrics without a
     direction, metrics that were not measured, margins that are no amount.
     """
-    tool = resampling or Resampling()
-    alpha = 1 - tool.confidence
+    alpha = 1 - resampling.confidence
     pairs = {name: _values(METRICS[name], candidate, baseline) for name in margins if name in METRICS}
     _refuse_margins(margins, pairs)
-    tests = {name: _test(METRICS[name], margins[name], pairs[name], tool) for name in margins}
+    tests = {name: _test(METRICS[name], margins[name], pairs[name], resampling) for name in margins}
     adjusted = holm({name: float(test.p_worse) for name, test in tests.items()})
     return [
         _check(METRICS[name], margins[name], pairs[name], test, adjusted[name], alpha, len(tests))

@@ -114,8 +114,8 @@ def cliffs_delta(differences: Sequence[float]) -> float:
     return (higher - lower) / len(differences)
 
 
-def pairs_needed(effect: float, *, confidence: float = 0.95, power: float = _POWER) -> int | None:
-    """The fewest pairs with which a two-sided paired t-test at level `1 - confidence` has this power.
+def pairs_needed(effect: float, *, confidence: float = 0.95) -> int | None:
+    """The fewest pairs with which a two-sided paired t-test at level `1 - confidence` has power 0.8.
 
     `effect` is Cohen's d_z. None if it is practically zero, since no number of pairs would be enough.
     """
@@ -127,13 +127,13 @@ def pairs_needed(effect: float, *, confidence: float = 0.95, power: float = _POW
         return _power(size, pairs, 1 - confidence)
 
     enough = 2
-    while reached(enough) < power:
+    while reached(enough) < _POWER:
         enough *= 2
-    return bisect_left(range(enough), power, lo=max(2, enough // 2 + 1), key=reached)
+    return bisect_left(range(enough), _POWER, lo=max(2, enough // 2 + 1), key=reached)
 
 
-def detectable_effect(pairs: int, *, confidence: float = 0.95, power: float = _POWER) -> float:
-    """The smallest Cohen's d_z that a two-sided paired t-test at level `1 - confidence` finds with this power.
+def detectable_effect(pairs: int, *, confidence: float = 0.95) -> float:
+    """The smallest Cohen's d_z that a two-sided paired t-test at level `1 - confidence` finds with power 0.8.
 
     It is what `pairs_needed` needs to answer `pairs`. Raises ValueError with fewer than two pairs.
     """
@@ -143,10 +143,10 @@ def detectable_effect(pairs: int, *, confidence: float = 0.95, power: float = _P
     from scipy.stats import norm
 
     # A normal test needs a little less. Far above the solution scipy's nct is not a number, so the bracket is narrow.
-    low = high = float(0.9 * (norm.isf((1 - confidence) / 2) + norm.isf(1 - power)) / math.sqrt(pairs))
-    while _power(high, pairs, 1 - confidence) < power:
+    low = high = float(0.9 * (norm.isf((1 - confidence) / 2) + norm.isf(1 - _POWER)) / math.sqrt(pairs))
+    while _power(high, pairs, 1 - confidence) < _POWER:
         high *= 1.2
-    return float(brentq(lambda effect: _power(effect, pairs, 1 - confidence) - power, low, high))
+    return float(brentq(lambda effect: _power(effect, pairs, 1 - confidence) - _POWER, low, high))
 
 
 def _power(effect: float, pairs: int, alpha: float) -> float:

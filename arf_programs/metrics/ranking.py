@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from arf_programs.metrics.bootstrap import Interval, Resampling
+from arf_programs.metrics.bootstrap import DEFAULT, Interval, Resampling
 from signatures.records import Record
 
 _LEAST_CLUSTERS = 2
@@ -15,10 +15,7 @@ def area_under_curve(
     scores: Sequence[float],
     labels: Sequence[bool],
     clusters: Sequence[str],
-    *,
-    samples: int = 2000,
-    confidence: float = 0.95,
-    seed: int = 0,
+    resampling: Resampling = DEFAULT,
 ) -> Interval | None:
     """Compute the share of (True, False) pairs in which the True one has the higher score; a tie counts a half.
 
@@ -35,11 +32,13 @@ def area_under_curve(
     value = float(wins.sum() / pairs.sum())
     if len(names) < _LEAST_CLUSTERS:
         return Interval(value=value, low=0.0, high=1.0, n=len(scores))
-    drawn = np.random.default_rng(seed).multinomial(len(names), [1 / len(names)] * len(names), size=samples)
+    drawn = np.random.default_rng(resampling.seed).multinomial(
+        len(names), [1 / len(names)] * len(names), size=resampling.samples
+    )
     tops = np.einsum("sa,ab,sb->s", drawn, wins, drawn, optimize=True)
     bottoms = np.einsum("sa,ab,sb->s", drawn, pairs, drawn, optimize=True)
     areas = tops[bottoms > 0] / bottoms[bottoms > 0]
-    edge = (1 - confidence) / 2
+    edge = (1 - resampling.confidence) / 2
     low, high = np.quantile(areas, [edge, 1 - edge])
     return Interval(value=value, low=float(low), high=float(high), n=len(scores))
 
@@ -78,7 +77,7 @@ class CatchCurve(Record):
 
 
 def catch_curve(
-    name: str, scores: Sequence[float], flawed: Sequence[bool], *, recall: float, resampling: Resampling | None = None
+    name: str, scores: Sequence[float], flawed: Sequence[bool], *, recall: float, resampling: Resampling = DEFAULT
 ) -> CatchCurve:
     """Compute the curve of a ranking by `scores`, the highest first, with percentile bootstrap intervals over drafts.
 
@@ -88,16 +87,15 @@ def catch_curve(
 
     if not any(flawed):
         raise ValueError("none of the drafts is flawed")
-    tool = resampling or Resampling()
     _, groups = np.unique(-np.asarray(scores, dtype=float), return_inverse=True)
     truth = np.asarray(flawed, dtype=float)
-    rng = np.random.default_rng(tool.seed)
-    weights = rng.multinomial(len(truth), np.full(len(truth), 1 / len(truth)), size=tool.samples).astype(float)
+    rng = np.random.default_rng(resampling.seed)
+    weights = rng.multinomial(len(truth), np.full(len(truth), 1 / len(truth)), size=resampling.samples).astype(float)
     drawn = [_sums(groups, truth, row) for row in weights if row @ truth > 0]
     whole = _sums(groups, truth, np.ones(len(truth)))
 
     def interval(value: float, values: list[float]) -> Interval:
-        tail = (1 - tool.confidence) / 2
+        tail = (1 - resampling.confidence) / 2
         low, high = np.quantile(values, [tail, 1 - tail])
         return Interval(value=value, low=float(low), high=float(high), n=len(truth))
 

@@ -8,7 +8,7 @@ from typing import Final, Literal, NamedTuple
 
 from pydantic import Field, ValidationError
 
-from arf_programs.metrics.bootstrap import Interval, cluster_ratio
+from arf_programs.metrics.bootstrap import Interval, Resampling, cluster_ratio
 from arf_programs.metrics.calibration import Calibration, fit_calibration
 from arf_programs.metrics.ranking import area_under_curve
 from signatures.exceptions import DataError
@@ -124,14 +124,13 @@ def _area(sentences: Sequence[ScoredSentence], seed: int, confidence: float = _C
         [item.score for item in sentences],
         [bool(item.kind) for item in sentences],
         [item.conversation for item in sentences],
-        confidence=confidence,
-        seed=seed,
+        Resampling(confidence=confidence, seed=seed),
     )
 
 
 def _share(flagged: Sequence[tuple[ScoredSentence, bool]], seed: int) -> Interval | None:
     hits = [float(hit) for _, hit in flagged]
-    return cluster_ratio(hits, [1.0] * len(hits), [item.conversation for item, _ in flagged], seed=seed)
+    return cluster_ratio(hits, [1.0] * len(hits), [item.conversation for item, _ in flagged], Resampling(seed=seed))
 
 
 def read_calibration(path: Path) -> Calibration:

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from pydantic import Field
 
-from arf_programs.metrics.bootstrap import Interval, cluster_ratio
+from arf_programs.metrics.bootstrap import Interval, Resampling, cluster_ratio
 from arf_programs.metrics.calibration import best_threshold
 from arf_programs.metrics.detection import balanced_accuracy
 from arf_programs.metrics.ranking import area_under_curve
@@ -66,7 +66,7 @@ def measure_separation(scored: Sequence[Scored], *, threshold: float, seed: int 
             [item.score for item in scored],
             [item.wrong for item in scored],
             [item.conversation for item in scored],
-            seed=seed,
+            Resampling(seed=seed),
         ),
         balanced_accuracy=accuracy_elsewhere(scored),
         recall=_share([(item, item.score > cut) for item in wrong], seed) if right else None,
@@ -77,10 +77,10 @@ def measure_separation(scored: Sequence[Scored], *, threshold: float, seed: int 
     )
 
 
-def false_alarm_cut(scored: Sequence[Scored], share: float = FALSE_ALARMS) -> float:
-    """Return the score that at most this share of the right texts exceeds."""
+def false_alarm_cut(scored: Sequence[Scored]) -> float:
+    """Return the score that at most 5% of the right texts exceed."""
     right = sorted((item.score for item in scored if not item.wrong), reverse=True)
-    return right[int(share * len(right))] if right else float("-inf")
+    return right[int(FALSE_ALARMS * len(right))] if right else float("-inf")
 
 
 def accuracy_elsewhere(scored: Sequence[Scored]) -> float | None:
@@ -106,4 +106,4 @@ def accuracy_elsewhere(scored: Sequence[Scored]) -> float | None:
 
 def _share(hits: Sequence[tuple[Scored, bool]], seed: int) -> Interval | None:
     values = [float(hit) for _, hit in hits]
-    return cluster_ratio(values, [1.0] * len(values), [item.conversation for item, _ in hits], seed=seed)
+    return cluster_ratio(values, [1.0] * len(values), [item.conversation for item, _ in hits], Resampling(seed=seed))

@@ -11,7 +11,7 @@ import statistics
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
-from arf_programs.metrics.bootstrap import Interval, mean_interval
+from arf_programs.metrics.bootstrap import DEFAULT, Interval, Resampling, mean_interval
 from signatures.records import PairVerdict, Preference, Record
 
 _POINTS: Mapping[Preference, float] = {"a": 1.0, "tie": 0.5, "b": 0.0}
@@ -46,9 +46,7 @@ def win_rates(
     pairs: Sequence[tuple[str, str]],
     *,
     conversations: int,
-    samples: int = 2000,
-    confidence: float = 0.95,
-    seed: int = 0,
+    resampling: Resampling = DEFAULT,
 ) -> list[WinRate]:
     """Compute a WinRate for each pair, in their order.
 
@@ -62,7 +60,7 @@ def win_rates(
     for pair in pairs:
         rows = list(by_pair[pair].values())
         points = [_POINTS[row.winner] for row in rows]
-        interval = mean_interval(points, samples=samples, confidence=confidence, seed=seed)
+        interval = mean_interval(points, None, resampling)
         rates.append(_rate(pair, rows, interval, conversations))
     return rates
 

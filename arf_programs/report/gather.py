@@ -177,9 +177,7 @@ def _win_rates(run: Run, pairs: Sequence[tuple[str, str]]) -> list[WinRate]:
         list(read_jsonl(run.folder.comparisons, PairVerdict)),
         pairs,
         conversations=len(run.conversations("holdout")),
-        samples=config.samples,
-        confidence=config.confidence,
-        seed=run.config.seed,
+        resampling=configured_resampling(run.config),
     )
 
 

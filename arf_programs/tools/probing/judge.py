@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from arf_programs.corpus import LabeledExample, load_labeled_of_corpus
-from arf_programs.metrics import JudgeCalibration, RatedPair, calibrate_judge
+from arf_programs.metrics import JudgeCalibration, RatedPair, calibrate_judge, configured_resampling
 from arf_programs.models import check_providers
 from arf_programs.programs import prompt_name
 from arf_programs.runner import RowKey, ask_rows
@@ -52,13 +52,10 @@ def check_judge(run: Run) -> JudgeCalibration:
     run.folder.replace_failures(STAGE, outcome.failures)
     if not rows:
         raise StageError(f"the judge rated none of {len(rated)} summaries: {outcome.failures[0].reason}")
-    config = run.config.evaluate
     return calibrate_judge(
         rows,
         model=run.config.models.judge.model,
         prompt=prompt_name(RUBRIC_VERSION, judge.rate),
         failed=len(outcome.failures),
-        samples=config.samples,
-        confidence=config.confidence,
-        seed=run.config.seed,
+        resampling=configured_resampling(run.config),
     )
