@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from arf_programs.cli import calibrate, checker, plant, publish
+from arf_programs.cli import checker, probe, publish
 from arf_programs.cli.compare import compare, gate
 from arf_programs.cli.compile import compile_command
 from arf_programs.cli.estimate import estimate
@@ -30,7 +30,6 @@ from arf_programs.cli.session import (
     print_json,
     reporting,
 )
-from arf_programs.cli.triage import triage
 from signatures.exceptions import ConfigError
 
 ShowExample = Annotated[
@@ -151,9 +150,9 @@ app.command("train")(train)
 _add_stage("evaluate", "evaluate", "Score base model, teacher and students on the holdout.")
 app.command("report")(report)
 app.command("estimate")(estimate)
-app.command("plant")(plant.plant)
-app.command("probe")(plant.probe)
-app.command("triage")(triage)
+app.command("plant")(probe.plant)
+app.command("probe")(probe.probe)
+app.command("triage")(probe.triage)
 app.command("review")(review)
 app.add_typer(checker.app, name="checker")
 app.command("compare")(compare)
@@ -164,7 +163,7 @@ app.add_typer(privacy, name="privacy")
 app.command("export")(publish.export)
 app.command("push")(publish.push)
 app.command("serve")(serve)
-app.command("calibrate")(calibrate.calibrate)
+app.command("calibrate")(probe.calibrate)
 app.command("compile", help="Optimise the prompts of one program by DSPy against the labelled set.")(compile_command)
 
 

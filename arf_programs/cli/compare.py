@@ -30,12 +30,8 @@ from signatures.exceptions import ConfigError
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from arf_programs.report import ComparedRuns, RunDifference
-
-
-if TYPE_CHECKING:
     from arf_programs.metrics import GateCheck, GateVerdict
-    from arf_programs.report import GateResult
+    from arf_programs.report import ComparedRuns, GateResult, RunDifference
 
 
 Runs = Annotated[list[Path], typer.Argument(metavar="RUN RUN...", help="Folders of finished runs, or their arf.yaml.")]

@@ -6,5 +6,6 @@ The pages are served on this machine only (`serve_review`). Training rows and re
 
 from arf_programs.review.agreement import ReviewFigures, gather_review
 from arf_programs.review.decisions import read_reviews
+from arf_programs.review.guard import ReviewAddress
 from arf_programs.review.outcomes import apply_reviews, corrected_pairs, reviewed_ids, reviews_digest
-from arf_programs.review.start import ReviewAddress, serve_review
+from arf_programs.review.start import serve_review

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import secrets
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 HEADERS: Final = {
@@ -18,6 +19,14 @@ HEADERS: Final = {
     "Cache-Control": "no-store",
 }
 MOST_BYTES: Final = 100_000
+
+
+@dataclass(frozen=True)
+class ReviewAddress:
+    """Where a review can be opened, once: the token in the address is used up by the first visit."""
+
+    url: str
+    rows: dict[str, int]
 
 
 class Guard:

@@ -17,10 +17,9 @@ from pydantic import ValidationError
 from arf_programs.review import view
 from arf_programs.review.acts import Act
 from arf_programs.review.decisions import ASPECTS, WHOLE, Job
-from arf_programs.review.guard import HEADERS, Guard
+from arf_programs.review.guard import HEADERS, Guard, ReviewAddress
 from arf_programs.review.rows import ReviewRow
 from arf_programs.review.session import SCORES, Filters, ReviewSession
-from arf_programs.review.start import ReviewAddress
 from arf_programs.text import clean
 from signatures.exceptions import DataError, QuoteError
 

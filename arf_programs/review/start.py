@@ -5,25 +5,17 @@ from __future__ import annotations
 import importlib.util
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from arf_programs.config import load_config
 from arf_programs.corpus import load_seed_taxonomy, read_taxonomy
 from arf_programs.review.decisions import open_reviews
+from arf_programs.review.guard import ReviewAddress
 from arf_programs.review.session import ReviewSession
 from arf_programs.runs import RunFolder, private_files
 from signatures.exceptions import ConfigError, DataError, MissingExtra
 
 _HOST = "127.0.0.1"
 _NEEDED = ("fastapi", "uvicorn")
-
-
-@dataclass(frozen=True)
-class ReviewAddress:
-    """Where a review can be opened, once: the token in the address is used up by the first visit."""
-
-    url: str
-    rows: dict[str, int]
 
 
 def serve_review(
