@@ -89,33 +89,19 @@ def score_with_feedback(
 
 
 def _labeled_fewshot(student: dspy.Module, given: OptimizerInputs) -> dspy.Module:
-    settings = given.config.compile.optimizers.labeled_fewshot
-    return dspy.LabeledFewShot(k=settings.k).compile(student, trainset=_shuffled(given))
+    settings = given.config.compile.optimizers.labeled_fewshot.model_dump()
+    return dspy.LabeledFewShot(**settings).compile(student, trainset=_shuffled(given))
 
 
 def _bootstrap(student: dspy.Module, given: OptimizerInputs) -> dspy.Module:
-    settings = given.config.compile.optimizers.bootstrap
-    optimizer = dspy.BootstrapFewShot(
-        metric=score,
-        metric_threshold=settings.metric_threshold,
-        max_bootstrapped_demos=settings.max_bootstrapped_demos,
-        max_labeled_demos=settings.max_labeled_demos,
-        max_rounds=settings.max_rounds,
-    )
-    return optimizer.compile(student, trainset=_shuffled(given))
+    settings = given.config.compile.optimizers.bootstrap.model_dump()
+    return dspy.BootstrapFewShot(metric=score, **settings).compile(student, trainset=_shuffled(given))
 
 
 def _random_search(student: dspy.Module, given: OptimizerInputs) -> dspy.Module:
-    settings = given.config.compile.optimizers.bootstrap_random_search
-    optimizer = dspy.BootstrapFewShotWithRandomSearch(
-        metric=score,
-        metric_threshold=settings.metric_threshold,
-        max_bootstrapped_demos=max(1, settings.max_bootstrapped_demos),
-        max_labeled_demos=settings.max_labeled_demos,
-        max_rounds=settings.max_rounds,
-        num_candidate_programs=settings.num_candidate_programs,
-        num_threads=given.threads,
-    )
+    settings = given.config.compile.optimizers.bootstrap_random_search.model_dump()
+    settings["max_bootstrapped_demos"] = max(1, settings["max_bootstrapped_demos"])
+    optimizer = dspy.BootstrapFewShotWithRandomSearch(metric=score, num_threads=given.threads, **settings)
     return optimizer.compile(student, trainset=_shuffled(given), valset=given.dev)
 
 
@@ -137,52 +123,36 @@ def _knn_fewshot(student: dspy.Module, given: OptimizerInputs) -> dspy.Module:
 
 
 def _mipro(student: dspy.Module, given: OptimizerInputs) -> dspy.Module:
-    settings = given.config.compile.optimizers.mipro
+    settings = given.config.compile.optimizers.mipro.model_dump()
+    trials, small = settings.pop("num_trials"), len(given.dev) < _MIPRO_MINIBATCH
     optimizer = dspy.MIPROv2(
         metric=score,
         prompt_model=given.prompt_model,
-        metric_threshold=settings.metric_threshold,
-        max_bootstrapped_demos=settings.max_bootstrapped_demos,
-        max_labeled_demos=settings.max_labeled_demos,
-        auto=settings.auto,
-        num_candidates=settings.num_candidates,
         num_threads=given.threads,
         seed=given.config.seed,
+        **settings,
     )
-    small = len(given.dev) < _MIPRO_MINIBATCH
-    return optimizer.compile(
-        student, trainset=given.train, valset=given.dev, num_trials=settings.num_trials, minibatch=not small
-    )
+    return optimizer.compile(student, trainset=given.train, valset=given.dev, num_trials=trials, minibatch=not small)
 
 
 def _gepa(student: dspy.Module, given: OptimizerInputs) -> dspy.Module:
-    settings = given.config.compile.optimizers.gepa
+    settings = given.config.compile.optimizers.gepa.model_dump()
     optimizer = dspy.GEPA(
         metric=score_with_feedback,
-        auto=settings.auto,
-        max_metric_calls=settings.max_metric_calls,
-        reflection_minibatch_size=settings.reflection_minibatch_size,
         reflection_lm=given.reflection_model,
-        use_merge=settings.use_merge,
         num_threads=given.threads,
         seed=given.config.seed,
+        **settings,
     )
     return optimizer.compile(student, trainset=given.train, valset=given.dev)
 
 
 def _simba(student: dspy.Module, given: OptimizerInputs) -> dspy.Module:
-    settings = given.config.compile.optimizers.simba
     if len(given.train) < 2:
         raise DataError("labeled.path: simba compares examples, and train has one: label more conversations")
-    optimizer = dspy.SIMBA(
-        metric=score,
-        bsize=min(settings.bsize, len(given.train)),
-        num_candidates=settings.num_candidates,
-        max_steps=settings.max_steps,
-        max_demos=settings.max_demos,
-        prompt_model=given.prompt_model,
-        num_threads=given.threads,
-    )
+    settings = given.config.compile.optimizers.simba.model_dump()
+    settings["bsize"] = min(settings["bsize"], len(given.train))
+    optimizer = dspy.SIMBA(metric=score, prompt_model=given.prompt_model, num_threads=given.threads, **settings)
     return optimizer.compile(student, trainset=given.train, seed=given.config.seed)
 
 
