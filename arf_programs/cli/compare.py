@@ -127,8 +127,8 @@ def gate(
 
         result = gate_runs(run, student_name(arm), margins, baseline=baseline, against=against)
         if as_json:
-            told = {"ok": result.verdict == "no_regression", **result.model_dump(mode="json")}
-            typer.echo(json.dumps(told, ensure_ascii=False))
+            answer = {"ok": result.verdict == "no_regression", **result.model_dump(mode="json")}
+            typer.echo(json.dumps(answer, ensure_ascii=False))
         else:
             print_lines(*_lines(result))
     raise typer.Exit(_EXITS[result.verdict])

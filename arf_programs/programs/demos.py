@@ -155,10 +155,13 @@ def revision_examples(
 ) -> list[dspy.Example]:
     """Return one example for each labelled case with errors and a correction, in order, for the editor's predictors.
 
-    `edits` `together` and `rewrite` have conversation, summary, errors, feedback, and edits (for `edit`) or revised
-    (for `rewrite`). `edits` `one_by_one` has turns, before, sentence, after, problem, feedback, corrected (for its
-    `rewrite`) if a sentence was rewritten, else turns, summary, question, feedback, missing (for `write`) if one was
-    added, else no example. `taxonomy` gets no examples, since its editor sees no errors.
+    The fields depend on the strategy:
+
+    - `rewrite`: conversation, summary, errors, feedback, revised.
+    - `edits`, `together`: conversation, summary, errors, feedback, edits.
+    - `edits`, `one_by_one`, where a sentence was rewritten: turns, before, sentence, after, problem, feedback,
+      corrected. Where a sentence was added: turns, summary, question, feedback, missing. Other cases give no example.
+    - `taxonomy`: no example, since its editor sees no errors.
     """
     if strategy == "taxonomy":
         return []

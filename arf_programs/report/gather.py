@@ -57,9 +57,12 @@ _SHARES = {Verdict.VERIFIED: 0.6, Verdict.REJECTED: 0.25, Verdict.UNCHANGED: 0.1
 class Sources:
     """Facts about a run that come from the stages and not from its files.
 
-    `training` has what each arm's training wrote when it finished, `pairs` the systems that the judge was to compare,
-    `further` the files of revisions by other strategies and samples, `notes` what a reader should know, and `checker`
-    how often the checker is wrong.
+    Attributes:
+        training: what each arm's training wrote when it finished.
+        pairs: the systems that the judge was to compare.
+        further: the files of revisions by other strategies and of samples.
+        notes: what a reader should know.
+        checker: how often the checker is wrong.
     """
 
     training: Mapping[str, Mapping[str, Any]]

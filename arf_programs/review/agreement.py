@@ -137,8 +137,8 @@ def error_rates(
 ) -> dict[str, Share]:
     """Estimate the share of summaries with an error, by side and system.
 
-    It comes from the first summaries in random order if they are at least as many as half of the labelled ones, else
-    from all labelled ones, which then are no fair sample.
+    The first summaries in random order count if they are at least half of the labelled ones. Otherwise all labelled
+    ones count, and they are no fair sample.
     """
     rates = {}
     for side, system in sorted({(row.side, row.system) for row in rows}):

@@ -115,10 +115,10 @@ class Front:
             if answer.status != 200:
                 return web.Response(status=answer.status, body=content, headers=_kept(answer.headers))
         completion: dict[str, Any] = json.loads(content)
-        told = await self._second_look(body, completion)
+        headers = await self._second_look(body, completion)
         if body.get("stream"):
-            return await _stream(request, completion, told)
-        return web.json_response(completion, headers=told)
+            return await _stream(request, completion, headers)
+        return web.json_response(completion, headers=headers)
 
     async def _second_look(self, body: Mapping[str, Any], completion: dict[str, Any]) -> dict[str, str]:
         """Put the teacher's answer into the completion if the student's is doubtful; return the headers that say so."""
@@ -128,17 +128,17 @@ class Front:
             return {ANSWERED_BY: "student"}
         message = completion["choices"][0]["message"]
         doubt = await fallback.doubt(conversation, str(message.get("content") or ""))
-        told = {DOUBT: f"{doubt:.3f}"}
+        headers = {DOUBT: f"{doubt:.3f}"}
         if fallback.threshold is None or doubt < fallback.threshold:
-            return {ANSWERED_BY: "student", **told}
+            return {ANSWERED_BY: "student", **headers}
         try:
             message["content"] = await fallback.teacher(conversation)
         except ArfError as error:
             _log.warning("The teacher gives no answer, so the student's stays: %s", error)
-            return {ANSWERED_BY: "student; the teacher failed", **told}
+            return {ANSWERED_BY: "student; the teacher failed", **headers}
         completion["choices"][0]["finish_reason"] = "stop"
         completion.pop("usage", None)  # it is that of the student's answer
-        return {ANSWERED_BY: "teacher", **told}
+        return {ANSWERED_BY: "teacher", **headers}
 
 
 def _conversation(body: Mapping[str, Any]) -> Conversation | None:
@@ -153,7 +153,9 @@ def _conversation(body: Mapping[str, Any]) -> Conversation | None:
         return None
 
 
-async def _stream(request: web.Request, completion: Mapping[str, Any], told: Mapping[str, str]) -> web.StreamResponse:
+async def _stream(
+    request: web.Request, completion: Mapping[str, Any], headers: Mapping[str, str]
+) -> web.StreamResponse:
     """Send a whole answer as one event, since it has to be whole before it can be judged."""
     choice = completion["choices"][0]
     delta = {"role": "assistant", "content": choice["message"]["content"]}
@@ -164,7 +166,7 @@ async def _stream(request: web.Request, completion: Mapping[str, Any], told: Map
         "model": completion.get("model", ""),
         "choices": [{"index": 0, "delta": delta, "finish_reason": choice.get("finish_reason")}],
     }
-    response = web.StreamResponse(headers={"content-type": "text/event-stream", **told})
+    response = web.StreamResponse(headers={"content-type": "text/event-stream", **headers})
     await response.prepare(request)
     await response.write(f"data: {json.dumps(chunk)}\n\ndata: [DONE]\n\n".encode())
     await response.write_eof()
