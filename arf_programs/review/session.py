@@ -115,7 +115,6 @@ class ReviewSession:
 
     @cached_property
     def training(self) -> Mapping[str, Conversation]:
-        """The conversations of the training side."""
         return JsonlIndex(
             self.folder.conversations,
             SplitConversation,
@@ -148,7 +147,6 @@ class ReviewSession:
     # Rows
 
     def find(self, job: Job, key: str) -> ReviewRow | None:
-        """Find a row by its key."""
         return next((row for row in self.rows[job] if row.key == key), None)
 
     def row_of(self, conversation_id: str) -> ReviewRow | None:
@@ -198,7 +196,6 @@ class ReviewSession:
 
     @cached_property
     def in_random_order(self) -> dict[Job, list[ReviewRow]]:
-        """The rows of each job at random."""
         return {job: at_random(rows, self.seed) for job, rows in self.rows.items()}
 
     # Acts
@@ -257,7 +254,6 @@ class ReviewSession:
         return write_labeled_set(self.folder.labeled, labels, self.training)
 
     def figures(self) -> ReviewFigures | None:
-        """Gather the figures of all reviewers."""
         return gather_review(self.folder, read_reviews(self.folder), seed=self.seed, confidence=self.confidence)
 
 

@@ -43,7 +43,6 @@ class StepOutcome(NamedTuple):
 
     @property
     def failed(self) -> int:
-        """The number of rows that failed."""
         return len(self.failures)
 
 

@@ -154,7 +154,6 @@ class Tally:
         self._first_reason = ""
 
     def succeed(self) -> None:
-        """Count a row with a result."""
         self.done += 1
 
     def fail(self, failure: Failure, *, earlier: bool = False) -> None:

@@ -126,11 +126,9 @@ class Checkpoint:
         return self._failed.get(row)
 
     def add(self, number: int, row: str, result: str) -> None:
-        """Keep the result of a row."""
         self._set_offset(number, self._file.append(_Line(row=row, result=result)))
 
     def add_failure(self, row: str, failure: Failure) -> None:
-        """Keep the failure of a row."""
         self._file.append(_Line(row=row, failure=failure))
 
     def seed(self, row: str, result: str) -> None:
@@ -149,7 +147,6 @@ class Checkpoint:
         return len(done)
 
     def close(self) -> None:
-        """Close the file."""
         self._file.close()
 
     def _read_earlier(self, offset: int, line: _Line, *, again: bool) -> None:

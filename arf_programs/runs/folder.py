@@ -71,7 +71,6 @@ class RunFolder:
         return self / "manifests" / f"{stage}.json"
 
     def read_failures(self) -> list[Failure]:
-        """Read the failures of all stages."""
         return list(read_jsonl(self.failures, Failure)) if self.failures.exists() else []
 
     def replace_failures(self, stage: str, failures: list[Failure]) -> None:

@@ -36,7 +36,6 @@ class Call(BaseModel):
 
     @property
     def tokens(self) -> int:
-        """Tokens of prompt and answer."""
         return self.prompt_tokens + self.completion_tokens
 
 
@@ -72,7 +71,6 @@ class Spent:
 
     @property
     def tokens(self) -> int:
-        """Tokens of prompts and answers."""
         return self.prompt_tokens + self.completion_tokens
 
     def add(self, call: Call) -> None:

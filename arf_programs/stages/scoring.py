@@ -32,7 +32,6 @@ class Pair(Record):
 
     @property
     def name(self) -> str:
-        """The name of the pair."""
         return f"{self.a.system} against {self.b.system}"
 
 

@@ -105,7 +105,6 @@ class _Systems(Mapping[str, ServedSystem]):
         return len(self._systems)
 
     def close(self) -> None:
-        """End the server that runs."""
         if self._running is not None:
             self._running.close()
 

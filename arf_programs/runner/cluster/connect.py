@@ -102,7 +102,6 @@ class PortableError(BaseModel):
 
     @classmethod
     def of(cls, error: ArfError) -> PortableError:
-        """Make an error portable."""
         messages = tuple(error.problems) if isinstance(error, ConfigError) else (str(error),)
         return cls(kind=type(error).__name__, messages=messages)
 

@@ -95,7 +95,6 @@ class Job:
 
     @classmethod
     def of(cls, run: Run, steps: Sequence[Step[Any, Any]]) -> Job:
-        """Make the job of a run."""
         return cls(PortableRun.of(run), steps, [step.slots(run) for step in steps])
 
     @property
@@ -162,7 +161,6 @@ class Owner:
         self._stopped = True
 
     def close(self) -> None:
-        """Close the files."""
         self._files.close()
 
     def _reply(self, worker: _Worker, message: Message) -> Reply:

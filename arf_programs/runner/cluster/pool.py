@@ -71,7 +71,6 @@ class TravellingRow:
         return replace(TravellingRow.of(left), results=results)
 
     def stopped(self, error: PortableError) -> TravellingRow:
-        """Return the row without further steps."""
         return replace(self, step=_ENDED, row="", error=error)
 
 
@@ -137,7 +136,6 @@ class StepActor:
         threading.Thread(target=self._run_loop, daemon=True).start()
 
     def __call__(self, table: pa.Table) -> pa.Table:
-        """Return the rows after this step."""
         return to_table([future.result() for future in [self._begin(row) for row in from_table(table)]])
 
     def _begin(self, row: TravellingRow) -> Future[TravellingRow]:

@@ -48,7 +48,6 @@ class ClusterExecutor:
         self._status_time = 0.0
 
     def usd(self) -> float:
-        """Return the US dollars spent so far."""
         return self._status.usd
 
     def execute(self, tasks: Iterator[Task], collect: Callable[..., None]) -> None:

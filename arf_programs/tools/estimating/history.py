@@ -41,7 +41,6 @@ class Tokens:
     squares: int = 0
 
     def add(self, tokens: int) -> None:
-        """Add one call."""
         self.number += 1
         self.total += tokens
         self.squares += tokens**2

@@ -78,7 +78,6 @@ class Front:
         self._fallback = fallback
 
     def application(self) -> web.Application:
-        """Make the application of aiohttp."""
         application = web.Application(client_max_size=_LARGEST)
         application.router.add_get("/v1/models", self._models)
         if self._fallback is not None:
