@@ -9,7 +9,8 @@ from arf_programs.models import CallBudget, check_providers
 from arf_programs.programs import TARGET_ROLES, Card, Spent, use_compiled
 from arf_programs.runs import Run, read_ledger
 from arf_programs.tools.compiling.card import make_card, write_program
-from arf_programs.tools.compiling.job import Job, asking_context
+from arf_programs.tools.compiling.context import asking_context
+from arf_programs.tools.compiling.job import Job
 from arf_programs.tools.compiling.optimizers import check_optimizer
 from arf_programs.tools.compiling.prepare import prepare, refuse_leaks, rendered_prompts
 from arf_programs.tools.compiling.scoring import compare

@@ -18,7 +18,7 @@ from arf_programs.corpus import LabeledExample
 from arf_programs.programs import ProgramState, program_state
 from arf_programs.runs import digest
 from arf_programs.tools.compiling.cases import Case
-from arf_programs.tools.compiling.job import SharedCalls
+from arf_programs.tools.compiling.context import SharedCalls
 from signatures.exceptions import EndpointError
 
 _FATAL = (LMAuthError, LMBillingError, LMConfigurationError, EndpointError)
