@@ -25,7 +25,8 @@ from training.loop.checkpoints import Checkpoints, Tally
 from training.loop.fitting import FittedBatch, train_fitting
 from training.loop.hardware import Hardware, attention_of, base_dtype, check_hardware, find_hardware
 from training.loop.lengths import RowLength, longer_sides, measure, rows_that_fit, token_limit
-from training.loop.log import LOG, Progress, TrainingLog, first_and_last, library_versions, step_losses
+from training.loop.log import LOG, TrainingLog, first_and_last, library_versions, step_losses
+from training.loop.progress import Progress
 from training.loop.trainer import PreferenceTrainer, StudentTrainer
 from training.settings import TrainSettings
 
