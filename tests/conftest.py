@@ -207,7 +207,7 @@ def nothing_frozen() -> Iterator[None]:
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup() -> None:
     """Training and workers begin in processes that have imported their libraries, once a test can start them."""
-    if starter := sys.modules.get("arf_programs.stages.training_process"):
+    if starter := sys.modules.get("arf_programs.stages.train"):
         starter.subprocess = warm_python.SUBPROCESS  # type: ignore[attr-defined]
     for name in ("arf_programs.runner.workers", "arf_programs.runner.stream"):
         if starter := sys.modules.get(name):
