@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 from arf_programs.cli.app import app
 from arf_programs.runs.jsonl import read_jsonl
-from arf_programs.stages import training_process
+from arf_programs.stages import train
 from signatures.records import Revision, Score
 
 CONVERSATIONS, TRAINING, IN_FLIGHT = 60, 54, 16
@@ -51,7 +51,7 @@ def start(config: Path) -> int:
     sink = os.open(os.devnull, os.O_WRONLY)
     os.dup2(sink, 1)
     os.dup2(sink, 2)
-    training_process.subprocess = subprocess  # type: ignore[attr-defined]  # not forked from a server of the parent
+    train.subprocess = subprocess  # type: ignore[attr-defined]  # not forked from a server of the parent
     try:
         app(["run", str(config)], standalone_mode=False)
     except BaseException:
