@@ -41,6 +41,9 @@ _BAD: Final = word_set(
     "hallucinated unfaithful inconsistent error errors mistake mistakes issue issues problem problems contradiction "
     "contradictions missing misleading partially partly mostly largely somewhat unverified unconfirmed unverifiable"
 )
+_EVIDENCE: Final = word_set("mention evidence basis indication proof record")
+"""They mean no behind a negation: "no mention of it"."""
+
 _NEGATIONS: Final = word_set("not never no cannot nothing nowhere neither nor without hardly none")
 _BEFORE: Final = word_set(
     "i i'd i'll would say think believe guess well hmm actually sorry ok okay so then thus a an assistant it's that's "
@@ -180,7 +183,6 @@ def _read_clause(words: list[str]) -> Word | None:
     return None
 
 
-_EVIDENCE: Final = word_set("mention evidence basis indication proof record")
 LEAST_MASS: Final = 0.5
 """Share of the probability that "yes" and "no" together must hold: else the model does not answer with them."""
 
