@@ -83,7 +83,7 @@ def read_word(text: str) -> Word | None:
     """Return what an answer means: "yes", "no", or None if it says neither.
 
     The word may stand in quotes, Markdown, tags or JSON, behind a label ("Answer: no"), or at the end ("So the answer
-    is no."). An answer in other words counts by what it says: "Not supported.", "False", "It does not", "Based on the
+    is no."). An answer in other words counts by what it says: "Not supported.", "False", "It does not.", "Based on the
     conversation, no".
     """
     text = _FENCE.sub("", fold(text).text).strip()
