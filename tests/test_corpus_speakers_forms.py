@@ -223,6 +223,13 @@ def test_each_person_says_what_he_said(form, names, texts):
     assert all(turn.text.endswith(words) for turn, (_, words) in zip(read, said, strict=True))
 
 
+def test_a_long_run_of_spaces_is_read_in_linear_time():
+    start = time.process_time()
+    assert speakers("Customer:" + " " * 200_000 + "x") == ["Customer"]
+    assert speakers("Customer: a<br>" + " " * 200_000 + "<br>Agent: b") == ["Customer", "Agent"]
+    assert time.process_time() - start < 20, "it takes minutes where each space is tried as a beginning"
+
+
 @pytest.mark.parametrize("line", ["Label {}: x", "[12:03] Name {}: x", "Name{} a@b.c: <a@b.c>", "- Mark {}: x"])
 def test_many_labels_are_read_in_linear_time(line):
     def seconds(labels):

@@ -17,11 +17,7 @@ _MARK: Final = re.compile(
     rf"|[<◁]\s*/\s*{_NAME}\s*[>▷]|(?-i:\[/THINK(?:ING)?\])|<\|(?:/|end_of_|end_)(?:{_SPECIAL})\|>|<\|(?:{_SPECIAL})_end\|>",
     re.IGNORECASE,
 )
-_WRAPPED: Final = re.compile(
-    r"\s*<(?P<tag>answer|final_answer|response|solution|\|begin_of_solution\|)>\s*(?P<text>.*?)\s*"
-    r"<(?:/(?P=tag)|\|end_of_solution\|)>\s*",
-    re.IGNORECASE | re.DOTALL,
-)
+_OPENED: Final = re.compile(r"\s*<(?:(?P<tag>answer|final_answer|response|solution)|\|begin_of_solution\|)>\s*", re.I)
 _END_OF_LINE: Final = re.compile(r"[ \t\r]*(?:\n|\Z)")
 # The channels of gpt-oss, and what is left of them when a server drops the special tokens.
 _CHANNEL: Final = re.compile(r"<\|(?:channel|start)\|>")
@@ -47,8 +43,20 @@ def answer_span(text: str, prompt: str = "") -> tuple[int, int] | None:
     start = _start_after_marks(text[begin:end], quotes_marks=_MARK.search(prompt) is not None)
     if start is None:
         return None
-    wrapped = _WRAPPED.fullmatch(text, begin + start, end)
-    return wrapped.span("text") if wrapped and wrapped["text"] else (begin + start, end)
+    return _within_tags(text, begin + start, end)
+
+
+def _within_tags(text: str, begin: int, end: int) -> tuple[int, int]:
+    """Return the span without the tags around it, if they hold anything."""
+    opened = _OPENED.match(text, begin, end)
+    if opened is None:
+        return begin, end
+    closing = f"</{opened['tag']}>" if opened["tag"] else "<|end_of_solution|>"
+    inside = text[opened.end() : end].rstrip()
+    if not inside.lower().endswith(closing.lower()):
+        return begin, end
+    inside = inside[: -len(closing)].rstrip()
+    return (opened.end(), opened.end() + len(inside)) if inside else (begin, end)
 
 
 def _span_of_channels(text: str, prompt: str) -> tuple[int, int] | None:

@@ -26,7 +26,9 @@ _NUMBERED = re.compile(
     r"^(?:turn|message|utterance)\s*#?\d+\s*(?:[-–—.:)|]+\s*(?=[^\s:]+\s?:)|\((?P<name>[^()\n]+)\)(?=\s?:))",
     re.I | re.M,
 )
-_BREAK = re.compile(r"\s*(?:<br\s*/?>|</(?:p|div|li|tr|h\d)>|<(?:p|div|li|tr|h\d)(?:\s[^<>]*)?>)\s*", re.IGNORECASE)
+_BREAK = re.compile(
+    r"(?<!\s)\s*(?:<br\s*/?>|</(?:p|div|li|tr|h\d)>|<(?:p|div|li|tr|h\d)(?:\s[^<>]*)?>)\s*", re.IGNORECASE
+)
 _WRITTEN_OUT = re.compile(r"(?:\\r)?\\n")
 _INLINE = re.compile(r"</?(?:b|i|u|em|strong|span|font|a|ul|ol|table|tbody|td|th)(?:\s[^<>]*)?>", re.IGNORECASE)
 _ENTITIES = {"&nbsp;": " ", "&lt;": "<", "&gt;": ">", "&quot;": '"', "&#39;": "'", "&apos;": "'", "&amp;": "&"}
