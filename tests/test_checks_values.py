@@ -1,6 +1,7 @@
 """One value in every way of writing it: equal where it means the same, and found where it is another."""
 
 import string
+import time
 
 import pytest
 from hypothesis import given
@@ -411,3 +412,10 @@ value_soup = st.lists(st.tuples(st.sampled_from(PIECES), st.sampled_from(["", " 
 def test_any_text_can_be_checked_and_a_text_agrees_with_itself(said, summary):
     run_checks(conversation(said), summary)
     assert quotes(said, said) == []
+
+
+@pytest.mark.parametrize("words", ["1:30 h ", "$25.50 ", "It was on 4 March. ", "AB1234 "])
+def test_a_summary_of_a_model_in_a_loop_is_checked_at_once(words):
+    start = time.process_time()
+    assert quotes("hello", words * 300)
+    assert time.process_time() - start < 30, "it takes minutes where each quote is widened over the whole text"

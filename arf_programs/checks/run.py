@@ -64,19 +64,27 @@ def _distinct(findings: list[Finding]) -> list[Finding]:
     return kept
 
 
+_MOST_WORDS: Final = 30
+
+
 def widen_quote(text: str, sentences: Sequence[tuple[int, int]], start: int, end: int) -> tuple[int, int]:
-    """Widen the quote `start:end` of `text` by words of its sentence, until its first occurrence is this place."""
+    """Widen the quote `start:end` of `text` by words of its sentence, until its first occurrence is this place.
+
+    After `_MOST_WORDS` it stays as it was: a model in a loop writes the same words hundreds of times.
+    """
     first, last = next((span for span in sentences if span[0] <= start and end <= span[1]), (start, end))
     wide = (start, end)
-    while find_quote(text[slice(*wide)], text) not in (None, wide):
+    for _ in range(_MOST_WORDS):
+        if find_quote(text[slice(*wide)], text) in (None, wide):
+            return wide
         after = _NEXT_WORD.match(text, wide[1], last)
         if after:
             wide = (wide[0], after.end())
         elif wide[0] > first:
             wide = (max(first, text.rfind(" ", 0, wide[0] - 1) + 1), wide[1])
         else:
-            return start, end
-    return wide
+            break
+    return start, end
 
 
 def _placed(finding: Finding, writing: Folded | None) -> Finding:
