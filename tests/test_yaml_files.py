@@ -104,7 +104,6 @@ def test_a_run_folder_whose_configuration_multiplies_or_holds_itself_is_refused(
         "!!bool perhaps",
         "!!int ''",
         "{[a]: b}",
-        '"a\\0b"',
         f"0x{5000 * 'f'}",
         f"1{3000 * ':1'}",
     ],

@@ -27,7 +27,7 @@ _NUMBERED = re.compile(
     re.I | re.M,
 )
 _BREAK = re.compile(
-    r"(?<!\s)\s*(?:<br\s*/?>|</(?:p|div|li|tr|h\d)>|<(?:p|div|li|tr|h\d)(?:\s[^<>]*)?>)\s*", re.IGNORECASE
+    r"(?:(?<!\s)\s+)?(?:<br\s*/?>|</(?:p|div|li|tr|h\d)>|<(?:p|div|li|tr|h\d)(?:\s[^<>]*)?>)\s*", re.IGNORECASE
 )
 _WRITTEN_OUT = re.compile(r"(?:\\r)?\\n")
 _INLINE = re.compile(r"</?(?:b|i|u|em|strong|span|font|a|ul|ol|table|tbody|td|th)(?:\s[^<>]*)?>", re.IGNORECASE)
