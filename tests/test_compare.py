@@ -96,7 +96,7 @@ def test_other_measures_are_told(runs: tuple[Path, Path]) -> None:
     config.write_text(text.replace("strategy: auto", "strategy: sentencewise", 1), encoding="utf-8")
     (runs[1] / "taxonomy.yaml").write_text("categories: []\n", encoding="utf-8")
     notes = compare_runs(runs).notes
-    assert notes[0].startswith("analyze.strategy is holistic in run and sentencewise in second")
+    assert notes[0].startswith("analyze.strategy is auto in run and sentencewise in second")
     assert notes[1].startswith("taxonomy.yaml differs")
     assert "beware: analyze.strategy" in invoke(*runs).output
 
