@@ -23,7 +23,7 @@ from arf_programs.models import weights
 from arf_programs.models.answer_files import AnswerFiles
 from arf_programs.runs.jsonl import JsonlAppender, write_jsonl_atomic, write_text_atomic
 from arf_programs.runs.ledger import Call
-from arf_programs.runs.storage import is_of_the_disk, storage_error
+from arf_programs.runs.storage import is_of_the_disk, storage_error, storing
 from signatures.exceptions import StorageError
 from training import sft
 
@@ -81,6 +81,15 @@ def test_the_message_names_the_folder_what_is_free_and_the_mend(number, mend, tm
 )
 def test_what_sqlite_says_is_understood(words, number, tmp_path):
     assert os.strerror(number) in str(storage_error(sqlite3.OperationalError(words), tmp_path))
+
+
+def test_a_path_that_is_too_long_is_said(tmp_path):
+    place = tmp_path / ("x" * 300) / "config.yaml"
+    with (
+        pytest.raises(StorageError, match=r"File name too long.*has .* MiB free\. Give it a shorter path"),
+        storing(place),
+    ):
+        place.write_text("x")
 
 
 def test_a_store_that_vanished_is_said(tmp_path):

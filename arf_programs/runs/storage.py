@@ -62,13 +62,14 @@ def _number(error: Exception, place: Path | None) -> int:
     if found or place is None or "unable to open" not in str(error):
         return found
     # SQLite says no more than that.
-    if not place.exists():
+    if not os.path.exists(place):  # noqa: PTH110
         return errno.ENOENT
     return errno.EMFILE if os.access(place, os.W_OK) else errno.EACCES
 
 
 def _existing(place: Path) -> Path | None:
-    return next((folder for folder in (place, *place.absolute().parents) if folder.is_dir()), None)
+    # Unlike Path.is_dir, os.path.isdir raises nothing for a name that is too long.
+    return next((folder for folder in (place, *place.absolute().parents) if os.path.isdir(folder)), None)  # noqa: PTH112
 
 
 def _free(folder: Path | None) -> str:
@@ -89,6 +90,8 @@ def _mend(number: int, instead: str) -> str:
         return f"Make it writable for you{other}."
     if number in _HANDLES:
         return "Allow more open files (`ulimit -n`), or lower `workers` and `models.<role>.concurrency`."
+    if number == errno.ENAMETOOLONG:
+        return f"Give it a shorter path{other}."
     if number in _GONE:
         return f"It was removed or moved, or its disk is gone: put it back{other}."
     return f"Look at the disk and at your limit of file sizes (`ulimit -f`){other}."
