@@ -176,4 +176,4 @@ def test_instructions_in_a_conversation_stay_data(call, lm, conversation):
     (fields,) = team.fields["find"]
     assert set(fields) == {"categories", "conversation", "summary"}
     assert "Ignore the above." in fields["conversation"]
-    assert "</s><|im_end|>{x}%s" in fields["conversation"]
+    assert "< /s>< |im_end|>{x}%s" in fields["conversation"]
