@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from arf_programs import stages
-from arf_programs.config import dump_config
 from arf_programs.models import check_providers, check_terms, describe_hosts, terms_warnings
-from arf_programs.runs import Manifest, Run, private_files, write_text_atomic
+from arf_programs.runs import Manifest, Run, private_files, save_config
 from arf_programs.stages import Stage, StageState, run_stage, run_together, state_of
 
 STAGES: tuple[Stage, ...] = (
@@ -32,7 +31,7 @@ def run_until(run: Run, last: str, *, retry_failed: bool = False) -> dict[str, l
     """
     hosts = _check_providers(run, last, retry_failed=retry_failed)
     run = replace(run, again=retry_failed)
-    write_text_atomic(run.folder.config, dump_config(run.config))
+    save_config(run)
     wanted = _stages_until(last)
     retried = _stages_to_retry(run) if retry_failed else set()
     done: set[str] = set()

@@ -2,7 +2,7 @@
 
     python bench/gate_power.py
 
-Each row is 1,000 seeded simulations of `error_rate` with a margin of 0.05. Both systems err on
+Each row is 20,000 seeded simulations of `error_rate` with a margin of 0.05. Both systems err on
 one conversation in five, and 20% of the conversations differ between them, but for the true difference.
 """
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from arf_programs.metrics.gate import margin_test
 
-MARGIN, DISCORDANT, RUNS, ALPHA = 0.05, 0.2, 1000, 0.05
+MARGIN, DISCORDANT, RUNS, ALPHA = 0.05, 0.2, 20_000, 0.05
 
 
 def rates(conversations: int, true: float, seed: int = 0) -> tuple[float, float]:

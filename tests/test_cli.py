@@ -1,5 +1,6 @@
 import json
 import re
+import shutil
 
 import pytest
 import scripted_team
@@ -227,3 +228,49 @@ def test_the_report_of_a_finished_run_is_shown_with_its_table(project):
     told = json.loads(arf("report", project / "arf.yaml", *options, "--json").stdout)
     assert told["summary"] == json.loads((project / "run/summary.json").read_text())
     assert told["report"].endswith("report.html")
+
+
+def test_a_finished_run_is_named_by_its_folder_from_anywhere(project, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    scripted_team.join_troubled()
+    assert arf("run", project / "arf.yaml", "--run-dir", project / "run").exit_code == 0
+    state = json.loads(arf("status", project / "run", "--json").stdout)
+    assert {stage["state"] for stage in state["stages"].values()} == {"whole"}
+    report = project / "run" / "report.html"
+    report.unlink()
+    told = arf("report", project / "run")
+    assert told.exit_code == 0 and f"Report: {report}" in told.stdout.replace("\n", "")
+    assert report.is_file()
+    assert arf("status", tmp_path).exit_code == 2
+
+
+def test_a_run_that_was_copied_without_its_corpus_is_reported_by_its_folder(project, tmp_path):
+    copied = shutil.copytree(project / "run", tmp_path / "elsewhere")
+    (copied / "report.html").unlink()
+    assert arf("report", copied, "--share").exit_code == 0
+    assert (copied / "report.html").is_file() and (copied / "report_shared.html").is_file()
+
+
+def test_a_run_that_is_not_evaluated_has_no_report(config, tmp_path):
+    scripted_team.join()
+    assert arf("draft", config).exit_code == 0
+    result = arf("report", tmp_path / "run")
+    assert result.exit_code == 2
+    assert "nothing is evaluated yet" in result.output
+
+
+def test_show_of_compile_looks_for_labels_first(config, tmp_path):
+    result = arf("compile", "analyze", config, "--show")
+    assert result.exit_code == 2
+    assert "needs a labelled set" in result.output
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_probe_after_the_run_stands_in_its_report_which_stays_whole(project):
+    scripted_team.join_troubled()
+    assert arf("run", project / "arf.yaml", "--run-dir", project / "run").exit_code == 0
+    assert "Errors were planted" not in (project / "run" / "report.html").read_text()
+    assert arf("probe", project / "run", "--checks-only").exit_code == 0
+    states = json.loads(arf("status", project / "run", "--json").stdout)["stages"]
+    assert states["report"]["state"] == "whole"
+    assert "Errors were planted" in (project / "run" / "report.html").read_text()

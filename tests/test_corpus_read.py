@@ -154,10 +154,18 @@ def test_all_problems_are_told_at_once_with_their_lines(tmp_path):
 
 
 def test_at_most_twenty_problems_are_shown(tmp_path):
-    write(tmp_path, *["{"] * 33)
+    write(tmp_path, *[{"conversation": f"text {number} of nobody"} for number in range(33)])
     lines = refused(tmp_path)
     assert len(lines) == 21
     assert lines[-1] == "and 13 more"
+
+
+def test_a_problem_of_many_lines_is_told_once_with_its_lines_in_order(tmp_path):
+    good, empty = {"conversation": TURNS}, {"conversation": ""}
+    write(tmp_path, *[empty] * 3, "{", good, empty, *[good, empty] * 8)
+    first, second = refused(tmp_path)
+    assert first == "corpus.jsonl lines 1-3, 6, 8, 10, 12, 14 and 4 more (12 times): an empty conversation (no turns)"
+    assert second.startswith("corpus.jsonl line 4: not valid JSON")
 
 
 def test_a_half_written_last_line_has_its_own_words(tmp_path):
@@ -316,7 +324,7 @@ def test_parquet_folders_and_saved_data_sets(tmp_path):
         assert corpus.conversations[0].turns == tuple(Turn(**turn) for turn in TURNS)
     assert "folder: the data cannot be read" in refused(tmp_path, "folder", split="nope")[0]
     assert refused(tmp_path, "corpus.parquet", columns={"id": None, "text": "words"})[0].startswith(
-        "corpus.parquet row 1: turn 1 has no 'words'"
+        "corpus.parquet rows 1-3 (3 times): turn 1 has no 'words'"
     )
 
 

@@ -129,7 +129,7 @@ def test_any_json_is_conversations_or_a_refusal(tmp_path, content, indent):
     try:
         assert len(read(tmp_path, "corpus.json")) == len(content)
     except DataError as error:
-        assert str(error).startswith("corpus.json line ") or "no column" in str(error)
+        assert str(error).startswith("corpus.json line") or "no column" in str(error)
 
 
 THREE = [{"id": name, "conversation": ROWS} for name in "abc"]

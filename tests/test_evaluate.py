@@ -5,6 +5,7 @@ import json
 import pytest
 import scripted_team
 from conftest import open_project
+from test_cli import arf
 
 from arf_programs.pipeline import run_until
 from arf_programs.runs.jsonl import read_jsonl
@@ -78,6 +79,24 @@ def test_a_second_evaluation_sends_no_call(project):
     assert sum(call.cached for call in again) > 20
     assert sum(not call.cached for call in again) == team.asked["find"]
     assert {path: path.read_bytes() for path in before} == before
+
+
+def test_students_answer_alone_and_the_judge_is_asked_later(project, monkeypatch):
+    team = scripted_team.join_troubled()
+    other = scripted_team.join("other", summary=lambda fields: "The customer wrote about a thing.")
+    options = ["--run-dir", project / "run", "--set", "evaluate.systems={frontier: scripted/other}"]
+    told = arf("evaluate", project / "arf.yaml", *options, "--answers-only")
+    run = open_project(project, "evaluate.systems={frontier: scripted/other}")
+    holdout = len(run.conversations("holdout"))
+    assert told.exit_code == 0
+    assert f"{4 * holdout} summaries of the holdout are kept: `arf evaluate` scores them." in told.stdout
+    assert not team.asked and other.asked == {"summary": holdout}
+    loaded = []
+    monkeypatch.setattr("arf_programs.models.embedded.engine.open_weights", lambda name, _: loaded.append(name))
+    assert arf("evaluate", project / "arf.yaml", *options).exit_code == 0
+    assert loaded == []
+    assert other.asked == {"summary": holdout}
+    assert {"base", "student_arf", "frontier", "reviser"} <= {score.system for score in scores_of(run)}
 
 
 def test_further_systems_and_pairs_are_scored_and_cost_just_themselves(project):

@@ -74,3 +74,21 @@ def test_providers_are_registered_without_torch():
     """Runs that ask hosted models do not pay 200 MB for the embedded ones."""
     code = "from arf_programs.models.providers import register_providers\nregister_providers()"
     assert not modules_after(code).intersection({"torch", "transformers"})
+
+
+def test_arf_check_looks_at_files_before_it_imports_anything_heavy(tmp_path):
+    (tmp_path / "talks.jsonl").write_text(
+        "".join(f'{{"conversation": "Customer: Item {n} broke.\\nAgent: A new one is sent."}}\n' for n in range(20))
+    )
+    (tmp_path / "arf.yaml").write_text("corpus: {path: talks.jsonl}\nmodels: {teacher: scripted/model}\n")
+    code = f"""
+from pathlib import Path
+from arf_programs.cli.check import preflight
+from arf_programs.cli.session import open_run
+def shown(found):
+    assert found.good
+    raise KeyboardInterrupt
+try: preflight(open_run(Path({str(tmp_path / "arf.yaml")!r})), show=shown)
+except KeyboardInterrupt: pass
+"""
+    assert not modules_after(code).intersection(HEAVY) - {"numpy"}

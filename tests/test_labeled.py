@@ -6,6 +6,7 @@ import pytest
 
 from arf_programs.config.schema import ColumnsConfig, LabeledConfig
 from arf_programs.corpus.labeled import read_labeled
+from arf_programs.corpus.odd_labels import label_notes
 from signatures.exceptions import DataError
 from signatures.records import Conversation, Turn
 
@@ -81,24 +82,28 @@ def test_all_problems_are_told_at_once_with_their_lines(tmp_path):
         {"id": "other", "summary": ""},
     )
     expected = [
-        ("line 2: not valid JSON",),
-        ("line 3: no conversation of id 'other'",),
-        ("line 4: neither an id nor a conversation",),
-        ("line 5: summary: Field required",),
-        ("line 6: errors: Field required: write [] for a summary without errors",),
-        ("line 7: errors.0.category: Field required",),
-        ("line 7: errors.1.severity: Input should be",),
-        ("line 8: error 1: the summary of bill does not contain the quote 'not there'",),
-        ("line 8: error 2: bill has turns 1 to 2, not turn 3",),
-        ("line 9: the text begins with 'nobody speaks'",),
-        ("line 10: revised: String should have at least 1 character",),
-        ("line 11: summary: String should have at least 1 character",),
-        ("line 11: errors: Field required",),
-        ("line 11: no conversation of id 'other'",),
+        " line 2: not valid JSON",
+        " lines 3, 11 (2 times): no conversation of id 'other'",
+        " line 4: neither an id nor a conversation",
+        " line 5: summary: Field required",
+        " lines 6, 11 (2 times): errors: Field required: write [] for a summary without errors",
+        " line 7: error 1: category: Field required",
+        " line 7: error 2: severity: Input should be",
+        " line 8: error 1: the summary of bill does not contain the quote 'not there'",
+        " line 8: error 2: bill has turns 1 to 2, not turn 3",
+        " line 9: the text begins with 'nobody speaks'",
+        " line 10: revised: String should have at least 1 character",
+        " line 11: summary: String should have at least 1 character",
     ]
     assert len(lines) == len(expected)
-    for line, (start,) in zip(lines, expected, strict=True):
-        assert line.startswith(f"labeled.jsonl {start}")
+    for line, start in zip(lines, expected, strict=True):
+        assert line.startswith(f"labeled.jsonl{start}")
+
+
+def test_the_same_wrong_key_in_many_rows_is_one_problem(tmp_path):
+    wrong = {"id": "bill", "summary": SUMMARY, "errors": [{"kategory": "wrong_fact"}]}
+    (line,) = problems(tmp_path, *[wrong] * 12)
+    assert line == "labeled.jsonl lines 1-12 (12 times): category: Field required"
 
 
 def test_files_without_labelled_rows(tmp_path):
@@ -115,3 +120,24 @@ def test_a_rating_is_a_whole_number_from_1_to_5(tmp_path):
     assert (rated.rating, unrated.rating) == (4, None)
     (problem,) = problems(tmp_path, {**row, "rating": 6})
     assert "line 1" in problem and "rating" in problem
+
+
+def test_keys_that_nothing_reads_and_unknown_categories_are_named(make_run, tmp_path):
+    error = {"category": "wrong_fakt", "evidense": [1]}
+    row = {"id": "c00", "summary": "It broke.", "errors": [{"category": "wrong_fact"}, error], "by": "Kim"}
+    good = {"id": "c01", "summary": "It broke.", "errors": [], "reviewer": "Kim", "aspects": {}, "channel": "email"}
+    lines = [json.dumps(good), json.dumps(row), json.dumps(row)]
+    (tmp_path / "labels.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    notes = label_notes(make_run("labeled.path=labels.jsonl"))
+    where = "labels.jsonl lines 2-3 (2 times):"
+    seed = "the seed taxonomy (analyze.taxonomy is not set)"
+    assert notes == [
+        f"{where} key 'by' is not read: nothing needs it",
+        f"{where} key 'evidense' is not read: did you mean evidence?",
+        f"{where} category 'wrong_fakt' is not in {seed}: did you mean wrong_fact?",
+    ]
+    own = "categories:\n- {id: tone, name: Tone, definition: Wrong tone.}\n"
+    (tmp_path / "own.yaml").write_text(own, encoding="utf-8")
+    notes = label_notes(make_run("labeled.path=labels.jsonl", "analyze.taxonomy=own.yaml"))
+    assert f"{where} category 'wrong_fact' is not in own.yaml: add it there, or use one of tone" in notes
+    assert label_notes(make_run()) == []

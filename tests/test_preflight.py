@@ -1,4 +1,5 @@
 import json
+import os
 
 import pytest
 import scripted_team
@@ -28,6 +29,36 @@ def test_all_is_well(make_run):
     assert team.asked == {"ping": 1}
     assert findings.good[-1] == "Hosts that are asked: none"
     assert findings.as_json() == {"ok": True, "hosts": {}, "good": findings.good, "warnings": [], "problems": []}
+
+
+def test_offline_no_model_is_asked_and_the_hub_is_left_alone(make_run, monkeypatch):
+    team = scripted_team.join()
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    monkeypatch.delenv("NO_SUCH_KEY", raising=False)
+    seen = []
+
+    def preview(*_, **__):
+        seen.append(dict(os.environ))
+        return Preview()
+
+    monkeypatch.setattr("arf_programs.stages.preview_base", preview)
+    judge = "models.judge={model: openai/gpt-4o, api_key_env: NO_SUCH_KEY}"
+    findings = preflight(make_run(judge), offline=True)
+    assert team.asked == {}
+    assert seen[0]["HF_HUB_OFFLINE"] == "1"
+    assert "HF_HUB_OFFLINE" not in os.environ
+    assert ["NO_SUCH_KEY is not set" in problem for problem in findings.problems] == [True]
+    assert findings.good[0].startswith("conversations.jsonl: 12 conversations")
+
+
+def test_what_the_files_say_is_told_before_a_model_is_asked(make_run):
+    team = scripted_team.join()
+    told = []
+    findings = preflight(make_run(), show=lambda part: told.append((list(part.good), dict(team.asked))))
+    (files, asked), (rest, _) = told
+    assert asked == {}
+    assert files[0].startswith("conversations.jsonl: 12 conversations")
+    assert findings.good == files + rest
 
 
 def test_nothing_is_written(make_run):

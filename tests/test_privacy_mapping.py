@@ -2,9 +2,11 @@
 
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from arf_programs.checks import run_checks
 from arf_programs.privacy import Elsewhere, Kind, Pseudonyms, Value, code_key, recognise
 
 TEXTS = (
@@ -131,3 +133,42 @@ def test_every_text_is_restored(parts):
     text = " ".join(parts)
     request = Pseudonyms(17, "c1", TEXTS).for_request()
     assert request.restore(request.replace(text)) == text
+
+
+def stand_ins(*texts):
+    request = Pseudonyms(17, "c", texts).for_request()
+    replaced = [request.replace(text) for text in texts]
+    assert [request.restore(text) for text in replaced] == list(texts)
+    return replaced
+
+
+@pytest.mark.parametrize("misspelled", ["Picadilly", "Piccadlily", "Piccadillly", "Piccadully"])
+def test_a_misspelled_name_gets_a_misspelled_stand_in_that_the_checks_take_for_it(misspelled, conversation):
+    said, told = stand_ins("My name is Anna Piccadilly.", f"Anna {misspelled} called.")
+    name, other = said.split()[-1].strip("."), told.split()[1]
+    assert other != name and "Pic" not in told
+    talk = conversation.model_copy(update={"turns": (conversation.turns[0].model_copy(update={"text": said}),)})
+    assert run_checks(talk, told) == []
+
+
+def test_names_that_only_look_alike_are_two_names():
+    said, told = stand_ins("My name is Marta Kovalenko.", "Maria Kovalenko called.")
+    assert said.split()[3][:4] != told.split()[0][:4]
+
+
+def test_a_name_is_replaced_in_a_handle_that_joins_it():
+    said, told = stand_ins("I am John Abernethy, @JohnAbernethy", "John Abernethy wrote.")
+    given, surname = told.split()[:2]
+    assert said == f"I am {given} {surname}, @{given}{surname}"
+
+
+def test_a_part_of_a_code_gets_the_part_of_its_stand_in():
+    said, told = stand_ins("My issue number is 1-D3NB5VD.", "The issue D3NB5VD is open.")
+    assert "D3NB5VD" not in said + told
+    assert told.split()[2] in said
+
+
+def test_a_house_number_alone_is_that_of_the_street():
+    said, told = stand_ins("I live at 1405 Maple Street.", "It was sent to number 1405.")
+    assert "1405" not in said + told
+    assert told.split()[-1].strip(".") in said

@@ -66,6 +66,8 @@ def test_a_name_is_found_by_the_phrase_around_it(text):
         "Hello, thank you. Please wait. Best regards, Customer Service",
         "The customer asked for a refund on Monday, and the agent agreed.",
         "see https://www.shop.example/help/returns",
+        "I pay for 100/100 Mbit, and I use the SpotifyCares app.",
+        "My name is on it, thanks SpotifyCares",
     ],
 )
 def test_amounts_dates_products_and_common_words_stay(text):

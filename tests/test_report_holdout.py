@@ -99,6 +99,7 @@ def test_what_no_model_read_is_not_called_verified():
     assert "502 revisions passed the checks" in page
     assert "502 verified" not in page and "502 passed the checks" in page
     assert "Summaries with an error that the automatic checks could see" in page
+    assert "verified 502" not in page and "Verified" not in page
     looked = Page(page_of(revisions=(case(),))).words()
     assert "502 verified revisions" in looked and "passed the checks" not in looked
     assert "Summaries with an error that" not in looked

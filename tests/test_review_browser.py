@@ -25,6 +25,7 @@ from signatures.records import Revision
 CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome", "chrome") if (path := shutil.which(name))), None
 )
+SERIOUS = ("serious", "critical")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium or Chrome is installed")
 
 
@@ -195,3 +196,26 @@ def test_nothing_is_wider_than_the_screen(browser, tmp_path, width):
         for path in ("/revision", "/label", "/figures"):
             page.goto(url.partition("/start")[0] + path)
             assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(browser, tmp_path, scheme):
+    """axe-core looks for what hinders people who use a keyboard or a screen reader, or see little contrast."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    with reviewing(write_run(tmp_path / "run")) as (_, url):
+        page = open_page(browser, url)
+        page.emulate_media(color_scheme=scheme)
+        for path in ("/revision", "/label", "/figures"):
+            page.goto(url.partition("/start")[0] + path)
+            found = Axe().run(page).response["violations"]
+            serious = [(item["id"], item["nodes"][0]["html"]) for item in found if item["impact"] in SERIOUS]
+            assert serious == [], path
+
+
+def test_axe_finds_nothing_serious_in_a_report(browser, finished_project):
+    from axe_playwright_python.sync_playwright import Axe
+
+    page = open_page(browser, (finished_project / "run" / "report.html").as_uri())
+    found = Axe().run(page).response["violations"]
+    assert [(item["id"], item["nodes"][0]["html"]) for item in found if item["impact"] in SERIOUS] == []

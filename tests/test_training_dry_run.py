@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import scripted_team
 import torch
 from safetensors.torch import load_file
 from test_training_preference import pair
@@ -11,7 +12,10 @@ from tiny_model import save_tiny_model
 from typer.testing import CliRunner
 
 from arf_programs.cli.app import app
+from arf_programs.cli.check import preflight
+from arf_programs.pipeline import run_until
 from arf_programs.runs.jsonl import write_jsonl_atomic
+from signatures.exceptions import ConfigError
 from training import preference, sft
 from training.loop.hardware import Hardware
 from training.settings import TrainSettings
@@ -136,6 +140,25 @@ def test_a_batch_that_does_not_fit_is_no_problem_where_a_smaller_one_fits(base, 
     assert "lower train.batch_size" in problem
 
 
+def test_memory_that_others_use_now_is_a_problem_now_and_a_warning_for_later(base, monkeypatch):
+    def look(free, *, later):
+        gpu = Hardware("cuda", "a GPU", GIB, bf16=True, free=free)
+        monkeypatch.setattr(module, "find_hardware", lambda: gpu)
+        monkeypatch.setattr(module, "measured_speed", lambda hardware, *, bf16: 1e12)
+        return dry_run(TrainSettings(base=base), [make_rows()], later=later)
+
+    (problem,) = look(200_000, later=False).problems
+    assert "GiB of a GPU are free now: end what else uses it" in problem
+    found = look(200_000, later=True)
+    assert found.problems == ()
+    assert "free the rest before `arf train`" in found.warnings[0]
+    assert found.warnings[0] in module.as_text(found)
+    assert "1.0 GiB, 0.5 free now" in module.as_text(look(GIB // 2, later=False))
+    for later in (False, True):
+        roomy = look(GIB // 2, later=later)
+        assert (roomy.problems, roomy.warnings) == ((), ())
+
+
 def test_a_gpu_pads_rows_of_like_length_and_a_packed_run_does_not(base, monkeypatch):
     monkeypatch.setattr(module, "find_hardware", lambda: Hardware("cuda", "GPU", 24 * GIB, bf16=True))
     monkeypatch.setattr(module, "measured_speed", lambda hardware, *, bf16: 1e12)
@@ -212,3 +235,27 @@ def test_arf_train_dry_run_ends_with_2_when_something_does_not_fit(project):
     assert done.exit_code == 2
     assert done.stdout.startswith("student_arf\nbase ")
     assert "qlora needs a CUDA device" in done.stdout
+
+
+def test_a_base_that_does_not_fit_the_machine_stops_check_and_run_before_a_model_is_asked(make_run, tmp_path):
+    team = scripted_team.join()
+    huge = save_tiny_model(tmp_path / "huge", context=8192)
+    shape = json.loads((huge / "config.json").read_text())
+    shape |= {"hidden_size": 48_000, "intermediate_size": 96_000, "num_hidden_layers": 60}
+    (huge / "config.json").write_text(json.dumps(shape))
+    run = make_run(f"train.base={huge}")
+    (problem,) = preflight(run, offline=True).problems
+    assert problem.startswith("train: Training takes about ")
+    assert "choose a smaller base" in problem
+    with pytest.raises(ConfigError, match="Training takes about"):
+        run_until(run, "report")
+    assert team.asked == {}
+
+
+def test_check_says_what_memory_a_student_takes_and_which_rows_are_too_long(make_run, base):
+    scripted_team.join()
+    findings = preflight(make_run(f"train.base={base}"), offline=True)
+    assert findings.problems == []
+    assert any(line.startswith("train: a student takes about 0.0 of ") for line in findings.good)
+    (problem,) = preflight(make_run(f"train.base={base}", "train.max_length=64"), offline=True).problems
+    assert "of 9 training rows have more than 64 tokens" in problem

@@ -1,7 +1,8 @@
-"""Show one example as a base model would read it: `python -m training.preview --base B --data FILE`.
+"""Show how a base would read one example, and what a training would take: `python -m training.preview`.
 
 Only the tokenizer is loaded. One JSON object comes out: `prompt` and `learns` are the texts before and after the place
-where the student begins to speak, and `mended` says what is mended in the chat template of the base.
+where the student begins to speak, `mended` says what is mended in the chat template of the base, and `training` has the
+figures of a dry run in the whole memory of this machine.
 """
 
 from __future__ import annotations
@@ -16,29 +17,31 @@ from arf_programs.runs import read_jsonl
 from signatures.records import TrainingExample
 from training.loop.base_model import load_tokenizer
 from training.loop.lengths import chat_messages, learned_text, measure
-from training.settings import quiet_libraries, run_command
+from training.settings import TrainSettings, load_settings, quiet_libraries, run_command
+from training.sizing.dry_run import dry_run
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command and return its exit code."""
     parser = argparse.ArgumentParser(prog="python -m training.preview", description=__doc__)
-    parser.add_argument("--base", required=True, help="smollm2-135m, a folder, or a Hugging Face id")
-    parser.add_argument("--data", type=Path, required=True, help="a file with one training example")
+    parser.add_argument("--config", type=Path, required=True, help="JSON file of settings, as for training.sft")
+    parser.add_argument("--data", type=Path, required=True, help="the example, then the rows of the training, if any")
     given = parser.parse_args(argv)
-    return run_command(lambda machine: preview(given.base, given.data, machine))
+    return run_command(lambda machine: preview(load_settings(given.config, {}), given.data, machine))
 
 
-def preview(name: str, data: Path, machine: TextIO) -> None:
+def preview(settings: TrainSettings, data: Path, machine: TextIO) -> None:
     """Write the JSON object. Raises DataError for a base whose chat template students cannot be trained with."""
-    (example,) = read_jsonl(data, TrainingExample)
+    example, *rows = read_jsonl(data, TrainingExample)
     quiet_libraries()
-    base = load_tokenizer(name)
+    base = load_tokenizer(settings.base)
     measure(base.tokenizer, [example], base.stops)
     prompt, completion = chat_messages(example)
     shown = {
         "mended": base.notes,
         "prompt": render_text(base.tokenizer, prompt, for_answer=True),
         "learns": learned_text(base.tokenizer, prompt, completion),
+        "training": dry_run(settings, [rows or [example]], later=True).model_dump(mode="json"),
     }
     machine.write(json.dumps(shown) + "\n")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +17,7 @@ from arf_programs.cli.compile import compile_command
 from arf_programs.cli.estimate import estimate
 from arf_programs.cli.privacy import forget, privacy, purge
 from arf_programs.cli.review import review
-from arf_programs.cli.run import report, stage_command, train
+from arf_programs.cli.run import evaluate, report, stage_command, train
 from arf_programs.cli.serve import serve
 from arf_programs.cli.session import (
     WRONG_INPUT,
@@ -24,6 +25,7 @@ from arf_programs.cli.session import (
     Json,
     Limit,
     RunDir,
+    RunPath,
     Set,
     Verbose,
     opened_run,
@@ -35,6 +37,7 @@ from signatures.exceptions import ConfigError
 ShowExample = Annotated[
     bool, typer.Option("--show-example", help="Show one example as a student would be trained on it.")
 ]
+Offline = Annotated[bool, typer.Option("--offline", help="Ask no model and look up no host: files, keys and memory.")]
 _IGNORED = "# Runs hold conversations, and who is behind a pseudonym.\nruns/\npseudonyms.jsonl\nsent.jsonl\n"
 _TEMPLATES = ("arf.yaml", "conversations.jsonl", "labeled.jsonl")
 
@@ -99,26 +102,27 @@ def check(
     limit: Limit = None,
     as_json: Json = False,
     show_example: ShowExample = False,
+    offline: Offline = False,
     verbose: Verbose = False,
 ) -> None:
     """Validate all that can be known before spending: config, files, keys, and tiny calls to every role."""
     with opened_run(config, run_dir, overrides, limit, as_json=as_json, verbose=verbose) as run:
-        from arf_programs.cli.check import preflight
+        from arf_programs.cli.check import preflight, show_findings, show_verdict
 
-        findings = preflight(run, example=show_example)
         if as_json:
+            findings = preflight(run, example=show_example, offline=offline)
             print_json(findings.as_json(example=show_example))
         else:
-            from arf_programs.cli.output import show_findings
-
-            show_findings(findings, example=show_example)
+            show = partial(show_findings, example=show_example)
+            findings = preflight(run, example=show_example, offline=offline, show=show)
+            show_verdict(findings, offline=offline)
         if findings.problems:
             raise typer.Exit(WRONG_INPUT)
 
 
 @app.command()
 def status(
-    config: ConfigPath,
+    run: RunPath,
     run_dir: RunDir = None,
     overrides: Set = None,
     limit: Limit = None,
@@ -126,15 +130,15 @@ def status(
     verbose: Verbose = False,
 ) -> None:
     """Say which stages are whole, stale or missing and why, how far the one at work is, and what was spent."""
-    with opened_run(config, run_dir, overrides, limit, as_json=as_json, verbose=verbose) as run:
+    with opened_run(run, run_dir, overrides, limit, as_json=as_json, verbose=verbose) as opened:
         from arf_programs import pipeline
         from arf_programs.cli.status import show_status, status_json
 
-        states = pipeline.status(run)
+        states = pipeline.status(opened)
         if as_json:
-            print_json(status_json(run, states))
+            print_json(status_json(opened, states))
         else:
-            show_status(run, states)
+            show_status(opened, states)
 
 
 def _add_stage(name: str, last: str, help_text: str) -> None:
@@ -147,7 +151,7 @@ _add_stage("taxonomy", "taxonomy", "Take open notes on a sample and merge them i
 _add_stage("analyze", "analyze", "Find the typed errors of every training draft.")
 _add_stage("revise", "revise", "Mend the drafts and verify each revision.")
 app.command("train")(train)
-_add_stage("evaluate", "evaluate", "Score base model, teacher and students on the holdout.")
+app.command("evaluate")(evaluate)
 app.command("report")(report)
 app.command("estimate")(estimate)
 app.command("plant")(probe.plant)

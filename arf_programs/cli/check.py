@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from arf_programs.cli.session import print_lines
 from arf_programs.config import PIPELINE_ROLES, ROLES
 from arf_programs.runs import Run
 from signatures.exceptions import ArfError, ConfigError
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
     from arf_programs.stages import Preview
     from signatures.records import Conversation
 
+_HUB_OFFLINE = "HF_HUB_OFFLINE"
+_GIB = 2**30
 _MOST_SPEAKERS = 8
 _MOST_TURNS = 12
 _MOST_CHARACTERS = 90
@@ -29,7 +34,7 @@ class Findings:
     """What is right, warnings and problems, each a sentence; a warning stops nothing.
 
     `hosts` are those that a run asks. `first` is a conversation of the corpus, and `preview` is that conversation as a
-    student would be trained on it.
+    student would be trained on it. `training` are the conversations to train on, which can be read once.
     """
 
     good: list[str] = field(default_factory=list)
@@ -38,6 +43,14 @@ class Findings:
     hosts: dict[str, list[str]] = field(default_factory=dict)
     first: Conversation | None = None
     preview: Preview | None = None
+    training: Iterable[Conversation] = ()
+
+    def extend(self, later: Findings) -> None:
+        """Add what was found later."""
+        self.good += later.good
+        self.warnings += later.warnings
+        self.problems += later.problems
+        self.hosts, self.preview = later.hosts, later.preview
 
     def as_json(self, *, example: bool = False) -> dict[str, Any]:
         found = {
@@ -52,50 +65,104 @@ class Findings:
         return {**found, "example": {"prompt": self.preview.prompt, "learns": self.preview.learns}}
 
 
-def preflight(run: Run, *, example: bool = False) -> Findings:
-    """Check files, split, taxonomy, student base, run folder, keys, and that every role answers tiny calls.
+def preflight(
+    run: Run,
+    *,
+    example: bool = False,
+    offline: bool = False,
+    show: Callable[[Findings], None] = lambda found: None,
+) -> Findings:
+    """Check the files first, then the base, programs, terms and hosts, and that every role answers tiny calls.
 
-    With `example` there is a preview of every base, also of the built-in one, which needs no look otherwise.
+    Each of the two parts is given to `show` when it is known. With `example` there is a preview of every base, also of
+    the built-in one, which needs no look otherwise. With `offline` no model is asked, and nothing is fetched.
     """
-    from arf_programs.cli.check_models import check_models
+    with TemporaryDirectory() as folder:
+        findings = Findings()
+        _take((partial(_check_corpus, folder=Path(folder)), _check_taxonomy, _check_folder), run, findings)
+        show(findings)
+        later = Findings(first=findings.first, training=findings.training)
+        with _offline() if offline else nullcontext():
+            _check_rest(run, later, example=example, offline=offline)
+        show(later)
+    findings.extend(later)
+    return findings
 
-    findings = Findings()
+
+def show_findings(findings: Findings, *, example: bool = False) -> None:
+    """Print what is right, then the warnings, then every problem; first of all the `example` if it is wanted."""
+    if example and findings.preview is not None:
+        print_lines("-- a student is asked:", findings.preview.prompt)
+        print_lines("-- and learns to say:", findings.preview.learns, "--")
+    print_lines(
+        *(f"ok: {line}" for line in findings.good),
+        *(f"beware: {line}" for line in findings.warnings),
+        *(f"problem: {line}" for line in findings.problems),
+    )
+
+
+def show_verdict(findings: Findings, *, offline: bool = False) -> None:
+    """Say how many problems there are."""
+    count = len(findings.problems)
+    ready = "Ready to run, as far as files say: no model was asked." if offline else "Ready to run."
+    print_lines(f"{count} problem{'s' if count > 1 else ''} to mend." if count else ready)
+
+
+def _check_rest(run: Run, findings: Findings, *, example: bool, offline: bool) -> None:
     steps = (
-        _check_corpus,
-        _check_taxonomy,
         partial(_check_base, show=example),
-        _check_folder,
         _check_programs,
         _check_checker,
         _check_calibration,
         _check_evaluation,
         _check_terms,
     )
+    _take(steps, run, findings)
+    if not offline:
+        from arf_programs.cli.check_models import check_models
+
+        asyncio.run(check_models(run, findings.good, findings.warnings, findings.problems))
+    _check_hosts(run, findings)
+    if not offline:  # LiteLLM asks some servers for their prices
+        findings.warnings += _warn_of_prices(run)
+
+
+def _take(steps: Iterable[Callable[[Run, Findings], None]], run: Run, findings: Findings) -> None:
+    """Take each step; its error is a problem, and stops no other."""
     for step in steps:
         try:
             step(run, findings)
         except ArfError as error:
             findings.problems += getattr(error, "problems", None) or str(error).splitlines()
-    asyncio.run(check_models(run, findings.good, findings.warnings, findings.problems))
-    _check_hosts(run, findings)
-    findings.warnings += _warn_of_prices(run)
-    return findings
 
 
-def _check_corpus(run: Run, findings: Findings) -> None:
-    from arf_programs.corpus import store_corpus
-    from arf_programs.stages import split_corpus
+@contextmanager
+def _offline() -> Iterator[None]:
+    """Keep the libraries of the Hugging Face hub from it, in this process and those that it starts."""
+    before = os.environ.get(_HUB_OFFLINE)
+    os.environ[_HUB_OFFLINE] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_HUB_OFFLINE]
+        else:
+            os.environ[_HUB_OFFLINE] = before
+
+
+def _check_corpus(run: Run, findings: Findings, *, folder: Path) -> None:
+    from arf_programs.corpus import split_corpus, store_corpus
 
     config = run.config.corpus
-    with TemporaryDirectory() as folder:
-        corpus = store_corpus(run.config, base_dir=run.base_dir, path=Path(folder) / "corpus.jsonl")
-        sides, labeled = split_corpus(run, corpus)
-        _check_drafts(run, corpus.conversations.values(), findings)
-        findings.first = next(iter(corpus.conversations.values()), None)
-        understood = describe_speakers(corpus.conversations.values())
+    corpus = store_corpus(run.config, base_dir=run.base_dir, path=folder / "corpus.jsonl")
+    sides, labeled = split_corpus(run, corpus)
+    conversations = corpus.conversations
+    _check_drafts(run, conversations.values(), findings)
+    findings.first = next(iter(conversations.values()), None)
+    findings.training = (conversations[name] for name in sides.train)
     both = f"{len(sides.train)} for training and {len(sides.holdout)} held out"
-    findings.good.append(f"{config.path}: {len(corpus.conversations)} conversations, {both}")
-    findings.good += [f"{config.path}: {line}" for line in understood]
+    findings.good.append(f"{config.path}: {len(conversations)} conversations, {both}")
+    findings.good += [f"{config.path}: {line}" for line in describe_speakers(conversations.values())]
     if corpus.skipped:
         findings.good.append(f"{config.path}: {len(corpus.skipped)} skipped: {corpus.skipped[0].reason}")
     if labeled:
@@ -172,12 +239,14 @@ def _cut(text: str) -> str:
 
 
 def _check_taxonomy(run: Run, findings: Findings) -> None:
-    from arf_programs.corpus import load_configured_taxonomy
+    """Look at the configured taxonomy, and compare the labelled set with it."""
+    from arf_programs.corpus import label_notes, load_configured_taxonomy
 
     given = run.config.analyze.taxonomy
     if given:
         taxonomy = load_configured_taxonomy(run)
         findings.good.append(f"{given}: {len(taxonomy.categories)} categories")
+    findings.warnings += label_notes(run)
 
 
 def _check_base(run: Run, findings: Findings, *, show: bool) -> None:
@@ -187,11 +256,15 @@ def _check_base(run: Run, findings: Findings, *, show: bool) -> None:
 
     base = run.config.train.base
     is_here = isinstance(resolve_weights(base), Path)
-    findings.preview = preview = preview_base(run, findings.first, show=show)
+    findings.preview = preview = preview_base(run, findings.first, findings.training, show=show)
     findings.good.append(f"train.base: {base}" + ("" if is_here else " (from the hub)"))
     findings.good += [f"the chat template of {base} is mended: {note}" for note in preview.mended]
     if preview.unread:
         findings.warnings.append(f"train.base: its chat template was not looked at: {preview.unread}")
+    if figures := preview.training:
+        size, device = figures["memory"]["total"] / _GIB, figures["device_memory"] / _GIB
+        findings.good.append(f"train: a student takes about {size:.1f} of {device:.1f} GiB ({figures['device']})")
+        findings.warnings += [f"train: {warning}" for warning in figures["warnings"]]
 
 
 def _check_folder(run: Run, findings: Findings) -> None:

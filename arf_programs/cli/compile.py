@@ -51,6 +51,9 @@ def compile_command(
 ) -> None:
     """Compile one program, or show its prompts."""
     with opened_run(config, run_dir, overrides, limit, as_json=as_json, verbose=verbose) as run:
+        from arf_programs.corpus import refuse_no_labels
+
+        refuse_no_labels(run.config.labeled)  # before the slow imports, and before a run folder is made
         from arf_programs.runs import lock_run
         from arf_programs.tools.compiling import compile_program, show_prompts
 

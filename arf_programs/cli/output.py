@@ -9,7 +9,6 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from arf_programs.cli.check import Findings
 from arf_programs.cli.session import print_lines, print_table
 from arf_programs.metrics import METRICS
 from arf_programs.runs import Manifest, Run, read_record
@@ -23,20 +22,6 @@ _HEADINGS = {
     "rougeL": "ROUGE-L",
     "words": "words",
 }
-
-
-def show_findings(findings: Findings, *, example: bool = False) -> None:
-    """Print what is right, then the warnings, then every problem; first of all the `example` if it is wanted."""
-    if example and findings.preview is not None:
-        print_lines("-- a student is asked:", findings.preview.prompt)
-        print_lines("-- and learns to say:", findings.preview.learns, "--")
-    print_lines(
-        *(f"ok: {line}" for line in findings.good),
-        *(f"beware: {line}" for line in findings.warnings),
-        *(f"problem: {line}" for line in findings.problems),
-    )
-    count = len(findings.problems)
-    print_lines(f"{count} problem{'s' if count > 1 else ''} to mend." if count else "Ready to run.")
 
 
 def show_result(run: Run, last: str) -> None:

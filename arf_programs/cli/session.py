@@ -79,17 +79,24 @@ def open_run(
     limit: int | None = None,
     as_json: bool = False,
 ) -> Run:
-    """Load the configuration and make its Run. Raises ConfigError with all problems at once."""
-    from arf_programs.config import load_config
-    from arf_programs.runs import Progress, Run, RunFolder
+    """Load the configuration, or that of a run by the run's folder, and make its Run.
 
+    Raises ConfigError with all problems at once, and DataError for a folder that is no run.
+    """
+    from arf_programs.config import load_config
+    from arf_programs.runs import Progress, Run, RunFolder, saved_base_dir
+
+    base_dir = config.parent
+    if config.is_dir():
+        folder = _begun(RunFolder(config))
+        config, run_dir, base_dir = folder.config, config, saved_base_dir(folder)
     extra = [f"corpus.limit={limit}"] if limit is not None else []
     if run_dir is not None:
         extra.append(f"run_dir={json.dumps(str(run_dir))}")
     resolved = load_config(config, [*overrides, *extra])
     return Run(
         config=resolved,
-        base_dir=config.parent,
+        base_dir=base_dir,
         folder=RunFolder(resolved.run_dir),
         progress=Progress(Console(stderr=True), quiet=as_json),
     )
@@ -105,19 +112,21 @@ def finished_folder(
     if path.is_dir():
         from arf_programs.runs import RunFolder
 
-        folder = RunFolder(path)
-    else:
-        folder = open_run(path, run_dir=run_dir, overrides=overrides or (), as_json=as_json).folder
-    if not folder.config.is_file():
-        raise DataError(f"{folder.path} is no run: it has no {folder.config.name}. `arf run CONFIG` makes one.")
-    return folder
+        return _begun(RunFolder(path))
+    return finished_run(path, run_dir=run_dir, overrides=overrides, as_json=as_json).folder
 
 
 def finished_run(path: Path, *, run_dir: Path | None, overrides: Sequence[str] | None, as_json: bool = False) -> Run:
     """Open a run that is named by its configuration or by its folder. Raises what `finished_folder` raises."""
-    folder = finished_folder(path, run_dir=run_dir, overrides=overrides, as_json=as_json)
-    config = folder.config if path.is_dir() else path
-    return open_run(config, run_dir=folder.path, overrides=overrides or (), as_json=as_json)
+    run = open_run(path, run_dir=run_dir, overrides=overrides or (), as_json=as_json)
+    _begun(run.folder)
+    return run
+
+
+def _begun(folder: RunFolder) -> RunFolder:
+    if not folder.config.is_file():
+        raise DataError(f"{folder.path} is no run: it has no {folder.config.name}. `arf run CONFIG` makes one.")
+    return folder
 
 
 @contextmanager

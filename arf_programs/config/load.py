@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import re
+import sys
 from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path
@@ -19,6 +21,7 @@ from arf_programs.config.yaml_files import compose_yaml, describe_yaml_error, lo
 from signatures.exceptions import ConfigError
 
 Key = tuple[str | int, ...]
+_LINE = re.compile(r".*? line (\d+): ")
 # What `models.teacher` may be. pydantic puts the class into the location of a problem.
 _TEACHERS: dict[str | int, type[BaseModel]] = {kind.__name__: kind for kind in (ModelConfig, DraftColumn)}
 
@@ -44,7 +47,13 @@ def validate(document: dict[str, Any], places: dict[Key, str], *, source: str) -
             for item in error.errors(include_url=False)
             if not _is_inherited_role(item["loc"], places)
         ]
-        raise ConfigError(list(dict.fromkeys(problems))) from None
+        raise ConfigError(sorted(dict.fromkeys(problems), key=_line_number)) from None
+
+
+def _line_number(problem: str) -> int:
+    """Return the line that a problem begins with. What no line says comes last."""
+    found = _LINE.match(problem)
+    return int(found[1]) if found else sys.maxsize
 
 
 def dump_config(config: Config) -> str:

@@ -251,6 +251,11 @@ class Config(Section):
         without = self.revise.strategy == "edits" and self.edits_form() == "one_by_one" and not self.revise.candidates
         return not without or bool({"rewrite", "taxonomy"} & set(self.train.arms))
 
+    @property
+    def models_verify(self) -> bool:
+        """Whether a model looks at each revision, and not only the checks."""
+        return self.analyze.analyst and self.revise.verify_with_analyst
+
     @model_validator(mode="before")
     @classmethod
     def _default_run_dir(cls, value: object) -> object:

@@ -9,9 +9,12 @@ from arf_programs.corpus.labeled import (
     load_labeled_of_corpus,
     read_labeled_file,
     read_labeled_of,
+    refuse_no_labels,
 )
 from arf_programs.corpus.near_duplicates import group_duplicates
+from arf_programs.corpus.odd_labels import label_notes
 from arf_programs.corpus.read import StoredCorpus, store_corpus
+from arf_programs.corpus.sides import read_clusters, split_corpus
 from arf_programs.corpus.split import Split, split_conversations
 from arf_programs.corpus.taxonomy import (
     FORM_CATEGORIES,

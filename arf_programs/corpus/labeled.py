@@ -71,6 +71,11 @@ class _Labels(BaseModel):
     system: str | None = None
 
 
+KEYS_OF_ROWS = (*_Labels.model_fields, _ID, _CONVERSATION, _ITS_CONVERSATION)
+KEYS_OF_ERRORS = tuple(dict.fromkeys((*_Error.model_fields, *ErrorNote.model_fields)))
+"""The keys that are read of a row and of an error in it, with those of the records that `arf plant` writes."""
+
+
 def read_labeled(
     config: LabeledConfig,
     conversations: Mapping[str, Conversation],
@@ -132,12 +137,20 @@ def _labels(row: Row, problems: Problems) -> _Labels | None:
         return _Labels.model_validate(clean_values(row.values))
     except ValidationError as error:
         for problem in error.errors():
-            field = ".".join(str(part) for part in problem["loc"])
+            field, inside = _place(problem["loc"])
             hint = ": write [] for a summary without errors" if field == "errors" else ""
-            problems.add(f"{field}: {problem['msg']}{hint}", at=row.number)
+            problems.add(f"{field}: {problem['msg']}{hint}", at=row.number, inside=inside)
     except ValueError as error:
         problems.add(str(error), at=row.number)
     return None
+
+
+def _place(location: tuple[int | str, ...]) -> tuple[str, str]:
+    """Return the key at a location of pydantic, and the error that it belongs to, counted from 1."""
+    match location:
+        case ("errors", int(number), *rest):
+            return ".".join(map(str, rest)) or "errors", f"error {number + 1}"
+    return ".".join(map(str, location)), ""
 
 
 def _conversation(
@@ -185,7 +198,7 @@ def _errors(labels: _Labels, conversation: Conversation, line: int, problems: Pr
                 )
             )
         except QuoteError as problem:
-            problems.add(f"error {number}: {problem}: copy it from the summary or the conversation", at=line)
+            problems.add(f"{problem}: copy it from the summary or the conversation", at=line, inside=f"error {number}")
     return tuple(notes)
 
 
@@ -207,6 +220,12 @@ def load_labeled(run: Run) -> tuple[LabeledExample, ...]:
         kept = LabeledConfig(path=str(run.folder.labeled_pseudonyms.resolve()))  # as stage `corpus` has written it
         return read_labeled(kept, run.conversations(), _OWN_COLUMNS, run.base_dir)
     return read_labeled_of(config, run.conversations(), run.base_dir)
+
+
+def refuse_no_labels(config: LabeledConfig) -> None:
+    """Raise DataError if no labelled set is configured."""
+    if not config.path:
+        raise DataError("labeled.path: `arf compile` needs a labelled set: `arf init DIR` writes a template of one")
 
 
 def load_labeled_of_corpus(run: Run) -> tuple[LabeledExample, ...]:

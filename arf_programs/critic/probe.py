@@ -15,7 +15,7 @@ from arf_programs.metrics import Calibration, CheckerFigures, CheckerProbe, Scor
 from arf_programs.pipeline import run_until
 from arf_programs.programs import CheckerSupport
 from arf_programs.runs import Run, write_record
-from arf_programs.stages import build_support, checker_digest, read_run_calibration
+from arf_programs.stages import build_support, checker_digest, keeping_report, read_run_calibration
 from signatures.exceptions import ConfigError, DataError
 
 CHECKS: Final = "checks"
@@ -49,7 +49,8 @@ def probe_run(run: Run, data: Path | None = None) -> CheckerProbe:
         sets.append(file_set(data, run))
     made = measure(scorers, sets, seed=run.config.seed)
     made = made.model_copy(update={"checker": name, "digest": checker_digest(run)})
-    write_record(run.folder.checker_probe, made)
+    with keeping_report(run):
+        write_record(run.folder.checker_probe, made)
     return made
 
 

@@ -15,7 +15,6 @@ from arf_programs.metrics.bootstrap import (
     Resampling,
     configured_resampling,
     paired_difference,
-    read_clusters,
 )
 from arf_programs.metrics.calibration import Calibration, fit_calibration, logit, mismatches, sigmoid
 from arf_programs.metrics.causal import ANY, CausalRow, causal_table

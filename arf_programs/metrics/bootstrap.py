@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from arf_programs.config import Config
-from signatures.exceptions import ConfigError
+from arf_programs.corpus import read_clusters
 from signatures.records import Conversation, Record
 
 _CELLS = 2_000_000  # resampled values held at once: 16 MB however many conversations there are
@@ -66,21 +66,6 @@ def configured_resampling(config: Config, conversations: Mapping[str, Conversati
     settings = config.evaluate
     clusters = read_clusters(conversations, settings.cluster) if conversations is not None else {}
     return Resampling(settings.samples, settings.confidence, config.seed, clusters)
-
-
-def read_clusters(conversations: Mapping[str, Conversation], column: str | None) -> dict[str, str]:
-    """{conversation id: its value of a metadata column}, without the conversations that lack the column or have null.
-
-    Empty without a column: each conversation then stands for itself. Raises ConfigError when none has the column.
-    """
-    if column is None:
-        return {}
-    columns = sorted({key for conversation in conversations.values() for key in conversation.metadata})
-    if column not in columns:
-        others = f"it has {', '.join(columns)}" if columns else "there is no metadata"
-        raise ConfigError(f"evaluate.cluster: no conversation has {column!r} in its metadata ({others}): mend the key")
-    values = {name: conversation.metadata.get(column) for name, conversation in conversations.items()}
-    return {name: str(value) for name, value in values.items() if value is not None}
 
 
 def mean_interval(

@@ -9,18 +9,21 @@ from random import Random
 from typing import Final
 
 from arf_programs.privacy.births import BirthDate, draw_birth, find_written_dates, write_like
-from arf_programs.privacy.name_lists import GIVEN
+from arf_programs.privacy.name_lists import GIVEN, KNOWN_SURNAMES
 from arf_programs.privacy.patterns import END, START
-from arf_programs.privacy.people import NAME_PART
+from arf_programs.privacy.people import NAME_PART, joined_names
 from arf_programs.privacy.stand_ins import draw_code, draw_email, draw_name, draw_street, draw_url
 from arf_programs.privacy.streets import street_words
 from arf_programs.privacy.values import CODES, Found, Kind, code_key, word_key
-from arf_programs.privacy.words import COMMON_NAMES, NO_NAMES
+from arf_programs.privacy.words import COMMON_NAMES, NO_NAMES, is_name_word
 
 _BETWEEN: Final = r"[ ./()#\u00a0-]{0,2}"
 _SHORTEST: Final = 4
 _SHORTEST_GENITIVE: Final = 4
+_SHORTEST_PART: Final = 5
+_SHORTEST_MISSPELLED: Final = 5
 _TAIL: Final = 4
+_SEPARATOR: Final = re.compile(r"[-/_ .#]+")
 _INITIAL: Final = re.compile(rf"{START}(?P<letter>[A-Z])\. $")
 
 
@@ -58,7 +61,9 @@ class Book:
         """Return the stand-in of a value of `text`, written as the value is."""
         value = text[found.start : found.end]
         if found.kind in CODES:
-            return like(value, self.code(found.kind, code_key(value)))
+            written = like(value, self.code(found.kind, code_key(value)))
+            self._note_parts(found.kind, value)
+            return written
         match found.kind:
             case Kind.NAME:
                 return self.write_word(value)
@@ -80,6 +85,14 @@ class Book:
             self._codes[key] = (kind, self._tail(key) or draw_code(kind, key, self._random(), self._is_taken_code))
         return self._codes[key][1]
 
+    def _note_parts(self, kind: Kind, value: str) -> None:
+        """Give the parts of a code the parts of its stand-in: a text may name `D3NB5VD` alone of `1-D3NB5VD`."""
+        stand_in, start = self.code(kind, code_key(value)), 0
+        for part in map(code_key, _SEPARATOR.split(value)):
+            if _SHORTEST_PART <= len(part) < len(stand_in):
+                self._codes.setdefault(part, (kind, stand_in[start : start + len(part)]))
+            start += len(part)
+
     def _tail(self, key: str) -> str:
         core = key.lstrip("0")
         if not key.isdecimal() or len(core) < _TAIL:
@@ -100,7 +113,7 @@ class Book:
             if len(key) == 1:
                 self._names[key] = random.choice([letter for letter in "ABCDEFGHJKLMNOPRSTVW" if letter.lower() != key])
             else:
-                drawn = draw_name(
+                drawn = self._misspelled(key) or draw_name(
                     key,
                     is_given=key in GIVEN,
                     random=random,
@@ -109,6 +122,22 @@ class Book:
                 self._used.add(drawn.lower())
                 self._names[key] = drawn
         return self._names[key]
+
+    def _misspelled(self, key: str) -> str:
+        """Return the misspelled stand-in of a known name for a misspelling of that name; empty for any other word."""
+        near = self._name_near(key)
+        if near is None:
+            return ""
+        stand_in = self._names[near]
+        doubled = (stand_in[:place] + stand_in[place - 1 :] for place in range(2, len(stand_in)))
+        return next((word for word in doubled if not self._is_taken_word(word.lower())), "")
+
+    def _name_near(self, key: str) -> str | None:
+        """Return the known name that a word misspells by one letter. Known names of people misspell no other."""
+        if len(key) < _SHORTEST_MISSPELLED or key in GIVEN | KNOWN_SURNAMES:
+            return None
+        names = (name for name in self._names if len(name) >= _SHORTEST_MISSPELLED and name != key)
+        return next((name for name in names if is_misspelling(key, name)), None)
 
     def _email(self, value: str) -> str:
         if "@" not in value:
@@ -143,6 +172,8 @@ class Book:
     def _house(self, digits: str) -> str:
         if digits not in self._houses:
             self._houses[digits] = draw_code(Kind.NUMBER, digits, self._random(), lambda _: False)
+            if len(digits) >= _SHORTEST:  # a text may have the number alone
+                self._codes.setdefault(digits, (Kind.NUMBER, self._houses[digits]))
         return self._houses[digits]
 
     def _birth(self, text: str, found: Found) -> str:
@@ -196,13 +227,21 @@ class Book:
         """Say whether a word, as it is written, is a known name or the name of a known street."""
         key = word_key(word)
         if len(key) < 2 or (key not in self._names and key not in self._streets):
-            return False
+            return self._knows_joined(word) or self._knows_misspelled(word, key)
         common = key in COMMON_NAMES or key in NO_NAMES or key not in self._names
         return not common or word[0].isupper()
+
+    def _knows_joined(self, word: str) -> bool:
+        return any(word_key(part) in self._names for part in joined_names(word) if len(part) >= _SHORTEST)
+
+    def _knows_misspelled(self, word: str, key: str) -> bool:
+        return word[0].isupper() and is_name_word(word) and self._name_near(key) is not None
 
     def write_word(self, word: str) -> str:
         """Return the stand-in of a name, or of the name of a known street."""
         key = word_key(word)
+        if key not in self._names and self._knows_joined(word):
+            return "".join(self.name(part) if word_key(part) in self._names else part for part in joined_names(word))
         is_street = key in self._streets and key not in self._names
         return cased(word, self._streets[key] if is_street else self.name(word))
 
@@ -220,6 +259,18 @@ def find_words(text: str, known: Callable[[str], bool]) -> list[Found]:
                 found.append(Found(Kind.NAME, start, start + len(stem)))
                 break
     return found
+
+
+def is_misspelling(word: str, other: str) -> bool:
+    """Say whether two words differ in one letter, in one that is missing, or in two that changed places."""
+    if abs(len(word) - len(other)) > 1 or word[0] != other[0]:
+        return False
+    start = next((place for place, (a, b) in enumerate(zip(word, other, strict=False)) if a != b), None)
+    if start is None:
+        return len(word) != len(other)
+    swapped = word[start + 1 : start + 2] + word[start] + word[start + 2 :] == other[start:]
+    rests = ((1, 1),) if len(word) == len(other) else ((1, 0), (0, 1))
+    return swapped or any(word[start + a :] == other[start + b :] for a, b in rests)
 
 
 def codes_pattern(keys: Collection[str]) -> re.Pattern[str]:

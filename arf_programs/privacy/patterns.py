@@ -109,6 +109,8 @@ _POSTCODE: Final = re.compile(
 )
 _YEARS: Final = re.compile(r"(?:19|20)\d\d ?[-/–] ?(?:19|20)\d\d")
 _CLOCKS: Final = re.compile(r"\d{1,2}[.:]\d\d ?- ?\d{1,2}[.:]\d\d")
+_LONE: Final = re.compile(r"\d (?=\d-\d{4})")  # a digit of its own before a code that begins with one
+_RATIO: Final = re.compile(r"\d{1,3}/\d{1,3}")
 _DECIMAL: Final = re.compile(r"\d+[.,]\d{1,2}|\d{1,3}(?:[., ]\d{3})+")
 _LETTERS_FIRST: Final = re.compile(r"[A-Za-z]{2,}-?\d{4}")  # "RS2895555" is no amount of rupees
 _CARD_LENGTHS: Final = range(13, 20)
@@ -194,8 +196,9 @@ def _numbers(text: str) -> Iterator[Found]:
             yield Found(Kind.NUMBER, *match.span("value"))
     for match in _DIGITS.finditer(text):
         value = match.group()
-        if not (_YEARS.fullmatch(value) or _CLOCKS.fullmatch(value) or _DECIMAL.fullmatch(value) or _is_date(value)):
-            yield Found(Kind.NUMBER, *match.span())
+        if not (_is_date(value) or any(form.fullmatch(value) for form in (_YEARS, _CLOCKS, _DECIMAL, _RATIO))):
+            lone = _LONE.match(value)
+            yield Found(Kind.NUMBER, match.start() + (lone.end() if lone else 0), match.end())
     for match in (*_IP.finditer(text), *_POSTCODE.finditer(text)):
         yield Found(Kind.NUMBER, *match.span())
     for match in _MIXED.finditer(text):
@@ -205,7 +208,8 @@ def _numbers(text: str) -> Iterator[Found]:
 
 def _is_labelled_number(value: str) -> bool:
     digits = sum(character.isdigit() for character in value)
-    return digits >= 2 and len(code_key(value)) >= 4 and not (_MEASURE.fullmatch(value) or _DECIMAL.fullmatch(value))
+    is_amount = any(form.fullmatch(value) for form in (_MEASURE, _DECIMAL, _RATIO))
+    return digits >= 2 and len(code_key(value)) >= 4 and not is_amount
 
 
 def _is_code(value: str) -> bool:

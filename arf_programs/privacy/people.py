@@ -86,6 +86,9 @@ _RUN: Final = re.compile(rf"{START}{_FULL}(?:{_GAP}(?:{_PARTICLE}{_GAP}){{0,2}}{
 NAME_PART: Final = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]{2,})*")
 """A word of a name; a double name has two."""
 
+_CAMEL: Final = re.compile(r"[^\W\d_A-Z][A-Z]")
+_JOINED: Final = re.compile(r"[A-Z]?[^\W\d_A-Z]+|[A-Z]+(?![^\W\d_A-Z])")
+_SURNAME_START: Final = re.compile(r"(?:Ma?c|De|Di|Da|Du|La|Le|Van|Von|Fitz|Ab[ud]|El|Al|O['’])[A-Z]")
 _PARTICLES: Final = word_set("van von vom zu de del della di da dos du la le der den ter ten bin ibn al el abu af y e")
 _CONTEXTS: Final = (_TITLED, _GREETED, _SIGNATURE, _LAST, _NAMED, _CALLS_SELF, _SPEAKS)
 
@@ -120,7 +123,11 @@ def _names_in(text: str, start: int, end: int, *, after_given: bool = False) -> 
         if len(plain) == 1 and word.group().isupper() and word.end() < end:
             yield word.span()
             continue
-        if not is_name_word(word.group(), after_given=capitalised) or (capitalised and word.group()[0].islower()):
+        if (
+            _is_company(word.group())
+            or not is_name_word(word.group(), after_given=capitalised)
+            or (capitalised and word.group()[0].islower())
+        ):
             return
         capitalised = capitalised or word.group()[0].isupper()
         yield word.start(), word.start() + len(_without_genitive(word.group()))
@@ -176,6 +183,18 @@ def plain_name(word: str) -> str:
 
 def _without_genitive(word: str) -> str:
     return re.sub(r"['’]s?$", "", word)
+
+
+def joined_names(word: str) -> list[str]:
+    """Return the words that a handle or a hashtag joins: `JohnSmith` has two. Empty for one word, such as McDonald."""
+    parts = _JOINED.findall(word) if _CAMEL.search(word) and not _SURNAME_START.match(word) else []
+    return parts if len(parts) > 1 and "".join(parts) == word else []
+
+
+def _is_company(word: str) -> bool:
+    """Say whether words are joined as in names of companies, and none of them is a known name."""
+    parts = {part.lower() for part in joined_names(word)}
+    return bool(parts) and not parts & (GIVEN | KNOWN_SURNAMES | STAND_INS)
 
 
 def names_of_value(value: str) -> tuple[str, ...]:

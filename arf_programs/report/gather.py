@@ -149,8 +149,7 @@ def _revise_figures(folder: RunFolder, config: Config) -> ReviseFigures:
     # A failure with a system belongs to a further strategy or sample: it takes nothing from the main revisions.
     failures = (failure for failure in folder.read_failures() if not failure.system)
     failed = sum(failure.stage in ("analyze", "revise") for failure in failures)
-    looked = config.analyze.analyst and config.revise.verify_with_analyst
-    return ReviseFigures(**verdicts, failed=failed, checks_alone=not looked)
+    return ReviseFigures(**verdicts, failed=failed, checks_alone=not config.models_verify)
 
 
 def _evaluate_figures(run: Run, sources: Sources) -> EvaluateFigures:

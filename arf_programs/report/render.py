@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -84,10 +84,11 @@ def _hero(comparison: Comparison | None) -> Difference | None:
 def _work(data: ReportData) -> dict[str, Any]:
     revise = data.summary.revise
     verdicts = [(name, getattr(revise, name)) for name in ("verified", "unchanged", "rejected", "failed")]
+    named = partial(text.verdict_name, checks_alone=revise.checks_alone)
     groups, unlisted = figures.failure_groups(data)
     return {
         "verdicts": verdicts,
-        "verdict_bar": svg.stacked_bar("verdicts", "Verdicts on the revisions", verdicts),
+        "verdict_bar": svg.stacked_bar("verdicts", "Verdicts on the revisions", verdicts, say=named),
         "loss_plots": figures.loss_plots(data),
         "stages": figures.stage_bars(data.summary.spend.seconds),
         "failure_groups": groups,

@@ -8,7 +8,7 @@ system also has a shape and a label, so that colour alone never identifies it.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -126,15 +126,18 @@ def difference_strip(comparison: Interval, extent: float, outcome: str) -> Marku
     ).format(outcome, low, high, low, high, value)
 
 
-def stacked_bar(key: str, title: str, parts: Sequence[tuple[str, int]]) -> Markup:
-    """Draw shares of a whole side by side; `parts` are (name, count), and the CSS class is `p-<name>`."""
+def stacked_bar(key: str, title: str, parts: Sequence[tuple[str, int]], *, say: Callable[[str], str] = str) -> Markup:
+    """Draw shares of a whole side by side; `parts` are (name, count), and the CSS class is `p-<name>`.
+
+    `say` gives the name for those who hear the page.
+    """
     total = sum(count for _, count in parts) or 1
     body, x = Markup(""), 0.0
     for name, count in parts:
         width = count / total * WIDTH
         body += Markup('<rect class="p-{}" x="{:.2f}" y="0" width="{:.2f}" height="10"/>').format(name, x, width)
         x += width
-    description = ", ".join(f"{name} {count}" for name, count in parts)
+    description = ", ".join(f"{say(name)} {count}" for name, count in parts)
     return frame(key, title, description, 10, body, stretch=True)
 
 

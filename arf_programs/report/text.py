@@ -106,7 +106,7 @@ def dollars(usd: float) -> str:
     return f"${usd:,.2f}" if usd == 0 or usd >= 0.01 else f"${usd:.4f}"
 
 
-def verdict_name(verdict: str, checks_alone: bool) -> str:
+def verdict_name(verdict: str, *, checks_alone: bool) -> str:
     """A verdict on a revision for readers: what no model has looked at has only passed the checks."""
     return "passed the checks" if checks_alone and verdict == "verified" else verdict
 

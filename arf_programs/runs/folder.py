@@ -28,6 +28,7 @@ class RunFolder:
     path: Path
 
     config = RunFile("config.yaml")
+    base_dir = RunFile("base_dir.txt")
     conversations = RunFile("conversations.jsonl")
     drafts = RunFile("drafts.jsonl")
     taxonomy = RunFile("taxonomy.yaml")

@@ -12,10 +12,10 @@ from typing import Any, Literal, TextIO
 
 import yaml
 
-from arf_programs.config import ROLES, Config, expand_home, find_path, load_yaml, remember_secrets
+from arf_programs.config import ROLES, Config, dump_config, expand_home, find_path, load_yaml, remember_secrets
 from arf_programs.runs.fingerprint import digest, digest_file
 from arf_programs.runs.folder import RunFolder
-from arf_programs.runs.jsonl import JsonlIndex, read_jsonl
+from arf_programs.runs.jsonl import JsonlIndex, read_jsonl, write_text_atomic
 from arf_programs.runs.private import make_private_folder, private_files
 from arf_programs.runs.progress import Progress
 from signatures.exceptions import ConfigError, StorageError
@@ -79,6 +79,21 @@ class Run:
         """Hash a configured file or folder, where `find_path` finds it. A hub id is hashed as text."""
         place = find_path(path, self.base_dir) if path else None
         return digest(path) if place is None else digest_file(place)
+
+
+def save_config(run: Run) -> None:
+    """Write the resolved configuration into the run's folder, and which folder its paths are relative to."""
+    write_text_atomic(run.folder.config, dump_config(run.config))
+    write_text_atomic(run.folder.base_dir, f"{run.base_dir.resolve()}\n")
+
+
+def saved_base_dir(folder: RunFolder) -> Path:
+    """Return the folder of the arf.yaml of a run; the run's own folder if that is gone, as in a copied run."""
+    if folder.base_dir.is_file():
+        saved = Path(folder.base_dir.read_text(encoding="utf-8").rstrip("\n"))
+        if saved.is_dir():
+            return saved
+    return folder.path
 
 
 @contextmanager

@@ -12,13 +12,14 @@ from arf_programs.stages.analyze import (
 )
 from arf_programs.stages.calibration import AT_ONCE, planted_talks
 from arf_programs.stages.corpus import STAGE as CORPUS
-from arf_programs.stages.corpus import split_corpus, store_conversations
+from arf_programs.stages.corpus import store_conversations
 from arf_programs.stages.draft import STAGE as DRAFT
 from arf_programs.stages.draft import TEACHER, build_teacher
 from arf_programs.stages.evaluate import STAGE as EVALUATE
+from arf_programs.stages.evaluate import answer_holdout
 from arf_programs.stages.preview import Preview, preview_base, preview_unpaid
 from arf_programs.stages.report import STAGE as REPORT
-from arf_programs.stages.report import share_report
+from arf_programs.stages.report import keeping_report, share_report
 from arf_programs.stages.revise import STAGE as REVISE
 from arf_programs.stages.revise import analyze_and_revise, build_reviser, further_programs, scores_sentences
 from arf_programs.stages.scoring import build_judge, prepare_checker

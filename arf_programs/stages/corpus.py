@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from arf_programs.corpus import LabeledExample, Split, StoredCorpus, read_labeled_of, split_conversations, store_corpus
-from arf_programs.metrics import read_clusters
+from arf_programs.corpus import split_corpus, store_corpus
 from arf_programs.runs import Run, SplitConversation, digest, digest_privacy, write_jsonl_atomic
 from arf_programs.stages.pseudonyms import disguise_rows, keeps_pseudonyms, store_pseudonyms
 from arf_programs.stages.stage import Stage
@@ -46,27 +45,6 @@ def store_conversations(run: Run) -> dict[str, int]:
     )
     run.folder.replace_failures(STAGE.name, list(corpus.skipped))
     return {"train": len(sides.train), "holdout": len(holdout), "skipped": len(corpus.skipped)}
-
-
-def split_corpus(run: Run, corpus: StoredCorpus) -> tuple[Split, tuple[LabeledExample, ...]]:
-    """Split the corpus, and read the labelled set.
-
-    Raises DataError if either is not possible, and ConfigError for a wrong `evaluate.cluster`, which would otherwise
-    fail only at the end.
-    """
-    config = run.config.corpus
-    read_clusters(corpus.conversations, run.config.evaluate.cluster)
-    labeled = read_labeled_of(run.config, corpus.conversations, run.base_dir)
-    sides = split_conversations(
-        corpus.conversations.values(),
-        holdout=config.holdout,
-        seed=run.config.seed,
-        threshold=config.near_duplicate,
-        # A labelled conversation may be shown to the models, so it must not test them.
-        keep_in_train={example.conversation.id for example in labeled},
-        keep_with=[example.conversation for example in labeled],
-    )
-    return sides, labeled
 
 
 STAGE = Stage("corpus", "read and split the conversations", outputs, fingerprint, store_conversations)

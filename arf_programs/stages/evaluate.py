@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from arf_programs.config import AUTO, Config, ModelConfig
-from arf_programs.models import close_models
+from arf_programs.models import check_providers, close_models
 from arf_programs.programs import program_fingerprint
 from arf_programs.runner import Step, StepOutcome, run_steps
 from arf_programs.runs import Run, digest, digest_file, digest_model, digest_prompts, read_jsonl, write_jsonl_atomic
@@ -68,8 +68,34 @@ def work(run: Run) -> dict[str, int]:
     return {**counts, "failed": len(failures)}
 
 
+def answer_holdout(run: Run) -> dict[str, int]:
+    """Let base, students and further systems summarise the holdout, and score nothing. Return the counts.
+
+    The answers wait in the run's folder for the stage, which then loads none of these models. Analyst, editor and judge
+    are not asked. Raises UserError for what the user can mend, and WorkError for what failed at work.
+    """
+    check_providers([*run.config.evaluate.serve.values(), *run.config.evaluate.systems.values()])
+    outcomes, _ = _answer_by_models(run)
+    failures = [failure for outcome in outcomes for failure in outcome.failures]
+    run.folder.replace_failures(STAGE.name, failures)
+    close_models()
+    return {"predictions": sum(outcome.done for outcome in outcomes), "failed": len(failures)}
+
+
 def _answer(run: Run) -> list[StepOutcome]:
     """Write every system's summaries of the holdout, one system after another."""
+    outcomes, steps = _answer_by_models(run)
+    close_models(keep=asks(run.config))
+    if run.config.evaluate.reviser:
+        steps.append(systems.reviser_step())
+        total = sum(1 for _ in run.drafts("holdout"))
+        outcomes += run_steps(run, steps[-1:], run.drafts("holdout"), total=total)
+    made = (row for step in steps for row in read_jsonl(step.output(run.folder), Summary))
+    write_jsonl_atomic(run.folder.predictions, made)
+    return outcomes
+
+
+def _answer_by_models(run: Run) -> tuple[list[StepOutcome], list[Step[Any, Summary]]]:
     outcomes: list[StepOutcome] = []
     steps: list[Step[Any, Summary]] = []
     conversations = run.conversations("holdout")
@@ -81,14 +107,7 @@ def _answer(run: Run) -> list[StepOutcome]:
             steps.append(systems.answer_step(run, system, served.get(system)))
             outcomes += run_steps(run, steps[-1:], conversations.values(), total=len(conversations))
             close_models(keep=(*asks(run.config), models[BASE]))  # the students need the weights of the base
-    close_models(keep=asks(run.config))
-    if run.config.evaluate.reviser:
-        steps.append(systems.reviser_step())
-        total = sum(1 for _ in run.drafts("holdout"))
-        outcomes += run_steps(run, steps[-1:], run.drafts("holdout"), total=total)
-    made = (row for step in steps for row in read_jsonl(step.output(run.folder), Summary))
-    write_jsonl_atomic(run.folder.predictions, made)
-    return outcomes
+    return outcomes, steps
 
 
 def _score(run: Run) -> StepOutcome:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from arf_programs import __version__
@@ -14,7 +16,7 @@ from arf_programs.runs import Run, digest, digest_file, read_record, write_recor
 from arf_programs.stages import systems
 from arf_programs.stages.analyze import calibration_notes, checker_digest
 from arf_programs.stages.revise import further_outputs
-from arf_programs.stages.stage import Stage
+from arf_programs.stages.stage import Stage, run_stage, state_of
 from arf_programs.stages.train import training_log
 
 
@@ -52,6 +54,15 @@ def work(run: Run) -> dict[str, int]:
     write_record(run.folder.summary, summary)
     write_text_atomic(run.folder.report, render_report(gather_report(run, summary, sources)))
     return {"systems": len(summary.evaluate.systems), "comparisons": len(summary.evaluate.comparisons)}
+
+
+@contextmanager
+def keeping_report(run: Run) -> Iterator[None]:
+    """Write the report again at the end of the block, if it was whole before: what the block measures stands in it."""
+    was_whole = state_of(STAGE, run).state == "whole"
+    yield
+    if was_whole:
+        run_stage(STAGE, run)
 
 
 def share_report(run: Run) -> Path:

@@ -37,6 +37,7 @@ from arf_programs.programs import (
     usable_examples,
     use_compiled,
 )
+from arf_programs.report import verdict_name
 from arf_programs.runner import RowKey, Step, StepOutcome, reopen_step, run_steps
 from arf_programs.runs import (
     JsonlIndex,
@@ -303,15 +304,21 @@ def revise_further(run: Run, rows: Rows) -> Further:
     written: dict[Strategy, Path] = {run.config.revise.strategy: run.folder.revisions}
     for strategy in further_strategies(run.config):
         written[strategy] = _revise(run, strategy, 1, rows, further)
-        further.counts[f"verified by {strategy}"] = sum(
+        further.counts[f"{_name(run, Verdict.VERIFIED)} by {strategy}"] = sum(
             row.verdict is Verdict.VERIFIED for row in read_jsonl(written[strategy], Revision)
         )
     if run.config.revise.samples > 1:
         samples = {strategy: _sample(run, strategy, rows, further) for strategy in written}
         kept = (row for name, main in written.items() for row in distinct_verified(_all(samples[name]), _all([main])))
         write_jsonl_atomic(run.folder.revision_samples, kept)
-        further.counts["further samples verified"] = sum(1 for _ in _all([run.folder.revision_samples]))
+        further.counts[f"further samples {_name(run, Verdict.VERIFIED)}"] = sum(
+            1 for _ in _all([run.folder.revision_samples])
+        )
     return further
+
+
+def _name(run: Run, verdict: Verdict) -> str:
+    return verdict_name(verdict.value, checks_alone=not run.config.models_verify)
 
 
 def _sample(run: Run, strategy: Strategy, rows: Rows, further: Further) -> list[Path]:
@@ -405,7 +412,7 @@ def _finish(run: Run, outcome: StepOutcome) -> dict[str, int]:
     failures = [*outcome.failures, *further.failures]
     run.folder.replace_failures(STAGE_NAME, failures)
     verdicts = Counter(revision.verdict for revision in read_jsonl(run.folder.revisions, Revision))
-    counted = {verdict.value: verdicts[verdict] for verdict in Verdict}
+    counted = {_name(run, verdict): verdicts[verdict] for verdict in Verdict}
     return {**counted, **further.counts, "failed": len(failures)}
 
 
@@ -420,7 +427,7 @@ def asks(config: Config) -> tuple[ModelConfig, ...]:
 
 STAGE = Stage(
     STAGE_NAME,
-    "the editor mends each draft, and each revision is verified",
+    "mend the errors of each draft, and check each revision",
     outputs,
     fingerprint,
     work,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Hardware:
-    """A device: `kind` is `cuda` or `cpu`, `memory` its bytes, 0 where unknown.
+    """A device: `kind` is `cuda` or `cpu`, `memory` its bytes and `free` those that nobody uses now, 0 where unknown.
 
     `visible` counts the devices that this process could use; `launched` says whether it is one of several processes.
     """
@@ -28,6 +27,7 @@ class Hardware:
     bf16: bool
     visible: int = 1
     launched: bool = False
+    free: int = 0
 
     @property
     def is_gpu(self) -> bool:
@@ -37,14 +37,17 @@ class Hardware:
 
 def find_hardware() -> Hardware:
     """Find the first CUDA device, or else the CPU. Other accelerators are not tested, so they are not used."""
+    import psutil
     import torch
 
     launched = torch.distributed.is_torchelastic_launched()
     if torch.cuda.is_available():
         device, visible = torch.cuda.get_device_properties(0), torch.cuda.device_count()
-        bf16 = torch.cuda.is_bf16_supported()
-        return Hardware("cuda", device.name, device.total_memory, bf16, visible, launched)
-    return Hardware("cpu", f"CPU, {torch.get_num_threads()} threads", _main_memory(), bf16=True, launched=launched)
+        bf16, (free, _) = torch.cuda.is_bf16_supported(), torch.cuda.mem_get_info()
+        return Hardware("cuda", device.name, device.total_memory, bf16, visible, launched, free)
+    memory = psutil.virtual_memory()
+    name = f"CPU, {torch.get_num_threads()} threads"
+    return Hardware("cpu", name, memory.total, bf16=True, launched=launched, free=memory.available)
 
 
 def check_hardware(settings: TrainSettings, hardware: Hardware) -> None:
@@ -129,10 +132,3 @@ def base_dtype(settings: TrainSettings, hardware: Hardware) -> torch.dtype:
 def is_checkpointed(settings: TrainSettings, hardware: Hardware) -> bool:
     """Whether activations are computed again in the backward pass instead of being kept."""
     return hardware.is_gpu if settings.gradient_checkpointing is None else settings.gradient_checkpointing
-
-
-def _main_memory() -> int:
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (ValueError, OSError):
-        return 0

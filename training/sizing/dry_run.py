@@ -6,7 +6,8 @@ import json
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any, TextIO
 
 from pydantic import BaseModel, ConfigDict
@@ -44,7 +45,7 @@ class DryRun(BaseModel):
     Fields that depend on rows are null while there are no rows; memory is then that of the longest rows allowed. With
     `pairs` the rows are those of the preference stage. `smaller_batch` says what batch is taken where the configured
     one does not fit; memory is then that of the smaller one. `template` says what is mended in the chat template of the
-    base. `problems` is empty when training can start.
+    base. `warnings` say what does not fit now. `problems` is empty when training can start.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -53,6 +54,7 @@ class DryRun(BaseModel):
     method: Method
     device: str
     device_memory: int
+    free_memory: int = 0
     precision: str
     checkpointing: bool
     pairs: bool = False
@@ -67,6 +69,7 @@ class DryRun(BaseModel):
     seconds: float | None = None
     smaller_batch: str | None = None
     template: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
 
 
@@ -84,15 +87,21 @@ def run_dry(look: Callable[[], DryRun], *, as_json: bool) -> int:
     return run_command(work) or (2 if problems else 0)
 
 
-def dry_run(settings: TrainSettings, sides: Sides | None, *, pairs: bool = False) -> DryRun:
-    """Find out what a training on `sides` would do and take; None: there are no rows yet."""
+def dry_run(settings: TrainSettings, sides: Sides | None, *, pairs: bool = False, later: bool = False) -> DryRun:
+    """Find out what a training on `sides` would do and take; None: there are no rows yet.
+
+    It has to fit the memory that is free now. With `later` it has to fit the whole memory, and what does not fit now is
+    a warning.
+    """
     quiet_libraries()
     hardware = find_hardware()
     if settings.gradient_checkpointing is None and hardware.is_gpu:
-        kept = dry_run(settings.model_copy(update={"gradient_checkpointing": False}), sides, pairs=pairs)
-        if not kept.problems and kept.smaller_batch is None:
+        kept, again = (
+            dry_run(settings.model_copy(update={"gradient_checkpointing": on}), sides, pairs=pairs, later=later)
+            for on in (False, True)
+        )
+        if not (kept.problems or kept.warnings) and kept.smaller_batch is None:
             return kept
-        again = dry_run(settings.model_copy(update={"gradient_checkpointing": True}), sides, pairs=pairs)
         return kept if again.problems and not kept.problems else again
     problems: list[str] = []
     figures: dict[str, Any] = {}
@@ -101,7 +110,7 @@ def dry_run(settings: TrainSettings, sides: Sides | None, *, pairs: bool = False
     except ArfError as error:
         problems.append(str(error))
     try:
-        figures = _figures(settings, hardware, sides, problems, pairs=pairs)
+        figures = _figures(settings, hardware, sides, problems, pairs=pairs, later=later)
     except ArfError as error:
         problems.append(str(error))
     return DryRun(
@@ -109,6 +118,7 @@ def dry_run(settings: TrainSettings, sides: Sides | None, *, pairs: bool = False
         method=settings.method,
         device=hardware.name,
         device_memory=hardware.memory,
+        free_memory=hardware.free,
         precision="bf16" if is_bf16(settings, hardware) else "fp32",
         checkpointing=is_checkpointed(settings, hardware),
         pairs=pairs,
@@ -126,7 +136,7 @@ def decide_checkpointing(settings: TrainSettings, sides: Sides, *, pairs: bool =
 
 
 def _figures(
-    settings: TrainSettings, hardware: Hardware, sides: Sides | None, problems: list[str], *, pairs: bool
+    settings: TrainSettings, hardware: Hardware, sides: Sides | None, problems: list[str], *, pairs: bool, later: bool
 ) -> dict[str, Any]:
     base = load_tokenizer(settings.base)
     refuse_template(base.tokenizer)
@@ -162,28 +172,49 @@ def _figures(
             "padding_share": round(1 - load.tokens / load.positions, 4),
             "seconds": round(estimate_seconds(operations, measured_speed(hardware, bf16=mode.bf16)), 3),
         }
-    memory = estimate_memory(shape, mode, largest)
-    if hardware.memory and not memory.fits(hardware.memory):
-        fitted, smaller = _smaller(settings, hardware, lambda batch: estimate_memory(shape, mode, batch), largest)
-        if fitted is None:
-            problems.append(_too_large(memory, hardware, settings))
-        else:
-            memory = smaller
-            figures["smaller_batch"] = str(fitted)
-    return figures | {"memory": {**asdict(memory), "total": memory.total}}
+    need = partial(estimate_memory, shape, mode)
+    fit = _fit(settings, hardware, need, largest, later=later)
+    problems += fit.problems
+    if fit.smaller:
+        figures["smaller_batch"] = str(fit.smaller)
+    return figures | {"memory": {**asdict(fit.memory), "total": fit.memory.total}, "warnings": fit.warnings}
 
 
-def _smaller(
-    settings: TrainSettings, hardware: Hardware, memory_of: Callable[[Batch], Memory], largest: Batch
-) -> tuple[FittedBatch | None, Memory]:
-    """Find the batch that training would end with, and its memory; None if a single row does not fit."""
-    memory = memory_of(largest)
+@dataclass(frozen=True)
+class _Fit:
+    """The memory that training would take, the smaller batch if it takes one, and what does not fit."""
+
+    memory: Memory
+    smaller: FittedBatch | None = None
+    problems: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def _fit(
+    settings: TrainSettings, hardware: Hardware, need: Callable[[Batch], Memory], largest: Batch, *, later: bool
+) -> _Fit:
+    """Compare what training needs with the memory that is free; `later` with the whole memory."""
+    found = _fit_into(hardware.memory if later else hardware.free or hardware.memory, settings, hardware, need, largest)
+    if not later or found.problems or not hardware.free or found.memory.fits(hardware.free):
+        return found
+    size, free = (f"{size / GIB:.1f} GiB" for size in (found.memory.total, hardware.free))
+    now = f"Training takes about {size}, and {free} of {hardware.name} are free now: free the rest before `arf train`."
+    return replace(found, warnings=(now,))
+
+
+def _fit_into(
+    room: int, settings: TrainSettings, hardware: Hardware, need: Callable[[Batch], Memory], largest: Batch
+) -> _Fit:
+    memory = need(largest)
+    if not room or memory.fits(room):
+        return _Fit(memory)
     for fitted in smaller_batches(settings, hardware):
         share = fitted.rows / settings.batch_size
-        memory = memory_of(Batch(round(share * largest.tokens), round(share * largest.completion)))
-        if memory.fits(hardware.memory):
-            return fitted, memory
-    return None, memory
+        memory = need(Batch(round(share * largest.tokens), round(share * largest.completion)))
+        if memory.fits(room):
+            return _Fit(memory, fitted)
+    memory = need(largest)
+    return _Fit(memory, problems=(_too_large(memory, room, hardware, settings),))
 
 
 def _measure_rows(
@@ -249,16 +280,21 @@ def measured_speed(hardware: Hardware, *, bf16: bool) -> float:
     return 2.0 * size**3 / best
 
 
-def _too_large(memory: Memory, hardware: Hardware, settings: TrainSettings) -> str:
+def _too_large(memory: Memory, room: int, hardware: Hardware, settings: TrainSettings) -> str:
     size = f"{memory.total / GIB:.1f} GiB"
-    room = f"{USABLE * hardware.memory / GIB:.1f} of the {hardware.memory / GIB:.1f} GiB of {hardware.name}"
-    if memory.total - memory.activations <= USABLE * hardware.memory:
+    whole = f"{hardware.memory / GIB:.1f} GiB of {hardware.name}"
+    if room < hardware.memory and memory.fits(hardware.memory):
+        return (
+            f"Training takes about {size}, and {room / GIB:.1f} of the {whole} are free now: end what else uses it, "
+            "such as a server of models."
+        )
+    if memory.total - memory.activations <= USABLE * room:
         mend = "lower train.batch_size (and raise gradient_accumulation), or set gradient_checkpointing to true"
     elif settings.method == "full":
         mend = "set train.method to lora"
     else:
         mend = "set train.method to qlora (on a GPU), or choose a smaller base"
-    return f"Training takes about {size}, more than {room}: {mend}."
+    return f"Training takes about {size}, more than {USABLE * room / GIB:.1f} of the {whole}: {mend}."
 
 
 def as_text(result: DryRun) -> str:
@@ -268,6 +304,7 @@ def as_text(result: DryRun) -> str:
     tokens = unknown if result.tokens is None else f"{result.tokens:,}, padding {result.padding_share:.0%}"
     about = unknown if result.seconds is None else f"about {_duration(result.seconds)}"
     size = f"{result.device_memory / GIB:.1f} GiB" if result.device_memory else "memory unknown"
+    size += f", {result.free_memory / GIB:.1f} free now" if result.free_memory else ""
     kept = ", activations computed again" if result.checkpointing else ""
     lines = [
         ("base", result.base),
@@ -283,6 +320,7 @@ def as_text(result: DryRun) -> str:
     lines += [("batch", result.smaller_batch)] if result.smaller_batch else []
     lines.append(("time", about))
     lines += [("template", note) for note in result.template]
+    lines += [("warning", warning) for warning in result.warnings]
     lines += [("problem", problem) for problem in result.problems]
     return "".join(f"{name:<11} {text}\n" for name, text in lines)
 

@@ -9,7 +9,7 @@ from typing import Any
 import dspy
 
 from arf_programs.config import ModelConfig, TargetName
-from arf_programs.corpus import load_configured_taxonomy, load_labeled_of_corpus, read_taxonomy
+from arf_programs.corpus import load_configured_taxonomy, load_labeled_of_corpus, read_taxonomy, refuse_no_labels
 from arf_programs.programs import PlainAdapter, SupportAdapter, demos_for, plain_demos
 from arf_programs.runs import Run
 from arf_programs.tools.compiling.cases import Case, Cases, split_cases
@@ -48,9 +48,8 @@ class Prepared:
 def prepare(run: Run, name: TargetName) -> Prepared:
     """Split the labelled set and make the target. Raises UserError for what the user can mend."""
     # Compiling needs no holdout, unlike a run, so the whole corpus may be labelled.
+    refuse_no_labels(run.config.labeled)
     labeled = load_labeled_of_corpus(run)
-    if not labeled:
-        raise DataError("labeled.path: `arf compile` needs a labelled set: `arf init DIR` writes a template of one")
     config = run.config
     written = run.folder.taxonomy
     taxonomy = read_taxonomy(written) if written.exists() else load_configured_taxonomy(run)

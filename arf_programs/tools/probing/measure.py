@@ -15,7 +15,7 @@ from arf_programs.programs import find_value_errors
 from arf_programs.report import Cost, Probe
 from arf_programs.runner import RowKey, ask_rows
 from arf_programs.runs import Call, Run, RunFile, RunFolder, iter_ledger, write_record
-from arf_programs.stages import build_analyzer, build_reviser, calibrate
+from arf_programs.stages import build_analyzer, build_reviser, calibrate, keeping_report
 from arf_programs.tools.probing.analysis import analysis_figures, clean_untouched, revision_figures
 from arf_programs.tools.probing.plant import ensure_planted
 from signatures.records import ErrorNote, Summary
@@ -44,7 +44,8 @@ def probe(run: Run, *, checks_only: bool = False) -> Probe:
         check_providers((run.config.models.analyst, *((run.config.models.editor,) if run.config.asks_editor else ())))
     items = ensure_planted(run)
     result = _probe_checks(run, items) if checks_only else _probe_models(_with_taxonomy(run), items)
-    write_record(run.folder.probe, result)
+    with keeping_report(run):
+        write_record(run.folder.probe, result)
     return result
 
 
