@@ -300,7 +300,9 @@ def test_the_table_of_options_is_that_of_the_help():
         elif name in ("run", "train", *(stage.name for stage in STAGES)):
             more = table(COMMAND_PAGE, "option of a stage", "what it does")
             more += (
-                table(COMMAND_PAGE, f"option of `arf {name}`", "what it does") if name in ("train", "report") else []
+                table(COMMAND_PAGE, f"option of `arf {name}`", "what it does")
+                if name in ("train", "evaluate", "report")
+                else []
             )
             assert options == documented | {(code(row[0])[0],): row[1] for row in more}, name
         else:

@@ -131,10 +131,10 @@ def _answer_only(run: Run, retry_failed: bool, as_json: bool) -> None:
 
 def _report_again(run: Run, as_json: bool) -> None:
     """Write the report from the files in the run's folder, without a look at what they were made from."""
-    from arf_programs.runs import read_manifest
+    from arf_programs.runs import Manifest, read_record
     from arf_programs.stages import EVALUATE, REPORT, run_stage
 
-    if read_manifest(run.folder.manifest(EVALUATE.name)) is None:
+    if read_record(run.folder.manifest(EVALUATE.name), Manifest) is None:
         raise DataError(f"{run.folder.path}: nothing is evaluated yet: `arf run CONFIG` goes on with it.")
     run_stage(REPORT, run)
     _show(run, REPORT.name, {}, as_json)
