@@ -18,16 +18,16 @@ _LEAST_SHARED = 100  # tokens from which a common beginning is read once
 
 
 class FirstWords:
-    """A model in bfloat16, and a file with what it has answered, so that a repeated run asks nothing again."""
+    """A model, and a file with what it has answered, so that a repeated run asks nothing again."""
 
-    def __init__(self, name: str, store: Path | None) -> None:
+    def __init__(self, name: str, store: Path | None, dtype: torch.dtype = torch.bfloat16) -> None:
         weights = resolve_weights(name)
         if isinstance(weights, Path) and (weights / "model.safetensors").exists():
-            self.model = AutoModelForCausalLM.from_pretrained(weights, dtype=torch.bfloat16).eval()
+            self.model = AutoModelForCausalLM.from_pretrained(weights, dtype=dtype).eval()
             self.tokenizer = AutoTokenizer.from_pretrained(weights)
         else:
             model, self.tokenizer = load_model(name)
-            self.model = model.to(torch.bfloat16).eval()
+            self.model = model.to(dtype).eval()
         self.store = store
         self.known: dict[str, float] = {}
         if store and store.exists():

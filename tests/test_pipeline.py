@@ -54,6 +54,7 @@ STALE = {
     "labeled.path": ("labeled.jsonl", {"corpus"}),
     "labeled.demos": (2, {"analyze", "revise", "evaluate"}),
     "labeled.pick": ("nearest", {"analyze", "revise", "evaluate"}),
+    "labeled.embedding": ("mine", set()),  # it counts where the nearest are shown; `test_embedding` shows it
     "privacy.pseudonyms": (True, {"corpus", "draft", "taxonomy", "analyze", "revise", "evaluate"}),
     # They count once there are pseudonyms; `test_privacy_run` shows it.
     "privacy.keep": ("pseudonyms", set()),
@@ -74,6 +75,7 @@ STALE = {
     "analyze.false_alarms": (0.1, set()),
     "analyze.calibration_questions": (60, set()),
     "analyze.subtract_prior": (True, set()),
+    "analyze.stack": (True, set()),
     "analyze.notes_sample": (3, {"taxonomy"}),
     "analyze.max_categories": (9, {"taxonomy"}),
     "analyze.taxonomy": ("mine.yaml", {"taxonomy"}),
@@ -240,7 +242,7 @@ def ids(path, model) -> list[str]:
 
 def test_every_setting_is_in_the_tables():
     of_models = {f"models.{role}.{key}" for role in OF_ROLE for key in OF_MODEL}
-    of_compile = {key for key in leaves(Config) if key.startswith(("compile.", "checker."))}
+    of_compile = {key for key in leaves(Config) if key.startswith(("compile.", "checker.", "embed."))}
     # A teacher that is a column of the corpus has its own table in `test_draft_column`.
     of_column = {f"models.teacher.{key}" for key in DraftColumn.model_fields}
     assert {*STALE, *of_models, *of_compile, *of_column, "run_dir"} == set(leaves(Config))

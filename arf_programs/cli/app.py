@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from arf_programs.cli import checker, probe, publish
+from arf_programs.cli import checker, embed, probe, publish
 from arf_programs.cli.compare import compare, gate
 from arf_programs.cli.compile import compile_command
 from arf_programs.cli.estimate import estimate
@@ -159,6 +159,7 @@ app.command("probe")(probe.probe)
 app.command("triage")(probe.triage)
 app.command("review")(review)
 app.add_typer(checker.app, name="checker")
+app.add_typer(embed.app, name="embed")
 app.command("compare")(compare)
 app.command("gate")(gate)
 app.command("purge")(purge)

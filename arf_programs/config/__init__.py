@@ -3,7 +3,16 @@
 All problems of a file are reported at once, each with its line and how to mend it.
 """
 
-from arf_programs.config.commands import OPTIMIZERS, CheckerTrainConfig, Kind, OptimizerName, PlantConfig, TargetName
+from arf_programs.config.commands import (
+    OPTIMIZERS,
+    CheckerTrainConfig,
+    EmbedTrainConfig,
+    Kind,
+    OptimizerName,
+    PlantConfig,
+    SmallTrainConfig,
+    TargetName,
+)
 from arf_programs.config.evaluate import AUTO
 from arf_programs.config.load import dump_config, load_config
 from arf_programs.config.masking import (

@@ -159,17 +159,32 @@ class ProgramsConfig(Section):
     summarize: str | None = Field(default=None, description="folder of a compiled teacher")
 
 
-class CheckerTrainConfig(Section):
+class SmallTrainConfig(Section):
+    """How a small model that reads texts is trained. The defaults suit two cores."""
+
+    base: str = Field(default="auto", min_length=1, description="model to train: a folder or hub id; auto: MiniLM")
+    epochs: int = Field(default=2, ge=1, le=50, description="times that each example is seen")
+    minutes: float = Field(default=12.0, gt=0, description="minutes after which training ends in any case")
+    batch_size: int = Field(default=16, ge=1, le=1024, description="examples in a step")
+    learning_rate: float = Field(default=1e-4, gt=0, le=1, description="highest learning rate")
+    max_tokens: int = Field(default=96, ge=32, le=8192, description="longest input")
+    frozen: float = Field(default=0.67, ge=0, lt=1, description="share of the layers, from the lowest, that stay as is")
+    test: float = Field(default=0.2, gt=0, lt=1, description="share of the conversations on which it is measured")
+
+
+class CheckerTrainConfig(SmallTrainConfig):
     """How `arf checker train` trains a checker, and on how much `arf checker probe` measures one."""
 
     dir: str = Field(default="checker", min_length=1, description="folder of the trained checker, beside arf.yaml")
-    base: str = Field(default="auto", min_length=1, description="model to train: a folder or hub id; auto: MiniLM")
     pairs: int = Field(default=4000, ge=40, le=100_000, description="sentences to train on, at most")
-    epochs: int = Field(default=2, ge=1, le=50, description="times that each of them is seen")
-    minutes: float = Field(default=12.0, gt=0, description="minutes after which training ends in any case")
-    batch_size: int = Field(default=16, ge=1, le=1024, description="sentences in a step")
-    learning_rate: float = Field(default=1e-4, gt=0, le=1, description="highest learning rate")
-    max_tokens: int = Field(default=96, ge=32, le=8192, description="longest input: the turns that fit are read")
-    frozen: float = Field(default=0.67, ge=0, lt=1, description="share of the layers, from the lowest, that stay as is")
-    test: float = Field(default=0.2, gt=0, lt=1, description="share of the conversations on which it is measured")
     probe_sentences: int = Field(default=600, ge=20, le=100_000, description="planted sentences that a probe scores")
+
+
+class EmbedTrainConfig(SmallTrainConfig):
+    """How `arf embed train` tunes an embedding."""
+
+    dir: str = Field(default="embedding", min_length=1, description="folder of the tuned embedding, beside arf.yaml")
+    batch_size: int = Field(default=16, ge=2, le=1024, description="summaries in a step")
+    learning_rate: float = Field(default=2e-5, gt=0, le=1, description="highest learning rate")
+    max_tokens: int = Field(default=256, ge=32, le=8192, description="longest input")
+    frozen: float = Field(default=0.5, ge=0, lt=1, description="share of the layers, from the lowest, that stay as is")

@@ -8,7 +8,13 @@ from typing import Final, Literal
 
 from pydantic import Field, model_validator
 
-from arf_programs.config.commands import CheckerTrainConfig, CompileConfig, PlantConfig, ProgramsConfig
+from arf_programs.config.commands import (
+    CheckerTrainConfig,
+    CompileConfig,
+    EmbedTrainConfig,
+    PlantConfig,
+    ProgramsConfig,
+)
 from arf_programs.config.evaluate import EvaluateConfig
 from arf_programs.config.models import DEVICE, NAME, PIPELINE_ROLES, ModelsConfig, Section, spell_out_models
 from arf_programs.config.privacy import PrivacyConfig
@@ -100,6 +106,9 @@ class LabeledConfig(Section):
     path: str | None = None
     demos: int = Field(default=0, ge=0, le=16, description="labelled examples shown to analyst and editor")
     pick: Literal["shortest", "nearest", "random"] = Field(default="shortest", description="which ones are shown")
+    embedding: str | None = Field(
+        default=None, min_length=1, description="what ranks the nearest: a folder of an embedding; null: BM25"
+    )
 
 
 class SummarizeConfig(Section):
@@ -146,6 +155,9 @@ class AnalyzeConfig(Section):
     )
     calibration_questions: int = Field(
         default=150, ge=40, le=5000, description="sentences that `calibration: auto` asks about, at most"
+    )
+    stack: bool = Field(
+        default=False, description="with `calibration: auto`, weigh checks and words beside the score of a sentence"
     )
     checker: CheckerConfig = CheckerConfig()
     notes_sample: int = Field(default=40, ge=0, description="drafts on which open notes are taken; 0: seed taxonomy")
@@ -224,6 +236,7 @@ class Config(Section):
     compile: CompileConfig = CompileConfig()
     programs: ProgramsConfig = ProgramsConfig()
     checker: CheckerTrainConfig = CheckerTrainConfig()
+    embed: EmbedTrainConfig = EmbedTrainConfig()
 
     def edits_form(self) -> EditsForm:
         """Return how edits are asked for. By `auto`, an embedded or small editor mends one sentence at a time.

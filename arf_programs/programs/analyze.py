@@ -105,25 +105,18 @@ class SentencewiseAnalysis(Program):
             sentences.append(answer.score)
             if answer.score.flagged:
                 errors += await self._describe(conversation, summary, place, answer.score, rejections)
-        if omissions:
+        if omissions and self.support.analyst_sees:
             errors += await self._find_omissions(conversation, summary, rejections)
         return dspy.Prediction(errors=errors, rejected=rejections, sentences=sentences)
 
     async def _describe(
         self, conversation: Conversation, summary: str, place: Span, score: SentenceScore, rejections: Rejections
     ) -> list[ErrorNote]:
-        """Return the error of an unsupported sentence. Without a usable description the whole sentence is the error."""
-        try:
-            answer = await ask(
-                self.describe,
-                retries=self.retries,
-                categories=self.taxonomy.as_text(),
-                conversation=conversation.as_numbered_text(),
-                sentence=score.sentence,
-            )
-            reported = [answer.error]
-        except ModelError:
-            reported = []
+        """Return the error of an unsupported sentence. Without a usable description the whole sentence is the error.
+
+        An analyst that cannot tell errors is not asked for one.
+        """
+        reported = await self._reported(conversation, score.sentence) if self.support.analyst_sees else []
         undescribed = [self._undescribed(score.sentence)]
         for errors in (reported, undescribed):
             notes = note_errors(
@@ -132,6 +125,19 @@ class SentencewiseAnalysis(Program):
             if notes:
                 return notes
         return []
+
+    async def _reported(self, conversation: Conversation, sentence: str) -> list[SentenceError]:
+        try:
+            answer = await ask(
+                self.describe,
+                retries=self.retries,
+                categories=self.taxonomy.as_text(),
+                conversation=conversation.as_numbered_text(),
+                sentence=sentence,
+            )
+        except ModelError:
+            return []
+        return [answer.error]
 
     def _undescribed(self, sentence: str) -> SentenceError:
         ids = statement_ids(self.taxonomy.ids())

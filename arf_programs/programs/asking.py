@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
@@ -24,23 +24,24 @@ from arf_programs.models import (
     current_context,
     within,
 )
+from arf_programs.text import Ranking, WordRanking
 from signatures.exceptions import ArfError, ModelError
 from signatures.showing import hide_marks, show_text
 
-_FEATURES = 2**14
 
-
-def show_nearest(predict: dspy.Predict, pool: Sequence[Any], k: int) -> None:
+def show_nearest(
+    predict: dspy.Predict, pool: Sequence[Any], k: int, rank: Callable[[Sequence[str]], Ranking] = WordRanking
+) -> None:
     """Make `ask` show `predict`, at each call, the `k` examples of `pool` that are nearest to its inputs.
 
-    An example of the conversation that is asked about is not shown. Inputs that are the same for all questions do not
-    count. The pool also becomes `predict.demos`, so DSPy saves it with the program.
+    They are ranked by BM25, or by the ranking that `rank` makes of their texts. An example of the conversation that is
+    asked about is not shown. Inputs that are the same for all questions do not count. The pool also becomes
+    `predict.demos`, so DSPy saves it with the program.
     """
     inputs = [name for name in predict.signature.input_fields if name not in _SAME_FOR_ALL]
     examples = [dspy.Example(**item).with_inputs(*inputs) for item in pool]
     predict.demos = examples
-    ranked = dspy.KNN(k=len(examples), trainset=examples, vectorizer=text_vectorizer()) if len(examples) > 1 else None
-    predict.nearest = ranked and _Nearest(k, ranked)
+    predict.nearest = _Nearest(k, examples, rank(list(map(_shown, examples)))) if len(examples) > 1 else None
 
 
 def demos_for(predict: dspy.Predict, inputs: Mapping[str, Any]) -> list[Any]:
@@ -59,26 +60,21 @@ class _Nearest:
     """The `k` nearest examples of another conversation."""
 
     k: int
-    ranked: dspy.KNN
+    examples: Sequence[dspy.Example]
+    ranking: Ranking
 
     def __call__(self, fields: Mapping[str, Any]) -> list[dspy.Example]:
         source = next((name for name in _SOURCES if name in fields), None)
-        others = (
-            example for example in self.ranked(**fields) if source is None or example.get(source) != fields[source]
-        )
-        return list(islice(others, self.k))
+        ranked = (self.examples[place] for place in self.ranking.order(" ".join(map(str, fields.values()))))
+        return list(islice((item for item in ranked if source is None or item.get(source) != fields[source]), self.k))
+
+
+def _shown(example: dspy.Example) -> str:
+    return " ".join(str(value) for _, value in example.inputs().items())
 
 
 _SOURCES = ("conversation", "turns")
 _SAME_FOR_ALL = frozenset(("categories", "feedback"))
-
-
-def text_vectorizer() -> dspy.Embedder:
-    """Return an embedder of hashed words (scikit-learn's HashingVectorizer). It needs no model and no network."""
-    from sklearn.feature_extraction.text import HashingVectorizer
-
-    hashing = HashingVectorizer(n_features=_FEATURES, alternate_sign=False, stop_words="english")
-    return dspy.Embedder(lambda texts: hashing.transform(texts).toarray(), caching=False)
 
 
 _SAMPLING_TEMPERATURE = 0.7

@@ -47,6 +47,11 @@ class CheckerSupport(SentenceSupport):
         return self.name
 
     @property
+    def analyst_sees(self) -> bool:
+        """A calibration says nothing about the analyst here, since the checker gives the score."""
+        return True
+
+    @property
     def form(self) -> CheckerForm:
         """The input form. Raises DataError for a model that is not there, or that the form does not fit."""
         return checker_form(self.checker)

@@ -8,7 +8,7 @@ fields of all predictors of the program under their own names, so any optimizer 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from difflib import SequenceMatcher
 from typing import Literal
 
@@ -26,7 +26,15 @@ from arf_programs.programs.edit_sentences import (
     turns_text,
 )
 from arf_programs.programs.reported_errors import is_omission
-from arf_programs.text import apply_edits, describe_errors, find_sentences, group_by_sentence, split_sentences
+from arf_programs.text import (
+    Ranking,
+    WordRanking,
+    apply_edits,
+    describe_errors,
+    find_sentences,
+    group_by_sentence,
+    split_sentences,
+)
 from signatures.describe_error import SentenceError
 from signatures.find_errors import FoundError
 from signatures.find_omissions import Omission
@@ -116,10 +124,16 @@ def usable_examples(
             return sorted(fitting, key=lambda example: len(example.conversation.as_text()))[:limit]
 
 
-def show(program: dspy.Module, examples: Sequence[dspy.Example], *, nearest: int | None = None) -> None:
+def show(
+    program: dspy.Module,
+    examples: Sequence[dspy.Example],
+    *,
+    nearest: int | None = None,
+    rank: Callable[[Sequence[str]], Ranking] = WordRanking,
+) -> None:
     """Give each predictor of `program` the examples that have all its fields, cut down to these fields.
 
-    With `nearest`, each call is shown that many of them, those nearest to its inputs.
+    With `nearest`, each call is shown that many of them, those nearest to its inputs by the ranking that `rank` makes.
     """
     for predictor in program.predictors():
         names = list(predictor.signature.fields)
@@ -131,7 +145,7 @@ def show(program: dspy.Module, examples: Sequence[dspy.Example], *, nearest: int
         if nearest is None:
             predictor.demos = shown
         else:
-            show_nearest(predictor, shown, nearest)
+            show_nearest(predictor, shown, nearest, rank)
 
 
 def analysis_examples(

@@ -9,10 +9,11 @@ import dspy
 from dspy.utils.exceptions import AdapterParseError
 
 from arf_programs.corpus import LabeledExample
-from arf_programs.metrics import Calibration, fit_calibration, logit, sigmoid
+from arf_programs.metrics import Calibration, StackedCalibration, fit_calibration, logit, sigmoid
 from arf_programs.programs.asking import RETRIES, ask
 from arf_programs.programs.one_word import read_word, yes_probability
 from arf_programs.programs.program import Program
+from arf_programs.programs.signs import read_signs
 from arf_programs.runs import digest
 from arf_programs.text import group_by_sentence, split_sentences
 from signatures.exceptions import DataError, EndpointError, ModelError
@@ -145,6 +146,11 @@ class SentenceSupport(Program):
         """The probability of support at which the decision turns. A deleted sentence counts as this."""
         return 1 - self.threshold
 
+    @property
+    def analyst_sees(self) -> bool:
+        """Whether the analyst is good for questions about errors. By its own stacked calibration it may not be."""
+        return not isinstance(self.calibration, StackedCalibration) or self.calibration.uses_score
+
     def prompt_digest(self) -> str:
         """Return a hash of the instructions and demonstrations of the question, and of how its score is made."""
         demos = [{name: str(demo[name]) for name in sorted(dict(demo))} for demo in self.ask_support.demos]
@@ -154,9 +160,16 @@ class SentenceSupport(Program):
     async def aforward(self, conversation: Conversation, sentence: str) -> dspy.Prediction:
         """Return Prediction(score: SentenceScore, raw: float | None). `raw` is the score before calibration.
 
-        Raises ModelError when the model answers neither yes nor no.
+        A stacked calibration that does not use the model's score asks nobody. Raises ModelError when the model answers
+        neither yes nor no.
         """
-        raw, word = await self._raw(conversation, sentence)
+        stack = self.calibration if isinstance(self.calibration, StackedCalibration) else None
+        raw, word = (None, "") if stack and not stack.uses_score else await self._raw(conversation, sentence)
+        if stack:
+            score = stack.weigh(raw, read_signs(conversation, sentence))
+            return dspy.Prediction(
+                score=SentenceScore(sentence=sentence, flagged=score >= stack.threshold, score=score), raw=raw
+            )
         if raw is None:
             return dspy.Prediction(score=SentenceScore(sentence=sentence, flagged=word == "no"), raw=None)
         score = raw if self.calibration is None else self.calibration.apply(raw)

@@ -8,7 +8,14 @@ from pathlib import Path
 
 from arf_programs.config import AUTO, Config, ModelConfig, find_path
 from arf_programs.corpus import LabeledExample, load_labeled, read_taxonomy
-from arf_programs.metrics import Calibration, mismatches, read_calibration
+from arf_programs.metrics import (
+    Calibration,
+    EmbeddingRanking,
+    find_model,
+    load_embedder,
+    mismatches,
+    read_calibration,
+)
 from arf_programs.models import build_lm, gives_logprobs
 from arf_programs.programs import (
     Analyze,
@@ -43,6 +50,7 @@ from arf_programs.stages.calibration import (
     subtracts_prior,
 )
 from arf_programs.stages.stage import Stage
+from arf_programs.text import Ranking, WordRanking
 from signatures.describe_error import DescribeError
 from signatures.exceptions import ConfigError
 from signatures.find_errors import FindErrors
@@ -99,7 +107,8 @@ def _calibration_digest(run: Run) -> str:
 def demos_digest(run: Run) -> str:
     """Return a hash of the demonstrations that analyst and editor are shown."""
     labeled = run.config.labeled
-    picked = [labeled.pick] if labeled.pick != "shortest" else []
+    by = run.content_digest(labeled.embedding) if labeled.embedding else "BM25"
+    picked = {"shortest": [], "random": ["random"], "nearest": ["nearest", by]}[labeled.pick]
     return digest([labeled.demos, run.content_digest(labeled.path or "") if labeled.demos else "", *picked])
 
 
@@ -128,11 +137,24 @@ def build_analyzer(
         labeled = load_labeled(run) if labeled is None else labeled
         examples = usable_examples(labeled, taxonomy, config.labeled.demos, config.labeled.pick)
         nearest = config.labeled.demos if config.labeled.pick == "nearest" else None
-        show(program, analysis_examples(examples, taxonomy, config.analysis_form()), nearest=nearest)
+        shown = analysis_examples(examples, taxonomy, config.analysis_form())
+        show(program, shown, nearest=nearest, rank=example_ranking(run))
     if compiled and calibrated:
         _use_calibration(run, program)
     program.set_lm(build_lm(config.models.analyst, seed=config.seed))
     return program
+
+
+def example_ranking(run: Run) -> Callable[[Sequence[str]], Ranking]:
+    """Return what ranks labelled examples by how near they are to a question: BM25, or the configured embedding.
+
+    Raises ConfigError for an embedding that is not there, and MissingExtra if it needs a package.
+    """
+    name = run.config.labeled.embedding
+    if name is None or run.config.labeled.pick != "nearest":
+        return WordRanking
+    embed = load_embedder(find_model(name, run.base_dir, key="labeled.embedding"))
+    return lambda texts: EmbeddingRanking(embed, texts)
 
 
 def build_support(run: Run) -> SentenceSupport:
@@ -179,7 +201,9 @@ def support_to_calibrate(run: Run) -> SentenceSupport | None:
         return None
     program = build_analyzer(run, calibrated=False)
     support: SentenceSupport = next(part for _, part in program.named_sub_modules(SentenceSupport))
-    return support if support.logprobs or support.samples > 1 else None
+    if isinstance(support, CheckerSupport):
+        support.load()
+    return support if support.logprobs or support.samples > 1 or run.config.analyze.stack else None
 
 
 def calibration_notes(run: Run) -> list[str]:

@@ -8,12 +8,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from arf_programs.config import AUTO, Config
 from arf_programs.metrics import Calibration, ScoredSentence, SelfCalibration, fit_self_calibration, is_hopeless
 from arf_programs.models import EMBEDDED, gives_logprobs
-from arf_programs.planting import PlantedSentence, PlantedTalk, plant_sentences, summaries_to_calibrate
-from arf_programs.programs import SentenceSupport, program_fingerprint, program_folder, read_card
+from arf_programs.planting import (
+    PlantedSentence,
+    PlantedTalk,
+    labelled_talks,
+    plant_sentences,
+    summaries_to_calibrate,
+)
+from arf_programs.programs import SIGNS, SentenceSupport, program_fingerprint, program_folder, read_card, read_signs
 from arf_programs.report import calibration_lines
 from arf_programs.runner import RowKey, ask_rows
 from arf_programs.runs import Run, digest, digest_file, digest_model, digest_prompts, read_record, write_record
@@ -32,10 +39,11 @@ AT_ONCE = 40
 def makes_own_calibration(run: Run) -> bool:
     """Say whether a run calibrates its analyst itself: sentence by sentence, and without a calibration from outside.
 
-    A checker, which scores the sentences in the analyst's place, has a threshold of its own.
+    A checker, which scores the sentences in the analyst's place, has a threshold of its own, unless it is stacked.
     """
     analyze = run.config.analyze
-    asks = analyze.analyst and run.config.analysis_form() == "sentencewise" and analyze.checker.model is None
+    scored = analyze.checker.model is None or analyze.stack
+    asks = analyze.analyst and run.config.analysis_form() == "sentencewise" and scored
     return asks and analyze.calibration == AUTO and _compiled(run) is None
 
 
@@ -63,6 +71,7 @@ def calibration_fingerprint(run: Run, demos: str) -> str:
     return digest({
         "analyze": [config.analyze.false_alarms, config.analyze.calibration_questions, config.analyze.samples],
         "prior": subtracts_prior(config),
+        **({"stack": [SIGNS, config.analyze.checker.model]} if config.analyze.stack else {}),
         "models.analyst": digest_model(config.models.analyst),
         "drafts": draft.depends(run),
         "prompt": digest_prompts((SupportSentence,)),
@@ -83,7 +92,15 @@ def own_calibration(run: Run, demos: str) -> SelfCalibration | None:
 def planted_talks(run: Run) -> list[PlantedTalk]:
     """Return the sentences that a calibration asks about, by conversation, in the order in which they are asked."""
     most = run.config.analyze.calibration_questions
-    return plant_sentences(summaries_to_calibrate(run, most), seed=run.config.seed, most=most)
+    planted = plant_sentences(summaries_to_calibrate(run, most), seed=run.config.seed, most=most)
+    return [*planted, *(labelled_talks(run, most) if run.config.analyze.stack else [])]
+
+
+class _Answer(NamedTuple):
+    conversation: str
+    sentence: str
+    score: float | None
+    kind: str
 
 
 def calibrate_analyst(run: Run, demos: str, support: SentenceSupport) -> None:
@@ -96,10 +113,11 @@ def calibrate_analyst(run: Run, demos: str, support: SentenceSupport) -> None:
     wanted = sum(len(talk.sentences) for talk in talks)
     run.progress.say(f"{NAME}: {wanted} sentences at most, half of them wrong on purpose, show what the analyst sees")
     asked, failures, scored = _ask_all(run, support, talks, wanted)
+    stack = run.config.analyze.stack
     made = fit_self_calibration(
-        asked,
+        _with_signs(talks, asked) if stack else [ScoredSentence(name, score, kind) for name, _, score, kind in asked],
         false_alarms=run.config.analyze.false_alarms,
-        model=run.config.models.analyst.model,
+        model=run.config.analyze.checker.model or run.config.models.analyst.model,
         prompt=support.prompt_digest(),
         seed=run.config.seed,
         fingerprint=calibration_fingerprint(run, demos),
@@ -107,7 +125,7 @@ def calibrate_analyst(run: Run, demos: str, support: SentenceSupport) -> None:
         wanted=wanted,
         failed=len(failures),
     )
-    if not scored:
+    if not scored and not stack:
         made = made.model_copy(update={"outcome": "no_scores"})
     run.folder.replace_failures(NAME, failures)
     write_record(run.folder.calibration, made)
@@ -117,22 +135,33 @@ def calibrate_analyst(run: Run, demos: str, support: SentenceSupport) -> None:
 
 def _ask_all(
     run: Run, support: SentenceSupport, talks: Sequence[PlantedTalk], wanted: int
-) -> tuple[list[ScoredSentence], list[Failure], bool]:
+) -> tuple[list[_Answer], list[Failure], bool]:
     """Return (scores, failures, whether the model gives scores).
 
     Asking ends early if the first sentence has no score, and when the model will hardly be able to tell.
     """
-    scores: list[ScoredSentence] = []
+    scores: list[_Answer] = []
     failures: list[Failure] = []
     for group in _groups(talks):
         answered, failed = _ask(run, support, group)
         failures += failed
-        if answered and not any(score is not None for _, score, _ in answered):
+        if answered and not any(answer.score is not None for answer in answered):
             return scores, failures, False
-        scores += [ScoredSentence(name, score, kind) for name, score, kind in answered if score is not None]
-        if is_hopeless(scores, wanted, run.config.seed):
+        scores += [answer for answer in answered if answer.score is not None]
+        sentences = [ScoredSentence(name, score, kind) for name, _, score, kind in scores]
+        if is_hopeless(sentences, wanted, run.config.seed):
             break
     return scores, failures, True
+
+
+def _with_signs(talks: Sequence[PlantedTalk], asked: Sequence[_Answer]) -> list[ScoredSentence]:
+    """Return all sentences with their signs, and those that were asked about with their scores."""
+    scores = {(answer.conversation, answer.sentence): answer.score for answer in asked}
+    return [
+        ScoredSentence(talk.id, scores.get((talk.id, item.sentence)), item.kind or "", read_signs(talk, item.sentence))
+        for talk, sentences in ((each.summary.conversation, each.sentences) for each in talks)
+        for item in sentences
+    ]
 
 
 def _groups(talks: Sequence[PlantedTalk]) -> list[list[PlantedTalk]]:
@@ -144,9 +173,6 @@ def _groups(talks: Sequence[PlantedTalk]) -> list[list[PlantedTalk]]:
             groups.append([])
         groups[-1].append(talk)
     return groups
-
-
-_Answer = tuple[str, float | None, str]
 
 
 def _ask(run: Run, support: SentenceSupport, talks: Sequence[PlantedTalk]) -> tuple[list[_Answer], list[Failure]]:
@@ -162,7 +188,7 @@ def _ask(run: Run, support: SentenceSupport, talks: Sequence[PlantedTalk]) -> tu
                 raise
             except ModelError:  # the other sentences of the conversation count all the same
                 raw = None
-            return conversation.id, raw, item.kind or ""
+            return _Answer(conversation.id, item.sentence, raw, item.kind or "")
 
         # The first question leaves the conversation in the cache of the model or the provider.
         first, *rest = talk.sentences

@@ -52,7 +52,13 @@ from arf_programs.runs import (
     write_jsonl_atomic,
 )
 from arf_programs.stages import analyze
-from arf_programs.stages.analyze import analyst_fingerprint, build_analyzer, build_support, load_checkers
+from arf_programs.stages.analyze import (
+    analyst_fingerprint,
+    build_analyzer,
+    build_support,
+    example_ranking,
+    load_checkers,
+)
 from arf_programs.stages.stage import Stage
 from signatures.check_revision import CheckRevision
 from signatures.propose_edits import ProposeEdits
@@ -124,7 +130,8 @@ def build_reviser(
         demos, pick = run.config.labeled.demos, run.config.labeled.pick
         examples = usable_examples(load_labeled(run) if labeled is None else labeled, taxonomy, demos, pick)
         nearest = demos if pick == "nearest" else None
-        show(propose, revision_examples(examples, strategy, run.config.edits_form()), nearest=nearest)
+        shown = revision_examples(examples, strategy, run.config.edits_form())
+        show(propose, shown, nearest=nearest, rank=example_ranking(run))
     if run.config.asks_editor:
         propose.set_lm(_editor(run, sample))
     return program

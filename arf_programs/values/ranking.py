@@ -257,6 +257,11 @@ def _shape(code: str) -> str:
     return re.sub(r"[^\W\d_]", "a", re.sub(r"\d", "9", code))
 
 
+def stem_words(text: str) -> list[str]:
+    """Return the crude stem of each word, as `Talk` has those of the turns."""
+    return [stem for stem, _, _ in _stems(text)]
+
+
 def _stems(text: str) -> list[tuple[str, int, int]]:
     """Return the stem of each word, with its place."""
     return [(_stem(match.group()), match.start(), match.end()) for match in _WORD.finditer(text)]

@@ -18,7 +18,6 @@ import dspy
 from rich.console import Console
 
 from arf_programs.config import Config, OptimizerName
-from arf_programs.programs import text_vectorizer
 from signatures.exceptions import DataError, MissingExtra
 
 
@@ -106,19 +105,11 @@ def _random_search(student: dspy.Module, given: OptimizerInputs) -> dspy.Module:
 
 
 def _knn_fewshot(student: dspy.Module, given: OptimizerInputs) -> dspy.Module:
-    settings = given.config.compile.optimizers.knn_fewshot
-    optimizer = dspy.KNNFewShot(
-        k=settings.k,
-        trainset=given.train,
-        vectorizer=text_vectorizer(),
-        max_bootstrapped_demos=0,
-        max_labeled_demos=settings.k,
-    )
-    compiled = optimizer.compile(student)
-    # DSPy replaces `forward` by a function, which cannot be saved. All examples are saved instead, and each call takes
-    # the nearest of them by dspy.KNN.
+    # dspy.KNNFewShot replaces `forward` by a function, which cannot be saved, and ranks by an embedding. Here all
+    # examples are saved, and each call takes the nearest of them by BM25.
+    compiled = student.reset_copy()
     for predictor in compiled.predictors():
-        predictor.demos = list(optimizer.KNN.trainset)
+        predictor.demos = list(given.train)
     return compiled
 
 
