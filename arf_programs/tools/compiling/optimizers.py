@@ -20,6 +20,8 @@ from rich.console import Console
 from arf_programs.config import Config, OptimizerName
 from signatures.exceptions import DataError, MissingExtra
 
+_FEATURES = 2**14
+
 
 @dataclass(frozen=True)
 class OptimizerInputs:
@@ -104,12 +106,28 @@ def _random_search(student: dspy.Module, given: OptimizerInputs) -> dspy.Module:
     return optimizer.compile(student, trainset=_shuffled(given), valset=given.dev)
 
 
+def _text_vectorizer() -> dspy.Embedder:
+    """Return an embedder of hashed words (scikit-learn's HashingVectorizer). It needs no model and no network."""
+    from sklearn.feature_extraction.text import HashingVectorizer
+
+    hashing = HashingVectorizer(n_features=_FEATURES, alternate_sign=False, stop_words="english")
+    return dspy.Embedder(lambda texts: hashing.transform(texts).toarray(), caching=False)
+
+
 def _knn_fewshot(student: dspy.Module, given: OptimizerInputs) -> dspy.Module:
-    # dspy.KNNFewShot replaces `forward` by a function, which cannot be saved, and ranks by an embedding. Here all
-    # examples are saved, and each call takes the nearest of them by BM25.
-    compiled = student.reset_copy()
+    settings = given.config.compile.optimizers.knn_fewshot
+    optimizer = dspy.KNNFewShot(
+        k=settings.k,
+        trainset=given.train,
+        vectorizer=_text_vectorizer(),
+        max_bootstrapped_demos=0,
+        max_labeled_demos=settings.k,
+    )
+    compiled = optimizer.compile(student)
+    # DSPy replaces `forward` by a function, which cannot be saved. All examples are saved instead, and each call is
+    # shown the nearest of them, as with `labeled.pick: nearest`.
     for predictor in compiled.predictors():
-        predictor.demos = list(given.train)
+        predictor.demos = list(optimizer.KNN.trainset)
     return compiled
 
 
