@@ -51,7 +51,7 @@ def start(config: Path) -> int:
     sink = os.open(os.devnull, os.O_WRONLY)
     os.dup2(sink, 1)
     os.dup2(sink, 2)
-    train.subprocess = subprocess  # type: ignore[attr-defined]  # not forked from a server of the parent
+    train.subprocess = subprocess  # not forked from a server of the parent
     try:
         app(["run", str(config)], standalone_mode=False)
     except BaseException:
