@@ -53,7 +53,10 @@ def compile_command(
     with opened_run(config, run_dir, overrides, limit, as_json=as_json, verbose=verbose) as run:
         from arf_programs.corpus import refuse_no_labels
 
-        refuse_no_labels(run.config.labeled)  # before the slow imports, and before a run folder is made
+        # Both are refused before the slow imports, and before a run folder is made.
+        if target == "summarize":
+            run.config.models.of("teacher")
+        refuse_no_labels(run.config.labeled)
         from arf_programs.runs import lock_run
         from arf_programs.tools.compiling import compile_program, show_prompts
 

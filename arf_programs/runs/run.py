@@ -84,7 +84,9 @@ class Run:
 def save_config(run: Run) -> None:
     """Write the resolved configuration into the run's folder, and which folder its paths are relative to."""
     write_text_atomic(run.folder.config, dump_config(run.config))
-    write_text_atomic(run.folder.base_dir, f"{run.base_dir.resolve()}\n")
+    base_dir = run.base_dir.resolve()
+    if saved_base_dir(run.folder) != base_dir:
+        write_text_atomic(run.folder.base_dir, f"{base_dir}\n")
 
 
 def saved_base_dir(folder: RunFolder) -> Path:
