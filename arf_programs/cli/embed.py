@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from arf_programs.critic import EmbeddingCard
-    from arf_programs.metrics import Interval
 
 app = typer.Typer(no_args_is_help=True, help="Tune an embedding on the corpus.")
 
@@ -59,7 +58,7 @@ def train(
         print_table(_table(card))
         print_lines(
             f"Tuned on {card.summaries} summaries in {card.seconds / 60:.1f} minutes ({ended}).",
-            f"Tuned less BM25, recall at 1: {_interval(card.gain)}. {use}",
+            f"Tuned less BM25, recall at 1: {card.gain.text()}. {use}",
         )
 
 
@@ -72,9 +71,5 @@ def _table(card: EmbeddingCard) -> Table:
     for name in ("recall at 1", "recall at 10"):
         table.add_column(name, justify="right")
     for row in card.found:
-        table.add_row(row.ranking, _interval(row.at_1), _interval(row.at_10))
+        table.add_row(row.ranking, row.at_1.text(), row.at_10.text())
     return table
-
-
-def _interval(interval: Interval) -> str:
-    return f"{interval.value:.2f} ({interval.low:.2f} to {interval.high:.2f})"

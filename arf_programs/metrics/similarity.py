@@ -85,7 +85,7 @@ def find_model(name: str, base_dir: Path, *, key: str = "evaluate.similarity") -
                 f"{key}: no embedding model in a folder {name!r}: a model of the Hugging Face hub has to "
                 f"be downloaded first (`hf download ID --local-dir DIR`), or take {OFFLINE_DEFAULT}"
             )
-    engine = _engine(folder)
+    engine = _engine(folder, key)
     if importlib.util.find_spec(engine) is None:
         raise MissingExtra(f"the embedding model in {folder.name} needs a package: {_ENGINES[engine]}")
     return folder
@@ -159,10 +159,10 @@ def _unit_vectors(embed: Embed, texts: Sequence[str]) -> Any:
     return vectors / np.where(norms == 0, 1, norms)
 
 
-def _engine(folder: Path) -> str:
-    """The library that reads a model's folder."""
+def _engine(folder: Path, key: str = "evaluate.similarity") -> str:
+    """The library that reads a model's folder. `key` is the setting that an error names."""
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ConfigError(f"evaluate.similarity: {folder / 'config.json'} cannot be read: {error}") from None
+        raise ConfigError(f"{key}: {folder / 'config.json'} cannot be read: {error}") from None
     return "model2vec" if isinstance(config, dict) and config.get("model_type") == "model2vec" else _TRANSFORMER

@@ -19,6 +19,7 @@ from signatures.records import Conversation, ErrorNote, Revision, Summary, Verdi
 
 _RETOLD: Final = "Most of the draft retells the conversation, and edits of sentences can't mend that."
 _WRITTEN: Final = f"{_RETOLD} The editor wrote a summary in its place."
+_UNWRITTEN: Final = f"{_RETOLD} An editor writes a summary in its place if revise.candidates is above 0."
 _NO_DIALOGUE: Final = (
     "Write one paragraph of full sentences about the conversation, as a report to a colleague who has not read it. "
     "Don't retell it line by line and don't copy its lines."
@@ -70,7 +71,7 @@ class Revise(Program):
         if isinstance(draft, str):
             draft = Summary(conversation_id=conversation.id, text=draft, system="teacher", model="")
         if errors is None:
-            errors = (await self.verify.analyze.acall(conversation=conversation, summary=draft.text)).errors
+            errors = await self._errors_of(conversation, draft.text)
         if not self.propose.rewrites and any(is_retelling(note, draft.text) for note in errors):
             return dspy.Prediction(revision=await self._written(conversation, draft, errors))
         return dspy.Prediction(revision=await self._mended(conversation, draft, errors))
@@ -99,12 +100,12 @@ class Revise(Program):
         """
         rejected = partial(self._revision, draft, errors, verdict=Verdict.REJECTED, remaining=tuple(errors))
         if self.write is None:
-            return rejected(attempts=0, feedback=(_RETOLD,))
+            return rejected(attempts=0, feedback=(_UNWRITTEN,))
         answer = await self.write.acall(conversation=conversation)
         written = draft.model_copy(update={"text": answer.summary})
-        found = (await self.verify.analyze.acall(conversation=conversation, summary=written.text)).errors
-        short = len(written.text.split()) < self.verify.min_words
-        if answer.cut_off or short or any(is_retelling(note, written.text) for note in found):
+        useless = answer.cut_off or len(written.text.split()) < self.verify.min_words
+        found = () if useless else await self._errors_of(conversation, written.text)
+        if useless or any(is_retelling(note, written.text) for note in found):
             return rejected(attempts=1, feedback=(f"{_WRITTEN} That one is no better: {written.text}",))
         mended = await self._mended(conversation, written, found)
         feedback = (_WRITTEN, *mended.feedback)
@@ -119,6 +120,11 @@ class Revise(Program):
             noticed=mended.noticed,
             feedback=feedback,
         )
+
+    async def _errors_of(self, conversation: Conversation, text: str) -> tuple[ErrorNote, ...]:
+        answer = await self.verify.analyze.acall(conversation=conversation, summary=text)
+        errors: tuple[ErrorNote, ...] = answer.errors
+        return errors
 
     async def _verify(
         self, conversation: Conversation, before: str, after: str, errors: Sequence[ErrorNote]
