@@ -31,10 +31,20 @@ def opened(tmp_path) -> Iterator[tuple[ReviewSession, TestClient]]:
     yield from open_review(tmp_path)
 
 
-def open_review(tmp_path, *, blind: bool = False) -> Iterator[tuple[ReviewSession, TestClient]]:
+def open_review(
+    tmp_path, *, blind: bool = False, checks_alone: bool = False
+) -> Iterator[tuple[ReviewSession, TestClient]]:
     folder = write_run(tmp_path / "run")
     with open_reviews(folder, "anna") as file:
-        session = ReviewSession(folder, file, read_taxonomy(folder.taxonomy), seed=0, name="kettles", blind=blind)
+        session = ReviewSession(
+            folder,
+            file,
+            read_taxonomy(folder.taxonomy),
+            seed=0,
+            name="kettles",
+            blind=blind,
+            checks_alone=checks_alone,
+        )
         guard = Guard(8765)
         with TestClient(build_app(session, guard), base_url=f"http://{HOST}") as client:
             assert client.get(f"/start/{guard.token}").status_code == 200
@@ -169,6 +179,15 @@ def test_filters_choose_rows_and_next_goes_to_one_without_a_decision(opened):
         act = {"op": "choose", "job": "revision", "row": done.key, "at": at, "choice": "accept"}
         post(client, session, **act, query="verdict=rejected")
     assert "0 of 3 reviewed" in client.get("/revision", params={"verdict": "rejected", "state": "open"}).text
+
+
+@pytest.mark.parametrize(("checks_alone", "said"), [(True, "passed the checks"), (False, "verified")])
+def test_a_revision_that_no_model_looked_at_only_passed_the_checks(tmp_path, checks_alone, said) -> None:
+    for session, client in open_review(tmp_path, checks_alone=checks_alone):
+        row = next(row for row in session.rows["revision"] if row.verdict == "verified")
+        page = client.get("/revision", params={"row": row.key}).text
+        assert f'<span class="badge v-verified">{said}</span>' in page
+        assert f'<option value="verified">{said}</option>' in page
 
 
 def test_blind_hides_who_wrote_what(tmp_path):

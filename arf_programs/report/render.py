@@ -17,6 +17,7 @@ from arf_programs.report.causal import build_causal_view
 from arf_programs.report.data import ReportData
 from arf_programs.report.fallback import fallback_plot, fallback_table
 from arf_programs.report.headline import Difference, difference, differences, headline
+from arf_programs.review import verdict_name
 
 
 def render_report(data: ReportData) -> str:
@@ -84,7 +85,7 @@ def _hero(comparison: Comparison | None) -> Difference | None:
 def _work(data: ReportData) -> dict[str, Any]:
     revise = data.summary.revise
     verdicts = [(name, getattr(revise, name)) for name in ("verified", "unchanged", "rejected", "failed")]
-    named = partial(text.verdict_name, checks_alone=revise.checks_alone)
+    named = partial(verdict_name, checks_alone=revise.checks_alone)
     groups, unlisted = figures.failure_groups(data)
     return {
         "verdicts": verdicts,
@@ -114,7 +115,7 @@ def _environment() -> Environment:
         readable=text.readable,
         swatch=svg.swatch,
         system=text.system_label,
-        verdict=text.verdict_name,
+        verdict=verdict_name,
     )
     environment.globals.update(share=text.share, bar=figures.bar)
     return environment

@@ -106,11 +106,6 @@ def dollars(usd: float) -> str:
     return f"${usd:,.2f}" if usd == 0 or usd >= 0.01 else f"${usd:.4f}"
 
 
-def verdict_name(verdict: str, *, checks_alone: bool) -> str:
-    """A verdict on a revision for readers: what no model has looked at has only passed the checks."""
-    return "passed the checks" if checks_alone and verdict == "verified" else verdict
-
-
 def metric_column(metric: str, checks_alone: bool) -> str:
     """The name of a metric over its column; with `checks_alone` it says who counted the errors."""
     counted = metric in ("error_rate", "errors_per_summary") and checks_alone

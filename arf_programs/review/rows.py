@@ -44,6 +44,11 @@ class ReviewRow:
     edits: tuple[int, ...] = ()
 
 
+def verdict_name(verdict: str, *, checks_alone: bool) -> str:
+    """A verdict on a revision for readers: what no model has looked at has only passed the checks."""
+    return "passed the checks" if checks_alone and verdict == "verified" else verdict
+
+
 def revision_rows(folder: RunFolder, seed: int) -> list[ReviewRow]:
     """Return the revisions of a run as rows, in the order of the file; none before the stage `revise`."""
     if not folder.revisions.is_file():

@@ -22,6 +22,7 @@ from arf_programs.review.rows import (
     read_summaries,
     revision_rows,
     summary_rows,
+    verdict_name,
 )
 from arf_programs.runs import JsonlIndex, RunFolder, SplitConversation
 from signatures.exceptions import DataError, QuoteError
@@ -69,7 +70,10 @@ class Filters:
 
 @dataclass
 class ReviewSession:
-    """A run under review by one person. `blind` hides who wrote what, and mixes the systems."""
+    """A run under review by one person. `blind` hides who wrote what, and mixes the systems.
+
+    With `checks_alone` no model looked at the revisions, and pages say so.
+    """
 
     folder: RunFolder
     file: ReviewFile
@@ -78,6 +82,7 @@ class ReviewSession:
     name: str
     confidence: float = 0.95
     blind: bool = False
+    checks_alone: bool = False
     rows: dict[Job, list[ReviewRow]] = field(default_factory=dict)
     stamps: dict[Path, Stamp] = field(default_factory=dict)
 
@@ -93,6 +98,14 @@ class ReviewSession:
         if not any(self.rows.values()):
             raise DataError(f"{self.folder.path} has no drafts to review yet: `arf draft CONFIG` writes them.")
         self.write_labels()
+
+    def verdict_name(self, verdict: str) -> str:
+        """Return a verdict in words, as report and stage lines write it."""
+        return verdict_name(verdict, checks_alone=self.checks_alone)
+
+    @property
+    def verified_revisions(self) -> str:
+        return "revisions that passed the checks" if self.checks_alone else "verified revisions"
 
     @property
     def reviewer(self) -> str:

@@ -48,6 +48,7 @@ def serve_review(
             name=config.name,
             confidence=config.evaluate.confidence,
             blind=blind,
+            checks_alone=not config.models_verify,
         )
         run_server(session, listening, _first_page(session, row), when_ready)
 

@@ -194,7 +194,11 @@ def _page(
 def _hint(session: ReviewSession, row: ReviewRow) -> str:
     """Say that a reviewer may stop; empty while the share is not known well enough."""
     share = session.share_so_far(row)
-    what = "of the verified revisions are right" if row.job == "revision" else "of these summaries have an error"
+    what = (
+        f"of the {session.verified_revisions} are right"
+        if row.job == "revision"
+        else "of these summaries have an error"
+    )
     return stop_hint(share, what) if share is not None and share.is_narrow else ""
 
 

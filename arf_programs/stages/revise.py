@@ -37,7 +37,7 @@ from arf_programs.programs import (
     usable_examples,
     use_compiled,
 )
-from arf_programs.report import verdict_name
+from arf_programs.review import verdict_name
 from arf_programs.runner import RowKey, Step, StepOutcome, reopen_step, run_steps
 from arf_programs.runs import (
     JsonlIndex,
