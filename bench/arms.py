@@ -16,9 +16,10 @@ from arf_programs.checks.run import run_checks
 from arf_programs.config.models import ModelConfig
 from arf_programs.corpus.taxonomy import load_seed_taxonomy
 from arf_programs.metrics.calibration import Calibration, fit_calibration
-from arf_programs.models.context import CallContext, Session, calling
-from arf_programs.models.lm import build_lm, gives_logprobs
-from arf_programs.models.store import open_store
+from arf_programs.models.answers.store import open_store
+from arf_programs.models.calls.context import CallContext, calling
+from arf_programs.models.calls.lm import build_lm, gives_logprobs
+from arf_programs.models.calls.session import Session
 from arf_programs.programs.analyze import Analyze, HolisticAnalysis, SentencewiseAnalysis
 from arf_programs.programs.edit_sentences import EditSentences
 from arf_programs.programs.propose import EditSummary, Propose

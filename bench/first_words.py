@@ -10,7 +10,7 @@ import torch
 from question_forms import Prompt
 from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 
-from arf_programs.models.weights import load_model, resolve_weights
+from arf_programs.models.local.weights import load_model, resolve_weights
 from arf_programs.runs.fingerprint import digest
 
 _TOGETHER = 16

@@ -12,7 +12,7 @@ from gpu_common import GIB, Results, Sizes, device_of, free, make_tokenizer, mea
 from gpu_engine import TINY_SHAPE, engine_of, prompts, speed_of
 
 if TYPE_CHECKING:
-    from arf_programs.models.placement import Placement
+    from arf_programs.models.local.placement import Placement
 
 
 def save_adapter(folder: Path, size: Sizes, placement: Placement, seed: int) -> Path:
@@ -66,7 +66,7 @@ def adapters_answer(results: Results, tiny: bool, place: Path) -> None:
 
     from arf_programs.models.embedded.base import SharedBase
     from arf_programs.models.embedded.row import Request
-    from arf_programs.models.placement import Placement
+    from arf_programs.models.local.placement import Placement
 
     with measured(results, "answers of adapters, switched against merged") as figures:
         placement = Placement(device_of(tiny).device, "float32")

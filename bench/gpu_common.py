@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from arf_programs.models.placement import Placement
+    from arf_programs.models.local.placement import Placement
 
 MARK = "RESULT "
 GIB = 2**30
@@ -49,7 +49,7 @@ def sizes(tiny: bool) -> Sizes:
 
 def device_of(tiny: bool) -> Placement:
     """Return the placement of the large model."""
-    from arf_programs.models.placement import Placement, find_placement
+    from arf_programs.models.local.placement import Placement, find_placement
 
     return Placement("cpu", "float32") if tiny else find_placement()
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gpu_common import GIB, Results, Sizes, device_of, free, make_tokenizer, measured, random_model, sizes, wait
 
 if TYPE_CHECKING:
-    from arf_programs.models.placement import Placement
+    from arf_programs.models.local.placement import Placement
 
 
 def engine_of(model: Any, tokenizer: Any, placement: Placement) -> Any:
@@ -53,7 +53,7 @@ TINY_SHAPE = {
 def same_answers(results: Results, sizes: Sizes, tiny: bool) -> None:
     """Ask a tiny model in float32 on both devices, many requests at once and one alone."""
     from arf_programs.models.embedded.row import Request
-    from arf_programs.models.placement import CPU, Placement
+    from arf_programs.models.local.placement import CPU, Placement
 
     with measured(results, "answers of GPU and CPU") as figures:
         asked = prompts(24, 60, 1024)

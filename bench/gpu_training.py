@@ -27,7 +27,7 @@ from gpu_common import (
 )
 
 if TYPE_CHECKING:
-    from arf_programs.models.placement import Placement
+    from arf_programs.models.local.placement import Placement
     from signatures.records import TrainingExample
     from training.settings import TrainSettings
 

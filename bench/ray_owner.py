@@ -22,7 +22,7 @@ IN_FLIGHT = 64
 
 
 def ask(owner: Any, name: str, calls: int) -> None:
-    from arf_programs.models.budget import Need
+    from arf_programs.models.answers.budget import Need
     from arf_programs.runner.cluster.owner import LookUp, OwnerConnection, Spend, StoreAnswer
     from arf_programs.runs.ledger import Call
 

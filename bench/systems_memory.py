@@ -32,7 +32,7 @@ def save_adapters(base: str, count: int, place: Path) -> list[str]:
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM
 
-    from arf_programs.models.weights import resolve_weights
+    from arf_programs.models.local.weights import resolve_weights
 
     names = []
     for number in range(count):

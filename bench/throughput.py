@@ -100,7 +100,7 @@ def by_aiohttp(base: str, rows: int, way: Way) -> None:
 
 
 def by_litellm(base: str, rows: int, way: Way) -> None:
-    from arf_programs.models.providers import import_litellm
+    from arf_programs.models.providers.litellm import import_litellm
 
     litellm = import_litellm()
 

@@ -152,7 +152,7 @@ def trl_trainer(rows: list[TrainingExample], folder: Path, arguments: argparse.N
     from transformers import PrinterCallback
     from trl import SFTConfig, SFTTrainer
 
-    from arf_programs.models.weights import resolve_weights
+    from arf_programs.models.local.weights import resolve_weights
     from training.loop.lengths import chat_messages
 
     pairs = [chat_messages(row) for row in rows]

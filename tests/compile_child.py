@@ -22,7 +22,8 @@ import sklearn.feature_extraction.text  # noqa: F401
 from compile_project import SMALL, CompileTeam, make_project
 
 from arf_programs.cli.app import app
-from arf_programs.models import providers, scripted
+from arf_programs.models import scripted
+from arf_programs.models.providers.litellm import register_providers
 
 
 def compile_one(folder: Path, log: Path, optimizer: str, strike: int | None) -> None:
@@ -46,7 +47,7 @@ def compile_one(folder: Path, log: Path, optimizer: str, strike: int | None) -> 
 
 
 def main(folder: Path, log: str, strikes: dict[str, int]) -> None:
-    providers.register_providers()
+    register_providers()
     for optimizer in SMALL:
         child = os.fork()
         if child == 0:

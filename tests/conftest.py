@@ -169,7 +169,7 @@ def call(tmp_path: Path) -> Callable[..., Any]:
 def lm() -> Any:
     """The language model `scripted/model`."""
     from arf_programs.config.models import ModelConfig
-    from arf_programs.models.lm import build_lm
+    from arf_programs.models.calls.lm import build_lm
 
     return build_lm(ModelConfig(model="scripted/model"), seed=17)
 
@@ -178,7 +178,7 @@ def lm() -> Any:
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Calls that fail transiently are tried again at once."""
     monkeypatch.setattr("dspy.clients.execution._delay", lambda *_: 0)
-    monkeypatch.setattr("arf_programs.models.pacing.retry_delay", lambda *_: 0)
+    monkeypatch.setattr("arf_programs.models.calls.pacing.retry_delay", lambda *_: 0)
 
 
 def pytest_collection() -> None:

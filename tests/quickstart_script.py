@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from scripted_team import FLAW
 
-from arf_programs.models.scripted import ScriptedAnswer
+from arf_programs.models.providers.scripted import ScriptedAnswer
 from arf_programs.runs.jsonl import write_jsonl_atomic
 
 QUICKSTART: Final = Path(__file__).parent.parent / "examples/quickstart/arf.yaml"

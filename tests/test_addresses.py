@@ -21,10 +21,10 @@ from typer.testing import CliRunner
 from arf_programs.cli.app import app
 from arf_programs.config.models import ModelConfig
 from arf_programs.models import scripted
-from arf_programs.models.addresses import address_of, describe_hosts, hosts_of
 from arf_programs.models.batch.client import BatchClient
-from arf_programs.models.lm import build_lm, check_provider
-from arf_programs.models.providers import import_litellm, register_providers
+from arf_programs.models.calls.lm import build_lm, check_provider
+from arf_programs.models.providers.addresses import address_of, describe_hosts, hosts_of
+from arf_programs.models.providers.litellm import import_litellm, register_providers
 from signatures.exceptions import ConfigError
 
 __all__ = ["no_collection", "training_is_done"]
@@ -185,7 +185,7 @@ def test_openais_key_goes_to_nobody_else(model, tmp_path, monkeypatch):
     monkeypatch.setattr(ModelServer, "complete", note)
     with running_server(Faults()) as server:
         config = ModelConfig(model=model, api_base=server.base_url, retries=0, license="mine")
-        monkeypatch.setattr("arf_programs.models.lm.check_provider", lambda config: None)  # it wants their key
+        monkeypatch.setattr("arf_programs.models.calls.lm.check_provider", lambda config: None)  # it wants their key
         live(config, tmp_path / "without")
         monkeypatch.setenv(f"{model.partition('/')[0].upper()}_API_KEY", "sk-theirs")
         live(config, tmp_path / "with")

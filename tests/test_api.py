@@ -30,8 +30,8 @@ from arf_programs import (
     stored_lm,
 )
 from arf_programs.models import scripted
-from arf_programs.models.providers import declare_model, register_providers
-from arf_programs.models.scripted_llm import ScriptedLLM
+from arf_programs.models.providers.litellm import declare_model, register_providers
+from arf_programs.models.providers.scripted_llm import ScriptedLLM
 from arf_programs.runs.ledger import read_ledger
 from signatures.exceptions import ConfigError, DataError
 

@@ -5,8 +5,8 @@ import pytest
 
 from arf_programs.config.models import ModelConfig
 from arf_programs.models import scripted
-from arf_programs.models.lm import build_lm
-from arf_programs.models.scripted import ScriptedAnswer
+from arf_programs.models.calls.lm import build_lm
+from arf_programs.models.providers.scripted import ScriptedAnswer
 from arf_programs.programs.asking import ask
 from arf_programs.programs.summarize import Summarize
 from arf_programs.programs.taxonomy import TakeNotes

@@ -9,7 +9,7 @@ from conftest import open_project, write_corpus
 from typer.testing import CliRunner
 
 from arf_programs.cli.app import app
-from arf_programs.models.scripted import ScriptedAnswer
+from arf_programs.models.providers.scripted import ScriptedAnswer
 from arf_programs.runs.jsonl import read_jsonl
 from arf_programs.runs.run import SplitConversation, lock_run
 from signatures.records import DraftErrors, Failure, Summary

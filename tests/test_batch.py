@@ -21,7 +21,7 @@ from arf_programs.config.models import BatchConfig, ModelConfig
 from arf_programs.models.batch.client import BatchClient
 from arf_programs.models.batch.lines import BatchJournal, chunk, key_of_line
 from arf_programs.models.batch.sender import BatchSender
-from arf_programs.models.providers import import_litellm
+from arf_programs.models.providers.litellm import import_litellm
 from signatures.exceptions import ConfigError
 
 MODEL = "hosted_vllm/test"
@@ -224,7 +224,7 @@ def test_chained_calls_go_as_waves(run):
 def test_a_program_gives_the_same_answer_as_live(run, call, monkeypatch):
     import dspy
 
-    from arf_programs.models.lm import build_lm
+    from arf_programs.models.calls.lm import build_lm
 
     class Judge(dspy.Signature):
         """Judge it."""

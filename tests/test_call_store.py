@@ -9,10 +9,11 @@ from tiny_model import save_tiny_model
 
 from arf_programs.config.models import ModelConfig
 from arf_programs.models import scripted
-from arf_programs.models.context import Session, within
-from arf_programs.models.lm import build_lm
-from arf_programs.models.store import open_store, request_key
-from arf_programs.models.weights import weights_digest
+from arf_programs.models.answers.store import open_store, request_key
+from arf_programs.models.calls.context import within
+from arf_programs.models.calls.lm import build_lm
+from arf_programs.models.calls.session import Session
+from arf_programs.models.local.weights import weights_digest
 from arf_programs.programs.propose import EditSummary
 from arf_programs.runner.context import ask_rows
 from arf_programs.runner.rows import RowKey
@@ -196,7 +197,7 @@ def test_a_call_that_is_cancelled_is_booked_unless_a_batch_goes_on_with_it(tmp_p
     async def cancelled(*_: object) -> None:
         raise asyncio.CancelledError
 
-    monkeypatch.setattr("arf_programs.models.engine.send_by_litellm", cancelled)
+    monkeypatch.setattr("arf_programs.models.calls.engine.send_by_litellm", cancelled)
     senders = {"scripted/model": cancelled} if in_a_batch else {}
     with stored_calls(tmp_path, senders=senders) as context:
         session = Session(context.session.store, senders=senders)

@@ -12,11 +12,11 @@ from transformers import AutoTokenizer
 from typer.testing import CliRunner
 
 from arf_programs.cli.app import app
-from arf_programs.models.chat_template import mend_template, refuse_template, render_text
 from arf_programs.models.embedded.base import open_weights
 from arf_programs.models.embedded.decode import LanguageModel
 from arf_programs.models.embedded.engine import Engine
 from arf_programs.models.embedded.prefix_cache import CacheBudget
+from arf_programs.models.local.chat_template import mend_template, refuse_template, render_text
 from arf_programs.runs.jsonl import write_jsonl_atomic
 from signatures.exceptions import DataError
 from training import export, sft

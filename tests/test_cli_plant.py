@@ -6,7 +6,7 @@ import pytest
 import scripted_team
 from test_cli import arf
 
-from arf_programs.models.scripted import ScriptedAnswer
+from arf_programs.models.providers.scripted import ScriptedAnswer
 from arf_programs.planting.records import PlantedItem
 from arf_programs.runs.jsonl import read_jsonl
 from signatures.records import Failure

@@ -18,7 +18,7 @@ from arf_programs.cli.app import app
 from arf_programs.cli.session import open_run
 from arf_programs.config import TargetName
 from arf_programs.models import scripted
-from arf_programs.models.rates import Rate
+from arf_programs.models.calls.rates import Rate
 from arf_programs.programs.saved import Card
 from arf_programs.stages.analyze import analyst_fingerprint, build_analyzer
 from arf_programs.stages.draft import build_teacher

@@ -19,8 +19,8 @@ from tiny_model import save_tiny_model
 from typer.testing import CliRunner
 
 from arf_programs.cli.app import app
-from arf_programs.models import weights
-from arf_programs.models.answer_files import AnswerFiles
+from arf_programs.models.answers.files import AnswerFiles
+from arf_programs.models.local import weights
 from arf_programs.runs.jsonl import JsonlAppender, write_jsonl_atomic, write_text_atomic
 from arf_programs.runs.ledger import Call
 from arf_programs.runs.storage import is_of_the_disk, storage_error, storing

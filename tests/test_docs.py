@@ -35,7 +35,7 @@ from arf_programs.config.models import ROLES, DraftColumn, ModelConfig, ModelsCo
 from arf_programs.config.schema import DEFAULT_INSTRUCTION, Config
 from arf_programs.corpus.taxonomy import load_seed_taxonomy
 from arf_programs.metrics.definitions import METRICS, SYSTEMS
-from arf_programs.models.terms import TERMS
+from arf_programs.models.providers.terms import TERMS
 from arf_programs.pipeline import STAGES
 from arf_programs.runs.folder import RunFile, RunFolder
 from signatures import exceptions, records

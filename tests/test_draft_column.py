@@ -12,7 +12,7 @@ from arf_programs import pipeline
 from arf_programs.cli.app import app
 from arf_programs.cli.check import preflight
 from arf_programs.config.models import DraftColumn, ModelConfig
-from arf_programs.models.terms import check_terms
+from arf_programs.models.providers.terms import check_terms
 from arf_programs.pipeline import run_until
 from arf_programs.runs.jsonl import read_jsonl
 from arf_programs.tools.estimating.estimate import estimate_run

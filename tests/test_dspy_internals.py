@@ -10,8 +10,9 @@ from dspy.lm15 import Message, RateLimitError, Request, ServerError
 from pydantic import BaseModel
 
 from arf_programs.config import ModelConfig
-from arf_programs.models import build_lm, dspy_internals, scripted
-from arf_programs.models.engine import quiet_about_cut_offs
+from arf_programs.models import build_lm, scripted
+from arf_programs.models.calls import dspy_internals
+from arf_programs.models.calls.engine import quiet_about_cut_offs
 
 
 class Answer(BaseModel):

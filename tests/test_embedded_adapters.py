@@ -15,7 +15,7 @@ from arf_programs.models.embedded.engine import Engine, close_engines, get_engin
 from arf_programs.models.embedded.prefix_cache import CacheBudget
 from arf_programs.models.embedded.recorded import FixedStep
 from arf_programs.models.embedded.row import Request
-from arf_programs.models.weights import load_model
+from arf_programs.models.local.weights import load_model
 
 TEXTS = ["a", "the cat sat in the hat", "in the beginning " * 8, "x" * 90]
 SCHEMA = {"type": "object", "properties": {"answer": {"type": "string", "maxLength": 12}}, "required": ["answer"]}

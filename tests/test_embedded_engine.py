@@ -14,7 +14,7 @@ from arf_programs.models.embedded.decode import LanguageModel
 from arf_programs.models.embedded.engine import Engine, get_engine
 from arf_programs.models.embedded.prefix_cache import CacheBudget
 from arf_programs.models.embedded.row import Request
-from arf_programs.models.weights import load_model
+from arf_programs.models.local.weights import load_model
 
 TEXTS = ["a", "the cat sat in the hat", "in the beginning " * 8, "x" * 90, "the cat sat on a mat", "in", "b", "the"]
 

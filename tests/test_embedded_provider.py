@@ -8,7 +8,7 @@ import dspy
 import pytest
 from pydantic import BaseModel, Field
 
-from arf_programs.models.providers import declare_model, import_litellm, register_providers
+from arf_programs.models.providers.litellm import declare_model, import_litellm, register_providers
 
 MODEL = "embedded/smollm2-135m"
 litellm = import_litellm()

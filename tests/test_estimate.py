@@ -14,8 +14,8 @@ from arf_programs import pipeline
 from arf_programs.cli.app import app
 from arf_programs.config.models import ModelConfig
 from arf_programs.models import scripted
-from arf_programs.models.engine import ArfEngine
-from arf_programs.models.providers import declare_model, listed_price
+from arf_programs.models.calls.engine import ArfEngine
+from arf_programs.models.providers.litellm import declare_model, listed_price
 from arf_programs.runs.folder import RunFolder
 from arf_programs.runs.ledger import Call, read_ledger
 from arf_programs.tools.estimating.estimate import estimate_run
@@ -149,7 +149,7 @@ def test_systems_that_are_only_evaluated_need_no_key_and_the_environment_stays_a
     before = dict(os.environ)
     seen = []
     monkeypatch.setattr(
-        "arf_programs.models.engine.ArfEngine.__init__",
+        "arf_programs.models.calls.engine.ArfEngine.__init__",
         _spy_on(ArfEngine.__init__, lambda: seen.append(dict(os.environ))),
     )
     run = large("evaluate.systems={mini: {model: openai/gpt-4o-mini, api_key_env: NOT_SET_HERE}}")

@@ -12,7 +12,7 @@ import pytest
 from arf_programs.config.load import load_config
 from arf_programs.config.models import ROLES, ModelConfig, Role
 from arf_programs.models import build_lm, is_local
-from arf_programs.models.providers import import_litellm
+from arf_programs.models.providers.litellm import import_litellm
 from arf_programs.text import split_sentences
 from training.settings import TrainSettings
 

@@ -13,7 +13,7 @@ from served_team import answer, serving
 from typer.testing import CliRunner
 
 from arf_programs.cli.app import app
-from arf_programs.models.fallbacks import ask_without
+from arf_programs.models.calls.fallbacks import ask_without
 from arf_programs.runs import read_jsonl
 from signatures.records import DraftErrors, Summary
 

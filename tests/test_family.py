@@ -2,7 +2,7 @@
 
 import pytest
 
-from arf_programs.models.terms import family, judge_notes
+from arf_programs.models.providers.terms import family, judge_notes
 
 
 @pytest.mark.parametrize(

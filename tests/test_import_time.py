@@ -72,7 +72,7 @@ def test_training_is_told_its_options_without_torch():
 
 def test_providers_are_registered_without_torch():
     """Runs that ask hosted models do not pay 200 MB for the embedded ones."""
-    code = "from arf_programs.models.providers import register_providers\nregister_providers()"
+    code = "from arf_programs.models.providers.litellm import register_providers\nregister_providers()"
     assert not modules_after(code).intersection({"torch", "transformers"})
 
 

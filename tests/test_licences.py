@@ -3,7 +3,7 @@ import scripted_team
 
 from arf_programs.cli.check import preflight
 from arf_programs.config.models import ModelConfig
-from arf_programs.models.terms import TERMS, check_terms, terms_of, terms_warnings, trained_on
+from arf_programs.models.providers.terms import TERMS, check_terms, terms_of, terms_warnings, trained_on
 from arf_programs.pipeline import run_until
 from signatures.exceptions import ConfigError
 
@@ -96,7 +96,7 @@ def test_training_stops_before_any_work_and_stages_before_it_do_not(make_run, mo
 
 def test_a_check_refuses_what_training_will_refuse(make_run, monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    monkeypatch.setattr("arf_programs.models.weights.resolve_weights", lambda name: name)
+    monkeypatch.setattr("arf_programs.models.local.weights.resolve_weights", lambda name: name)
     scripted_team.join()
     models = ("models.editor=openai/gpt-4o", "models.analyst=scripted/model")
     findings = preflight(make_run(*models))

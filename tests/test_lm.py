@@ -3,8 +3,8 @@ from conftest import stored_calls
 
 from arf_programs.config.models import ModelConfig
 from arf_programs.models import scripted
-from arf_programs.models.lm import build_lm, check_provider
-from arf_programs.models.providers import import_litellm, is_local, listed_model, listed_price
+from arf_programs.models.calls.lm import build_lm, check_provider
+from arf_programs.models.providers.litellm import import_litellm, is_local, listed_model, listed_price
 from signatures.exceptions import ConfigError
 
 

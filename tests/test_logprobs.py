@@ -1,7 +1,7 @@
 import pytest
 
 from arf_programs.config.models import ModelConfig
-from arf_programs.models.lm import gives_logprobs
+from arf_programs.models.calls.lm import gives_logprobs
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ def test_litellm_and_dspy_understand_it(call):
     import dspy
 
     from arf_programs.config.models import ModelConfig
-    from arf_programs.models.lm import build_lm
+    from arf_programs.models.calls.lm import build_lm
 
     class Rate(dspy.Signature):
         """Rate it."""

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from odd_server import OddServer, completion, serving_oddly
 
 from arf_programs.config.models import ModelConfig
-from arf_programs.models.lm import build_lm
+from arf_programs.models.calls.lm import build_lm
 from arf_programs.programs import Analyze, HolisticAnalysis, Judge, SentencewiseAnalysis, Summarize
 from arf_programs.runner.context import ask_rows
 from arf_programs.runner.rows import Outcome, RowKey

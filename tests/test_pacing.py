@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from dspy.lm15 import InvalidRequestError, RateLimitError, ServerError, TimeoutError
 
-from arf_programs.models.pacing import Breaker, Endpoint, Pace, retry_delay
-from arf_programs.models.rates import AdaptiveLimit, Quota, Rate, parse_duration
+from arf_programs.models.calls.pacing import Breaker, Endpoint, Pace, retry_delay
+from arf_programs.models.calls.rates import AdaptiveLimit, Quota, Rate, parse_duration
 from signatures.exceptions import EndpointError
 
 
@@ -223,7 +223,7 @@ def call(endpoint, *outcomes):
 
 @pytest.fixture
 def at_once(monkeypatch):
-    monkeypatch.setattr("arf_programs.models.pacing.retry_delay", lambda *_: 0)
+    monkeypatch.setattr("arf_programs.models.calls.pacing.retry_delay", lambda *_: 0)
 
 
 def test_what_passes_is_tried_again_and_what_does_not_is_not(at_once):
@@ -238,7 +238,7 @@ def test_what_passes_is_tried_again_and_what_does_not_is_not(at_once):
 
 @pytest.fixture
 def short_pauses(monkeypatch):
-    monkeypatch.setattr("arf_programs.models.pacing._FIRST_PAUSE", 0.0)
+    monkeypatch.setattr("arf_programs.models.calls.pacing._FIRST_PAUSE", 0.0)
 
 
 @pytest.mark.parametrize("in_flight", [1, 8])
@@ -264,7 +264,7 @@ def test_an_endpoint_that_refuses_all_calls_for_a_while_costs_none_of_them(at_on
 
 @pytest.mark.parametrize("others", [8, 200], ids=["others end before it", "others go on"])
 def test_a_call_that_alone_is_refused_among_answers_fails(at_once, short_pauses, monkeypatch, others):
-    monkeypatch.setattr("arf_programs.models.pacing._PATIENCE", 0.01)
+    monkeypatch.setattr("arf_programs.models.calls.pacing._PATIENCE", 0.01)
     endpoint = Endpoint("m", Pace(concurrency=4, retries=3))
 
     async def refused():
@@ -302,7 +302,7 @@ def test_an_absurd_pause_of_one_call_among_answers_is_bounded_and_said_once(monk
         slept.append(seconds)
         await sleep(0)
 
-    monkeypatch.setattr("arf_programs.models.pacing.asyncio.sleep", remember)
+    monkeypatch.setattr("arf_programs.models.calls.pacing.asyncio.sleep", remember)
     endpoint = Endpoint("m", Pace(concurrency=4, retries=3), say=said.append)
     refusals = [RateLimitError("later", retry_after=1e9), RateLimitError("later", retry_after=1e9)]
 
@@ -339,7 +339,7 @@ def record_tries(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         tries.append(attempt)
         return 0
 
-    monkeypatch.setattr("arf_programs.models.pacing.retry_delay", no_delay)
+    monkeypatch.setattr("arf_programs.models.calls.pacing.retry_delay", no_delay)
     return tries
 
 

@@ -6,13 +6,13 @@ from pydantic import ValidationError
 from tiny_model import save_tiny_model
 
 from arf_programs.config.models import ModelConfig
+from arf_programs.models.calls.lm import build_lm, where_it_answers
 from arf_programs.models.embedded.base import open_weights
 from arf_programs.models.embedded.decode import LanguageModel
 from arf_programs.models.embedded.engine import Engine, close_engines, get_engine
 from arf_programs.models.embedded.prefix_cache import CacheBudget
 from arf_programs.models.embedded.row import Request
-from arf_programs.models.lm import build_lm, where_it_answers
-from arf_programs.models.placement import Placement, find_placement
+from arf_programs.models.local.placement import Placement, find_placement
 from signatures.exceptions import ConfigError
 
 needs_no_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="is about a machine without a GPU")

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arf_programs.models import BudgetSpent, CallBudget, Need
-from arf_programs.models.pacing import Breaker, Endpoint, Pace
-from arf_programs.models.rates import AdaptiveLimit, Rate
+from arf_programs.models.calls.pacing import Breaker, Endpoint, Pace
+from arf_programs.models.calls.rates import AdaptiveLimit, Rate
 
 seconds = st.floats(0, 30)
 amounts = st.integers(0, 20)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from test_analyze import TAXONOMY, WRONG, error
 
 from arf_programs.models import scripted
-from arf_programs.models.reasoning import answer_span
+from arf_programs.models.answers.reasoning import answer_span
 from arf_programs.programs.summarize import Summarize
 from signatures.exceptions import ModelError
 

@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from arf_programs.config.models import ModelConfig, ModelsConfig
-from arf_programs.models.lm import build_lm, check_provider
+from arf_programs.models.calls.lm import build_lm, check_provider
 from arf_programs.runs.fingerprint import digest_model
 from signatures.exceptions import ConfigError
 

@@ -7,8 +7,8 @@ from rich.console import Console
 
 from arf_programs.config.models import ModelConfig
 from arf_programs.models import scripted
-from arf_programs.models.lm import build_lm
-from arf_programs.models.scripted import ScriptedAnswer
+from arf_programs.models.calls.lm import build_lm
+from arf_programs.models.providers.scripted import ScriptedAnswer
 from arf_programs.runner.context import ask_rows
 from arf_programs.runner.rows import RowKey, less_garbage_collection, run_rows
 from arf_programs.runs.progress import Progress

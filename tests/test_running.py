@@ -14,9 +14,9 @@ from typer.testing import CliRunner
 
 from arf_programs.cli.app import app
 from arf_programs.models import scripted
-from arf_programs.models.budget import BudgetSpent, CallBudget, Need
-from arf_programs.models.engine import need_of
-from arf_programs.models.scripted import ScriptedAnswer
+from arf_programs.models.answers.budget import BudgetSpent, CallBudget, Need
+from arf_programs.models.calls.engine import need_of
+from arf_programs.models.providers.scripted import ScriptedAnswer
 from arf_programs.runs.folder import RunFolder
 from arf_programs.runs.jsonl import read_jsonl
 from arf_programs.runs.ledger import read_ledger
@@ -153,8 +153,8 @@ def test_drafts_that_are_cut_off_are_kept_and_counted(tmp_path):
 
 
 def test_an_endpoint_that_refuses_every_call_for_a_while_costs_no_row(tmp_path, monkeypatch):
-    monkeypatch.setattr("arf_programs.models.pacing.retry_delay", lambda *_: 0.01)
-    monkeypatch.setattr("arf_programs.models.pacing._FIRST_PAUSE", 0.05)
+    monkeypatch.setattr("arf_programs.models.calls.pacing.retry_delay", lambda *_: 0.01)
+    monkeypatch.setattr("arf_programs.models.calls.pacing._FIRST_PAUSE", 0.05)
     with serving(Faults(outage_429=0.5)) as server:
         config = write_project(tmp_path, server.base_url, 40, model=", retries: 1")
         told = arf("draft", config).stderr
@@ -225,7 +225,7 @@ def test_further_arms_and_samples_are_made_alike_by_several_workers(tmp_path):
 
 
 def test_rows_that_failed_before_a_stop_are_not_tried_again(tmp_path, monkeypatch):
-    monkeypatch.setattr("arf_programs.models.pacing.retry_delay", lambda *_: 0)
+    monkeypatch.setattr("arf_programs.models.calls.pacing.retry_delay", lambda *_: 0)
     plain = served_team.answer
 
     def failing(body):

@@ -4,8 +4,8 @@ import json
 import pytest
 
 from arf_programs.models import scripted
-from arf_programs.models.providers import declare_model, import_litellm, register_providers
-from arf_programs.models.scripted import ScriptedAnswer
+from arf_programs.models.providers.litellm import declare_model, import_litellm, register_providers
+from arf_programs.models.providers.scripted import ScriptedAnswer
 from signatures.exceptions import DataError
 
 litellm = import_litellm()
@@ -158,7 +158,7 @@ def test_registering_again_keeps_other_providers():
 def test_an_answer_brings_its_log_probabilities_where_they_are_asked_for():
     import litellm
 
-    from arf_programs.models.providers import register_providers
+    from arf_programs.models.providers.litellm import register_providers
 
     register_providers()
     row = {

@@ -31,8 +31,8 @@ from arf_programs.config.load import load_config
 from arf_programs.config.masking import environment_without_secrets, mask, mask_message, remember_secrets
 from arf_programs.config.models import ModelConfig
 from arf_programs.config.secrets import resolve_references, secrets_in_address, without_login
-from arf_programs.models.lm import build_lm
-from arf_programs.models.store import request_key
+from arf_programs.models.answers.store import request_key
+from arf_programs.models.calls.lm import build_lm
 from arf_programs.runs.jsonl import read_jsonl, write_text_atomic
 from arf_programs.runs.private import make_private_folder, private_files
 from signatures.exceptions import ConfigError

@@ -286,7 +286,7 @@ def test_the_largest_rank_decides_and_no_flag_is_given_without_need():
 
 def test_an_endpoint_that_only_fails_ends_the_stage_and_gives_no_empty_summary(project, monkeypatch):
     """Else a dead server would count as a student that writes nothing."""
-    from arf_programs.models import pacing
+    from arf_programs.models.calls import pacing
 
     async def give_up(*_: object) -> None:
         raise EndpointError("the endpoint has only failed")

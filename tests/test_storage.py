@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arf_programs.models.answer_files import TextDisk, file_system, refuse_network_folder
+from arf_programs.models.answers.files import TextDisk, file_system, refuse_network_folder
 from arf_programs.runner.steps import Checkpoint, remove_checkpoints
 from arf_programs.runs.jsonl import JsonlIndex, write_jsonl_atomic
 from signatures.exceptions import ConfigError, DataError

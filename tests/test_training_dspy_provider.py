@@ -13,8 +13,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from arf_programs.config.models import ModelConfig
 from arf_programs.models import scripted
-from arf_programs.models.lm import build_lm
-from arf_programs.models.weights import is_adapter
+from arf_programs.models.calls.lm import build_lm
+from arf_programs.models.local.weights import is_adapter
 from arf_programs.programs.judge import Judge
 from arf_programs.programs.summarize import Summarize
 from arf_programs.runs.jsonl import read_jsonl

@@ -6,7 +6,7 @@ from peft import LoraConfig, get_peft_model
 from tiny_model import save_tiny_model
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from arf_programs.models.weights import load_model
+from arf_programs.models.local.weights import load_model
 from training import export
 
 

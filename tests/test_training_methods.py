@@ -16,7 +16,7 @@ from tiny_model import save_tiny_model
 from arf_programs.config.models import ModelConfig
 from arf_programs.config.train import Scheduler, TrainConfig
 from arf_programs.models import EMBEDDED, build_lm
-from arf_programs.models.weights import is_adapter, load_model
+from arf_programs.models.local.weights import is_adapter, load_model
 from arf_programs.runs.jsonl import write_jsonl_atomic
 from signatures.exceptions import ConfigError, DataError, MissingExtra
 from training import sft

@@ -8,7 +8,7 @@ from tiny_model import byte_tokenizer
 from transformers import AutoTokenizer
 
 from arf_programs.config.schema import DEFAULT_INSTRUCTION
-from arf_programs.models.chat_template import mend_template, render_text
+from arf_programs.models.local.chat_template import mend_template, render_text
 from arf_programs.runs.jsonl import read_jsonl
 from arf_programs.text.student_prompt import build_messages
 from signatures.exceptions import DataError

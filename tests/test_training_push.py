@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from arf_programs.cli.app import app
 from arf_programs.cli.publish import is_repository
-from arf_programs.models.weights import load_model
+from arf_programs.models.local.weights import load_model
 from arf_programs.runs.folder import RunFolder
 from arf_programs.tools.serving.student import merged_student
 from signatures.exceptions import DataError

@@ -15,8 +15,8 @@ from conftest import write_corpus
 from typer.testing import CliRunner
 
 from arf_programs.cli.app import app
-from arf_programs.models.engine import canonical_error
-from arf_programs.models.providers import import_litellm
+from arf_programs.models.calls.engine import canonical_error
+from arf_programs.models.providers.litellm import import_litellm
 
 PROVIDERS = (
     "hosted_vllm", "openai", "groq", "deepseek", "mistral", "openrouter", "together_ai", "anthropic", "gemini", "azure",

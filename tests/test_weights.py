@@ -6,8 +6,8 @@ import torch
 from peft import LoraConfig, get_peft_model
 from tiny_model import save_tiny_model
 
-from arf_programs.models import weights
-from arf_programs.models.weights import load_model, resolve_weights
+from arf_programs.models.local import weights
+from arf_programs.models.local.weights import load_model, resolve_weights
 from signatures.exceptions import DataError, MissingExtra, StorageError
 
 

@@ -36,6 +36,6 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> VirtualClock:
     """The clock of pacing in this test."""
     clock = VirtualClock()
     loops = SimpleNamespace(sleep=clock.sleep, get_running_loop=asyncio.get_running_loop)
-    monkeypatch.setattr("arf_programs.models.pacing.asyncio", loops)
-    monkeypatch.setattr("arf_programs.models.pacing.time", clock)
+    monkeypatch.setattr("arf_programs.models.calls.pacing.asyncio", loops)
+    monkeypatch.setattr("arf_programs.models.calls.pacing.time", clock)
     return clock

@@ -24,7 +24,7 @@ PROCESSES.set_forkserver_preload(
     [
         "without_garbage_collection",
         "arf_programs.pipeline",
-        "arf_programs.models.scripted_llm",
+        "arf_programs.models.providers.scripted_llm",
         "training.build",
         "training.loop.assemble",
         "training.loop.run",

@@ -3,28 +3,23 @@
 LiteLLM reaches every provider. `embedded/...` and `scripted/...` are providers of our own.
 """
 
-from arf_programs.models.addresses import describe_hosts
-from arf_programs.models.answer_files import AnswerFiles
-from arf_programs.models.answers import BROKEN_OFF, CONTENT_FILTER, LENGTH
-from arf_programs.models.background import run_sync
+from arf_programs.models.answers.answer import BROKEN_OFF, CONTENT_FILTER, LENGTH
+from arf_programs.models.answers.budget import BudgetSpent, CallBudget, Need
+from arf_programs.models.answers.files import AnswerFiles
+from arf_programs.models.answers.store import Body, CallStore, NoStore, Question, Store, open_store
 from arf_programs.models.batch.sender import batch_senders
-from arf_programs.models.budget import BudgetSpent, CallBudget, Need
-from arf_programs.models.chat_template import mend_template, refuse_template, render_text
-from arf_programs.models.context import (
+from arf_programs.models.calls.context import (
     CallContext,
-    Endpoints,
     LastAnswer,
     Meter,
-    Sender,
-    Session,
     calling,
     current_context,
     within,
 )
-from arf_programs.models.engine import quiet_about_cut_offs
-from arf_programs.models.fallbacks import describe as describe_refusal
-from arf_programs.models.fallbacks import feature_named
-from arf_programs.models.lm import (
+from arf_programs.models.calls.engine import quiet_about_cut_offs
+from arf_programs.models.calls.fallbacks import describe as describe_refusal
+from arf_programs.models.calls.fallbacks import feature_named
+from arf_programs.models.calls.lm import (
     build_lm,
     check_providers,
     close_models,
@@ -32,9 +27,14 @@ from arf_programs.models.lm import (
     stored_lm,
     where_it_answers,
 )
-from arf_programs.models.person_names import finder_of_people
-from arf_programs.models.placement import find_placement
-from arf_programs.models.providers import (
+from arf_programs.models.calls.session import Endpoints, Sender, Session, run_sync
+from arf_programs.models.local.chat_template import mend_template, refuse_template, render_text
+from arf_programs.models.local.person_names import finder_of_people
+from arf_programs.models.local.placement import find_placement
+from arf_programs.models.local.weights import SMOLLM2, is_adapter, resolve_weights, weights_digest
+from arf_programs.models.providers import scripted
+from arf_programs.models.providers.addresses import describe_hosts
+from arf_programs.models.providers.litellm import (
     EMBEDDED,
     SCRIPTED,
     declare_model,
@@ -43,6 +43,7 @@ from arf_programs.models.providers import (
     listed_model,
     listed_price,
 )
+from arf_programs.models.providers.terms import check_terms, judge_notes, terms_warnings
 from arf_programs.models.served.process import LOOPBACK, end_server, free_port, server_answers, start_server
 from arf_programs.models.served.vllm import (
     INSTALL_VLLM,
@@ -54,6 +55,3 @@ from arf_programs.models.served.vllm import (
     has_gpu,
     vllm_command,
 )
-from arf_programs.models.store import Body, CallStore, NoStore, Question, Store, open_store
-from arf_programs.models.terms import check_terms, judge_notes, terms_warnings
-from arf_programs.models.weights import SMOLLM2, is_adapter, resolve_weights, weights_digest

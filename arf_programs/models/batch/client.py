@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from arf_programs.models.batch.lines import ENDPOINT, Body, body_of
-from arf_programs.models.providers import import_litellm
+from arf_programs.models.providers.litellm import import_litellm
 from signatures.exceptions import ConfigError
 
 PROVIDERS: Final = ("openai", "hosted_vllm", "litellm_proxy", "azure")

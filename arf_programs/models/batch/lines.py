@@ -16,7 +16,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from arf_programs.config import mask, without_login
-from arf_programs.models.providers import import_litellm
+from arf_programs.models.providers.litellm import import_litellm
 from arf_programs.runs import JsonlAppender, make_private_folder, read_jsonl
 
 Body = dict[str, Any]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from arf_programs.config import BatchConfig, ModelConfig
-from arf_programs.models.addresses import api_base_for_batches, key_instead_of_openais
+from arf_programs.models.answers.store import Question
 from arf_programs.models.batch.client import ENDED, BatchClient, failure_of, is_transient
 from arf_programs.models.batch.lines import (
     BatchJournal,
@@ -27,10 +27,10 @@ from arf_programs.models.batch.lines import (
     line_of,
     response_of,
 )
-from arf_programs.models.context import Sender
-from arf_programs.models.engine import endpoint_name
-from arf_programs.models.lm import read_key
-from arf_programs.models.store import Question
+from arf_programs.models.calls.engine import endpoint_name
+from arf_programs.models.calls.lm import read_key
+from arf_programs.models.calls.session import Sender
+from arf_programs.models.providers.addresses import api_base_for_batches, key_instead_of_openais
 from arf_programs.runs import RunFolder
 
 _MEGABYTE = 1_000_000

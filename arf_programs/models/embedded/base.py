@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from arf_programs.models.embedded.layers import pack_linears, use_folded_attention, use_grouped_attention
-from arf_programs.models.placement import CPU, Placement
-from arf_programs.models.weights import (
+from arf_programs.models.local.placement import CPU, Placement
+from arf_programs.models.local.weights import (
     base_of,
     has_tokenizer,
     is_adapter,

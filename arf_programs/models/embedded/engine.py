@@ -7,14 +7,14 @@ import threading
 from collections.abc import Callable, Collection
 from concurrent.futures import Future
 
-from arf_programs.models.chat_template import render_text
 from arf_programs.models.embedded.base import open_weights, weights_stamp
 from arf_programs.models.embedded.decode import LanguageModel
 from arf_programs.models.embedded.grammar import Grammars
 from arf_programs.models.embedded.limits import cache_budget
 from arf_programs.models.embedded.row import Completion, Request
 from arf_programs.models.embedded.worker import Job, Source, Worker
-from arf_programs.models.placement import AUTO, Placement, describe_placement, find_placement
+from arf_programs.models.local.chat_template import render_text
+from arf_programs.models.local.placement import AUTO, Placement, describe_placement, find_placement
 
 
 class Engine:

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from transformers.cache_utils import Cache, DynamicLayer
 
-from arf_programs.models.placement import CPU, Placement
+from arf_programs.models.local.placement import CPU, Placement
 
 
 def grouped_attention(

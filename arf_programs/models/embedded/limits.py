@@ -8,7 +8,7 @@ import torch
 
 from arf_programs.models.embedded.layers import KVShape
 from arf_programs.models.embedded.prefix_cache import CacheBudget
-from arf_programs.models.placement import Placement
+from arf_programs.models.local.placement import Placement
 
 CACHE_BYTES = 2 * 2**30  # for keys and values of recent prompts on a CPU: 46,000 tokens of a 135M model
 _ROWS = 32

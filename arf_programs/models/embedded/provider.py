@@ -19,8 +19,8 @@ from litellm.types.utils import (
 )
 from pydantic import BaseModel
 
-from arf_programs.models.context import current_context
-from arf_programs.models.placement import AUTO
+from arf_programs.models.calls.context import current_context
+from arf_programs.models.local.placement import AUTO
 
 if TYPE_CHECKING:
     from arf_programs.models.embedded.engine import Engine

@@ -17,7 +17,7 @@ from arf_programs.models.embedded.decode import Batch, LanguageModel
 from arf_programs.models.embedded.grammar import Grammars
 from arf_programs.models.embedded.limits import most_rows, most_slots
 from arf_programs.models.embedded.row import Completion, Request, Row, advance_rows
-from arf_programs.models.placement import Placement
+from arf_programs.models.local.placement import Placement
 
 _GATHER_PAUSE = 0.01  # seconds without a new request after which a batch begins
 _GATHER_LIMIT = 0.05  # seconds that the first request of a batch waits, at most

@@ -13,7 +13,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from arf_programs.config import ModelConfig
-from arf_programs.models.providers import import_litellm, is_local
+from arf_programs.models.providers.litellm import import_litellm, is_local
 from signatures.exceptions import ConfigError
 
 _OPENAI: Final = "https://api.openai.com/v1"

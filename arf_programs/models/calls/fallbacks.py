@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from dspy.lm15 import InvalidRequestError, UnsupportedFeatureError
 
-from arf_programs.models.store import Body
+from arf_programs.models.answers.store import Body
 
 _REFUSALS: Final = (InvalidRequestError, UnsupportedFeatureError)
 _SYSTEM_REFUSED: Final = re.compile(

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from dspy.lm15 import RETRYABLE_ERRORS, LM15Error, RateLimitError, TimeoutError
 
-from arf_programs.models.rates import AdaptiveLimit, Quota, Rate
+from arf_programs.models.calls.rates import AdaptiveLimit, Quota, Rate
 from signatures.exceptions import EndpointError
 
 Answer = TypeVar("Answer")

@@ -27,18 +27,20 @@ from dspy.utils.callback import BaseCallback
 from pydantic import BaseModel
 
 from arf_programs.config import without_user
-from arf_programs.models.answers import read_answer, tool_calls_of
-from arf_programs.models.budget import Need
-from arf_programs.models.context import CallContext, RequestExtras, call_context, current_context
-from arf_programs.models.dspy_internals import TRUNCATION_LOGGER, TRUNCATION_MESSAGE, request_kwargs, to_lm15_error
-from arf_programs.models.failures import UnreadableAnswerError, failure_of
-from arf_programs.models.fallbacks import ask_without, refused_feature
-from arf_programs.models.pacing import Pace
-from arf_programs.models.providers import CACHE_MARKS, CACHE_WRITE, import_litellm, listed_price
-from arf_programs.models.salvage import Received, salvage
-from arf_programs.models.store import SECRETS, Body, Question, original_schema, request_key
-from arf_programs.models.usage import cost_of, longest_answer, tokens_sent, usage_of
-from arf_programs.models.waits import asked_pause
+from arf_programs.models.answers.answer import Received, read_answer, salvage, tool_calls_of
+from arf_programs.models.answers.budget import Need, cost_of, longest_answer, tokens_sent, usage_of
+from arf_programs.models.answers.store import SECRETS, Body, Question, original_schema, request_key
+from arf_programs.models.calls.context import CallContext, RequestExtras, call_context, current_context
+from arf_programs.models.calls.dspy_internals import (
+    TRUNCATION_LOGGER,
+    TRUNCATION_MESSAGE,
+    request_kwargs,
+    to_lm15_error,
+)
+from arf_programs.models.calls.fallbacks import ask_without, refused_feature
+from arf_programs.models.calls.pacing import Pace
+from arf_programs.models.calls.refusals import UnreadableAnswerError, asked_pause, failure_of
+from arf_programs.models.providers.litellm import CACHE_MARKS, CACHE_WRITE, import_litellm, listed_price
 from arf_programs.privacy import disguise, reveal
 from arf_programs.runs import Call
 

@@ -9,7 +9,7 @@ from litellm.exceptions import BadRequestError, InternalServerError, RateLimitEr
 from litellm.llms.custom_llm import CustomLLM
 from litellm.types.utils import ChatCompletionTokenLogprob, ChoiceLogprobs, Message
 
-from arf_programs.models import scripted
+from arf_programs.models.providers import scripted
 from signatures.exceptions import ArfError
 
 PROVIDER = "scripted"

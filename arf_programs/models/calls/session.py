@@ -1,48 +1,26 @@
-"""What a call to a model belongs to: one `CallContext`, in one context variable.
-
-A session is what the calls of a command share. A context adds the stage, the strategy and the row that a call is booked
-to. Parts of it change on the way down, each by `within`.
-"""
+"""What the calls of a command share: store, endpoints, batch senders, and one event loop for synchronous callers."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass, field, replace
+import os
+import threading
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, TypeVar
 
 from dspy.lm15 import ConfigurationError
-from pydantic import BaseModel
 
-from arf_programs.models.background import run_in_background, run_sync
-from arf_programs.models.fallbacks import describe
-from arf_programs.models.pacing import Endpoint, Pace
-from arf_programs.models.store import Question, Store
+from arf_programs.models.answers.store import Question, Store
+from arf_programs.models.calls.fallbacks import describe
+from arf_programs.models.calls.pacing import Endpoint, Pace
 from arf_programs.privacy import Guard
-from signatures.records import Conversation
 
 Result = TypeVar("Result")
 # Sends a question; the flag says whether its answer has to be a new one. Returns LiteLLM's response.
 Sender = Callable[[Question, bool], Awaitable[Any]]
 
-
-@dataclass
-class Meter:
-    """The tries that were sent for one row, and their cost in US dollars."""
-
-    tries: int = 0
-    usd: float = 0.0
-
-
-@dataclass
-class LastAnswer:
-    """The last answer to one question: how it ended, why it has no text, and whether it came from the store."""
-
-    ending: str = ""
-    problem: str = ""
-    replayed: bool = False
+_lock = threading.Lock()
+_loops: dict[int, asyncio.AbstractEventLoop] = {}  # by process id: a forked child has no thread of its parent's
 
 
 class Endpoints:
@@ -132,64 +110,45 @@ class Session:
         return run_sync(work)
 
 
-@dataclass(frozen=True)
-class RequestExtras:
-    """What DSPy's Request leaves out of a call: the rollout, the schema as a type, and the name of the token limit."""
+def run_sync(work: Coroutine[Any, Any, Result]) -> Result:
+    """Run a coroutine and return its result, also while an event loop is running, as in Jupyter.
 
-    rollout_id: int | None = None
-    schema: type[BaseModel] | None = None
-    limit: str = "max_tokens"
-
-
-@dataclass(frozen=True)
-class CallContext:
-    """What a call belongs to.
-
-    Attributes:
-        session: what it shares with other calls.
-        stage: what it is booked to; required.
-        strategy: the strategy of revision that it is booked to.
-        meter: counts the calls of the row.
-        answer: records the last answer to the question.
-        anew: whether it is sent even if its answer is stored.
-        extras: what DSPy's Request leaves out; None where DSPy did not tell.
-        conversation: what the question is about; None where it is about several, or about none.
+    All callers share one loop, so calls from several threads share pacing and are asked once. The coroutine sees the
+    caller's context variables. Raises what the coroutine raises, and RuntimeError when it is called on that loop
+    itself, where the caller can `await`.
     """
-
-    session: Session
-    stage: str = ""
-    strategy: str = ""
-    meter: Meter = field(default_factory=Meter)
-    answer: LastAnswer = field(default_factory=LastAnswer)
-    anew: bool = False
-    extras: RequestExtras | None = None
-    conversation: Conversation | None = None
-
-
-call_context: ContextVar[CallContext | None] = ContextVar("arf_call_context", default=None)
-
-
-def current_context() -> CallContext | None:
-    """Return the context of the work at hand, or None outside of any."""
-    return call_context.get()
-
-
-@contextmanager
-def calling(context: CallContext) -> Iterator[CallContext]:
-    """Make calls to models belong to `context` inside this block."""
-    token = call_context.set(context)
+    loop = background_loop()
+    if _running_loop() is loop:
+        work.close()
+        raise RuntimeError("a synchronous call inside an asynchronous one: use `await program.acall(...)` here")
+    future = asyncio.run_coroutine_threadsafe(work, loop)
     try:
-        yield context
-    finally:
-        call_context.reset(token)
+        return future.result()
+    except BaseException:
+        future.cancel()
+        raise
 
 
-@contextmanager
-def within(**changes: Any) -> Iterator[CallContext | None]:
-    """Change parts of the present context inside this block. Without a context, nothing happens."""
-    context = call_context.get()
-    if context is None:
-        yield None
-        return
-    with calling(replace(context, **changes)) as changed:
-        yield changed
+async def run_in_background(work: Coroutine[Any, Any, Result]) -> Result:
+    """Await a coroutine on the loop in the background, from any other loop or from itself."""
+    loop = background_loop()
+    if asyncio.get_running_loop() is loop:
+        return await work
+    return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, loop))
+
+
+def background_loop() -> asyncio.AbstractEventLoop:
+    """Return the loop of this process. Its thread starts with the first call."""
+    with _lock:
+        loop = _loops.get(os.getpid())
+        if loop is None:
+            loop = _loops[os.getpid()] = asyncio.new_event_loop()
+            threading.Thread(target=loop.run_forever, name="arf-calls", daemon=True).start()
+        return loop
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

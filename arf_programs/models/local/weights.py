@@ -17,8 +17,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from arf_programs.models.chat_template import mend_template
-from arf_programs.models.placement import CPU, Placement
+from arf_programs.models.local.chat_template import mend_template
+from arf_programs.models.local.placement import CPU, Placement
 from arf_programs.runs import storing
 from signatures.exceptions import DataError, MissingExtra
 

@@ -22,12 +22,19 @@ import orjson
 from pydantic import BaseModel
 
 from arf_programs.config import mask
-from arf_programs.models.answer_files import AnswerFiles
-from arf_programs.models.answers import text_of
-from arf_programs.models.budget import BudgetSpent, CallBudget, Need
-from arf_programs.models.providers import CACHE_MARKS, listed_price
-from arf_programs.models.usage import longest_answer, tokens_received, tokens_sent, usage_of
-from arf_programs.models.weights import weights_digest
+from arf_programs.models.answers.answer import text_of
+from arf_programs.models.answers.budget import (
+    BudgetSpent,
+    CallBudget,
+    Need,
+    longest_answer,
+    tokens_received,
+    tokens_sent,
+    usage_of,
+)
+from arf_programs.models.answers.files import AnswerFiles
+from arf_programs.models.local.weights import weights_digest
+from arf_programs.models.providers.litellm import CACHE_MARKS, listed_price
 from arf_programs.runs import Call
 
 Body = dict[str, Any]

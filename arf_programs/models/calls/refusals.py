@@ -1,16 +1,26 @@
-"""How long an endpoint asks to wait, by the headers or the text of its refusal."""
+"""What a failed call says: how it failed, and how long the endpoint asks to wait.
+
+A call is refused by the provider, or answered with something that is no chat completion. The wait stands in the headers
+or the text of a refusal.
+"""
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Final
+from typing import Any, Final
 
-from arf_programs.models.rates import parse_duration
+import httpx
+from dspy.lm15 import AuthError, BillingError, ConfigurationError, RateLimitError, ServerError
+from pydantic import ValidationError
+
+from arf_programs.models.calls.rates import parse_duration
+from signatures.exceptions import ArfError
 
 _IN_TEXT: Final = re.compile(
     r"""(?:(?:try again|retry|wait)(?: in| after| for| at least)* |retryDelay\\?["']\s*:\s*\\?["'])"""
@@ -40,15 +50,11 @@ def asked_pause(error: BaseException) -> float | None:
 
 def _headers_of(error: BaseException) -> Iterator[dict[str, str]]:
     """Yield the headers that LiteLLM keeps with an exception, or with those that it was raised from."""
-    seen: set[int] = set()
-    here: BaseException | None = error
-    while here is not None and id(here) not in seen:
-        seen.add(id(here))
-        response = getattr(here, "response", None)
-        for headers in (getattr(here, "litellm_response_headers", None), getattr(response, "headers", None)):
+    for one in errors_behind(error):
+        response = getattr(one, "response", None)
+        for headers in (getattr(one, "litellm_response_headers", None), getattr(response, "headers", None)):
             if isinstance(headers, Mapping) and headers:
                 yield {str(name).lower().removeprefix("llm_provider-"): str(value) for name, value in headers.items()}
-        here = here.__cause__ or here.__context__
 
 
 def _by_headers(headers: Mapping[str, str], now: float) -> float | None:
@@ -102,3 +108,65 @@ def _date(text: str) -> float | None:
         except (TypeError, ValueError, OverflowError):
             continue
     return None
+
+
+_PASSING: Final = frozenset({409, 425})  # a conflict with another request, and a request that came too early
+_NO_ANSWER: Final = (httpx.HTTPError, OSError, ImportError, MemoryError, ArfError)
+_OF_JSON: Final = (json.JSONDecodeError, RecursionError, ValidationError)
+_OF_READING: Final = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
+_OF_ACCOUNT: Final = (AuthError, BillingError, ConfigurationError)
+_LITELLM_COULD_NOT: Final = "Invalid response object"
+
+
+class UnreadableAnswerError(ServerError):
+    """A provider answered with status 200, but not with a chat completion. The next try may succeed."""
+
+
+def failure_of(error: Exception, canonical: Exception) -> Exception:
+    """Return the error that a failed call ends in. `error` is LiteLLM's, and `canonical` is lm15's for it.
+
+    An answer that cannot be read is tried again. LiteLLM may give it any class, by a word in it or by a code in it,
+    but it tells nothing about the key, the bill or the request. The statuses 409 and 425 are tried again too.
+    """
+    failure: Exception = canonical
+    refused = isinstance(canonical, RateLimitError)
+    reading = None if refused else _error_of_reading(error, weak=not isinstance(canonical, _OF_ACCOUNT))
+    if reading is not None:
+        failure = UnreadableAnswerError(f"the answer is no chat completion ({_line(reading)})")
+    elif not refused and (status := getattr(error, "status_code", None)) in _PASSING:
+        failure = ServerError(str(canonical), status=status)
+    return failure
+
+
+def _error_of_reading(error: Exception, *, weak: bool) -> BaseException | None:
+    """Return the exception that reading an answer raised. None if no answer came: a refusal, or a lost connection.
+
+    `weak` says that a plain ValueError and its like count too. They may also come from LiteLLM's own preparation of a
+    call.
+    """
+    chain = list(errors_behind(error))
+    if any(isinstance(one, _NO_ANSWER) for one in chain):
+        return None
+    for one in reversed(chain):
+        if getattr(one, "status_code", None) == 200 or isinstance(one, _OF_JSON):
+            return one
+        if weak and isinstance(one, _OF_READING) and not hasattr(one, "llm_provider"):
+            return one
+        if type(one) is Exception and (hasattr(one, "status_code") or str(one).startswith(_LITELLM_COULD_NOT)):
+            return one  # LiteLLM found an error in the answer, or could not make sense of it
+    return None
+
+
+def errors_behind(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error, and those that it was raised from."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _line(error: Any) -> str:
+    text = str(getattr(error, "message", "") or error).partition("Traceback (most")[0]
+    name = "" if type(error) is Exception else f"{type(error).__name__}: "
+    return f"{name}{' '.join(text.split())}"[:200]

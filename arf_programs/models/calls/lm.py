@@ -12,12 +12,20 @@ import dspy
 from pydantic import ValidationError
 
 from arf_programs.config import ModelConfig, login_header, remember_secrets, resolve_references, without_user
-from arf_programs.models.addresses import NO_KEY, address_of, api_base_for_litellm, hosts_of, key_instead_of_openais
-from arf_programs.models.context import CallContext, Session
-from arf_programs.models.engine import Address, ArfEngine
-from arf_programs.models.pacing import Pace
-from arf_programs.models.placement import AUTO, describe_placement, find_placement
-from arf_programs.models.providers import (
+from arf_programs.models.answers.store import CallStore
+from arf_programs.models.calls.context import CallContext
+from arf_programs.models.calls.engine import Address, ArfEngine
+from arf_programs.models.calls.pacing import Pace
+from arf_programs.models.calls.session import Session
+from arf_programs.models.local.placement import AUTO, describe_placement, find_placement
+from arf_programs.models.providers.addresses import (
+    NO_KEY,
+    address_of,
+    api_base_for_litellm,
+    hosts_of,
+    key_instead_of_openais,
+)
+from arf_programs.models.providers.litellm import (
     CACHE_MARKS,
     EMBEDDED,
     check_cache_marks,
@@ -28,7 +36,6 @@ from arf_programs.models.providers import (
     marks_before_the_question,
     register_providers,
 )
-from arf_programs.models.store import CallStore
 from signatures.exceptions import ConfigError
 
 _LOGPROBS = {"logprobs", "top_logprobs"}

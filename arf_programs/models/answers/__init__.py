@@ -1,0 +1,1 @@
+"""What came back from models: read, stored, and counted against the budget."""

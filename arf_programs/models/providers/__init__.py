@@ -1,0 +1,1 @@
+"""LiteLLM's providers and our own, their addresses, and the terms of their models."""
