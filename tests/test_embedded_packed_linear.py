@@ -20,3 +20,10 @@ def test_every_linear_is_replaced():
     pack_linears(model)
     assert isinstance(model[0], PackedLinear)
     assert isinstance(model[1][1], PackedLinear)
+
+
+def test_a_pytorch_without_the_operators_keeps_its_own_layers(monkeypatch):
+    monkeypatch.setattr(torch.ops, "mkldnn", object())
+    model = nn.Sequential(nn.Linear(4, 4))
+    pack_linears(model)
+    assert type(model[0]) is nn.Linear
