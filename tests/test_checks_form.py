@@ -123,12 +123,56 @@ def test_private_data_cites_its_turn():
     assert note.evidence == (1,)
 
 
-def test_swapped_speakers():
-    wrong = "The customer explained that the guarantee covers it for two years with a receipt."
-    (note,) = run_checks(TALK, wrong, enabled=["speakers"])
-    assert (note.category, note.quote, note.evidence) == ("wrong_speaker", wrong, (2,))
-    assert found(wrong.replace("customer", "agent"), "speakers") == []
-    assert found("The customer was told that the guarantee covers it for two years.", "speakers") == []
+SHOP = Conversation(
+    id="toaster",
+    turns=(
+        Turn(speaker="Customer", text="My toaster smells of burnt rubber since Monday, and the lever sticks."),
+        Turn(speaker="Agent", text="Please unplug it and send a photograph of the rating plate underneath."),
+        Turn(speaker="Customer", text="The plate says Brennholm 2200. Can I get my money back?"),
+        Turn(speaker="Agent", text="That series is recalled. A courier collects it, and the refund takes four days."),
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "turn"),
+    [
+        ("The customer explained that the series is recalled and a courier collects it.", 4),
+        ("The customer will collect it by courier, and the refund takes four days.", 4),
+        ("The agent was asked to unplug it and send a photograph of the rating plate.", 2),
+        ("The customer then asked to send a photograph of the rating plate underneath.", 2),
+        ("Agent said that the toaster smells of burnt rubber and the lever sticks.", 1),
+        ("Finally, the agent was told that a courier collects it and the refund takes four days.", 4),
+    ],
+)
+def test_what_one_side_said_is_credited_to_the_other(sentence, turn):
+    (note,) = run_checks(SHOP, f"A toaster was brought up. {sentence}", enabled=["speakers"])
+    assert (note.category, note.quote, note.evidence) == ("wrong_speaker", sentence, (turn,))
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "The agent explained that the series is recalled and a courier collects it.",
+        "The customer was told that the series is recalled and a courier collects it.",
+        "The customer said that the toaster smells of burnt rubber and the lever sticks.",
+        "The customer contacted the agent, who said that a courier collects it and the refund takes four days.",
+        "The customer complained about the series that is recalled.",
+        "A courier collects it from the customer, and the refund takes four days.",
+        "The customer asked for the money back.",
+        "He will get a refund by courier in four days.",
+    ],
+)
+def test_what_a_side_said_itself_is_no_error(sentence):
+    assert run_checks(SHOP, sentence, enabled=["speakers"]) == []
+
+
+def test_nobody_is_accused_where_the_sides_are_not_known():
+    nameless = SHOP.model_copy(
+        update={"turns": tuple(Turn(speaker=f"P{n % 2}", text=t.text) for n, t in enumerate(SHOP.turns))}
+    )
+    sentence = "The customer explained that the series is recalled and a courier collects it."
+    assert run_checks(nameless, sentence, enabled=["speakers"]) == []
 
 
 def test_every_category_is_in_the_seed_taxonomy():

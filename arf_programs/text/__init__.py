@@ -29,4 +29,4 @@ from arf_programs.text.sentences import (
     word_set,
 )
 from arf_programs.text.student_prompt import build_messages, build_system_text, build_user_text, read_user_text
-from arf_programs.text.word_ranking import Ranking, WordRanking
+from arf_programs.text.word_ranking import Ranking, WordRanking, place_stems, stem_word, stem_words

@@ -1,9 +1,29 @@
-"""Texts ranked by the words that they share with a query, by BM25."""
+"""The stems of words, and texts ranked by the words that they share with a query, by BM25."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
+
+_WORD: Final = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+_ENDING: Final = re.compile(r"(?:'s|ing|ies|ied|ed|es|s|e|y)$")
+_STEM: Final = 6
+
+
+def stem_words(text: str) -> list[str]:
+    """Return the crude stem of each word."""
+    return [stem for stem, _, _ in place_stems(text)]
+
+
+def place_stems(text: str) -> list[tuple[str, int, int]]:
+    """Return the crude stem of each word, with its place."""
+    return [(stem_word(match.group()), match.start(), match.end()) for match in _WORD.finditer(text)]
+
+
+def stem_word(word: str) -> str:
+    """Cut a common ending off and keep at most six letters: a crude stem."""
+    return _ENDING.sub("", word.lower().replace("’", "'"))[:_STEM]
 
 
 class Ranking(Protocol):

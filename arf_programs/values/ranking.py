@@ -15,14 +15,11 @@ from functools import lru_cache
 from typing import Final
 
 from arf_programs.checks import Material, find_words
-from arf_programs.text import Span, word_set
+from arf_programs.text import Span, place_stems, stem_word, word_set
 from arf_programs.values.reading import Value, find_values, same_value
 from arf_programs.values.writing import Replacement, write_value
 from signatures.records import Conversation, Turn
 
-_WORD: Final = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
-_ENDING: Final = re.compile(r"(?:'s|ing|ies|ied|ed|es|s|e|y)$")
-_STEM: Final = 6
 _HANDLE: Final = re.compile(r"(?<!\w)[@#]([A-Za-z]\w+)")
 _ROLES: Final = word_set("customer agent client user caller bot representative advisor")
 _LONG: Final = 4
@@ -132,7 +129,7 @@ class Talk:
 
     def __init__(self, turns: Sequence[Turn]) -> None:
         self.people = frozenset(word for turn in turns for word in find_words(turn.speaker)) - _ROLES
-        stems = [_stems(turn.text) for turn in turns]
+        stems = [place_stems(turn.text) for turn in turns]
         self.stems = [frozenset(stem for stem, _, _ in words) for words in stems]
         self._with = Counter(stem for turn in self.stems for stem in turn)
         groups: dict[object, list[_Occurrence]] = {}
@@ -184,7 +181,7 @@ class _Place:
             (span for span in material.sentences if span[0] <= wrong.start < span[1]), (0, len(material.summary))
         )
         sentence = material.summary[start:end]
-        self.before, self.after = _around(_stems(sentence), wrong.start - start, wrong.end - start)
+        self.before, self.after = _around(place_stems(sentence), wrong.start - start, wrong.end - start)
         self.near = _nearness(self.before, self.after)
         self.total = sum(talk.weight(stem) for stem in self.near) or 1.0
 
@@ -257,21 +254,6 @@ def _shape(code: str) -> str:
     return re.sub(r"[^\W\d_]", "a", re.sub(r"\d", "9", code))
 
 
-def stem_words(text: str) -> list[str]:
-    """Return the crude stem of each word, as `Talk` has those of the turns."""
-    return [stem for stem, _, _ in _stems(text)]
-
-
-def _stems(text: str) -> list[tuple[str, int, int]]:
-    """Return the stem of each word, with its place."""
-    return [(_stem(match.group()), match.start(), match.end()) for match in _WORD.finditer(text)]
-
-
-def _stem(word: str) -> str:
-    """Cut a common ending off and keep at most six letters: a crude stem."""
-    return _ENDING.sub("", word.lower().replace("’", "'"))[:_STEM]
-
-
 def _around(words: Sequence[tuple[str, int, int]], start: int, end: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the stems before and after `start:end`, the nearest first."""
     before = tuple(stem for stem, _, last in reversed(words) if last <= start)
@@ -288,7 +270,7 @@ def _nearness(before: Sequence[str], after: Sequence[str]) -> dict[str, float]:
 
 
 _COMMON: Final = frozenset(
-    _stem(word)
+    stem_word(word)
     for word in word_set(
         "the a an and or but of to in on at for from by with is was were are be been has had have he she it they we "
         "you i his her its their our your my that this these those as not no do did does will would can could so if "
