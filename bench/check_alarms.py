@@ -5,8 +5,8 @@
 Reads JSONL rows with a conversation and texts that are believed right: `references`, `revised`, and `summary` where
 `errors` is []. A row without any gives the turns of its agent instead, each as a text: they stand in the conversation,
 so a check of facts must not report anything in them. A person may be wrong too, so read what `--list CHECK` prints. The
-texts of one conversation are one cluster of the intervals. Planted errors are values from outside the conversation, one
-in each copy of a text. Prints two tables in Markdown.
+texts of one conversation are one cluster of the intervals. Planted errors are values from outside the conversation, and
+customer and agent exchanged in a sentence, one in each copy of a text. Prints two tables in Markdown.
 """
 
 from __future__ import annotations
@@ -29,6 +29,9 @@ from signatures.records import Conversation
 
 FACTS = ("codes", "dates", "times", "numbers", "rates", "names", "speakers")
 """The checks that compare a text with the conversation. The others judge its form, or whether it is fit to be shown."""
+
+SPEAKER = "speaker"
+"""The kind of an error in which customer and agent are exchanged. It is not in the row of all planted values."""
 
 OWN_TURNS = "turns"
 SUMMARIES = "summaries"
@@ -88,12 +91,16 @@ def find_alarms(texts: Iterable[Text], checks: Iterable[str]) -> list[Alarm]:
 
 
 def plant(texts: Iterable[Text], per_kind: int = 1) -> list[Found]:
-    """Plant values from outside the conversation, at most `per_kind` of each kind in a text, each in its own copy."""
+    """Plant values from outside the conversation and exchanged speakers, each in its own copy of a text.
+
+    At most `per_kind` errors of each kind are planted in a text.
+    """
     found = []
     for item in texts:
-        changes = find_changes_of(Material(item.conversation, item.text), FACT_KINDS, item.text)
-        for kind in FACT_KINDS:
-            outside = [change for change in changes if change.kind == kind and change.origin == "invented"]
+        changes = find_changes_of(Material(item.conversation, item.text), (*FACT_KINDS, SPEAKER), item.text)
+        for kind in (*FACT_KINDS, SPEAKER):
+            origin = "none" if kind == SPEAKER else "invented"
+            outside = [change for change in changes if change.kind == kind and change.origin == origin]
             chosen = Random(item.text).sample(outside, min(per_kind, len(outside)))
             found += [_check(item, kind, change.start, change.end, change.wrong) for change in chosen]
     return found
@@ -132,8 +139,8 @@ def _interval(values: list[float], clusters: list[str]) -> str:
 def recall_table(name: str, found: list[Found]) -> list[str]:
     """Return the rows of a file: for each kind of error, how many were planted, and the share that was found."""
     rows = []
-    for kind in (*FACT_KINDS, "all"):
-        of_kind = [item for item in found if kind in (item.kind, "all")]
+    for kind in (*FACT_KINDS, "all values", SPEAKER):
+        of_kind = [item for item in found if item.kind == kind or (kind == "all values" and item.kind != SPEAKER)]
         if of_kind:
             share = _interval([float(item.hit) for item in of_kind], [item.text.conversation.id for item in of_kind])
             rows.append(f"| {name} | {kind} | {len(of_kind)} | {share} |")

@@ -138,7 +138,6 @@ SHOP = Conversation(
     ("sentence", "turn"),
     [
         ("The customer explained that the series is recalled and a courier collects it.", 4),
-        ("The customer will collect it by courier, and the refund takes four days.", 4),
         ("The agent was asked to unplug it and send a photograph of the rating plate.", 2),
         ("The customer then asked to send a photograph of the rating plate underneath.", 2),
         ("Agent said that the toaster smells of burnt rubber and the lever sticks.", 1),
@@ -160,6 +159,7 @@ def test_what_one_side_said_is_credited_to_the_other(sentence, turn):
         "The customer complained about the series that is recalled.",
         "A courier collects it from the customer, and the refund takes four days.",
         "The customer asked for the money back.",
+        "The customer gave it to a courier, and the refund takes four days.",
         "He will get a refund by courier in four days.",
     ],
 )

@@ -14,5 +14,4 @@ from arf_programs.checks.names import find_names
 from arf_programs.checks.numbers import find_taken_spans
 from arf_programs.checks.quantities import Quantity, convert_to_days, find_quantities, read_number
 from arf_programs.checks.run import run_checks, widen_quote
-from arf_programs.checks.speakers import credit_margin
 from arf_programs.checks.times import Time, find_times

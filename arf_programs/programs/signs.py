@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection
 from typing import Final
 
-from arf_programs.checks import Material, credit_margin, run_checks
+from arf_programs.checks import Material, run_checks
 from arf_programs.text import stem_words
 from arf_programs.values import Talk, find_values, read_talk, same_value
 from signatures.records import Conversation
@@ -16,7 +16,7 @@ _SPAN: Final = 3  # turns that are read together: a question, its answer, and wh
 _NOT: Final = re.compile(r"\b(?:not|no|never|cannot|without|unable|nobody|nothing)\b|n['’]t\b", re.IGNORECASE)
 
 
-SIGNS: Final = ("checks", "unsupported", "scattered", "apart", "negation", "credit")
+SIGNS: Final = ("checks", "unsupported", "scattered", "apart", "negation")
 """The names of the signs."""
 
 
@@ -29,7 +29,6 @@ def read_signs(conversation: Conversation, sentence: str) -> dict[str, float]:
     - `scattered`: the same for the best three turns in a row
     - `apart`: the share of its values whose turns share no other word with it
     - `negation`: whether just one of the sentence and its best turn has a "not"
-    - `credit`: how much more of it the side has that it does not credit, over 8 nats, at most one
     """
     material = Material(conversation, sentence)
     talk = read_talk(conversation.turns)
@@ -45,7 +44,6 @@ def read_signs(conversation: Conversation, sentence: str) -> dict[str, float]:
         "scattered": 1 - together,
         "apart": _apart(material, talk, known),
         "negation": float(best is not None and _is_negated(sentence) != _is_negated(material.texts[best])),
-        "credit": min(1.0, credit_margin(material, sentence) / 8),
     }
 
 
