@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 from arf_programs.checks.finding import Finding, Material
 from arf_programs.checks.run import CHECKS
+from arf_programs.config import Kind
 from arf_programs.config.schema import ColumnsConfig
 from arf_programs.corpus.read import hash_turns
 from arf_programs.corpus.turns import read_turns
@@ -30,7 +31,7 @@ from signatures.records import Conversation
 FACTS = ("codes", "dates", "times", "numbers", "rates", "names", "speakers")
 """The checks that compare a text with the conversation. The others judge its form, or whether it is fit to be shown."""
 
-SPEAKER = "speaker"
+SPEAKER: Kind = "speaker"
 """The kind of an error in which customer and agent are exchanged. It is not in the row of all planted values."""
 
 OWN_TURNS = "turns"

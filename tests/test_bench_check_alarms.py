@@ -38,6 +38,6 @@ def test_each_check_is_counted_once_a_text(texts):
 
 def test_planted_values_are_from_outside_and_are_found(texts):
     found = check_alarms.plant(texts(references=["The agent sends Carla £40 back for the train of 5 May."]))
-    assert {item.kind for item in found} == {"amount", "date", "name"}
-    assert all(item.hit for item in found)
+    assert {item.kind for item in found} == {"amount", "date", "name", "speaker"}
+    assert all(item.hit for item in found if item.kind != "speaker")
     assert not check_alarms._check(found[0].text, "name", 16, 21, "Carla").hit
