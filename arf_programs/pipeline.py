@@ -10,7 +10,7 @@ from arf_programs.runs import Manifest, Run, private_files, save_config
 from arf_programs.stages import Stage, StageState, run_stage, run_together, state_of
 
 STAGES: tuple[Stage, ...] = (
-    stages.CORPUS,  # conversations, split into training and holdout
+    stages.CORPUS,  # conversations, split into training, holdout and dev
     stages.DRAFT,  # the teacher's summaries
     stages.TAXONOMY,  # open notes on a sample, merged into categories; people may edit taxonomy.yaml
     stages.ANALYZE,  # typed errors for every training draft

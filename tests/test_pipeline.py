@@ -48,6 +48,7 @@ STALE = {
     "corpus.agents": (["example.org"], {"corpus"}),
     "corpus.limit": (8, {"corpus"}),
     "corpus.holdout": (0.5, {"corpus"}),
+    "corpus.dev": (0.2, {"corpus"}),
     "corpus.near_duplicate": (0.5, {"corpus"}),
     "corpus.max_tokens": (500, {"corpus"}),
     "corpus.too_long": ("cut", {"corpus"}),
@@ -221,6 +222,18 @@ def leaves(model: type[BaseModel], prefix: str = "") -> list[str]:
 def stale(run) -> set[str]:
     """The stages that are no longer whole: a setting that wants a further file leaves its stage without it."""
     return {stage.name for stage in STAGES if state_of(stage, run).state != "whole"}
+
+
+def test_dev_conversations_are_neither_drafted_nor_trained_on_nor_held_out(make_run):
+    run = make_run("corpus.dev=0.25")
+    scripted_team.join()
+    run_until(run, "draft")
+    dev = set(run.conversations("dev"))
+    assert len(dev) == 3
+    assert not dev & {*run.conversations("train"), *run.conversations("holdout")}
+    assert set(ids(run.folder.drafts, Summary)) == {*run.conversations("train"), *run.conversations("holdout")}
+    with pytest.raises(ConfigError, match="leave nothing to train on"):
+        make_run("corpus.dev=0.75")
 
 
 def asked_about(team, *kinds) -> set[str]:

@@ -115,3 +115,38 @@ def test_no_side_may_be_empty():
         halves([conversation("a", text="just the same text here"), conversation("b", text="just the same text here")])
     with pytest.raises(DataError, match="every conversation is labelled"):
         halves([conversation("a"), conversation("b")], keep_in_train={"a", "b"})
+
+
+@pytest.mark.parametrize("trial", range(10))
+def test_a_dev_side_takes_nothing_from_the_holdout_and_copies_stay_together(trial):
+    rng = random.Random(trial)
+    conversations = corpus(rng, rng.randrange(12, 80))
+    without = halves(conversations, seed=trial)
+    sides = halves(conversations, seed=trial, dev=rng.uniform(0.05, 0.6))
+    assert without.dev == ()
+    assert sides.holdout == without.holdout
+    assert sides.dev and sides.train
+    assert sorted(sides.train + sides.holdout + sides.dev) == sorted(item.id for item in conversations)
+    side = dict.fromkeys(sides.holdout, "holdout") | dict.fromkeys(sides.dev, "dev")
+    by_text: dict[str, set[str]] = {}
+    for item in conversations:
+        by_text.setdefault(item.turns[0].text, set()).add(side.get(item.id, "train"))
+    assert all(len(seen) == 1 for seen in by_text.values())
+
+
+def test_the_dev_side_has_its_share_of_every_channel_and_no_labelled_conversation():
+    conversations = corpus(random.Random(1), 200, copies=0)
+    labelled = {item.id for item in conversations[:50]}
+    sides = halves(conversations, dev=0.2, keep_in_train=labelled)
+    assert len(sides.dev) == 40
+    assert not labelled & set(sides.dev)
+    channel = {item.id: item.channel for item in conversations}
+    seen, all_of_them = Counter(channel[i] for i in sides.dev), Counter(channel.values())
+    assert all(abs(seen[name] - 0.2 * count) <= 1 for name, count in all_of_them.items())
+
+
+def test_a_dev_side_that_nothing_is_left_for_is_refused():
+    with pytest.raises(DataError, match=r"corpus\.dev"):
+        halves([conversation("a"), conversation("b")], dev=0.3)
+    with pytest.raises(DataError, match=r"corpus\.dev"):
+        halves([conversation(name) for name in "abc"], dev=0.3, keep_in_train={"a", "b"})

@@ -160,8 +160,9 @@ def _check_corpus(run: Run, findings: Findings, *, folder: Path) -> None:
     _check_drafts(run, conversations.values(), findings)
     findings.first = next(iter(conversations.values()), None)
     findings.training = (conversations[name] for name in sides.train)
-    both = f"{len(sides.train)} for training and {len(sides.holdout)} held out"
-    findings.good.append(f"{config.path}: {len(conversations)} conversations, {both}")
+    counts = f"{len(sides.train)} for training and {len(sides.holdout)} held out"
+    counts += f", {len(sides.dev)} for dev" if sides.dev else ""
+    findings.good.append(f"{config.path}: {len(conversations)} conversations, {counts}")
     findings.good += [f"{config.path}: {line}" for line in describe_speakers(conversations.values())]
     if corpus.skipped:
         findings.good.append(f"{config.path}: {len(corpus.skipped)} skipped: {corpus.skipped[0].reason}")

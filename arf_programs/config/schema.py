@@ -69,7 +69,7 @@ class ColumnsConfig(Section):
 
 
 class CorpusConfig(Section):
-    """Where the conversations are, and how they are split into training and holdout."""
+    """Where the conversations are, and how they are split into training, holdout and dev."""
 
     path: str = Field(min_length=1, description="JSONL, CSV or Parquet file, data set folder, or Hugging Face id")
     format: CorpusFormat = "auto"
@@ -86,6 +86,9 @@ class CorpusConfig(Section):
     )
     limit: int | None = Field(default=None, ge=2, description="most conversations that are read; null: all")
     holdout: float = Field(default=0.2, gt=0, lt=1, description="share of conversations that are kept for evaluation")
+    dev: float = Field(
+        default=0, ge=0, lt=1, description="share on which the second round looks for errors of the student"
+    )
     near_duplicate: float = Field(
         default=0.8, gt=0, le=1, description="conversations stay together from this Jaccard similarity of word 5-grams"
     )
@@ -93,6 +96,14 @@ class CorpusConfig(Section):
     too_long: Literal["skip", "cut"] = Field(
         default="skip", description="a longer one is skipped and counted, or cut at the end of a turn"
     )
+
+    @model_validator(mode="after")
+    def _leave_some_to_train_on(self) -> CorpusConfig:
+        if self.holdout + self.dev >= 1:
+            raise ValueError(
+                f"holdout ({self.holdout:g}) and dev ({self.dev:g}) leave nothing to train on: lower one of them"
+            )
+        return self
 
     @property
     def mails_of(self) -> tuple[str, ...] | None:

@@ -1,4 +1,4 @@
-"""The data that users give: conversations, the labelled set and the taxonomy. Also the split into training and holdout.
+"""The data that users give: conversations, the labelled set and the taxonomy. Also the split into sides.
 
 Each file is read and checked as a whole: all its problems are reported at once, and nothing is left out uncounted.
 """

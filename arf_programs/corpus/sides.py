@@ -1,4 +1,4 @@
-"""The corpus of a run with its labelled set, split into training and holdout, and the clusters of its conversations."""
+"""The corpus of a run with its labelled set, split into sides, and the clusters of its conversations."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ def split_corpus(run: Run, corpus: StoredCorpus) -> tuple[Split, tuple[LabeledEx
     sides = split_conversations(
         corpus.conversations.values(),
         holdout=config.holdout,
+        dev=config.dev,
         seed=run.config.seed,
         threshold=config.near_duplicate,
         # A labelled conversation may be shown to the models, so it must not test them.

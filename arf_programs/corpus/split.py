@@ -1,4 +1,4 @@
-"""Split the corpus into conversations for training and a holdout on which nobody trains."""
+"""Split the corpus into conversations for training, a holdout, and a dev side. Nobody trains on the last two."""
 
 from __future__ import annotations
 
@@ -15,13 +15,19 @@ from arf_programs.corpus.near_duplicates import group_duplicates
 from signatures.exceptions import DataError
 from signatures.records import Conversation
 
+_NO_DEV = (
+    "corpus.dev: beside the holdout no conversation can be spared that is neither labelled nor a near-duplicate of all "
+    "others: give more conversations, or set corpus.dev to 0"
+)
+
 
 @dataclass(frozen=True)
 class Split:
-    """The ids of both sides, each in the order of the corpus."""
+    """The ids of each side, in the order of the corpus."""
 
     train: tuple[str, ...]
     holdout: tuple[str, ...]
+    dev: tuple[str, ...] = ()
 
 
 class _Member(NamedTuple):
@@ -46,14 +52,16 @@ def split_conversations(
     holdout: float,
     seed: int,
     threshold: float,
+    dev: float = 0.0,
     keep_in_train: Collection[str] = (),
     keep_with: Sequence[Conversation] = (),
 ) -> Split:
-    """Split by channel. `holdout` is the share of the holdout; near-duplicates stay on one side (`group_duplicates`).
+    """Split by channel. `holdout` and `dev` are shares; near-duplicates stay on one side (`group_duplicates`).
 
-    Training gets the ids in `keep_in_train`, and near-duplicates of these or of `keep_with`, which are conversations
-    outside the corpus. Groups are ordered by a hash of seed and ids, so a new conversation moves few others.
-    Conversations are read several times and not kept. Raises DataError if one side would be empty.
+    The holdout is chosen first, so it is the same with and without a dev side. Training gets the ids in
+    `keep_in_train`, and near-duplicates of these or of `keep_with`, which are conversations outside the corpus. Groups
+    are ordered by a hash of seed and ids, so a new conversation moves few others. Conversations are read several times
+    and not kept. Raises DataError if a side would be empty; without `dev` there is no dev side.
     """
     numbers = group_duplicates(conversations, keep_with, threshold=threshold)
     items = [_Member(item.id, sys.intern(item.channel)) for item in conversations]
@@ -63,9 +71,19 @@ def split_conversations(
     free = sorted(groups, key=lambda group: group.key)
     _check_both_sides(len(set(numbers[: len(items)])), len(free))
     channels = Counter(item.channel for item in items)
-    chosen = _choose(free, {name: holdout * count for name, count in channels.items()}, len(conversations))
+    held_out = _choose(free, {name: holdout * count for name, count in channels.items()}, len(items))
+    watched: frozenset[str] = frozenset()
+    if dev:
+        left = [group for group in free if not held_out.intersection(group.ids)]
+        watched = _choose(left, {name: dev * count for name, count in channels.items()}, len(items) - len(held_out))
+        if not watched:
+            raise DataError(_NO_DEV)
     ids = [item.id for item in items]
-    return Split(tuple(i for i in ids if i not in chosen), tuple(i for i in ids if i in chosen))
+    return Split(
+        train=tuple(i for i in ids if i not in held_out | watched),
+        holdout=tuple(i for i in ids if i in held_out),
+        dev=tuple(i for i in ids if i in watched),
+    )
 
 
 def _together(numbers: Sequence[int], items: Sequence[_Member]) -> Iterator[tuple[int, list[_Member]]]:
@@ -97,7 +115,7 @@ def _check_both_sides(groups: int, free: int) -> None:
 
 
 def _choose(free: Sequence[_Group], quotas: Mapping[str, float], total: int) -> frozenset[str]:
-    """Choose the ids of the holdout. Their number is near the sum of the quotas, at least one, and never all.
+    """Choose the ids of a side. Their number is near the sum of the quotas, at least one, and never all of `total`.
 
     Each channel first fills its quota rounded down, then rounded up. Then other channels fill what is left, for example
     if all conversations of a channel are labelled. A group that is too large for the room is skipped. A search for the
@@ -123,7 +141,7 @@ def _choose(free: Sequence[_Group], quotas: Mapping[str, float], total: int) -> 
 
 
 def _nearest(left: Iterable[_Group], room: int, *, must: bool, most: int) -> list[_Group]:
-    """Choose one more group if the holdout then comes nearer to its size than without it."""
+    """Choose one more group if the side then comes nearer to its size than without it."""
     fitting = [group for group in left if len(group.ids) <= most]
     if not fitting:
         return []

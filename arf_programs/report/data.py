@@ -22,6 +22,7 @@ class CorpusFigures(_Figures):
     conversations: int = 0
     train: int = 0
     holdout: int = 0
+    dev: int = Field(default=0, exclude_if=lambda count: not count)
     failed: int = 0
 
 

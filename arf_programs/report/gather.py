@@ -122,11 +122,11 @@ def _corpus_figures(run: Run) -> CorpusFigures:
     failures = run.folder.read_failures()
     skipped = {failure.conversation_id for failure in failures if failure.stage == "corpus"}
     undrafted = {failure.conversation_id for failure in failures if failure.stage == "draft"}
-    train, holdout = run.conversations("train"), run.conversations("holdout")
     return CorpusFigures(
-        conversations=len(train) + len(holdout) + len(skipped),
-        train=len(train),
-        holdout=len(holdout),
+        conversations=len(run.conversations()) + len(skipped),
+        train=len(run.conversations("train")),
+        holdout=len(run.conversations("holdout")),
+        dev=len(run.conversations("dev")),
         failed=len(skipped | undrafted),
     )
 

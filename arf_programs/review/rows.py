@@ -11,14 +11,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Literal
 
 from arf_programs.review.decisions import Job
 from arf_programs.review.outcomes import edits_of, shown_of
-from arf_programs.runs import RunFolder, SplitConversation, digest, read_jsonl
+from arf_programs.runs import RunFolder, Side, SplitConversation, digest, read_jsonl
 from signatures.records import DraftErrors, ErrorNote, Revision, Score, Summary
-
-Side = Literal["train", "holdout"]
 
 
 @dataclass(frozen=True)

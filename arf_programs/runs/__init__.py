@@ -22,5 +22,13 @@ from arf_programs.runs.load import LoadedRun, load_run
 from arf_programs.runs.private import make_private_folder, private_files
 from arf_programs.runs.progress import Progress, RunStatus, StatusFile, read_status
 from arf_programs.runs.removal import has_rows, remove_answers, remove_conversations, remove_rows
-from arf_programs.runs.run import Run, SplitConversation, lock_run, refuse_foreign_folder, save_config, saved_base_dir
+from arf_programs.runs.run import (
+    Run,
+    Side,
+    SplitConversation,
+    lock_run,
+    refuse_foreign_folder,
+    save_config,
+    saved_base_dir,
+)
 from arf_programs.runs.storage import is_of_the_disk, storage_error, storing

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from arf_programs.runs.folder import RunFolder
 from arf_programs.runs.jsonl import read_jsonl
 from arf_programs.runs.ledger import Call, iter_ledger
-from arf_programs.runs.run import SplitConversation
+from arf_programs.runs.run import Side, SplitConversation
 from signatures.exceptions import DataError
 from signatures.records import Conversation, DraftErrors, Failure, PairVerdict, Revision, Score, Summary
 
@@ -39,8 +39,8 @@ class LoadedRun:
     def __repr__(self) -> str:
         return f"LoadedRun({str(self.folder.path)!r})"
 
-    def conversations(self, split: Literal["train", "holdout"] | None = None) -> Iterator[Conversation]:
-        """Return the conversations, of one side of the split or of both."""
+    def conversations(self, split: Side | None = None) -> Iterator[Conversation]:
+        """Return the conversations, of one side of the split or of all."""
         rows = self._read(self.folder.conversations, SplitConversation)
         return (row.conversation for row in rows if split in (None, row.split))
 

@@ -21,11 +21,17 @@ from arf_programs.runs.progress import Progress
 from signatures.exceptions import ConfigError, StorageError
 from signatures.records import Conversation, Record, Summary
 
+Side = Literal["train", "holdout", "dev"]
+"""A side of the split. Students are trained on `train`, and systems compared on `holdout`.
+
+The second round looks for errors of the student on `dev`.
+"""
+
 
 class SplitConversation(Record):
     """A row of `conversations.jsonl`: a conversation and its side of the split."""
 
-    split: Literal["train", "holdout"]
+    split: Side
     conversation: Conversation
 
 
@@ -49,21 +55,21 @@ class Run:
         asked = config.models.asked(ROLES).values()
         remember_secrets([*asked, *config.evaluate.serve.values(), *config.evaluate.systems.values()])
 
-    def conversations(self, split: Literal["train", "holdout"] | None = None) -> Mapping[str, Conversation]:
-        """Return the conversations of one side of the split, or of both, by id and in the order of the corpus.
+    def conversations(self, *sides: Side) -> Mapping[str, Conversation]:
+        """Return the conversations of the given sides of the split, or of all, by id and in the order of the corpus.
 
         Each is read when it is asked for.
         """
         return JsonlIndex(
             self.folder.conversations,
             SplitConversation,
-            key=lambda row: row["conversation"]["id"] if split in (None, row["split"]) else None,
+            key=lambda row: row["conversation"]["id"] if not sides or row["split"] in sides else None,
             value=lambda row: row.conversation,
         )
 
-    def drafts(self, split: Literal["train", "holdout"]) -> Iterator[Summary]:
+    def drafts(self, side: Side) -> Iterator[Summary]:
         """Yield the teacher's drafts on one side of the split."""
-        conversations = self.conversations(split)
+        conversations = self.conversations(side)
         return (draft for draft in read_jsonl(self.folder.drafts, Summary) if draft.conversation_id in conversations)
 
     @property

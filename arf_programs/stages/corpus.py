@@ -1,4 +1,4 @@
-"""Stage `corpus`: read the conversations and split them into training and holdout."""
+"""Stage `corpus`: read the conversations and split them into training, holdout and dev."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def outputs(run: Run) -> tuple[Path, ...]:
 
 def fingerprint(run: Run) -> dict[str, str]:
     config = run.config
-    # Without a subset, the hash is that of runs that were made before there was the key.
-    without = {"subset"} if config.corpus.subset is None else set()
+    # Without these keys, the hash is that of runs that were made before the keys were there.
+    without = {key for key in ("subset", "dev") if not getattr(config.corpus, key)}
     column = config.models.draft_column
     return {
         **({} if column is None else {"models.teacher.column": digest(column)}),
@@ -34,17 +34,18 @@ def store_conversations(run: Run) -> dict[str, int]:
     read = run.folder.parts / f"{STAGE.name}-read.jsonl"
     corpus = store_corpus(run.config, base_dir=run.base_dir, path=read)
     sides, labeled = split_corpus(run, corpus)
-    holdout = set(sides.holdout)
+    side = dict.fromkeys(sides.holdout, "holdout") | dict.fromkeys(sides.dev, "dev")
     store_pseudonyms(run, corpus.conversations.values(), labeled)
     write_jsonl_atomic(
         run.folder.conversations,
         (
-            SplitConversation(split="holdout" if item.id in holdout else "train", conversation=item)
+            SplitConversation(split=side.get(item.id, "train"), conversation=item)
             for item in disguise_rows(run, corpus.conversations.values(), labeled)
         ),
     )
     run.folder.replace_failures(STAGE.name, list(corpus.skipped))
-    return {"train": len(sides.train), "holdout": len(holdout), "skipped": len(corpus.skipped)}
+    dev = {"dev": len(sides.dev)} if sides.dev else {}
+    return {"train": len(sides.train), "holdout": len(sides.holdout), **dev, "skipped": len(corpus.skipped)}
 
 
 STAGE = Stage("corpus", "read and split the conversations", outputs, fingerprint, store_conversations)

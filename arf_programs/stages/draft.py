@@ -1,9 +1,10 @@
-"""Stage `draft`: the teacher summarises every conversation."""
+"""Stage `draft`: the teacher summarises every conversation, apart from those of dev, which need no draft."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Final
 
 from arf_programs.config import DraftColumn, ModelConfig
 from arf_programs.models import build_lm
@@ -12,6 +13,7 @@ from arf_programs.runner import RowKey, Step, reopen_step, run_steps
 from arf_programs.runs import (
     Run,
     RunFolder,
+    Side,
     digest,
     digest_file,
     digest_model,
@@ -24,6 +26,7 @@ from signatures.exceptions import DataError
 from signatures.records import Conversation, Failure, Summary
 
 TEACHER = "teacher"
+_DRAFTED: Final[tuple[Side, ...]] = ("train", "holdout")
 
 
 def outputs(run: Run) -> tuple[Path, ...]:
@@ -115,7 +118,7 @@ def work(run: Run) -> dict[str, int]:
     teacher = run.config.models.teacher
     if isinstance(teacher, DraftColumn) and teacher.otherwise is None:
         return _read_drafts(run, teacher)
-    conversations = run.conversations()
+    conversations = run.conversations(*_DRAFTED)
     (outcome,) = run_steps(run, [STEP], conversations.values(), total=len(conversations))
     run.folder.replace_failures(STAGE.name, outcome.failures)
     return {"drafts": outcome.done, **count_cut_off(read_jsonl(run.folder.drafts, Summary)), "failed": outcome.failed}
@@ -123,22 +126,22 @@ def work(run: Run) -> dict[str, int]:
 
 def _read_drafts(run: Run, teacher: DraftColumn) -> dict[str, int]:
     """Write the drafts of the corpus. A row without one is a failure. Raises DataError if no row has one."""
-    lacking: list[str] = []
+    conversations, lacking = run.conversations(*_DRAFTED), list[str]()
 
     def drafts() -> Iterator[Summary]:
-        for conversation in run.conversations().values():
+        for conversation in conversations.values():
             if conversation.draft is None:
                 lacking.append(conversation.id)
             else:
                 yield _given(conversation, teacher.writer.model)
-        if len(lacking) == len(run.conversations()):
+        if len(lacking) == len(conversations):
             raise DataError(f"models.teacher: no row has a draft in column {teacher.column!r}")
 
     write_jsonl_atomic(run.folder.drafts, drafts())
     reason = f"no draft in column {teacher.column!r}: add it, or set models.teacher.otherwise to a model that drafts it"
     failures = [Failure(conversation_id=name, stage=STAGE.name, reason=reason) for name in lacking]
     run.folder.replace_failures(STAGE.name, failures)
-    return {"drafts": len(run.conversations()) - len(lacking), "failed": len(lacking)}
+    return {"drafts": len(conversations) - len(lacking), "failed": len(lacking)}
 
 
 def count_cut_off(summaries: Iterable[Summary]) -> dict[str, int]:
@@ -148,7 +151,7 @@ def count_cut_off(summaries: Iterable[Summary]) -> dict[str, int]:
 
 
 def reopen(run: Run) -> None:
-    reopen_step(run, STEP, run.conversations().values())
+    reopen_step(run, STEP, run.conversations(*_DRAFTED).values())
 
 
 STAGE = Stage(
