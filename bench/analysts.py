@@ -24,8 +24,8 @@ from labelled_places import Case, kept_share, labelled_notes, place_counts, read
 from sklearn.metrics import roc_auc_score
 
 from arf_programs.config.models import ModelConfig
-from arf_programs.metrics.calibration import best_threshold
 from arf_programs.metrics.detection import balanced_accuracy
+from arf_programs.metrics.detectors.calibration import best_threshold
 
 COLUMNS = {
     "arm": "arm",

@@ -15,18 +15,18 @@ from rich.console import Console
 from arf_programs.checks.run import run_checks
 from arf_programs.config.models import ModelConfig
 from arf_programs.corpus.taxonomy import load_seed_taxonomy
-from arf_programs.metrics.calibration import Calibration, fit_calibration
+from arf_programs.metrics.detectors.calibration import Calibration, fit_calibration
 from arf_programs.models.answers.store import open_store
 from arf_programs.models.calls.context import CallContext, calling
 from arf_programs.models.calls.lm import build_lm, gives_logprobs
 from arf_programs.models.calls.session import Session
-from arf_programs.programs.analyze import Analyze, HolisticAnalysis, SentencewiseAnalysis
-from arf_programs.programs.edit_sentences import EditSentences
-from arf_programs.programs.propose import EditSummary, Propose
-from arf_programs.programs.reported_errors import is_omission, merge_errors
-from arf_programs.programs.revise import Revise
-from arf_programs.programs.support import SentenceSupport, summary_score, support_of
-from arf_programs.programs.verify import VerifyRevision
+from arf_programs.programs.analysis.analyze import Analyze, HolisticAnalysis, SentencewiseAnalysis
+from arf_programs.programs.analysis.reported_errors import is_omission, merge_errors
+from arf_programs.programs.analysis.support import SentenceSupport, summary_score, support_of
+from arf_programs.programs.revision.edit_sentences import EditSentences
+from arf_programs.programs.revision.propose import EditSummary, Propose
+from arf_programs.programs.revision.revise import Revise
+from arf_programs.programs.revision.verify import VerifyRevision
 from arf_programs.runner.rows import RowKey, run_rows
 from arf_programs.runs.ledger import read_ledger
 from arf_programs.runs.progress import Progress

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from arf_programs.metrics.gate import margin_test
+from arf_programs.metrics.systems.gate import margin_test
 
 MARGIN, DISCORDANT, RUNS, ALPHA = 0.05, 0.2, 20_000, 0.05
 

@@ -23,10 +23,10 @@ from arf_programs.metrics.repair import count_untouched, find_exact_fixes
 from arf_programs.planting.choose import FACT_KINDS, RightSummary, choose_items
 from arf_programs.planting.items import make_item
 from arf_programs.planting.records import PlantedItem
-from arf_programs.programs.analyze import Analyze
-from arf_programs.programs.edit_sentences import EditSentences
-from arf_programs.programs.revise import Revise
-from arf_programs.programs.verify import VerifyRevision
+from arf_programs.programs.analysis.analyze import Analyze
+from arf_programs.programs.revision.edit_sentences import EditSentences
+from arf_programs.programs.revision.revise import Revise
+from arf_programs.programs.revision.verify import VerifyRevision
 
 SEED = 17
 WAYS = ("given", "place alone", "end to end")

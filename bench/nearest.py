@@ -23,7 +23,7 @@ from question_forms import Prompt
 from questions import Item, figures, planted_items
 
 from arf_programs.metrics import EmbeddingRanking, find_model, load_embedder
-from arf_programs.programs.support import support_text
+from arf_programs.programs.analysis.support import support_text
 from arf_programs.text import WordRanking
 from signatures.support_sentence import SupportSentence
 

@@ -10,7 +10,7 @@ from typing import Final
 from arf_programs.checks import Material
 from arf_programs.config import Kind
 from arf_programs.planting.choose import find_changes_of
-from arf_programs.programs.support import support_text
+from arf_programs.programs.analysis.support import support_text
 from signatures.records import Conversation
 from signatures.support_sentence import SupportSentence
 

@@ -26,7 +26,7 @@ from question_forms import FORMS, Sentence, means
 from arf_programs.config.schema import ColumnsConfig
 from arf_programs.corpus.read import hash_turns
 from arf_programs.corpus.turns import read_turns
-from arf_programs.metrics.separation import Scored, measure_separation
+from arf_programs.metrics.detectors.separation import Scored, measure_separation
 from arf_programs.planting.choose import RightSummary
 from arf_programs.planting.pairs import plant_sentences
 from arf_programs.text.sentences import find_sentences

@@ -117,8 +117,8 @@ def yes(probability: float) -> scripted.ScriptedAnswer:
 def analyzer_of(lm, taxonomy=None, strategy="holistic", *, checks=False, retries=0, **support):
     """An Analyze with a model; further settings are those of the support question."""
     from arf_programs.corpus.taxonomy import load_seed_taxonomy
-    from arf_programs.programs.analyze import Analyze, HolisticAnalysis, SentencewiseAnalysis
-    from arf_programs.programs.support import SentenceSupport
+    from arf_programs.programs.analysis.analyze import Analyze, HolisticAnalysis, SentencewiseAnalysis
+    from arf_programs.programs.analysis.support import SentenceSupport
 
     taxonomy = taxonomy or load_seed_taxonomy()
     if strategy == "holistic":

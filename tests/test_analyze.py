@@ -5,7 +5,7 @@ import scripted_team
 
 from arf_programs.corpus.taxonomy import load_seed_taxonomy
 from arf_programs.models import scripted
-from arf_programs.programs.analyze import Analyze
+from arf_programs.programs.analysis.analyze import Analyze
 from signatures.exceptions import ModelError
 from signatures.records import Category, Taxonomy, Turn
 

@@ -5,8 +5,8 @@ import dspy
 import pytest
 
 from arf_programs.programs import TypedAnswers
-from arf_programs.programs.analyze import HolisticAnalysis
-from arf_programs.programs.verify import VerifyRevision
+from arf_programs.programs.analysis.analyze import HolisticAnalysis
+from arf_programs.programs.revision.verify import VerifyRevision
 
 FIND = HolisticAnalysis().find_errors.signature
 

@@ -7,9 +7,9 @@ from arf_programs.config.models import ModelConfig
 from arf_programs.models import scripted
 from arf_programs.models.calls.lm import build_lm
 from arf_programs.models.providers.scripted import ScriptedAnswer
+from arf_programs.programs.analysis.taxonomy import TakeNotes
 from arf_programs.programs.asking import ask
 from arf_programs.programs.summarize import Summarize
-from arf_programs.programs.taxonomy import TakeNotes
 from signatures.exceptions import ModelError
 from signatures.note_problems import NoteProblems
 

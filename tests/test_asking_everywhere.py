@@ -41,7 +41,7 @@ from arf_programs.models.calls.dspy_internals import TRUNCATION_LOGGER
 from arf_programs.pipeline import run_until
 from arf_programs.runs import Run
 from arf_programs.tools.compiling import compile_program
-from arf_programs.tools.compiling.context import asking_context
+from arf_programs.tools.compiling.task import asking_context
 from arf_programs.tools.estimating import estimate_run
 from arf_programs.tools.probing import check_judge
 

@@ -5,10 +5,10 @@ import random
 
 import pytest
 
-from arf_programs.metrics.aggregate import by_channel, errors_by_category, system_metrics
 from arf_programs.metrics.bootstrap import Resampling, mean_interval, paired_difference
-from arf_programs.metrics.comparisons import compare_systems
-from arf_programs.metrics.definitions import in_order
+from arf_programs.metrics.systems.aggregate import by_channel, errors_by_category, system_metrics
+from arf_programs.metrics.systems.comparisons import compare_systems
+from arf_programs.metrics.systems.definitions import in_order
 from signatures.records import ErrorNote, Rating, Score
 
 

@@ -1,8 +1,8 @@
 import pytest
 
-from arf_programs.metrics.calibration import best_threshold, fit_calibration, mismatches
 from arf_programs.metrics.detection import balanced_accuracy
-from arf_programs.metrics.self_calibration import read_calibration
+from arf_programs.metrics.detectors.calibration import best_threshold, fit_calibration, mismatches
+from arf_programs.metrics.detectors.self_calibration import read_calibration
 from arf_programs.runs import write_record
 from signatures.exceptions import DataError
 

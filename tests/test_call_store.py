@@ -14,7 +14,7 @@ from arf_programs.models.calls.context import within
 from arf_programs.models.calls.lm import build_lm
 from arf_programs.models.calls.session import Session
 from arf_programs.models.local.weights import weights_digest
-from arf_programs.programs.propose import EditSummary
+from arf_programs.programs.revision.propose import EditSummary
 from arf_programs.runner.context import ask_rows
 from arf_programs.runner.rows import RowKey
 from arf_programs.runs.ledger import Call, read_ledger

@@ -14,11 +14,21 @@ from arf_programs.cli.app import app
 from arf_programs.config import CheckerConfig
 from arf_programs.corpus import LabeledExample
 from arf_programs.critic import read_card
-from arf_programs.critic.balance import balance, features, overlap_auc
 from arf_programs.critic.card import hash_id
-from arf_programs.critic.harmless import join_sentences, reword
 from arf_programs.critic.items import own_sets, planted_sets
-from arf_programs.critic.pairs import DRAFT, ELSEWHERE, LABEL, RIGHT, Pair, collect_pairs
+from arf_programs.critic.pairs import (
+    DRAFT,
+    ELSEWHERE,
+    LABEL,
+    RIGHT,
+    Pair,
+    balance,
+    collect_pairs,
+    features,
+    join_sentences,
+    overlap_auc,
+    reword,
+)
 from arf_programs.metrics import CHECKER_PROBE, CheckerProbe
 from arf_programs.pipeline import run_until
 from arf_programs.planting import RightSummary, plant_sentences, right_summaries

@@ -67,8 +67,8 @@ def test_only_examples_whose_categories_the_taxonomy_has_are_shown(sample):
 
 
 def program_of(strategy):
-    from arf_programs.programs.analyze import HolisticAnalysis, SentencewiseAnalysis
-    from arf_programs.programs.support import SentenceSupport
+    from arf_programs.programs.analysis.analyze import HolisticAnalysis, SentencewiseAnalysis
+    from arf_programs.programs.analysis.support import SentenceSupport
 
     if strategy == "holistic":
         return HolisticAnalysis(load_seed_taxonomy(), retries=0)

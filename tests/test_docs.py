@@ -34,7 +34,7 @@ from arf_programs.config.load import load_config, validate
 from arf_programs.config.models import ROLES, DraftColumn, ModelConfig, ModelsConfig
 from arf_programs.config.schema import DEFAULT_INSTRUCTION, Config
 from arf_programs.corpus.taxonomy import load_seed_taxonomy
-from arf_programs.metrics.definitions import METRICS, SYSTEMS
+from arf_programs.metrics.systems.definitions import METRICS, SYSTEMS
 from arf_programs.models.providers.terms import TERMS
 from arf_programs.pipeline import STAGES
 from arf_programs.runs.folder import RunFile, RunFolder

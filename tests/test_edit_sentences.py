@@ -2,8 +2,8 @@ import pytest
 import scripted_team
 
 from arf_programs.models import scripted
-from arf_programs.programs.edit_sentences import EditSentences
-from arf_programs.programs.support import SentenceSupport
+from arf_programs.programs.analysis.support import SentenceSupport
+from arf_programs.programs.revision.edit_sentences import EditSentences
 from arf_programs.text.edits import apply_edits
 from signatures.exceptions import ModelError
 from signatures.records import ErrorNote

@@ -1,7 +1,7 @@
 import pytest
 
 from arf_programs.checks.finding import Material
-from arf_programs.programs.edit_sentences import (
+from arf_programs.programs.revision.edit_sentences import (
     blanked,
     brings_error,
     insertion,

@@ -2,7 +2,13 @@ import pytest
 from pydantic import ValidationError
 
 from arf_programs.corpus import load_seed_taxonomy
-from arf_programs.programs.reported_errors import merge_errors, narrow_categories, note_errors, omission_ids, same_error
+from arf_programs.programs.analysis.reported_errors import (
+    merge_errors,
+    narrow_categories,
+    note_errors,
+    omission_ids,
+    same_error,
+)
 from signatures.describe_error import SentenceError
 from signatures.find_errors import FoundError
 from signatures.find_omissions import Omission

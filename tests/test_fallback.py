@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from arf_programs.cli.app import app
 from arf_programs.metrics.bootstrap import Resampling
-from arf_programs.metrics.fallback import (
+from arf_programs.metrics.detectors.fallback import (
     FallbackRow,
     doubt_of,
     fallback_curve,

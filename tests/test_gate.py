@@ -13,8 +13,8 @@ from test_compare import rewrite
 from typer.testing import CliRunner
 
 from arf_programs.cli.app import app
-from arf_programs.metrics.gate import check_margins, margin_test, verdict_of
-from arf_programs.metrics.paired import detectable_effect, holm, pairs_needed
+from arf_programs.metrics.systems.gate import check_margins, margin_test, verdict_of
+from arf_programs.metrics.systems.paired import detectable_effect, holm, pairs_needed
 from arf_programs.report.compare import gate_runs
 from signatures.exceptions import ConfigError
 from signatures.records import ErrorNote, Score

@@ -5,7 +5,7 @@ import scripted_team
 
 from arf_programs.checks import run_checks
 from arf_programs.metrics import fit_calibration
-from arf_programs.programs.reported_errors import SURE, give_way
+from arf_programs.programs.analysis.reported_errors import SURE, give_way
 from signatures.records import Conversation, SentenceScore, Turn
 
 TALK = Conversation(

@@ -1,7 +1,7 @@
 import scripted_team
 
 from arf_programs.corpus.taxonomy import load_seed_taxonomy
-from arf_programs.programs.taxonomy import MergeNotes, merge_proposals
+from arf_programs.programs.analysis.taxonomy import MergeNotes, merge_proposals
 from signatures.induce_taxonomy import KnownCategory, ProposedCategory
 from signatures.records import Category, Taxonomy
 

@@ -8,10 +8,10 @@ from tiny_model import save_tiny_model
 from transformers import AutoTokenizer
 
 from arf_programs.models import scripted
+from arf_programs.programs.analysis.support import SentenceSupport
+from arf_programs.programs.analysis.taxonomy import TakeNotes
 from arf_programs.programs.judge import ComparePair, Judge
 from arf_programs.programs.summarize import Summarize
-from arf_programs.programs.support import SentenceSupport
-from arf_programs.programs.taxonomy import TakeNotes
 from arf_programs.text import build_messages
 from signatures.records import Conversation, Summary, Turn
 from signatures.showing import show_text

@@ -6,10 +6,10 @@
 import pytest
 import scripted_team
 
-from arf_programs.programs.edit_sentences import EditSentences
-from arf_programs.programs.propose import EditSummary
-from arf_programs.programs.revise import Revise
-from arf_programs.programs.verify import VerifyRevision
+from arf_programs.programs.revision.edit_sentences import EditSentences
+from arf_programs.programs.revision.propose import EditSummary
+from arf_programs.programs.revision.revise import Revise
+from arf_programs.programs.revision.verify import VerifyRevision
 from arf_programs.text import locate_error
 from signatures.records import Summary, Verdict
 

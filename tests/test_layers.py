@@ -16,13 +16,13 @@ SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob
 # a context, and DSPy and TRL the others.
 PASSES_ON = {
     ("adapter.py", "_run"),
+    ("asking.py", "acall"),
+    ("asking.py", "forward"),
     ("context.py", "within"),
     ("edit_sentences.py", "_first_passing"),
     ("engine.py", "lm"),
     ("lm.py", "stored_lm"),
     ("loss_weights.py", "__init__"),
-    ("program.py", "acall"),
-    ("program.py", "forward"),
 }
 HEAVY = {"torch", "transformers", "trl", "peft", "datasets", "litellm", "llguidance"}
 

@@ -5,8 +5,15 @@ import math
 import pytest
 
 from arf_programs.metrics.bootstrap import Resampling, cluster_ratio, mean_interval
-from arf_programs.metrics.comparisons import Comparison, compare_systems, compared_pairs, with_holm
-from arf_programs.metrics.paired import cliffs_delta, cohens_dz, holm, paired_effect, pairs_needed, sign_flip_test
+from arf_programs.metrics.systems.comparisons import Comparison, compare_systems, compared_pairs, with_holm
+from arf_programs.metrics.systems.paired import (
+    cliffs_delta,
+    cohens_dz,
+    holm,
+    paired_effect,
+    pairs_needed,
+    sign_flip_test,
+)
 from signatures.records import ErrorNote, Rating, Score
 
 # Darwin's plants, crossed less self-fertilised, in eighths of an inch: Fisher (1935), "The Design of Experiments", 21.

@@ -102,7 +102,7 @@ def test_litellm_and_dspy_understand_it(call):
 
 
 def test_log_probabilities_are_of_yes_and_no():
-    from arf_programs.programs.one_word import yes_probability
+    from arf_programs.programs.analysis.one_word import yes_probability
 
     choice = completion(body("so?", logprobs=True, top_logprobs=2))["choices"][0]
     probability = yes_probability(choice["logprobs"])

@@ -1,5 +1,5 @@
 from arf_programs.models import scripted
-from arf_programs.programs.taxonomy import TakeNotes
+from arf_programs.programs.analysis.taxonomy import TakeNotes
 
 
 def test_notes_are_asked_with_numbered_turns_and_come_back_tidy(call, lm, conversation):

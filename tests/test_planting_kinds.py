@@ -10,8 +10,13 @@ from arf_programs.planting.choose import PLANTERS
 from arf_programs.planting.details import plant_dates, plant_names
 from arf_programs.planting.quantities import plant_amounts, plant_numbers
 from arf_programs.planting.records import plant_text
-from arf_programs.planting.sentences import plant_outcome, plant_speakers, plant_unsupported
-from arf_programs.planting.statements import plant_actions, plant_negations
+from arf_programs.planting.sentences import (
+    plant_actions,
+    plant_negations,
+    plant_outcome,
+    plant_speakers,
+    plant_unsupported,
+)
 from arf_programs.values.statements import forms
 from arf_programs.values.writing import write_date, write_like
 from signatures.records import Conversation, Turn

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from arf_programs.programs.private_words import without_private_words
+from arf_programs.programs.revision.propose import without_private_words
 from signatures.records import ErrorNote
 
 

@@ -8,9 +8,9 @@ import pytest
 from dspy.signatures.signature import SignatureMeta
 
 import signatures
+from arf_programs.programs.analysis.support import SupportAdapter
 from arf_programs.programs.json_answers import TypedAnswers
 from arf_programs.programs.summarize import PlainAdapter
-from arf_programs.programs.support import SupportAdapter
 
 ADAPTERS: dict[str, type[dspy.Adapter]] = {"Summarize": PlainAdapter, "SupportSentence": SupportAdapter}
 FIELDS = {

@@ -2,7 +2,7 @@ import pytest
 import scripted_team
 
 from arf_programs.corpus.taxonomy import load_seed_taxonomy
-from arf_programs.programs.propose import EditSummary, Rewrite, RewriteByTaxonomy, to_edits
+from arf_programs.programs.revision.propose import EditSummary, Rewrite, RewriteByTaxonomy, to_edits
 from arf_programs.text import apply_edits, describe_errors, locate_error
 from signatures.propose_edits import ProposedEdit
 from signatures.records import EditOp, ErrorNote

@@ -1,7 +1,7 @@
 import pytest
 
-from arf_programs.programs.attempts import deletions, verified_edits
-from arf_programs.programs.verify import Verification
+from arf_programs.programs.revision.attempts import deletions, verified_edits
+from arf_programs.programs.revision.verify import Verification
 from arf_programs.text.edits import apply_edits
 from signatures.records import Edit, EditOp, ErrorNote
 

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from arf_programs.metrics.comparisons import Comparison
+from arf_programs.metrics.systems.comparisons import Comparison
 from arf_programs.report.cases import mark_errors, word_diff
 from arf_programs.report.data import ReportData, RevisionCase, RunSummary
 from arf_programs.report.gather import revision_costs, sample_revisions

@@ -12,7 +12,7 @@ from arf_programs.metrics import (
     Scored,
     measure_separation,
 )
-from arf_programs.report.checker import checked_figures, checked_lines
+from arf_programs.report.calibration import checked_figures, checked_lines
 from arf_programs.runs import write_record
 from arf_programs.stages import checker_digest
 from arf_programs.stages.report import checker_probe

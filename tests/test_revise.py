@@ -4,11 +4,11 @@ import scripted_team
 from arf_programs.checks import run_checks
 from arf_programs.config import DEFAULT_INSTRUCTION
 from arf_programs.corpus.taxonomy import load_seed_taxonomy
-from arf_programs.programs.edit_sentences import EditSentences
-from arf_programs.programs.propose import EditSummary, Rewrite, RewriteByTaxonomy
-from arf_programs.programs.revise import Revise, new_summary_instruction
+from arf_programs.programs.revision.edit_sentences import EditSentences
+from arf_programs.programs.revision.propose import EditSummary, Rewrite, RewriteByTaxonomy
+from arf_programs.programs.revision.revise import Revise, new_summary_instruction
+from arf_programs.programs.revision.verify import VerifyRevision
 from arf_programs.programs.summarize import Summarize
-from arf_programs.programs.verify import VerifyRevision
 from arf_programs.text.edits import apply_edits
 from arf_programs.text.quotes import locate_error
 from signatures.exceptions import ModelError

@@ -19,7 +19,7 @@ from conftest import open_project
 from typer.testing import CliRunner
 
 from arf_programs.cli.app import app
-from arf_programs.cli.serve import model_entry
+from arf_programs.cli.student import model_entry
 from arf_programs.config.models import ModelConfig
 from arf_programs.runs.fingerprint import digest_file
 from arf_programs.runs.jsonl import read_jsonl
@@ -27,13 +27,13 @@ from arf_programs.tools.serving import server as engines
 from arf_programs.tools.serving.server import (
     Engine,
     find_engine,
+    merged_student,
     refuse_taken_port,
     running,
     serve_command,
     wait_for_end,
     wait_until_ready,
 )
-from arf_programs.tools.serving.student import merged_student
 from signatures.exceptions import ConfigError, MissingExtra, StageError
 from signatures.records import Summary
 

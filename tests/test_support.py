@@ -6,10 +6,10 @@ import pytest
 import scripted_team
 from conftest import stored_calls
 
-from arf_programs.metrics.calibration import Calibration
+from arf_programs.metrics.detectors.calibration import Calibration
 from arf_programs.models import scripted
 from arf_programs.models.providers.scripted import ScriptedAnswer
-from arf_programs.programs.support import SentenceSupport, support_of
+from arf_programs.programs.analysis.support import SentenceSupport, support_of
 from signatures.exceptions import ModelError
 from signatures.records import SentenceScore
 

@@ -2,7 +2,7 @@ import pytest
 import scripted_team
 
 from arf_programs.corpus.labeled import LabeledExample
-from arf_programs.programs.support import SentenceSupport, calibration_of, summary_score, support_rows
+from arf_programs.programs.analysis.support import SentenceSupport, calibration_of, summary_score, support_rows
 from arf_programs.text.quotes import locate_error
 from signatures.exceptions import DataError
 

@@ -16,10 +16,10 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from typer.testing import CliRunner
 
 from arf_programs.cli.app import app
-from arf_programs.cli.publish import is_repository
+from arf_programs.cli.student import is_repository
 from arf_programs.models.local.weights import load_model
 from arf_programs.runs.folder import RunFolder
-from arf_programs.tools.serving.student import merged_student
+from arf_programs.tools.serving.server import merged_student
 from signatures.exceptions import DataError
 from training.export import export_student
 from training.push import main as push_main

@@ -4,11 +4,11 @@ import pytest
 
 from arf_programs.checks.finding import Material
 from arf_programs.checks.run import run_checks
-from arf_programs.programs.analyze import Analyze
-from arf_programs.programs.edit_sentences import EditSentences
-from arf_programs.programs.revise import Revise
-from arf_programs.programs.value_candidates import MOST, find_swaps, find_value_errors, swapped_sentences
-from arf_programs.programs.verify import VerifyRevision
+from arf_programs.programs.analysis.analyze import Analyze
+from arf_programs.programs.analysis.value_candidates import MOST, find_swaps, find_value_errors, swapped_sentences
+from arf_programs.programs.revision.edit_sentences import EditSentences
+from arf_programs.programs.revision.revise import Revise
+from arf_programs.programs.revision.verify import VerifyRevision
 from signatures.records import Conversation, ErrorNote, Turn
 
 TALK = Conversation(

@@ -1,8 +1,7 @@
 import pytest
 import scripted_team
 
-from arf_programs.programs.compare_errors import Second, compare_errors
-from arf_programs.programs.verify import VerifyRevision, budget_problems, ungained
+from arf_programs.programs.revision.verify import Second, VerifyRevision, budget_problems, compare_errors, ungained
 from arf_programs.text import Changes
 from signatures.records import ErrorNote, SentenceScore
 

@@ -15,7 +15,7 @@ from conftest import write_corpus
 from typer.testing import CliRunner
 
 from arf_programs.cli.app import app
-from arf_programs.models.calls.engine import canonical_error
+from arf_programs.models.calls.refusals import canonical_error
 from arf_programs.models.providers.litellm import import_litellm
 
 PROVIDERS = (

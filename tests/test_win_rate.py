@@ -3,7 +3,7 @@
 import pytest
 
 from arf_programs.metrics import Resampling
-from arf_programs.metrics.win_rate import first_share, length_controlled, win_rates
+from arf_programs.metrics.systems.win_rate import first_share, length_controlled, win_rates
 from signatures.records import PairVerdict
 
 PAIR = ("student_arf", "teacher")

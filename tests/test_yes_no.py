@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from arf_programs.programs.one_word import read_word, yes_probability
+from arf_programs.programs.analysis.one_word import read_word, yes_probability
 
 
 def token(text, probability, *others):

@@ -1,4 +1,7 @@
-"""A checker at work: the probability that a conversation supports a sentence, in batches on a thread of its own."""
+"""A checker at work: the probability that a conversation supports a sentence, in batches on a thread of its own.
+
+It reads the whole conversation if that fits, else the turns that share most with the claim.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,6 @@ from concurrent.futures import Future
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from arf_programs.checkers.evidence import fit_document
 from arf_programs.checkers.forms import FORMS
 from arf_programs.checkers.loading import LoadedChecker, load_weights, longest_input
 from arf_programs.config import CheckerConfig
@@ -18,8 +20,14 @@ from signatures.records import Conversation
 
 if TYPE_CHECKING:
     import torch
+import math
+from collections import Counter
+from collections.abc import Callable
+
+from arf_programs.checks import find_words
 
 _REMEMBERED: Final = 100_000
+_loading: Final = threading.Lock()
 
 
 class Checker:
@@ -124,9 +132,6 @@ def _support(logits: torch.Tensor, supported: int) -> list[float]:
     return values
 
 
-_loading: Final = threading.Lock()
-
-
 def load_checker(config: CheckerConfig) -> Checker:
     """Load the checker of a configuration, once a process. Raises DataError for a model that cannot be loaded."""
     with _loading:
@@ -136,3 +141,32 @@ def load_checker(config: CheckerConfig) -> Checker:
 @lru_cache(maxsize=4)
 def _load(config: CheckerConfig) -> Checker:
     return Checker(load_weights(config), batch_size=config.batch_size, device=config.device)
+
+
+def rank_turns(texts: Sequence[str], claim: str) -> list[int]:
+    """Return the places (from 0) of the turns, best first: by shared words, rare ones counting more, then by place.
+
+    A word counts log(1 + turns / turns with the word), as in BM25 without lengths (Robertson and Zaragoza 2009).
+    """
+    words = [frozenset(find_words(text)) for text in texts]
+    frequency = Counter(word for turn in words for word in turn)
+    wanted = frozenset(find_words(claim))
+    scores = [sum(math.log(1 + len(texts) / frequency[word]) for word in sorted(turn & wanted)) for turn in words]
+    return sorted(range(len(texts)), key=lambda place: (-scores[place], place))
+
+
+def fit_document(conversation: Conversation, claim: str, fits: Callable[[str], bool]) -> str:
+    """Return the turns to read, one a line and in their order. `fits` says whether a document is short enough.
+
+    At least one turn is returned, even if it is too long by itself: the tokenizer cuts it.
+    """
+    lines = [f"{turn.speaker}: {turn.text}" for turn in conversation.turns]
+    whole = "\n".join(lines)
+    if fits(whole):
+        return whole
+    chosen: list[int] = []
+    for place in rank_turns(lines, claim):
+        document = "\n".join(lines[other] for other in sorted([*chosen, place]))
+        if not chosen or fits(document):
+            chosen.append(place)
+    return "\n".join(lines[place] for place in sorted(chosen))

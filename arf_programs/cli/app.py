@@ -11,14 +11,13 @@ from typing import Annotated
 
 import typer
 
-from arf_programs.cli import checker, embed, probe, publish
+from arf_programs.cli import critic, probe, student
 from arf_programs.cli.compare import compare, gate
 from arf_programs.cli.compile import compile_command
 from arf_programs.cli.estimate import estimate
 from arf_programs.cli.privacy import forget, privacy, purge
 from arf_programs.cli.review import review
 from arf_programs.cli.run import evaluate, report, stage_command, train
-from arf_programs.cli.serve import serve
 from arf_programs.cli.session import (
     WRONG_INPUT,
     ConfigPath,
@@ -132,7 +131,7 @@ def status(
     """Say which stages are whole, stale or missing and why, how far the one at work is, and what was spent."""
     with opened_run(run, run_dir, overrides, limit, as_json=as_json, verbose=verbose) as opened:
         from arf_programs import pipeline
-        from arf_programs.cli.status import show_status, status_json
+        from arf_programs.cli.output import show_status, status_json
 
         states = pipeline.status(opened)
         if as_json:
@@ -158,16 +157,16 @@ app.command("plant")(probe.plant)
 app.command("probe")(probe.probe)
 app.command("triage")(probe.triage)
 app.command("review")(review)
-app.add_typer(checker.app, name="checker")
-app.add_typer(embed.app, name="embed")
+app.add_typer(critic.checker, name="checker")
+app.add_typer(critic.embed, name="embed")
 app.command("compare")(compare)
 app.command("gate")(gate)
 app.command("purge")(purge)
 app.command("forget")(forget)
 app.add_typer(privacy, name="privacy")
-app.command("export")(publish.export)
-app.command("push")(publish.push)
-app.command("serve")(serve)
+app.command("export")(student.export)
+app.command("push")(student.push)
+app.command("serve")(student.serve)
 app.command("calibrate")(probe.calibrate)
 app.command("compile", help="Optimise the prompts of one program by DSPy against the labelled set.")(compile_command)
 

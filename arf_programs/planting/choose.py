@@ -14,8 +14,13 @@ from arf_programs.config import Kind, PlantConfig
 from arf_programs.planting.details import plant_dates, plant_names
 from arf_programs.planting.quantities import plant_amounts, plant_numbers
 from arf_programs.planting.records import Change, Origin, Planter, Source
-from arf_programs.planting.sentences import plant_outcome, plant_speakers, plant_unsupported
-from arf_programs.planting.statements import plant_actions, plant_negations
+from arf_programs.planting.sentences import (
+    plant_actions,
+    plant_negations,
+    plant_outcome,
+    plant_speakers,
+    plant_unsupported,
+)
 from arf_programs.runs import digest
 from signatures.records import Conversation
 

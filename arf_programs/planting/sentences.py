@@ -1,4 +1,4 @@
-"""The kinds of error that concern a whole sentence: `speaker`, `outcome` and `unsupported`."""
+"""The kinds of error that concern a whole sentence: `speaker`, `outcome` and `unsupported`, `negation` and `action`."""
 
 from __future__ import annotations
 
@@ -6,8 +6,17 @@ from random import Random
 from typing import Final
 
 from arf_programs.checks import Material
-from arf_programs.planting.records import Change, last_sentence, turns_with
-from arf_programs.values import exchange_roles, names_of_roles, role_as_subject
+from arf_programs.config import Kind
+from arf_programs.planting.records import Change, last_sentence, outcome_or_fact, turns_with
+from arf_programs.values import (
+    Reversal,
+    exchange_roles,
+    find_negations,
+    find_opposites,
+    names_of_roles,
+    role_as_subject,
+    with_article,
+)
 
 _INVENTED: Final = (
     ("{agent} also offered a discount on the next order.", "discount offer percent"),
@@ -98,3 +107,28 @@ def plant_unsupported(material: Material, rng: Random) -> list[Change]:
         )
         for _, end in material.sentences
     ]
+
+
+def plant_negations(material: Material, rng: Random) -> list[Change]:
+    """Remove or insert a "not", at each verb where that is grammatical."""
+    return [_reversed(material, "negation", item) for item in find_negations(material.summary)]
+
+
+def plant_actions(material: Material, rng: Random) -> list[Change]:
+    """Change verbs and phrases of action to their opposites."""
+    return [_reversed(material, "action", item) for item in find_opposites(material.summary)]
+
+
+def _reversed(material: Material, kind: Kind, reversal: Reversal) -> Change:
+    start, end, wrong = with_article(material.summary, reversal.start, reversal.end, reversal.words)
+    return Change(
+        kind=kind,
+        category=outcome_or_fact(material, start),
+        origin="none",
+        start=start,
+        end=end,
+        wrong=wrong,
+        explanation=f'The statement is turned round: right is "{reversal.said}".',
+        evidence=turns_with(material, material.sentence_at(start), start),
+        severity="critical",
+    )

@@ -4,11 +4,20 @@ Each program asks models typed questions and returns records. `Program` is their
 `await`. Every question is asked by `ask`.
 """
 
-from arf_programs.programs.analyze import Analyze, HolisticAnalysis, SentencewiseAnalysis
-from arf_programs.programs.asking import ask, demos_for
-from arf_programs.programs.checker_support import CheckerSupport
+from arf_programs.programs.analysis.analyze import Analyze, HolisticAnalysis, SentencewiseAnalysis
+from arf_programs.programs.analysis.checker_support import CheckerSupport
+from arf_programs.programs.analysis.reported_errors import omission_ids, statement_ids
+from arf_programs.programs.analysis.signs import SIGNS, read_signs
+from arf_programs.programs.analysis.support import (
+    SentenceSupport,
+    SupportAdapter,
+    calibration_of,
+    support_rows,
+)
+from arf_programs.programs.analysis.taxonomy import MergeNotes, TakeNotes, count_errors
+from arf_programs.programs.analysis.value_candidates import find_value_errors
+from arf_programs.programs.asking import Program, ask, demos_for
 from arf_programs.programs.demos import analysis_examples, revision_examples, show, usable_examples
-from arf_programs.programs.edit_sentences import EditSentences
 from arf_programs.programs.examples import (
     RATING_STEPS,
     analysis_metric,
@@ -21,10 +30,10 @@ from arf_programs.programs.examples import (
 )
 from arf_programs.programs.json_answers import TypedAnswers
 from arf_programs.programs.judge import ComparePair, Judge, prompt_name
-from arf_programs.programs.program import Program
-from arf_programs.programs.propose import EditSummary, Propose, Rewrite, RewriteByTaxonomy
-from arf_programs.programs.reported_errors import omission_ids, statement_ids
-from arf_programs.programs.revise import Revise, new_summary_instruction
+from arf_programs.programs.revision.edit_sentences import EditSentences
+from arf_programs.programs.revision.propose import EditSummary, Propose, Rewrite, RewriteByTaxonomy
+from arf_programs.programs.revision.revise import Revise, new_summary_instruction
+from arf_programs.programs.revision.verify import VerifyRevision
 from arf_programs.programs.saved import (
     CANDIDATE,
     CARD,
@@ -46,9 +55,4 @@ from arf_programs.programs.saved import (
     use_calibration,
     use_compiled,
 )
-from arf_programs.programs.signs import SIGNS, read_signs
 from arf_programs.programs.summarize import PlainAdapter, Summarize
-from arf_programs.programs.support import SentenceSupport, SupportAdapter, calibration_of, support_rows
-from arf_programs.programs.taxonomy import MergeNotes, TakeNotes, count_errors
-from arf_programs.programs.value_candidates import find_value_errors
-from arf_programs.programs.verify import VerifyRevision

@@ -1,9 +1,12 @@
-"""Ask a typed question, with the nearest demonstrations, and ask again when the answer is malformed."""
+"""The base of the programs, and how they ask a typed question.
+
+A question is asked with the nearest demonstrations, and again when the answer is malformed.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from enum import Enum
 from itertools import islice
@@ -22,10 +25,12 @@ from arf_programs.models import (
     LastAnswer,
     calling,
     current_context,
+    run_sync,
     within,
 )
 from arf_programs.text import Ranking, WordRanking
 from signatures.exceptions import ArfError, ModelError
+from signatures.records import Conversation
 from signatures.showing import hide_marks, show_text
 
 
@@ -214,3 +219,33 @@ def _sampling(lm: dspy.LM, number: int) -> dict[str, Any]:
 def lm_name(predict: dspy.Predict) -> str:
     """Return the name of the model that `predict` asks."""
     return str((predict.lm or dspy.settings.lm).model)
+
+
+class Program(dspy.Module):
+    """A DSPy module whose work is `aforward`; a synchronous call runs it on an event loop in the background.
+
+    So `program(...)` works in a script, in Jupyter and in the threads of DSPy's optimizers, and `await
+    program.acall(...)` wherever an event loop is at hand.
+    """
+
+    def forward(self, *args: Any, **inputs: Any) -> dspy.Prediction:
+        """Run `aforward` with the same arguments. Raises what it raises."""
+        with _about(inputs):
+            prediction: dspy.Prediction = run_sync(self.aforward(*args, **inputs))
+        return prediction
+
+    async def acall(self, *args: Any, **inputs: Any) -> dspy.Prediction:
+        """Answer on the event loop at hand. Raises what `aforward` raises."""
+        with _about(inputs):
+            prediction: dspy.Prediction = await super().acall(*args, **inputs)
+        return prediction
+
+    async def aforward(self, *args: Any, **inputs: Any) -> dspy.Prediction:
+        """Answer. Each program says which inputs it takes, and what its prediction holds."""
+        raise NotImplementedError
+
+
+def _about(inputs: Mapping[str, Any]) -> AbstractContextManager[Any]:
+    """Say, for the calls of a block, which conversation they are about: its private values are known then."""
+    conversation = inputs.get("conversation")
+    return within(conversation=conversation) if isinstance(conversation, Conversation) else nullcontext()

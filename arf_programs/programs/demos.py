@@ -16,8 +16,9 @@ import dspy
 
 from arf_programs.checks import Material
 from arf_programs.corpus import LabeledExample
+from arf_programs.programs.analysis.reported_errors import is_omission
 from arf_programs.programs.asking import show_nearest
-from arf_programs.programs.edit_sentences import (
+from arf_programs.programs.revision.edit_sentences import (
     blanked,
     problem_in_words,
     question_for,
@@ -25,7 +26,6 @@ from arf_programs.programs.edit_sentences import (
     turns_for_sentence,
     turns_text,
 )
-from arf_programs.programs.reported_errors import is_omission
 from arf_programs.text import (
     Ranking,
     WordRanking,

@@ -10,7 +10,7 @@ import dspy
 from arf_programs.checks import run_checks
 from arf_programs.corpus import LabeledExample
 from arf_programs.metrics import score_detection, score_repair
-from arf_programs.programs.reported_errors import same_error
+from arf_programs.programs.analysis.reported_errors import same_error
 from signatures.records import Conversation, ErrorNote
 
 RATING_STEPS = 4

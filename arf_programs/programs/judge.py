@@ -8,8 +8,7 @@ from typing import Any
 
 import dspy
 
-from arf_programs.programs.asking import RETRIES, ask, lm_name
-from arf_programs.programs.program import Program
+from arf_programs.programs.asking import RETRIES, Program, ask, lm_name
 from arf_programs.runs import digest, digest_prompts
 from signatures.compare_summaries import PAIRWISE_VERSION, Better, CompareSummaries
 from signatures.rate_summary import RUBRIC_VERSION, RateSummary

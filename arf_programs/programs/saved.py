@@ -12,8 +12,8 @@ from pydantic_core import to_jsonable_python
 
 from arf_programs.config import Role, find_path
 from arf_programs.metrics import Calibration, Interval
+from arf_programs.programs.analysis.support import SentenceSupport
 from arf_programs.programs.asking import show_nearest
-from arf_programs.programs.support import SentenceSupport
 from arf_programs.runs import Run, digest, digest_file, digest_model
 from signatures.exceptions import ConfigError
 from signatures.records import Record

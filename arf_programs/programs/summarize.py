@@ -8,8 +8,7 @@ import dspy
 from dspy.utils.exceptions import AdapterParseError
 
 from arf_programs.config import DEFAULT_INSTRUCTION
-from arf_programs.programs.asking import RETRIES, ask
-from arf_programs.programs.program import Program
+from arf_programs.programs.asking import RETRIES, Program, ask
 from arf_programs.text import build_user_text
 from signatures.records import Conversation
 from signatures.summarize import Summarize as SummarizeSignature

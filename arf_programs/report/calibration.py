@@ -1,8 +1,13 @@
-"""What an analyst's own calibration has shown, in words."""
+"""What is known of an analyst or a checker, in words: its calibration, and what the share that it flags means."""
 
 from __future__ import annotations
 
-from arf_programs.metrics import Interval, SelfCalibration, StackedCalibration
+from collections.abc import Mapping
+
+from arf_programs.metrics import CheckerProbe, Interval, SelfCalibration, StackedCalibration, correct_prevalence
+from arf_programs.report.data import CheckedFigures
+
+_METRIC = "checker_error_rate"
 
 
 def calibration_lines(made: SelfCalibration) -> list[str]:
@@ -62,3 +67,45 @@ def _area(made: SelfCalibration) -> str:
 
 def _share(interval: Interval | None) -> str:
     return "-" if interval is None else interval.text(".0%")
+
+
+def checked_figures(
+    probe: CheckerProbe | None, systems: Mapping[str, Mapping[str, Interval]], *, confidence: float
+) -> CheckedFigures | None:
+    """Correct each system's share of flagged summaries for the checker's error rates; None if there is no such share.
+
+    Without a probe, or where the checker is no better than chance, nothing is corrected, and `why` says so.
+    """
+    flagged = {name: figures[_METRIC] for name, figures in systems.items() if _METRIC in figures}
+    if not flagged:
+        return None
+    found = probe.rates() if probe is not None else None
+    if found is None:
+        return CheckedFigures(why="its error rates are not known: `arf checker probe` measures them")
+    source, rates = found
+    known = CheckedFigures(source=source, sensitivity=rates.sensitivity, specificity=rates.specificity)
+    if not rates.informative:
+        why = "sensitivity and specificity add up to 1 or less, so the checker flags right summaries as often as wrong"
+        return known.model_copy(update={"why": why})
+    corrected = {
+        name: share
+        for name, interval in flagged.items()
+        if (share := correct_prevalence(interval, rates, confidence=confidence)) is not None
+    }
+    return known.model_copy(update={"corrected": corrected})
+
+
+def checked_lines(made: CheckedFigures | None) -> list[str]:
+    """Say for the page what the share is worth."""
+    if made is None:
+        return []
+    if made.sensitivity is None or made.specificity is None:
+        return [f"{_METRIC} is not corrected for the errors of the checker: {made.why}."]
+    rates = (
+        f"On {made.source} the checker flags {made.sensitivity.text('.0%')} of the wrong ones and passes "
+        f"{made.specificity.text('.0%')} of the right ones."
+    )
+    if made.why:
+        return [f"{_METRIC} cannot be corrected: {made.why}. {rates}"]
+    shares = "; ".join(f"{name} {interval.text('.0%')}" for name, interval in made.corrected.items())
+    return [f"{_METRIC}, corrected for the errors of the checker (Rogan and Gladen): {shares}. {rates}"]

@@ -27,8 +27,8 @@ from arf_programs.metrics import (
     system_metrics,
     win_rates,
 )
+from arf_programs.report.calibration import checked_figures, checked_lines
 from arf_programs.report.cases import holdout_cases
-from arf_programs.report.checker import checked_figures, checked_lines
 from arf_programs.report.data import (
     AnalyzeFigures,
     ArmFigures,

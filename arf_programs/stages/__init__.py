@@ -17,7 +17,6 @@ from arf_programs.stages.draft import STAGE as DRAFT
 from arf_programs.stages.draft import TEACHER, build_teacher
 from arf_programs.stages.evaluate import STAGE as EVALUATE
 from arf_programs.stages.evaluate import answer_holdout
-from arf_programs.stages.preview import Preview, preview_base, preview_unpaid
 from arf_programs.stages.report import STAGE as REPORT
 from arf_programs.stages.report import keeping_report, share_report
 from arf_programs.stages.revise import STAGE as REVISE
@@ -28,4 +27,12 @@ from arf_programs.stages.stage import Stage, StageState, run_stage, run_together
 from arf_programs.stages.systems import models_of_systems, pairs_to_compare
 from arf_programs.stages.taxonomy import STAGE as TAXONOMY
 from arf_programs.stages.train import STAGE as TRAIN
-from arf_programs.stages.train import outlook_of, run_training_module, student_name, training_log
+from arf_programs.stages.train import (
+    Preview,
+    outlook_of,
+    preview_base,
+    preview_unpaid,
+    run_training_module,
+    student_name,
+    training_log,
+)

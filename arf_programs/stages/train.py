@@ -1,7 +1,8 @@
 """Stage `train`: build the examples of each arm and fine-tune its student, each in a process of its own.
 
 The preference stage follows the arms, where one is configured. Since `training/` runs in processes of its own, this
-process needs no torch.
+process needs no torch. A preview shows, before any payment, what the base of the students would read and learn of one
+example, and what a training takes.
 """
 
 from __future__ import annotations
@@ -13,20 +14,32 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
 from arf_programs.config import ARMS, PREFERENCE_STUDENTS, environment_without_secrets
-from arf_programs.models import close_models
+from arf_programs.models import SMOLLM2, close_models, resolve_weights
 from arf_programs.review import read_reviews, reviews_digest
-from arf_programs.runs import Run, RunFolder, digest, digest_file, read_jsonl, write_text_atomic
+from arf_programs.runs import Run, RunFolder, digest, digest_file, read_jsonl, write_jsonl_atomic, write_text_atomic
 from arf_programs.stages.revise import further_outputs
 from arf_programs.stages.stage import Stage
-from signatures.exceptions import DataError, StageError
-from signatures.records import Revision
+from arf_programs.text import build_messages
+from signatures.exceptions import ConfigError, DataError, StageError
+from signatures.records import Conversation, Revision, TrainingExample, Turn
+
+_LAST_LINES = 12
+_WRONG_INPUT = 2  # the exit code of `training.settings` for a mistake of the user
+_STAND_IN = Conversation(
+    id="example",
+    turns=(
+        Turn(speaker="Customer", text="My lamp came broken."),
+        Turn(speaker="Agent", text="Sorry! A new one is on its way."),
+    ),
+    references=("The customer's lamp came broken, and the agent sent a new one.",),
+)
 
 
 def outputs(run: Run) -> tuple[Path, ...]:
@@ -186,13 +199,6 @@ def outlook_of(run: Run, student: str) -> Outlook:
     return Outlook(result["figures"], result["text"])
 
 
-STAGE = Stage("train", "fine-tune one student per arm", outputs, fingerprint, work)
-
-
-_LAST_LINES = 12
-_WRONG_INPUT = 2  # the exit code of `training.settings` for a mistake of the user
-
-
 @contextmanager
 def training_process(module: str, *arguments: str, log: Path | None = None) -> Iterator[Iterable[str]]:
     """Run `python -m module` and give the lines of its stdout; read them to the end.
@@ -232,3 +238,70 @@ def _last_words(stderr: str) -> str:
     """The text after the last `error:`; without one, the last lines."""
     *before, message = re.split(r"^error: ", stderr, flags=re.MULTILINE)
     return (message if before else "\n".join(stderr.splitlines()[-_LAST_LINES:])).strip()
+
+
+@dataclass(frozen=True)
+class Preview:
+    """One example as the base reads it, and the training that would follow.
+
+    Attributes:
+        prompt: the text that the student is asked with, in the chat template of the base.
+        learns: the text that it learns to say after that.
+        mended: what is mended in the chat template of the base.
+        training: the figures of `training.sizing.DryRun`, for the whole memory of this machine.
+        unread: why the base could not be read, where its files have to come from the hub; all else is empty then.
+    """
+
+    prompt: str = ""
+    learns: str = ""
+    mended: tuple[str, ...] = ()
+    training: dict[str, Any] = field(default_factory=dict)
+    unread: str = ""
+
+
+def preview_base(
+    run: Run, conversation: Conversation | None = None, training: Iterable[Conversation] = (), *, show: bool = False
+) -> Preview:
+    """Show how `train.base` would be trained on one conversation (None: one of ours), in a process of its own.
+
+    `training` are the conversations to train on, where they are known; a reference summary or one of ours stands for
+    the draft. LoRA on the built-in base is known to be right, so it is only looked at to `show` the example. Raises
+    DataError for a base that cannot be read, and for a chat template that no student can be trained with. Raises
+    ConfigError for what prevents the training on this machine, such as too little memory.
+    """
+    base = run.config.train.base
+    if base == SMOLLM2 and run.config.train.method == "lora" and not show:
+        return Preview()
+    is_here = isinstance(resolve_weights(base), Path)
+    with tempfile.TemporaryDirectory(prefix="arf-") as folder:
+        data, settings = Path(folder) / "examples.jsonl", Path(folder) / "train.json"
+        write_jsonl_atomic(data, (_example(run, item) for item in chain([conversation or _STAND_IN], training)))
+        settings.write_text(json.dumps(settings_of(run, run.config.train.arms[0])), encoding="utf-8")
+        try:
+            shown = json.loads(run_training_module("training.preview", "--config", str(settings), "--data", str(data)))
+        except DataError as error:
+            if is_here or "cannot be loaded" not in str(error):
+                raise
+            return Preview(unread=str(error))
+    if shown["training"]["problems"]:
+        raise ConfigError([f"train: {problem}" for problem in shown["training"]["problems"]])
+    return Preview(shown["prompt"], shown["learns"], tuple(shown["mended"]), shown["training"])
+
+
+def _example(run: Run, conversation: Conversation) -> TrainingExample:
+    summary = next((text for text in conversation.references if text.strip()), _STAND_IN.references[0])
+    return TrainingExample(
+        conversation_id=conversation.id,
+        messages=build_messages(run.config.summarize.instruction, conversation),
+        completion=summary.strip(),
+        arm=run.config.train.arms[0],
+    )
+
+
+def preview_unpaid(run: Run) -> None:
+    """Look at the base as long as the run has asked nobody. Later the training says what is wrong with it."""
+    if not run.folder.ledger.exists():
+        preview_base(run)
+
+
+STAGE = Stage("train", "fine-tune one student per arm", outputs, fingerprint, work)

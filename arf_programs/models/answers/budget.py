@@ -19,6 +19,8 @@ from typing import Any, Final, Protocol
 _CALLS, _TOKENS, _USD, _REPLAYED = range(4)
 _HELD, _HELD_TOKENS, _HELD_USD = range(3)  # one group of these for each process
 _GROUP = 3
+_BYTES_A_TOKEN: Final = 3  # few tokens are shorter: an upper bound of what a call may use
+_MOST: Final = 1e12  # no call has more tokens, so a larger number is none
 
 
 class BudgetSpent(BaseException):
@@ -155,10 +157,6 @@ class CallBudget:
 
 def _index_of_held(process: int, kind: int) -> int:
     return _REPLAYED + 1 + _GROUP * process + kind
-
-
-_BYTES_A_TOKEN: Final = 3  # few tokens are shorter: an upper bound of what a call may use
-_MOST: Final = 1e12  # no call has more tokens, so a larger number is none
 
 
 def tokens_sent(request: Mapping[str, Any], schema: Any = None) -> float:

@@ -35,12 +35,11 @@ from arf_programs.models.calls.dspy_internals import (
     TRUNCATION_LOGGER,
     TRUNCATION_MESSAGE,
     request_kwargs,
-    to_lm15_error,
 )
 from arf_programs.models.calls.fallbacks import ask_without, refused_feature
 from arf_programs.models.calls.pacing import Pace
-from arf_programs.models.calls.refusals import UnreadableAnswerError, asked_pause, failure_of
-from arf_programs.models.providers.litellm import CACHE_MARKS, CACHE_WRITE, import_litellm, listed_price
+from arf_programs.models.calls.refusals import UnreadableAnswerError, canonical_error, failure_of
+from arf_programs.models.providers.litellm import CACHE_MARKS, CACHE_WRITE, import_litellm, listed_price, provider_of
 from arf_programs.privacy import disguise, reveal
 from arf_programs.runs import Call
 
@@ -229,14 +228,14 @@ class ArfEngine:
     def supported_params(self) -> frozenset[str]:
         """The names of the parameters that the model takes."""
         litellm: Any = import_litellm()
-        provider = _provider_of(self.model)
+        provider = provider_of(self.model)
         return frozenset(litellm.get_supported_openai_params(model=self.model, custom_llm_provider=provider) or ())
 
     @cached_property
     def supports_response_schema(self) -> bool:
         """Whether the model takes a JSON schema."""
         litellm: Any = import_litellm()
-        return bool(litellm.supports_response_schema(model=self.model, custom_llm_provider=_provider_of(self.model)))
+        return bool(litellm.supports_response_schema(model=self.model, custom_llm_provider=provider_of(self.model)))
 
     @cached_property
     def supports_function_calling(self) -> bool:
@@ -390,14 +389,6 @@ def _without_litellms_logging() -> Iterator[None]:
         is_internal_call.reset(token)
 
 
-def canonical_error(error: Exception, model: str) -> Exception:
-    """Turn LiteLLM's error into one of lm15's. Pacing looks at those, and DSPy turns them into its own."""
-    canonical: Exception = to_lm15_error(error, model=model, provider=_provider_of(model))
-    if isinstance(canonical, LM15Error):
-        canonical.retry_after = asked_pause(error)  # LiteLLM keeps the headers where DSPy does not look
-    return canonical
-
-
 def endpoint_name(model: str, api_base: str | None) -> str:
     """Return the name of an endpoint. Calls with the same name share its limits, and messages show it."""
     return f"{model} at {without_user(api_base)}" if api_base else model
@@ -412,10 +403,6 @@ def need_of(request: Body, *, with_usd: bool) -> Need:
     if CACHE_MARKS in request:
         input_price *= CACHE_WRITE
     return Need(tokens=prompt + longest, usd=prompt * input_price + longest * output_price)
-
-
-def _provider_of(model: str) -> str:
-    return model.split("/", 1)[0] if "/" in model else "openai"
 
 
 def _tokens(sent: tuple[Any, Body, Call]) -> float:

@@ -16,10 +16,12 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 import httpx
-from dspy.lm15 import AuthError, BillingError, ConfigurationError, RateLimitError, ServerError
+from dspy.lm15 import AuthError, BillingError, ConfigurationError, LM15Error, RateLimitError, ServerError
 from pydantic import ValidationError
 
+from arf_programs.models.calls.dspy_internals import to_lm15_error
 from arf_programs.models.calls.rates import parse_duration
+from arf_programs.models.providers.litellm import provider_of
 from signatures.exceptions import ArfError
 
 _IN_TEXT: Final = re.compile(
@@ -29,6 +31,20 @@ _IN_TEXT: Final = re.compile(
 )
 _IN_FIELDS: Final = re.compile(r"\b(?:t|reset)=(\d+)")
 _YEAR: Final = 366 * 86400.0
+_PASSING: Final = frozenset({409, 425})  # a conflict with another request, and a request that came too early
+_NO_ANSWER: Final = (httpx.HTTPError, OSError, ImportError, MemoryError, ArfError)
+_OF_JSON: Final = (json.JSONDecodeError, RecursionError, ValidationError)
+_OF_READING: Final = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
+_OF_ACCOUNT: Final = (AuthError, BillingError, ConfigurationError)
+_LITELLM_COULD_NOT: Final = "Invalid response object"
+
+
+def canonical_error(error: Exception, model: str) -> Exception:
+    """Turn LiteLLM's error into one of lm15's. Pacing looks at those, and DSPy turns them into its own."""
+    canonical: Exception = to_lm15_error(error, model=model, provider=provider_of(model))
+    if isinstance(canonical, LM15Error):
+        canonical.retry_after = asked_pause(error)  # LiteLLM keeps the headers where DSPy does not look
+    return canonical
 
 
 def asked_pause(error: BaseException) -> float | None:
@@ -108,14 +124,6 @@ def _date(text: str) -> float | None:
         except (TypeError, ValueError, OverflowError):
             continue
     return None
-
-
-_PASSING: Final = frozenset({409, 425})  # a conflict with another request, and a request that came too early
-_NO_ANSWER: Final = (httpx.HTTPError, OSError, ImportError, MemoryError, ArfError)
-_OF_JSON: Final = (json.JSONDecodeError, RecursionError, ValidationError)
-_OF_READING: Final = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
-_OF_ACCOUNT: Final = (AuthError, BillingError, ConfigurationError)
-_LITELLM_COULD_NOT: Final = "Invalid response object"
 
 
 class UnreadableAnswerError(ServerError):

@@ -71,6 +71,11 @@ def register_providers() -> None:
     litellm.utils.custom_llm_setup()
 
 
+def provider_of(model: str) -> str:
+    """Return the provider that a model's name begins with; openai if it names none."""
+    return model.split("/", 1)[0] if "/" in model else "openai"
+
+
 def is_local(model: str) -> bool:
     """Return whether a model runs in this process, without key or network."""
     return model.startswith((EMBEDDED, SCRIPTED))

@@ -3,5 +3,4 @@
 The program is used only if it is better on dev. Its card says how it was made and what it scored.
 """
 
-from arf_programs.tools.compiling.card import interval_text
-from arf_programs.tools.compiling.compile import compile_program, show_prompts
+from arf_programs.tools.compiling.compile import compile_program, interval_text, show_prompts

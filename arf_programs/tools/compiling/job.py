@@ -22,11 +22,10 @@ from arf_programs.programs import (
 )
 from arf_programs.runs import Run
 from arf_programs.text import split_sentences
-from arf_programs.tools.compiling.context import SharedCalls
 from arf_programs.tools.compiling.optimizers import OptimizerInputs, optimize, output_to_log
 from arf_programs.tools.compiling.prepare import Prepared, refuse_leaks
 from arf_programs.tools.compiling.scoring import Scored, score_cases
-from arf_programs.tools.compiling.task import Evaluator, Hopeless, Recorder, Task
+from arf_programs.tools.compiling.task import Evaluator, Hopeless, Recorder, SharedCalls, Task
 from signatures.exceptions import DataError, ModelError
 
 _SECONDS_BETWEEN_LINES = 10.0

@@ -1,27 +1,36 @@
-"""One labelled case as DSPy's optimizers see it: the program answers, and the answer is scored and recorded."""
+"""One labelled case as DSPy's optimizers see it: the program answers, and the answer is scored and recorded.
+
+Calls from all threads of an optimizer share one session and one event loop.
+"""
 
 from __future__ import annotations
 
 import json
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from statistics import fmean
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import dspy
 from dspy.utils.exceptions import LMAuthError, LMBillingError, LMConfigurationError
 from pydantic_core import to_jsonable_python
 
+from arf_programs.config import ModelConfig
 from arf_programs.corpus import LabeledExample
+from arf_programs.models import CallBudget, CallContext, build_lm, calling, run_sync
 from arf_programs.programs import ProgramState, program_state
-from arf_programs.runs import digest
+from arf_programs.runner import asking
+from arf_programs.runs import Run, digest
 from arf_programs.tools.compiling.cases import Case
-from arf_programs.tools.compiling.context import SharedCalls
 from signatures.exceptions import EndpointError
 
 _FATAL = (LMAuthError, LMBillingError, LMConfigurationError, EndpointError)
+Result = TypeVar("Result")
+# DSPy gives up after so many failed examples. A failed example scores 0 here, and is no reason to give up.
+_NO_LIMIT = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -168,3 +177,24 @@ def _copied(values: Mapping[str, Any]) -> dict[str, Any]:
     """
     copied: dict[str, Any] = json.loads(json.dumps({key: to_jsonable_python(value) for key, value in values.items()}))
     return copied
+
+
+@dataclass(frozen=True)
+class SharedCalls:
+    """Answers the calls of all threads under one context, so its rates and its budget hold for all of them."""
+
+    context: CallContext
+
+    def run(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Wait for `work` in this thread. DSPy's settings of this thread apply to it."""
+        with calling(self.context):
+            return run_sync(work)
+
+
+@contextmanager
+def asking_context(run: Run, model: ModelConfig, budget: CallBudget, stage: str) -> Iterator[SharedCalls]:
+    """Let programs without a model of their own ask `model`, from the run's store and within the budget."""
+    with asking(run, budget, background=True) as opened, calling(replace(opened, stage=stage)) as context:
+        lm = build_lm(model, seed=run.config.seed, context=context)
+        with dspy.context(lm=lm, max_errors=_NO_LIMIT):
+            yield SharedCalls(context)

@@ -1,9 +1,13 @@
-"""Serve a model: choose a program, start it as a process group of its own, and end it with all its children."""
+"""Serve a student: find it in its run, choose a program, start it, and end it with all its children.
+
+The program is a process group of its own. A student is merged into its base where the server needs that.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import importlib.util
+import json
 import signal
 import socket
 import subprocess
@@ -16,14 +20,29 @@ from pathlib import Path
 from types import FrameType
 from typing import Literal
 
-from arf_programs.models import INSTALL_VLLM, LOOPBACK, end_server, find_vllm, free_port, server_answers, start_server
+from arf_programs.models import (
+    INSTALL_VLLM,
+    LOOPBACK,
+    Serving,
+    end_server,
+    find_vllm,
+    free_port,
+    is_adapter,
+    resolve_weights,
+    server_answers,
+    start_server,
+)
+from arf_programs.runs import RunFolder, digest_file, private_files, write_text_atomic
+from arf_programs.stages import BASE, adapter_rank, run_training_module, student_name, template_of, training_log
 from arf_programs.tools.serving.front import Fallback, serve_front
-from signatures.exceptions import ConfigError, MissingExtra, StageError
+from signatures.exceptions import ConfigError, DataError, MissingExtra, StageError
 
 EngineName = Literal["vllm", "transformers"]
 ENGINES: tuple[EngineName, ...] = ("vllm", "transformers")
 _NEEDED = ("fastapi", "uvicorn", "openai")  # by `transformers serve`
 _PAUSE = 0.2  # seconds between two looks
+_MADE_FROM = "made_from.json"
+_LOG = "training_log.json"  # written last, so a folder that has it holds a whole student
 
 
 @dataclass(frozen=True)
@@ -157,3 +176,57 @@ def wait_for_end(process: subprocess.Popen[bytes]) -> None:
 
 def _as_interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
+
+
+def find_student(folder: RunFolder, arm: str) -> Path:
+    """Return the folder of a whole student. Raises DataError that names the trained students."""
+    whole = sorted(path.parent.name for path in folder.student.glob(f"*/{_LOG}"))
+    if arm not in whole:
+        there = f"trained are {', '.join(whole)}" if whole else "none is trained: `arf train` does it"
+        raise DataError(f"{folder.student}: no student of arm {arm!r}; {there}.")
+    return folder.student / arm
+
+
+def students_with_base(folder: RunFolder, arms: Sequence[str]) -> Serving:
+    """Return the base and the students of these arms (none: of all that are whole), for one vLLM.
+
+    Raises DataError for an arm without a student, and for a student that vLLM cannot load beside others.
+    """
+    whole = sorted(path.parent.name for path in folder.student.glob(f"*/{_LOG}"))
+    students = {arm: find_student(folder, arm).resolve() for arm in arms or whole or ("arf",)}
+    ranks = {arm: adapter_rank(student) if is_adapter(student) else None for arm, student in students.items()}
+    for arm, rank in ranks.items():
+        if rank is None:
+            raise DataError(
+                f"{folder.student / arm} cannot share its base with others at vLLM: serve it alone, with --arm {arm}."
+            )
+    return Serving(
+        model=str(resolve_weights(str(training_log(folder, next(iter(students)))["base"]))),
+        name=BASE,
+        adapters={student_name(arm): student for arm, student in students.items()},
+        rank=max(rank or 0 for rank in ranks.values()),
+        template=template_of(students.values()),
+    )
+
+
+@private_files()
+def merged_student(folder: RunFolder, arm: str) -> Path:
+    """Return the folder `merged/student_<arm>`, made anew when it is missing or was made from another student.
+
+    Raises DataError for an arm without a student, StageError when merging fails.
+    """
+    digest = digest_file(find_student(folder, arm))
+    output = folder.merged / student_name(arm)
+    if _merged_digest(output) != digest:
+        where = ("--run-dir", str(folder.path), "--arm", arm, "--output", str(output))
+        run_training_module("training.export", *where, "--merged")
+        write_text_atomic(output / _MADE_FROM, json.dumps({"student": digest}) + "\n")
+    return output
+
+
+def _merged_digest(output: Path) -> str | None:
+    """The digest of the student from which the folder was made."""
+    try:
+        return str(json.loads((output / _MADE_FROM).read_bytes())["student"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,1 @@
+"""How well a score tells wrong texts from right ones: calibration, thresholds, rankings, and several scores at once."""
