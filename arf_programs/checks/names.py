@@ -69,7 +69,11 @@ def find_names(text: str) -> list[tuple[int, int]]:
 def _names(text: str) -> list[_Name]:
     """Find capitalised words that are not part of a date, a time, a code, an amount or a share."""
     taken = [*find_moments(text), *((code.start, code.end) for code in find_codes(text))]
-    taken += [(item.start, item.end) for item in find_quantities(text) if item.kind in ("money", "percent")]
+    taken += [
+        (item.start, item.end)
+        for item in find_quantities(text)
+        if item.kind in ("money", "percent") or text[item.start].isdecimal()  # 3 Tsd.
+    ]
     names = []
     for match in _CAPITALISED.finditer(text):
         word = re.sub(r"['’]s?$", "", match.group())

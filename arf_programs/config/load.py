@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from arf_programs.config.masking import MASK, mask_message
 from arf_programs.config.models import DEVICE, NAME, VARIABLE, DraftColumn, ModelConfig, fill_roles
+from arf_programs.config.paths import shorten
 from arf_programs.config.schema import Config
 from arf_programs.config.secrets import is_secret_name, without_logins
 from arf_programs.config.yaml_files import compose_yaml, describe_yaml_error, load_yaml
@@ -150,8 +151,12 @@ def _describe(error: Any, places: dict[Key, str], source: str) -> str:
         return f"{place}: {name} is missing: add it{_no_fallback(error['input'], location)}."
     message = _FORMS.get(error.get("ctx", {}).get("pattern", ""), error["msg"].removeprefix("Value error, "))
     is_shown = not (isinstance(error.get("input"), dict | list) or location[-1:] == ("api_key_env",))
-    shown = f" (it is {mask_message(repr(error.get('input')))})" if is_shown else ""
+    shown = f" (it is {mask_message(_shown(error.get('input')))})" if is_shown else ""
     return f"{place}: {name or 'the configuration'}: {message[:1].lower()}{message[1:]}{shown}."
+
+
+def _shown(value: object) -> str:
+    return shorten(value) if isinstance(value, str) else repr(value)
 
 
 def _no_fallback(models: Any, location: Key) -> str:

@@ -12,7 +12,17 @@ from typing import Any, Literal, TextIO
 
 import yaml
 
-from arf_programs.config import ROLES, Config, dump_config, expand_home, find_path, load_yaml, remember_secrets
+from arf_programs.config import (
+    ROLES,
+    Config,
+    cache_folder,
+    dump_config,
+    expand_home,
+    find_path,
+    load_yaml,
+    refuse_wrong_kinds,
+    remember_secrets,
+)
 from arf_programs.runs.fingerprint import digest, digest_file
 from arf_programs.runs.folder import RunFolder
 from arf_programs.runs.jsonl import JsonlIndex, read_jsonl, write_text_atomic
@@ -85,6 +95,29 @@ class Run:
         """Hash a configured file or folder, where `find_path` finds it. A hub id is hashed as text."""
         place = find_path(path, self.base_dir) if path else None
         return digest(path) if place is None else digest_file(place)
+
+
+def refuse_wrong_places(run: Run) -> None:
+    """Raise ConfigError, with all problems, if a configured path or `ARF_CACHE_DIR` can be no file, or no folder.
+
+    A file that is missing is left to the stage that reads it, since a copied run can do without.
+    """
+    config = run.config
+    folders = {
+        "run_dir": run.folder.path,
+        "calls_dir": run.calls,
+        "compile.dir": run.base_dir / config.compile.dir,
+        "checker.dir": run.base_dir / config.checker.dir,
+        "embed.dir": run.base_dir / config.embed.dir,
+    }
+    if os.environ.get("ARF_CACHE_DIR"):
+        folders["ARF_CACHE_DIR"] = cache_folder()
+    files = {
+        "labeled.path": config.labeled.path,
+        "analyze.taxonomy": config.analyze.taxonomy,
+        "analyze.calibration": config.analyze.calibration,
+    }
+    refuse_wrong_kinds(folders, {key: find_path(path, run.base_dir) for key, path in files.items() if path})
 
 
 def save_config(run: Run) -> None:
