@@ -23,7 +23,7 @@ from arf_programs.corpus.speakers.mail import find_headers
 from arf_programs.corpus.speakers.markup import plain_transcript, refuse_turns_within_lines
 from arf_programs.corpus.speakers.named_lines import NamedLine, read_named_lines, refuse_names_without_colon
 from arf_programs.corpus.speakers.threads import is_thread, read_thread
-from arf_programs.corpus.speakers.words import SYSTEM, SYSTEMS
+from arf_programs.corpus.speakers.words import SYSTEM, SYSTEMS, TALKING
 from signatures.records import Turn
 
 
@@ -121,13 +121,14 @@ def _labelled_parts(lines: list[str], labels: list[Label | None]) -> Iterable[Pa
     first = next((label for label in labels if label and label.name in speakers), None)
     if first and first.is_person:  # in a talk of people by their names, all such names speak
         speakers |= {label.name for label in labels if label and label.is_person and label.kind == first.kind}
+    between_roles = any(label and label.is_role and label.name in speakers for label in labels)
     begun = False
     for line, label in zip(lines, labels, strict=True):
         if label and label.name in speakers:
             yield label.name, label.text
         elif not begun and (heading := read_label(line)) and heading.is_heading:
             yield SYSTEM, line
-        elif label and label.is_person and label.kind != "marked":
+        elif label and label.kind != "marked" and _may_speak(label, first, between_roles=between_roles):
             raise ValueError(
                 f"it cannot be told whether {_shown(line)} begins a turn, since {label.name!r} stands there only once: "
                 "write a second turn, a role such as `Agent (Anna)`, or indent what is quoted"
@@ -135,6 +136,15 @@ def _labelled_parts(lines: list[str], labels: list[Label | None]) -> Iterable[Pa
         else:
             yield None, line
         begun = begun or bool(label and label.name in speakers)
+
+
+def _may_speak(label: Label, first: Label | None, *, between_roles: bool) -> bool:
+    """Say whether a label that stands there once may be a person. Between roles most are not, unless they talk."""
+    if label.is_person:
+        return True
+    if first is None or not label.may_be_person(first):
+        return False
+    return not between_roles or TALKING.search(label.text) is not None
 
 
 def _speakers(labels: list[Label | None]) -> frozenset[str]:
