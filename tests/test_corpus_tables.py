@@ -334,7 +334,9 @@ def test_a_name_over_two_lines_within_quotes_is_one_column(tmp_path):
 
 
 def test_returns_that_excel_has_escaped_are_line_ends(tmp_path):
-    (tmp_path / "corpus.csv").write_text('id,conversation\na,"Customer: My lamp_x000D_\nbroke.\nAgent: Sorry._x000D_"\n')
+    (tmp_path / "corpus.csv").write_text(
+        'id,conversation\na,"Customer: My lamp_x000D_\nbroke.\nAgent: Sorry._x000D_"\n'
+    )
     assert [turn.text for turn in read(tmp_path)[0].turns] == ["My lamp\nbroke.", "Sorry."]
 
 

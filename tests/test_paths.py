@@ -121,6 +121,8 @@ def test_a_file_as_the_cache_folder_is_refused(project, monkeypatch):
 
 
 def test_all_impossible_paths_are_named_at_once(project):
-    code, output = arf("draft", "arf.yaml", "--set", 'run_dir="a\\0b"', "--set", "calls_dir=''", "--set", "train.base=' '")
+    code, output = arf(
+        "draft", "arf.yaml", "--set", 'run_dir="a\\0b"', "--set", "calls_dir=''", "--set", "train.base=' '"
+    )
     assert code == 2
     assert all(key in output for key in ("run_dir", "calls_dir", "train.base"))

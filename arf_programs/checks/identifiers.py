@@ -51,7 +51,9 @@ def find_codes(text: str) -> list[Code]:
     taken += [(code.start, code.end) for code in codes] + [(time.start, time.end) for time in find_times(text)]
     for match in _CODE.finditer(text):
         code = match.group().rstrip(".-_/")
-        measure = _UNIT.fullmatch(code) or _RANGE.fullmatch(code) or "/" in code or _SCIENTIFIC.match(text, match.start())
+        measure = (
+            _UNIT.fullmatch(code) or _RANGE.fullmatch(code) or "/" in code or _SCIENTIFIC.match(text, match.start())
+        )
         span = (match.start(), match.start() + len(code))
         if len(squeeze(code)) > 2 and not measure and not _overlap(span, taken):
             codes.append(Code(squeeze(code), *span))

@@ -139,7 +139,9 @@ class OptimizersConfig(Section):
 class CompileConfig(Section):
     """How `arf compile` splits the labelled set, with which parameters it optimizes, and where it writes."""
 
-    dir: PathText = Field(default="compiled", min_length=1, description="folder of the compiled programs, beside arf.yaml")
+    dir: PathText = Field(
+        default="compiled", min_length=1, description="folder of the compiled programs, beside arf.yaml"
+    )
     split: tuple[float, ...] = Field(default=(0.5, 0.25, 0.25), description="shares of train, dev and test")
     optimizers: OptimizersConfig = OptimizersConfig()
 
@@ -184,7 +186,9 @@ class CheckerTrainConfig(SmallTrainConfig):
 class EmbedTrainConfig(SmallTrainConfig):
     """How `arf embed train` tunes an embedding."""
 
-    dir: PathText = Field(default="embedding", min_length=1, description="folder of the tuned embedding, beside arf.yaml")
+    dir: PathText = Field(
+        default="embedding", min_length=1, description="folder of the tuned embedding, beside arf.yaml"
+    )
     batch_size: int = Field(default=16, ge=2, le=1024, description="summaries in a step")
     learning_rate: float = Field(default=2e-5, gt=0, le=1, description="highest learning rate")
     max_tokens: int = Field(default=256, ge=32, le=8192, description="longest input")

@@ -135,7 +135,9 @@ CheckerForm = Literal["hhem", "minicheck", "factcg", "pair"]
 class CheckerConfig(Section):
     """A classifier that scores sentences in place of the support question. It runs in the process of the stage."""
 
-    model: PathText | None = Field(default=None, min_length=1, description="folder of weights, or id on the hub; null: none")
+    model: PathText | None = Field(
+        default=None, min_length=1, description="folder of weights, or id on the hub; null: none"
+    )
     form: CheckerForm | None = Field(default=None, description="input form; null: by the model")
     batch_size: int = Field(default=16, ge=1, le=1024, description="sentences scored at once")
     device: str = Field(default="auto", pattern=DEVICE, description="as models.<role>.device")
@@ -233,7 +235,9 @@ class Config(Section):
     )
     engine: Engine = Field(default="local", description="where models are asked: on this machine or a Ray cluster")
     ray: RayConfig = RayConfig()
-    calls_dir: FolderPath | None = Field(default=None, description="folder of stored answers; default: `calls` in run_dir")
+    calls_dir: FolderPath | None = Field(
+        default=None, description="folder of stored answers; default: `calls` in run_dir"
+    )
     budget: BudgetConfig = BudgetConfig()
     corpus: CorpusConfig
     models: ModelsConfig

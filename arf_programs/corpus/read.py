@@ -210,7 +210,9 @@ def read_id(value: object) -> str:
     text = clean_text(str(value)).strip()
     text = _FORMULA.sub(r"\1", text)
     if _ROUNDED.fullmatch(text):
-        raise ValueError(f"the id {text!r} was rounded by a spreadsheet: format its column as text, and export it again")
+        raise ValueError(
+            f"the id {text!r} was rounded by a spreadsheet: format its column as text, and export it again"
+        )
     return "" if text.casefold() in _NO_ID else _WHOLE.sub(r"\1", text)
 
 

@@ -97,7 +97,12 @@ class Label:
         return self.is_field or bool(words and (words[0] in HEADINGS or (words[-1] in FIELD_NOUNS and len(words) > 1)))
 
 
-_GIVEN: Final = (GIVEN_NAMES | WOMEN_ABROAD | MEN_ABROAD | word_set("ali ann beth bob dan greg josh kate liz matt meg nick sam ted tim")) - {"guy", "per"}
+_GIVEN: Final = (
+    GIVEN_NAMES
+    | WOMEN_ABROAD
+    | MEN_ABROAD
+    | word_set("ali ann beth bob dan greg josh kate liz matt meg nick sam ted tim")
+) - {"guy", "per"}
 _NO_PERSON: Final = FIELD_NOUNS | HEADINGS | OPENINGS | LABEL_WORDS | NO_SPEAKERS | SYSTEMS
 _NO_PERSON_ENDINGS: Final = ("tion", "sion", "ness", "ings", "ments", "tät", "ung", "ungen")
 

@@ -24,6 +24,7 @@ from arf_programs.corpus.speakers.markup import plain_transcript, refuse_turns_w
 from arf_programs.corpus.speakers.named_lines import NamedLine, read_named_lines, refuse_names_without_colon
 from arf_programs.corpus.speakers.threads import is_thread, read_thread
 from arf_programs.corpus.speakers.words import SYSTEM, SYSTEMS, TALKING
+from arf_programs.text import fold
 from signatures.records import Turn
 
 
@@ -102,7 +103,15 @@ def _join(parts: Iterable[Part]) -> tuple[Turn, ...]:
             turns[-1][1].append(text)
         elif text.strip():
             raise ValueError(f"the text begins with {_shown(text)}, not with a `Speaker: ...` line")
-    return tuple(Turn(speaker=speaker, text="\n".join(texts).strip()) for speaker, texts in turns)
+    names: dict[str, str] = {}
+    for speaker, _ in turns:
+        names.setdefault(_spoken(speaker), speaker)
+    return tuple(Turn(speaker=names[_spoken(speaker)], text="\n".join(texts).strip()) for speaker, texts in turns)
+
+
+def _spoken(name: str) -> str:
+    """Return what a name has in common in all ways of writing it: `Joe Miller`, `JOE MILLER`, with any space."""
+    return " ".join(fold(name).text.casefold().split())
 
 
 def _shown(line: str) -> str:

@@ -84,10 +84,10 @@ LABEL_WORDS: Final = _words(
     comment comments common company complaint component conclusion condition conditions configuration
     confirmation connection consequence content context contract copy correct correction country coverage
     credentials currency current data day days deadline deal debit decision default delay demand departure
-    deposit depth desired description destination detail details device diagnosis difference dinner discount
+    critical debug deposit depth desired description destination detail details device diagnosis difference dinner discount
     disclaimer distance district documents download draft drive driver due duration edit effect either eligibility
     email enclosed end ends entry error errors estimate eta event evidence exactly exception exit expected
-    expiry explanation extension extra fact facts faq faqs feature features feedback figure file files finally first
+    expiry explanation extension extra fact fatal facts faq faqs feature features feedback figure file files finally first
     fix flight flights follow-up footer form format forum found friday from full function further gate goal guide
     guarantee hardware head headline height help hint history home host hotel how however human idea if image
     images impact in incident included info information input install instruction instructions insurance interest
@@ -112,7 +112,7 @@ LABEL_WORDS: Final = _words(
     strategy street style subtotal suggestion suggestions suite summary sunday sure surname symptom symptoms
     syntax table take target task tasks tax taxes team technically terms test tests text that the their theme
     theory these third this thread thursday timeline title titles to today tomorrow tonight tool top town
-    track transaction transfer transit translation travel treatment trip trouble truth tuesday tv two type
+    trace track transaction transfer transit translation travel treatment trip trouble truth tuesday tv two type
     types ultimately under understanding unit units until update updates upgrade urgent us usage use used user
     username using vacation vague valid value values variant vehicle verdict verification via video view
     visit voucher wait wanted warranty we weather web wednesday week weekdays weekend weekends weight what when
