@@ -366,7 +366,7 @@ def test_a_name_that_stands_once_between_roles_is_refused(text):
 )
 def test_names_that_no_list_has_are_not_given_to_another(text):
     with pytest.raises(
-        ValueError, match="it cannot be told whether '.*' begins a turn, since '.*' stands there only once"
+        ValueError, match=r"it cannot be told whether '.*' begins a turn, since '.*' stands there only once"
     ):
         parse_turns(text)
 

@@ -88,7 +88,7 @@ def _existing(folder: Path) -> Path:
 
 
 def cache_folder() -> Path:
-    """Return the folder of converted weights: `ARF_CACHE_DIR`, or `~/.cache/arf`. Raises ConfigError for an odd value."""
+    """Return the folder of converted weights: `ARF_CACHE_DIR`, or `~/.cache/arf`. Raises ConfigError if it is odd."""
     given = os.environ.get(CACHE_VARIABLE)
     if given:
         try:

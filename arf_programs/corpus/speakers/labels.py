@@ -76,7 +76,7 @@ class Label:
         return _is_person(words[1:] + words[:1] if words and words[0].endswith(",") else words)
 
     def may_be_person(self, first: Label) -> bool:
-        """Whether it may be the name of a person that no list has: it is written like `first`, and no word of a form."""
+        """Whether it may be the name of a person that no list has: written like `first`, and no word of a form."""
         if _style(self.name) != _style(first.name):
             return False
         words = [word.casefold() for word in _ANY_BRACKETS.sub("", self.name).split()]

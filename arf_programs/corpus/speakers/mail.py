@@ -19,7 +19,8 @@ _PARTS: Final = {
     "sender": """
         from von de da van från fra lähettäjä od от від expéditeur remitente mittente
         absender afzender avsender kimden gönderen feladó expeditor odesílatel από من מאת از
-        dari từ จาก kutoka szerző šalje pošiljatelj siuntėjas sūtītājs saatja pengirim फ्रॉम प्रेषक 发件人 寄件者 寄件人 差出人 送信者 보낸사람
+        dari từ จาก kutoka szerző šalje pošiljatelj siuntėjas sūtītājs saatja
+        pengirim फ्रॉम प्रेषक 发件人 寄件者 寄件人 差出人 送信者 보낸사람
     """,
     "receiver": """
         to an à a para aan till til vastaanottaja do komu кому до destinataire destinatario

@@ -6,7 +6,10 @@ import re
 from dataclasses import dataclass
 
 _ZONE = r"(?:Z\b|(?:UTC|GMT)(?:[+-]\d{1,2}(?::?\d\d)?)?|[ECMP][SD]T|CES?T|[+-]\d{2}:?\d{2})"
-_CLOCK = rf"(?:(?:上午|下午|午前|午後|오전|오후)\s?)?\d{{1,2}}[:.h]\d{{2}}(?:[:.]\d{{2}})?(?:[.,]\d{{1,6}})?(?:\s?(?:[ap]\.?\s?m\b\.?|[صم]\b))?(?:\s?\(?{_ZONE}\)?)?"
+_CLOCK = (
+    rf"(?:(?:上午|下午|午前|午後|오전|오후)\s?)?\d{{1,2}}[:.h]\d{{2}}(?:[:.]\d{{2}})?(?:[.,]\d{{1,6}})?"
+    rf"(?:\s?(?:[ap]\.?\s?m\b\.?|[صم]\b))?(?:\s?\(?{_ZONE}\)?)?"
+)
 _MONTH = r"[^\W\d_]{3,10}\.?"
 _SHORT_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}"
 _WEEKDAYS = (

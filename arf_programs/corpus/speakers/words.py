@@ -76,57 +76,52 @@ PARTICLES: Final = _words(
 # Labels of a message that come once and are no names: `Solution: ...`, `Departure: ...`.
 LABEL_WORDS: Final = _words(
     """
-    a able about action actions activity advice after agenda alert all alternative also always amenities an
-    announcement another answer any appointment area arrival as at attention author available average back bad
-    bags banner based because before behavior behaviour benefit benefits bill birth body bonus both bottom brand
-    breakfast browser budget business button cabin capacity car card cast cause caution category caveat certain
-    changes check checklist checkout choice choices city class clause click clarification closing colour color
-    comment comments common company complaint component conclusion condition conditions configuration
-    confirmation connection consequence content context contract copy correct correction country coverage
-    credentials currency current data day days deadline deal debit decision default delay demand departure
-    critical debug deposit depth desired description destination detail details device diagnosis difference dinner discount
-    disclaimer distance district documents download draft drive driver due duration edit effect either eligibility
-    email enclosed end ends entry error errors estimate eta event evidence exactly exception exit expected
-    expiry explanation extension extra fact fatal facts faq faqs feature features feedback figure file files finally first
-    fix flight flights follow-up footer form format forum found friday from full function further gate goal guide
-    guarantee hardware head headline height help hint history home host hotel how however human idea if image
-    images impact in incident included info information input install instruction instructions insurance interest
-    intro introduction invoice is issue issues it job key keys label language last latitude layer least left legal
-    length lesson level license limit limits limitation link links list local location login log longitude loss
-    lunch luggage maintenance make manual manufacturer margin market material maximum mean meaning means measure
-    medium memo menu method minimum minutes mode monday money mood morning most motive motto name namely near
-    network new news nickname nights no none noon normal notice now number objective observation occupation
-    offer offers old on one only open opening option options or origin original other others our out outcome
-    output over overview owner own package packages page pages paragraph part parts passenger passengers
-    passport password path pay penalty per percentage perhaps period person photo place plan planned platform
-    plot plus policy position possibly postcode premium present preview previously private problem problems
-    procedure process profile program project promo promotion proof property proposal pros public purpose
-    quality query question questions quote quote range rate rates rating reading reason reasons receipt recipe
-    recommendation record region registration released remark remarks remedy reply report request required
-    requirement requirements reservations resolution response rest result results return returns returning
-    review right risk role room rooms route row rule rules running sale saturday scenario schedule scope score
-    screen screenshot search season seat seats second section selected sender sent serious server service
-    services setting settings setup shape short show side signature signed similar since situation slot
-    software solution solutions something sometimes source spec special specification specs speed stage
-    standard start starting starts state statement station statistics step steps stock stop stops story
-    strategy street style subtotal suggestion suggestions suite summary sunday sure surname symptom symptoms
-    syntax table take target task tasks tax taxes team technically terms test tests text that the their theme
-    theory these third this thread thursday timeline title titles to today tomorrow tonight tool top town
-    trace track transaction transfer transit translation travel treatment trip trouble truth tuesday tv two type
-    types ultimately under understanding unit units until update updates upgrade urgent us usage use used user
-    username using vacation vague valid value values variant vehicle verdict verification via video view
-    visit voucher wait wanted warranty we weather web wednesday week weekdays weekend weekends weight what when
-    where whether which while who why wifi will wish with without work working workaround worth yesterday
-    you your zip zone
-    abfahrt achtung adresse ankunft anlage anmerkung antwort aktuell bemerkung beispiel betrag betreff datum
-    dauer fazit fehler frage frist gepäck gerät grund größe farbe hinweis hotel inhalt kosten lösung menge
-    montag dienstag mittwoch donnerstag freitag samstag sonntag ort preis problem punkt rabatt schritt straße
-    stadt tag uhrzeit ursache vorschlag wichtig ziel zimmer zusammenfassung
-    attention besoin cause chambre conclusion couleur date départ détail détails durée erreur exemple important
-    lieu montant objet option prix problème quantité question raison remarque réponse résumé solution taille
-    total ville voyage
-    aviso causa ciudad color conclusión cantidad destino detalle detalles duración ejemplo error fecha importe
-    importante lugar motivo nota opción precio pregunta problema respuesta resumen salida solución talla
+    a abfahrt able about achtung action actions activity adresse advice after agenda aktuell alert all also
+    alternative always amenities an ankunft anlage anmerkung announcement another answer antwort any appointment area
+    arrival as at attention author available average aviso back bad bags banner based because before behavior
+    behaviour beispiel bemerkung benefit benefits besoin betrag betreff bill birth body bonus both bottom brand
+    breakfast browser budget business button cabin cantidad capacity car card cast category causa cause caution caveat
+    certain chambre changes check checklist checkout choice choices city ciudad clarification class clause click
+    closing color colour comment comments common company complaint component conclusion conclusión condition
+    conditions configuration confirmation connection consequence content context contract copy correct correction
+    couleur country coverage credentials critical currency current data date datum dauer day days deadline deal debit
+    debug decision default delay demand departure deposit depth description desired destination destino detail details
+    detalle detalles device diagnosis dienstag difference dinner disclaimer discount distance district documents
+    donnerstag download draft drive driver due duración duration durée départ détail détails edit effect either
+    ejemplo eligibility email enclosed end ends entry erreur error errors estimate eta event evidence exactly
+    exception exemple exit expected expiry explanation extension extra fact facts faq faqs farbe fatal fazit feature
+    features fecha feedback fehler figure file files finally first fix flight flights follow-up footer form format
+    forum found frage freitag friday frist from full function further gate gepäck gerät goal grund größe guarantee
+    guide hardware head headline height help hint hinweis history home host hotel how however human idea if image
+    images impact important importante importe in incident included info information inhalt input install instruction
+    instructions insurance interest intro introduction invoice is issue issues it job key keys kosten label language
+    last latitude layer least left legal length lesson level license lieu limit limitation limits link links list
+    local location log login longitude loss lugar luggage lunch lösung maintenance make manual manufacturer margin
+    market material maximum mean meaning means measure medium memo menge menu method minimum minutes mittwoch mode
+    monday money montag montant mood morning most motive motivo motto name namely near network new news nickname
+    nights no none noon normal nota notice now number objective objet observation occupation offer offers old on one
+    only opción open opening option options or origin original ort other others our out outcome output over overview
+    own owner package packages page pages paragraph part parts passenger passengers passport password path pay penalty
+    per percentage perhaps period person photo place plan planned platform plot plus policy position possibly postcode
+    precio pregunta preis premium present preview previously private prix problem problema problems problème procedure
+    process profile program project promo promotion proof property proposal pros public punkt purpose quality quantité
+    query question questions quote rabatt raison range rate rates rating reading reason reasons receipt recipe
+    recommendation record region registration released remark remarks remarque remedy reply report request required
+    requirement requirements reservations resolution response respuesta rest result results resumen return returning
+    returns review right risk role room rooms route row rule rules running réponse résumé sale salida samstag saturday
+    scenario schedule schritt scope score screen screenshot search season seat seats second section selected sender
+    sent serious server service services setting settings setup shape short show side signature signed similar since
+    situation slot software solución solution solutions something sometimes sonntag source spec special specification
+    specs speed stadt stage standard start starting starts state statement station statistics step steps stock stop
+    stops story strategy straße street style subtotal suggestion suggestions suite summary sunday sure surname symptom
+    symptoms syntax table tag taille take talla target task tasks tax taxes team technically terms test tests text
+    that the their theme theory these third this thread thursday timeline title titles to today tomorrow tonight tool
+    top total town trace track transaction transfer transit translation travel treatment trip trouble truth tuesday tv
+    two type types uhrzeit ultimately under understanding unit units until update updates upgrade urgent ursache us
+    usage use used user username using vacation vague valid value values variant vehicle verdict verification via
+    video view ville visit vorschlag voucher voyage wait wanted warranty we weather web wednesday week weekdays
+    weekend weekends weight what when where whether which while who why wichtig wifi will wish with without work
+    workaround working worth yesterday you your ziel zimmer zip zone zusammenfassung
     """
 )
 TALKING: Final = re.compile(
