@@ -44,10 +44,11 @@ NUMBER: Final = (
 )
 """A number in digits, in the ways of separating thousands and decimals that are in use."""
 
+_SHORT_SCALES: Final = rf"mn|mio|mln|mil|mrd|mld|bn|cr|tsd|thou|тыс|млн|млрд|[km](?=[{SIGNS}])"
 _DIGITS: Final = re.compile(
     rf"(?:(?P<sign>{SIGN}) ?|(?<![\w.,@]))(?P<digits>{NUMBER})(?P<fraction> ?[½¼¾]| (?:1/[234]|2/3|3/4)(?![\d/]))?"
     rf"(?:(?P<eastern>[{''.join(EASTERN_SCALES)}])"
-    rf"|(?:(?P<scale>{_LETTERS})|[ -]?(?P<scale_word>{'|'.join(SCALES)}|mn|mio|mln|mil|mrd|mld|bn|cr|tsd|thou|тыс|млн|млрд|k(?=[{SIGNS}])|m(?=[{SIGNS}]))s?)(?:\b|(?=[{SIGNS}])))?"
+    rf"|(?:(?P<scale>{_LETTERS})|[ -]?(?P<scale_word>{'|'.join(SCALES)}|{_SHORT_SCALES})s?)(?:\b|(?=[{SIGNS}])))?"
     r"(?P<ordinal>(?:st|nd|rd|th)\b)?"
     r"(?P<dash>/-|[.,][-–]+)?",
     re.IGNORECASE,

@@ -31,8 +31,8 @@ def refuse_impossible(path: object) -> object:
     sizes = [len(name.encode()) for name in text.split("/")]
     if max(sizes) > _LONGEST_NAME or sum(sizes) + len(sizes) > _LONGEST_PATH:
         raise ValueError(
-            f"the path is too long ({sum(sizes):,} bytes; a name has at most {_LONGEST_NAME}, a path {_LONGEST_PATH:,}): "
-            "shorten it"
+            f"the path is too long ({sum(sizes):,} bytes; a name may have {_LONGEST_NAME}, all of it "
+            f"{_LONGEST_PATH:,}): shorten it"
         )
     return path
 
