@@ -6,7 +6,7 @@ import re
 from typing import Final, NamedTuple
 
 from arf_programs.checks.dates import find_moments
-from arf_programs.checks.finding import Finding, Material, squeeze, without_accents
+from arf_programs.checks.finding import Finding, Material, spelled_out, squeeze, without_accents
 from arf_programs.checks.identifiers import find_codes
 from arf_programs.checks.name_forms import NameForms, read_name_forms
 from arf_programs.checks.name_words import COMMON, COMPANY_WORDS, ENDINGS, GENERAL, LINKING, ROLES, TITLES
@@ -153,7 +153,7 @@ def _is_mentioned(word: str, material: Material) -> bool:
     forms = {word, word.removesuffix("s"), f"{word}s", word.removesuffix("es"), word.removesuffix("'s")}
     if word.endswith(("ies", "y")):
         forms |= {f"{word.removesuffix('ies')}y", f"{word.removesuffix('y')}ies"}
-    if words & forms or without_accents(word) in material.bare_words:
+    if words & forms or {without_accents(word), spelled_out(word)} & material.bare_words:
         return True
     compact = squeeze(word)
     if len(compact) >= 4 and compact in material.squeezed:
