@@ -83,7 +83,7 @@ def open_run(
 
     Raises ConfigError with all problems at once, and DataError for a folder that is no run.
     """
-    from arf_programs.config import load_config
+    from arf_programs.config import as_it_is_there, load_config
     from arf_programs.runs import Progress, Run, RunFolder, refuse_wrong_places, saved_base_dir
 
     base_dir = config.parent
@@ -97,7 +97,7 @@ def open_run(
     run = Run(
         config=resolved,
         base_dir=base_dir,
-        folder=RunFolder(resolved.run_dir),
+        folder=RunFolder(as_it_is_there(resolved.run_dir)),
         progress=Progress(Console(stderr=True), quiet=as_json),
     )
     refuse_wrong_places(run)

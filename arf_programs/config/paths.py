@@ -49,8 +49,22 @@ def find_path(name: str | Path, base_dir: Path) -> Path | None:
     `~` is the home of the user.
     """
     wanted = expand_home(name)
+    places = (as_it_is_there(folder / wanted) for folder in (base_dir, Path.cwd()))
+    return next((place for place in places if _exists(place)), None)
+
+
+def as_it_is_there(path: Path) -> Path:
+    """Return the path in the other encoding of its accents if only that is there, as of a folder copied from a Mac."""
+    if str(path).isascii() or _exists(path):
+        return path
+    forms = (Path(unicodedata.normalize(form, str(path))) for form in ("NFC", "NFD"))
+    below = (path.parent / unicodedata.normalize(form, path.name) for form in ("NFC", "NFD"))
+    return next((place for place in (*below, *forms) if _exists(place)), path)
+
+
+def _exists(path: Path) -> bool:
     # Unlike Path.exists, os.path.exists raises nothing for a name that is too long or a folder that is closed.
-    return next((place for place in (base_dir / wanted, Path.cwd() / wanted) if os.path.exists(place)), None)  # noqa: PTH110
+    return os.path.exists(path)  # noqa: PTH110
 
 
 def expand_home(name: str | Path) -> Path:

@@ -51,7 +51,8 @@ _GOOD: Final = word_set(
 _BAD: Final = word_set(
     "unsupported false incorrect wrong inaccurate untrue contradicted contradicts contradict invented fabricated "
     "hallucinated unfaithful inconsistent error errors mistake mistakes issue issues problem problems contradiction "
-    "contradictions missing misleading partially partly mostly largely somewhat unverified unconfirmed unverifiable half neutral hallucination hallucinations refuted refutes insufficient"
+    "contradictions missing misleading partially partly mostly largely somewhat unverified unconfirmed unverifiable "
+    "half neutral hallucination hallucinations refuted refutes insufficient"
 )
 _EVIDENCE: Final = word_set("mention evidence basis indication proof record enough sufficient info information appear")
 """They mean no behind a negation: "no mention of it"."""
