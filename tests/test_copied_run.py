@@ -142,3 +142,12 @@ def test_line_ends_that_a_copy_has_changed_ask_nothing_again(project):
     for path in (project / "arf.yaml", project / "conversations.jsonl", *(project / "run").glob("*.*l*")):
         path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
     assert_goes_on_from_the_store("arf.yaml")
+
+
+def test_a_run_that_was_copied_without_its_corpus_says_what_is_missing(project, tmp_path, monkeypatch):
+    shutil.copytree(project / "run", tmp_path / "alone")
+    shutil.rmtree(project)
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["revise", str(tmp_path / "alone")])
+    assert result.exit_code == 2
+    assert "not its corpus: set corpus.path" in result.stderr

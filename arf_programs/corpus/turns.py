@@ -76,6 +76,8 @@ def read_turns(value: object, columns: ColumnsConfig, *, mails_of: Sequence[str]
         turns = parse_turns(value) if mails_of is None else _turns_of_mails(value, mails_of)
     elif is_missing(value):
         turns = ()
+    elif isinstance(value, dict) and "turns" in value:
+        raise ValueError("this is a file that a run has written, not its corpus: set corpus.path to the corpus")
     else:
         raise ValueError(f"the conversation is a {type(value).__name__}, not a list of turns or a text")
     if not any(turn.text.strip() for turn in turns):
