@@ -23,7 +23,7 @@ from arf_programs.models.calls.rates import parse_duration
 from signatures.exceptions import ArfError
 
 _IN_TEXT: Final = re.compile(
-    r"""(?:(?:try again|retry|wait|resets?|available again)(?: in| after| for| at least| about| approximately| later)* ~?"""
+    r"""(?:(?:try again|retry|wait|resets?|available again)(?: in| after| for| at least| about| later)* ~?"""
     r"""|retryDelay\\?["']\s*:\s*\\?["'])"""
     r"((?:\d+(?:\.\d+)?\s?(?:ms|s|m|h|d|milliseconds?|sec(?:ond)?s?|min(?:ute)?s?|hours?|days?)(?![a-z])\s?)+)",
     re.IGNORECASE,
