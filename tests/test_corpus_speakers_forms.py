@@ -360,7 +360,7 @@ def test_a_name_that_stands_once_between_roles_is_refused(text):
         "Bjarne: a\nXiulan: b\nBjarne: c\nXiulan: d\nTamsyn: I am new here",
         "Bjarne Ek: a\nXiulan Wu: b\nBjarne Ek: c\nTamsyn Rowe: d\nXiulan Wu: e",
         "BJARNE: a\nXIULAN: b\nBJARNE: c\nTAMSYN: d",
-        "kund3n: a\nxiulan: b\nkund3n: c\nbjarne: d",
+        "j0e: a\nxiulan: b\nj0e: c\nbjarne: d",
         "Customer: a\nAgent: b\nBjarne: hello, I take over\nXiulan: and I help\nCustomer: c",
     ],
 )

@@ -80,7 +80,7 @@ class Label:
         if _style(self.name) != _style(first.name):
             return False
         words = [word.casefold() for word in _ANY_BRACKETS.sub("", self.name).split()]
-        if not 1 <= len(words) <= 3 or not is_name(self.name.title()) or self.is_role:
+        if not 1 <= len(words) <= 3 or not is_name(self.name.title()) or self.is_role or FIELD.fullmatch(words[0]):
             return False
         return not any(word in _NO_PERSON or word.endswith(_NO_PERSON_ENDINGS) for word in words)
 

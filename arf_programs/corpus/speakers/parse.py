@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import takewhile
 
 from arf_programs.corpus.speakers.chat_exports import StampedTurn, read_export
@@ -41,6 +42,7 @@ def parse_turns(text: str) -> tuple[Turn, ...]:
         return parse_mails("\n".join(lines))
     quoted = {number for header in headers for number in range(header.start, header.end)}
     labels = _unquoted([None if number in quoted else read_label(line) for number, line in enumerate(lines)])
+    labels = _in_one_writing(labels)
     begun: Mapping[int, StampedTurn | NamedLine] | None = read_export(lines, labels)
     if begun is None and labels[first] is None:
         if is_thread(lines):
@@ -76,6 +78,15 @@ def _unquoted(labels: list[Label | None]) -> list[Label | None]:
     """Take out names in quotation marks that stand elsewhere without: there somebody quotes what was said."""
     plain = {label.name for label in labels if label and label.mark != QUOTED}
     return [None if label and label.mark == QUOTED and label.name in plain else label for label in labels]
+
+
+def _in_one_writing(labels: list[Label | None]) -> list[Label | None]:
+    """Give a name its first writing wherever it stands."""
+    names: dict[str, str] = {}
+    for label in labels:
+        if label:
+            names.setdefault(_spoken(label.name), label.name)
+    return [label and replace(label, name=names[_spoken(label.name)]) for label in labels]
 
 
 def _without_heading(labels: list[Label | None]) -> list[Label | None]:
