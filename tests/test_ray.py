@@ -45,10 +45,13 @@ def cluster():
     from ray.cluster_utils import Cluster
 
     at_termination = signal.getsignal(signal.SIGTERM)  # a node sets its own
-    made = Cluster(
-        initialize_head=True,
-        head_node_args={"num_cpus": 2, "object_store_memory": MEMORY, "include_dashboard": False},
-    )
+    with pytest.MonkeyPatch.context() as patch:  # as in the shell of somebody who has keys
+        for name, value in test_secrets.ENVIRONMENT.items():
+            patch.setenv(name, value)
+        made = Cluster(
+            initialize_head=True,
+            head_node_args={"num_cpus": 2, "object_store_memory": MEMORY, "include_dashboard": False},
+        )
     ray.init(made.address, log_to_driver=False, logging_level="ERROR")
     yield made
     ray.shutdown()
@@ -145,8 +148,7 @@ def test_a_cap_is_never_passed_and_the_run_goes_on_when_it_is_raised(cluster, tm
     assert len((tmp_path / "run/drafts.jsonl").read_text().splitlines()) == 40
 
 
-def test_no_file_of_ray_or_of_the_run_holds_a_secret(cluster, planted, second_node, tmp_path):
-    # The second node, and so its workers, have the secrets in their environment.
+def test_no_file_of_ray_or_of_the_run_holds_a_secret(cluster, planted, tmp_path):
     with test_secrets.echoing() as address:
         config = test_secrets.write_project(tmp_path, address)
         config.write_text(config.read_text() + ON_RAY)
@@ -154,7 +156,7 @@ def test_no_file_of_ray_or_of_the_run_holds_a_secret(cluster, planted, second_no
         config.unlink()
     said = test_secrets.assert_clean(tmp_path, result.output, result.stderr)
     assert "bad request" in said, "no answer has echoed the secrets"
-    written = [path for path in Path(second_node.get_session_dir_path()).rglob("*") if path.is_file()]
+    written = [path for path in Path(cluster.head_node.get_session_dir_path()).rglob("*") if path.is_file()]
     assert len(written) > 20
     found = {path.name: test_secrets.found_in(path.read_bytes().decode(errors="replace")) for path in written}
     assert {name: secrets for name, secrets in found.items() if secrets} == {}
