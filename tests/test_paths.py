@@ -64,8 +64,11 @@ def arf(*arguments):
     return result.exit_code, result.output
 
 
-@pytest.mark.parametrize("key", KEYS)
-@pytest.mark.parametrize("path", IMPOSSIBLE.values(), ids=IMPOSSIBLE)
+@pytest.mark.parametrize(
+    ("key", "path"),
+    [*((key, "a\0b") for key in KEYS), *(("calls_dir", path) for path in IMPOSSIBLE.values())],
+    ids=ascii,
+)
 def test_a_path_that_names_nothing_is_refused_with_its_key(project, key, path):
     with pytest.raises(ConfigError) as caught:
         load_config(project / "arf.yaml", [f"{key}={json.dumps(path)}"])
@@ -75,7 +78,7 @@ def test_a_path_that_names_nothing_is_refused_with_its_key(project, key, path):
     problem.encode()
 
 
-@pytest.mark.parametrize("path", IMPOSSIBLE.values(), ids=IMPOSSIBLE)
+@pytest.mark.parametrize("path", ["a\0b", "", "a" * 300])
 def test_a_run_dir_that_names_nothing_ends_before_any_work(project, path):
     team = scripted_team.join()
     before = sorted(project.iterdir())
@@ -88,7 +91,7 @@ def test_a_run_dir_that_names_nothing_ends_before_any_work(project, path):
 
 
 @pytest.mark.parametrize("key", ["run_dir", "calls_dir", "compile.dir", "checker.dir", "embed.dir"])
-@pytest.mark.parametrize("below", ["", "/x", "/x/y"])
+@pytest.mark.parametrize("below", ["", "/x/y"])
 def test_a_file_where_a_folder_is_wanted(project, key, below):
     (project / "file").write_text("mine")
     code, output = arf("draft", "arf.yaml", "--set", f"{key}=file{below}")
@@ -105,7 +108,7 @@ def test_a_folder_where_a_file_is_wanted(project, key):
     assert (code, f"{key}: " in output, "is a folder" in output) == (2, True, True)
 
 
-@pytest.mark.parametrize("path", [path for path in IMPOSSIBLE.values() if path and "\0" not in path])
+@pytest.mark.parametrize("path", ["a\nb", "  ", "a" * 300])
 def test_an_odd_cache_folder_is_refused(project, monkeypatch, path):
     monkeypatch.setitem(os.environ, "ARF_CACHE_DIR", path)
     with pytest.raises(ConfigError, match="ARF_CACHE_DIR"):

@@ -22,6 +22,7 @@ from arf_programs.config.yaml_files import compose_yaml, describe_yaml_error, lo
 from signatures.exceptions import ConfigError
 
 Key = tuple[str | int, ...]
+_LONGEST_SHOWN = 200  # characters of an override
 _LINE = re.compile(r".*? line (\d+): ")
 # What `models.teacher` may be. pydantic puts the class into the location of a problem.
 _TEACHERS: dict[str | int, type[BaseModel]] = {kind.__name__: kind for kind in (ModelConfig, DraftColumn)}
@@ -69,7 +70,9 @@ def _read_yaml(path: Path) -> tuple[dict[str, Any], dict[Key, str]]:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file. `arf init DIR` writes one to start from.") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: is not UTF-8 text (byte {error.start}): save it as UTF-8.") from None
+    except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error}).") from None
     try:
         root = compose_yaml(text)
@@ -120,6 +123,7 @@ def _apply_override(document: dict[str, Any], places: dict[Key, str], override: 
     target[keys[-1]] = value
     # What is set may be a secret in the wrong place.
     shown = f"{dotted}={MASK}" if "parameters" in keys or is_secret_name(keys[-1]) else mask_message(override)
+    shown = shown if len(shown) <= _LONGEST_SHOWN else f"{shown[:_LONGEST_SHOWN]}..."
     for length in range(1, len(keys) + 1):
         places[keys[:length]] = f"--set {shown}" if length == len(keys) else places.get(keys[:length], "--set")
 
