@@ -17,7 +17,8 @@ _SYSTEM_REFUSED: Final = re.compile(
     re.IGNORECASE,
 )
 _TEMPERATURE_REFUSED: Final = re.compile(
-    r"temperature.{0,60}(?:unsupported|not (?:support|allowed|permitted)|only|(?:must|should|has to) be|deprecated|fixed)|"
+    r"temperature.{0,60}(?:unsupported|not (?:support|allowed|permitted)|only|(?:must|should|has to) be|deprecated|"
+    r"fixed)|"
     r"(?:unsupported|n[o']t support|only|deprecated)[^.]{0,60}temperature",
     re.IGNORECASE | re.DOTALL,
 )
