@@ -12,8 +12,11 @@ from collections.abc import Iterable
 
 _MARK = re.compile(r"\[{2,}(?=\s*#)")
 _CONTROL = re.compile(
-    r"<(?=[|｜])|<(?=/?(?:s|bos|eos|pad|unk|mask|(?:start|end)_of_turn)>)|<(?=</?SYS>>)"
-    r"|\[(?=/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS)\])"
+    r"<(?=[|｜])|<(?=</?SYS>>)|"
+    r"<(?=/?(?:s|bos|eos|pad|unk|mask|cls|sep|(?:start|end)_of_turn|(?:start|end)_of_image|tool_call|tool_response|"
+    r"tools?|img|image|audio|video|sop|eop|eod|(?:extra_id|unused|reserved)_?\d{0,4})>)"
+    r"|\[(?=/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|TOOL_CONTENT|ARGS|CALL_ID|IMG|IMG_BREAK|"
+    r"IMG_END|CLS|SEP|MASK|PAD|UNK|BOS|EOS|[gs]MASK|unused\d{1,4})\])"
 )
 _LINE = re.compile("(?<=[\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029])[^\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029]+")
 _NUMBER = re.compile(r"\s*(?:\[\s*\d+\s*\]|turn\s*#?\s*\d+\b)", re.IGNORECASE)

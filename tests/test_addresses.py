@@ -162,7 +162,21 @@ def test_a_batch_without_an_address_is_a_mistake_before_the_file_is_sent(looked_
 
 
 @pytest.mark.parametrize(
-    "address", ["host:8000/v1", "/v1", "http://", "ftp://host/v1", "http://host:port/v1", "${URL}"]
+    "address",
+    [
+        "host:8000/v1",
+        "/v1",
+        "http://",
+        "ftp://host/v1",
+        "http://host:port/v1",
+        "${URL}",
+        "http://$HOST:80/v1",
+        "http://./v1",
+        " http://h/v1",
+        "http://h/v1\n",
+        "http://a b/v1",
+        "http://h\\@other/v1",
+    ],
 )
 def test_an_address_that_is_no_url_is_named(address, monkeypatch):
     with pytest.raises(ConfigError, match="hosted_vllm/m: the address of its server is no URL"):
@@ -283,3 +297,9 @@ def test_a_redirect_within_a_server_is_followed(tmp_path):
 def test_a_parameter_that_sends_conversations_elsewhere_is_refused(name):
     with pytest.raises(ValueError, match=f"'{name}' would send conversations to hosts that are not listed"):
         ModelConfig(model="hosted_vllm/m", parameters={name: ["openai/gpt-4o-mini"]})
+
+
+def test_a_foreign_letter_in_a_host_is_seen():
+    assert list(hosts_of([ModelConfig(model="openai/m", api_base="https://\u0430pi.openai.com/v1")])) == [
+        "xn--pi-6kc.openai.com"
+    ]

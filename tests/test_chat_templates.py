@@ -64,6 +64,17 @@ REFUSED = {
     "none": ("", "has no chat template"),
     "broken": ("{% for m in messages %}", "cannot write these messages: Unexpected end of template"),
     "no system at all": ("{{ raise_exception('Tools only') }}", "cannot write these messages: Tools only"),
+    "calls itself": (
+        "{% macro turn() %}{{ turn() }}{% endmacro %}{{ turn() }}",
+        "cannot write these messages: maximum rec",
+    ),
+    "counts without end": ("{% for n in range(10**9) %}{% endfor %}" + TURNS, "cannot write these messages: "),
+    "divides by nothing": ("{{ 1 / 0 }}" + TURNS + ASK, "cannot write these messages: division by zero"),
+    "reads a number": ("{{ '%d' % 'x' }}" + TURNS + ASK, "cannot write these messages: "),
+    "content in parts alone": (
+        TURNS.replace("{{ m['content'] }}", "{% for part in m['content'] %}{{ part['text'] }}{% endfor %}") + ASK,
+        "leaves out or changes the instruction",
+    ),
     "no conversation": ("Hello!</s>", "leaves out or changes the instruction or the conversation"),
     "escapes": (TURNS.replace("m['content']", "m['content'] | e") + ASK, "leaves out or changes the instruction"),
     "writes JSON": (

@@ -193,3 +193,53 @@ def test_both_ends_of_a_range_of_times_are_read(said, summary):
     assert quotes(f"come {written(said, 2, 4)} please", f"It was {written(summary, 2, 4)} then.") == []
     assert quotes(f"come {written(said, 2, 4)} please", f"It was {written(summary, 2, 5)} then.") != []
     assert quotes(f"come {written(said, 2, 4)} please", f"It was {written(summary, 3, 4)} then.") != []
+
+
+@pytest.mark.parametrize(
+    ("said", "summary"),
+    [
+        ("es war fünfundzwanzig Euro", "It was 25 euros."),
+        ("es war zweihundertfünfzig Euro", "It was €250."),
+        ("dreitausendvierhundert Euro", "It was €3,400."),
+        ("eineinhalb Stunden", "It was 1.5 hours."),
+        ("ein Dutzend Lampen", "It was 12 lamps."),
+        ("quatre-vingt-dix-sept euros", "It was 97 euros."),
+        ("soixante et onze euros", "It was 71 euros."),
+        ("deux mille deux cents euros", "It was 2,200 euros."),
+        ("mil novecientos ochenta y cuatro euros", "It was 1,984 euros."),
+        ("veintidós euros", "It was 22 euros."),
+        ("ventotto euro", "It was 28 euros."),
+        ("tweehonderdvijftig euro", "It was 250 euros."),
+        ("vinte e cinco reais", "It was 25 reais."),
+        ("двести двадцать пять рублей", "It was 225 roubles."),
+        ("二百五十元", "It was 250 yuan."),
+        ("viertel nach acht", "It was 8:15."),
+        ("dreiviertel acht", "It was 7:45."),
+        ("huit heures et demie", "It was 8:30."),
+        ("a las ocho menos cuarto", "It was 7:45."),
+        ("kwart over acht", "It was 8:15."),
+        ("am 4. maaliskuuta", "It was on March 4."),
+        ("4 मार्च", "It was on March 4."),
+        ("Herr Müller war da", "Mr Mueller was there."),
+        ("Frau Groß war da", "Mrs Gross was there."),
+        ("Łukasz was there", "Lukasz was there."),
+    ],
+)
+def test_what_is_said_in_another_language_is_the_same_in_digits(said, summary):
+    assert quotes(said, summary) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "summary", "quote"),
+    [
+        ("es war fünfundzwanzig Euro", "It was 52 euros.", "52 euros"),
+        ("deux cents euros", "It was 100,200 euros.", "100,200 euros"),
+        ("it was 50 cents", "It was 100 euros.", "100 euros"),
+        ("uno dos tres", "It was 6 euros.", "6 euros"),
+        ("come at half seven", "He came at 6:30.", "6:30"),
+        ("viertel nach acht", "It was 8:45.", "8:45"),
+        ("half past 5 in the evening", "It was 5:30 am.", "5:30 am"),
+    ],
+)
+def test_another_value_than_was_said_in_another_language_is_found(said, summary, quote):
+    assert quotes(said, summary) == [quote]

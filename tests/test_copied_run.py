@@ -1,6 +1,7 @@
 """A run that was copied or is reached by another path goes on: nothing is asked again, and nothing is stale."""
 
 import shutil
+import unicodedata
 
 import pytest
 import scripted_team
@@ -86,3 +87,67 @@ def test_a_copied_store_answers_where_a_stage_is_done_again(project, tmp_path, m
     arf("revise", "arf.yaml", "--run-dir", other / "run")
     assert not team.asked
     assert (other / "run" / "revisions.jsonl").read_bytes() == before
+
+
+def test_a_copied_project_that_is_opened_by_its_run_reads_its_own_files(project, tmp_path, monkeypatch):
+    other = tmp_path / "other"
+    shutil.copytree(project, other)
+    lines = (project / "conversations.jsonl").read_text().splitlines(keepends=True)
+    (project / "conversations.jsonl").write_text("".join(lines[:6]))  # the original goes on with other files
+    monkeypatch.chdir(tmp_path)
+    assert_goes_on(other / "run")
+
+
+def test_a_run_alone_that_was_copied_reads_the_files_of_its_project(project, tmp_path, monkeypatch):
+    shutil.copytree(project / "run", tmp_path / "backup" / "run")
+    monkeypatch.chdir(tmp_path)
+    assert_goes_on(tmp_path / "backup" / "run")
+
+
+@pytest.mark.parametrize(("here", "there"), [("NFC", "NFD"), ("NFD", "NFC")])
+def test_names_whose_accents_were_encoded_anew_by_the_copy(tmp_path, monkeypatch, here, there):
+    names = ["gespr\u00e4che.jsonl", "l\u00e4ufe", "antw\u00f6rter"]
+    before, after = ([unicodedata.normalize(form, name) for name in names] for form in (here, there))
+    write_corpus(tmp_path / before[0])
+    (tmp_path / "arf.yaml").write_text(
+        f"name: test\nrun_dir: {before[1]}\ncalls_dir: {before[2]}\ncorpus: {{path: {before[0]}}}\n"
+        "models: {teacher: scripted/model}\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    scripted_team.join()
+    arf("revise", "arf.yaml")
+    for old, new in zip(before, after, strict=True):
+        (tmp_path / old).rename(tmp_path / new)
+    assert_goes_on("arf.yaml")
+    assert len(list(tmp_path.iterdir())) == 4, "a second folder was made"
+    (tmp_path / after[1] / "manifests" / "draft.json").unlink()
+    assert_goes_on_from_the_store("arf.yaml")
+
+
+def assert_goes_on_from_the_store(*arguments):
+    team = scripted_team.join()
+    arf("revise", *arguments)
+    assert not team.asked
+
+
+def test_files_that_other_systems_leave_in_a_copied_run_do_no_harm(project):
+    for folder in (project / "run", *(path for path in (project / "run").iterdir() if path.is_dir())):
+        for name in (".DS_Store", "._draft.json", "drafts (1).jsonl", "Thumbs.db"):
+            (folder / name).write_bytes(b"\0\5\x16\7junk")
+    assert_goes_on("arf.yaml")
+    arf("report", "arf.yaml")
+
+
+def test_line_ends_that_a_copy_has_changed_ask_nothing_again(project):
+    for path in (project / "arf.yaml", project / "conversations.jsonl", *(project / "run").glob("*.*l*")):
+        path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    assert_goes_on_from_the_store("arf.yaml")
+
+
+def test_a_run_that_was_copied_without_its_corpus_says_what_is_missing(project, tmp_path, monkeypatch):
+    shutil.copytree(project / "run", tmp_path / "alone")
+    shutil.rmtree(project)
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["revise", str(tmp_path / "alone")])
+    assert result.exit_code == 2
+    assert "not its corpus: set corpus.path" in result.stderr

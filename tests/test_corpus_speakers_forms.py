@@ -31,6 +31,12 @@ HEADERS = {
     "Swedish": ("Kund", "Handläggare", "Från: {}\nSkickat: den 3 maj 2025\nTill: {}\nÄmne: faktura"),
     "Russian": ("Клиент", "Оператор", "От: {}\nОтправлено: 3 мая 2025\nКому: {}\nТема: счёт"),
     "Chinese": ("客户", "客服", "发件人：{}\n发送时间：2025年5月3日\n收件人：{}\n主题：发票"),
+    "Greek": ("Πελάτης", "Anna", "Από: {}\nΣτάλθηκε: Σάββατο\nΠρος: {}\nΘέμα: τιμολόγιο"),
+    "Ukrainian": ("Клієнт", "Оператор", "Від: {}\nНадіслано: субота\nКому: {}\nТема: рахунок"),
+    "Romanian": ("Client", "Operator", "De la: {}\nTrimis: sâmbătă\nCătre: {}\nSubiect: factura"),
+    "Vietnamese": ("Customer", "Agent", "Từ: {}\nĐã gửi: thứ bảy\nĐến: {}\nChủ đề: hoá đơn"),
+    "Thai": ("ลูกค้า", "เจ้าหน้าที่", "จาก: {}\nส่ง: เสาร์\nถึง: {}\nเรื่อง: ใบ"),
+    "fields of programs": ("Joe", "Anna", "From: {}\nReply-To: x@y.z\nTo: {}\nMessage-ID: <a@b>\nSubject: invoice"),
     "a language that is not listed": ("Anna", "Tom", "Nadawaca: {} <a@b.pl>\nKiedyy: 3 maja\nDlaa: {}\nTytul: x"),
 }
 
@@ -174,6 +180,47 @@ def test_exports_with_a_time_beside_each_name(form):
     assert all("3" in turn.text or "0" in turn.text for turn in read)  # the time stays
 
 
+@pytest.mark.parametrize(
+    "moments",
+    [
+        ("{} — Yesterday at 11:03 PM\n", "{} — Today at 12:04 PM\n", "{} — 05/04/2025 12:05 PM\n"),
+        ("{}  59:01\n", "{}  59:58\n", "{}  1:00:09\n"),
+        ("[59:01] {}: ", "[59:58] {}: ", "[1:00:09] {}: "),
+        ("[12:03:21] {}: ", "[12:03:22.5] {}: ", "[12:03:23] {}: "),
+        ("2025-05-03T12:03:21Z {}: ", "2025-05-03T12:03:22.5Z {}: ", "2025-05-03T12:03:23Z {}: "),
+        ("{}, May 3, 2025, 12:03 PM\n", "{}, Yesterday 12:30 PM\n", "{}, Today 12:40\n"),
+        ("{} Monday 12:03 PM\n", "{} 12:04 PM\n", "{} 12:05 PM\n"),
+        ("{}  12:03 PM\n", "{}  12:04 PM (edited)\n", "{}  12:05 PM\n"),
+        ("{}, 12:03 PM\n", "{}, 12:04 PM, Edited\n", "{}, 12:05 PM\n"),
+        ("{} :palm_tree:  12:03 PM\n", "{}  12:04 PM\n", "{} :house:  12:05 PM\n"),
+        ("{}\n5/3 12:03 PM\n", "{}\n5/3 12:04 PM\n", "{}\n5/3 12:05 PM\n"),
+        ("{} at 12:03, May 3: ", "{} at 12:04, May 3: ", "{} at 12:05, May 4: "),
+        ("٣/٥/٢٠٢٥، ١٢:٠٣ م - {}: ", "٣/٥/٢٠٢٥، ١٢:٠٤ م - {}: ", "٣/٥/٢٠٢٥، ١٢:٠٥ ص - {}: "),
+        ("2025/5/3 下午12:03 - {}: ", "2025/5/3 下午12:04 - {}: ", "2025/5/4 上午9:05 - {}: "),
+    ],
+)
+def test_times_may_change_their_form_within_an_export(moments):
+    names = ("Joe Miller", "Anna Smith", "Joe Miller")
+    said = ("hi", "see\nTotal: 5", "ok")
+    text = "\n".join(moment.format(name) + words for moment, name, words in zip(moments, names, said, strict=True))
+    read = parse_turns(text)
+    assert [turn.speaker for turn in read] == list(names)
+    assert [turn.text.endswith(words) for turn, words in zip(read, said, strict=True)] == [True] * 3
+
+
+def test_a_log_within_an_export_is_no_turn():
+    text = "[12:03] Joe: see\n[10:32:11] Error: disk\n[10:32:12] Warning: heat\n[12:04] Anna: ok"
+    assert turns(text) == [
+        ("Joe", "[12:03] see\n[10:32:11] Error: disk\n[10:32:12] Warning: heat"),
+        ("Anna", "[12:04] ok"),
+    ]
+
+
+def test_a_name_that_looks_the_same_is_one_person():
+    text = "Joe\u00a0Miller: a\nAna Ruíz : b\nJOE MILLER: c\nAna Rui\u0301z: d\n\u200bJoe Miller: e"
+    assert speakers(text) == ["Joe\u00a0Miller", "Ana Ruíz"] * 2 + ["Joe\u00a0Miller"]
+
+
 def test_messages_of_an_export_that_nobody_says_are_the_systems():
     text = (
         "03/05/2025, 12:03 - Messages are encrypted.\n03/05/2025, 12:03 - Joe: hi\n"
@@ -304,6 +351,37 @@ def test_a_name_that_stands_once_between_roles_is_refused(text):
         ValueError, match=r"it cannot be told whether .* begins a turn, since '(Tom|Joe)' stands there only once"
     ):
         parse_turns(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Sunil: a\nPriyanka: b\nSunil: c\nBjarne: d\nSunil: e",
+        "Bjarne: a\nXiulan: b\nBjarne: c\nXiulan: d\nTamsyn: I am new here",
+        "Bjarne Ek: a\nXiulan Wu: b\nBjarne Ek: c\nTamsyn Rowe: d\nXiulan Wu: e",
+        "BJARNE: a\nXIULAN: b\nBJARNE: c\nTAMSYN: d",
+        "j0e: a\nxiulan: b\nj0e: c\nbjarne: d",
+        "Customer: a\nAgent: b\nBjarne: hello, I take over\nXiulan: and I help\nCustomer: c",
+    ],
+)
+def test_names_that_no_list_has_are_not_given_to_another(text):
+    with pytest.raises(
+        ValueError, match=r"it cannot be told whether '.*' begins a turn, since '.*' stands there only once"
+    ):
+        parse_turns(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Bjarne: a\nXiulan: do this\nSolution: restart it\nBjarne: c",
+        "Bjarne: a\nXiulan: b\nBjarne: c\nMonday: 9-5\nConfirmation: 4471\nXiulan: d",
+        "Customer: a\nAgent: Here they are:\nMarriott: $200 per night\nHilton: $180 per night\nCustomer: c",
+        "Customer: a\nAgent: b\nRücksendung: ja\nETA: 5 pm\nCustomer: c",
+    ],
+)
+def test_words_of_forms_and_lists_are_nobody(text):
+    assert not set(speakers(text)) - {"Bjarne", "Xiulan", "Customer", "Agent"}
 
 
 def test_fields_within_a_turn_of_a_person_are_nobody():

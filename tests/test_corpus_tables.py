@@ -324,3 +324,68 @@ def test_a_cell_that_only_looks_like_a_list_of_python_is_refused(tmp_path, cell)
 
     pandas.DataFrame({"conversation": [cell]}).to_csv(tmp_path / "corpus.csv", index=False)
     assert refused(tmp_path)[0].startswith("corpus.csv line 2: ")
+
+
+def test_a_name_over_two_lines_within_quotes_is_one_column(tmp_path):
+    (tmp_path / "corpus.csv").write_text(f'"Ticket-\nnumber";"conversation"\na;{CELL}\nb;"nobody"\n')
+    assert refused(tmp_path, columns={"id": "Ticket- number"})[0].startswith("corpus.csv line 5: the text begins with")
+    (tmp_path / "corpus.csv").write_text(f'"Ticket-\nnumber";"conversation"\na;{CELL}\n')
+    assert [item.id for item in read(tmp_path, columns={"id": "Ticket- number"})] == ["a"]
+
+
+def test_returns_that_excel_has_escaped_are_line_ends(tmp_path):
+    (tmp_path / "corpus.csv").write_text(
+        'id,conversation\na,"Customer: My lamp_x000D_\nbroke.\nAgent: Sorry._x000D_"\n'
+    )
+    assert [turn.text for turn in read(tmp_path)[0].turns] == ["My lamp\nbroke.", "Sorry."]
+
+
+@pytest.mark.parametrize("value", ["#N/A", "#NAME?", "#REF!", "#VALUE!", "\\N"])
+def test_an_error_of_a_spreadsheet_or_a_null_of_a_database_is_no_id(tmp_path, value):
+    (tmp_path / "corpus.csv").write_text(f"id,conversation\n{value},{CELL}\n{value},{CELL}\n")
+    first, second = (item.id for item in read(tmp_path))
+    assert second == f"{first}-2" and value not in first
+
+
+def test_an_id_that_excel_keeps_as_a_formula_has_its_zeros(tmp_path):
+    (tmp_path / "corpus.csv").write_text(f'id,conversation\n"=""0012""",{CELL}\n')
+    assert [item.id for item in read(tmp_path)] == ["0012"]
+
+
+def test_ids_that_a_spreadsheet_has_rounded_are_refused(tmp_path):
+    (tmp_path / "corpus.csv").write_text(f'id,conversation\n4.47112E+11,{CELL}\n"4,5E+11",{CELL}\n')
+    assert [line.split(": ")[0] for line in refused(tmp_path)] == ["corpus.csv line 2", "corpus.csv line 4"]
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+@pytest.mark.parametrize("name", ["tickets", "conversations", "data"])
+def test_rows_that_an_export_holds_in_one_object(tmp_path, name, indent):
+    rows = [{"id": name, "conversation": ROWS} for name in "abc"]
+    (tmp_path / "corpus.json").write_text(json.dumps({name: rows, "count": 3, "next_page": None}, indent=indent))
+    assert [(item.id, item.turns) for item in read(tmp_path, "corpus.json")] == [(name, TURNS) for name in "abc"]
+    assert [item.id for item in read(tmp_path, "corpus.json", limit=2)] == ["a", "b"]
+
+
+@pytest.mark.parametrize("name", ["corpus.csv", "corpus.jsonl"])
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"<!DOCTYPE html>\n<html>Sign in</html>", "is a web page"),
+        (b"\xef\xbb\xbf\n <HTML><table>", "is a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 5\n", "git lfs pull"),
+        (b"ARROW1\0\0\xff\xff\xff\xff", "is an Arrow file"),
+    ],
+)
+def test_what_stands_in_the_place_of_a_file_is_named(tmp_path, name, content, problem):
+    (tmp_path / name).write_bytes(content)
+    (line,) = refused(tmp_path, name)
+    assert line.startswith(f"{name}: ") and problem in line
+
+
+def test_hidden_files_beside_parquet_files_are_left_out(tmp_path):
+    pyarrow, parquet = (pytest.importorskip(name) for name in ("pyarrow", "pyarrow.parquet"))
+    (tmp_path / "parts").mkdir()
+    parquet.write_table(pyarrow.table({"id": ["a"], "conversation": [TALK]}), tmp_path / "parts" / "part-0.parquet")
+    for name in ("._part-0.parquet", ".part-1.parquet", "_metadata.parquet"):
+        (tmp_path / "parts" / name).write_bytes(b"\0\5junk")
+    assert [item.id for item in read(tmp_path, "parts", format="parquet")] == ["a"]

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import pytest
 import typer
@@ -118,6 +118,8 @@ def kind(annotation: Any) -> str:
     if annotation in names:
         return names[annotation]
     arguments = get_args(annotation)
+    if get_origin(annotation) is Annotated:
+        return kind(arguments[0])
     if annotation is ModelConfig:
         return "text or mapping"
     if get_origin(annotation) is Literal:

@@ -32,6 +32,15 @@ REFUSALS = {
         "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.",
         "max_tokens",
     ),
+    "Bedrock": ("The model doesn't support the temperature field. Remove temperature and try again.", "temperature"),
+    "TGI": ("Value error: temperature (0.0) has to be strictly greater than 0", "temperature"),
+    "an endless JSON": ("This model does not support JSON output", "response_format"),
+    "Gemini's JSON": (
+        "Function calling with a response mime type: 'application/json' is unsupported",
+        "response_format",
+    ),
+    "o1-mini": ("Unsupported value: 'messages[0].role' does not support 'system' with this model.", "system"),
+    "a server with pydantic": ("messages.0.role: Input should be 'user' or 'assistant'", "system"),
     "Google": ("Developer instruction is not enabled for models/gemma-3-1b-it", "system"),
 }
 

@@ -9,13 +9,16 @@ import subprocess
 import sys
 import threading
 from collections import Counter
+from pathlib import Path
 
 import pytest
 import served_team
+import test_secrets
 from model_server import running_server
 from model_server_faults import Faults
 from quickstart_script import ASKING_MORE, QUICKSTART, RECORDS, write_script
 from served_team import serving, write_project
+from test_secrets import planted as planted
 from typer.testing import CliRunner
 
 from arf_programs.cli.app import app
@@ -42,10 +45,13 @@ def cluster():
     from ray.cluster_utils import Cluster
 
     at_termination = signal.getsignal(signal.SIGTERM)  # a node sets its own
-    made = Cluster(
-        initialize_head=True,
-        head_node_args={"num_cpus": 2, "object_store_memory": MEMORY, "include_dashboard": False},
-    )
+    with pytest.MonkeyPatch.context() as patch:  # as in the shell of somebody who has keys
+        for name, value in test_secrets.ENVIRONMENT.items():
+            patch.setenv(name, value)
+        made = Cluster(
+            initialize_head=True,
+            head_node_args={"num_cpus": 2, "object_store_memory": MEMORY, "include_dashboard": False},
+        )
     ray.init(made.address, log_to_driver=False, logging_level="ERROR")
     yield made
     ray.shutdown()
@@ -140,6 +146,20 @@ def test_a_cap_is_never_passed_and_the_run_goes_on_when_it_is_raised(cluster, tm
         arf("draft", config)
         assert server.stats()["requests"] == 40
     assert len((tmp_path / "run/drafts.jsonl").read_text().splitlines()) == 40
+
+
+def test_no_file_of_ray_or_of_the_run_holds_a_secret(cluster, planted, tmp_path):
+    with test_secrets.echoing() as address:
+        config = test_secrets.write_project(tmp_path, address)
+        config.write_text(config.read_text() + ON_RAY)
+        result = CliRunner().invoke(app, ["draft", str(config), "-v"])
+        config.unlink()
+    said = test_secrets.assert_clean(tmp_path, result.output, result.stderr)
+    assert "bad request" in said, "no answer has echoed the secrets"
+    written = [path for path in Path(cluster.head_node.get_session_dir_path()).rglob("*") if path.is_file()]
+    assert len(written) > 20
+    found = {path.name: test_secrets.found_in(path.read_bytes().decode(errors="replace")) for path in written}
+    assert {name: secrets for name, secrets in found.items() if secrets} == {}
 
 
 def test_workers_ask_once_for_the_same(cluster, tmp_path):

@@ -34,6 +34,16 @@ WITH_REASONING = {
     "Sky-T1": f"<|begin_of_thought|>Who?<|end_of_thought|>\n<|begin_of_solution|>{DRAFT}<|end_of_solution|>",
     "Seed": f"<seed:think>Who called?</seed:think>{DRAFT}",
     "Kimi": f"◁think▷Who called?◁/think▷{DRAFT}",
+    "closed in itself": f"<think/>{DRAFT}",
+    "closed in itself, with a space": f"<think />\n{DRAFT}",
+    "chain of thought": f"<chain_of_thought>Who called?</chain_of_thought>\n{DRAFT}",
+    "inner monologue": f"<inner_monologue>Who called?</inner_monologue>{DRAFT}",
+    "a scratchpad in capitals": f"<REASONING_SCRATCHPAD>Who called?</REASONING_SCRATCHPAD>{DRAFT}",
+    "Apriel": f"Here are my reasoning steps:\nWho?\n[BEGIN FINAL RESPONSE]{DRAFT}[END FINAL RESPONSE]",
+    "Granite": f"Here is my thought process:\nWho called?\n\nHere is my response:\n{DRAFT}",
+    "Gemma": f"<unused94>thought\nWho called?<unused95>{DRAFT}",
+    "Solar": f"<|think|>Who called?<|end|><|begin|>assistant<|content|>{DRAFT}<|end|>",
+    "two parts of a template": f"<|im_start|>think\nWho called?<|im_start|>answer\n{DRAFT}<|im_end|>",
     "gpt-oss without marks": f"analysisWho called? The customer.assistantfinal{DRAFT}",
 }
 ONLY_REASONING = {

@@ -241,6 +241,9 @@ SECRET_PARAMETERS = [
     {"extra_body": {"auth": {"token": "abc"}}},
     {"extra_body": {"inner": [{"api_key": "abc"}]}},
     {"extra_body": {"note": "sk-abcdefghijklmnopqrst"}},
+    {"extra_query": {"sig": "abc"}},
+    {"extra_query": {"code": "abc"}},
+    {"extra_body": {"jwt": "abc"}},
     {"client_secret": "abc"},
     {"password": 12345678},
     {"vertex_credentials": '{"private_key": "abc"}'},
@@ -357,6 +360,8 @@ def test_a_new_secret_in_the_body_is_the_same_question(planted, monkeypatch):
         ("https://token@host/v1?version=1", "https://host/v1?version=1"),
         ("https://host/v1?api-version=2024&api-key=abc&subscription_key=d", "https://host/v1?api-version=2024"),
         ("https://host/v1?sig=abc", "https://host/v1"),
+        ("https://host/v1#token=abc", "https://host/v1"),
+        ("https://host/v1;api-key=abc?x=1", "https://host/v1?x=1"),
         ("http://127.0.0.1:8000/v1", "http://127.0.0.1:8000/v1"),
         ("https://host/a@b?q=1", "https://host/a@b?q=1"),
         ("no address", "no address"),
@@ -420,6 +425,30 @@ def test_a_part_of_a_key_in_a_message_is_masked(echo, planted):
     shown = mask_message(echo)
     assert "***" in shown
     assert not re.search(r"sk-p|f102|88d2", shown.replace("sk-p...", ""))
+
+
+@pytest.mark.parametrize(
+    "echo",
+    [
+        '{"apiKey": "zq81-5521-aa9"}',
+        "AZURE_CLIENT_SECRET=zq81-5521-aa9",
+        "password=zq81-5521-aa9",
+        "Set-Cookie: session=zq81-5521-aa9; Path=/",
+        "https://h/v1?sig=zq81-5521-aa9",
+        "-----BEGIN PRIVATE KEY-----\nzq81-5521-aa9\n-----END PRIVATE KEY-----",
+        "-----BEGIN RSA PRIVATE KEY-----\nzq81-5521-aa9",
+    ],
+)
+def test_what_a_message_calls_a_secret_is_masked(echo):
+    assert "5521" not in mask_message(f"The provider says: {echo}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["max_tokens: 16000", "models.teacher.api_key: not known", "prompt_tokens=12345678", "the secret: nobody knew 1"],
+)
+def test_a_message_about_settings_stays_as_it_is(text):
+    assert mask_message(text) == text
 
 
 def test_ordinary_texts_stay_as_they_are(planted, monkeypatch):

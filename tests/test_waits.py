@@ -120,12 +120,25 @@ def test_a_moment_is_read_in_every_way_of_writing_it(name):
         ("Please retry in 26.5s", 26.5),
         ("Try again in 20 minutes", 1200),
         ("Please wait for 3 seconds before the next request", 3),
+        ("Your rate limit resets in ~30s.", 30),
+        ("Your quota will reset after 12s.", 12),
+        ("Please retry in about 5 seconds", 5),
+        ("Model is loading', 'estimated_time': 20.5}", 20.5),
+        ('slow down, "retry_after": 1.5, "global": false', 1.5),
+        ('slow down, "retryAfterMs": "2500"}', 2.5),
+        ("the answer of 'retry_after': 0, no pause", None),
         ("Retry after 2024 was over", None),
         ("Do not wait 3 more months", None),
     ],
 )
 def test_a_pause_in_the_text_of_a_refusal_is_read(message, seconds):
     assert refused({}, message=message) == (None if seconds is None else pytest.approx(seconds))
+
+
+def test_a_reset_in_the_body_of_a_refusal_is_read():
+    at = int((time.time() + 30) * 1000)
+    message = f"limited, 'metadata': {{'headers': {{'X-RateLimit-Remaining': '0', 'X-RateLimit-Reset': '{at}'}}}}"
+    assert refused({}, message=message) == pytest.approx(30, abs=2)
 
 
 def test_no_call_is_sent_while_the_endpoint_has_asked_for_a_pause(tmp_path):

@@ -27,6 +27,10 @@ HOSTILE = {
     "the whole in itself": ("&a\nname: *a", "an alias holds itself"),
     "merged with itself": ("corpus: &a {<<: *a}", "an alias holds itself"),
     "deep brackets": ("name: " + "[" * 500 + "]" * 500, "nested too deeply"),
+    "brackets deep enough for hours": ("name: " + "[" * 200_000, "nested too deeply"),
+    "a number of base 8": ("budget: {calls: 010}", "YAML reads this number otherwise than it looks"),
+    "a number of base 60": ("budget: {calls: 1:30}", "YAML reads this number otherwise than it looks"),
+    "a fraction of base 60": ("budget: {usd: 1:30.5}", "YAML reads this number otherwise than it looks"),
     "very deep brackets": ("name: " + "[" * 5_000 + "]" * 5_000, "nested too deeply"),
 }
 

@@ -12,18 +12,25 @@ MONTHS: Final = (
 )
 _SHORT: Final = {month[:3]: number for number, month in enumerate(MONTHS, start=1)}
 _FOREIGN: Final = (
-    "januar jan januari janvier janv enero gennaio janeiro stycznia января січня ocak",
-    "februar febr februari février févr febrero febbraio fevereiro lutego февраля лютого şubat",
-    "märz maerz mrz mars marzo maart março marca марта березня mart",
-    "abril avril avr aprile kwietnia апреля квітня nisan",
-    "mai mayo mei maggio maio maja maj мая травня mayıs",
-    "juni juin junio giugno junho czerwca июня червня haziran",
-    "juli juillet juil julio luglio julho lipca июля липня temmuz",
-    "août agosto augustus augusti sierpnia августа серпня ağustos",
-    "septembre septiembre settembre setembro września сентября вересня eylül",
-    "oktober okt octobre octubre ottobre outubro października октября жовтня ekim",
-    "novembre noviembre novembro listopada ноября листопада kasım",
-    "dezember dez décembre déc diciembre dicembre dezembro desember grudnia декабря грудня aralık",
+    "januar jan januari janvier janv enero gennaio janeiro stycznia января січня ocak "
+    "tammikuuta ledna január ianuarie ιανουαρίου يناير जनवरी",
+    "februar febr februari février févr febrero febbraio fevereiro lutego февраля лютого şubat "
+    "helmikuuta února február februarie φεβρουαρίου فبراير फरवरी",
+    "märz maerz mrz mars marzo maart março marca марта березня mart "
+    "maaliskuuta března március martie μαρτίου مارس मार्च",
+    "abril avril avr aprile kwietnia апреля квітня nisan huhtikuuta dubna április aprilie απριλίου أبريل अप्रैल",
+    "mai mayo mei maggio maio maja maj мая травня mayıs toukokuuta května május μαΐου مايو मई",
+    "juni juin junio giugno junho czerwca июня червня haziran kesäkuuta června június iunie ιουνίου يونيو जून",
+    "juli juillet juil julio luglio julho lipca июля липня temmuz heinäkuuta července július iulie ιουλίου يوليو जुलाई",
+    "août agosto augustus augusti sierpnia августа серпня ağustos elokuuta srpna augusztus αυγούστου أغسطس अगस्त",
+    "septembre septiembre settembre setembro września сентября вересня eylül "
+    "syyskuuta září szeptember septembrie σεπτεμβρίου سبتمبر सितंबर",
+    "oktober okt octobre octubre ottobre outubro października октября жовтня ekim "
+    "lokakuuta října október octombrie οκτωβρίου أكتوبر अक्टूबर",
+    "novembre noviembre novembro listopada ноября листопада kasım "
+    "marraskuuta listopadu noiembrie νοεμβρίου نوفمبر नवंबर",
+    "dezember dez décembre déc diciembre dicembre dezembro desember grudnia декабря грудня aralık "
+    "joulukuuta prosince decembrie δεκεμβρίου ديسمبر दिसंबर",
 )
 MONTH_NUMBERS: Final = {
     **{name: number for number, names in enumerate(_FOREIGN, start=1) for name in names.split()},

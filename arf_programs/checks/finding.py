@@ -14,6 +14,10 @@ from signatures.records import Conversation, Severity
 
 WORD: Final = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _COMMON_LENGTH: Final = 4
+_LETTERS: Final = str.maketrans(
+    {"ß": "ss", "ł": "l", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i"}
+)
+_UMLAUTS: Final = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa"})
 
 
 @dataclass(frozen=True)
@@ -83,8 +87,8 @@ class Material:
 
     @cached_property
     def bare_words(self) -> frozenset[str]:
-        """The known words without accents: a customer often writes "Jose" for "José"."""
-        return frozenset(without_accents(word) for word in self.known_words)
+        """The known words without accents, and with umlauts spelled out: a customer writes "Jose" for "José"."""
+        return frozenset(form(word) for word in self.known_words for form in (without_accents, spelled_out))
 
     @cached_property
     def squeezed(self) -> str:
@@ -107,10 +111,16 @@ Check = Callable[[Material], list[Finding]]
 
 
 def without_accents(word: str) -> str:
-    """Take the accents off the letters of a word."""
+    """Take the accents off the letters of a word: "jose" for "josé", "lukasz" for "łukasz"."""
     if word.isascii():
         return word
-    return "".join(char for char in unicodedata.normalize("NFD", word) if not unicodedata.combining(char))
+    plain = unicodedata.normalize("NFD", word.translate(_LETTERS))
+    return "".join(char for char in plain if not unicodedata.combining(char))
+
+
+def spelled_out(word: str) -> str:
+    """Write umlauts as people do on a keyboard without them: "mueller" for "müller", "soeren" for "søren"."""
+    return word if word.isascii() else without_accents(word.translate(_UMLAUTS))
 
 
 def find_words(text: str) -> list[str]:

@@ -9,7 +9,7 @@ from arf_programs.checks.dates import find_dates
 from arf_programs.checks.finding import Finding, Material, squeeze
 from arf_programs.checks.name_forms import read_name_forms
 from arf_programs.checks.number_words import find_read_out
-from arf_programs.checks.quantities import find_quantities
+from arf_programs.checks.quantities import SCIENTIFIC, find_quantities
 from arf_programs.checks.times import find_times
 from arf_programs.checks.units import CURRENCIES, LETTER_SCALES, MEASURES, TIME_UNITS
 
@@ -22,6 +22,7 @@ _UNIT: Final = re.compile(
     r"|way|minutes?-\w+|hours?-\w+|days?-\w+)\.?",
     re.IGNORECASE,
 )
+_SCIENTIFIC: Final = re.compile(SCIENTIFIC, re.IGNORECASE)
 _RANGE: Final = re.compile(r"\d{1,3}(?:\.\d+)?-\d{1,3}(?:\.\d+)?|\d+(?:\.\d+)?-?(?:to-)?\d*-?[a-z]+", re.IGNORECASE)
 _GROUPS: Final = re.compile(
     r"(?<![\w.,/-])(?:\+\d{1,3}[ .-]?)?(?:\(\d{2,}\)|\d{2,})(?:[ .-]{1,2}(?:\(\d{2,}\)|\d{2,}))+(?![\w/-]|[.,]\d)"
@@ -50,7 +51,9 @@ def find_codes(text: str) -> list[Code]:
     taken += [(code.start, code.end) for code in codes] + [(time.start, time.end) for time in find_times(text)]
     for match in _CODE.finditer(text):
         code = match.group().rstrip(".-_/")
-        measure = _UNIT.fullmatch(code) or _RANGE.fullmatch(code) or "/" in code
+        measure = (
+            _UNIT.fullmatch(code) or _RANGE.fullmatch(code) or "/" in code or _SCIENTIFIC.match(text, match.start())
+        )
         span = (match.start(), match.start() + len(code))
         if len(squeeze(code)) > 2 and not measure and not _overlap(span, taken):
             codes.append(Code(squeeze(code), *span))

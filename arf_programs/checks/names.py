@@ -6,7 +6,7 @@ import re
 from typing import Final, NamedTuple
 
 from arf_programs.checks.dates import find_moments
-from arf_programs.checks.finding import Finding, Material, squeeze, without_accents
+from arf_programs.checks.finding import Finding, Material, spelled_out, squeeze, without_accents
 from arf_programs.checks.identifiers import find_codes
 from arf_programs.checks.name_forms import NameForms, read_name_forms
 from arf_programs.checks.name_words import COMMON, COMPANY_WORDS, ENDINGS, GENERAL, LINKING, ROLES, TITLES
@@ -69,7 +69,11 @@ def find_names(text: str) -> list[tuple[int, int]]:
 def _names(text: str) -> list[_Name]:
     """Find capitalised words that are not part of a date, a time, a code, an amount or a share."""
     taken = [*find_moments(text), *((code.start, code.end) for code in find_codes(text))]
-    taken += [(item.start, item.end) for item in find_quantities(text) if item.kind in ("money", "percent")]
+    taken += [
+        (item.start, item.end)
+        for item in find_quantities(text)
+        if item.kind in ("money", "percent") or text[item.start].isdecimal()  # 3 Tsd.
+    ]
     names = []
     for match in _CAPITALISED.finditer(text):
         word = re.sub(r"['’]s?$", "", match.group())
@@ -149,7 +153,7 @@ def _is_mentioned(word: str, material: Material) -> bool:
     forms = {word, word.removesuffix("s"), f"{word}s", word.removesuffix("es"), word.removesuffix("'s")}
     if word.endswith(("ies", "y")):
         forms |= {f"{word.removesuffix('ies')}y", f"{word.removesuffix('y')}ies"}
-    if words & forms or without_accents(word) in material.bare_words:
+    if words & forms or {without_accents(word), spelled_out(word)} & material.bare_words:
         return True
     compact = squeeze(word)
     if len(compact) >= 4 and compact in material.squeezed:

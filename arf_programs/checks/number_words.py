@@ -129,41 +129,6 @@ _READ_OUT: Final = re.compile(
 _TOKENS: Final = re.compile(rf"{_TOKEN}(?![^\W\d_])", re.IGNORECASE)
 
 
-_FOREIGN: Final = (
-    (1, "eins eine einen une uno una um uma"),
-    (2, "zwei zwo deux dos dois duas twee"),
-    (3, "drei trois tres três tre drie"),
-    (4, "vier quatre cuatro quatro quattro"),
-    (5, "fünf fuenf cinq cinco cinque vijf"),
-    (6, "sechs seis sei zes"),
-    (7, "sieben sept siete sete sette zeven"),
-    (8, "acht huit ocho oito otto"),
-    (9, "neun neuf nueve nove negen"),
-    (10, "zehn dix diez dez dieci tien"),
-    (11, "onze undici"),
-    (12, "zwölf zwoelf douze doce doze dodici twaalf"),
-    (13, "dreizehn treize trece treze tredici dertien"),
-    (14, "vierzehn quatorze catorce catorze quattordici veertien"),
-    (15, "fünfzehn quinze quince quindici vijftien"),
-    (16, "sechzehn seize dieciséis dezesseis sedici zestien"),
-    (17, "siebzehn diecisiete diciassette zeventien"),
-    (18, "achtzehn dieciocho diciotto achttien"),
-    (19, "neunzehn diecinueve diciannove negentien"),
-    (20, "zwanzig vingt veinte vinte venti twintig"),
-    (30, "dreißig dreissig trente treinta trinta trenta dertig"),
-    (40, "vierzig quarante cuarenta quarenta quaranta veertig"),
-    (50, "fünfzig cinquante cincuenta cinquenta cinquanta vijftig"),
-    (60, "sechzig soixante sesenta sessenta sessanta zestig"),
-    (70, "siebzig setenta settanta zeventig"),
-    (80, "achtzig ochenta oitenta ottanta tachtig"),
-    (90, "neunzig noventa novanta negentig"),
-    (100, "hundert einhundert cien cem cento honderd"),
-    (1000, "tausend eintausend mille duizend"),
-)
-FOREIGN_NUMBERS: Final = {word: float(value) for value, words in _FOREIGN for word in words.split()}
-"""Numbers in other languages, without the words that English has too ("due", "once", "elf")."""
-
-
 class ReadOut(NamedTuple):
     """Digits that are read out at `start:end`: "double four seven one" is `digits` 4471 in 3 `parts`: 44, 7, 1."""
 

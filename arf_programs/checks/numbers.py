@@ -9,8 +9,9 @@ from typing import Final
 
 from arf_programs.checks.dates import find_moments
 from arf_programs.checks.finding import Finding, Material, find_words
+from arf_programs.checks.foreign_numbers import find_foreign_numbers
 from arf_programs.checks.identifiers import find_codes
-from arf_programs.checks.number_words import FOREIGN_NUMBERS, ReadOut, find_read_out
+from arf_programs.checks.number_words import ReadOut, find_read_out
 from arf_programs.checks.quantities import (
     Quantity,
     convert_to_days,
@@ -85,9 +86,8 @@ class Numbers:
         for word in find_words(text):
             self.loose |= _PARTS.get(word, set())
             self._add_duration(1.0, TIME_UNITS.get(word, ""))
-            if word in FOREIGN_NUMBERS:
-                number = FOREIGN_NUMBERS[word]
-                self.by_value[number].append((turn, Quantity(number, "", "plain", 0, 0)))
+        for number in find_foreign_numbers(text):
+            self.by_value[number].append((turn, Quantity(number, "", "plain", 0, 0)))
 
     def _add_read_out(self, turn: int, spoken: ReadOut) -> None:
         """Add what is read out. "Two fifty" is 250 or 2.50."""

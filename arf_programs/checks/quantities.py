@@ -27,7 +27,13 @@ from arf_programs.checks.units import (
 _FILLERS: Final = r"(?:(?:business|working|calendar|full|whole|consecutive|more|extra|additional)[ -])?"
 _NATION: Final = rf"(?:(?P<nation>{'|'.join(re.escape(word) for word in NATIONAL)}) )?"
 _LETTERS: Final = "|".join(sorted((scale for scale in LETTER_SCALES if len(scale) <= 3), key=len, reverse=True))
+_RAISED: Final = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
+_EXPONENT: Final = r"(?:\^[+-]?\d{1,2}|⁻?[⁰¹²³⁴-⁹]{1,2})"
+SCIENTIFIC: Final = rf"\d+(?:[.,]\d+)?(?:e[+-]?\d{{1,2}}| ?[x×*·] ?10{_EXPONENT})(?!\w|[.,]\d)"
+"""A number with a power of ten, as spreadsheets and programs write it: "1.2E+06", "1.2 x 10^6"."""
+
 NUMBER: Final = (
+    rf"(?i:{SCIENTIFIC})|10{_EXPONENT}(?!\w)|"
     r"\d{1,3}(?:\.\d{3})+,\d{1,2}(?!\d)"  # 1.234,50
     r"|\d{1,3}(?:'\d{3})+(?:[.,]\d{1,2})?(?!\d)"  # 1'234.50
     r"|\d{1,2}(?:,\d\d)+,\d{3}(?:\.\d+)?(?!\d)"  # 1,00,000
@@ -38,13 +44,17 @@ NUMBER: Final = (
 )
 """A number in digits, in the ways of separating thousands and decimals that are in use."""
 
+_SHORT_SCALES: Final = rf"mn|mio|mln|mil|mrd|mld|bn|cr|tsd|thou|тыс|млн|млрд|[km](?=[{SIGNS}])"
 _DIGITS: Final = re.compile(
-    rf"(?:(?P<sign>{SIGN}) ?|(?<![\w.,]))(?P<digits>{NUMBER})(?P<fraction> ?[½¼¾]| (?:1/[234]|2/3|3/4)(?![\d/]))?"
+    rf"(?:(?P<sign>{SIGN}) ?|(?<![\w.,@]))(?P<digits>{NUMBER})(?P<fraction> ?[½¼¾]| (?:1/[234]|2/3|3/4)(?![\d/]))?"
     rf"(?:(?P<eastern>[{''.join(EASTERN_SCALES)}])"
-    rf"|(?:(?P<scale>{_LETTERS})|[ -]?(?P<scale_word>{'|'.join(SCALES)}|mn|mio|mln|mil|mrd|mld|bn|cr)s?)\b)?"
+    rf"|(?:(?P<scale>{_LETTERS})|[ -]?(?P<scale_word>{'|'.join(SCALES)}|{_SHORT_SCALES})s?)(?:\b|(?=[{SIGNS}])))?"
     r"(?P<ordinal>(?:st|nd|rd|th)\b)?"
     r"(?P<dash>/-|[.,][-–]+)?",
     re.IGNORECASE,
+)
+_POWER: Final = re.compile(
+    r"(?:(?P<number>[\d.,]+)(?:e|[x×*·]10)|10)(?P<power>(?:(?<=e)|\^)[+-]?\d{1,2}|⁻?[⁰¹²³⁴-⁹]+)", re.IGNORECASE
 )
 _FRACTION: Final = re.compile(r"(?<![\w/½¼¾])(?:[½¼¾]|(?:1/[234]|2/3|3/4)(?![\d/]))")
 _FRACTIONS: Final = {"½": 0.5, "¼": 0.25, "¾": 0.75, "1/2": 0.5, "1/4": 0.25, "3/4": 0.75, "1/3": 1 / 3, "2/3": 2 / 3}
@@ -170,6 +180,9 @@ def find_indefinite_durations(text: str) -> list[tuple[float, str]]:
 def read_number(digits: str) -> set[float]:
     """Return the possible values of a number. Comma and point may separate thousands or decimals ("1.200", "18,90")."""
     plain = re.sub(r"[\s']", "", digits)
+    power = _POWER.fullmatch(plain)
+    if power:
+        return {float(f"{(power['number'] or '1').replace(',', '.')}e{power['power'].lstrip('^').translate(_RAISED)}")}
     if re.fullmatch(r"\d{1,3}(?:\.\d{3})+,\d\d?", plain):
         return {float(plain.replace(".", "").replace(",", "."))}
     if re.fullmatch(r"\d+,\d{1,2}", plain):
@@ -198,7 +211,7 @@ def _from_digits(match: re.Match[str], text: str) -> Quantity:
         also += readings
     if letters == "mil":  # a thousand in Spanish and Portuguese
         also += [reading * SCALES["thousand"] for reading in readings]
-    pieces = match["digits"].split(" ")
+    pieces = [] if _POWER.search(match["digits"]) else match["digits"].split(" ")
     parts = tuple(float(piece.replace(",", ".")) for piece in pieces) if len(pieces) > 1 else ()
     end = max(match.end(name) for name in ("digits", "fraction", "eastern", "scale", "scale_word", "ordinal"))
     if match["scale_word"]:

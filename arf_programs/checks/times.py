@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from arf_programs.checks.number_words import FOREIGN_NUMBERS, find_number_words, find_read_out
+from arf_programs.checks.foreign_numbers import FOREIGN_NUMBERS
+from arf_programs.checks.number_words import find_number_words, find_read_out
 
 _HALF: Final = r"(?P<suffix>[ap])(?:\. ?m\b\.?| ?m\b)"
 _ZONE: Final = r"(?-i: ?(?:Z|UTC|GMT|[CEMPBIJS][ES]?[SD]?T|A[CEW]?[SD]T)\b(?:[+-]\d\d?)?| ?[+-]\d\d:?\d\d\b)"
@@ -44,12 +45,26 @@ _BARE_HOUR: Final = re.compile(
 _SPOKEN: Final = re.compile(
     r"\b(?P<past>half|quarter|five|ten|twenty(?:[ -]five)?|(?:\d\d?|[a-z]+)(?= minutes? (?:past|after|to)))"
     r"(?: minutes?)?"
-    r" (?P<direction>past|after|to) (?P<hour>\w+)(?: o['’]?clock)?"
+    r" (?P<direction>past|after|to) (?P<hour>\d\d?|[^\W\d_]+)(?: o['’]?clock)?"
+    rf"(?P<part> (?:in the (?:morning|afternoon|evening)|at night)\b)?(?: ?{_HALF})?"
     r"(?! (?:(?:business|working|calendar) )?(?:minute|hour|day|night|week|month|year|percent|people|times|of)|[ -]?%)"
     r"|\b(?P<full>[a-z]{3,6}) o['’]?clock",
     re.IGNORECASE,
 )
 _HALF_BEFORE: Final = re.compile(r"\bhalb (?P<hour>\w+)", re.IGNORECASE)
+_FOREIGN_SPOKEN: Final = tuple(
+    (re.compile(pattern.replace("H", r"(?P<hour>\d\d?|[^\W\d_]+)"), re.IGNORECASE), shift)
+    for pattern, shift in (
+        (r"\b(?:viertel nach|kwart over|kvart över) H", 15),
+        (r"\b(?:viertel vor|dreiviertel|kwart voor|kvart i) H", -15),
+        (r"\b(?:viertel) H", -45),
+        (r"\bhalf (?P<hour>[^\W\d_]+)", -30),  # in Dutch and Swedish
+        (r"\bH(?: ?h(?:eures?)?)? (?:et demie|y media|e mezz[ao]|e meia|с половиной)\b", 30),
+        (r"\bH(?: ?h(?:eures?)?)? (?:et quart|y cuarto|e un quarto|e quinze)\b", 15),
+        (r"\bH(?: ?h(?:eures?)?)? (?:moins le quart|menos cuarto|meno un quarto)\b", -15),
+        (r"\bH (?:heures?|uhr|uur|часов|часа|點|点|時|시)\b", 0),
+    )
+)
 _HALF_AFTER: Final = re.compile(
     r"\bhalf (?P<hour>[a-z]{3,6}|\d\d?)(?! ?(?:%|percent|hours?|days?|weeks?|o))\b", re.IGNORECASE
 )
@@ -72,7 +87,7 @@ class Time:
 def find_times(text: str) -> list[Time]:
     """Find what is clearly a time of day in `text`, in order."""
     times: list[Time] = []
-    for read in (_ranges, _clock, _spoken):
+    for read in (_ranges, _spoken, _clock):
         for time in read(text):
             if not any(time.start < other.end and other.start < time.end for other in times):
                 times.append(time)
@@ -94,6 +109,9 @@ def find_loose_times(text: str) -> set[int]:
     for match in _HALF_AFTER.finditer(text):  # "half three" is half past three in Britain
         hour = _hour(match["hour"])
         minutes |= _readings(hour, 30, None) if hour is not None and hour <= 12 else set()
+    for pattern, shift in _FOREIGN_SPOKEN:
+        for match in pattern.finditer(text):
+            minutes |= _foreign_hour(match["hour"], shift)
     for match in _BARE_HOUR.finditer(text):
         hour = _hour(match["hour"])
         minutes |= _readings(hour, 0, None) if hour is not None else set()
@@ -144,18 +162,26 @@ def _is_french(match: re.Match[str], text: str) -> bool:
 def _spoken(text: str) -> list[Time]:
     times = [Time(frozenset({_FIXED[m[1].lower()]}), m.start(), m.end()) for m in _FIXED_TIME.finditer(text)]
     for match in _HALF_BEFORE.finditer(text):  # "halb drei" is half past two
-        word = match["hour"].lower()
-        half = int(word) if word.isdecimal() else int(FOREIGN_NUMBERS.get(word, 0))
-        if 1 <= half <= 12:
-            times.append(Time(_both_halves(half * 60 - 30), match.start(), match.end()))
+        if half := _foreign_hour(match["hour"], -30):
+            times.append(Time(frozenset(half), match.start(), match.end()))
     for match in _SPOKEN.finditer(text):
         hour = _hour(match["hour"] or match["full"])
         if hour is None:
             continue
         shift = _minutes_past(match["past"].lower()) if match["past"] else 0
         minutes = hour * 60 + (-shift if match["direction"] == "to" else shift)
-        times.append(Time(_both_halves(minutes), match.start(), match.end()))
+        part = (match["part"] or "").lower()
+        suffix = match["suffix"] or ("" if not part else "a" if "morning" in part else "p")
+        shifted = minutes % (_DAY_MINUTES // 2) + (_DAY_MINUTES // 2 if suffix.lower() == "p" else 0)
+        readings = frozenset({shifted}) if suffix else _both_halves(minutes)
+        times.append(Time(readings, match.start(), match.end()))
     return times
+
+
+def _foreign_hour(word: str, shift: int) -> set[int]:
+    """Return the minutes after midnight of an hour in another language, moved by `shift`. Empty if it is no hour."""
+    hour = int(word) if word.isdecimal() else int(FOREIGN_NUMBERS.get(word.lower(), 0))
+    return set(_both_halves(hour * 60 + shift)) if 1 <= hour <= 12 else set()
 
 
 def _minutes_past(word: str) -> int:

@@ -161,6 +161,13 @@ LETTER_SCALES: Final = {
         "mrd": 1e9,
         "mld": 1e9,
         "bn": 1e9,
+        "t": 1e12,
+        "mm": 1e6,
+        "tsd": 1e3,
+        "thou": 1e3,
+        "тыс": 1e3,
+        "млн": 1e6,
+        "млрд": 1e9,
         "b": 1e9,
         "cr": 1e7,
         "l": 1e5,
@@ -173,8 +180,8 @@ EASTERN_SCALES: Final = {
 }
 """What multiplies digits in Chinese, Japanese and Korean."""
 
-AMBIGUOUS_SCALES: Final = frozenset(("m", "l", "b", "mil"))
-"""They are also metres, litres, bytes and thousandths."""
+AMBIGUOUS_SCALES: Final = frozenset(("m", "l", "b", "t", "mm", "mil"))
+"""They are also metres, litres, bytes, tonnes, millimetres and thousandths."""
 
 MEASURES: Final = word_set(
     "st nd rd th s am pm a.m p.m d k mn m mm cm km kms mi ft feet foot in inch inches yd yds sqm sqft g kg kgs mg lb "

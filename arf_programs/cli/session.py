@@ -83,8 +83,8 @@ def open_run(
 
     Raises ConfigError with all problems at once, and DataError for a folder that is no run.
     """
-    from arf_programs.config import load_config
-    from arf_programs.runs import Progress, Run, RunFolder, saved_base_dir
+    from arf_programs.config import as_it_is_there, load_config
+    from arf_programs.runs import Progress, Run, RunFolder, refuse_wrong_places, saved_base_dir
 
     base_dir = config.parent
     if config.is_dir():
@@ -94,12 +94,14 @@ def open_run(
     if run_dir is not None:
         extra.append(f"run_dir={json.dumps(str(run_dir))}")
     resolved = load_config(config, [*overrides, *extra])
-    return Run(
+    run = Run(
         config=resolved,
         base_dir=base_dir,
-        folder=RunFolder(resolved.run_dir),
+        folder=RunFolder(as_it_is_there(resolved.run_dir)),
         progress=Progress(Console(stderr=True), quiet=as_json),
     )
+    refuse_wrong_places(run)
+    return run
 
 
 def finished_folder(

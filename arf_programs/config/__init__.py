@@ -24,7 +24,7 @@ from arf_programs.config.masking import (
     remember_secrets,
 )
 from arf_programs.config.models import PIPELINE_ROLES, ROLES, BatchConfig, DraftColumn, ModelConfig, Role, Writer
-from arf_programs.config.paths import expand_home, find_path
+from arf_programs.config.paths import as_it_is_there, cache_folder, expand_home, find_path, refuse_wrong_kinds
 from arf_programs.config.privacy import PrivacyConfig
 from arf_programs.config.schema import (
     DEFAULT_INSTRUCTION,

@@ -7,6 +7,7 @@ from typing import Literal, Self, get_args
 from pydantic import Field, field_validator, model_validator
 
 from arf_programs.config.models import Section
+from arf_programs.config.paths import PathText
 
 Kind = Literal["number", "amount", "date", "name", "speaker", "negation", "outcome", "unsupported", "action"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -138,7 +139,9 @@ class OptimizersConfig(Section):
 class CompileConfig(Section):
     """How `arf compile` splits the labelled set, with which parameters it optimizes, and where it writes."""
 
-    dir: str = Field(default="compiled", min_length=1, description="folder of the compiled programs, beside arf.yaml")
+    dir: PathText = Field(
+        default="compiled", min_length=1, description="folder of the compiled programs, beside arf.yaml"
+    )
     split: tuple[float, ...] = Field(default=(0.5, 0.25, 0.25), description="shares of train, dev and test")
     optimizers: OptimizersConfig = OptimizersConfig()
 
@@ -153,16 +156,16 @@ class CompileConfig(Section):
 class ProgramsConfig(Section):
     """The compiled programs that a run uses. Each is a folder that `arf compile` wrote, or null for none."""
 
-    analyze: str | None = Field(default=None, description="folder of a compiled analyser")
-    revise: str | None = Field(default=None, description="folder of a compiled editor")
-    judge: str | None = Field(default=None, description="folder of a compiled judge")
-    summarize: str | None = Field(default=None, description="folder of a compiled teacher")
+    analyze: PathText | None = Field(default=None, description="folder of a compiled analyser")
+    revise: PathText | None = Field(default=None, description="folder of a compiled editor")
+    judge: PathText | None = Field(default=None, description="folder of a compiled judge")
+    summarize: PathText | None = Field(default=None, description="folder of a compiled teacher")
 
 
 class SmallTrainConfig(Section):
     """How a small model that reads texts is trained. The defaults suit two cores."""
 
-    base: str = Field(default="auto", min_length=1, description="model to train: a folder or hub id; auto: MiniLM")
+    base: PathText = Field(default="auto", min_length=1, description="model to train: a folder or hub id; auto: MiniLM")
     epochs: int = Field(default=2, ge=1, le=50, description="times that each example is seen")
     minutes: float = Field(default=12.0, gt=0, description="minutes after which training ends in any case")
     batch_size: int = Field(default=16, ge=1, le=1024, description="examples in a step")
@@ -175,7 +178,7 @@ class SmallTrainConfig(Section):
 class CheckerTrainConfig(SmallTrainConfig):
     """How `arf checker train` trains a checker, and on how much `arf checker probe` measures one."""
 
-    dir: str = Field(default="checker", min_length=1, description="folder of the trained checker, beside arf.yaml")
+    dir: PathText = Field(default="checker", min_length=1, description="folder of the trained checker, beside arf.yaml")
     pairs: int = Field(default=4000, ge=40, le=100_000, description="sentences to train on, at most")
     probe_sentences: int = Field(default=600, ge=20, le=100_000, description="planted sentences that a probe scores")
 
@@ -183,7 +186,9 @@ class CheckerTrainConfig(SmallTrainConfig):
 class EmbedTrainConfig(SmallTrainConfig):
     """How `arf embed train` tunes an embedding."""
 
-    dir: str = Field(default="embedding", min_length=1, description="folder of the tuned embedding, beside arf.yaml")
+    dir: PathText = Field(
+        default="embedding", min_length=1, description="folder of the tuned embedding, beside arf.yaml"
+    )
     batch_size: int = Field(default=16, ge=2, le=1024, description="summaries in a step")
     learning_rate: float = Field(default=2e-5, gt=0, le=1, description="highest learning rate")
     max_tokens: int = Field(default=256, ge=32, le=8192, description="longest input")

@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, JsonValue, field_validator, model_validator
 
 from arf_programs.config.models import DEVICE, Dtype, ModelConfig, Section, spell_out_models
+from arf_programs.config.paths import PathText
 from arf_programs.config.train import STUDENTS
 
 AUTO = "auto"
@@ -28,7 +29,7 @@ class EvaluateConfig(Section):
     )
     reviser: bool = Field(default=True, description="score the editor's revisions of the teacher's holdout drafts")
     systems: dict[str, ModelConfig] = Field(default_factory=dict, description="names and models of further systems")
-    similarity: str | None = Field(default=AUTO, description="embedding model for the similarity to references")
+    similarity: PathText | None = Field(default=AUTO, description="embedding model for the similarity to references")
     max_tokens: int = Field(default=200, ge=16, description="longest summary of base and students, in tokens")
     parameters: dict[str, JsonValue] = Field(
         default_factory=dict, description="further parameters of base and students in this process"

@@ -15,12 +15,14 @@ from pydantic import BaseModel, ValidationError
 
 from arf_programs.config.masking import MASK, mask_message
 from arf_programs.config.models import DEVICE, NAME, VARIABLE, DraftColumn, ModelConfig, fill_roles
+from arf_programs.config.paths import shorten
 from arf_programs.config.schema import Config
 from arf_programs.config.secrets import is_secret_name, without_logins
 from arf_programs.config.yaml_files import compose_yaml, describe_yaml_error, load_yaml
 from signatures.exceptions import ConfigError
 
 Key = tuple[str | int, ...]
+_LONGEST_SHOWN = 200  # characters of an override
 _LINE = re.compile(r".*? line (\d+): ")
 # What `models.teacher` may be. pydantic puts the class into the location of a problem.
 _TEACHERS: dict[str | int, type[BaseModel]] = {kind.__name__: kind for kind in (ModelConfig, DraftColumn)}
@@ -68,7 +70,9 @@ def _read_yaml(path: Path) -> tuple[dict[str, Any], dict[Key, str]]:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file. `arf init DIR` writes one to start from.") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: is not UTF-8 text (byte {error.start}): save it as UTF-8.") from None
+    except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error}).") from None
     try:
         root = compose_yaml(text)
@@ -119,6 +123,7 @@ def _apply_override(document: dict[str, Any], places: dict[Key, str], override: 
     target[keys[-1]] = value
     # What is set may be a secret in the wrong place.
     shown = f"{dotted}={MASK}" if "parameters" in keys or is_secret_name(keys[-1]) else mask_message(override)
+    shown = shown if len(shown) <= _LONGEST_SHOWN else f"{shown[:_LONGEST_SHOWN]}..."
     for length in range(1, len(keys) + 1):
         places[keys[:length]] = f"--set {shown}" if length == len(keys) else places.get(keys[:length], "--set")
 
@@ -150,8 +155,12 @@ def _describe(error: Any, places: dict[Key, str], source: str) -> str:
         return f"{place}: {name} is missing: add it{_no_fallback(error['input'], location)}."
     message = _FORMS.get(error.get("ctx", {}).get("pattern", ""), error["msg"].removeprefix("Value error, "))
     is_shown = not (isinstance(error.get("input"), dict | list) or location[-1:] == ("api_key_env",))
-    shown = f" (it is {mask_message(repr(error.get('input')))})" if is_shown else ""
+    shown = f" (it is {mask_message(_shown(error.get('input')))})" if is_shown else ""
     return f"{place}: {name or 'the configuration'}: {message[:1].lower()}{message[1:]}{shown}."
+
+
+def _shown(value: object) -> str:
+    return shorten(value) if isinstance(value, str) else repr(value)
 
 
 def _no_fallback(models: Any, location: Key) -> str:

@@ -37,7 +37,17 @@ _PLAIN = re.compile(r"[a-z]{1,15}|[A-Z]?[a-z]{1,15}|\d{1,11}|[\d.:]+")
 _ENOUGH_TO_TELL = 2
 _STARRED = re.compile(r"([\w.-]*)(?:\*{2,}|•{2,}|…|\.{3})([\w.-]*)")
 _LOGIN = re.compile(r"(?<=://)[^/?#\s'\"<>@]*:[^/?#\s'\"<>@]*@")
-_QUERY = re.compile(r"([?&][\w-]*(?:key|token|secret|password|signature)[\w-]*=)(?!\*)[^&\s'\"<>]+", re.IGNORECASE)
+_QUERY = re.compile(
+    r"([?&;#](?:[\w-]{0,40}(?:key|token|secret|password|signature|credential)[\w-]*|sig)=)(?!\*)[^&;\s'\"<>]+",
+    re.IGNORECASE,
+)
+_ASSIGNED = re.compile(  # KEY=value, "apiKey": "value"
+    r"(?P<name>\b[\w-]{0,40}(?:passw(?:or)?d|passphrase|secret|(?:api|access|private|secret)[_-]?key|"
+    r"(?:access|auth|session|refresh|id|bearer)[_-]?token)['\"]?\s*[:=]\s*['\"]?)(?!\*)(?=[^\s'\",;}&]*\d)[^\s'\",;}&]{6,}",
+    re.IGNORECASE,
+)
+_COOKIE = re.compile(r"(\b(?:set-)?cookie['\"]?\s*:\s*['\"]?)(?!\*)[^\r\n'\"]{6,}", re.IGNORECASE)
+_PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
 _HEADER = re.compile(r"((?:authorization|api-key)['\"]?\s*[:=]\s*['\"]?(?:bearer |basic )?)(?!\*)[^\s'\",}]{6,}", re.I)
 
 
@@ -87,6 +97,9 @@ def mask_message(text: str) -> str:
     text = _LOGIN.sub("", text)
     text = _QUERY.sub(rf"\1{MASK}", text)
     text = _HEADER.sub(rf"\1{MASK}", text)
+    text = _ASSIGNED.sub(rf"\g<name>{MASK}", text)
+    text = _COOKIE.sub(rf"\1{MASK}", text)
+    text = _PRIVATE_KEY.sub(MASK, text)
     return LOOKS_SECRET.sub(MASK, text)
 
 

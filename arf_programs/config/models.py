@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, JsonValue, Tag, field_validator, model_validator
 
+from arf_programs.config.paths import PathText
 from arf_programs.config.secrets import LOOKS_SECRET, refuse_secrets
 from signatures.exceptions import ConfigError
 
@@ -83,7 +84,7 @@ class ModelConfig(Section):
     the temperature 1, the only one that they accept.
     """
 
-    model: str = Field(min_length=1, description="LiteLLM model string, e.g. openai/gpt-4o-mini")
+    model: PathText = Field(min_length=1, description="LiteLLM model string, e.g. openai/gpt-4o-mini")
     temperature: float = Field(default=0.0, ge=0, le=2)
     max_tokens: int = Field(default=1024, ge=1, description="longest answer, in tokens, its reasoning included")
     reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None = Field(

@@ -17,6 +17,7 @@ from arf_programs.config.commands import (
 )
 from arf_programs.config.evaluate import EvaluateConfig
 from arf_programs.config.models import DEVICE, NAME, PIPELINE_ROLES, ModelsConfig, Section, spell_out_models
+from arf_programs.config.paths import FolderPath, PathText
 from arf_programs.config.privacy import PrivacyConfig
 from arf_programs.config.train import TrainConfig
 
@@ -71,7 +72,7 @@ class ColumnsConfig(Section):
 class CorpusConfig(Section):
     """Where the conversations are, and how they are split into training, holdout and dev."""
 
-    path: str = Field(min_length=1, description="JSONL, CSV or Parquet file, data set folder, or Hugging Face id")
+    path: PathText = Field(min_length=1, description="JSONL, CSV or Parquet file, data set folder, or Hugging Face id")
     format: CorpusFormat = "auto"
     split: str = Field(default="train", description="the split of a Hugging Face data set that is read")
     subset: str | None = Field(default=None, min_length=1, description="the subset (configuration) of a data set")
@@ -114,10 +115,10 @@ class CorpusConfig(Section):
 class LabeledConfig(Section):
     """A small labelled set: a JSONL file of conversations (or ids), summaries, errors, revisions and ratings."""
 
-    path: str | None = None
+    path: PathText | None = None
     demos: int = Field(default=0, ge=0, le=16, description="labelled examples shown to analyst and editor")
     pick: Literal["shortest", "nearest", "random"] = Field(default="shortest", description="which ones are shown")
-    embedding: str | None = Field(
+    embedding: PathText | None = Field(
         default=None, min_length=1, description="what ranks the nearest: a folder of an embedding; null: BM25"
     )
 
@@ -134,7 +135,9 @@ CheckerForm = Literal["hhem", "minicheck", "factcg", "pair"]
 class CheckerConfig(Section):
     """A classifier that scores sentences in place of the support question. It runs in the process of the stage."""
 
-    model: str | None = Field(default=None, min_length=1, description="folder of weights, or id on the hub; null: none")
+    model: PathText | None = Field(
+        default=None, min_length=1, description="folder of weights, or id on the hub; null: none"
+    )
     form: CheckerForm | None = Field(default=None, description="input form; null: by the model")
     batch_size: int = Field(default=16, ge=1, le=1024, description="sentences scored at once")
     device: str = Field(default="auto", pattern=DEVICE, description="as models.<role>.device")
@@ -158,7 +161,7 @@ class AnalyzeConfig(Section):
         default=None,
         description="take what the analyst says without the conversation from the score; null: if embedded",
     )
-    calibration: str | None = Field(
+    calibration: PathText | None = Field(
         default="auto", description="auto: fitted on planted errors; a file of a calibration; null: threshold 0.5"
     )
     false_alarms: float = Field(
@@ -173,7 +176,7 @@ class AnalyzeConfig(Section):
     checker: CheckerConfig = CheckerConfig()
     notes_sample: int = Field(default=40, ge=0, description="drafts on which open notes are taken; 0: seed taxonomy")
     max_categories: int = Field(default=14, ge=1, le=40)
-    taxonomy: str | None = Field(default=None, description="taxonomy.yaml to use, so that none is induced")
+    taxonomy: PathText | None = Field(default=None, description="taxonomy.yaml to use, so that none is induced")
     parse_retries: int | None = Field(
         default=None, ge=0, le=10, description="older name of `models.<role>.parse_retries`, for all roles"
     )
@@ -222,7 +225,7 @@ class Config(Section):
     """All of arf.yaml."""
 
     name: str = Field(default="arf", pattern=NAME)
-    run_dir: Path = Field(default=Path(), description="default: runs/<name>")
+    run_dir: FolderPath = Field(default=Path(), description="default: runs/<name>")
     seed: int = Field(default=17, ge=0)
     workers: int | None = Field(
         default=None,
@@ -232,7 +235,9 @@ class Config(Section):
     )
     engine: Engine = Field(default="local", description="where models are asked: on this machine or a Ray cluster")
     ray: RayConfig = RayConfig()
-    calls_dir: Path | None = Field(default=None, description="folder of stored answers; default: `calls` in run_dir")
+    calls_dir: FolderPath | None = Field(
+        default=None, description="folder of stored answers; default: `calls` in run_dir"
+    )
     budget: BudgetConfig = BudgetConfig()
     corpus: CorpusConfig
     models: ModelsConfig
@@ -283,7 +288,7 @@ class Config(Section):
     @model_validator(mode="before")
     @classmethod
     def _default_run_dir(cls, value: object) -> object:
-        if isinstance(value, dict) and not value.get("run_dir"):
+        if isinstance(value, dict) and value.get("run_dir") is None:
             return {**value, "run_dir": f"runs/{value.get('name', 'arf')}"}
         return value
 

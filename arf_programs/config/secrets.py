@@ -17,13 +17,17 @@ from signatures.exceptions import ConfigError
 
 _NAME = re.compile(
     r"(^|_)(api_?key|apikey|token|secret|secrets|(pg|db)?pass(word|wd)?|passphrase|pwd|authorization|credentials?|cookies?"
-    r"|bearer|pat|dsn|webhook(_url)?|connection_string"
+    r"|bearer|jwt|pat|dsn|webhook(_url)?|connection_string"
     r"|(access|secret|private|subscription|auth|account|master|signing|client|admin|license|session)_key(_id)?)"
     r"(_?\d{1,2}|_(prod|production|dev|staging|test|old|new|primary|secondary|backup))?$"
 )
 _HEADER = re.compile(r"key|token|secret|auth|cookie|passw|pwd|credential|signature|session")
 _HEADERS = re.compile(r"(^|_)headers?$")
 _QUERY = re.compile(r"key|token|secret|passw|pwd|^sig$|signature|credential|^auth|^code$|^pass$")
+_QUERIES = re.compile(r"(^|_)(query|params)$")
+_BEHIND = re.compile(
+    r"[;#][\w-]*(?:key|token|secret|passw|pwd|sig|signature|credential|auth)[\w-]*=[^;&#?\s]*", re.IGNORECASE
+)
 _REFERENCE = re.compile(r"os\.environ/([A-Za-z_][A-Za-z0-9_]*)")
 LOOKS_SECRET = re.compile(
     r"(?<![\w-])(?:(?:sk|pk|rk)-[\w-]{16,}|gsk_\w{16,}|AKIA[0-9A-Z]{12,}|AIza[\w-]{20,}|gh[pousr]_\w{16,}"
@@ -45,6 +49,7 @@ def refuse_secrets(parameters: Mapping[str, Any]) -> None:
         named = any(is_secret_name(part) for part in place) or (
             any(_HEADERS.search(part.lower()) for part in place[:-1]) and _HEADER.search(place[-1].lower()) is not None
         )
+        named = named or (any(map(_QUERIES.search, place[:-1])) and _QUERY.search(place[-1].lower()) is not None)
         if _REFERENCE.search(value) or not value.strip():
             continue
         if (named and not _PATH.fullmatch(value)) or LOOKS_SECRET.search(value):
@@ -74,7 +79,7 @@ def without_login(text: str) -> str:
     """Remove user, password and the tokens of a query from an address. Another text is returned unchanged."""
     if "://" not in text:
         return text
-    text = without_user(text)
+    text = _BEHIND.sub("", without_user(text))
     try:
         parts = urlsplit(text)
         pairs = parse_qsl(parts.query, keep_blank_values=True)

@@ -7,6 +7,7 @@ from typing import Literal, get_args
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from arf_programs.config.models import Section
+from arf_programs.config.paths import PathText
 
 TermsName = Literal["openai", "anthropic", "google", "xai"]
 Arm = Literal["arf", "teacher", "rewrite", "taxonomy"]
@@ -99,7 +100,7 @@ class LoraConfig(Section):
 class TrainConfig(ArmsConfig):
     """Supervised fine-tuning of the student, the same for every arm."""
 
-    base: str = Field(default="smollm2-135m", description="smollm2-135m, a local folder, or a Hugging Face id")
+    base: PathText = Field(default="smollm2-135m", description="smollm2-135m, a local folder, or a Hugging Face id")
     method: Method = Field(default="lora", description="train an adapter, an adapter on a 4-bit base, or every weight")
     epochs: float = Field(default=2, gt=0)
     learning_rate: float = Field(default=2e-4, gt=0)

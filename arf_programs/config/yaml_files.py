@@ -10,7 +10,12 @@ import yaml
 MOST_NODES = 100_000
 _DEEPEST = 100
 _INTEGER = "tag:yaml.org,2002:int"
+_FLOAT = "tag:yaml.org,2002:float"
 _LONGEST_NUMBER = 100
+_MOST_BRACKETS = 1_000  # open at once, those in texts included; the parser's time grows with their square
+# YAML 1.1 reads 010 as 8, and 1:30 as 90.
+_OF_OTHER_BASE = re.compile(r"[+-]?(?:0[0-7_]+|[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?)")
+_BRACKET = re.compile(r"[\[\]{}]")
 _NAMED = re.compile(r"(?:(?<=alias)|(?<=tag)) ['\"].*['\"]")
 
 
@@ -38,6 +43,8 @@ def describe_yaml_error(error: yaml.YAMLError) -> str:
 
 def compose_yaml(text: str) -> yaml.Node | None:
     """Return the nodes of YAML with their places. Raises what `load_yaml` raises."""
+    if _depth(text) > _MOST_BRACKETS:
+        raise yaml.MarkedYAMLError(problem="it is nested too deeply")
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except RecursionError as error:
@@ -47,6 +54,15 @@ def compose_yaml(text: str) -> yaml.Node | None:
     if root is not None:
         _Counter().count(root, 0)
     return root
+
+
+def _depth(text: str) -> int:
+    """Return how deep brackets are nested, those in texts included."""
+    deepest = depth = 0
+    for bracket in _BRACKET.finditer(text):
+        depth = depth + 1 if bracket.group() in "[{" else max(0, depth - 1)
+        deepest = max(deepest, depth)
+    return deepest
 
 
 class _Counter:
@@ -66,6 +82,12 @@ class _Counter:
             raise _refusal(node, "it is nested too deeply")
         if node.tag == _INTEGER and len(node.value) > _LONGEST_NUMBER:
             raise _refusal(node, f"a number has more than {_LONGEST_NUMBER} digits")
+        if node.tag in (_INTEGER, _FLOAT) and _OF_OTHER_BASE.fullmatch(node.value):
+            raise _refusal(
+                node,
+                "YAML reads this number otherwise than it looks: write it without 0 at its beginning "
+                "and without colons, or in quotes if it is a text",
+            )
         self._open.add(id(node))
         size = 1 + sum(self.count(child, depth + 1) for child in _children(node))
         self._open.remove(id(node))

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -160,10 +160,23 @@ class CorpusReader:
             raise DataError(f"{config.path}: no conversation is short enough; the first: {self.skipped[0].reason}")
 
     def _rows(self, problems: Problems) -> Iterator[Row]:
-        if self._config.group_by is None:
-            return read_rows(self._source, problems, self._config)
-        every = self._config.model_copy(update={"limit": None})
-        return islice(group_rows(read_rows(self._source, problems, every), every, problems), self._config.limit)
+        config = self._config
+        if config.group_by is None:
+            return islice(_unwrapped(read_rows(self._source, problems, config), config), config.limit)
+        every = config.model_copy(update={"limit": None})
+        rows = _unwrapped(read_rows(self._source, problems, every), every)
+        return islice(group_rows(rows, every, problems), config.limit)
+
+
+def _unwrapped(rows: Iterator[Row], config: CorpusConfig) -> Iterator[Row]:
+    """Yield the rows, or those that a lone row holds in a list, as helpdesks export them: `{"tickets": [...]}`."""
+    start = list(islice(rows, 2))
+    wanted = {config.group_by} if config.group_by else {config.columns.conversation, *_KNOWN_COLUMNS}
+    for value in start[0].values.values() if len(start) == 1 else ():
+        if isinstance(value, list) and value and all(isinstance(item, dict) and wanted & item.keys() for item in value):
+            yield from (Row(start[0].number, item) for item in value)
+            return
+    yield from chain(start, rows)
 
 
 def _with_conversation(row: Row, columns: ColumnsConfig) -> Row:
@@ -195,10 +208,17 @@ def read_id(value: object) -> str:
         shown = f" ({value!r})" if isinstance(value, float) else ""
         raise ValueError(f"the id is a {type(value).__name__}{shown}, not a text or a whole number")
     text = clean_text(str(value)).strip()
+    text = _FORMULA.sub(r"\1", text)
+    if _ROUNDED.fullmatch(text):
+        raise ValueError(
+            f"the id {text!r} was rounded by a spreadsheet: format its column as text, and export it again"
+        )
     return "" if text.casefold() in _NO_ID else _WHOLE.sub(r"\1", text)
 
 
-_NO_ID = frozenset(("nan", "none", "null", "<na>"))
+_NO_ID = frozenset(("nan", "none", "null", "<na>", "\\n", *(f"#{name}" for name in ("n/a", "name?", "ref!", "value!"))))
+_FORMULA = re.compile(r'^="([^"]*)"$')  # keeps the zeros of an id in Excel
+_ROUNDED = re.compile(r"\d(?:[.,]\d+)?E\+\d{2,3}")
 _WHOLE = re.compile(r"^(\d+)\.0$")
 
 

@@ -21,14 +21,16 @@ _DEEPEST = 100  # levels of brackets; pydantic writes fewer than 255
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
+_ESCAPED_RETURN = re.compile(r"_x000[dD]_(?=\r?\n|\Z)")
 
 
 def clean_text(text: str) -> str:
     """Clean a text, so that it can be stored and shown.
 
-    Line ends become `\\n`, control characters except tab are removed, and a lone surrogate becomes U+FFFD.
+    Line ends become `\\n`, also as Excel escapes them (`_x000D_`). Control characters except tab are removed, and a
+    lone surrogate becomes U+FFFD.
     """
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = _ESCAPED_RETURN.sub("", text).replace("\r\n", "\n").replace("\r", "\n")
     return _SURROGATE.sub("\ufffd", _CONTROL.sub("", text))
 
 
@@ -74,6 +76,8 @@ def read_turns(value: object, columns: ColumnsConfig, *, mails_of: Sequence[str]
         turns = parse_turns(value) if mails_of is None else _turns_of_mails(value, mails_of)
     elif is_missing(value):
         turns = ()
+    elif isinstance(value, dict) and "turns" in value:
+        raise ValueError("this is a file that a run has written, not its corpus: set corpus.path to the corpus")
     else:
         raise ValueError(f"the conversation is a {type(value).__name__}, not a list of turns or a text")
     if not any(turn.text.strip() for turn in turns):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from arf_programs.text import GIVEN_NAMES, word_set
+from arf_programs.text import GIVEN_NAMES, MEN_ABROAD, WOMEN_ABROAD, word_set
 
 
 def _listed(words: str) -> tuple[str, ...]:
@@ -53,40 +53,11 @@ melanie melissa mia michelle monica nancy naomi natalia natalie natasha nicole n
 paula pauline peggy priya rachel rebecca renee rita rosa ruth sally samantha sandra sara sarah sharon sheila shirley
 sofia sonia sophia sophie stephanie sue susan sylvia tanya tara teresa theresa tiffany tina tracy valerie vanessa vera
 veronica victoria vivian wanda wendy yasmin yolanda yvonne zoe""")
-_OTHER_WOMEN: Final = word_set("""
-ayşe aylin agnieszka aleksandra amélie anastasia aneta anke anneliese aurélie ayesha beata bettina birgit britta camille
-cécile céline chantal chiara chloé claudine concepción consuelo corinne dolores dorota élise eloise esra ewa fatma
-federica florence franziska freya gabriele geneviève giulia gisela giorgia grażyna gudrun hanna heidi heike hélène
-ilaria ilona ines inès ingeborg inge irina irmgard isabelle iwona joanne josefine jutta karin karolina katarzyna
-katrin katja khadija kirsten kristin leila lena léa leonie lucía lucie małgorzata magdalena manon manuela marcela
-margarita margot marianne marina marta martina mathilde mathilda mercedes mireille mónica monika muriel nadia nadine
-nathalie nicola nicoletta noémie olga paola petra pilar raquel regina renate rocío sabine sandrine saskia sevgi silke
-silvia simone sinéad siobhán solange sonja steffi stefanie susanne svetlana tatiana tatjana teodora ulrike ursula
-valentina valérie véronique virginie waltraud xenia ximena yuko zeynep zofia niamh aoife ciara imogen poppy gemma
-kirsty hayley lindsay tamsin priyanka deepika lakshmi sunita kavita neha pooja ananya meera mariam noor layla amara
-chiamaka ngozi adaeze folake thandiwe nomsa""")
-_OTHER_MEN: Final = word_set("""
-adam adrián alain alejandro alessandro alexandre alfonso álvaro andrej andré andrzej andrés ángel antoine antoni
-armand arnaud arne axel balázs bartosz bastien bernd björn bogdan cédric christoph clément cornelius dariusz davide
-detlef didier dieter dietmar dirk domenico dominik eckhard emanuele emre enrique enrico ernst étienne fabio fabrice
-federico ferdinand florian françois friedrich georg gérard gerd gert giuseppe gonzalo grzegorz guido günter günther
-gustavo guy hakan hamza harald hartmut heiko heinrich heinz helmut hendrik henri hervé holger horst hubert ignacio
-igor iker jacek jan jacques jarosław javier jens jérôme jochen jörg jürgen joão josé juan-carlos karl-heinz kasper
-kemal klaus konrad krzysztof kurt lars laurent loïc lothar luc luca łukasz luigi maciej manfred marcel marcin marek
-massimo mathieu matthias maxime mehmet michal michał michel mikael miroslav murat mustafa nicolas niklas nikolai
-olaf ole olivier osman otto pascal patrice paolo paweł pascal pedro per philippe pieter piotr rainer ralf ramón
-rémi renaud riccardo rodrigo roland rolf romain roberto rüdiger salvatore sébastien serge siegfried simone sławomir
-stefan stéphane svein sven tadeusz thierry thorsten tiago tobias tomasz torsten udo ulrich umberto uwe vadim
-vicente vincenzo vladimir volker werner wilhelm witold wojciech wolfgang yann yannick yves zbigniew zoltán callum
-declan ewan fergus finlay fraser gareth graham hamish iain lachlan liam niall nigel oisín rhys rory ruairi seamus
-stuart trevor aarav aditya ajay amit anand arnav ashok dev ganesh gaurav harish karan kiran mahesh manish mohit
-nikhil pranav rahul rakesh rohan rohit sachin sandeep siddharth sunil suresh varun vijay vikram vivek chidi emeka
-kwame kofi tunde babajide sipho thabo hiroshi kenji takeshi haruto jiro wei jian ming chen jun hiro satoshi""")
 
-KNOWN_WOMEN: Final = frozenset(_WOMEN_KNOWN | _OTHER_WOMEN | word_set(" ".join(WOMEN).lower()))
+KNOWN_WOMEN: Final = frozenset(_WOMEN_KNOWN | WOMEN_ABROAD | word_set(" ".join(WOMEN).lower()))
 KNOWN_MEN: Final = frozenset(
     (GIVEN_NAMES - _WOMEN_KNOWN - word_set("alex andrea chris jackie jade jamie jordan kim robin sam terry yuki"))
-    | _OTHER_MEN
+    | MEN_ABROAD
     | word_set(" ".join(MEN).lower())
 )
 GIVEN: Final = frozenset(GIVEN_NAMES | KNOWN_WOMEN | KNOWN_MEN)

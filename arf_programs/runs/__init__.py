@@ -28,6 +28,7 @@ from arf_programs.runs.run import (
     SplitConversation,
     lock_run,
     refuse_foreign_folder,
+    refuse_wrong_places,
     save_config,
     saved_base_dir,
 )

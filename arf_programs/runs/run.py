@@ -12,7 +12,18 @@ from typing import Any, Literal, TextIO
 
 import yaml
 
-from arf_programs.config import ROLES, Config, dump_config, expand_home, find_path, load_yaml, remember_secrets
+from arf_programs.config import (
+    ROLES,
+    Config,
+    as_it_is_there,
+    cache_folder,
+    dump_config,
+    expand_home,
+    find_path,
+    load_yaml,
+    refuse_wrong_kinds,
+    remember_secrets,
+)
 from arf_programs.runs.fingerprint import digest, digest_file
 from arf_programs.runs.folder import RunFolder
 from arf_programs.runs.jsonl import JsonlIndex, read_jsonl, write_text_atomic
@@ -79,7 +90,7 @@ class Run:
         if given is None:
             return self.folder.calls
         as_written = self.base_dir / given  # versions before took `~` for a folder's name: its answers are kept in use
-        return as_written if as_written.is_dir() else self.base_dir / expand_home(given)
+        return as_written if as_written.is_dir() else as_it_is_there(self.base_dir / expand_home(given))
 
     def content_digest(self, path: str) -> str:
         """Hash a configured file or folder, where `find_path` finds it. A hub id is hashed as text."""
@@ -87,21 +98,59 @@ class Run:
         return digest(path) if place is None else digest_file(place)
 
 
+def refuse_wrong_places(run: Run) -> None:
+    """Raise ConfigError, with all problems, if a configured path or `ARF_CACHE_DIR` can be no file, or no folder.
+
+    A file that is missing is left to the stage that reads it, since a copied run can do without.
+    """
+    config = run.config
+    folders = {
+        "run_dir": run.folder.path,
+        "calls_dir": run.calls,
+        "compile.dir": run.base_dir / config.compile.dir,
+        "checker.dir": run.base_dir / config.checker.dir,
+        "embed.dir": run.base_dir / config.embed.dir,
+    }
+    if os.environ.get("ARF_CACHE_DIR"):
+        folders["ARF_CACHE_DIR"] = cache_folder()
+    files = {
+        "labeled.path": config.labeled.path,
+        "analyze.taxonomy": config.analyze.taxonomy,
+        "analyze.calibration": config.analyze.calibration,
+    }
+    refuse_wrong_kinds(folders, {key: find_path(path, run.base_dir) for key, path in files.items() if path})
+
+
 def save_config(run: Run) -> None:
     """Write the resolved configuration into the run's folder, and which folder its paths are relative to."""
     write_text_atomic(run.folder.config, dump_config(run.config))
     base_dir = run.base_dir.resolve()
-    if saved_base_dir(run.folder) != base_dir:
-        write_text_atomic(run.folder.base_dir, f"{base_dir}\n")
+    from_run = os.path.relpath(base_dir, run.folder.path.resolve())
+    noted = f"{base_dir}\n{from_run}\n"
+    if not run.folder.base_dir.is_file() or run.folder.base_dir.read_text(encoding="utf-8") != noted:
+        write_text_atomic(run.folder.base_dir, noted)
 
 
 def saved_base_dir(folder: RunFolder) -> Path:
-    """Return the folder of the arf.yaml of a run; the run's own folder if that is gone, as in a copied run."""
-    if folder.base_dir.is_file():
-        saved = Path(folder.base_dir.read_text(encoding="utf-8").rstrip("\n"))
-        if saved.is_dir():
-            return saved
-    return folder.path
+    """Return the folder of the arf.yaml of a run; the run's own folder if that is gone, as in a copied run.
+
+    A run that was copied with its project belongs to the copy, also where the original is still there.
+    """
+    if not folder.base_dir.is_file():
+        return folder.path
+    saved, *from_run = folder.base_dir.read_text(encoding="utf-8").rstrip("\n").split("\n")
+    beside = Path(os.path.normpath(folder.path.resolve() / from_run[0])) if from_run else Path(saved)
+    if beside != Path(saved) and _holds_corpus(beside, folder):
+        return beside
+    return Path(saved) if Path(saved).is_dir() else folder.path
+
+
+def _holds_corpus(base_dir: Path, folder: RunFolder) -> bool:
+    try:
+        corpus = load_yaml(folder.config.read_text(encoding="utf-8"))["corpus"]["path"]
+    except (OSError, yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError):
+        return False
+    return as_it_is_there(base_dir / expand_home(corpus)).exists()
 
 
 @contextmanager

@@ -15,6 +15,12 @@ _LABELLED = re.compile(r"(?P<name>[^:：;!?\"\n]{1,60})[:：](?!//)(?P<text>.*)"
 _TO_ALL = re.compile(r"from\s+(?P<name>.+?)(?:\s+to\s+.+)?", re.IGNORECASE)
 _MAY_HAVE_TIME = re.compile(r"\d[:.h]\d\d|\d{4}|[(\[]\s?\d+(?:[hms]\b|\.\d)")
 _RULE = re.compile(r"[-=_*#~\s]*")
+_FRAME = re.compile(r"[\[\]()<>|–—•·]")
+_STATUS = re.compile(r"\s:[\w+'-]{2,30}:(?=\s|$)")  # :palm_tree:
+_EDITED = re.compile(
+    r"\s*[,•·|]?\s*\(?(?:edited|bearbeitet|modifié|editado|modificato|gewijzigd|redigerad|redigeret|编辑|編集済み)\)?\s*$",
+    re.IGNORECASE,
+)
 _BRACKETED = " <>"  # behind the form of a time: the name stands in brackets, so no other line begins a turn
 _LONGEST_LINE = 120  # characters of a line with a name and a time, and no message
 _MOST_WORDS = 8
@@ -79,7 +85,8 @@ def _read_turn(line: str, below: str) -> StampedTurn | None:
 
 
 def _read_heading(line: str, before: Stamped | None) -> StampedTurn | None:
-    """Read a name and a time on a line of their own."""
+    """Read a name and a time on a line of their own. A status beside the name and a mark of an edit are left out."""
+    line = _EDITED.sub("", _STATUS.sub("", line))
     if before and is_name(before.text.strip()):
         return StampedTurn(before.text.strip(), _with_time(before, ""), before.shape, is_heading=True)
     heading = stamp_heading(line)
@@ -100,13 +107,34 @@ def _with_time(stamped: Stamped, text: str) -> str:
 
 
 def _regular(turns: dict[int, StampedTurn]) -> dict[int, StampedTurn]:
-    """Return the turns that look like the first: those with a colon if there are any, else lines with a name alone."""
+    """Return the turns that look like the first: those with a colon if there are any, else lines with a name alone.
+
+    The form of a time may change within an export, as from `59:58` to `1:00:02` or from `Yesterday at` to a date. Then
+    a line is a turn if its name speaks, or may be that of a person, unlike in a log: `[10:32:11] Error: ...`.
+    """
     labelled = {number: turn for number, turn in turns.items() if not turn.is_heading}
     chosen = labelled or turns
     if not chosen:
         return {}
-    shape = chosen[min(chosen)].shape
-    return {number: turn for number, turn in chosen.items() if turn.shape == shape}
+    first = chosen[min(chosen)]
+    names = {turn.speaker for turn in chosen.values() if turn.shape == first.shape}
+    return {
+        number: turn
+        for number, turn in chosen.items()
+        if turn.shape == first.shape
+        or (_frame(turn.shape) == _frame(first.shape) and (turn.speaker in names or _is_like(turn, first)))
+    }
+
+
+def _frame(shape: str) -> str:
+    """The brackets and dashes around a time, and on which side of the name it stands."""
+    side = "behind" if shape.startswith("name ") else "before"
+    return " ".join([side, *_FRAME.findall(shape)])
+
+
+def _is_like(turn: StampedTurn, first: StampedTurn) -> bool:
+    label = Label(turn.speaker, "")
+    return label.is_role or label.is_person or label.may_be_person(Label(first.speaker, ""))
 
 
 def _begins_with(turns: dict[int, StampedTurn], lines: list[str], labels: list[Label | None]) -> bool:

@@ -14,12 +14,15 @@ from arf_programs.corpus.speakers.words import (
     FIELD_NOUNS,
     GREETINGS,
     HEADINGS,
+    LABEL_WORDS,
+    NO_SPEAKERS,
     OPENINGS,
     PARTICLES,
     ROLE,
     ROLE_PHRASES,
+    SYSTEMS,
 )
-from arf_programs.text import GIVEN_NAMES, word_set
+from arf_programs.text import GIVEN_NAMES, MEN_ABROAD, WOMEN_ABROAD, word_set
 
 QUOTED: Final = "quoted"
 Kind = Literal["plain", "name", "marked"]
@@ -72,6 +75,15 @@ class Label:
         words = _ANY_BRACKETS.sub("", self.name).split()
         return _is_person(words[1:] + words[:1] if words and words[0].endswith(",") else words)
 
+    def may_be_person(self, first: Label) -> bool:
+        """Whether it may be the name of a person that no list has: written like `first`, and no word of a form."""
+        if _style(self.name) != _style(first.name):
+            return False
+        words = [word.casefold() for word in _ANY_BRACKETS.sub("", self.name).split()]
+        if not 1 <= len(words) <= 3 or not is_name(self.name.title()) or self.is_role or FIELD.fullmatch(words[0]):
+            return False
+        return not any(word in _NO_PERSON or word.endswith(_NO_PERSON_ENDINGS) for word in words)
+
     @property
     def is_field(self) -> bool:
         """Whether all words are those of forms and signatures."""
@@ -85,7 +97,18 @@ class Label:
         return self.is_field or bool(words and (words[0] in HEADINGS or (words[-1] in FIELD_NOUNS and len(words) > 1)))
 
 
-_GIVEN: Final = GIVEN_NAMES | word_set("ali ann beth bob dan greg josh kate liz matt meg nick sam ted tim")
+_GIVEN: Final = (
+    GIVEN_NAMES
+    | WOMEN_ABROAD
+    | MEN_ABROAD
+    | word_set("ali ann beth bob dan greg josh kate liz matt meg nick sam ted tim")
+) - {"guy", "per"}
+_NO_PERSON: Final = FIELD_NOUNS | HEADINGS | OPENINGS | LABEL_WORDS | NO_SPEAKERS | SYSTEMS
+_NO_PERSON_ENDINGS: Final = ("tion", "sion", "ness", "ings", "ments", "tät", "ung", "ungen")
+
+
+def _style(name: str) -> str:
+    return "upper" if name.isupper() and len(name) > 1 else "lower" if name.islower() else "mixed"
 
 
 def _is_person(words: list[str]) -> bool:

@@ -19,33 +19,36 @@ _PARTS: Final = {
     "sender": """
         from von de da van från fra lähettäjä od от від expéditeur remitente mittente
         absender afzender avsender kimden gönderen feladó expeditor odesílatel από من מאת از
-        dari từ จาก 发件人 寄件者 寄件人 差出人 送信者 보낸사람
+        dari từ จาก kutoka szerző šalje pošiljatelj siuntėjas sūtītājs saatja
+        pengirim फ्रॉम प्रेषक 发件人 寄件者 寄件人 差出人 送信者 보낸사람
     """,
     "receiver": """
         to an à a para aan till til vastaanottaja do komu кому до destinataire destinatario
         empfänger ontvanger kime alıcı címzett către προς إلى אל به kepada đến ถึง 收件人 收件者
         宛先 받는사람 cc cci cco bcc kopie kópia copie copia cópia kopia kopi kopio копия копія
-        bilgi másolat 抄送 副本 参照
+        prima prejemnik gavėjas saņēmējs saaja प्रति bilgi másolat 抄送 副本 参照
     """,
     "date": """
         date sent datum gesendet envoyé fecha enviado enviada data inviato verzonden skickat
         dato sendt lähetetty päivämäärä päiväys wysłano odesláno odosláno dátum дата
         отправлено відправлено tarih gönderilme gönderildi elküldve trimis ημερομηνία
+        στάλθηκε надіслано изпратено poslano posláno послано išsiųsta nosūtīts saadetud ส่ง ส่งเมื่อ
         التاريخ تاريخ נשלח תאריך tanggal dikirim ngày วันที่ 发送时间 发送日期 日期 寄件日期 日時 送信日時 날짜
         보낸날짜
     """,
     "subject": """
         subject betreff objet asunto assunto oggetto onderwerp ämne emne aihe temat předmět
         předmet predmet тема konu tárgy subiect θέμα الموضوع موضوع נושא subjek perihal
-        เรื่อง 主题 主旨 件名 제목
+        относно naslov zadeva tema tēma teema विषय เรื่อง 主题 主旨 件名 제목
     """,
     "other": """
-        attachments attachment importance priority reply-to anlagen anhänge priorität
+        attachments attachment importance priority reply-to message-id in-reply-to return-path
+        delivered-to x-mailer mime-version content-type anlagen anhänge priorität
         wichtigkeit adjuntos importancia allegati bijlagen bilagor bilag vedlegg liitteet
         załączniki přílohy вложения ekler 附件 添付ファイル 첨부
     """,
 }
-_WORDS: Final = {word: part for part, words in reversed(_PARTS.items()) for word in words.split()}
+_WORDS: Final = {word.casefold(): part for part, words in reversed(_PARTS.items()) for word in words.split()}
 # Words of two letters and names of people are headers only beside others.
 _NAMES: Final = "a an à da data date de do da el al fra para till til van от до"
 _MAY_BE_NAMES: Final = frozenset(_NAMES.split())
@@ -186,6 +189,10 @@ _PHRASES: Final = {
     "reply to": "other",
     "pièces jointes": "other",
     "chủ đề": "subject",
+    "đã gửi": "date",
+    "ngày gửi": "date",
+    "de la": "sender",
+    "în atenția": "receiver",
     "sent at": "date",
     "date sent": "date",
 }

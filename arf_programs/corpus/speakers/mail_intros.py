@@ -33,7 +33,8 @@ _FIRST_WORD: Final = re.compile(
     r"^\s*(?:(?:on|am|le|el|il giorno|il|em|op|den|dne|dnia|w dniu|in data)\s+|[在于於])?", re.I
 )
 _EDGES: Final = re.compile(
-    r"^(?:[\s,;:·|-]|(?:on|am|um|uhr|à|at|le|el|il|em|op|den|kl\.?|o|a las|às|alle(?: ore)?|von|by|de|"
+    r"^(?:[\s,;:·|-]|(?:on|am|um|uhr|à|at|le|el|il|em|op|den|kl\.?|o|a las|às|alle(?: ore)?|von|by|de|v|"
+    r"tarihinde|odesílatel|"
     r"(?:mon|tue|wed|thu|fri|sat|sun|mo|di|mi|do|fr|sa|so|lun|mar|mer|jeu|ven|sam|dim)\w*\.?(?=[\s,])|于|在)(?=[\s,]))+|[\s,;:(]+$",
     re.IGNORECASE,
 )

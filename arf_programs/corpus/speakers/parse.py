@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import takewhile
 
 from arf_programs.corpus.speakers.chat_exports import StampedTurn, read_export
@@ -23,7 +24,8 @@ from arf_programs.corpus.speakers.mail import find_headers
 from arf_programs.corpus.speakers.markup import plain_transcript, refuse_turns_within_lines
 from arf_programs.corpus.speakers.named_lines import NamedLine, read_named_lines, refuse_names_without_colon
 from arf_programs.corpus.speakers.threads import is_thread, read_thread
-from arf_programs.corpus.speakers.words import SYSTEM, SYSTEMS
+from arf_programs.corpus.speakers.words import SYSTEM, SYSTEMS, TALKING
+from arf_programs.text import fold
 from signatures.records import Turn
 
 
@@ -40,6 +42,7 @@ def parse_turns(text: str) -> tuple[Turn, ...]:
         return parse_mails("\n".join(lines))
     quoted = {number for header in headers for number in range(header.start, header.end)}
     labels = _unquoted([None if number in quoted else read_label(line) for number, line in enumerate(lines)])
+    labels = _in_one_writing(labels)
     begun: Mapping[int, StampedTurn | NamedLine] | None = read_export(lines, labels)
     if begun is None and labels[first] is None:
         if is_thread(lines):
@@ -77,6 +80,15 @@ def _unquoted(labels: list[Label | None]) -> list[Label | None]:
     return [None if label and label.mark == QUOTED and label.name in plain else label for label in labels]
 
 
+def _in_one_writing(labels: list[Label | None]) -> list[Label | None]:
+    """Give a name its first writing wherever it stands."""
+    names: dict[str, str] = {}
+    for label in labels:
+        if label:
+            names.setdefault(_spoken(label.name), label.name)
+    return [label and replace(label, name=names[_spoken(label.name)]) for label in labels]
+
+
 def _without_heading(labels: list[Label | None]) -> list[Label | None]:
     """Take out the labels of a heading above the chat, if at least two speakers follow: `Ticket: 4471`."""
     given = [label for label in labels if label]
@@ -102,7 +114,15 @@ def _join(parts: Iterable[Part]) -> tuple[Turn, ...]:
             turns[-1][1].append(text)
         elif text.strip():
             raise ValueError(f"the text begins with {_shown(text)}, not with a `Speaker: ...` line")
-    return tuple(Turn(speaker=speaker, text="\n".join(texts).strip()) for speaker, texts in turns)
+    names: dict[str, str] = {}
+    for speaker, _ in turns:
+        names.setdefault(_spoken(speaker), speaker)
+    return tuple(Turn(speaker=names[_spoken(speaker)], text="\n".join(texts).strip()) for speaker, texts in turns)
+
+
+def _spoken(name: str) -> str:
+    """Return what a name has in common in all ways of writing it: `Joe Miller`, `JOE MILLER`, with any space."""
+    return " ".join(fold(name).text.casefold().split())
 
 
 def _shown(line: str) -> str:
@@ -121,13 +141,14 @@ def _labelled_parts(lines: list[str], labels: list[Label | None]) -> Iterable[Pa
     first = next((label for label in labels if label and label.name in speakers), None)
     if first and first.is_person:  # in a talk of people by their names, all such names speak
         speakers |= {label.name for label in labels if label and label.is_person and label.kind == first.kind}
+    between_roles = any(label and label.is_role and label.name in speakers for label in labels)
     begun = False
     for line, label in zip(lines, labels, strict=True):
         if label and label.name in speakers:
             yield label.name, label.text
         elif not begun and (heading := read_label(line)) and heading.is_heading:
             yield SYSTEM, line
-        elif label and label.is_person and label.kind != "marked":
+        elif label and label.kind != "marked" and _may_speak(label, first, between_roles=between_roles):
             raise ValueError(
                 f"it cannot be told whether {_shown(line)} begins a turn, since {label.name!r} stands there only once: "
                 "write a second turn, a role such as `Agent (Anna)`, or indent what is quoted"
@@ -135,6 +156,15 @@ def _labelled_parts(lines: list[str], labels: list[Label | None]) -> Iterable[Pa
         else:
             yield None, line
         begun = begun or bool(label and label.name in speakers)
+
+
+def _may_speak(label: Label, first: Label | None, *, between_roles: bool) -> bool:
+    """Say whether a label that stands there once may be a person. Between roles most are not, unless they talk."""
+    if label.is_person:
+        return True
+    if first is None or not label.may_be_person(first):
+        return False
+    return not between_roles or TALKING.search(label.text) is not None
 
 
 def _speakers(labels: list[Label | None]) -> frozenset[str]:

@@ -6,9 +6,16 @@ import re
 from dataclasses import dataclass
 
 _ZONE = r"(?:Z\b|(?:UTC|GMT)(?:[+-]\d{1,2}(?::?\d\d)?)?|[ECMP][SD]T|CES?T|[+-]\d{2}:?\d{2})"
-_CLOCK = rf"\d{{1,2}}[:.h]\d{{2}}(?:[:.]\d{{2}})?(?:[.,]\d{{1,6}})?(?:\s?(?:[ap]\.?\s?m\b\.?))?(?:\s?\(?{_ZONE}\)?)?"
+_CLOCK = (
+    rf"(?:(?:上午|下午|午前|午後|오전|오후)\s?)?\d{{1,2}}[:.h]\d{{2}}(?:[:.]\d{{2}})?(?:[.,]\d{{1,6}})?"
+    rf"(?:\s?(?:[ap]\.?\s?m\b\.?|[صم]\b))?(?:\s?\(?{_ZONE}\)?)?"
+)
 _MONTH = r"[^\W\d_]{3,10}\.?"
 _SHORT_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}"
+_WEEKDAYS = (
+    r"(?:mon|tues|wednes|thurs|fri|satur|sun)day|(?:mon|diens|donners|frei|sams|sonn)tag|mittwoch|"
+    r"(?:lun|mar|mercre|jeu|vendre|same)di|dimanche|lunes|martes|miércoles|jueves|viernes|sábado|domingo"
+)
 _DAY = (
     r"(?:(?:(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?|(?:mon|diens|donners|frei|sams|sonn)tag|"
     r"mittwoch|mo|di|mi|do|fr|sa|so|(?:lun|mar|mercre|jeu|vendre|same)di|dimanche|lunes|martes|miércoles|jueves|viernes|"
@@ -16,11 +23,12 @@ _DAY = (
     rf"(?:\d{{4}}[-/.]\d{{1,2}}[-/.]\d{{1,2}}|\d{{1,2}}[-/.]\d{{1,2}}[-/.]\d{{2,4}}\.?|"
     rf"\d{{1,2}}(?:\.|st|nd|rd|th)?\s(?:de\s)?{_MONTH}(?:,?\s(?:de\s)?\d{{4}})|"
     rf"{_MONTH}\s\d{{1,2}}(?:st|nd|rd|th)?,?\s\d{{4}}|{_SHORT_MONTH}\s\d{{1,2}}(?=,?\s(?:at\s)?\d{{1,2}}[:.])|"
+    rf"(?:{_SHORT_MONTH}\s\d{{1,2}}|\d{{1,2}}[/.]\d{{1,2}}\.?|(?:mon|tue|wed|thu|fri|sat)|{_WEEKDAYS})(?=,?\s(?:at\s)?\d{{1,2}}[:.]\d\d)|"
     r"today|yesterday|heute|gestern|hoy|ayer|hier|oggi|ieri)"
 )
 _BETWEEN = r"(?:T|,?\s(?:at|um|à|klo|kl\.?|o|alle|a las|às|om)\s|,?\s)"
 _ELAPSED = r"\s?(?:\d+h\s)?(?:\d+m\s)?\d+s\s?"
-_STAMP = rf"(?:{_DAY}(?:{_BETWEEN}{_CLOCK})?|{_CLOCK}(?:,?\s{_DAY})?)"
+_STAMP = rf"(?:{_DAY}(?:{_BETWEEN}{_CLOCK})?|{_CLOCK}(?:,?\s(?:{_DAY}|{_SHORT_MONTH}\s\d{{1,2}}))?)"
 _SECONDS = r"\d+\.\d+s?(?:\s?[-–]\s?\d+\.\d+s?)?|\d+(?:\.\d+)?s"
 _RANGE = rf"{_STAMP}(?:\s?(?:-|–|-->|to)\s?{_STAMP})?"
 _WRAPPED = rf"(?:\[(?:{_RANGE}|{_SECONDS})\]|\((?:{_STAMP}|{_ELAPSED})\)|{_STAMP})"
@@ -61,7 +69,7 @@ class Stamped:
 
 def plain_line(line: str) -> str:
     """Return a line without marks that cannot be seen, which some exports put beside names and times."""
-    return line if line.isascii() else _SPACES.sub(" ", _INVISIBLE.sub("", line))
+    return line if line.isascii() else _SPACES.sub(" ", _INVISIBLE.sub("", line)).replace("\u060c", ",")
 
 
 def stamp_before(line: str) -> Stamped | None:

@@ -73,6 +73,65 @@ PARTICLES: Final = _words(
     al and av bin da das de del della den der di do dos du e el from i ibn la le of te ten ter the und van von y
     """
 )
+# Labels of a message that come once and are no names: `Solution: ...`, `Departure: ...`.
+LABEL_WORDS: Final = _words(
+    """
+    a abfahrt able about achtung action actions activity adresse advice after agenda aktuell alert all also
+    alternative always amenities an ankunft anlage anmerkung announcement another answer antwort any appointment area
+    arrival as at attention author available average aviso back bad bags banner based because before behavior
+    behaviour beispiel bemerkung benefit benefits besoin betrag betreff bill birth body bonus both bottom brand
+    breakfast browser budget business button cabin cantidad capacity car card cast category causa cause caution caveat
+    certain chambre changes check checklist checkout choice choices city ciudad clarification class clause click
+    closing color colour comment comments common company complaint component conclusion conclusión condition
+    conditions configuration confirmation connection consequence content context contract copy correct correction
+    couleur country coverage credentials critical currency current data date datum dauer day days deadline deal debit
+    debug decision default delay demand departure deposit depth description desired destination destino detail details
+    detalle detalles device diagnosis dienstag difference dinner disclaimer discount distance district documents
+    donnerstag download draft drive driver due duración duration durée départ détail détails edit effect either
+    ejemplo eligibility email enclosed end ends entry erreur error errors estimate eta event evidence exactly
+    exception exemple exit expected expiry explanation extension extra fact facts faq faqs farbe fatal fazit feature
+    features fecha feedback fehler figure file files finally first fix flight flights follow-up footer form format
+    forum found frage freitag friday frist from full function further gate gepäck gerät goal grund größe guarantee
+    guide hardware head headline height help hint hinweis history home host hotel how however human idea if image
+    images impact important importante importe in incident included info information inhalt input install instruction
+    instructions insurance interest intro introduction invoice is issue issues it job key keys kosten label language
+    last latitude layer least left legal length lesson level license lieu limit limitation limits link links list
+    local location log login longitude loss lugar luggage lunch lösung maintenance make manual manufacturer margin
+    market material maximum mean meaning means measure medium memo menge menu method minimum minutes mittwoch mode
+    monday money montag montant mood morning most motive motivo motto name namely near network new news nickname
+    nights no none noon normal nota notice now number objective objet observation occupation offer offers old on one
+    only opción open opening option options or origin original ort other others our out outcome output over overview
+    own owner package packages page pages paragraph part parts passenger passengers passport password path pay penalty
+    per percentage perhaps period person photo place plan planned platform plot plus policy position possibly postcode
+    precio pregunta preis premium present preview previously private prix problem problema problems problème procedure
+    process profile program project promo promotion proof property proposal pros public punkt purpose quality quantité
+    query question questions quote rabatt raison range rate rates rating reading reason reasons receipt recipe
+    recommendation record region registration released remark remarks remarque remedy reply report request required
+    requirement requirements reservations resolution response respuesta rest result results resumen return returning
+    returns review right risk role room rooms route row rule rules running réponse résumé sale salida samstag saturday
+    scenario schedule schritt scope score screen screenshot search season seat seats second section selected sender
+    sent serious server service services setting settings setup shape short show side signature signed similar since
+    situation slot software solución solution solutions something sometimes sonntag source spec special specification
+    specs speed stadt stage standard start starting starts state statement station statistics step steps stock stop
+    stops story strategy straße street style subtotal suggestion suggestions suite summary sunday sure surname symptom
+    symptoms syntax table tag taille take talla target task tasks tax taxes team technically terms test tests text
+    that the their theme theory these third this thread thursday timeline title titles to today tomorrow tonight tool
+    top total town trace track transaction transfer transit translation travel treatment trip trouble truth tuesday tv
+    two type types uhrzeit ultimately under understanding unit units until update updates upgrade urgent ursache us
+    usage use used user username using vacation vague valid value values variant vehicle verdict verification via
+    video view ville visit vorschlag voucher voyage wait wanted warranty we weather web wednesday week weekdays
+    weekend weekends weight what when where whether which while who why wichtig wifi will wish with without work
+    workaround working worth yesterday you your ziel zimmer zip zone zusammenfassung
+    """
+)
+TALKING: Final = re.compile(
+    r"[?!]\s*$|\b(?:i|i'm|i've|i'll|me|my|we|us|our|you|your|ich|mich|mir|mein|meine|wir|uns|sie|ihnen|ihr|du|dir|je|j'ai|"
+    r"moi|mon|ma|nous|vous|votre|yo|mi|usted|ustedes|nosotros|io|mio|lei|noi|eu|meu|nós|ik|mijn|u|hi|hello|hallo|hola|bonjour|"
+    r"thanks|thank|danke|merci|gracias|sorry)\b",
+    re.IGNORECASE,
+)
+"""What people say of themselves and to each other, unlike the value of a field."""
+
 GREETINGS: Final = _words("hi hello hey hallo bonjour hola ciao")
 SYSTEM: Final = "System"
 """Who says what nobody says: `12:04 - Joe left`."""

@@ -15,6 +15,8 @@ _DELIMITERS = (",", ";", "\t", "|")
 _DECLARED = re.compile(r'"?sep=(?P<mark>[^"\r\n])"?[,;\t]*', re.IGNORECASE)  # Excel's own first line
 _NO_NAME = re.compile(r'[,;\t|"]')
 _LONGEST_CELL = 1 << 30
+_MOST_HEADER_LINES = 50
+_BREAK = re.compile(r"\s*[\r\n]+\s*")
 
 
 def read_csv_rows(path: Path, problems: Problems, *, limit: int | None = None) -> Iterator[Row]:
@@ -28,10 +30,11 @@ def read_csv_rows(path: Path, problems: Problems, *, limit: int | None = None) -
     declared = _DECLARED.fullmatch(first.strip("\r\n"))
     if declared:
         start, first = _first_line(lines)
-    delimiter = declared["mark"] if declared else _delimiter(first)
-    records = _records(chain([first], (line for _, line in lines)), delimiter, start, problems)
+    opening = _opening(first, lines)
+    delimiter = declared["mark"] if declared else _delimiter("".join(opening))
+    records = _records(chain(opening, (line for _, line in lines)), delimiter, start, problems)
     _, header = next(records, (start, []))
-    names = [name.strip().replace("\0", "") for name in header]
+    names = [_BREAK.sub(" ", name.strip()).replace("\0", "") for name in header]
     _check_names(names, start, problems)
     filled = ((number, fields) for number, fields in records if not _is_blank(fields))
     in_step = True
@@ -55,6 +58,17 @@ def _decoded(path: Path, problems: Problems) -> Iterator[tuple[int, str]]:
 def _first_line(lines: Iterator[tuple[int, str]]) -> tuple[int, str]:
     """Return the next line that is not blank, with its number."""
     return next(((number, line) for number, line in lines if line.strip("\r\n")), (1, ""))
+
+
+def _opening(first: str, lines: Iterator[tuple[int, str]]) -> list[str]:
+    """Return the lines of the header: a name within quotes may go on over several."""
+    opening = [first]
+    while "".join(opening).count('"') % 2 and len(opening) < _MOST_HEADER_LINES:
+        following = next(lines, None)
+        if following is None:
+            break
+        opening.append(following[1])
+    return opening
 
 
 def _delimiter(header: str) -> str:

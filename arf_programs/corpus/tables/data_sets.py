@@ -20,9 +20,10 @@ _SPLITS = re.compile(r"Available splits: \[(?P<names>.*)\]")
 def read_parquet_rows(path: Path, name: str, *, limit: int | None = None) -> Iterator[Row]:
     """Yield the first `limit` rows of a Parquet file, or of all Parquet files of a folder by their names.
 
-    Raises DataError if there is none or it cannot be read.
+    Hidden files, which other programs put there, are left out. Raises DataError if there is none or it cannot be read.
     """
-    paths = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
+    there = (part for part in path.rglob("*.parquet") if not part.name.startswith((".", "_")))
+    paths = sorted(there) if path.is_dir() else [path]
     if not paths:
         raise DataError(f"{name}: no Parquet file is in this folder: set corpus.path or corpus.format")
     rows = (values for part in paths for values in _parquet_values(part))

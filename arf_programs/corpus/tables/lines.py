@@ -24,7 +24,11 @@ _NO_TEXT = {
     b"\xfd7zXZ": "is compressed with xz: unpack it",
     b"\x28\xb5\x2f\xfd": "is compressed with zstd: unpack it",
     b"PAR1": "is a Parquet file: set corpus.format to parquet",
+    b"ARROW1": "is an Arrow file: save it as Parquet",
+    b"version https://git-lfs": "is a pointer of Git LFS, not the file itself: run `git lfs pull`",
 }
+_PAGES = (b"<!doctype html", b"<html")
+_LONGEST_START = 64
 
 
 def read_text_lines(path: Path, name: str) -> Iterator[tuple[int, str]]:
@@ -56,9 +60,11 @@ def undecoded(line: str) -> str:
 
 def _encoding(file: BinaryIO, name: str) -> str:
     """Find the encoding by the first bytes, as JSON's standard does. Raises DataError if they are of no text."""
-    start = file.read(8)
+    start = file.read(_LONGEST_START)
     file.seek(0)
     for first, reason in _NO_TEXT.items():
         if start.startswith(first):
             raise DataError(f"{name}: {reason}")
+    if start.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(_PAGES):
+        raise DataError(f"{name}: is a web page, as a download without a login gives: save the data itself")
     return json.detect_encoding(start)

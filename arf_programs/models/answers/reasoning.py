@@ -10,14 +10,27 @@ from __future__ import annotations
 import re
 from typing import Final
 
-_NAME: Final = r"(?:\w+:)?(?:think|thinking|thoughts?|reason|reasoning|reflection|scratchpad|analysis)"
+_NAME: Final = (
+    r"(?:\w+:)?(?:think|thinking|thoughts?|reason|reasoning|reflection|scratchpad|analysis|"
+    r"(?:thought|thinking|reasoning)[_-](?:process|scratchpad|steps)|cot|chain[_-]of[_-]thought|"
+    r"(?:inner|internal)[_-](?:monologue|thoughts?)|deliberation)"
+)
 _SPECIAL: Final = r"thinking|think|thought|reasoning"
 _MARK: Final = re.compile(
-    rf"(?P<open>[<◁]\s*{_NAME}(?:\s[^<>\n]*)?[>▷]|(?-i:\[THINK(?:ING)?\])|<\|(?:begin_of_|start_)?(?:{_SPECIAL})(?:_start)?\|>)"
+    rf"[<◁]\s*{_NAME}\s*/\s*[>▷]|(?P<open>[<◁]\s*{_NAME}(?:\s[^<>\n]*)?[>▷]|(?-i:\[THINK(?:ING)?\])|"
+    rf"<\|(?:begin_of_|start_)?(?:{_SPECIAL})(?:_start)?\|>)"
     rf"|[<◁]\s*/\s*{_NAME}\s*[>▷]|(?-i:\[/THINK(?:ING)?\])|<\|(?:/|end_of_|end_)(?:{_SPECIAL})\|>|<\|(?:{_SPECIAL})_end\|>",
     re.IGNORECASE,
 )
 _OPENED: Final = re.compile(r"\s*<(?:(?P<tag>answer|final_answer|response|solution)|\|begin_of_solution\|)>\s*", re.I)
+# Words and tokens with which some models go from their reasoning to the answer (Apriel, Granite, Gemma, Solar).
+_TURNED: Final = re.compile(
+    r"\[BEGIN FINAL RESPONSE\]|^\s*Here is my (?:thought process|reasoning)\b.*?^Here is my (?:response|answer):|"
+    r"<unused95>|<\|think\|>.*?<\|end\|>(?:<\|begin\|>assistant)?<\|content\|>|"
+    r"<\|im_start\|>think\b.*?<\|im_start\|>answer\b",
+    re.DOTALL | re.MULTILINE,
+)
+_END_OF_TURNED: Final = re.compile(r"\[END FINAL RESPONSE\]|<\|(?:im_)?end\|>")
 _END_OF_LINE: Final = re.compile(r"[ \t\r]*(?:\n|\Z)")
 # The channels of gpt-oss, and what is left of them when a server drops the special tokens.
 _CHANNEL: Final = re.compile(r"<\|(?:channel|start)\|>")
@@ -39,11 +52,20 @@ def answer_span(text: str, prompt: str = "") -> tuple[int, int] | None:
     channels = _span_of_channels(text, prompt)
     if channels is None:
         return None
-    begin, end = channels
+    begin, end = _span_behind_turn(text, prompt, *channels)
     start = _start_after_marks(text[begin:end], quotes_marks=_MARK.search(prompt) is not None)
     if start is None:
         return None
     return _within_tags(text, begin + start, end)
+
+
+def _span_behind_turn(text: str, prompt: str, begin: int, end: int) -> tuple[int, int]:
+    """Return the span behind words that turn to the answer, unless the prompt has them too."""
+    turned = [] if _TURNED.search(prompt) else list(_TURNED.finditer(text, begin, end))
+    if not turned:
+        return begin, end
+    closing = _END_OF_TURNED.search(text, turned[-1].end(), end)
+    return turned[-1].end(), closing.start() if closing else end
 
 
 def _within_tags(text: str, begin: int, end: int) -> tuple[int, int]:

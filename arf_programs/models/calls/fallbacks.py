@@ -13,13 +13,24 @@ from arf_programs.models.answers.store import Body
 _REFUSALS: Final = (InvalidRequestError, UnsupportedFeatureError)
 _SYSTEM_REFUSED: Final = re.compile(
     r"(?:system|developer) (?:role|message|prompt|instruction)s?\b|role\W{0,3}system|only user(?:,| and) assistant|"
-    r"roles must alternate",
+    r"roles must alternate|role\W{0,3} does not support\W{1,3}system|should be\W{1,3}user\W{1,3}or\W{1,3}assistant",
     re.IGNORECASE,
 )
 _TEMPERATURE_REFUSED: Final = re.compile(
-    r"temperature.{0,60}(?:unsupported|not support|only|must be|deprecated|not allowed|fixed)|"
-    r"(?:unsupported|not support|only|deprecated)[^.]{0,60}temperature",
+    r"temperature.{0,60}(?:unsupported|not (?:support|allowed|permitted)|only|(?:must|should|has to) be|deprecated|"
+    r"fixed)|"
+    r"(?:unsupported|n[o']t support|only|deprecated)[^.]{0,60}temperature",
     re.IGNORECASE | re.DOTALL,
+)
+
+
+_SCHEMA_REFUSED: Final = re.compile(
+    r"schema\b.{0,80}(?:unsupported|not support|too many|exceeds|too complex)|(?:unsupported|invalid) schema|"
+    r"guided[ _]?\w+|structured output",
+    re.IGNORECASE | re.DOTALL,
+)
+_JSON_REFUSED: Final = re.compile(
+    r"response[ _]?format|json[ _-]?(?:object|schema|mode|output)|response[ _]mime[ _]type", re.IGNORECASE
 )
 
 
@@ -39,9 +50,7 @@ def feature_named(text: str, request: Mapping[str, Any]) -> str | None:
     if "temperature" in request and _TEMPERATURE_REFUSED.search(text):
         return "temperature"
     format_ = request.get("response_format")
-    if format_ is not None and re.search(
-        r"response[ _]?format|json[ _-]?(?:object|schema|mode)|structured output", text, re.IGNORECASE
-    ):
+    if format_ is not None and (_JSON_REFUSED.search(text) or _SCHEMA_REFUSED.search(text)):
         return "response_format" if _is_json_mode(format_) else "json_schema"
     if "logprobs" in request and re.search(r"log[_ -]?prob", text, re.IGNORECASE):
         return "logprobs"

@@ -25,8 +25,15 @@ from arf_programs.models.providers.litellm import provider_of
 from signatures.exceptions import ArfError
 
 _IN_TEXT: Final = re.compile(
-    r"""(?:(?:try again|retry|wait)(?: in| after| for| at least)* |retryDelay\\?["']\s*:\s*\\?["'])"""
+    r"""(?:(?:try again|retry|wait|resets?|available again)(?: in| after| for| at least| about| later)* ~?"""
+    r"""|retryDelay\\?["']\s*:\s*\\?["'])"""
     r"((?:\d+(?:\.\d+)?\s?(?:ms|s|m|h|d|milliseconds?|sec(?:ond)?s?|min(?:ute)?s?|hours?|days?)(?![a-z])\s?)+)",
+    re.IGNORECASE,
+)
+_IN_BODY: Final = re.compile(
+    r"""\\?["'](?:(?P<seconds>retry[_-]?after(?:[_-]?seconds)?|estimated_time)|(?P<ms>retry[_-]?after[_-]?ms)|"""
+    r"""(?P<moment>x-ratelimit-reset))\\?["']\s*:\s*\\?["']?"""
+    r"""(?P<number>\d{1,13}(?:\.\d+)?)\\?["']?\s*[,}]""",
     re.IGNORECASE,
 )
 _IN_FIELDS: Final = re.compile(r"\b(?:t|reset)=(\d+)")
@@ -52,7 +59,7 @@ def asked_pause(error: BaseException) -> float | None:
 
     In this order: `retry-after-ms`, `Retry-After` (RFC 9110, section 10.2.3), the resets of rate-limit headers
     (`x-ratelimit-reset-requests`, `anthropic-ratelimit-tokens-reset`, `ratelimit`, ...), and the text (OpenAI, Groq:
-    "try again in 1.2s"; Azure: "retry after 12 seconds"; Gemini: `retryDelay`). Each is in
+    "try again in 1.2s"; Azure: "retry after 12 seconds"; Gemini: `retryDelay`), and the fields of its body. Each is in
     seconds, a duration or a date.
     Dates are compared with the `Date` of the same answer, so a wrong clock on either side does no harm.
     """
@@ -61,7 +68,13 @@ def asked_pause(error: BaseException) -> float | None:
         if (seconds := _by_headers(headers, now)) is not None:
             return seconds
     found = _IN_TEXT.search(str(error))
-    return (parse_duration(found.group(1)) or None) if found else None
+    if found:
+        return parse_duration(found.group(1)) or None
+    fields = _IN_BODY.search(str(error))  # Hugging Face, Cloudflare, OpenRouter
+    if fields is None:
+        return None
+    pause = _until(fields["number"], time.time(), 0.001 if fields["ms"] else 1.0)
+    return pause if pause is not None and pause > 0 else None
 
 
 def _headers_of(error: BaseException) -> Iterator[dict[str, str]]:

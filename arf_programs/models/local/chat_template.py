@@ -23,6 +23,8 @@ _SYSTEM, _QUESTION, _ANSWER = "Qsystem", "Quser", "Qanswer"  # no template has t
 _LIKE_A_TEXT = "Q <b> & \"c\" 'd' {e}\n\n" + "Q " * 10_000 + "Q"  # with all that a template might escape or cut
 _PROMPT: Chat = [{"role": "system", "content": _SYSTEM}, {"role": "user", "content": _QUESTION}]
 _WHOLE: Chat = [*_PROMPT, {"role": "assistant", "content": _ANSWER}]
+# What the code in a template raises, besides Jinja's own errors.
+_OF_TEMPLATES = (LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError, ValueError, AssertionError)
 # Meta's templates say this day where they cannot read a clock.
 _DAY = datetime(2024, 7, 26)
 _SHOW_FORMATS = "{% macro strftime_now(format) %}[date {{ format }} date]{% endmacro %}"
@@ -82,8 +84,10 @@ def render_text(tokenizer: PreTrainedTokenizerBase, messages: Chat, *, for_answe
 
     try:
         return str(tokenizer.apply_chat_template(messages, add_generation_prompt=for_answer, tokenize=False))
-    except (jinja2.TemplateError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
-        raise ValueError(f"the chat template cannot write these messages: {error}") from error
+    except (jinja2.TemplateError, *_OF_TEMPLATES) as error:
+        raise ValueError(
+            f"the chat template cannot write these messages: {str(error) or type(error).__name__}"
+        ) from error
 
 
 def refuse_template(tokenizer: PreTrainedTokenizerBase) -> None:

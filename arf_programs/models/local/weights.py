@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
-import os
 import re
 import tempfile
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from arf_programs.config import cache_folder
 from arf_programs.models.local.chat_template import mend_template
 from arf_programs.models.local.placement import CPU, Placement
 from arf_programs.runs import storing
@@ -152,7 +152,7 @@ def has_tokenizer(folder: Path) -> bool:
 
 
 def _smollm2_folder() -> Path:
-    cache = Path(os.environ.get("ARF_CACHE_DIR") or Path.home() / ".cache" / "arf").expanduser()
+    cache = cache_folder()
     folder = cache / f"{SMOLLM2}-v{_FORMAT}"
     if not folder.is_dir():
         with storing(cache, instead="set ARF_CACHE_DIR to another folder"):

@@ -7,15 +7,20 @@ anything is sent.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+import httpx
+
 from arf_programs.config import ModelConfig
 from arf_programs.models.providers.litellm import import_litellm, is_local
 from signatures.exceptions import ConfigError
 
+_NO_URL: Final = re.compile(r"[\s\\\x00-\x1f]")
+_NO_HOST: Final = re.compile(r"[<>{}$\"'`|^%*]|^\.*$")
 _OPENAI: Final = "https://api.openai.com/v1"
 _OPENAI_VARIABLES: Final = ("OPENAI_BASE_URL", "OPENAI_API_BASE")
 # Where LiteLLM finds an address only when it sends a request: the variables that it reads, and the address that it uses
@@ -69,7 +74,9 @@ class Address:
         if self.url is None:
             return f"LiteLLM's address for {self.provider}"
         parts = urlsplit(self.url)
-        return f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
+        # As the name is looked up, so that no foreign letter passes for a Latin one.
+        host = str(parts.hostname) if str(parts.hostname).isascii() else httpx.URL(self.url).raw_host.decode()
+        return f"{host}:{parts.port}" if parts.port else host
 
 
 def address_of(config: ModelConfig) -> Address:
@@ -159,7 +166,10 @@ def _checked(config: ModelConfig, address: str | None, variables: tuple[str, ...
     try:
         parts = urlsplit(address)
         whole = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
-    except ValueError:
+        # Both have to read the same host, since one is listed and the other is asked.
+        whole = whole and not _NO_URL.search(address) and not _NO_HOST.search(str(parts.hostname))
+        whole = whole and httpx.URL(address).host == parts.hostname
+    except (ValueError, httpx.InvalidURL):
         whole = False
     if not whole:
         raise ConfigError(

@@ -24,8 +24,19 @@ _LABEL: Final = re.compile(
     re.IGNORECASE,
 )
 _TOKEN: Final = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
-_YES: Final = word_set("yes yeah yep yup true affirmative ja oui sí si sim да")
-_NO: Final = word_set("no nope nah false negative nein non nee não нет")
+_YES: Final = word_set(
+    "yes yeah yep yup true affirmative ja jo oui sí si sim да так tak evet igen áno ano kyllä ναι نعم כן "
+    "はい 是 是的 对 對 对的 正确 네 예 그렇습니다"
+)
+_NO: Final = word_set(
+    "no nope nah false negative nein non nee não нет ні nie hayır nem nej nei ei όχι لا לא "
+    "いいえ 不 不是 否 没有 不正确 不支持 아니요 아니오 아닙니다"
+)
+_SIGNS: Final = str.maketrans({**dict.fromkeys("✅✓✔👍☑", " yes "), **dict.fromkeys("❌✗✘✖👎🚫", " no ")})
+_CHOICE: Final = re.compile(r"^\W*(?:yes\W{1,3}no|y\W{1,3}n|yes or no)\s*[?:=]\s*(?=\w)", re.IGNORECASE)
+_ECHOED: Final = re.compile(r"\b(yes|no)(?:\1)+\b", re.IGNORECASE)
+_ESCAPED: Final = re.compile(r"^(?:\\n|\\t(?!ext)|[Ġ▁Ċ\s])+")
+_BUT: Final = re.compile(r"\b(?:but|however|although|though)\b(?P<rest>[^.!?\n]*)", re.IGNORECASE)
 _LETTERS: Final[dict[str, Word]] = {"y": "yes", "t": "yes", "n": "no", "f": "no"}
 _CERTAIN: Final = word_set(
     "absolutely certainly definitely indeed sure exactly entirely fully completely course quite really"
@@ -34,14 +45,16 @@ _CERTAIN: Final = word_set(
 
 _GOOD: Final = word_set(
     "supported support supports true correct right accurate stated mentioned said backed follows follow confirmed "
-    "confirms consistent faithful match matches entailed covered verified verifiable"
+    "confirms consistent faithful match matches entailed covered verified verifiable "
+    "entailment entails mentions states shows"
 )
 _BAD: Final = word_set(
     "unsupported false incorrect wrong inaccurate untrue contradicted contradicts contradict invented fabricated "
     "hallucinated unfaithful inconsistent error errors mistake mistakes issue issues problem problems contradiction "
-    "contradictions missing misleading partially partly mostly largely somewhat unverified unconfirmed unverifiable"
+    "contradictions missing misleading partially partly mostly largely somewhat unverified unconfirmed unverifiable "
+    "half neutral hallucination hallucinations refuted refutes insufficient"
 )
-_EVIDENCE: Final = word_set("mention evidence basis indication proof record")
+_EVIDENCE: Final = word_set("mention evidence basis indication proof record enough sufficient info information appear")
 """They mean no behind a negation: "no mention of it"."""
 
 _NEGATIONS: Final = word_set("not never no cannot nothing nowhere neither nor without hardly none")
@@ -93,7 +106,11 @@ def read_word(text: str) -> Word | None:
         meaning = None
     if meaning is not None:
         return meaning
-    text = _IDIOM.sub(" ", _ITEM.sub("", _MARKUP.sub(" ", text)))
+    text = _CHOICE.sub("", _ESCAPED.sub("", text))
+    plain = _MARKUP.sub(" ", text)
+    text = plain if _TOKEN.search(plain.translate(_SIGNS)) else text  # `<no>` is no tag
+    text = _ECHOED.sub(r"\1", _IDIOM.sub(" ", _ITEM.sub("", text)))
+    text = text if _TOKEN.search(text) else text.translate(_SIGNS)
     label = _LABEL.match(text)
     if label is None and text.startswith("{"):
         return None
@@ -122,6 +139,13 @@ def _read_plain(text: str) -> Word | None:
     clauses = [clause for clause in clauses if _TOKEN.search(clause)]
     if len(clauses) == 1 and clauses[0] in _LETTERS:
         return _LETTERS[clauses[0]]
+    if clauses and clauses[0] in _PEOPLE and ":" in text:
+        return None  # a turn is quoted
+    if len(clauses) == 2 and {clauses[0] in _YES, clauses[1] in _YES} == {clauses[0] in _NO, clauses[1] in _NO} == {
+        True,
+        False,
+    }:
+        return None
     bare = _BARE.fullmatch(text.strip().lower())
     if bare:
         return "no" if bare["no"] else "yes"
@@ -133,7 +157,13 @@ def _read_plain(text: str) -> Word | None:
         return None
     later = (_read_later(clause) for clause in clauses[1:])
     meaning = meaning or next((found for found in later if found), None)
-    return "no" if meaning == "yes" and _EXCEPTED.search(text) else meaning
+    return "no" if meaning == "yes" and _takes_back(text) else meaning
+
+
+def _takes_back(text: str) -> bool:
+    """Say whether an answer that begins with yes names what is wrong: "Yes, but the date is not mentioned"."""
+    rests = (_TOKEN.findall(match["rest"].lower()) for match in _BUT.finditer(text))
+    return _EXCEPTED.search(text) is not None or any(_read_clause(words) == "no" for words in rests)
 
 
 def _read_first(clause: str) -> Word | None:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from arf_programs.config import mask
 from arf_programs.models import AnswerFiles, Body, BudgetSpent, Need, Question
 from arf_programs.runner.context import budget_of
 from arf_programs.runner.steps import Step
@@ -301,7 +302,8 @@ class RemoteStore:
         await self._connection.ask(GiveBack(need, lost))
 
     async def keep(self, question: Question, answer: Body, call: Call, need: Need) -> None:
-        await self._connection.ask(StoreAnswer(question.key, json.dumps(answer), call, need))
+        # The owner may run where this machine's secrets are not known.
+        await self._connection.ask(StoreAnswer(question.key, mask(json.dumps(answer)), call, need))
         self._asking.discard(question.key)  # the answer tells the owner to leave the key
 
     async def leave(self, question: Question) -> None:
