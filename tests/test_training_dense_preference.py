@@ -17,7 +17,7 @@ from training.loop.assemble import assemble_preference
 from training.loop.base_model import load_base
 from training.loop.checkpoints import Tally
 from training.loop.hardware import find_hardware
-from training.loop.loss_weights import WeightedPreferenceTrainer
+from training.loop.loss_weights import WeightedPreferenceTrainer, pair_weights
 from training.loop.trainer import PreferenceTrainer
 
 OTHER = "It came on Sunday. Nobody knows why."
@@ -50,15 +50,16 @@ def make_trainer(base, folder, method="sigmoid", rows=None, **more):
     )  # fmt: skip
     torch.manual_seed(3)
     for name, weights in trainer.model.named_parameters():
-        if "lora_B" in name:  # so that policy and reference differ
+        if "lora_B.default" in name:  # so that the policy differs from its reference
             torch.nn.init.normal_(weights.data, std=0.3)
     return trainer
 
 
 def loss_and_metrics(trainer):
     batch = trainer.data_collator([trainer.train_dataset[number] for number in range(2)])
+    trainer.model.eval()
     loss = trainer.compute_loss(trainer.model, dict(batch))
-    return loss, {name: values[-1] for name, values in trainer._metrics["train"].items()}, batch
+    return loss, {name: values[-1] for name, values in trainer._metrics["eval"].items()}, batch
 
 
 def log_probabilities(model, row, side):
@@ -156,13 +157,13 @@ def test_a_student_is_trained_with_it_and_the_weight_is_part_of_what_it_was_made
     assert "nothing to do" not in capsys.readouterr().err
 
 
-def test_weights_that_do_not_fit_the_tokens_are_refused(base, tmp_path):
-    trainer = make_trainer(base, tmp_path, edit_weight=2.0)
-    short = trainer.train_dataset.map(lambda row: {"chosen_weights": row["chosen_weights"][:-1]})
+def test_weights_that_do_not_fit_the_tokens_are_refused(base, tmp_path, monkeypatch):
+    def one_less(*given):
+        return {column: weights[:-1] for column, weights in pair_weights(*given).items()}
+
+    monkeypatch.setattr("training.loop.assemble.pair_weights", one_less)
     with pytest.raises(ConfigError, match=r"train.preference.edit_weight: the tokens .* leave it out"):
-        WeightedPreferenceTrainer(
-            model=trainer.model, args=trainer.args, train_dataset=short, processing_class=trainer.processing_class
-        )
+        make_trainer(base, tmp_path, edit_weight=2.0)
 
 
 def test_a_weight_of_zero_is_refused(base):
