@@ -68,7 +68,8 @@ class Outcome:
             raise SystemExit(f"{folder.path}: no score of {system}: name another system, or switch it on.")
         self.scores |= {f"{seed} {row.conversation_id}": row for row in found}
         self.clusters |= {f"{seed} {row.conversation_id}": row.conversation_id for row in found}
-        self.steps.append(steps_taken(folder))
+        taken = steps_taken(folder)
+        self.steps.append({name: taken[name] for name in stages_of(folder, system).values() if name in taken})
 
 
 def read_arms(given: Sequence[Sequence[str]], system: str) -> list[Arm]:
