@@ -235,7 +235,8 @@ class TrainingExample(Record):
 class PreferencePair(Record):
     """One row of `train/preference.jsonl`, in TRL's conversational preference format.
 
-    `chosen` is the verified revision and `rejected` its draft. Each is one message of the assistant.
+    `chosen` is the verified revision. `rejected` is its draft or, with `planted` in the provenance, the revision with
+    one error planted in it. Each is one message of the assistant.
     """
 
     conversation_id: str

@@ -19,8 +19,10 @@ from arf_programs.review.decisions import Job, open_reviews, read_reviews
 from arf_programs.review.guard import Guard
 from arf_programs.review.server import build_app
 from arf_programs.review.session import Filters, ReviewSession
+from arf_programs.review.start import read_order
 from arf_programs.review.view import cut, revision_page, stop_hint
 from arf_programs.runs import write_jsonl_atomic
+from signatures.exceptions import DataError
 
 HOST = "127.0.0.1:8765"
 ORIGIN = {"origin": f"http://{HOST}"}
@@ -212,6 +214,32 @@ def test_the_figures_are_those_of_all_reviewers(opened):
             file.append(file.new_line({**about, "edit": at, "choice": "accept"}))
     text = client.get("/figures").text
     assert "anna, ben" in text and "edits: wrong fact" in text and "100%" in text
+
+
+def test_the_conversations_of_an_order_come_first_in_its_order(tmp_path):
+    folder = write_run(tmp_path / "run")
+    order = tmp_path / "arf_difficulty.jsonl"
+    order.write_text("".join(json.dumps({"conversation_id": name}) + "\n" for name in ("kettle-04", "kettle-01")))
+    with open_reviews(folder, "anna") as file:
+        plain, given = (
+            ReviewSession(folder, file, read_taxonomy(folder.taxonomy), seed=0, name="kettles", first=first)
+            for first in ((), read_order(order))
+        )
+    names = [row.conversation_id for row in given.rows["revision"]]
+    assert names[:2] == ["kettle-04", "kettle-01"]
+    assert names[2:] == [
+        row.conversation_id for row in plain.rows["revision"] if row.conversation_id not in ("kettle-04", "kettle-01")
+    ]
+    assert given.in_random_order == plain.in_random_order, "shares are estimated from the same random rows"
+
+
+@pytest.mark.parametrize("content", ["", "{", '{"id": 3}', "[3]"])
+def test_an_order_that_names_no_conversation_is_refused(tmp_path, content):
+    (tmp_path / "order.jsonl").write_text(content)
+    with pytest.raises(DataError, match=r"order\.jsonl: its lines name no conversation"):
+        read_order(tmp_path / "order.jsonl")
+    with pytest.raises(DataError, match="cannot be read"):
+        read_order(tmp_path / "none.jsonl")
 
 
 def test_a_hint_says_when_to_stop():

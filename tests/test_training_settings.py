@@ -4,6 +4,7 @@ import pytest
 
 from arf_programs.config.train import TrainConfig
 from signatures.exceptions import ConfigError
+from training import preference
 from training.settings import TrainSettings, load_settings
 
 
@@ -54,7 +55,10 @@ def test_checkpoints_come_after_whole_steps_or_shares_of_them():
         TrainSettings(save_steps=2.5)
 
 
-@pytest.mark.parametrize("change", [{"epochs": 3}, {"seed": 3}, {"base": "other"}, {"lora": {"r": 3}}, {"arm": "arf"}])
+@pytest.mark.parametrize(
+    "change",
+    [{"epochs": 3}, {"seed": 3}, {"base": "other"}, {"lora": {"r": 3}}, {"arm": "arf"}, {"schedule": {"kind": "lfr"}}],
+)
 def test_the_fingerprint_follows_every_setting(change):
     assert TrainSettings().fingerprint(b"rows") != TrainSettings(**change).fingerprint(b"rows")
 
@@ -62,3 +66,22 @@ def test_the_fingerprint_follows_every_setting(change):
 def test_the_fingerprint_follows_the_rows_but_not_what_else_the_run_trains():
     assert TrainSettings().fingerprint(b"rows") != TrainSettings().fingerprint(b"other rows")
     assert TrainSettings().fingerprint(b"rows") == TrainSettings(arms=("arf",)).fingerprint(b"rows")
+
+
+def test_a_new_key_that_says_nothing_leaves_an_old_student_as_it_is(tmp_path):
+    """The hashes are those of a version without `schedule` and the newer keys of `preference`."""
+    told = TrainSettings(preference={"method": "sigmoid"})
+    (tmp_path / "pairs.jsonl").write_text("{}\n")
+    assert TrainSettings().fingerprint(b"rows").startswith("f3bcaa7a4f6211e3")
+    of_pairs = preference._fingerprint(preference._with_preference(told), tmp_path / "pairs.jsonl", None)
+    assert of_pairs.startswith("130236e94556feed")
+
+
+@pytest.mark.parametrize("change", [{"rejected": "both"}, {"kinds": "uniform"}, {"edit_weight": 1.0}, {"beta": 0.2}])
+def test_the_fingerprint_of_a_training_on_pairs_follows_its_keys(tmp_path, change):
+    (tmp_path / "pairs.jsonl").write_text("{}\n")
+    plain, changed = (
+        preference._fingerprint(TrainSettings(preference={"method": "sigmoid", **more}), tmp_path / "pairs.jsonl", None)
+        for more in ({}, change)
+    )
+    assert plain != changed

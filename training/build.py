@@ -5,15 +5,19 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections import Counter
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from arf_programs.config import Arm, Config, load_config
 from arf_programs.review import apply_reviews, corrected_pairs, read_reviews, reviewed_ids
 from arf_programs.runs import RunFolder, SplitConversation, private_files, read_jsonl, write_jsonl_atomic
-from signatures.records import Conversation, Revision, Summary
+from signatures.records import Conversation, DraftErrors, Revision, Summary, Verdict
 from training.dataset import build_arm, build_pairs
 from training.settings import run_command
+
+if TYPE_CHECKING:
+    from arf_programs.planting import DrawnError
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -55,14 +59,35 @@ def build(folder: RunFolder, machine: TextIO) -> None:
 def _build_pairs(folder: RunFolder, config: Config, conversations: dict[str, Conversation]) -> None:
     revisions = [*_revisions(folder, config, "arf"), *_samples(folder, config, "arf")]
     lines = [] if config.revise.human == "ignore" else read_reviews(folder)
+    preference = config.train.preference
+    rejected = "draft" if preference.method == "none" else preference.rejected
+    planted = [] if rejected == "draft" else _planted(folder, config, conversations, revisions)
     pairs = build_pairs(
         conversations=conversations,
-        revisions=revisions,
+        revisions=[] if rejected == "planted" else revisions,
         instruction=config.summarize.instruction,
         corrected=corrected_pairs(read_jsonl(folder.revisions, Revision), lines),
+        planted=planted,
     )
     write_jsonl_atomic(folder.train / "preference.jsonl", pairs)
     sys.stderr.write(f"preference: {len(pairs)} pairs\n")
+
+
+def _planted(
+    folder: RunFolder, config: Config, conversations: dict[str, Conversation], revisions: list[Revision]
+) -> list[tuple[Revision, DrawnError]]:
+    """Plant an error in each verified revision, where its text allows one of a wanted kind."""
+    from arf_programs.planting import RightSummary, draw_errors  # it takes a second, since it knows DSPy
+
+    verified = [row for row in revisions if row.verdict is Verdict.VERIFIED and row.conversation_id in conversations]
+    right = [RightSummary(conversations[row.conversation_id], row.after.strip(), "revisions") for row in verified]
+    counts = Counter(note.category for row in read_jsonl(folder.errors, DraftErrors) for note in row.errors)
+    errors = draw_errors(right, config.train.preference.kinds, counts, config.seed)
+    planted = [(row, error) for row, error in zip(verified, errors, strict=True) if error is not None]
+    drawn = Counter(error.change.category for _, error in planted)
+    said = ", ".join(f"{count} {name}" for name, count in sorted(drawn.items())) or "none"
+    sys.stderr.write(f"planted: {said}; revisions that allow no such error: {len(verified) - len(planted)}\n")
+    return planted
 
 
 def _strategy(config: Config, arm: Arm) -> str:

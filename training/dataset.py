@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from pydantic import JsonValue
 
@@ -20,6 +20,9 @@ from arf_programs.config import Arm
 from arf_programs.text import build_messages, find_changes
 from signatures.exceptions import DataError
 from signatures.records import Conversation, Message, PreferencePair, Revision, Summary, TrainingExample, Verdict
+
+if TYPE_CHECKING:
+    from arf_programs.planting import DrawnError
 
 OnReject = Literal["drop", "keep_draft", "keep_partial"]
 LeftOut = Literal["no_draft", "no_revision", "rejected", "empty"]
@@ -79,22 +82,33 @@ def build_pairs(
     revisions: Iterable[Revision],
     instruction: str,
     corrected: Iterable[tuple[Revision, Revision]] = (),
+    planted: Iterable[tuple[Revision, DrawnError]] = (),
 ) -> tuple[PreferencePair, ...]:
     """Build the preference pairs of `conversations`.
 
     A pair is made from each verified revision that changed its draft, in the revisions' order. `corrected` holds
     revisions as a person left them with what they were before: the person's text is preferred to the model's.
+    `planted` holds revisions with an error planted in them, and comes last; the provenance of its pairs has `planted`.
     """
-    verified = ((row, row.before) for row in revisions if row.verdict is Verdict.VERIFIED)
-    worse = ((row, was.after) for row, was in corrected)
+    verified = ((row, row.before, {}) for row in revisions if row.verdict is Verdict.VERIFIED)
+    worse = ((row, was.after, {}) for row, was in corrected)
+    wrong = ((row, error.text, {"planted": _planted(error)}) for row, error in planted)
     pairs = (
-        _pair(conversations.get(row.conversation_id), row, rejected, instruction)
-        for row, rejected in chain(verified, worse)
+        _pair(conversations.get(row.conversation_id), row, rejected, instruction, more)
+        for row, rejected, more in chain[tuple[Revision, str, Provenance]](verified, worse, wrong)
     )
     return tuple(pair for pair in pairs if pair is not None)
 
 
-def _pair(conversation: Conversation | None, row: Revision, worse: str, instruction: str) -> PreferencePair | None:
+def _planted(error: DrawnError) -> Provenance:
+    change = error.change
+    right = error.summary.text[change.start : change.end]
+    return {"kind": change.kind, "category": change.category, "right": right, "wrong": change.wrong}
+
+
+def _pair(
+    conversation: Conversation | None, row: Revision, worse: str, instruction: str, more: Provenance
+) -> PreferencePair | None:
     """Build one pair; None if its conversation is not trained on, or if a text is empty or both are equal."""
     chosen, rejected = row.after.strip(), worse.strip()
     if conversation is None or not chosen or not rejected or chosen == rejected:
@@ -105,7 +119,7 @@ def _pair(conversation: Conversation | None, row: Revision, worse: str, instruct
         prompt=messages,
         chosen=(Message(role="assistant", content=chosen),),
         rejected=(Message(role="assistant", content=rejected),),
-        provenance={**_revision_provenance(row), "prompt_sha256": prompt_sha256(messages)},
+        provenance={**_revision_provenance(row), **more, "prompt_sha256": prompt_sha256(messages)},
     )
 
 

@@ -37,7 +37,7 @@ _KNOWN_BASES = {SMOLLM2: ("HuggingFaceTB/SmolLM2-135M-Instruct", "apache-2.0")}
 _HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 _DATA_ROLES: tuple[Role, ...] = ("teacher", "analyst", "editor")
 _COMPARED = ("error_rate", "errors_per_summary", "rating", "rougeL")  # the other metrics are in the table of systems
-_ELSEWHERE = {"base", "arm", "lora"}  # settings that stand in other places of the card
+_ELSEWHERE = {"base", "arm"}  # settings that stand in other places of the card
 
 
 class RoleNote(Record):
@@ -209,9 +209,9 @@ def _difference_row(row: Comparison) -> DifferenceRow:
 
 def _training(log: dict[str, Any]) -> tuple[tuple[str, str], ...]:
     settings = {key: value for key, value in log["settings"].items() if key not in _ELSEWHERE}
-    preference = settings.pop("preference", None) or {}
-    settings.update({f"preference.{key}": value for key, value in preference.items()})
-    settings.update({f"lora.{key}": value for key, value in (log["settings"].get("lora") or {}).items()})
+    for section in ("preference", "schedule", "lora"):
+        keys = settings.pop(section, None) or {}
+        settings.update({f"{section}.{key}": value for key, value in keys.items()})
     figures = {
         "steps": log["steps"],
         "tokens": log["tokens"],

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TextIO
 
+from arf_programs.config import ScheduleConfig
 from arf_programs.models import is_adapter
 from arf_programs.runs import digest_file, private_files, read_jsonl
 from signatures.exceptions import ConfigError, DataError
@@ -50,10 +51,10 @@ def look_ahead(data: Path | None, config: Path) -> DryRun:
 def train(data: Path, output: Path, settings: TrainSettings, machine: TextIO, *, adapter: Path | None = None) -> None:
     """Train a student on the pairs of `data` into the folder `output`; each step is a JSON line on `machine`.
 
-    Learning rate and epochs come from `settings.preference`, all else from the settings of fine-tuning; packing and
-    edit weights do not apply to pairs. The reference model is `adapter`, or the base without one. Does nothing when the
-    folder holds a whole student that was made from the same settings, pairs and adapter. Raises UserError for settings
-    or pairs that cannot be trained on, StageError when training fails.
+    Learning rate, epochs and edit weight come from `settings.preference`, all else from the settings of fine-tuning;
+    packing and schedule do not apply to pairs. The reference model is `adapter`, or the base without one. Does nothing
+    when the folder holds a whole student that was made from the same settings, pairs and adapter. Raises UserError for
+    settings or pairs that cannot be trained on, StageError when training fails.
     """
     started = time.monotonic()
     settings = _with_preference(settings)
@@ -90,7 +91,7 @@ def _with_preference(settings: TrainSettings) -> TrainSettings:
     if preference.method == "none":
         raise ConfigError("train.preference.method is none: set it to sigmoid or apo_zero.")
     changed = {"epochs": preference.epochs, "learning_rate": preference.learning_rate, "packing": False}
-    return settings.model_copy(update=changed)
+    return settings.model_copy(update={**changed, "schedule": ScheduleConfig()})
 
 
 def _check_start(settings: TrainSettings, adapter: Path) -> None:
@@ -106,7 +107,8 @@ def _check_start(settings: TrainSettings, adapter: Path) -> None:
 
 def _fingerprint(settings: TrainSettings, data: Path, adapter: Path | None) -> str:
     start = digest_file(adapter) if adapter else ""
-    parts = (settings.preference.model_dump_json().encode(), start.encode(), data.read_bytes())
+    preference = settings.preference.model_dump_json(exclude=settings.preference.without_new_defaults())
+    parts = (preference.encode(), start.encode(), data.read_bytes())
     return settings.fingerprint(b"\0".join(parts))
 
 

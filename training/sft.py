@@ -2,7 +2,8 @@
 
 The output folder gets the adapter (with method `full`, the model), the tokenizer and `training_log.json`. The log is
 written last and atomically, so a folder with a log holds a whole student. After an interruption the same command goes
-on from the last whole checkpoint.
+on from the last whole checkpoint. With a `schedule` that measures rows, `<data>_difficulty.jsonl` is written beside the
+data.
 """
 
 from __future__ import annotations
@@ -74,6 +75,7 @@ def train(data: Path, output: Path, settings: TrainSettings, machine: TextIO) ->
         machine=machine,
         started=started,
         may_recompute=decided is not settings,
+        difficulty=data.with_name(f"{data.stem}_difficulty.jsonl"),
     )
 
 

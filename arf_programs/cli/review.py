@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,6 +15,12 @@ if TYPE_CHECKING:
 Reviewer = Annotated[str, typer.Option("--reviewer", help="Your name; each reviewer has a file of decisions.")]
 Blind = Annotated[bool, typer.Option("--blind", help="Hide who wrote what, with verdicts and scores; mix the systems.")]
 FirstRow = Annotated[str | None, typer.Option("--row", metavar="ID", help="The conversation to open first.")]
+Order = Annotated[
+    Path | None,
+    typer.Option(
+        "--order", metavar="FILE", help="JSONL whose conversations come first, e.g. train/arf_difficulty.jsonl."
+    ),
+]
 Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="Port to listen on; 0 takes a free one.")]
 Browser = Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in the browser.")]
 
@@ -23,6 +30,7 @@ def review(
     reviewer: Reviewer = "me",
     blind: Blind = False,
     row: FirstRow = None,
+    order: Order = None,
     port: Port = 0,
     browser: Browser = True,
     run_dir: RunDir = None,
@@ -44,7 +52,7 @@ def review(
                 _open(address.url)
 
         try:
-            serve_review(folder, reviewer=reviewer, blind=blind, port=port, row=row, when_ready=say)
+            serve_review(folder, reviewer=reviewer, blind=blind, port=port, row=row, order=order, when_ready=say)
         except KeyboardInterrupt:
             typer.echo("The review has ended. Every decision is saved.", err=True)
 

@@ -43,7 +43,9 @@ from arf_programs.config.train import (
     ARMS,
     PREFERENCE_STUDENTS,
     Arm,
+    ErrorKinds,
     Method,
+    ScheduleConfig,
     TermsName,
     TrainConfig,
 )

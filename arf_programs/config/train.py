@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal, get_args
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
@@ -18,6 +19,14 @@ PREFERENCE_STUDENTS: dict[PreferenceMethod, str] = {"sigmoid": "arf_dpo", "apo_z
 STUDENTS: tuple[str, ...] = (*ARMS, *PREFERENCE_STUDENTS.values())
 
 
+ErrorKinds = Literal["teacher", "uniform", "commonest"]
+
+
+def _at_default(section: Section, keys: Iterable[str]) -> set[str]:
+    """Name those of the keys that have their default."""
+    return {key for key in keys if getattr(section, key) == type(section).model_fields[key].default}
+
+
 class PreferenceConfig(Section):
     """Training on pairs of a verified revision (chosen) and its draft (rejected), by TRL's DPOTrainer.
 
@@ -32,6 +41,19 @@ class PreferenceConfig(Section):
     beta: float = Field(default=0.1, gt=0, description="how strongly the student is kept near its start")
     learning_rate: float = Field(default=1e-5, gt=0)
     epochs: float = Field(default=1, gt=0)
+    rejected: Literal["draft", "planted", "both"] = Field(
+        default="draft", description="the rejected side: the draft, or the revision with one error planted"
+    )
+    kinds: ErrorKinds = Field(
+        default="teacher", description="kinds of planted errors: as often as the teacher's, evenly, or its commonest"
+    )
+    edit_weight: float | None = Field(
+        default=None, gt=0, description="weight of changed tokens in weighted means of log-probabilities; null: sums"
+    )
+
+    def without_new_defaults(self) -> set[str]:
+        """Name the keys that older runs did not have, where they say nothing: no fingerprint has these."""
+        return _at_default(self, ("rejected", "kinds", "edit_weight"))
 
 
 class ArmsConfig(Section):
@@ -82,7 +104,27 @@ Scheduler = Literal[
 ]
 
 
-_NEW_KEYS = ("attention", "liger")
+_NEW_KEYS = ("attention", "liger", "schedule")
+
+
+class ScheduleConfig(Section):
+    """Which rows an epoch shows. Every kind takes as many steps as `uniform`.
+
+    `upsample` shows rows that were learnt late twice (Nguyen et al. 2024, USEFUL, arXiv 2404.17768; "Data Distribution
+    as a Lever", arXiv 2602.00576). `lfr` is Learn-Focus-Review (Prakriya et al. 2024, arXiv 2409.06131).
+    """
+
+    kind: Literal["uniform", "upsample", "lfr"] = "uniform"
+    rows: Literal["late", "random"] = Field(
+        default="late", description="of upsample: double the late rows, or as many random ones, to compare"
+    )
+    focus: float = Field(default=0.5, gt=0, lt=1, description="of lfr: share of the rows, the hardest, to focus on")
+    difficulty: bool = Field(default=False, description="measure each row's loss after each epoch with uniform too")
+
+    @property
+    def measures(self) -> bool:
+        """Whether the loss of each row is measured after each epoch."""
+        return self.difficulty or self.kind != "uniform"
 
 
 class LoraConfig(Section):
@@ -124,11 +166,12 @@ class TrainConfig(ArmsConfig):
     )
     max_length: int = Field(default=8192, ge=64, description="tokens of prompt and completion")
     on_overflow: Literal["fail", "drop"] = "fail"
+    schedule: ScheduleConfig = ScheduleConfig()
     lora: LoraConfig = LoraConfig()
 
     def without_new_defaults(self) -> set[str]:
         """Name the keys that older runs did not have, where they say nothing: no fingerprint has these."""
-        return {key for key in _NEW_KEYS if getattr(self, key) == type(self).model_fields[key].default}
+        return _at_default(self, _NEW_KEYS)
 
     @model_validator(mode="after")
     def _adapter_keys_need_an_adapter(self) -> TrainConfig:
@@ -140,4 +183,10 @@ class TrainConfig(ArmsConfig):
     def _packed_rows_have_no_edit_weights(self) -> TrainConfig:
         if self.packing and self.edit_weight != 1:
             raise ValueError("edit_weight does not go with packing: set edit_weight to 1, or packing to false")
+        return self
+
+    @model_validator(mode="after")
+    def _packed_rows_have_no_schedule(self) -> TrainConfig:
+        if self.packing and self.schedule.measures:
+            raise ValueError("schedule does not go with packing: leave schedule out, or set packing to false")
         return self

@@ -4,6 +4,7 @@
 """
 
 from arf_programs.planting.choose import FACT_KINDS, RightSummary, choose_items
+from arf_programs.planting.draw import DrawnError, draw_errors
 from arf_programs.planting.items import NaturalizeErrors, make_item
 from arf_programs.planting.pairs import PlantedSentence, PlantedTalk, plant_sentences
 from arf_programs.planting.records import Plant, PlantedItem, by_category, by_kind, short_of

@@ -120,6 +120,12 @@ def in_teaching_order(rows: Sequence[ReviewRow], seed: int) -> list[ReviewRow]:
     return list({row.key: row for row in mixed}.values())
 
 
+def first_of(rows: Iterable[ReviewRow], order: Sequence[str]) -> list[ReviewRow]:
+    """Put the rows of the conversations in `order` first, as it has them; the others keep their order."""
+    place = {name: number for number, name in enumerate(dict.fromkeys(order))}
+    return sorted(rows, key=lambda row: place.get(row.conversation_id, len(place)))
+
+
 def at_random(rows: Iterable[ReviewRow], seed: int) -> list[ReviewRow]:
     """Order rows at random, by a hash of seed and row."""
     return sorted(rows, key=lambda row: digest([seed, row.key]))

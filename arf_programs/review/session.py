@@ -18,6 +18,7 @@ from arf_programs.review.outcomes import edits_of
 from arf_programs.review.rows import (
     ReviewRow,
     at_random,
+    first_of,
     in_teaching_order,
     read_summaries,
     revision_rows,
@@ -73,6 +74,7 @@ class ReviewSession:
     """A run under review by one person. `blind` hides who wrote what, and mixes the systems.
 
     With `checks_alone` no model looked at the revisions, and pages say so.
+    Conversations in `first` are shown first.
     """
 
     folder: RunFolder
@@ -83,6 +85,7 @@ class ReviewSession:
     confidence: float = 0.95
     blind: bool = False
     checks_alone: bool = False
+    first: tuple[str, ...] = ()
     rows: dict[Job, list[ReviewRow]] = field(default_factory=dict)
     stamps: dict[Path, Stamp] = field(default_factory=dict)
 
@@ -92,8 +95,8 @@ class ReviewSession:
         self.stamps = {path: _stamp(path) for path in read}
         order = at_random if self.blind else in_teaching_order
         self.rows = {
-            "revision": order(revision_rows(self.folder, self.seed), self.seed),
-            "label": order(summary_rows(self.folder, self.seed), self.seed),
+            "revision": first_of(order(revision_rows(self.folder, self.seed), self.seed), self.first),
+            "label": first_of(order(summary_rows(self.folder, self.seed), self.seed), self.first),
         }
         if not any(self.rows.values()):
             raise DataError(f"{self.folder.path} has no drafts to review yet: `arf draft CONFIG` writes them.")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import socket
 from collections.abc import Callable
+from pathlib import Path
 
 from arf_programs.config import load_config
 from arf_programs.corpus import load_seed_taxonomy, read_taxonomy
@@ -25,12 +27,15 @@ def serve_review(
     blind: bool,
     port: int,
     row: str | None,
+    order: Path | None = None,
     when_ready: Callable[[ReviewAddress], None],
 ) -> None:
     """Serve the review of a run on this machine until Ctrl-C; `when_ready` gets its address.
 
-    `row` is the id of the conversation to open first. Raises MissingExtra without the server's packages, ConfigError
-    for a port that is taken or a reviewer who is at work elsewhere, DataError when the run has nothing to review.
+    `row` is the id of the conversation to open first. `order` is a JSONL file whose conversations are shown first, in
+    its order, such as `train/arf_difficulty.jsonl`. Raises MissingExtra without the server's packages, ConfigError for
+    a port that is taken or a reviewer who is at work elsewhere, DataError when the run has nothing to review, or for an
+    order that names no conversation.
     """
     missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if missing:
@@ -49,8 +54,26 @@ def serve_review(
             confidence=config.evaluate.confidence,
             blind=blind,
             checks_alone=not config.models_verify,
+            first=read_order(order) if order else (),
         )
         run_server(session, listening, _first_page(session, row), when_ready)
+
+
+def read_order(path: Path) -> tuple[str, ...]:
+    """Read the conversations that the lines of a JSONL file name. Raises DataError for a file that names none."""
+    try:
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        names = tuple(str(row["conversation_id"]) for row in rows)
+    except OSError as error:
+        raise DataError(f"--order {path}: cannot be read ({error.strerror}).") from None
+    except (ValueError, KeyError, TypeError):
+        names = ()
+    if not names:
+        raise DataError(
+            f"--order {path}: its lines name no conversation: give a JSONL file whose lines have a `conversation_id`, "
+            "such as train/arf_difficulty.jsonl."
+        )
+    return names
 
 
 def _first_page(session: ReviewSession, conversation_id: str | None) -> str:

@@ -48,7 +48,6 @@ def outputs(run: Run) -> tuple[Path, ...]:
 
 def fingerprint(run: Run) -> dict[str, str]:
     config = run.config
-    preference = config.train.preference
     return {
         "conversations.jsonl": digest_file(run.folder.conversations),
         "drafts.jsonl": digest_file(run.folder.drafts),
@@ -61,10 +60,21 @@ def fingerprint(run: Run) -> dict[str, str]:
             )
         ),
         "seed": digest(config.seed),
-        **({"train.preference": digest(preference.model_dump(mode="json"))} if preference.method != "none" else {}),
+        **_preference_fingerprint(run),
         **{path.name: digest_file(path) for path in further_outputs(run)},
         **_reviews_fingerprint(run),
     }
+
+
+def _preference_fingerprint(run: Run) -> dict[str, str]:
+    """Return the hashes of what the pairs and the training on them depend on; empty without that training."""
+    preference = run.config.train.preference
+    if preference.method == "none":
+        return {}
+    parts = {"train.preference": digest(preference.model_dump(mode="json", exclude=preference.without_new_defaults()))}
+    if preference.rejected != "draft" and preference.kinds != "uniform":
+        parts["errors.jsonl"] = digest_file(run.folder.errors)
+    return parts
 
 
 def _reviews_fingerprint(run: Run) -> dict[str, str]:

@@ -21,7 +21,14 @@ from training.loop.adapter import FrozenLayers, adapted_layers, can_remember, wi
 from training.loop.checkpoints import Tally
 from training.loop.hardware import Hardware, is_bf16, is_checkpointed, takes_liger
 from training.loop.lengths import chat_messages
-from training.loop.loss_weights import COLUMN, WeightedTrainer, are_weighted, token_weights
+from training.loop.loss_weights import (
+    COLUMN,
+    WeightedPreferenceTrainer,
+    WeightedTrainer,
+    are_weighted,
+    pair_weights,
+    token_weights,
+)
 from training.loop.trainer import PreferenceTrainer, StudentTrainer, is_cpu_alone
 from training.settings import TrainSettings
 
@@ -97,7 +104,12 @@ def assemble_preference(
         student = PeftModel.from_pretrained(model, adapter, is_trainable=True)
     else:
         student = model if settings.method == "full" else with_adapter(model, settings)
-    trainer = PreferenceTrainer(
+    weight = settings.preference.edit_weight
+    rows = [pair.model_dump(include={"prompt", "chosen", "rejected"}) for pair in pairs]
+    if weight is not None:
+        rows = [row | pair_weights(tokenizer, pair, weight) for row, pair in zip(rows, pairs, strict=True)]
+    kind = PreferenceTrainer if weight is None else WeightedPreferenceTrainer
+    trainer = kind(
         model=student,
         args=DPOConfig(
             loss_type=[settings.preference.method],
@@ -105,7 +117,7 @@ def assemble_preference(
             max_length=None,  # the pairs were measured before: nothing is cut
             **_training_arguments(settings, hardware, folder, rows=len(pairs)),
         ),
-        train_dataset=Dataset.from_list([pair.model_dump(include={"prompt", "chosen", "rejected"}) for pair in pairs]),
+        train_dataset=Dataset.from_list(rows),
         processing_class=tokenizer,
         callbacks=callbacks,
     )

@@ -63,6 +63,8 @@ def check_hardware(settings: TrainSettings, hardware: Hardware) -> None:
     if settings.precision == "bf16" and not hardware.bf16:
         raise ConfigError(f"train.precision: {hardware.name} has no bfloat16: set it to auto or fp32.")
     _check_kernels(settings, hardware)
+    if settings.schedule.measures and hardware.launched:
+        raise ConfigError("train.schedule: rows are measured in one process: start it without a launcher.")
     if settings.method != "qlora":
         return
     if not hardware.is_gpu:

@@ -22,6 +22,7 @@ from arf_programs.runs import write_text_atomic
 from signatures.records import TrainingExample
 from training.loop.base_model import load_base, stop_ids
 from training.loop.checkpoints import Checkpoints, Tally
+from training.loop.difficulty import Difficulty, follow
 from training.loop.fitting import FittedBatch, train_fitting
 from training.loop.hardware import Hardware, attention_of, base_dtype, check_hardware, find_hardware
 from training.loop.lengths import RowLength, longer_sides, measure, rows_that_fit, token_limit
@@ -49,6 +50,7 @@ def train_student(
     started: float,
     start: str | None = None,
     may_recompute: bool = False,
+    difficulty: Path | None = None,
 ) -> None:
     """Train on `rows` into the folder `output`; each step is a JSON line on `machine`.
 
@@ -59,6 +61,7 @@ def train_student(
         started: The `time.monotonic()` at which the command began.
         start: The model to train on; None: the base.
         may_recompute: Whether a lack of memory may turn gradient checkpointing on.
+        difficulty: Where the losses of the rows are written, if the settings measure them.
 
     Raises:
         UserError: Settings or rows cannot be trained on.
@@ -68,11 +71,14 @@ def train_student(
     check_hardware(settings, hardware)
     checkpoints = Checkpoints(output / "checkpoints", fingerprint)
     done: list[_Attempt] = []
+    followed: list[Difficulty] = []
 
     def attempt(tried: TrainSettings) -> None:
         again = tried is not settings and checkpoints.last_whole() is not None
         begun = time.monotonic() if again else started  # a checkpoint has the seconds up to it
         prepared = _prepare(tried, rows, sides, assemble, hardware, checkpoints, machine, begun, start)
+        if settings.schedule.measures:
+            followed.append(follow(prepared.trainer, settings, checkpoints))
         _train(prepared.trainer, output, checkpoints)
         done.append(prepared)
 
@@ -84,9 +90,20 @@ def train_student(
         done[0].progress.keep_time()
         dropped = [lengths[index] for index in range(len(lengths)) if index not in set(done[0].fitting)]
         examples = [sides[0][index] for index in done[0].fitting]
+        if difficulty:
+            _write_difficulty(difficulty, followed, examples, done[0].fitting)
         log = _make_log(trainer, settings, fingerprint, examples, dropped, logged, done[0].mended, fitted)
         write_text_atomic(output / LOG, log.model_dump_json(indent=1) + "\n")
         checkpoints.remove()
+
+
+def _write_difficulty(
+    path: Path, followed: Sequence[Difficulty], examples: Sequence[TrainingExample], fitting: Sequence[int]
+) -> None:
+    """Write the losses of the rows; without any, remove the file of an earlier training."""
+    path.unlink(missing_ok=True)
+    for difficulty in followed[-1:]:
+        difficulty.write(path, [example.conversation_id for example in examples], fitting)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from torch import nn
+from torch.utils.data import Sampler
 from trl.trainer.dpo_trainer import DPOTrainer
 from trl.trainer.sft_trainer import SFTTrainer
 
@@ -26,6 +27,10 @@ class StudentTrainer(SFTTrainer):
     """
 
     tally: Tally  # set before training
+    sampler: Sampler[int] | None = None  # the rows of an epoch, where a schedule chooses them
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+        return self.sampler or super()._get_train_sampler(train_dataset)
 
     def compute_loss(
         self,
