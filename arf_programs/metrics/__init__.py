@@ -35,7 +35,7 @@ from arf_programs.metrics.fallback import (
     threshold_for_share,
 )
 from arf_programs.metrics.gate import FEWEST_UNITS, GateCheck, GateVerdict, check_margins, verdict_of
-from arf_programs.metrics.paired import Effect
+from arf_programs.metrics.paired import Effect, sign_flip_test
 from arf_programs.metrics.prevalence import ErrorRates, correct_prevalence
 from arf_programs.metrics.ranking import CatchCurve, catch_curve
 from arf_programs.metrics.repair import Place, Untouched, count_untouched, find_exact_fixes, score_repair
