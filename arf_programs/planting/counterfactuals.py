@@ -167,7 +167,7 @@ def _rename(old: str, new: str, texts: Sequence[str]) -> _Rewrite | None:
                 return None
 
     def written(match: re.Match[str]) -> str:
-        word = pairs.get(match[0].lower(), match[0])
+        word: str = pairs.get(match[0].lower(), match[0])
         return word.upper() if match[0].isupper() else word.lower() if match[0].islower() else word
 
     return lambda text: pattern.sub(written, text)

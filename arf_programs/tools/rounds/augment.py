@@ -5,7 +5,7 @@ Each pair is kept only if checks, and the analyst as configured for drafts, find
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from random import Random
@@ -106,18 +106,18 @@ def filtered(run: Run, stage: str, source: Iterator[Pair], wanted: int) -> Made:
         some = list(islice(source, wanted - len(kept)))
         if not some:
             break
-        names = {id(pair): f"{wave}-{number}" for number, pair in enumerate(some)}
         outcome = ask_rows(
-            run,
-            stage,
-            some,
-            look,
-            key=lambda pair, names=names: RowKey(pair.conversation.id, names[id(pair)]),
-            concurrency=run.config.models.analyst.concurrency,
+            run, stage, some, look, key=_numbered(some, str(wave)), concurrency=run.config.models.analyst.concurrency
         )
         kept += [pair for pair, right in outcome.results.values() if right]
         refused += len(outcome.failures) + sum(not right for _, right in outcome.results.values())
     return Made(kept, refused)
+
+
+def _numbered(pairs: Sequence[Pair], name: str) -> Callable[[Pair], RowKey]:
+    """Return what names each pair, of which several may be of one conversation."""
+    names = {id(pair): f"{name} {number}" for number, pair in enumerate(pairs)}
+    return lambda pair: RowKey(pair.conversation.id, names[id(pair)])
 
 
 class WriteVariants(Program):
@@ -157,15 +157,7 @@ def written_by_editor(run: Run, stage: str, pairs: Sequence[Pair], pattern: Patt
         made: Pair = (await program.acall(pair=pair, pattern=pattern)).pair
         return made
 
-    names = {id(pair): f"{pattern.id} {number}" for number, pair in enumerate(pairs)}
-    outcome = ask_rows(
-        run,
-        stage,
-        pairs,
-        write,
-        key=lambda pair: RowKey(pair.conversation.id, names[id(pair)]),
-        concurrency=editor.concurrency,
-    )
+    outcome = ask_rows(run, stage, pairs, write, key=_numbered(pairs, pattern.id), concurrency=editor.concurrency)
     return [pair for pair in outcome.results.values() if pair.summary and len(pair.conversation.turns) > 1]
 
 

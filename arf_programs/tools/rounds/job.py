@@ -32,7 +32,7 @@ def improve(run: Run, rounds: int, *, untargeted: bool = False) -> Improved:
     """Do rounds 1 to `rounds`, each from the student that the one before has left. What is whole is not done again.
 
     With `untargeted` the training pairs are as many, of random conversations and details: the baseline. Ends early
-    when the student makes no error. Raises ConfigError without a dev side or without arm `arf`, and what the stages
+    when there is no pattern of errors. Raises ConfigError without a dev side or without arm `arf`, and what the stages
     raise.
     """
     if not run.config.corpus.dev:
@@ -43,18 +43,20 @@ def improve(run: Run, rounds: int, *, untargeted: bool = False) -> Improved:
     refuse_without_arm(run.config, "improve")
     run_until(run, "train")
     done: list[RoundFigures] = []
-    student, rows = run.folder.student / ARM, (run.folder.train / f"{ARM}.jsonl",)
+    student = run.folder.student / ARM
+    rows: tuple[Path, ...] = (run.folder.train / f"{ARM}.jsonl",)
     for number in range(1, rounds + 1):
         this = Round(run.folder, number, untargeted, student, rows)
         if not _do(run, this):
-            run.progress.say(f"round {number}: the student makes no error on the dev side")
+            run.progress.say(f"round {number}: there is no pattern of errors to learn from")
             break
         figures = read_record(this.figures, RoundFigures)
         if figures is None:
             raise DataError(f"{this.figures}: cannot be read: remove it, and run the same command again")
         done.append(figures)
         if figures.kept:
-            student, rows = this.student, (*rows, this.augmented)
+            student = this.student
+            rows = (*rows, this.augmented)
     return Improved(tuple(done), student)
 
 

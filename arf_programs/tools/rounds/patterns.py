@@ -7,7 +7,7 @@ clusters is that with the best mean silhouette (Rousseeuw 1987, "Silhouettes: a 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from arf_programs.metrics import find_model, load_embedder
@@ -109,7 +109,7 @@ def find_patterns(errors: Mapping[str, ErrorNote], labels: Sequence[int], pairs:
     ]
 
 
-def _commonest(notes: Any) -> str:
+def _commonest(notes: Iterable[ErrorNote]) -> str:
     return Counter(note.category for note in notes).most_common(1)[0][0]
 
 

@@ -50,6 +50,7 @@ from arf_programs.tools.rounds.patterns import (
 from arf_programs.tools.rounds.records import Pattern, PatternFigures, RoundFigures, read_patterns, write_patterns
 from arf_programs.tools.rounds.watch import read_watched, watch, watching_depends
 from signatures.describe_pattern import DescribePattern
+from signatures.exceptions import DataError
 from signatures.records import TrainingExample
 from signatures.write_variant import WriteVariant
 
@@ -163,6 +164,11 @@ def _pairs_stage(this: Round) -> Stage:
             if this.untargeted
             else _for_patterns(run, this, name, pairs, patterns)
         )
+        if not made.kept:
+            raise DataError(
+                f"{name}: no training pair was made ({made.refused} had an error): the verified summaries may have no "
+                f"detail to change, or {this.patterns} asks for no pairs"
+            )
         write_jsonl_atomic(this.augmented, (example_of(run, pair, this.number) for pair in made.kept))
         by_editor = sum(pair.made_by == "editor" for pair in made.kept)
         counts = {"pairs": len(made.kept), "by the editor": by_editor, "not kept": made.refused}
