@@ -15,6 +15,7 @@ from typing import Final, Literal, get_args
 from arf_programs.checks import Material, find_words
 from arf_programs.planting.choose import PLANTERS
 from arf_programs.planting.records import Change
+from arf_programs.text import stem_words
 from arf_programs.values import (
     Replacement,
     Value,
@@ -23,7 +24,6 @@ from arf_programs.values import (
     has_value,
     read_talk,
     same_value,
-    stem_words,
     write_value,
 )
 from signatures.records import Conversation
