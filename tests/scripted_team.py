@@ -37,6 +37,8 @@ _KINDS = {
     "Rate a summary": "rate",
     "Decide which of two summaries": "compare",
     "marked words of a summary": "naturalize",
+    "errors of one writer": "pattern",
+    "Write a new customer-service conversation": "variant",
     "as a report to a colleague who has not read it": "new_summary",
 }
 _FIELD = re.compile(r"\[\[ ## (\w+) ## \]\]\n")
@@ -184,7 +186,17 @@ def join_troubled() -> Team:
     )
 
 
+def variant(fields: Fields) -> dict[str, Any]:
+    """A new conversation like one of `write_corpus`, and its summary, which is right."""
+    thing, order = re.search(r"My (\w+) from order (\d+)", fields["conversation"]).groups()
+    told = fields["conversation"].replace(order, f"7{order}").replace(thing, "teapot")
+    turns = [dict(zip(("speaker", "text"), line.split(": ", 1), strict=True)) for line in told.splitlines() if line]
+    return {"new_conversation": turns, "new_summary": draft({"conversation": told}).removesuffix(FLAW).strip()}
+
+
 _DEFAULTS: dict[str, Answer] = {
+    "pattern": lambda fields: {"name": "missing endings", "description": "How it ended is left out."},
+    "variant": variant,
     "colors": lambda fields: {"colors": ["red"]},
     "ping": lambda _: "yes",
     "summary": draft,

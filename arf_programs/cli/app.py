@@ -15,6 +15,7 @@ from arf_programs.cli import critic, probe, student
 from arf_programs.cli.compare import compare, gate
 from arf_programs.cli.compile import compile_command
 from arf_programs.cli.estimate import estimate
+from arf_programs.cli.improve import improve
 from arf_programs.cli.privacy import forget, privacy, purge
 from arf_programs.cli.review import review
 from arf_programs.cli.run import evaluate, report, stage_command, train
@@ -152,6 +153,7 @@ _add_stage("revise", "revise", "Mend the drafts and verify each revision.")
 app.command("train")(train)
 app.command("evaluate")(evaluate)
 app.command("report")(report)
+app.command("improve")(improve)
 app.command("estimate")(estimate)
 app.command("plant")(probe.plant)
 app.command("probe")(probe.probe)

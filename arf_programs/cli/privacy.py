@@ -100,7 +100,8 @@ def _called(run: Run) -> Iterator[tuple[str, str]]:
 
 def _shared(folder: RunFolder) -> Iterator[tuple[str, str]]:
     """Yield the lines of files that somebody may share."""
-    yield from _files([folder.report, folder.shared_report, folder.summary, folder.train, folder.student])
+    students = [folder.train, folder.student, folder.rounds]
+    yield from _files([folder.report, folder.shared_report, folder.summary, *students])
 
 
 def _files(paths: list[Path]) -> Iterator[tuple[str, str]]:
@@ -160,6 +161,7 @@ def forget(run: RunPath, conversation: Id, as_json: Json = False, verbose: Verbo
             answers = _forget_answers(opened, conversation)
             rows = remove_rows(opened.folder, conversation)
         trained = sorted(path.stem for path in rows if path.parent == opened.folder.train)
+        trained += sorted(f"round {path.parent.name}" for path in rows if path.name == "train.jsonl")
         if as_json:
             counts = {str(path.relative_to(opened.folder.path)): count for path, count in rows.items()}
             print_json({"rows": counts, "answers": answers, "train_again": trained})

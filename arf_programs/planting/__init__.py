@@ -1,9 +1,11 @@
 """Plants known errors in right summaries, so that analysts and editors can be measured without labels.
 
 `right_summaries` finds the texts, `choose_items` decides which errors go into which text, and `make_item` writes them.
+`make_counterfactual` changes a conversation and its right summary together, so that the summary stays right.
 """
 
 from arf_programs.planting.choose import FACT_KINDS, RightSummary, choose_items
+from arf_programs.planting.counterfactuals import FACETS, Counterfactual, Facet, Swap, make_counterfactual
 from arf_programs.planting.draw import DrawnError, draw_errors
 from arf_programs.planting.items import NaturalizeErrors, make_item
 from arf_programs.planting.pairs import PlantedSentence, PlantedTalk, plant_sentences

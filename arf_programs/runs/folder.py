@@ -41,6 +41,7 @@ class RunFolder:
     train = RunFile("train")
     student = RunFile("student")
     merged = RunFile("merged")
+    rounds = RunFile("rounds")
     vllm_log = RunFile("vllm.log")
     predictions = RunFile("predictions.jsonl")
     scores = RunFile("scores.jsonl")

@@ -29,6 +29,7 @@ def remove_answers(folder: RunFolder, calls: Path) -> list[Path]:
 def remove_conversations(folder: RunFolder) -> list[Path]:
     """Remove every file with texts of conversations or summaries. Students, figures and the ledger stay."""
     further = [*folder.path.glob("revisions*.jsonl"), *folder.path.glob("probe/*")]
+    further += [*folder.rounds.rglob("*.jsonl"), *folder.rounds.rglob("patterns.yaml")]
     return _remove([*(folder / name for name in _WITH_TEXTS), *further, *folder.train.glob("*.jsonl")])
 
 

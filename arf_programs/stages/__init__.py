@@ -2,10 +2,13 @@
 
 from arf_programs.stages.analyze import STAGE as ANALYZE
 from arf_programs.stages.analyze import (
+    analyst_fingerprint,
+    analysts,
     build_analyzer,
     build_support,
     calibrate,
     checker_digest,
+    load_checkers,
     read_run_calibration,
     refuse_calibration,
     support_to_calibrate,
@@ -21,10 +24,10 @@ from arf_programs.stages.report import STAGE as REPORT
 from arf_programs.stages.report import keeping_report, share_report
 from arf_programs.stages.revise import STAGE as REVISE
 from arf_programs.stages.revise import analyze_and_revise, build_reviser, further_programs, scores_sentences
-from arf_programs.stages.scoring import build_judge, prepare_checker
+from arf_programs.stages.scoring import build_judge, embedding_digest, prepare_checker
 from arf_programs.stages.served import BASE, adapter_rank, template_of, vllm_to_use
 from arf_programs.stages.stage import Stage, StageState, run_stage, run_together, state_of
-from arf_programs.stages.systems import models_of_systems, pairs_to_compare
+from arf_programs.stages.systems import models_of_systems, own_model, pairs_to_compare, prepare_answers
 from arf_programs.stages.taxonomy import STAGE as TAXONOMY
 from arf_programs.stages.train import STAGE as TRAIN
 from arf_programs.stages.train import (
@@ -34,5 +37,6 @@ from arf_programs.stages.train import (
     preview_unpaid,
     run_training_module,
     student_name,
+    train_on,
     training_log,
 )

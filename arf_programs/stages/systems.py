@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from arf_programs.config import ModelConfig
 from arf_programs.models import EMBEDDED, build_lm, weights_digest
@@ -33,18 +32,21 @@ def models_of_systems(run: Run) -> dict[str, ModelConfig]:
     own = {BASE: run.config.train.base}
     own |= {student_name(arm): str(run.folder.student / arm) for arm in run.config.train.students()}
     evaluate = run.config.evaluate
-    how: dict[str, Any] = {
-        "max_tokens": evaluate.max_tokens,
-        "parameters": evaluate.parameters,
-        "concurrency": _BATCH,
-        "device": evaluate.device,
-        "dtype": evaluate.dtype,
-    }
-    served = {
-        system: evaluate.serve.get(system) or ModelConfig(model=f"{EMBEDDED}{name}", **how)
-        for system, name in own.items()
-    }
-    return served | run.config.evaluate.systems
+    served = {system: evaluate.serve.get(system) or own_model(run, name) for system, name in own.items()}
+    return served | evaluate.systems
+
+
+def own_model(run: Run, name: str) -> ModelConfig:
+    """Return the model that answers in this process, greedily, from a folder of weights or a known name."""
+    evaluate = run.config.evaluate
+    return ModelConfig(
+        model=f"{EMBEDDED}{name}",
+        max_tokens=evaluate.max_tokens,
+        parameters=evaluate.parameters,
+        concurrency=_BATCH,
+        device=evaluate.device,
+        dtype=evaluate.dtype,
+    )
 
 
 def pairs_to_compare(run: Run) -> list[tuple[str, str]]:

@@ -20,7 +20,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
-from arf_programs.config import ARMS, PREFERENCE_STUDENTS, environment_without_secrets
+from arf_programs.config import ARMS, PREFERENCE_STUDENTS, Arm, environment_without_secrets
 from arf_programs.models import SMOLLM2, close_models, resolve_weights
 from arf_programs.review import read_reviews, reviews_digest
 from arf_programs.runs import Run, RunFolder, digest, digest_file, read_jsonl, write_jsonl_atomic, write_text_atomic
@@ -93,11 +93,15 @@ def student_name(arm: str) -> str:
 
 def training_log(folder: RunFolder, arm: str) -> dict[str, Any]:
     """Read the log that ends a training. Raises StageError when there is none."""
-    path = folder.student / arm / "training_log.json"
+    return _read_log(folder.student / arm)
+
+
+def _read_log(student: Path) -> dict[str, Any]:
+    path = student / "training_log.json"
     try:
         log: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
-        raise StageError(f"{path} is missing: the student of arm {arm} is not trained.") from None
+        raise StageError(f"{path} is missing: the student is not trained.") from None
     return log
 
 
@@ -137,10 +141,26 @@ def _train_on_pairs(run: Run) -> None:
 
 def _train_student(run: Run, module: str, name: str, data: Path, *more: str) -> None:
     """Train one student; the module goes on where it was interrupted, and does nothing for a whole student."""
-    settings = run.folder.train / f"{name}.json"
-    write_text_atomic(settings, json.dumps(settings_of(run, name), indent=2) + "\n")
+    settings = _write_settings(run, name, run.folder.train / f"{name}.json")
     arguments = ("--data", str(data), "--output", str(run.folder.student / name), "--config", str(settings), *more)
     _run_module(run, module, *arguments, label=student_name(name))
+
+
+def train_on(run: Run, data: Path, student: Path, *, arm: Arm, label: str) -> int:
+    """Train a student like that of an arm on other rows; return its number of examples.
+
+    Settings and log are written beside the rows. An interrupted training goes on, as in the stage.
+    """
+    close_models()
+    settings = _write_settings(run, arm, data.with_suffix(".json"))
+    arguments = ("--data", str(data), "--output", str(student), "--config", str(settings))
+    _run_module(run, "training.sft", *arguments, label=label, log=data.with_name("log.txt"))
+    return int(_read_log(student)["examples"])
+
+
+def _write_settings(run: Run, name: str, path: Path) -> Path:
+    write_text_atomic(path, json.dumps(settings_of(run, name), indent=2) + "\n")
+    return path
 
 
 def settings_of(run: Run, name: str) -> dict[str, Any]:
@@ -150,9 +170,9 @@ def settings_of(run: Run, name: str) -> dict[str, Any]:
     return {**settings, "arm": name, "seed": run.config.seed}
 
 
-def _run_module(run: Run, module: str, *arguments: str, label: str = "") -> None:
+def _run_module(run: Run, module: str, *arguments: str, label: str = "", log: Path | None = None) -> None:
     """Run `python -m module`; its JSON lines on stdout move the progress bar."""
-    log = run.folder.train / "log.txt"
+    log = log or run.folder.train / "log.txt"
     log.parent.mkdir(parents=True, exist_ok=True)
     with training_process(module, *arguments, log=log) as lines:
         _show_steps(run, lines, label)

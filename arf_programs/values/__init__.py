@@ -20,4 +20,5 @@ from arf_programs.values.writing import (
     with_article,
     write_date,
     write_like,
+    write_value,
 )

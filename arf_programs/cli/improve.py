@@ -1,0 +1,82 @@
+"""`arf improve`: train the student further on what it gets wrong on the dev side of the split."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from arf_programs.cli.session import (
+    ConfigPath,
+    Json,
+    Limit,
+    RunDir,
+    Set,
+    Verbose,
+    opened_run,
+    print_json,
+    print_lines,
+    print_table,
+)
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from arf_programs.tools.rounds import RoundFigures
+
+Rounds = Annotated[int, typer.Option("--rounds", min=1, max=20, help="Do N rounds; those that are whole are kept.")]
+Untargeted = Annotated[
+    bool, typer.Option("--untargeted", help="Make as many training pairs of random details instead: the baseline.")
+]
+
+
+def improve(
+    config: ConfigPath,
+    rounds: Rounds = 1,
+    untargeted: Untargeted = False,
+    run_dir: RunDir = None,
+    overrides: Set = None,
+    limit: Limit = None,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Train the student again, on pairs made for what it gets wrong on the dev side (corpus.dev)."""
+    with opened_run(config, run_dir, overrides, limit, as_json=as_json, verbose=verbose, locked=True) as run:
+        from arf_programs.tools.rounds import improve as improve_student
+
+        improved = improve_student(run, rounds, untargeted=untargeted)
+        if as_json:
+            done = [figures.model_dump(mode="json") for figures in improved.rounds]
+            print_json({"ok": True, "student": str(improved.student), "rounds": done})
+            return
+        for figures in improved.rounds:
+            print_table(_table(figures))
+            print_lines(*_lines(figures))
+        print_lines(
+            f"The student that is left: {improved.student}",
+            f"On the holdout: arf evaluate CONFIG --set evaluate.systems.improved=embedded/{improved.student}",
+        )
+
+
+def _table(figures: RoundFigures) -> Table:
+    from rich.table import Table
+
+    kind = ", untargeted" if figures.untargeted else ""
+    table = Table("pattern", title=f"round {figures.round}{kind}: errors on dev", title_justify="left")
+    for name in ("pairs", "before", "after"):
+        table.add_column(name, justify="right")
+    for item in figures.patterns:
+        table.add_row(item.name, str(item.pairs), str(item.before), str(item.after))
+    return table
+
+
+def _lines(figures: RoundFigures) -> list[str]:
+    verdict = "kept" if figures.kept else "not kept, since it makes more errors"
+    return [
+        f"{figures.pairs} training pairs added. {figures.conversations} dev conversations.",
+        f"Errors per summary: {figures.errors_before.text()} before, {figures.errors_after.text()} after, "
+        f"difference {figures.more_errors.text('+.2f')}, p = {figures.p:.2f}.",
+        f"Summaries with an error: {figures.flawed_before.text('.0%')} before, {figures.flawed_after.text('.0%')} "
+        f"after, difference {figures.points.text('+.0f')} points.",
+        f"The new student is {verdict}: {figures.student_after}",
+    ]

@@ -1,0 +1,177 @@
+"""Makes training pairs: counterfactuals of training pairs and, for patterns, new ones by the editor.
+
+Each pair is kept only if checks, and the analyst as configured for drafts, find no error in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from random import Random
+from typing import Final, NamedTuple
+
+import dspy
+
+from arf_programs.models import build_lm
+from arf_programs.planting import Facet, make_counterfactual
+from arf_programs.programs import Program, ask
+from arf_programs.runner import RowKey, ask_rows
+from arf_programs.runs import Run, read_jsonl
+from arf_programs.stages import build_analyzer, load_checkers
+from arf_programs.text import build_messages
+from arf_programs.tools.rounds.patterns import Embedding
+from arf_programs.tools.rounds.records import Pattern
+from signatures.exceptions import DataError
+from signatures.records import Conversation, TrainingExample, Turn, Verdict
+from signatures.write_variant import WriteVariant
+
+_WAVES: Final = 3  # times that pairs are made in the place of those that were not kept
+_TRUSTED: Final = (Verdict.VERIFIED, Verdict.UNCHANGED)
+
+
+class Pair(NamedTuple):
+    """A conversation and a summary that is believed right for it, and where they come from."""
+
+    conversation: Conversation
+    summary: str
+    made_by: str = ""
+    pattern: str = ""
+    changed: tuple[str, ...] = ()
+
+
+class Made(NamedTuple):
+    """The pairs that were kept, and how many were not."""
+
+    kept: list[Pair]
+    refused: int
+
+
+def training_pairs(run: Run, path: Path) -> list[Pair]:
+    """Read the training examples whose summaries were verified or found without error, with their conversations.
+
+    Raises DataError if there is none.
+    """
+    talks = run.conversations("train")
+    rows = read_jsonl(path, TrainingExample)
+    pairs = [
+        Pair(talks[row.conversation_id], row.completion)
+        for row in rows
+        if row.provenance.get("verdict") in _TRUSTED and row.conversation_id in talks
+    ]
+    if not pairs:
+        raise DataError(f"{path}: no summary in it is verified, so there is nothing to make training pairs of")
+    return pairs
+
+
+def nearest_first(pairs: Sequence[Pair], failing: Sequence[Conversation], embed: Embedding) -> list[Pair]:
+    """Order training pairs by how like their conversations are to the most alike of the failing ones."""
+    if not failing:
+        return list(pairs)
+    alike = embed([pair.conversation.as_text() for pair in pairs]) @ embed([item.as_text() for item in failing]).T
+    order = sorted(range(len(pairs)), key=lambda place: -float(alike[place].max()))
+    return [pairs[place] for place in order]
+
+
+def counterfactuals(
+    pairs: Sequence[Pair], facets: Sequence[Facet], seed: str, *, pattern: str = "", turns: int = 2
+) -> Iterator[Pair]:
+    """Yield a counterfactual of each pair that has one, in their order, and then others of the same, `turns` times."""
+    for turn in range(turns):
+        for pair in pairs:
+            rng = Random(f"{seed} {turn} {pair.conversation.id} {pair.summary}")  # noqa: S311 - repeatable, not secret
+            made = make_counterfactual(pair.conversation, pair.summary, facets, rng)
+            if made is not None:
+                changed = tuple(f"{swap.facet}: {swap.old} -> {swap.new}" for swap in made.swaps)
+                yield Pair(made.conversation, made.summary, "counterfactual", pattern, changed)
+
+
+def shuffled(pairs: Sequence[Pair], seed: str) -> list[Pair]:
+    """Order pairs at random."""
+    return Random(seed).sample(list(pairs), len(pairs))  # noqa: S311 - repeatable, not secret
+
+
+def filtered(run: Run, stage: str, source: Iterator[Pair], wanted: int) -> Made:
+    """Take pairs from `source` until `wanted` are kept, in at most three waves; those with an error are not kept."""
+    analyzer = build_analyzer(run)
+    load_checkers(analyzer)
+    kept: list[Pair] = []
+    refused = 0
+
+    async def look(pair: Pair) -> tuple[Pair, bool]:
+        found = await analyzer.acall(conversation=pair.conversation, summary=pair.summary)
+        return pair, not found.errors
+
+    for wave in range(_WAVES):
+        some = list(islice(source, wanted - len(kept)))
+        if not some:
+            break
+        outcome = ask_rows(
+            run, stage, some, look, key=_numbered(some, str(wave)), concurrency=run.config.models.analyst.concurrency
+        )
+        kept += [pair for pair, right in outcome.results.values() if right]
+        refused += len(outcome.failures) + sum(not right for _, right in outcome.results.values())
+    return Made(kept, refused)
+
+
+def _numbered(pairs: Sequence[Pair], name: str) -> Callable[[Pair], RowKey]:
+    """Return what names each pair, of which several may be of one conversation."""
+    names = {id(pair): f"{name} {number}" for number, pair in enumerate(pairs)}
+    return lambda pair: RowKey(pair.conversation.id, names[id(pair)])
+
+
+class WriteVariants(Program):
+    """Writes a new pair like a given one, on which a pattern of errors is to be expected."""
+
+    def __init__(self, *, retries: int) -> None:
+        super().__init__()
+        self.retries = retries
+        self.write = dspy.Predict(WriteVariant)
+
+    async def aforward(self, pair: Pair, pattern: Pattern) -> dspy.Prediction:
+        """Return Prediction(pair: Pair). Raises ModelError when the answers cannot be parsed."""
+        answer = await ask(
+            self.write,
+            retries=self.retries,
+            pattern=f"{pattern.name}: {pattern.description}",
+            conversation=pair.conversation.as_text(),
+            summary=pair.summary,
+        )
+        talk = Conversation(
+            id=pair.conversation.id,
+            channel=pair.conversation.channel,
+            turns=tuple(Turn(speaker=turn.speaker, text=turn.text) for turn in answer.new_conversation),
+        )
+        return dspy.Prediction(pair=Pair(talk, answer.new_summary.strip(), "editor", pattern.id))
+
+
+def written_by_editor(run: Run, stage: str, pairs: Sequence[Pair], pattern: Pattern) -> list[Pair]:
+    """Let the editor write a new pair for each of `pairs`. Pairs that fail are left out, with their reasons kept."""
+    if not pairs:
+        return []
+    editor = run.config.models.editor
+    program = WriteVariants(retries=editor.parse_retries)
+    program.set_lm(build_lm(editor, seed=run.config.seed))
+
+    async def write(pair: Pair) -> Pair:
+        made: Pair = (await program.acall(pair=pair, pattern=pattern)).pair
+        return made
+
+    outcome = ask_rows(run, stage, pairs, write, key=_numbered(pairs, pattern.id), concurrency=editor.concurrency)
+    return [pair for pair in outcome.results.values() if pair.summary and len(pair.conversation.turns) > 1]
+
+
+def example_of(run: Run, pair: Pair, round_number: int) -> TrainingExample:
+    """Make the training example of a pair. It has the id of the conversation that it was made from."""
+    return TrainingExample(
+        conversation_id=pair.conversation.id,
+        messages=build_messages(run.config.summarize.instruction, pair.conversation),
+        completion=pair.summary,
+        arm="arf",
+        provenance={
+            "round": round_number,
+            "made_by": pair.made_by,
+            "pattern": pair.pattern,
+            "changed": list(pair.changed),
+        },
+    )

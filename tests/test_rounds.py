@@ -1,0 +1,251 @@
+"""`arf improve`: from errors on the dev side to patterns, training pairs, the next student, and its figures."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import scripted_team
+import yaml
+from conftest import made_once, open_project, write_corpus
+from tiny_model import save_tiny_model
+from typer.testing import CliRunner
+
+from arf_programs.cli.app import app
+from arf_programs.metrics import Resampling
+from arf_programs.pipeline import run_until
+from arf_programs.runs import read_jsonl, remove_conversations, remove_rows
+from arf_programs.tools.rounds.augment import counterfactuals, nearest_first, training_pairs
+from arf_programs.tools.rounds.figures import compare_students
+from arf_programs.tools.rounds.job import improve
+from arf_programs.tools.rounds.patterns import cluster, count_by_pattern, errors_by_name, facets_of, find_embedding
+from arf_programs.tools.rounds.records import Watched, read_patterns
+from signatures.exceptions import ConfigError
+from signatures.records import ErrorNote, TrainingExample
+
+DEV, HOLDOUT = "devword", "holdoutword"
+
+
+def endings_missing(fields):
+    """An analyst that misses the ending in whatever the teacher has not written."""
+    if fields["summary"].startswith("The customer wrote"):
+        return scripted_team._DEFAULTS["find"](fields)
+    error = {"quote": "", "evidence": [2], "explanation": "The ending is missing.", "category": "missing_outcome"}
+    return {"errors": [error]}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A project with a student, whose dev and holdout conversations have a word of their own in each turn."""
+    return made_once(tmp_path_factory, "rounds", finish)
+
+
+def finish(project):
+    base = save_tiny_model(project / "tiny")
+    corpus = project / "conversations.jsonl"
+    write_corpus(corpus)
+    (project / "arf.yaml").write_text(
+        f"""
+name: rounds
+corpus: {{path: conversations.jsonl, holdout: 0.25, dev: 0.25}}
+models: {{teacher: scripted/model}}
+analyze: {{checks: false}}
+train: {{base: {base}, epochs: 1, arms: [arf], lora: {{r: 2}}}}
+evaluate: {{max_tokens: 16, samples: 100, similarity: null, judge: false, pairwise: false, reviser: false}}
+""",
+        encoding="utf-8",
+    )
+    scripted_team.join(find=endings_missing)
+    run = open_project(project)
+    run_until(run, "corpus")
+    words = dict.fromkeys(run.conversations("dev"), DEV) | dict.fromkeys(run.conversations("holdout"), HOLDOUT)
+    rows = [json.loads(line) for line in corpus.read_text(encoding="utf-8").splitlines()]
+    for row in rows:
+        for turn in row["conversation"]:
+            turn["text"] += f" {words.get(row['id'], '')}".rstrip()
+    corpus.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    run_until(run, "report")
+    assert set(run.conversations("dev")) == {name for name, word in words.items() if word == DEV}
+
+
+@pytest.fixture
+def project(finished, tmp_path):
+    return shutil.copytree(finished, tmp_path / "project", ignore=shutil.ignore_patterns("tiny"))
+
+
+def test_a_round_goes_from_errors_to_a_student_and_nothing_of_the_holdout_reaches_it(project, monkeypatch):
+    run = open_project(project)
+    team = scripted_team.join(find=endings_missing)
+    reads = type(run).conversations
+
+    def without_holdout(self, *sides):
+        assert "holdout" not in sides, "the second round asked for the holdout"
+        return reads(self, *sides)
+
+    monkeypatch.setattr(type(run), "conversations", without_holdout)
+    improved = improve(run, 1)
+    (figures,) = improved.rounds
+    folder = run.folder.rounds / "1"
+    (pattern,) = read_patterns(folder / "patterns.yaml")
+    assert pattern.name == "missing endings", "the analyst names it"
+    assert pattern.facets == ("action",)
+    assert len(pattern.errors) == figures.patterns[0].before == 3
+    rows = list(read_jsonl(folder / "augmented.jsonl", TrainingExample))
+    assert {row.provenance["made_by"] for row in rows} == {"counterfactual", "editor"}
+    assert figures.pairs == len(rows) == figures.patterns[0].pairs
+    assert figures.conversations == 3
+    assert figures.kept == (figures.more_errors.value <= 0)
+    assert improved.student == (folder / "student" if figures.kept else run.folder.student / "arf")
+    trained = list(read_jsonl(folder / "train.jsonl", TrainingExample))
+    assert trained[-len(rows) :] == rows
+    assert len(trained) == len(rows) + len(list(read_jsonl(run.folder.train / "arf.jsonl", TrainingExample)))
+    log = json.loads((folder / "student" / "training_log.json").read_text(encoding="utf-8"))
+    assert log["examples"] == len(trained)
+
+    held_out = [item.id for item in reads(run, "holdout").values()]
+    written = [path for path in folder.rglob("*") if path.suffix in (".jsonl", ".yaml", ".json", ".txt")]
+    assert written
+    for path in written:
+        text = path.read_text(encoding="utf-8")
+        assert HOLDOUT not in text and not any(f'"{name}"' in text for name in held_out), path
+    asked = json.dumps([fields for kind in team.fields.values() for fields in kind])
+    assert DEV in asked and HOLDOUT not in asked
+    trained_on = (folder / "train.jsonl").read_text(encoding="utf-8")
+    assert DEV not in trained_on, "dev is looked at, and not trained on"
+
+
+def test_a_round_that_is_whole_asks_nobody_and_an_edited_file_of_patterns_is_used(project):
+    scripted_team.join(find=endings_missing)
+    run = open_project(project)
+    improve(run, 1)
+    team = scripted_team.join(find=endings_missing)
+    again = improve(open_project(project), 1)
+    assert not team.asked
+    path = run.folder.rounds / "1" / "patterns.yaml"
+    edited = yaml.safe_load(path.read_text(encoding="utf-8"))
+    edited["patterns"][0] |= {"name": "mine", "pairs": 2, "facets": ["number"]}
+    path.write_text(yaml.safe_dump(edited), encoding="utf-8")
+    (figures,) = improve(open_project(project), 1).rounds
+    assert again.rounds[0].patterns[0].name == "missing endings"
+    assert (figures.patterns[0].name, figures.pairs) == ("mine", 2)
+    rows = list(read_jsonl(run.folder.rounds / "1" / "augmented.jsonl", TrainingExample))
+    changed = [str(row.provenance["changed"]) for row in rows if row.provenance["made_by"] == "counterfactual"]
+    assert changed and all("number: " in text and "name: " not in text and "date: " not in text for text in changed)
+
+    path.write_text("patterns: [{id: a, name: b, facets: [colour], pairs: -1, errors: [x], more: 1}]")
+    with pytest.raises(ConfigError) as error:
+        improve(open_project(project), 1)
+    assert all(word in str(error.value) for word in ("facets.0", "pairs", "more", str(path)))
+
+
+def test_the_baseline_has_as_many_pairs_in_a_folder_of_its_own_and_asks_no_editor(project):
+    team = scripted_team.join(find=endings_missing)
+    command = ["improve", str(project / "arf.yaml"), "--run-dir", str(project / "run"), "--untargeted", "--json"]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 0, result.output
+    (figures,) = json.loads(result.stdout)["rounds"]
+    folder = project / "run" / "rounds" / "1-untargeted"
+    rows = list(read_jsonl(folder / "augmented.jsonl", TrainingExample))
+    wanted = sum(pattern.pairs for pattern in read_patterns(folder / "patterns.yaml"))
+    assert figures["pairs"] == len(rows) == wanted > 0
+    assert figures["untargeted"]
+    assert not team.asked["variant"]
+    assert {row.provenance["pattern"] for row in rows} == {""}
+    removed = remove_rows(open_project(project).folder, rows[0].conversation_id)
+    assert {folder / "augmented.jsonl", folder / "train.jsonl"} <= set(removed)
+    gone = remove_conversations(open_project(project).folder)
+    assert folder / "patterns.yaml" in gone and not list(folder.rglob("*.jsonl"))
+
+
+def test_what_is_missing_is_said_before_any_work(make_run):
+    with pytest.raises(ConfigError, match=r"corpus\.dev: is 0"):
+        improve(make_run(), 1)
+    with pytest.raises(ConfigError, match=r"train\.arms.*add arf"):
+        improve(make_run("corpus.dev=0.2", "train.arms=[teacher]"), 1)
+
+
+def test_pairs_with_an_error_are_not_trained_on(project):
+    """The analyst finds an error in each pair that the editor has written."""
+
+    def find(fields):
+        if "teapot" in fields["summary"]:
+            error = {"quote": "teapot", "evidence": [1], "explanation": "It is none.", "category": "wrong_fact"}
+            return {"errors": [error]}
+        return endings_missing(fields)
+
+    scripted_team.join(find=find)
+    run = open_project(project)
+    improve(run, 1)
+    rows = list(read_jsonl(run.folder.rounds / "1" / "augmented.jsonl", TrainingExample))
+    assert rows and all(row.provenance["made_by"] == "counterfactual" for row in rows)
+
+
+def note(name, category="wrong_fact", quote="", explanation=""):
+    return ErrorNote(id=name, category=category, quote=quote, explanation=explanation)
+
+
+def test_errors_that_are_alike_are_one_pattern(make_run):
+    amounts = [f"The summary says {n} dollars, but the refund was another amount." for n in (10, 20, 30, 40)]
+    names = [f"The customer is called {name}, and not as the text says." for name in ("Ann", "Bob", "Cid", "Dot")]
+    embed = find_embedding(make_run("evaluate.similarity=null"), [*amounts, *names])
+    labels = cluster(embed([*amounts, *names]), 17)
+    assert len(set(labels[:4])) == len(set(labels[4:])) == 1
+    assert labels[0] != labels[4]
+    assert cluster(np.ones((9, 3)) / np.sqrt(3), 17) == [0] * 9, "errors that are the same are one pattern"
+    assert cluster(embed(names[:2]), 17) == [0, 0]
+
+
+def test_new_errors_are_counted_for_the_pattern_that_they_are_most_like(make_run):
+    from arf_programs.tools.rounds.records import Pattern
+
+    known = {
+        "a/1": note("1", quote="95 dollars", explanation="The refund was 20 dollars."),
+        "b/1": note("1", "missing_outcome", explanation="The ending is missing."),
+    }
+    patterns = [
+        Pattern(id="money", name="money", facets=("amount",), pairs=1, errors=("a/1",)),
+        Pattern(id="ending", name="ending", facets=("action",), pairs=1, errors=("b/1",)),
+    ]
+    new = {"c/1": note("1", "missing_outcome", explanation="The ending is not told.")}
+    embed = find_embedding(make_run("evaluate.similarity=null"), [str(item) for item in known.values()])
+    assert count_by_pattern(patterns, known, new, embed) == {"money": 0, "ending": 1}
+    assert count_by_pattern(patterns, known, known, embed) == {"money": 1, "ending": 1}
+    assert count_by_pattern(patterns, known, {}, embed) == {"money": 0, "ending": 0}
+
+
+def test_what_a_counterfactual_changes_follows_from_what_the_errors_quote():
+    assert facets_of([note("1", quote="the 3 May"), note("2", quote="95 dollars")]) == ("amount", "date")
+    assert facets_of([note("1", "contradicts_outcome")]) == ("action",)
+    assert len(facets_of([note("1", quote="the blue one")])) == 5, "any, if nothing is known"
+
+
+def test_the_training_pairs_most_like_the_failures_come_first(finished):
+    run = open_project(finished)
+    pairs = training_pairs(run, run.folder.train / "arf.jsonl")
+    last = pairs[-1].conversation
+    embed = find_embedding(run, [pair.conversation.as_text() for pair in pairs])
+    assert nearest_first(pairs, [last], embed)[0].conversation.id == last.id
+    made = list(counterfactuals(pairs, ("number",), "seed"))
+    assert [pair.conversation.id for pair in made] == 2 * [pair.conversation.id for pair in pairs]
+    assert made == list(counterfactuals(pairs, ("number",), "seed"))
+    assert made != list(counterfactuals(pairs, ("number",), "another"))
+
+
+def watched(*counts):
+    return [
+        Watched(conversation_id=f"c{n}", summary="", errors=[note(str(e)) for e in range(count)])
+        for n, count in enumerate(counts)
+    ]
+
+
+def test_a_student_is_kept_if_it_makes_no_more_errors_and_the_points_are_said():
+    tool = Resampling(samples=200)
+    better = compare_students(watched(1, 1, 0, 2), watched(0, 1, 0, 1), tool)
+    assert better.kept and better.more_errors.value == -0.5 and better.points.value == -25
+    same = compare_students(watched(1, 0), watched(0, 1), tool)
+    assert same.kept and same.points.value == 0
+    worse = compare_students(watched(*[0] * 8), watched(*[1] * 8), tool)
+    assert not worse.kept and worse.points.value == 100 and worse.p < 0.05
+    missing = compare_students(watched(5, 1), watched(0), tool)
+    assert missing.conversations == 1 and missing.errors_before.value == 5
+    assert list(errors_by_name(watched(2))) == ["c0/0", "c0/1"]
