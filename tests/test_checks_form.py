@@ -167,16 +167,6 @@ def test_what_a_side_said_itself_is_no_error(sentence):
     assert run_checks(SHOP, sentence, enabled=["speakers"]) == []
 
 
-def test_who_was_told_may_repeat_it_himself():
-    told = Turn(speaker="Customer", text="At the shop they said that refunds for toasters end after a fortnight.")
-    talk = SHOP.model_copy(update={"turns": (*SHOP.turns, told)})
-    sentence = "The customer was told that refunds for toasters end after a fortnight."
-    assert run_checks(talk, sentence, enabled=["speakers"]) == []
-    plain = told.model_copy(update={"text": "So refunds for toasters end after a fortnight."})
-    talk = SHOP.model_copy(update={"turns": (*SHOP.turns, plain)})
-    assert [note.evidence for note in run_checks(talk, sentence, enabled=["speakers"])] == [(5,)]
-
-
 def test_nobody_is_accused_where_the_sides_are_not_known():
     nameless = SHOP.model_copy(
         update={"turns": tuple(Turn(speaker=f"P{n % 2}", text=t.text) for n, t in enumerate(SHOP.turns))}

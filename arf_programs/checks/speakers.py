@@ -59,12 +59,6 @@ _STATES: Final = re.compile(
     r"instruct|remind|provid|answer|clarif|warn|urg|invit|direct|guid|describ|question|insist|argu|admit|encourag)\w*)\b",
     re.IGNORECASE,
 )
-_REPORTS: Final = re.compile(
-    r"\b(?:told|tell(?:s|ing)?|said|says?|saying|offered|informed|advised|promised|asked|stat(?:es?|ed|ing)|suggest\w*|"
-    r"recommend\w*|claim\w*|reply|replied|instruct\w*|assured)\b",
-    re.IGNORECASE,
-)
-"""In a turn that says so, a person repeats what somebody said: "I was told to wait"."""
 _NEXT_CLAUSE: Final = re.compile(
     r",? (?:who|which|whereas|while|but|and) (?:now |then |also )?(?:the |their |its |our )?(?:\w+ )?"
     r"(?:agent|customer|client|staff|team|company|airline|support|representative|it|he|she|they|we)\b"
@@ -77,8 +71,7 @@ def check_speakers(material: Material) -> list[Finding]:
     """Report sentences that credit one side with what the other side said.
 
     A sentence is read if it begins with customer or agent, and a verb of saying follows. What a side did, and not said,
-    may stand in the words of the other alone. What "the customer was told" is credited to the agent, but for what
-    the customer repeats of somebody ("They said that ...").
+    may stand in the words of the other alone. What "the customer was told" is credited to the agent.
 
     Each word weighs `ln(1 + turns / turns that have it)`, and function words weigh nothing. The words of the sentence
     that a turn has are added up. A sentence is an error if the best turn of the other side has at least `LEAST_MARGIN`
@@ -102,8 +95,7 @@ def check_speakers(material: Material) -> list[Finding]:
         }
         own = max(held[number] for number, side in sides.items() if side == credited.side)
         best = max((n for n, side in sides.items() if side != credited.side), key=lambda n: (held[n], -n))
-        is_repeated = credited.is_told and _REPORTS.search(material.texts[best - 1])
-        if held[best] - own >= LEAST_MARGIN and not is_repeated:
+        if held[best] - own >= LEAST_MARGIN:
             reason = f"Turn {best} of the other side says this, not the {credited.side}."
             findings.append(Finding("wrong_speaker", start, end, reason, "major", (best,)))
     return findings
@@ -121,14 +113,10 @@ def _sides(material: Material) -> dict[int, Side]:
 
 
 class _Credited(NamedTuple):
-    """The side that a sentence credits with having said something, and what it said.
-
-    `is_told` says that the sentence is about the other side, which was told it.
-    """
+    """The side that a sentence credits with having said something, and what it said."""
 
     side: Side
     statement: str
-    is_told: bool
 
 
 def _credited(sentence: str) -> _Credited | None:
@@ -141,5 +129,5 @@ def _credited(sentence: str) -> _Credited | None:
     following = _NEXT_CLAUSE.search(rest)
     rest = rest[: following.start()] if following else rest
     if _IS_TOLD.match(rest):
-        return _Credited("agent" if side == "customer" else "customer", rest, is_told=True)
-    return _Credited(side, rest, is_told=False) if _STATES.match(rest) else None
+        return _Credited("agent" if side == "customer" else "customer", rest)
+    return _Credited(side, rest) if _STATES.match(rest) else None

@@ -14,6 +14,7 @@ import typer
 from arf_programs.cli import checker, embed, probe, publish
 from arf_programs.cli.compare import compare, gate
 from arf_programs.cli.compile import compile_command
+from arf_programs.cli.curve import curve
 from arf_programs.cli.estimate import estimate
 from arf_programs.cli.privacy import forget, privacy, purge
 from arf_programs.cli.review import review
@@ -32,6 +33,7 @@ from arf_programs.cli.session import (
     print_json,
     reporting,
 )
+from arf_programs.cli.transfer import transfer
 from signatures.exceptions import ConfigError
 
 ShowExample = Annotated[
@@ -154,6 +156,7 @@ app.command("train")(train)
 app.command("evaluate")(evaluate)
 app.command("report")(report)
 app.command("estimate")(estimate)
+app.command("curve")(curve)
 app.command("plant")(probe.plant)
 app.command("probe")(probe.probe)
 app.command("triage")(probe.triage)
@@ -170,6 +173,7 @@ app.command("push")(publish.push)
 app.command("serve")(serve)
 app.command("calibrate")(probe.calibrate)
 app.command("compile", help="Optimise the prompts of one program by DSPy against the labelled set.")(compile_command)
+app.command("transfer")(transfer)
 
 
 def main() -> None:

@@ -44,6 +44,7 @@ from arf_programs.config.train import (
     PREFERENCE_STUDENTS,
     Arm,
     Method,
+    PreferenceConfig,
     TermsName,
     TrainConfig,
 )

@@ -21,7 +21,7 @@ from arf_programs.metrics.calibration import Calibration, fit_calibration, logit
 from arf_programs.metrics.causal import ANY, CausalRow, causal_table
 from arf_programs.metrics.checker_probe import CHECKER_PROBE, LABELLED, PLANTED_SUMMARIES, CheckerFigures, CheckerProbe
 from arf_programs.metrics.comparisons import TEACHER, Comparison, compare, compare_systems, with_holm
-from arf_programs.metrics.definitions import METRICS, Unit, in_order
+from arf_programs.metrics.definitions import METRICS, Better, Unit, in_order
 from arf_programs.metrics.detection import balanced_accuracy, score_detection
 from arf_programs.metrics.fallback import (
     DOUBTFUL,

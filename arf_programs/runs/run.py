@@ -46,7 +46,7 @@ class Run:
 
     def __post_init__(self) -> None:
         config = self.config
-        asked = config.models.asked(ROLES).values()
+        asked = [*config.models.asked(ROLES).values(), *config.models.editors]
         remember_secrets([*asked, *config.evaluate.serve.values(), *config.evaluate.systems.values()])
 
     def conversations(self, split: Literal["train", "holdout"] | None = None) -> Mapping[str, Conversation]:
