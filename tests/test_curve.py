@@ -11,14 +11,14 @@ from conftest import open_project
 from typer.testing import CliRunner
 
 from arf_programs.cli.app import app
-from arf_programs.cli.curve import _lines
+from arf_programs.cli.curve import _lines, _numbers
 from arf_programs.metrics import Interval, Resampling
 from arf_programs.runs import RunFolder, SplitConversation, read_jsonl, read_ledger, remove_conversations
-from arf_programs.tools.curve.curve import Curve
+from arf_programs.tools.curve.curve import Curve, measure_curve
 from arf_programs.tools.curve.fit import fit_law, fit_metric, gain_of, verdict_of
 from arf_programs.tools.curve.points import in_order, points_of
 from arf_programs.tools.estimating import estimate_run
-from signatures.exceptions import DataError
+from signatures.exceptions import ConfigError, DataError
 from signatures.records import TrainingExample
 
 SIZES = (25, 50, 100, 200)
@@ -215,13 +215,10 @@ def test_purging_the_conversations_takes_the_points_too(curved, tmp_path):
         ("0.5,1,2", "up to 1"),
         ("half,1", "expected numbers"),
         ("nan,0.5,1", "name each once"),
-        ("0.01,0.5,1", "too few to tell these fractions apart"),
     ],
 )
-def test_fractions_that_say_nothing_are_refused_before_work(project, fractions, told):
-    team = scripted_team.join_troubled()
-    result = arf(
-        "curve", project / "arf.yaml", "--run-dir", project / "run", "--fractions", fractions, "--json", code=2
-    )
-    assert told in json.loads(result.stdout)["problems"][0]
-    assert not team.asked and not (project / "run/curve").exists()
+def test_fractions_that_say_nothing_are_refused_before_work(make_run, fractions, told):
+    run = make_run()
+    with pytest.raises(ConfigError, match=told):
+        measure_curve(run, _numbers(fractions), 1)
+    assert not run.folder.path.exists()
