@@ -11,6 +11,7 @@ from compile_project import CompileTeam, make_project
 from typer.testing import CliRunner
 
 from arf_programs.cli.app import app
+from arf_programs.cli.check import Findings, _check_programs
 from arf_programs.cli.session import open_run
 from arf_programs.models import scripted
 from arf_programs.tools.transfer import Transfer, read_program, transfer_notes
@@ -114,27 +115,29 @@ def test_a_table_is_printed(config, teams):
 
 
 def notes(config, analyst):
-    settings = ["programs.analyze=compiled/analyze", f"models.analyst={analyst}"]
-    return transfer_notes(open_run(config, overrides=settings))
+    return transfer_notes(open_run(config, overrides=swapped(analyst)))
+
+
+def swapped(analyst):
+    return ["programs.analyze=compiled/analyze", f"models.analyst={analyst}"]
 
 
 def test_after_a_swap_check_says_whether_to_compile_again(config, teams):
     assert notes(config, "scripted/apt") == ([], [])  # no table, no word
     measure(config)
     assert notes(config, "{model: scripted/model, concurrency: 2}") == ([], [])  # not swapped
-    (good,), warnings = notes(config, "scripted/apt")
-    assert warnings == [] and "no need to compile again" in good
-    assert good.startswith("programs.analyze: on scripted/apt the compiled program less the uncompiled one scores +")
+    (apt,), warnings = notes(config, "scripted/apt")
+    assert warnings == [] and "no need to compile again" in apt
+    assert apt.startswith("programs.analyze: on scripted/apt the compiled program less the uncompiled one scores +")
     good, (able,) = notes(config, "scripted/able")
     assert good == [] and "+0.000 (+0.000 to +0.000), which holds 0: compile again by `arf compile analyze`" in able
     _, (confused,) = notes(config, "scripted/confused")
     assert "set programs.analyze to null until then" in confused
     _, (unknown,) = notes(config, "scripted/other")
     assert "no figures for scripted/other: `arf transfer" in unknown
-    found = arf(
-        "check", str(config), "--set", "programs.analyze=compiled/analyze", "--set", "models.analyst=scripted/apt"
-    )
-    assert sum("no need to compile again" in line for line in found["good"]) == 1
+    findings = Findings()
+    _check_programs(open_run(config, overrides=swapped("scripted/apt")), findings)
+    assert [apt] == findings.good
     program = config.parent / "compiled/analyze/program.json"
     program.write_text(program.read_text(encoding="utf-8") + "\n", encoding="utf-8")
     _, (stale,) = notes(config, "scripted/apt")
