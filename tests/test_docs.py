@@ -101,6 +101,7 @@ def leaves(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, Fiel
         if field.annotation is ModelsConfig:
             yield from leaves(ModelConfig, "models.<role>.")
             yield from leaves(DraftColumn, "models.teacher.")
+            yield "models.editors", ModelsConfig.model_fields["editors"]
         elif isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             yield from leaves(field.annotation, f"{key}.")
         else:
@@ -296,8 +297,9 @@ def test_the_table_of_options_is_that_of_the_help():
             assert own.items() <= options.items() <= (documented | own).items(), name
         elif name == "probe":
             assert options == documented | {(code(row[0])[0],): row[1] for row in of_probe}
-        elif name in ("check", "triage", "checker probe"):
-            more = table(COMMAND_PAGE, f"option of `arf {name}`", "what it does")
+        elif name in ("check", "triage", "checker probe", "curve", "transfer"):
+            page = {"curve": DOCS / "scaling.md", "transfer": COMPILE}.get(name, COMMAND_PAGE)
+            more = table(page, f"option of `arf {name}`", "what it does")
             assert options == documented | {(code(row[0])[0],): row[1] for row in more}
         elif name in ("run", "train", *(stage.name for stage in STAGES)):
             more = table(COMMAND_PAGE, "option of a stage", "what it does")

@@ -52,6 +52,7 @@ STALE = {
     "corpus.near_duplicate": (0.5, {"corpus"}),
     "corpus.max_tokens": (500, {"corpus"}),
     "corpus.too_long": ("cut", {"corpus"}),
+    "models.editors": ("[scripted/second]", {"revise", "train"}),
     "labeled.path": ("labeled.jsonl", {"corpus"}),
     "labeled.demos": (2, {"analyze", "revise", "evaluate"}),
     "labeled.pick": ("nearest", {"analyze", "revise", "evaluate"}),

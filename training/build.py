@@ -48,6 +48,7 @@ def build(folder: RunFolder, machine: TextIO) -> None:
             instruction=config.summarize.instruction,
             on_reject=config.revise.on_reject,
             samples=_samples(folder, config, arm),
+            share_weight=bool(config.models.editors),
         )
         write_jsonl_atomic(folder.train / f"{arm}.jsonl", data.examples)
         left_out[arm] = data.left_out
@@ -104,7 +105,7 @@ def _revisions(folder: RunFolder, config: Config, arm: Arm) -> list[Revision]:
 
 def _samples(folder: RunFolder, config: Config, arm: Arm) -> list[Revision]:
     """Read the further samples of an arm. Where a person decided about the revision, that is the only one."""
-    if config.revise.samples == 1:
+    if not config.samples_revisions:
         return []
     strategy, human = _strategy(config, arm), config.revise.human
     rows = [row for row in read_jsonl(folder.revision_samples, Revision) if row.strategy == strategy]

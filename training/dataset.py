@@ -51,6 +51,7 @@ def build_arm(
     instruction: str,
     on_reject: OnReject,
     samples: Sequence[Revision] = (),
+    share_weight: bool = False,
 ) -> ArmData:
     """Build the training examples of `arm` for `conversations`, which come from the training split only.
 
@@ -58,7 +59,8 @@ def build_arm(
     what a rejected revision gives: nothing (`drop`), its draft (`keep_draft`), or the text with the verified edits
     (`keep_partial`; nothing if no edit was verified). `samples` are further revisions; each verified one is an example
     too (rejection-sampling fine-tuning: Yuan et al. 2023, arXiv 2308.01825). If a conversation has such a sample, its
-    rejected revision gives nothing. Raises DataError when a conversation has two drafts or two revisions.
+    rejected revision gives nothing. With `share_weight` the examples of a conversation weigh 1 in sum, else 1 each.
+    Raises DataError when a conversation has two drafts or two revisions.
     """
     drafts_by_id = _by_conversation(drafts, "drafts")
     revisions_by_id = _by_conversation(revisions, "revisions")
@@ -72,7 +74,8 @@ def build_arm(
             left_out[targets] += 1
             continue
         messages = build_messages(instruction, conversation)
-        examples += [_example(arm, conversation, messages, target) for target in targets]
+        weight = 1 / len(targets) if share_weight else 1.0
+        examples += [_example(arm, conversation, messages, target, weight) for target in targets]
     return ArmData(tuple(examples), dict(left_out))
 
 
@@ -145,12 +148,15 @@ class _Target:
     edited: tuple[tuple[int, int], ...] = ()
 
 
-def _example(arm: Arm, conversation: Conversation, messages: tuple[Message, ...], target: _Target) -> TrainingExample:
+def _example(
+    arm: Arm, conversation: Conversation, messages: tuple[Message, ...], target: _Target, weight: float
+) -> TrainingExample:
     return TrainingExample(
         conversation_id=conversation.id,
         messages=messages,
         completion=target.text,
         arm=arm,
+        weight=weight,
         edited=target.edited,
         provenance={**target.provenance, "prompt_sha256": prompt_sha256(messages)},
     )

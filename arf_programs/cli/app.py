@@ -14,6 +14,7 @@ import typer
 from arf_programs.cli import critic, probe, student
 from arf_programs.cli.compare import compare, gate
 from arf_programs.cli.compile import compile_command
+from arf_programs.cli.curve import curve
 from arf_programs.cli.estimate import estimate
 from arf_programs.cli.improve import improve
 from arf_programs.cli.privacy import forget, privacy, purge
@@ -32,6 +33,7 @@ from arf_programs.cli.session import (
     print_json,
     reporting,
 )
+from arf_programs.cli.transfer import transfer
 from signatures.exceptions import ConfigError
 
 ShowExample = Annotated[
@@ -155,6 +157,7 @@ app.command("evaluate")(evaluate)
 app.command("report")(report)
 app.command("improve")(improve)
 app.command("estimate")(estimate)
+app.command("curve")(curve)
 app.command("plant")(probe.plant)
 app.command("probe")(probe.probe)
 app.command("triage")(probe.triage)
@@ -171,6 +174,7 @@ app.command("push")(student.push)
 app.command("serve")(student.serve)
 app.command("calibrate")(probe.calibrate)
 app.command("compile", help="Optimise the prompts of one program by DSPy against the labelled set.")(compile_command)
+app.command("transfer")(transfer)
 
 
 def main() -> None:

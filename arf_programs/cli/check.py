@@ -277,6 +277,7 @@ def _check_folder(run: Run, findings: Findings) -> None:
 
 def _check_programs(run: Run, findings: Findings) -> None:
     from arf_programs.programs import TARGET_ROLES, program_folder, program_notes, read_card, strategy_of
+    from arf_programs.tools.transfer import transfer_notes
 
     for target in TARGET_ROLES:
         folder = program_folder(run, target)
@@ -284,6 +285,9 @@ def _check_programs(run: Run, findings: Findings) -> None:
         if folder is not None and read_card(folder, target).strategy != wanted:
             raise ConfigError(f"programs.{target}: {folder} is for another strategy than {target}.strategy: {wanted}")
     findings.warnings += program_notes(run)
+    good, warnings = transfer_notes(run)
+    findings.good += good
+    findings.warnings += warnings
 
 
 def _check_checker(run: Run, findings: Findings) -> None:
@@ -346,7 +350,8 @@ def _warn_of_prices(run: Run) -> list[str]:
 
     if run.config.budget.usd is None:
         return []
-    models = dict.fromkeys(model.model for model in run.config.models.asked(PIPELINE_ROLES).values())
+    asked = [*run.config.models.asked(PIPELINE_ROLES).values(), *run.config.models.editors]
+    models = dict.fromkeys(model.model for model in asked)
     return [
         f"budget.usd does not count {model}, whose price is not known: set its input_price and output_price, or "
         "budget.calls or budget.tokens"
@@ -361,7 +366,7 @@ def _check_hosts(run: Run, findings: Findings) -> None:
 
     evaluate = run.config.evaluate
     asked = run.config.models.asked(ROLES).values()
-    for config in [*asked, *evaluate.serve.values(), *evaluate.systems.values()]:
+    for config in [*asked, *run.config.models.editors, *evaluate.serve.values(), *evaluate.systems.values()]:
         try:
             hosts = check_providers([config])
         except ConfigError as error:

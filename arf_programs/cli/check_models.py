@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
 
-from arf_programs.config import PIPELINE_ROLES, ROLES, ModelConfig, Role
+from arf_programs.config import PIPELINE_ROLES, ROLES, ModelConfig
 from arf_programs.runs import Run
 from signatures.exceptions import ArfError
 
@@ -14,7 +14,7 @@ _TINY = 8  # tokens
 _QUESTION = "Answer with the one word: yes"
 _SYSTEM = "You answer questions."
 _WITHOUT_A_KEY = ("system", "max_tokens")  # a run goes on without them, and there is no key to set
-_TYPED_ROLES = frozenset(("analyst", "editor", "judge"))
+_TYPED_ROLES = frozenset(("analyst", "editor", "editors", "judge"))
 _TYPED_QUESTION = "request -> colors: list[str]"
 
 
@@ -26,7 +26,7 @@ async def check_models(run: Run, good: list[str], warnings: list[str], problems:
     from arf_programs.models import NoStore, where_it_answers, within
     from arf_programs.runner import asking_from
 
-    models: list[tuple[ModelConfig, list[Role]]] = []
+    models: list[tuple[ModelConfig, list[str]]] = []
     for role, config in run.config.models.asked(ROLES).items():
         if role not in PIPELINE_ROLES and config == run.config.models.analyst:
             continue
@@ -35,7 +35,8 @@ async def check_models(run: Run, good: list[str], warnings: list[str], problems:
             models.append((config, [role]))
         else:
             same.append(role)
-            # Models at one endpoint share its rate, as in a run. Nothing is stored, since an old answer tests no model.
+    models += [(config, [f"editors[{place}]"]) for place, config in enumerate(run.config.models.editors)]
+    # Models at one endpoint share its rate, as in a run. Nothing is stored, since an old answer tests no model.
     with asking_from(run, NoStore(), falls_back=False), within(stage="check"):
         outcomes = await asyncio.gather(*(_try_model(run, config, names) for config, names in models))
     for (config, names), found in zip(models, outcomes, strict=True):
@@ -55,7 +56,7 @@ class _Answers:
     problems: list[str] = field(default_factory=list)
 
 
-async def _try_model(run: Run, config: ModelConfig, roles: list[Role]) -> _Answers:
+async def _try_model(run: Run, config: ModelConfig, roles: list[str]) -> _Answers:
     """Ask the model for one word, then with each feature that the run will ask for."""
     import dspy
     from dspy.utils.exceptions import AdapterParseError, DSPyError
@@ -87,7 +88,7 @@ async def _try_model(run: Run, config: ModelConfig, roles: list[Role]) -> _Answe
         return found
     if is_local(config.model):
         return found
-    if _TYPED_ROLES.intersection(roles):
+    if _TYPED_ROLES.intersection(role.partition("[")[0] for role in roles):
         feature, mend = "JSON mode (response_format: json_object)", "json_schema to true, if its server enforces one"
         if lm.supports_response_schema:
             feature, mend = "a JSON schema", "json_schema to false"

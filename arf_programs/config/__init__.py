@@ -45,6 +45,7 @@ from arf_programs.config.train import (
     Arm,
     ErrorKinds,
     Method,
+    PreferenceConfig,
     ScheduleConfig,
     TermsName,
     TrainConfig,

@@ -251,6 +251,9 @@ class ModelsConfig(Section):
     ]
     analyst: ModelConfig
     editor: ModelConfig
+    editors: tuple[ModelConfig, ...] = Field(
+        default=(), max_length=8, description="further editors: each revises every draft too, for arm arf"
+    )
     judge: ModelConfig
     prompt: ModelConfig
     reflection: ModelConfig
@@ -259,6 +262,25 @@ class ModelsConfig(Section):
     @classmethod
     def _expand(cls, value: Any) -> Any:
         return fill_roles(value) if isinstance(value, dict) else value
+
+    @field_validator("editors", mode="before")
+    @classmethod
+    def _spell_out_editors(cls, value: Any) -> Any:
+        if not isinstance(value, list | tuple):
+            return value
+        return [{"model": item} if isinstance(item, str) else item for item in value]
+
+    @model_validator(mode="after")
+    def _editors_differ(self) -> ModelsConfig:
+        known = [self.editor]
+        for model in self.editors:
+            if model in known:
+                raise ValueError(
+                    f"editors: {model.model} is there twice, or is models.editor: name each once; revise.samples asks "
+                    "every editor several times"
+                )
+            known.append(model)
+        return self
 
     @property
     def draft_column(self) -> str | None:
@@ -285,8 +307,8 @@ class ModelsConfig(Section):
     def writers(self, role: Role) -> tuple[Writer, ...]:
         """Return the models whose text a role brings in. A column may have a second one, for rows without a draft."""
         column = [self.teacher.writer] if role == "teacher" and isinstance(self.teacher, DraftColumn) else []
-        asked = [Writer(model.model, model.license, model.api_base) for model in self.asked((role,)).values()]
-        return (*column, *asked)
+        asked = [*self.asked((role,)).values(), *(self.editors if role == "editor" else ())]
+        return (*column, *(Writer(model.model, model.license, model.api_base) for model in asked))
 
 
 def spell_out_models(models: dict[str, Any]) -> dict[str, Any]:

@@ -281,6 +281,18 @@ class Config(Section):
         return not without or bool({"rewrite", "taxonomy"} & set(self.train.arms))
 
     @property
+    def samples_revisions(self) -> bool:
+        """Whether a draft may have several revisions by the strategy of one arm."""
+        return self.revise.samples > 1 or bool(self.models.editors)
+
+    def with_editor(self, place: int) -> Config:
+        """Return the configuration in which `models.editors[place - 1]` is the editor; at place 0 itself."""
+        if not place:
+            return self
+        models = self.models.model_copy(update={"editor": self.models.editors[place - 1]})
+        return self.model_copy(update={"models": models})
+
+    @property
     def models_verify(self) -> bool:
         """Whether a model looks at each revision, and not only the checks."""
         return self.analyze.analyst and self.revise.verify_with_analyst
@@ -308,8 +320,20 @@ class Config(Section):
         return {**value, "models": given}
 
     @model_validator(mode="after")
+    def _further_editors_are_of_use(self) -> Config:
+        if self.models.editors and not self.asks_editor:
+            raise ValueError("models.editors: no editor is asked with revise.candidates: 0: leave editors out")
+        if self.models.editors and self.train.packing:
+            raise ValueError(
+                "models.editors: the revisions of one draft share its weight, and packed rows have no weights: set "
+                "train.packing to false"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _no_batches_on_a_cluster(self) -> Config:
-        batch = [role for role, model in self.models.asked(PIPELINE_ROLES).items() if model.mode == "batch"]
+        batch: list[str] = [role for role, model in self.models.asked(PIPELINE_ROLES).items() if model.mode == "batch"]
+        batch += ["editors"] * any(model.mode == "batch" for model in self.models.editors)
         if self.engine == "ray" and batch:
             raise ValueError(
                 f"`engine: ray` does not go with `mode: batch` (models.{batch[0]}), whose waves one machine gathers: "

@@ -60,7 +60,7 @@ from arf_programs.metrics.systems.aggregate import (
 )
 from arf_programs.metrics.systems.causal import ANY, CausalRow, causal_table
 from arf_programs.metrics.systems.comparisons import TEACHER, Comparison, compare, compare_systems, with_holm
-from arf_programs.metrics.systems.definitions import METRICS, Unit, in_order
+from arf_programs.metrics.systems.definitions import METRICS, Better, Unit, in_order
 from arf_programs.metrics.systems.gate import FEWEST_UNITS, GateCheck, GateVerdict, check_margins, verdict_of
 from arf_programs.metrics.systems.paired import Effect, sign_flip_test
 from arf_programs.metrics.systems.win_rate import WinRate, win_rates

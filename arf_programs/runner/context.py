@@ -100,8 +100,9 @@ def asking_from(
 
 def models_of(config: Config) -> list[ModelConfig]:
     """Return every model that a run may ask."""
-    evaluate = config.evaluate
-    return [*config.models.asked(PIPELINE_ROLES).values(), *evaluate.serve.values(), *evaluate.systems.values()]
+    models, evaluate = config.models, config.evaluate
+    asked = models.asked(PIPELINE_ROLES).values()
+    return [*asked, *models.editors, *evaluate.serve.values(), *evaluate.systems.values()]
 
 
 def ask_rows(

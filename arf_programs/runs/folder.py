@@ -52,6 +52,8 @@ class RunFolder:
     planted = RunFile("planted.jsonl")
     probe = RunFile("probe.json")
     checker_probe = RunFile("checker_probe.json")
+    curve = RunFile("curve.json")
+    curve_points = RunFile("curve")
     failures = RunFile("failures.jsonl")
     pseudonyms = RunFile("pseudonyms.jsonl")
     labeled_pseudonyms = RunFile("labeled_pseudonyms.jsonl")

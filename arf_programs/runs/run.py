@@ -63,7 +63,7 @@ class Run:
 
     def __post_init__(self) -> None:
         config = self.config
-        asked = config.models.asked(ROLES).values()
+        asked = [*config.models.asked(ROLES).values(), *config.models.editors]
         remember_secrets([*asked, *config.evaluate.serve.values(), *config.evaluate.systems.values()])
 
     def conversations(self, *sides: Side) -> Mapping[str, Conversation]:

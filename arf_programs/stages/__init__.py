@@ -23,7 +23,7 @@ from arf_programs.stages.evaluate import answer_holdout
 from arf_programs.stages.report import STAGE as REPORT
 from arf_programs.stages.report import keeping_report, share_report
 from arf_programs.stages.revise import STAGE as REVISE
-from arf_programs.stages.revise import analyze_and_revise, build_reviser, further_programs, scores_sentences
+from arf_programs.stages.revise import Variant, analyze_and_revise, build_reviser, further_programs, scores_sentences
 from arf_programs.stages.scoring import build_judge, embedding_digest, prepare_checker
 from arf_programs.stages.served import BASE, adapter_rank, template_of, vllm_to_use
 from arf_programs.stages.stage import Stage, StageState, run_stage, run_together, state_of

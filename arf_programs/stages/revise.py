@@ -1,16 +1,17 @@
 """Stage `revise`: the editor mends each training draft, and each revision is verified.
 
-Beside the main revisions there may be further ones: by the strategies of other arms, and samples (rejection sampling).
+Beside the main revisions there may be further ones: by the strategies of other arms, samples (rejection sampling), and
+those of further editors.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import dspy
 
@@ -59,6 +60,7 @@ from arf_programs.stages.analyze import (
     example_ranking,
     load_checkers,
 )
+from arf_programs.stages.distinct import distinct_by_facts, distinct_verified
 from arf_programs.stages.stage import Stage
 from signatures.check_revision import CheckRevision
 from signatures.propose_edits import ProposeEdits
@@ -74,23 +76,51 @@ def further_strategies(config: Config) -> tuple[Strategy, ...]:
     return tuple(name for name in wanted if name in config.train.arms and name != config.revise.strategy)
 
 
-def further_programs(config: Config) -> list[tuple[Strategy, int]]:
-    """Return the (strategy, sample) pairs of the further revisions. The first sample of a strategy has number 1."""
-    further, numbers = further_strategies(config), range(2, config.revise.samples + 1)
-    sampled = [(name, number) for name in (config.revise.strategy, *further) for number in numbers]
-    return [*((name, 1) for name in further), *sampled]
+class Variant(NamedTuple):
+    """Who revises, and how: the strategy, the number of the sample (from 1), and the editor.
+
+    Editor 0 is `models.editor`, and editor k the k-th of `models.editors`.
+    """
+
+    strategy: Strategy
+    sample: int = 1
+    editor: int = 0
+
+    @property
+    def name(self) -> str:
+        """The name under which failures are counted and files are kept."""
+        sample = f" sample {self.sample}" if self.sample > 1 else ""
+        return f"{self.strategy}{sample}{f' by editor {self.editor}' if self.editor else ''}"
+
+
+def further_programs(config: Config) -> list[Variant]:
+    """Return the variants of the further revisions. Further editors have the configured strategy alone."""
+    own, further = config.revise.strategy, further_strategies(config)
+    samples = [variant for name in (own, *further) for variant in _samples_of(config, name)]
+    return [*(Variant(name) for name in further), *samples]
+
+
+def _samples_of(config: Config, strategy: Strategy) -> list[Variant]:
+    """Return the samples of a strategy beyond its first revisions, of each editor that has this strategy."""
+    numbers = range(1, config.revise.samples + 1)
+    editors = len(config.models.editors) if strategy == config.revise.strategy else 0
+    further = [Variant(strategy, number, editor) for editor in range(1, editors + 1) for number in numbers]
+    return [*(Variant(strategy, number) for number in numbers[1:]), *further]
 
 
 def further_outputs(run: Run) -> tuple[Path, ...]:
     """Return the files of the further revisions."""
-    samples = (run.folder.revision_samples,) if run.config.revise.samples > 1 else ()
+    samples = (run.folder.revision_samples,) if run.config.samples_revisions else ()
     return (*(run.folder.revisions_by(name) for name in further_strategies(run.config)), *samples)
 
 
 def further_fingerprint(run: Run) -> dict[str, str]:
-    """Return the hash of the further strategies; empty if there is none."""
-    strategies = further_strategies(run.config)
-    return {"further strategies": digest(strategies)} if strategies else {}
+    """Return the hashes of the further strategies and editors; empty if there are none."""
+    strategies, editors = further_strategies(run.config), run.config.models.editors
+    return {
+        **({"further strategies": digest(strategies)} if strategies else {}),
+        **({"models.editors": digest([digest_model(model) for model in editors])} if editors else {}),
+    }
 
 
 _SAMPLING_TEMPERATURE = 0.7
@@ -104,17 +134,18 @@ def build_reviser(
     taxonomy: Taxonomy | None = None,
     labeled: Sequence[LabeledExample] | None = None,
     compiled: bool = True,
-    strategy: Strategy | None = None,
-    sample: int = 1,
+    variant: Variant | None = None,
 ) -> Revise:
     """Build editor and verifier as configured. `taxonomy` and `labeled` are as in `build_analyzer`.
 
-    Without `compiled`, a compiled editor is not used; the verifier is the analyst in use. A `strategy` other than the
-    configured one is never compiled. Each `sample` beyond the first is another answer of the editor.
+    Without `compiled`, a compiled editor is not used; the verifier is the analyst in use. A `variant` of another
+    strategy or editor than the configured one is never compiled. Each of its samples beyond the first is another
+    answer of the editor.
     """
-    config = run.config.revise
+    variant = variant or Variant(run.config.revise.strategy)
+    run = _with_editor(run, variant.editor)
+    config, strategy, sample = run.config.revise, variant.strategy, variant.sample
     taxonomy = taxonomy or read_taxonomy(run.folder.taxonomy)
-    strategy = strategy or config.strategy
     propose = _strategy(run, taxonomy, strategy)
     analyzer = build_analyzer(run, model=config.verify_with_analyst, taxonomy=taxonomy, labeled=labeled)
     verify = VerifyRevision(
@@ -125,7 +156,7 @@ def build_reviser(
     )
     write = _writer(run, sample) if run.config.asks_editor else None
     program = Revise(propose, verify, attempts=config.attempts, on_reject=config.on_reject, write=write)
-    compiled = compiled and strategy == config.strategy
+    compiled = compiled and strategy == config.strategy and not variant.editor
     if not (compiled and use_compiled(run, "revise", program)) and run.config.labeled.demos:
         demos, pick = run.config.labeled.demos, run.config.labeled.pick
         examples = usable_examples(load_labeled(run) if labeled is None else labeled, taxonomy, demos, pick)
@@ -135,6 +166,10 @@ def build_reviser(
     if run.config.asks_editor:
         propose.set_lm(_editor(run, sample))
     return program
+
+
+def _with_editor(run: Run, editor: int) -> Run:
+    return replace(run, config=run.config.with_editor(editor)) if editor else run
 
 
 def _writer(run: Run, sample: int) -> Summarize:
@@ -177,7 +212,8 @@ def scores_sentences(config: Config) -> bool:
     if config.analyze.checker.model is not None:
         return False
     revise = config.revise
-    chooses = revise.strategy == "edits" and config.edits_form() == "one_by_one" and revise.verify_with_analyst
+    forms = {config.with_editor(place).edits_form() for place in range(len(config.models.editors) + 1)}
+    chooses = revise.strategy == "edits" and "one_by_one" in forms and revise.verify_with_analyst
     return chooses or config.analysis_form() == "sentencewise"
 
 
@@ -224,16 +260,15 @@ def depends(run: Run) -> dict[str, str]:
     }
 
 
-def prepare(
-    run: Run, *, strategy: Strategy | None = None, sample: int = 1
-) -> Callable[[DraftToMend], Awaitable[Revision]]:
+def prepare(run: Run, *, variant: Variant | None = None) -> Callable[[DraftToMend], Awaitable[Revision]]:
     """Build editor and verifier, and return the function that revises one draft."""
     conversations = run.conversations("train")
-    program = build_reviser(run, strategy=strategy, sample=sample)
+    program = build_reviser(run, variant=variant)
     load_checkers(program)
+    strategy = variant.strategy if variant else run.config.revise.strategy
 
     async def revise(row: DraftToMend) -> Revision:
-        with within(strategy=strategy or run.config.revise.strategy):
+        with within(strategy=strategy):
             answer = await program.acall(
                 conversation=conversations[row.draft.conversation_id], draft=row.draft, errors=row.errors.errors
             )
@@ -251,13 +286,21 @@ def output(folder: RunFolder) -> Path:
     return folder.revisions
 
 
-def output_by(folder: RunFolder, *, strategy: Strategy, sample: int) -> Path:
-    """Return the file of a strategy's revisions. The file of a further sample goes when the stage is whole."""
-    return folder.revisions_by(strategy) if sample == 1 else folder.parts / f"revise-sampled-{strategy}-{sample}.jsonl"
+def output_by(folder: RunFolder, *, variant: Variant) -> Path:
+    """Return the file of a variant's revisions. The file of a further sample or editor goes when the stage is whole."""
+    if variant == Variant(variant.strategy):
+        return folder.revisions_by(variant.strategy)
+    by = f"-{variant.editor}" if variant.editor else ""
+    return folder.parts / f"revise-sampled-{variant.strategy}-{variant.sample}{by}.jsonl"
 
 
-def models(run: Run) -> tuple[ModelConfig, ...]:
-    return (run.config.models.editor, run.config.models.analyst)
+def models(run: Run, *, editor: int = 0) -> tuple[ModelConfig, ...]:
+    config = run.config.with_editor(editor)
+    return (config.models.editor, config.models.analyst)
+
+
+def depends_by(run: Run, *, editor: int) -> dict[str, str]:
+    return depends(_with_editor(run, editor))
 
 
 STEP = Step(
@@ -272,19 +315,18 @@ STEP = Step(
 )
 
 
-def further_step(strategy: Strategy, sample: int) -> Step[DraftToMend, Revision]:
-    """Return the step of an arm's own strategy, or of a sample beyond the first."""
-    system = strategy if sample == 1 else f"{strategy} sample {sample}"
+def further_step(variant: Variant) -> Step[DraftToMend, Revision]:
+    """Return the step of an arm's own strategy, of a sample beyond the first, or of a further editor."""
     return Step(
         stage=STAGE_NAME,
-        name=system,
+        name=variant.name,
         row=DraftToMend,
         result=Revision,
-        prepare=partial(prepare, strategy=strategy, sample=sample),
-        key=partial(row_key, system=system),
-        output=partial(output_by, strategy=strategy, sample=sample),
-        depends=depends,
-        models=models,
+        prepare=partial(prepare, variant=variant),
+        key=partial(row_key, system=variant.name),
+        output=partial(output_by, variant=variant),
+        depends=partial(depends_by, editor=variant.editor),
+        models=partial(models, editor=variant.editor),
     )
 
 
@@ -303,20 +345,22 @@ def revise_further(run: Run, rows: Rows) -> Further:
     """Write the files of `further_outputs`, if there are any, from the drafts that `rows` returns.
 
     For each draft and strategy, `revise.samples` - 1 further revisions are sampled. The verified ones are kept, unless
-    an earlier one has the same text. Raises what `run_steps` raises.
+    an earlier one has the same text. With `models.editors` each of them samples `revise.samples` revisions by the
+    configured strategy, and of all revisions of a draft `choose_distinct` keeps those whose facts differ. Raises what
+    `run_steps` raises.
     """
     further = Further()
     if not further_outputs(run):
         return further
     written: dict[Strategy, Path] = {run.config.revise.strategy: run.folder.revisions}
     for strategy in further_strategies(run.config):
-        written[strategy] = _revise(run, strategy, 1, rows, further)
+        written[strategy] = _revise(run, Variant(strategy), rows, further)
         further.counts[f"{_name(run, Verdict.VERIFIED)} by {strategy}"] = sum(
             row.verdict is Verdict.VERIFIED for row in read_jsonl(written[strategy], Revision)
         )
-    if run.config.revise.samples > 1:
+    if run.config.samples_revisions:
         samples = {strategy: _sample(run, strategy, rows, further) for strategy in written}
-        kept = (row for name, main in written.items() for row in distinct_verified(_all(samples[name]), _all([main])))
+        kept = (row for name, main in written.items() for row in _kept(run, name, main, samples[name]))
         write_jsonl_atomic(run.folder.revision_samples, kept)
         further.counts[f"further samples {_name(run, Verdict.VERIFIED)}"] = sum(
             1 for _ in _all([run.folder.revision_samples])
@@ -324,23 +368,28 @@ def revise_further(run: Run, rows: Rows) -> Further:
     return further
 
 
+def _kept(run: Run, strategy: Strategy, main: Path, samples: Sequence[Path]) -> Iterator[Revision]:
+    if run.config.models.editors and strategy == run.config.revise.strategy:
+        return distinct_by_facts(main, samples)
+    return distinct_verified(_all(samples), _all([main]))
+
+
 def _name(run: Run, verdict: Verdict) -> str:
     return verdict_name(verdict.value, checks_alone=not run.config.models_verify)
 
 
 def _sample(run: Run, strategy: Strategy, rows: Rows, further: Further) -> list[Path]:
-    """Write the samples beyond the first, one file each, of the drafts that the strategy revises."""
-    everything = not build_reviser(run, strategy=strategy).propose.needs_errors
+    """Write the samples of a strategy, one file each, of the drafts that the strategy revises."""
+    everything = not build_reviser(run, variant=Variant(strategy)).propose.needs_errors
 
     def drafts_to_sample() -> Iterator[DraftToMend]:
         return (row for row in rows() if everything or row.errors.errors)
 
-    numbers = range(2, run.config.revise.samples + 1)
-    return [_revise(run, strategy, number, drafts_to_sample, further) for number in numbers]
+    return [_revise(run, variant, drafts_to_sample, further) for variant in _samples_of(run.config, strategy)]
 
 
-def _revise(run: Run, strategy: Strategy, sample: int, rows: Rows, further: Further) -> Path:
-    step = further_step(strategy, sample)
+def _revise(run: Run, variant: Variant, rows: Rows, further: Further) -> Path:
+    step = further_step(variant)
     (outcome,) = run_steps(run, [step], rows(), total=sum(1 for _ in rows()))
     further.failures += outcome.failures
     return step.output(run.folder)
@@ -348,21 +397,6 @@ def _revise(run: Run, strategy: Strategy, sample: int, rows: Rows, further: Furt
 
 def _all(paths: Iterable[Path]) -> Iterator[Revision]:
     return (row for path in paths for row in read_jsonl(path, Revision))
-
-
-def distinct_verified(samples: Iterable[Revision], main: Iterable[Revision]) -> Iterator[Revision]:
-    """Return the verified revisions of `samples` whose text is neither in `main` nor in an earlier sample."""
-    seen = {_text_digest(row) for row in main if row.verdict is not Verdict.REJECTED}
-    for row in samples:
-        text = _text_digest(row)
-        if row.verdict is Verdict.VERIFIED and text not in seen:
-            seen.add(text)
-            yield row
-
-
-def _text_digest(row: Revision) -> bytes:
-    """Return 16 bytes that identify a revision's text."""
-    return hashlib.blake2b(f"{row.conversation_id}\n{row.after.strip()}".encode(), digest_size=16).digest()
 
 
 def outputs(run: Run) -> tuple[Path, ...]:
@@ -428,7 +462,7 @@ def reopen(run: Run) -> None:
 
 
 def asks(config: Config) -> tuple[ModelConfig, ...]:
-    editor = (config.models.editor,) if config.asks_editor else ()
+    editor = (config.models.editor, *config.models.editors) if config.asks_editor else ()
     return (*editor, config.models.analyst) if config.revise.verify_with_analyst else editor
 
 

@@ -62,6 +62,8 @@ def fingerprint(run: Run) -> dict[str, str]:
         "seed": digest(config.seed),
         **_preference_fingerprint(run),
         **{path.name: digest_file(path) for path in further_outputs(run)},
+        # They decide how much each revision of a draft weighs; which ones they are shows in the file of revisions.
+        **({"models.editors": digest(True)} if config.models.editors else {}),
         **_reviews_fingerprint(run),
     }
 

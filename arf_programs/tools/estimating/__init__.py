@@ -4,4 +4,4 @@ The stages' own programs run over a sample with answers that stand in for a mode
 """
 
 from arf_programs.tools.estimating.estimate import estimate_run
-from arf_programs.tools.estimating.figures import Estimate, Line, Range
+from arf_programs.tools.estimating.figures import Estimate, Line, Range, total

@@ -74,6 +74,8 @@ def _models(run: Run, stage: str) -> dict[str, ModelConfig]:
     """The models that a stage may ask, by their strings."""
     roles: dict[str, tuple[Role, ...]] = {"draft": ("teacher",), "revise": ("editor", "analyst")}
     asked = list(run.config.models.asked(roles.get(stage, ("analyst", "judge"))).values())
+    if stage == "revise":
+        asked += run.config.models.editors
     if stage == "evaluate":
         asked += [*models_of_systems(run).values(), run.config.models.editor]
     return {model.model: model for model in reversed(asked)}
@@ -252,7 +254,10 @@ def _link_whole(run: Run, scratch: Run, states: dict[str, StageState]) -> None:
 
 def _without_keys(config: Config) -> dict[str, object]:
     """The parts of a configuration that name models, with a made-up key instead of each variable that holds one."""
-    models = {role: _teacher_or_model(model) for role, model in config.models}
+    models: dict[str, object] = {
+        role: tuple(map(_with_any_key, model)) if isinstance(model, tuple) else _teacher_or_model(model)
+        for role, model in config.models
+    }
     evaluate = {
         "serve": {name: _with_any_key(model) for name, model in config.evaluate.serve.items()},
         "systems": {name: _with_any_key(model) for name, model in config.evaluate.systems.items()},

@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from arf_programs.config import ModelConfig, Strategy
+from arf_programs.config import ModelConfig
 from arf_programs.corpus import load_seed_taxonomy
 from arf_programs.models import build_lm
 from arf_programs.programs import Analyze, CheckerSupport, ComparePair, Judge, MergeNotes, Revise, Summarize, TakeNotes
@@ -15,6 +15,7 @@ from arf_programs.runs import Run, read_jsonl
 from arf_programs.stages import (
     AT_ONCE,
     TEACHER,
+    Variant,
     build_analyzer,
     build_judge,
     build_reviser,
@@ -147,13 +148,13 @@ def _calibration(run: Run, recorder: Recorder) -> Scenes:
 
 
 def ask_revise(run: Run, sample: Sample, recorder: Recorder) -> Asking:
-    """Editor and verifier over training drafts, by every strategy and sample.
+    """Editor and verifier over training drafts, by every strategy, sample and editor.
 
     The errors are those that the run's analyst reported if that stage is whole, else those of the scene.
     """
     analyzer = _analyzer(run, recorder)
-    strategies = [(run.config.revise.strategy, 1), *further_programs(run.config)]
-    revisers = [_reviser(run, recorder, strategy=strategy, sample=number) for strategy, number in strategies]
+    variants = [Variant(run.config.revise.strategy), *further_programs(run.config)]
+    revisers = [_reviser(run, recorder, variant) for variant in variants]
     reported = _reported_errors(run)
     asking = Asking(sample.train_size if reported is None else len(reported), errors_known=reported is not None)
     for item in sample.train:
@@ -247,8 +248,8 @@ def _spare_checker(program: Analyze | Revise, recorder: Recorder) -> None:
         support.supports = supports
 
 
-def _reviser(run: Run, recorder: Recorder, *, strategy: Strategy | None = None, sample: int = 1) -> Revise:
-    reviser = build_reviser(run, strategy=strategy, sample=sample)
+def _reviser(run: Run, recorder: Recorder, variant: Variant | None = None) -> Revise:
+    reviser = build_reviser(run, variant=variant)
     reviser.verify.analyze.checks = False
     _spare_checker(reviser, recorder)
     return reviser

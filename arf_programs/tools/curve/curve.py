@@ -1,0 +1,136 @@
+"""Measure the curve of a run: its points, the fit of each metric, and the cost of more conversations."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from statistics import fmean
+
+from arf_programs import pipeline
+from arf_programs.metrics import METRICS, Resampling, configured_resampling
+from arf_programs.models import check_providers, check_terms
+from arf_programs.runs import Run, RunFolder, write_record
+from arf_programs.stages import EVALUATE
+from arf_programs.tools.curve.fit import FEWEST_SIZES, MORE, MetricCurve, as_scores, fit_metric
+from arf_programs.tools.curve.points import ARM, points_of, score_point
+from arf_programs.tools.estimating import Range, estimate_run, total
+from signatures.exceptions import ConfigError, DataError
+from signatures.records import Record, Score
+
+_MADE_OF_MORE = ("draft", "analyze", "revise")  # the stages that ask about each further training conversation
+
+
+class Cost(Record):
+    """What `conversations` more for training would cost, beside the conversations themselves.
+
+    Calls, tokens and USD are those of drafting, analysing and revising them, by `arf estimate`. `unpriced` names models
+    without a price. `train_seconds` is what training on as many more takes, as on all of them here.
+    """
+
+    conversations: int
+    calls: Range
+    tokens_in: Range
+    tokens_out: Range
+    usd: Range
+    unpriced: tuple[str, ...] = ()
+    train_seconds: float
+
+
+class Curve(Record):
+    """The figures of `arf curve`. The first of `metrics` is the deciding one, as in the report.
+
+    `more` is how many times the conversations the gains are about.
+    """
+
+    arm: str
+    fractions: tuple[float, ...]
+    sizes: tuple[int, ...]
+    seeds: int
+    holdout: int
+    confidence: float
+    more: float
+    metrics: tuple[MetricCurve, ...]
+    cost: Cost
+
+
+def measure_curve(run: Run, fractions: Sequence[float], seeds: int) -> Curve:
+    """Train and score a student for each fraction and seed, fit the curves, and write `curve.json`.
+
+    The stages up to `revise` are done first, if they are not whole. A point that is whole is not done again. Raises
+    UserError for what the user can mend, and WorkError for what failed at work.
+    """
+    _check_fractions(fractions)
+    check_terms(run.config)
+    check_providers(EVALUATE.asks(run.config))
+    pipeline.run_until(run, "revise")
+    points = points_of(fractions, seeds, len(run.conversations("train")))
+    scored = {point: score_point(run, point) for point in points}
+    names = list(run.conversations("holdout"))
+    resampling = configured_resampling(run.config, run.conversations("holdout"))
+    by_seed = [[scored[point][0] for point in points if point.seed == seed] for seed in range(seeds)]
+    sizes = [point.size for point in points if point.seed == 0]
+    curve = Curve(
+        arm=ARM,
+        fractions=tuple(fractions),
+        sizes=tuple(sizes),
+        seeds=seeds,
+        holdout=len(names),
+        confidence=resampling.confidence,
+        more=MORE,
+        metrics=_fit_all(by_seed, sizes, names, resampling),
+        cost=_cost(run, fmean(scored[point][1] for point in points if point.size == sizes[-1]), sizes[-1]),
+    )
+    write_record(run.folder.curve, curve)
+    return curve
+
+
+def _check_fractions(fractions: Sequence[float]) -> None:
+    if list(fractions) != sorted(set(fractions)) or not all(0 < fraction <= 1 for fraction in fractions):
+        raise ConfigError("--fractions: name each once, above 0 and up to 1, from the smallest to the largest")
+    if fractions[-1:] != [1] or len(fractions) < FEWEST_SIZES:
+        raise ConfigError(
+            f"--fractions: name {FEWEST_SIZES} at least, the last of them 1: the curve has {FEWEST_SIZES} parameters, "
+            "and says what more than all conversations would buy"
+        )
+
+
+def _fit_all(
+    values: Sequence[Sequence[dict[str, Score]]], sizes: Sequence[int], names: Sequence[str], resampling: Resampling
+) -> tuple[MetricCurve, ...]:
+    """Fit every metric that has a better side and was measured at each size. Raises DataError if there is none."""
+    curves = []
+    for metric in METRICS.values():
+        if metric.better == "neither" or not metric.compared or metric.part_of:
+            continue
+        read = [[{name: metric.read(row) for name, row in size.items()} for size in seed] for seed in values]
+        if all(any(value is not None for value in size.values()) for seed in read for size in seed):
+            scores = as_scores(read, names)
+            curves.append(fit_metric(metric.name, metric.better, sizes, scores, names, resampling))
+    if not curves:
+        raise DataError("no student has a score: see failures.jsonl of the points for the reasons")
+    return tuple(curves)
+
+
+def _cost(run: Run, train_seconds: float, size: int) -> Cost:
+    """Return the cost of as many more training conversations as there are, by `arf estimate` over an empty folder."""
+    with tempfile.TemporaryDirectory(prefix="arf-curve-") as folder:
+        config = run.config.model_copy(update={"run_dir": Path(folder), "calls_dir": None})
+        fresh = replace(run, config=config, folder=RunFolder(Path(folder)))
+        if run.folder.calibration.exists():  # it is there for the further conversations too
+            fresh.folder.calibration.symlink_to(run.folder.calibration.resolve())
+        lines = [line for line in estimate_run(fresh, history=[run.folder]).lines if line.stage in _MADE_OF_MORE]
+    everything = size + len(run.conversations("holdout"))
+    # The teacher drafts the holdout too, the other stages have the training conversations alone.
+    shares = [size / everything if line.stage == "draft" else 1.0 for line in lines]
+    parts = list(zip(lines, shares, strict=True))
+    return Cost(
+        conversations=round(size * (MORE - 1)),
+        calls=total(line.calls.times(share * (MORE - 1)) for line, share in parts),
+        tokens_in=total(line.tokens_in.times(share * (MORE - 1)) for line, share in parts),
+        tokens_out=total(line.tokens_out.times(share * (MORE - 1)) for line, share in parts),
+        usd=total(line.usd.times(share * (MORE - 1)) for line, share in parts if line.usd is not None),
+        unpriced=tuple(dict.fromkeys(line.model for line in lines if line.usd is None and line.calls.high)),
+        train_seconds=train_seconds * (MORE - 1),
+    )

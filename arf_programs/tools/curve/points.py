@@ -1,0 +1,145 @@
+"""The points of a curve: each trains and scores a student in a run folder of its own, with its own manifests."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from arf_programs.config import Arm, PreferenceConfig
+from arf_programs.models import close_models
+from arf_programs.runs import (
+    Manifest,
+    Run,
+    RunFolder,
+    SplitConversation,
+    make_private_folder,
+    read_jsonl,
+    read_record,
+    save_config,
+    write_jsonl_atomic,
+)
+from arf_programs.stages import EVALUATE, TRAIN, Stage, run_stage, state_of, student_name
+from signatures.exceptions import DataError
+from signatures.records import Score
+
+ARM: Arm = "arf"
+# What students are built and scored from, beside the conversations. The ledger is that of the run, so its budget holds.
+_SHARED = (
+    *("drafts.jsonl", "taxonomy.yaml", "calibration.json", "revisions.jsonl", "revisions_samples.jsonl", "reviews"),
+    *("pseudonyms.jsonl", "labeled_pseudonyms.jsonl", "sent.jsonl"),
+)
+
+
+@dataclass(frozen=True)
+class Point:
+    """A student of `size` conversations: the first of the order that seed number `seed` (from 0) gives."""
+
+    fraction: float
+    size: int
+    seed: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.fraction:g}-seed{self.seed}"
+
+
+def points_of(fractions: Sequence[float], seeds: int, conversations: int) -> list[Point]:
+    """Return the points, seed by seed, each from the smallest to the largest.
+
+    Raises DataError if two fractions of so few conversations have the same size, or one has none.
+    """
+    sizes = [round(fraction * conversations) for fraction in fractions]
+    if len(set(sizes)) < len(sizes) or sizes[0] < 1:
+        shown = ", ".join(f"{fraction:g} is {size}" for fraction, size in zip(fractions, sizes, strict=True))
+        raise DataError(
+            f"--fractions: {conversations} training conversations are too few to tell these fractions apart ({shown}): "
+            "name others, or read more conversations"
+        )
+    return [
+        Point(fraction, size, seed) for seed in range(seeds) for fraction, size in zip(fractions, sizes, strict=True)
+    ]
+
+
+def in_order(run: Run, seed: int) -> list[str]:
+    """Order the training conversations by a hash of seeds and id, so that a smaller part is within each larger one."""
+
+    def rank(name: str) -> bytes:
+        return hashlib.sha256(f"{run.config.seed}/{seed}/{name}".encode()).digest()
+
+    return sorted(run.conversations("train"), key=rank)
+
+
+def score_point(run: Run, point: Point) -> tuple[dict[str, Score], float]:
+    """Train and score the student of a point, unless it is done. Return the scores by conversation, and the seconds.
+
+    The student's seed is that of the run plus the point's number. Everything else is the run's, its stored answers too,
+    so what all points have in common is asked once. Raises what the stages raise.
+    """
+    scored = _run_of(run, point)
+    _link_shared(run.folder, scored.folder)
+    _write_conversations(run, scored.folder, point)
+    save_config(scored)
+    trained = replace(scored, config=scored.config.model_copy(update={"seed": run.config.seed + point.seed}))
+    for stage, own in ((TRAIN, trained), (EVALUATE, scored)):
+        _do(stage, own, point)
+    close_models()
+    rows = (row for row in read_jsonl(scored.folder.scores, Score) if row.system == student_name(ARM))
+    manifest = read_record(scored.folder.manifest(TRAIN.name), Manifest)
+    return {row.conversation_id: row for row in rows}, manifest.seconds if manifest else 0.0
+
+
+def _do(stage: Stage, run: Run, point: Point) -> None:
+    what = f"{point.fraction:g} of the conversations ({point.size}), seed {point.seed}: {stage.name}"
+    if state_of(stage, run).state == "whole":
+        run.progress.say(f"{what}: whole")
+    else:
+        run.progress.say(what)
+        run_stage(stage, run)
+
+
+def _run_of(run: Run, point: Point) -> Run:
+    """Return the run of a point: one arm and its student alone, scored as the run's own students are."""
+    config, folder = run.config, RunFolder(run.folder.curve_points / point.name)
+    base = {name: model for name, model in config.evaluate.serve.items() if name == "base"}
+    alone = {"reviser": False, "pairwise": False, "pairs": (), "systems": {}, "serve": base}
+    return replace(
+        run,
+        folder=folder,
+        config=config.model_copy(
+            update={
+                "run_dir": folder.path,
+                "calls_dir": run.calls.resolve(),
+                "train": config.train.model_copy(update={"arms": (ARM,), "preference": PreferenceConfig()}),
+                "evaluate": config.evaluate.model_copy(update=alone),
+            }
+        ),
+    )
+
+
+def _link_shared(run: RunFolder, point: RunFolder) -> None:
+    """Link the files of the run into the folder of a point."""
+    make_private_folder(point.path, holds=point.config.name)
+    for name in _SHARED:
+        if (run / name).exists():
+            _link(point / name, run / name)
+    run.ledger.touch()
+    _link(point.ledger, run.ledger)
+
+
+def _link(place: Path, target: Path) -> None:
+    if place.is_symlink() or place.exists():
+        place.unlink()
+    place.symlink_to(target.resolve())
+
+
+def _write_conversations(run: Run, folder: RunFolder, point: Point) -> None:
+    chosen = set(in_order(run, point.seed)[: point.size])
+
+    def rows() -> Iterator[SplitConversation]:
+        for row in read_jsonl(run.folder.conversations, SplitConversation):
+            if row.split == "holdout" or row.conversation.id in chosen:
+                yield row
+
+    write_jsonl_atomic(folder.conversations, rows())
