@@ -95,7 +95,7 @@ def test_all_kept_revisions_are_examples_of_arm_arf_and_weigh_as_one(make_run, t
     assert all(FAR in row.after for row in kept)
     build(run.folder, None)
     examples = rows(run, "train/arf.jsonl", TrainingExample)
-    weights = {}
+    weights: dict[str, list[float]] = {}
     for example in examples:
         weights.setdefault(example.conversation_id, []).append(example.weight)
     assert {name for name, own in weights.items() if own == [0.5, 0.5]} == set(flawed)
@@ -178,7 +178,7 @@ def test_the_estimate_counts_the_calls_of_each_editor(make_run, teams, tmp_path)
 )
 def test_editors_that_cannot_be_are_refused(settings, told):
     models = {"teacher": "scripted/model", **settings.pop("models")}
-    places = {("models", "editors"): "arf.yaml line 3"}
+    places: dict[tuple[str | int, ...], str] = {("models", "editors"): "arf.yaml line 3"}
     with pytest.raises(ConfigError, match="editors") as caught:
         validate({"corpus": {"path": "x"}, "models": models, **settings}, places, source="arf.yaml")
     assert told in str(caught.value)

@@ -1,6 +1,7 @@
 """`train.preference.rejected`: pairs whose rejected side is the revision with one error planted in it."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from reviewed_run import DRAFT, write_run
@@ -44,7 +45,7 @@ def test_a_planted_pair_differs_in_one_error_and_says_which(tmp_path, capsys):
     pairs = pairs_of(tmp_path, rejected="planted", kinds="uniform")
     assert [pair.conversation_id for pair in pairs] == VERIFIED
     for pair in pairs:
-        planted = pair.provenance["planted"]
+        planted: Any = pair.provenance["planted"]
         right, wrong = planted["right"], planted["wrong"]
         assert pair.chosen[0].content == REVISION
         before, _, after = REVISION.partition(right) if right else (REVISION, "", "")
@@ -64,7 +65,8 @@ def test_both_makes_a_pair_of_each_sort(tmp_path):
 def test_the_kinds_are_those_of_the_teachers_errors(tmp_path, capsys):
     """The errors of the drafts are a wrong fact and a fabrication each."""
     pairs = pairs_of(tmp_path, rejected="planted")
-    assert {pair.provenance["planted"]["category"] for pair in pairs} <= {"wrong_fact", "fabricated"}
+    planted: list[Any] = [pair.provenance["planted"] for pair in pairs]
+    assert {error["category"] for error in planted} <= {"wrong_fact", "fabricated"}
     folder = configure(RunFolder(tmp_path / "run"), method="sigmoid", rejected="planted")
     write_jsonl_atomic(folder.errors, [DraftErrors(conversation_id="kettle-01", system="teacher")])
     capsys.readouterr()

@@ -1,4 +1,5 @@
 import json
+from typing import Any
 
 import pytest
 
@@ -82,6 +83,6 @@ def test_the_fingerprint_of_a_training_on_pairs_follows_its_keys(tmp_path, chang
     (tmp_path / "pairs.jsonl").write_text("{}\n")
     plain, changed = (
         preference._fingerprint(TrainSettings(preference={"method": "sigmoid", **more}), tmp_path / "pairs.jsonl", None)
-        for more in ({}, change)
+        for more in (dict[str, Any](), change)
     )
     assert plain != changed

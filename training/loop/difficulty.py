@@ -76,7 +76,8 @@ class Difficulty(TrainerCallback):
             RowDifficulty(conversation_id=name, row=line + 1, losses=losses, cluster=cluster)
             for name, line, losses, cluster in zip(names, lines, by_row, clusters, strict=True)
         ]
-        write_jsonl_atomic(path, sorted(rows, key=lambda row: (row.cluster == "early", -row.losses[-1])))
+        rows.sort(key=lambda row: (row.cluster == "early", -row.losses[-1]))
+        write_jsonl_atomic(path, rows)
 
     def _measure(self, epochs: int) -> None:
         if epochs and epochs - 1 not in self.losses:

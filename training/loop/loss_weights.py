@@ -162,7 +162,8 @@ class WeightedPreferenceTrainer(PreferenceTrainer):
 
     def _set_signature_columns_if_needed(self) -> None:
         super()._set_signature_columns_if_needed()
-        self._signature_columns = list(dict.fromkeys([*self._signature_columns, *PAIR_COLUMNS]))
+        columns: list[str] = self._signature_columns  # type: ignore[has-type]
+        self._signature_columns = list(dict.fromkeys([*columns, *PAIR_COLUMNS]))
 
 
 def _average(weights: torch.Tensor, _model: nn.Module, _inputs: Any, outputs: Any) -> Any:

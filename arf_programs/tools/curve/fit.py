@@ -8,6 +8,7 @@ n it nears `a`, what any number of conversations could reach. It is the form tha
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal
@@ -144,7 +145,7 @@ def _best_ab(x: Scores, y: Scores, c: float) -> Scores:
 
 def gain_of(law: Law) -> float:
     """Return what `MORE` times the conversations add to the value at all of them."""
-    return law.b * (1 - MORE**-law.c)
+    return law.b * (1 - math.pow(MORE, -law.c))
 
 
 def _resampled_means(scores: Scores, names: Sequence[str], resampling: Resampling) -> Scores:
