@@ -83,7 +83,7 @@ def test_a_run_dir_that_names_nothing_ends_before_any_work(project, path):
     team = scripted_team.join()
     before = sorted(project.iterdir())
     for arguments in (("--run-dir", path), ("--set", f"calls_dir={json.dumps(path)}")):
-        code, output = arf("run", "arf.yaml", *arguments)
+        code, output = arf("draft", "arf.yaml", *arguments)
         assert code == 2, output
         assert "Traceback" not in output
     assert sorted(project.iterdir()) == before

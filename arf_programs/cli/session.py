@@ -25,7 +25,20 @@ if TYPE_CHECKING:
     from arf_programs.runs import Run, RunFolder
 
 ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="An arf.yaml; `arf init DIR` writes one.")]
-RunDir = Annotated[Path | None, typer.Option("--run-dir", help="Folder of the run, instead of run_dir.")]
+
+
+def _folder(given: str) -> Path:
+    """Read a folder. An empty text, as of a variable that is not set, would be the working directory."""
+    if not given.strip():
+        raise typer.BadParameter("an empty path names no folder")
+    return Path(given)
+
+
+RunDir = Annotated[
+    Path | None,
+    typer.Option("--run-dir", parser=_folder, metavar="PATH", help="Folder of the run, instead of run_dir."),
+]
+
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override any key, e.g. --set models.editor=openai/gpt-4o."),
