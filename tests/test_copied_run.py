@@ -135,7 +135,7 @@ def test_files_that_other_systems_leave_in_a_copied_run_do_no_harm(project):
         for name in (".DS_Store", "._draft.json", "drafts (1).jsonl", "Thumbs.db"):
             (folder / name).write_bytes(b"\0\5\x16\7junk")
     assert_goes_on("arf.yaml")
-    arf("report", "arf.yaml")
+    arf("status", "arf.yaml")
 
 
 def test_line_ends_that_a_copy_has_changed_ask_nothing_again(project):
