@@ -71,7 +71,7 @@ def _read_yaml(path: Path) -> tuple[dict[str, Any], dict[Key, str]]:
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file. `arf init DIR` writes one to start from.") from None
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: is not UTF-8 text (byte {error.start}): save it as UTF-8.") from None
+        raise ConfigError(f"{path}: cannot be read as UTF-8 (byte {error.start}): save it as UTF-8.") from None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error}).") from None
     try:
