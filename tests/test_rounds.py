@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import scripted_team
 import yaml
-from conftest import made_once, open_project, write_corpus
+from conftest import open_project, write_corpus
 from tiny_model import save_tiny_model
 from typer.testing import CliRunner
 
@@ -15,7 +15,7 @@ from arf_programs.cli.app import app
 from arf_programs.metrics import Resampling
 from arf_programs.pipeline import run_until
 from arf_programs.runs import read_jsonl, remove_conversations, remove_rows
-from arf_programs.tools.rounds.augment import counterfactuals, nearest_first, training_pairs
+from arf_programs.tools.rounds.augment import counterfactuals, filtered, nearest_first, training_pairs
 from arf_programs.tools.rounds.figures import compare_students
 from arf_programs.tools.rounds.job import improve
 from arf_programs.tools.rounds.patterns import cluster, count_by_pattern, errors_by_name, facets_of, find_embedding
@@ -36,11 +36,8 @@ def endings_missing(fields):
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """A project with a student, whose dev and holdout conversations have a word of their own in each turn."""
-    return made_once(tmp_path_factory, "rounds", finish)
-
-
-def finish(project):
+    """A project whose student has been through a round; its dev and holdout have words of their own in each turn."""
+    project = tmp_path_factory.mktemp("rounds")
     base = save_tiny_model(project / "tiny")
     corpus = project / "conversations.jsonl"
     write_corpus(corpus)
@@ -64,8 +61,25 @@ evaluate: {{max_tokens: 16, samples: 100, similarity: null, judge: false, pairwi
         for turn in row["conversation"]:
             turn["text"] += f" {words.get(row['id'], '')}".rstrip()
     corpus.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    run_until(run, "report")
+    run_until(run, "train")
     assert set(run.conversations("dev")) == {name for name, word in words.items() if word == DEV}
+    team = scripted_team.join(find=endings_missing)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(run), "conversations", without_holdout(type(run).conversations))
+        improve(run, 1)
+    asked = [fields for kind in team.fields.values() for fields in kind]
+    (project / "asked.json").write_text(json.dumps(asked), encoding="utf-8")
+    return project
+
+
+def without_holdout(read):
+    """How conversations are read, but not those of the holdout."""
+
+    def conversations(self, *sides):
+        assert "holdout" not in sides, "the second round asked for the holdout"
+        return read(self, *sides)
+
+    return conversations
 
 
 @pytest.fixture
@@ -73,16 +87,9 @@ def project(finished, tmp_path):
     return shutil.copytree(finished, tmp_path / "project", ignore=shutil.ignore_patterns("tiny"))
 
 
-def test_a_round_goes_from_errors_to_a_student_and_nothing_of_the_holdout_reaches_it(project, monkeypatch):
-    run = open_project(project)
-    team = scripted_team.join(find=endings_missing)
-    reads = type(run).conversations
-
-    def without_holdout(self, *sides):
-        assert "holdout" not in sides, "the second round asked for the holdout"
-        return reads(self, *sides)
-
-    monkeypatch.setattr(type(run), "conversations", without_holdout)
+def test_a_round_goes_from_errors_to_a_student_and_nothing_of_the_holdout_reaches_it(finished):
+    """It was done without asking for the holdout, and no word of the holdout stands in its files and questions."""
+    run = open_project(finished)
     improved = improve(run, 1)
     (figures,) = improved.rounds
     folder = run.folder.rounds / "1"
@@ -102,24 +109,22 @@ def test_a_round_goes_from_errors_to_a_student_and_nothing_of_the_holdout_reache
     log = json.loads((folder / "student" / "training_log.json").read_text(encoding="utf-8"))
     assert log["examples"] == len(trained)
 
-    held_out = [item.id for item in reads(run, "holdout").values()]
+    held_out = list(run.conversations("holdout"))
     written = [path for path in folder.rglob("*") if path.suffix in (".jsonl", ".yaml", ".json", ".txt")]
     assert written
     for path in written:
         text = path.read_text(encoding="utf-8")
         assert HOLDOUT not in text and not any(f'"{name}"' in text for name in held_out), path
-    asked = json.dumps([fields for kind in team.fields.values() for fields in kind])
+    asked = (finished / "asked.json").read_text(encoding="utf-8")
     assert DEV in asked and HOLDOUT not in asked
     trained_on = (folder / "train.jsonl").read_text(encoding="utf-8")
     assert DEV not in trained_on, "dev is looked at, and not trained on"
 
 
 def test_a_round_that_is_whole_asks_nobody_and_an_edited_file_of_patterns_is_used(project):
-    scripted_team.join(find=endings_missing)
-    run = open_project(project)
-    improve(run, 1)
     team = scripted_team.join(find=endings_missing)
-    again = improve(open_project(project), 1)
+    run = open_project(project)
+    again = improve(run, 1)
     assert not team.asked
     path = run.folder.rounds / "1" / "patterns.yaml"
     edited = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -164,20 +169,14 @@ def test_what_is_missing_is_said_before_any_work(make_run):
         improve(make_run("corpus.dev=0.2", "train.arms=[teacher]"), 1)
 
 
-def test_pairs_with_an_error_are_not_trained_on(project):
-    """The analyst finds an error in each pair that the editor has written."""
-
-    def find(fields):
-        if "teapot" in fields["summary"]:
-            error = {"quote": "teapot", "evidence": [1], "explanation": "It is none.", "category": "wrong_fact"}
-            return {"errors": [error]}
-        return endings_missing(fields)
-
-    scripted_team.join(find=find)
-    run = open_project(project)
-    improve(run, 1)
-    rows = list(read_jsonl(run.folder.rounds / "1" / "augmented.jsonl", TrainingExample))
-    assert rows and all(row.provenance["made_by"] == "counterfactual" for row in rows)
+def test_pairs_with_an_error_are_not_trained_on_and_others_are_made_in_their_place(finished, tmp_path):
+    run = open_project(finished, f"run_dir={shutil.copytree(finished / 'run', tmp_path / 'run')}")
+    pairs = training_pairs(run, run.folder.train / "arf.jsonl")
+    wrong = [pair._replace(summary=f"{pair.summary} {scripted_team.FLAW}") for pair in pairs[:2]]
+    scripted_team.join()
+    made = filtered(run, "test", iter([*wrong, *pairs]), 4)
+    assert (made.kept, made.refused) == (pairs[:4], 2)
+    assert filtered(run, "test", iter(pairs[:2]), 4) == (pairs[:2], 0), "as many as there are"
 
 
 def note(name, category="wrong_fact", quote="", explanation=""):

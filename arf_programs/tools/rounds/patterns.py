@@ -128,8 +128,8 @@ def facets_of(notes: Sequence[ErrorNote]) -> tuple[Facet, ...]:
     """Return the facets that a quarter of the errors concern, by the values that they quote; all, if there is none."""
     counts: Counter[Facet] = Counter()
     for note in notes:
-        values = {_FACETS[value.kind] for value in find_values(note.quote) if value.kind in _FACETS}
-        counts.update(values)
+        values = (value for value in find_values(note.quote) if value.quantity is None or value.quantity.value > 1)
+        counts.update({_FACETS[value.kind] for value in values if value.kind in _FACETS})
         counts["action"] += "outcome" in note.category
     often = tuple(facet for facet in FACETS if counts[facet] >= _OFTEN * len(notes) and counts[facet])
     return often or FACETS

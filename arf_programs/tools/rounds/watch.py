@@ -45,7 +45,7 @@ def watching_depends(run: Run, student: Path) -> dict[str, str]:
     return {
         "conversations.jsonl": digest_file(run.folder.conversations),
         "student": weights_digest(model.model) if student.exists() else "missing",
-        "answers": digest_model(model),
+        "answers": digest_model(own_model(run, "student")),  # not by its path: a run may be copied
         "summarize.instruction": digest(run.config.summarize.instruction),
         "evaluate.analyst": digest(run.config.evaluate.analyst),
         **analyst_fingerprint(run),
