@@ -7,7 +7,7 @@ clusters is that with the best mean silhouette (Rousseeuw 1987, "Silhouettes: a 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from arf_programs.metrics import find_model, load_embedder
@@ -90,7 +90,7 @@ def cluster(vectors: Any, seed: int) -> list[int]:
 def find_patterns(errors: Mapping[str, ErrorNote], labels: Sequence[int], pairs: int) -> list[Pattern]:
     """Make a pattern of each cluster, the largest first, and share out `pairs` by the numbers of errors.
 
-    A pattern is named by its commonest category and described by its commonest words.
+    A pattern is named by its commonest category and facets, and described by its commonest words.
     """
     groups: dict[int, dict[str, ErrorNote]] = {}
     for (name, note), label in zip(errors.items(), labels, strict=True):
@@ -99,7 +99,7 @@ def find_patterns(errors: Mapping[str, ErrorNote], labels: Sequence[int], pairs:
     return [
         Pattern(
             id=f"pattern_{number}",
-            name=_readable(_commonest(group.values())),
+            name=_plain_name(list(group.values())),
             description=describe(list(group.values())),
             facets=facets_of(list(group.values())),
             pairs=round(pairs * len(group) / len(errors)),
@@ -109,8 +109,10 @@ def find_patterns(errors: Mapping[str, ErrorNote], labels: Sequence[int], pairs:
     ]
 
 
-def _commonest(notes: Iterable[ErrorNote]) -> str:
-    return Counter(note.category for note in notes).most_common(1)[0][0]
+def _plain_name(notes: Sequence[ErrorNote]) -> str:
+    """Name errors by their commonest category, and by what is wrong where that is not just anything."""
+    category, facets = Counter(note.category for note in notes).most_common(1)[0][0], facets_of(notes)
+    return _readable(category) + (f": {', '.join(facets)}" if facets != FACETS else "")
 
 
 def describe(notes: Sequence[ErrorNote]) -> str:
