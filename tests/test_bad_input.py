@@ -290,7 +290,7 @@ def test_a_folder_that_arf_did_not_write(folder, content):
 
 def test_a_run_folder_that_is_a_file(folder, team):
     (folder / "run").write_text("mine")
-    assert "run: cannot be written to (File exists): give another --run-dir" in refused(folder)
+    assert f"run_dir: {folder / 'run'} is no folder" in refused(folder)
 
 
 def test_a_folder_where_another_arf_is_at_work(folder):

@@ -255,5 +255,5 @@ def test_a_store_that_cannot_be_made_is_said(config, tmp_path):
     scripted_team.join()
     (tmp_path / "file").touch()
     result = arf("draft", config, "--set", f"calls_dir={tmp_path / 'file' / 'calls'}")
-    assert result.exit_code == 1
-    assert "set calls_dir to another folder" in result.stderr
+    assert result.exit_code == 2
+    assert f"calls_dir: {tmp_path / 'file'} is no folder" in result.stderr

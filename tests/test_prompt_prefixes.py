@@ -17,6 +17,7 @@ FIELDS = {
     "CheckRevision": [["categories"], ["conversation"], ["errors"], ["summary"], ["changes"]],
     "CompareSummaries": [["conversation"], ["first_summary", "second_summary"]],
     "DescribeError": [["categories"], ["conversation"], ["sentence"]],
+    "DescribePattern": [["errors"]],
     "FindErrors": [["categories"], ["conversation"], ["summary"]],
     "FindOmissions": [["categories"], ["conversation"], ["summary"]],
     "InduceTaxonomy": [["max_categories"], ["known_categories"], ["notes"]],
@@ -30,6 +31,7 @@ FIELDS = {
     "Summarize": [["conversation"]],
     "SupportSentence": [["conversation"], ["sentence"]],
     "WriteMissing": [["turns"], ["summary"], ["question"], ["feedback"]],
+    "WriteVariant": [["pattern"], ["conversation"], ["summary"]],
 }
 """The inputs of each question, from those that most calls have in common to those that each call has for itself."""
 

@@ -48,8 +48,11 @@ def test_a_planted_pair_differs_in_one_error_and_says_which(tmp_path, capsys):
         planted: Any = pair.provenance["planted"]
         right, wrong = planted["right"], planted["wrong"]
         assert pair.chosen[0].content == REVISION
-        before, _, after = REVISION.partition(right) if right else (REVISION, "", "")
-        assert pair.rejected[0].content.strip() == (before + wrong + after).strip() != REVISION
+        worse = pair.rejected[0].content
+        assert worse.split() != REVISION.split()
+        text, there, instead, other = (worse, wrong, right, REVISION) if wrong else (REVISION, right, wrong, worse)
+        before, _, after = text.partition(there)
+        assert (before + instead + after).split() == other.split()
         assert planted["category"] and planted["kind"]
         assert pair.provenance["verdict"] == "verified"
     assert "preference: 4 pairs" in capsys.readouterr().err
