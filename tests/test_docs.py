@@ -235,7 +235,7 @@ def test_an_arf_command_on_a_page_parses_and_its_overrides_are_valid(words: list
     size = 1 if words[1] in COMMANDS else 2
     command = COMMANDS[" ".join(words[1 : 1 + size])]
     given = command.make_context(words[size], words[1 + size :]).params
-    if "config" in given:
+    if given.get("config") is not None:
         path = ROOT / given["config"]
         known = path if path.exists() else ROOT / "arf_programs" / "cli" / "templates" / "init" / "arf.yaml"
         assert path.exists() or not str(given["config"]).startswith("examples/")

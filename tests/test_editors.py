@@ -131,12 +131,20 @@ def test_each_editor_samples_as_often_as_the_main_one(make_run, teams):
 
 
 def test_an_editor_that_fails_is_counted_and_costs_the_others_nothing(make_run, teams):
-    scripted_team.join("third", edits=lambda _: "no")
+    tried = []
+
+    def fails_once(fields):
+        tried.append(fields["summary"])
+        return "no" if fields["summary"] == tried[0] else says(FAR)(fields)
+
+    scripted_team.join("third", edits=fails_once)
     run = make_run(*ALONE, EDITORS)
-    run_until(run, "revise", retry_failed=False)
-    failures = run.folder.read_failures()
-    assert {failure.system for failure in failures} == {"edits by editor 2"}
-    assert {row.model for row in rows(run, "revisions_samples.jsonl", Revision)} == {"scripted/second"}
+    run_until(run, "revise")
+    (failure,) = run.folder.read_failures()
+    assert failure.system == "edits by editor 2"
+    kept = {row.conversation_id: row.model for row in rows(run, "revisions_samples.jsonl", Revision)}
+    assert kept.pop(failure.conversation_id) == "scripted/second"
+    assert set(kept.values()) == {"scripted/third"}
 
 
 def test_without_editors_a_run_is_as_it_was(make_run, teams):
