@@ -5,8 +5,7 @@ import json
 import pytest
 
 from arf_programs.config.schema import ColumnsConfig, LabeledConfig
-from arf_programs.corpus.labeled import read_labeled
-from arf_programs.corpus.odd_labels import label_notes
+from arf_programs.corpus.labeled import label_notes, read_labeled
 from signatures.exceptions import DataError
 from signatures.records import Conversation, Turn
 

@@ -34,7 +34,7 @@ from arf_programs.config.secrets import resolve_references, secrets_in_address, 
 from arf_programs.models.answers.store import request_key
 from arf_programs.models.calls.lm import build_lm
 from arf_programs.runs.jsonl import read_jsonl, write_text_atomic
-from arf_programs.runs.private import make_private_folder, private_files
+from arf_programs.runs.storage import make_private_folder, private_files
 from signatures.exceptions import ConfigError
 from signatures.records import Summary
 

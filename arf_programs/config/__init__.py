@@ -25,7 +25,6 @@ from arf_programs.config.masking import (
 )
 from arf_programs.config.models import PIPELINE_ROLES, ROLES, BatchConfig, DraftColumn, ModelConfig, Role, Writer
 from arf_programs.config.paths import as_it_is_there, cache_folder, expand_home, find_path, refuse_wrong_kinds
-from arf_programs.config.privacy import PrivacyConfig
 from arf_programs.config.schema import (
     DEFAULT_INSTRUCTION,
     CheckerConfig,
@@ -35,6 +34,7 @@ from arf_programs.config.schema import (
     CorpusConfig,
     CorpusFormat,
     LabeledConfig,
+    PrivacyConfig,
     RayConfig,
     Strategy,
 )

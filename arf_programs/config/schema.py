@@ -18,7 +18,6 @@ from arf_programs.config.commands import (
 from arf_programs.config.evaluate import EvaluateConfig
 from arf_programs.config.models import DEVICE, NAME, PIPELINE_ROLES, ModelsConfig, Section, spell_out_models
 from arf_programs.config.paths import FolderPath, PathText
-from arf_programs.config.privacy import PrivacyConfig
 from arf_programs.config.train import TrainConfig
 
 
@@ -219,6 +218,27 @@ def is_small(model: str) -> bool:
     """Say whether a model is embedded, or named with a size of at most 4B, as in `Qwen2.5-1.5B-Instruct`."""
     sizes = [float(number) / (1 if unit.lower() == "b" else 1000) for number, unit in _SIZE.findall(model)]
     return model.startswith("embedded/") or (bool(sizes) and max(sizes) <= _SMALL)
+
+
+class PrivacyConfig(Section):
+    """Pseudonyms for private values, before any call to a model that does not run in this process."""
+
+    pseudonyms: bool = Field(
+        default=False,
+        description="replace private values in each call to a model outside of this process",
+    )
+    keep: Literal["originals", "pseudonyms"] = Field(
+        default="originals",
+        description="what the files of the run and the training text hold; pseudonyms: no original value at all",
+    )
+    names: tuple[str, ...] = Field(
+        default=(), description="columns of the corpus, or keys of its metadata, that hold names of people"
+    )
+    ner: str | None = Field(
+        default=None,
+        min_length=1,
+        description="folder or hub id of a token-classification model that finds further names; null: none",
+    )
 
 
 class Config(Section):

@@ -5,6 +5,7 @@ Each file is read and checked as a whole: all its problems are reported at once,
 
 from arf_programs.corpus.labeled import (
     LabeledExample,
+    label_notes,
     load_labeled,
     load_labeled_of_corpus,
     read_labeled_file,
@@ -12,7 +13,6 @@ from arf_programs.corpus.labeled import (
     refuse_no_labels,
 )
 from arf_programs.corpus.near_duplicates import group_duplicates
-from arf_programs.corpus.odd_labels import label_notes
 from arf_programs.corpus.read import StoredCorpus, store_corpus
 from arf_programs.corpus.sides import read_clusters, split_corpus
 from arf_programs.corpus.split import Split, split_conversations

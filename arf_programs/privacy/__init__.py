@@ -1,16 +1,20 @@
 """Pseudonyms: private values are recognised, replaced by stand-ins before a call, and restored in the answer."""
 
-from arf_programs.privacy.audit import Originals, Seen
-from arf_programs.privacy.elsewhere import Elsewhere, Value
-from arf_programs.privacy.files import (
+from arf_programs.privacy.guard import (
     ConversationValues,
+    Guard,
     KnownValue,
     SentRequest,
+    disguise,
+    disguise_conversation,
+    map_texts,
     open_guard,
+    pseudonyms_of,
     read_values,
+    reveal,
     values_of,
 )
-from arf_programs.privacy.guard import Guard, disguise, disguise_conversation, map_texts, pseudonyms_of, reveal
+from arf_programs.privacy.known_values import Elsewhere, Originals, Seen, Value
 from arf_programs.privacy.mapping import Finder, Pseudonyms, Request
 from arf_programs.privacy.patterns import import_phonenumbers
 from arf_programs.privacy.recognise import recognise

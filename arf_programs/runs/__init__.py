@@ -19,7 +19,6 @@ from arf_programs.runs.jsonl import (
 )
 from arf_programs.runs.ledger import Call, Spent, iter_ledger, read_ledger
 from arf_programs.runs.load import LoadedRun, load_run
-from arf_programs.runs.private import make_private_folder, private_files
 from arf_programs.runs.progress import Progress, RunStatus, StatusFile, read_status
 from arf_programs.runs.removal import has_rows, remove_answers, remove_conversations, remove_rows
 from arf_programs.runs.run import (
@@ -32,4 +31,4 @@ from arf_programs.runs.run import (
     save_config,
     saved_base_dir,
 )
-from arf_programs.runs.storage import is_of_the_disk, storage_error, storing
+from arf_programs.runs.storage import is_of_the_disk, make_private_folder, private_files, storage_error, storing

@@ -27,8 +27,8 @@ from arf_programs.config import (
 from arf_programs.runs.fingerprint import digest, digest_file
 from arf_programs.runs.folder import RunFolder
 from arf_programs.runs.jsonl import JsonlIndex, read_jsonl, write_text_atomic
-from arf_programs.runs.private import make_private_folder, private_files
 from arf_programs.runs.progress import Progress
+from arf_programs.runs.storage import make_private_folder, private_files
 from signatures.exceptions import ConfigError, StorageError
 from signatures.records import Conversation, Record, Summary
 

@@ -1,4 +1,7 @@
-"""What it means when a disk does not take or give a file: a message that names the folder, and what is free there."""
+"""What it means when a disk does not take or give a file: a message that names the folder, and what is free there.
+
+Files of a run are made so that only their owner can read them: a run holds conversations of customers.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import re
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from signatures.exceptions import StorageError
@@ -95,3 +98,30 @@ def _mend(number: int, instead: str) -> str:
     if number in _GONE:
         return f"It was removed or moved, or its disk is gone: put it back{other}."
     return f"Look at the disk and at your limit of file sizes (`ulimit -f`){other}."
+
+
+@contextmanager
+def private_files() -> Iterator[None]:
+    """Give folders that this block and its processes make the mode 0700, and files 0600, whatever the umask."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+def make_private_folder(folder: Path, *, holds: str = "") -> None:
+    """Make a folder that only its owner can read.
+
+    A folder that is there becomes private if it is empty or holds the file `holds`. Otherwise it keeps its mode.
+    Raises FileExistsError if a file is in its place.
+    """
+    try:
+        folder.mkdir(parents=True, mode=0o700)
+    except FileExistsError:
+        if not folder.is_dir():
+            raise
+        is_ours = bool(holds) and ((folder / holds).exists() or not any(folder.iterdir()))
+        if is_ours:
+            with suppress(PermissionError):  # the folder belongs to another user, who has given us access
+                folder.chmod(0o700)

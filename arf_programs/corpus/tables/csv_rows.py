@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from itertools import chain, islice, tee
 from pathlib import Path
 
-from arf_programs.corpus.tables.lines import read_text_lines, undecoded
-from arf_programs.corpus.tables.rows import Problems, Row
+from arf_programs.corpus.tables.rows import Problems, Row, read_text_lines, undecoded
 
 _DELIMITERS = (",", ";", "\t", "|")
 _DECLARED = re.compile(r'"?sep=(?P<mark>[^"\r\n])"?[,;\t]*', re.IGNORECASE)  # Excel's own first line

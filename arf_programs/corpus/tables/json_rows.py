@@ -11,8 +11,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from pathlib import Path
 
-from arf_programs.corpus.tables.lines import read_text_lines, undecoded
-from arf_programs.corpus.tables.rows import Problems, Row
+from arf_programs.corpus.tables.rows import Problems, Row, read_text_lines, undecoded
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _decode = json.JSONDecoder().raw_decode

@@ -1,13 +1,37 @@
-"""What all kinds of files give: rows with their numbers, and problems with their places."""
+"""What all kinds of files give: rows with their numbers, and problems with their places.
+
+A text file is in UTF-8, or in UTF-16 or UTF-32 as spreadsheets and databases write it. A line may end as on any system.
+"""
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from io import TextIOWrapper
+from pathlib import Path
+from typing import BinaryIO
 
 from signatures.exceptions import DataError
 
 MOST_SHOWN = 20
 _MOST_RUNS = 6
+_UNDECODED = re.compile("[\udc80-\udcff]")
+# The first bytes of files that are no text, and what to do with them.
+_NO_TEXT = {
+    b"PK\x03\x04": "is a ZIP archive or an Excel file, not a text: save it as CSV in UTF-8, or unpack it",
+    b"\xd0\xcf\x11\xe0": "is an Excel file, not a text: save it as CSV in UTF-8",
+    b"\x1f\x8b": "is compressed with gzip: unpack it",
+    b"BZh": "is compressed with bzip2: unpack it",
+    b"\xfd7zXZ": "is compressed with xz: unpack it",
+    b"\x28\xb5\x2f\xfd": "is compressed with zstd: unpack it",
+    b"PAR1": "is a Parquet file: set corpus.format to parquet",
+    b"ARROW1": "is an Arrow file: save it as Parquet",
+    b"version https://git-lfs": "is a pointer of Git LFS, not the file itself: run `git lfs pull`",
+}
+_PAGES = (b"<!doctype html", b"<html")
+_LONGEST_START = 64
 
 
 @dataclass(frozen=True)
@@ -77,3 +101,42 @@ def _numbers(numbers: list[int]) -> str:
     shown = ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs[:_MOST_RUNS])
     more = sum(map(len, runs[_MOST_RUNS:]))
     return f"{shown} and {more} more" if more else shown
+
+
+def read_text_lines(path: Path, name: str) -> Iterator[tuple[int, str]]:
+    """Yield the lines with their ends, and their numbers from 1. `undecoded` says which are not to be used.
+
+    Raises DataError, which calls the file `name`, if it is no text or cannot be read.
+    """
+    number, encoding = 0, ""
+    try:
+        with path.open("rb") as file:
+            encoding = _encoding(file, name)
+            # An empty `newline` keeps line ends as they are: within quotes of CSV they belong to the text.
+            for number, line in enumerate(TextIOWrapper(file, encoding, "surrogateescape", newline=""), start=1):
+                yield number, line
+    except UnicodeError as error:
+        raise DataError(f"{name} line {number + 1}: not {encoding} from here on: save the file as UTF-8") from error
+    except OSError as error:
+        raise DataError(f"{name}: cannot be read ({error.strerror or error})") from error
+
+
+def undecoded(line: str) -> str:
+    """Say where a line has a byte that is not in the encoding of the file. Empty if there is none."""
+    bad = None if line.isascii() else _UNDECODED.search(line)
+    if bad is None:
+        return ""
+    byte, column = ord(bad.group()) - 0xDC00, len(line[: bad.start()].encode()) + 1
+    return f"not UTF-8 (byte 0x{byte:02x} at column {column}): save the file as UTF-8 (in Excel: `CSV UTF-8`)"
+
+
+def _encoding(file: BinaryIO, name: str) -> str:
+    """Find the encoding by the first bytes, as JSON's standard does. Raises DataError if they are of no text."""
+    start = file.read(_LONGEST_START)
+    file.seek(0)
+    for first, reason in _NO_TEXT.items():
+        if start.startswith(first):
+            raise DataError(f"{name}: {reason}")
+    if start.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(_PAGES):
+        raise DataError(f"{name}: is a web page, as a download without a login gives: save the data itself")
+    return json.detect_encoding(start)
