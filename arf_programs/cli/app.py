@@ -34,6 +34,7 @@ from arf_programs.cli.session import (
     reporting,
 )
 from arf_programs.cli.transfer import transfer
+from arf_programs.cli.stress import stress
 from signatures.exceptions import ConfigError
 
 ShowExample = Annotated[
@@ -156,6 +157,7 @@ app.command("train")(train)
 app.command("evaluate")(evaluate)
 app.command("report")(report)
 app.command("improve")(improve)
+app.command("stress")(stress)
 app.command("estimate")(estimate)
 app.command("curve")(curve)
 app.command("plant")(probe.plant)
