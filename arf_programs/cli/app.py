@@ -33,8 +33,8 @@ from arf_programs.cli.session import (
     print_json,
     reporting,
 )
-from arf_programs.cli.transfer import transfer
 from arf_programs.cli.stress import stress
+from arf_programs.cli.transfer import transfer
 from signatures.exceptions import ConfigError
 
 ShowExample = Annotated[
