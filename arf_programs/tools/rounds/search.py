@@ -34,7 +34,7 @@ from signatures.exceptions import DataError
 from signatures.records import Conversation, Record
 
 _BATCH: Final = 10  # tries between two looks at what came out
-_DRAWS: Final = 20  # training pairs on which an operator is tried until it works on one
+_MOST: Final = 200  # training pairs on which an operator is tried until it works on one
 
 
 class Outcome(Record):
@@ -118,8 +118,10 @@ class _Search:
         self._student, self._chosen = student, "at random" if at_random else "Thompson sampling"
         self._pairs = training_pairs(run, run.folder.train / f"{ARM}.jsonl")
         seed = f"{run.config.seed} stress"
-        self._rng = Random(seed)  # noqa: S311 - repeatable, not secret
-        self._bandit = Bandit(OPERATOR_NAMES, seed, learns=not at_random)
+        arms = [name for name in OPERATOR_NAMES if self._hardened(name, 0) is not None]
+        if not arms:
+            raise DataError("no operator works on any of the training conversations: there is nothing to make harder")
+        self._bandit = Bandit(arms, seed, learns=not at_random)
         self._before: dict[str, frozenset[str]] = {}
         self._answer = prepare_answers(run, system=stage, model=own_model(run, str(student)))
         self._analyzer = build_analyzer(run, model=run.config.evaluate.analyst)
@@ -147,15 +149,20 @@ class _Search:
         )
 
     def _propose(self, number: int) -> _Try:
-        """Choose an operator that works on a training pair. Raises DataError if none does."""
-        for _ in range(_DRAWS):
-            operator = self._bandit.choose()
-            for pair in self._rng.sample(self._pairs, min(_DRAWS, len(self._pairs))):
-                rng = Random(f"{self.run.config.seed} {number} {pair.conversation.id}")  # noqa: S311 - repeatable
-                hard = harden(pair.conversation, pair.summary, operator, rng)
-                if hard is not None:
-                    return _Try(hard, number)
-        raise DataError("no operator works on any of the training conversations: there is nothing to make harder")
+        """Choose an operator, and apply it to a random training pair on which it works."""
+        hard = None
+        while hard is None:
+            hard = self._hardened(self._bandit.choose(), number)
+        return _Try(hard, number)
+
+    def _hardened(self, operator: OperatorName, number: int) -> Hard | None:
+        """Apply an operator to the first of some random training pairs on which it works; None if there is none."""
+        rng = Random(f"{self.run.config.seed} {operator} {number}")  # noqa: S311 - repeatable, not secret
+        tries = (
+            harden(pair.conversation, pair.summary, operator, rng)
+            for pair in rng.sample(self._pairs, min(_MOST, len(self._pairs)))
+        )
+        return next((hard for hard in tries if hard is not None), None)
 
     def _outcomes(self, batch: Sequence[_Try]) -> list[_Try]:
         """Return the tries with what went wrong in each; those whose calls failed are left out."""
