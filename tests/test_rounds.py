@@ -256,7 +256,7 @@ def test_a_search_for_failures_leaves_a_corpus_and_rows_and_comes_to_try_what_fa
 
     def find(fields):
         aside = any(word in fields["conversation"] for word in ("marathon", "piano", "hedgehog"))
-        error = {"quote": "", "evidence": [2], "explanation": "It is beside the point.", "category": "irrelevant"}
+        error = {"quote": "", "evidence": [2], "explanation": "The ending is missing.", "category": "missing_outcome"}
         return {"errors": [error] if aside else []}
 
     team = scripted_team.join(find=find)
@@ -268,7 +268,7 @@ def test_a_search_for_failures_leaves_a_corpus_and_rows_and_comes_to_try_what_fa
     assert sum(tries.values()) == printed["tries"] == 40
     assert printed["failures"] == printed["operators"]["digression"]["failures"] == tries["digression"] > 10
     assert max(tries, key=lambda name: tries[name]) == "digression"
-    assert printed["kinds"] == ["digression: irrelevant"]
+    assert printed["kinds"] == ["digression: missing_outcome"]
 
     run = open_project(project, f"corpus.path={project / 'run' / 'rounds' / 'stress' / 'hard.jsonl'}", "run_dir=other")
     corpus = store_corpus(run.config, base_dir=project, path=project / "read.jsonl")
