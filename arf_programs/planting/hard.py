@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Final, Literal, get_args
 
 from arf_programs.checks import Material, find_words
+from arf_programs.config import Kind
 from arf_programs.planting.choose import FACT_KINDS, PLANTERS
 from arf_programs.planting.details import GIVEN
 from arf_programs.planting.records import Change
@@ -207,7 +208,7 @@ _OPERATORS: Final[MappingProxyType[OperatorName, _Operator]] = MappingProxyType(
 def _invented(
     talk: Conversation,
     summary: str,
-    kinds: Sequence[Literal["number", "amount", "date", "name"]],
+    kinds: Sequence[Kind],
     rng: Random,
     fits: Callable[[str], bool] = lambda _: True,
 ) -> Change | None:
