@@ -12,6 +12,7 @@ from tiny_model import save_tiny_model
 from typer.testing import CliRunner
 
 from arf_programs.cli.app import app
+from arf_programs.corpus import store_corpus
 from arf_programs.metrics import Resampling
 from arf_programs.pipeline import run_until
 from arf_programs.runs import read_jsonl, remove_conversations, remove_rows
@@ -248,3 +249,40 @@ def test_a_student_is_kept_if_it_makes_no_more_errors_and_the_points_are_said():
     missing = compare_students(watched(5, 1), watched(0), tool)
     assert missing.conversations == 1 and missing.errors_before.value == 5
     assert list(errors_by_name(watched(2))) == ["c0/0", "c0/1"]
+
+
+def test_a_search_for_failures_leaves_a_corpus_and_rows_and_comes_to_try_what_fails(project):
+    """The analyst finds an error wherever the two talk about something else."""
+
+    def find(fields):
+        aside = any(word in fields["conversation"] for word in ("marathon", "piano", "hedgehog"))
+        error = {"quote": "", "evidence": [2], "explanation": "The ending is missing.", "category": "missing_outcome"}
+        return {"errors": [error] if aside else []}
+
+    team = scripted_team.join(find=find)
+    command = ["stress", str(project / "arf.yaml"), "--run-dir", str(project / "run"), "--tries", "40", "--json"]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 0, result.output
+    printed = json.loads(result.stdout)
+    tries = {name: outcome["tries"] for name, outcome in printed["operators"].items()}
+    assert sum(tries.values()) == printed["tries"] == 40
+    assert printed["failures"] == printed["operators"]["digression"]["failures"] == tries["digression"] > 10
+    assert max(tries, key=lambda name: tries[name]) == "digression"
+    assert printed["kinds"] == ["digression: missing_outcome"]
+
+    run = open_project(project, f"corpus.path={project / 'run' / 'rounds' / 'stress' / 'hard.jsonl'}", "run_dir=other")
+    corpus = store_corpus(run.config, base_dir=project, path=project / "read.jsonl")
+    assert len(corpus.conversations) == printed["failures"], "arf reads it as a corpus"
+    hard = next(iter(corpus.conversations.values()))
+    assert hard.references[0].startswith("The customer wrote")
+    rows = list(read_jsonl(project / "run" / "rounds" / "stress" / "train.jsonl", TrainingExample))
+    assert [row.completion for row in rows] == [item.references[0] for item in corpus.conversations.values()]
+    assert HOLDOUT not in json.dumps([fields for kind in team.fields.values() for fields in kind])
+
+    team = scripted_team.join(find=find)
+    assert json.loads(CliRunner().invoke(app, command).stdout) == printed
+    assert not team.asked, "a whole search is not done again"
+    baseline = json.loads(CliRunner().invoke(app, [*command, "--random"]).stdout)
+    assert baseline["chosen"] == "at random" and baseline["failures"] < printed["failures"]
+    result = CliRunner().invoke(app, [*command, "--set", "train.arms=[teacher]"])
+    assert result.exit_code == 2 and "train.arms" in result.stdout

@@ -33,6 +33,7 @@ from arf_programs.cli.session import (
     print_json,
     reporting,
 )
+from arf_programs.cli.stress import stress
 from arf_programs.cli.transfer import transfer
 from signatures.exceptions import ConfigError
 
@@ -156,6 +157,7 @@ app.command("train")(train)
 app.command("evaluate")(evaluate)
 app.command("report")(report)
 app.command("improve")(improve)
+app.command("stress")(stress)
 app.command("estimate")(estimate)
 app.command("curve")(curve)
 app.command("plant")(probe.plant)

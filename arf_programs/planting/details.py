@@ -62,7 +62,7 @@ def _invent_date(date: Date, old: str, moments: Moments, rng: Random) -> str | N
     return None
 
 
-_GIVEN: Final = (
+GIVEN: Final = (
     *("Aurelia", "Bertram", "Corinne", "Dominik", "Esther", "Florian", "Greta", "Hamish", "Ines", "Jerome", "Kasimir"),
     *("Leonora", "Milan", "Nadine", "Orlando", "Petra", "Quentin", "Rosalind", "Stefan", "Tabitha", "Ulrike", "Vivek"),
 )
@@ -118,9 +118,9 @@ def _invent_name(name: Value, old: str, material: Material, rng: Random) -> str 
     if not name.person:
         pools: list[tuple[str, ...]] = [_OTHER] * count
     elif count == 2:
-        pools = [_GIVEN, _FAMILY]
+        pools = [GIVEN, _FAMILY]
     else:
-        pools = [_FAMILY if name.titled else _GIVEN]
+        pools = [_FAMILY if name.titled else GIVEN]
     chosen: list[str] = []
     for pool in pools:
         free = [word for word in pool if word.lower() not in material.known_words and word not in chosen]
