@@ -62,7 +62,7 @@ def test_an_operator_that_finds_nothing_gives_nothing():
 
 
 def test_right_summaries_of_the_sample_are_caught_in_no_trap():
-    made = Counter()
+    made = Counter[str]()
     for line in SAMPLE.read_text(encoding="utf-8").splitlines()[::4]:
         row = json.loads(line)
         talk = Conversation(id=row["id"], channel="chat", turns=tuple(Turn(**turn) for turn in row["conversation"]))
@@ -78,7 +78,7 @@ def test_the_bandit_comes_to_try_what_brings_failures():
     rates = {"easy": 0.05, "hard": 0.6, "middle": 0.2}
 
     def tried(learns):
-        bandit, chance, counts = Bandit(tuple(rates), "seed", learns=learns), Random(5), Counter()
+        bandit, chance, counts = Bandit(tuple(rates), "seed", learns=learns), Random(5), Counter[str]()
         for _ in range(300):
             arm = bandit.choose()
             counts[arm] += 1

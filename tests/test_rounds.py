@@ -266,7 +266,7 @@ def test_a_search_for_failures_leaves_a_corpus_and_rows_and_comes_to_try_what_fa
     printed = json.loads(result.stdout)
     tries = {name: outcome["tries"] for name, outcome in printed["operators"].items()}
     assert sum(tries.values()) == printed["tries"] == 40
-    assert printed["failures"] == printed["operators"]["digression"]["failures"] == tries["digression"] > 10
+    assert tries["digression"] >= printed["operators"]["digression"]["failures"] == printed["failures"] > 10
     assert max(tries, key=lambda name: tries[name]) == "digression"
     assert printed["kinds"] == ["digression: missing_outcome"]
 

@@ -174,13 +174,15 @@ class _Search:
         found = self._errors([item.hard.conversation for item in batch], [f"try {item.number}" for item in batch])
         outcomes = []
         for item, (text, errors) in zip(batch, found, strict=True):
+            if not text:
+                continue
             trapped = ("trap",) if item.hard.trap.caught(text) else ()
             worse = () if self._before[item.hard.conversation.id] else tuple(sorted(errors))
             outcomes.append(item._replace(wrong=(*trapped, *worse)))
         return outcomes
 
     def _errors(self, talks: Sequence[Conversation], names: Sequence[str]) -> list[tuple[str, frozenset[str]]]:
-        """Return the student's summary of each conversation, and the categories of its errors: none after a failure."""
+        """Return the student's summary of each conversation, "" where calls failed, and the categories of errors."""
         if not talks:
             return []
         rows = list(zip(names, talks, strict=True))
