@@ -12,9 +12,9 @@ from collections.abc import Iterable
 
 _MARK = re.compile(r"\[{2,}(?=\s*#)")
 _CONTROL = re.compile(
-    r"<(?=[|｜])|<(?=</?SYS>>)|"
+    r"<(?=[|｜])|<(?=</?SYS>>)|<(?=/think>)|"
     r"<(?=/?(?:s|bos|eos|pad|unk|mask|cls|sep|(?:start|end)_of_turn|(?:start|end)_of_image|tool_call|tool_response|"
-    r"tools?|think|img|image|audio|video|sop|eop|eod|(?:extra_id|unused|reserved)_?\d{0,4})>)"
+    r"tools?|img|image|audio|video|sop|eop|eod|(?:extra_id|unused|reserved)_?\d{0,4})>)"
     r"|\[(?=/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|TOOL_CONTENT|ARGS|CALL_ID|IMG|IMG_BREAK|"
     r"IMG_END|CLS|SEP|MASK|PAD|UNK|BOS|EOS|[gs]MASK|unused\d{1,4})\])"
 )
