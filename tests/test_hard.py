@@ -9,7 +9,7 @@ import pytest
 
 from arf_programs.checks import run_checks
 from arf_programs.planting import OPERATOR_NAMES, Trap, harden
-from arf_programs.tools.rounds.bandit import Bandit
+from arf_programs.tools.rounds.search import Bandit
 from signatures.records import Conversation, Turn
 
 SAMPLE = Path(__file__).parent.parent / "examples" / "quickstart" / "conversations.jsonl"

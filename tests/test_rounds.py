@@ -177,7 +177,17 @@ def test_pairs_with_an_error_are_not_trained_on_and_others_are_made_in_their_pla
     scripted_team.join()
     made = filtered(run, "test", iter([*wrong, *pairs]), 4)
     assert (made.kept, made.refused) == (pairs[:4], 2)
-    assert filtered(run, "test", iter(pairs[:2]), 4) == (pairs[:2], 0), "as many as there are"
+    assert filtered(run, "test", iter(pairs[:2]), 4) == (pairs[:2], 0, []), "as many as there are"
+
+
+def test_a_pair_about_which_the_analyst_gives_no_usable_answer_is_a_counted_failure(finished, tmp_path):
+    run = open_project(finished, f"run_dir={shutil.copytree(finished / 'run', tmp_path / 'run')}")
+    pairs = training_pairs(run, run.folder.train / "arf.jsonl")[:3]
+    odd = pairs[0]._replace(summary=f"{pairs[0].summary} Odd.")
+    scripted_team.join(find=lambda fields: "no" if "Odd." in fields["summary"] else {"errors": []})
+    made = filtered(run, "test", iter([odd, *pairs[1:]]), 3)
+    assert (made.kept, made.refused) == (pairs[1:], 0)
+    assert [failure.conversation_id for failure in made.failures] == [odd.conversation.id]
 
 
 def note(name, category="wrong_fact", quote="", explanation=""):

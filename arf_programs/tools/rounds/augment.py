@@ -23,7 +23,7 @@ from arf_programs.text import build_messages
 from arf_programs.tools.rounds.patterns import Embedding
 from arf_programs.tools.rounds.records import Pattern
 from signatures.exceptions import DataError
-from signatures.records import Conversation, TrainingExample, Turn, Verdict
+from signatures.records import Conversation, Failure, TrainingExample, Turn, Verdict
 from signatures.write_variant import WriteVariant
 
 _WAVES: Final = 3  # times that pairs are made in the place of those that were not kept
@@ -41,10 +41,11 @@ class Pair(NamedTuple):
 
 
 class Made(NamedTuple):
-    """The pairs that were kept, and how many were not."""
+    """The pairs that were kept, how many had an error, and those about which a model gave no usable answer."""
 
     kept: list[Pair]
     refused: int
+    failures: list[Failure]
 
 
 def training_pairs(run: Run, path: Path) -> list[Pair]:
@@ -96,6 +97,7 @@ def filtered(run: Run, stage: str, source: Iterator[Pair], wanted: int) -> Made:
     analyzer = build_analyzer(run)
     load_checkers(analyzer)
     kept: list[Pair] = []
+    failures: list[Failure] = []
     refused = 0
 
     async def look(pair: Pair) -> tuple[Pair, bool]:
@@ -110,8 +112,9 @@ def filtered(run: Run, stage: str, source: Iterator[Pair], wanted: int) -> Made:
             run, stage, some, look, key=_numbered(some, str(wave)), concurrency=run.config.models.analyst.concurrency
         )
         kept += [pair for pair, right in outcome.results.values() if right]
-        refused += len(outcome.failures) + sum(not right for _, right in outcome.results.values())
-    return Made(kept, refused)
+        refused += sum(not right for _, right in outcome.results.values())
+        failures += outcome.failures
+    return Made(kept, refused, failures)
 
 
 def _numbered(pairs: Sequence[Pair], name: str) -> Callable[[Pair], RowKey]:
@@ -145,10 +148,10 @@ class WriteVariants(Program):
         return dspy.Prediction(pair=Pair(talk, answer.new_summary.strip(), "editor", pattern.id))
 
 
-def written_by_editor(run: Run, stage: str, pairs: Sequence[Pair], pattern: Pattern) -> list[Pair]:
-    """Let the editor write a new pair for each of `pairs`. Pairs that fail are left out, with their reasons kept."""
+def written_by_editor(run: Run, stage: str, pairs: Sequence[Pair], pattern: Pattern) -> Made:
+    """Let the editor write a new pair for each of `pairs`. A pair without a summary or a second turn is refused."""
     if not pairs:
-        return []
+        return Made([], 0, [])
     editor = run.config.models.editor
     program = WriteVariants(retries=editor.parse_retries)
     program.set_lm(build_lm(editor, seed=run.config.seed))
@@ -158,7 +161,8 @@ def written_by_editor(run: Run, stage: str, pairs: Sequence[Pair], pattern: Patt
         return made
 
     outcome = ask_rows(run, stage, pairs, write, key=_numbered(pairs, pattern.id), concurrency=editor.concurrency)
-    return [pair for pair in outcome.results.values() if pair.summary and len(pair.conversation.turns) > 1]
+    kept = [pair for pair in outcome.results.values() if pair.summary and len(pair.conversation.turns) > 1]
+    return Made(kept, len(outcome.results) - len(kept), outcome.failures)
 
 
 def example_of(run: Run, pair: Pair, round_number: int) -> TrainingExample:

@@ -1,30 +1,58 @@
-"""Compares the students before and after a round on the dev side, conversation by conversation. Pure functions."""
+"""The figures of a round: the students before and after it on the dev side, conversation by conversation."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from pathlib import Path
 
-from arf_programs.metrics import Interval, Resampling, sign_flip_test
-from arf_programs.tools.rounds.records import Watched
+from arf_programs.metrics import Interval, Resampling, configured_resampling, sign_flip_test
+from arf_programs.runs import Run, read_jsonl
+from arf_programs.tools.rounds.patterns import count_by_pattern, errors_by_name, find_embedding, text_of
+from arf_programs.tools.rounds.records import (
+    PatternFigures,
+    Round,
+    RoundFigures,
+    StudentChange,
+    Watched,
+    read_patterns,
+)
+from arf_programs.tools.rounds.watch import read_watched
 from signatures.exceptions import DataError
+from signatures.records import TrainingExample
 
 
-class Compared(NamedTuple):
-    """The figures of both students, and the differences: after less before."""
+def round_figures(run: Run, this: Round) -> RoundFigures:
+    """Read what a round has written, and return its figures."""
+    rows = read_watched(this.before), read_watched(this.after)
+    old, new = (errors_by_name(side) for side in rows)
+    patterns = read_patterns(this.patterns)
+    embed = find_embedding(run, [text_of(note) for note in old.values()])
+    before, after = (count_by_pattern(patterns, old, errors, embed) for errors in (old, new))
+    made = Counter(str(row.provenance["pattern"]) for row in read_jsonl(this.augmented, TrainingExample))
+    resampling = configured_resampling(run.config, run.conversations("dev"))
+    return RoundFigures(
+        round=this.number,
+        untargeted=this.untargeted,
+        student_before=place_in(this.start, run),
+        student_after=place_in(this.student, run),
+        pairs=sum(made.values()),
+        patterns=tuple(
+            PatternFigures(
+                id=item.id, name=item.name, before=before[item.id], after=after[item.id], pairs=made[item.id]
+            )
+            for item in patterns
+        ),
+        **dict(compare_students(*rows, resampling)),
+    )
 
-    conversations: int
-    errors_before: Interval
-    errors_after: Interval
-    more_errors: Interval
-    flawed_before: Interval
-    flawed_after: Interval
-    points: Interval
-    p: float
-    kept: bool
+
+def place_in(path: Path, run: Run) -> str:
+    """Return a path as it is within the folder of the run."""
+    return str(path.relative_to(run.folder.path))
 
 
-def compare_students(before: Sequence[Watched], after: Sequence[Watched], resampling: Resampling) -> Compared:
+def compare_students(before: Sequence[Watched], after: Sequence[Watched], resampling: Resampling) -> StudentChange:
     """Compare errors per summary, and shares of summaries with an error, over the conversations that both have.
 
     The new student is kept if it makes no more errors than the old one. A significance test cannot decide that: with a
@@ -38,7 +66,7 @@ def compare_students(before: Sequence[Watched], after: Sequence[Watched], resamp
     clusters: dict[str, float] = {}
     for name, cluster in zip(names, resampling.names(names) or names, strict=True):
         clusters[cluster] = clusters.get(cluster, 0.0) + more[name]
-    return Compared(
+    return StudentChange(
         conversations=len(names),
         errors_before=_mean(resampling, {name: float(old[name]) for name in names}),
         errors_after=_mean(resampling, {name: float(new[name]) for name in names}),

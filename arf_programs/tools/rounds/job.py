@@ -14,8 +14,8 @@ from arf_programs.models import check_providers, check_terms
 from arf_programs.pipeline import run_until
 from arf_programs.runs import Run, private_files, read_record
 from arf_programs.stages import Stage, run_stage, state_of
-from arf_programs.tools.rounds.records import RoundFigures
-from arf_programs.tools.rounds.stages import ARM, Round, stages_of
+from arf_programs.tools.rounds.records import Round, RoundFigures, read_patterns
+from arf_programs.tools.rounds.stages import ARM, stages_of
 from signatures.exceptions import ConfigError, DataError
 
 
@@ -70,7 +70,7 @@ def _do(run: Run, this: Round) -> bool:
     """Do the stages of a round that are not whole. Return False if there is nothing to learn from."""
     first, *others = stages_of(this)
     do_stage(run, first)
-    if not this.read_patterns():
+    if not read_patterns(this.patterns):
         return False
     for stage in others:
         do_stage(run, stage)

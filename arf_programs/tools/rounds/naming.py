@@ -14,7 +14,7 @@ from arf_programs.runs import Run
 from arf_programs.tools.rounds.patterns import text_of
 from arf_programs.tools.rounds.records import Pattern
 from signatures.describe_pattern import DescribePattern
-from signatures.records import ErrorNote
+from signatures.records import ErrorNote, Failure
 
 _SHOWN: Final = 20  # errors of a pattern that the analyst is shown
 
@@ -38,13 +38,13 @@ class DescribePatterns(Program):
 
 def name_patterns(
     run: Run, stage: str, patterns: Sequence[Pattern], errors: Mapping[str, ErrorNote]
-) -> tuple[list[Pattern], int]:
-    """Return the patterns in the analyst's words, and how many calls failed: those patterns keep their plain names.
+) -> tuple[list[Pattern], list[Failure]]:
+    """Return the patterns in the analyst's words, and the failures: those patterns keep their plain names.
 
     Without an analyst all do.
     """
     if not run.config.analyze.analyst or not patterns:
-        return list(patterns), 0
+        return list(patterns), []
     analyst = run.config.models.analyst
     program = DescribePatterns(retries=analyst.parse_retries)
     program.set_lm(build_lm(analyst, seed=run.config.seed))
@@ -59,4 +59,4 @@ def name_patterns(
         run, stage, patterns, name, key=lambda pattern: RowKey("", pattern.id), concurrency=analyst.concurrency
     )
     named = {pattern.id: pattern for pattern in outcome.results.values()}
-    return [named.get(pattern.id, pattern) for pattern in patterns], len(outcome.failures)
+    return [named.get(pattern.id, pattern) for pattern in patterns], outcome.failures

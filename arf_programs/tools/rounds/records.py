@@ -1,8 +1,9 @@
-"""What a round writes: the student's summaries with their errors, the patterns of errors, and the figures."""
+"""A round and what it writes: the student's summaries with their errors, the patterns of errors, and the figures."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,7 +13,7 @@ from pydantic import Field, ValidationError
 from arf_programs.config import load_yaml
 from arf_programs.metrics import Interval
 from arf_programs.planting import Facet
-from arf_programs.runs import write_text_atomic
+from arf_programs.runs import RunFolder, write_text_atomic
 from signatures.exceptions import ConfigError
 from signatures.records import ErrorNote, Record
 
@@ -22,6 +23,49 @@ _HEADER: Final = (
     "# number, amount, date, name and action. errors: conversation/error, as in before.jsonl; new errors are counted\n"
     "# for the pattern whose errors they are most like.\n"
 )
+
+
+@dataclass(frozen=True)
+class Round:
+    """One round: its files, the student that it begins with, and the files of rows that student was trained on."""
+
+    run: RunFolder
+    number: int
+    untargeted: bool
+    start: Path
+    rows: tuple[Path, ...]
+
+    @property
+    def name(self) -> str:
+        return f"{self.number}-untargeted" if self.untargeted else str(self.number)
+
+    @property
+    def folder(self) -> Path:
+        return self.run.rounds / self.name
+
+    @property
+    def before(self) -> Path:
+        return self.folder / "before.jsonl"
+
+    @property
+    def patterns(self) -> Path:
+        return self.folder / "patterns.yaml"
+
+    @property
+    def augmented(self) -> Path:
+        return self.folder / "augmented.jsonl"
+
+    @property
+    def student(self) -> Path:
+        return self.folder / "student"
+
+    @property
+    def after(self) -> Path:
+        return self.folder / "after.jsonl"
+
+    @property
+    def figures(self) -> Path:
+        return self.folder / "figures.json"
 
 
 class Watched(Record):
@@ -53,20 +97,15 @@ class PatternFigures(Record):
     pairs: int
 
 
-class RoundFigures(Record):
-    """What a round has changed on the dev side; students are named by their folders in the run's.
+class StudentChange(Record):
+    """How two students compare on the dev side.
 
     `errors` are counted for each summary, and `flawed` is the share of summaries with an error. `more_errors` and
     `points` are the differences, after less before, in errors and in percentage points of `flawed`: below zero is
     better. All intervals are over conversations. `p` is that of the sign-flip test of `more_errors`. The new student is
-    `kept` if it makes no more errors. `pairs` were made for the round.
+    `kept` if it makes no more errors.
     """
 
-    round: int
-    untargeted: bool
-    student_before: str
-    student_after: str
-    pairs: int
     conversations: int
     errors_before: Interval
     errors_after: Interval
@@ -76,6 +115,16 @@ class RoundFigures(Record):
     points: Interval
     p: float
     kept: bool
+
+
+class RoundFigures(StudentChange):
+    """What a round has changed; students are named by their folders in the run's. `pairs` were made for the round."""
+
+    round: int
+    untargeted: bool
+    student_before: str
+    student_after: str
+    pairs: int
     patterns: tuple[PatternFigures, ...]
 
 

@@ -10,7 +10,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
-from typing import Final, NamedTuple
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from arf_programs.pipeline import run_until
 from arf_programs.planting import OPERATOR_NAMES, Hard, OperatorName, harden
@@ -27,11 +27,12 @@ from arf_programs.runs import (
 )
 from arf_programs.stages import Stage, analysts, build_analyzer, load_checkers, own_model, prepare_answers
 from arf_programs.tools.rounds.augment import Pair, example_of, training_pairs
-from arf_programs.tools.rounds.bandit import Bandit
 from arf_programs.tools.rounds.job import ARM, do_stage, refuse_without_arm
 from arf_programs.tools.rounds.watch import watching_depends
 from signatures.exceptions import DataError
-from signatures.records import Conversation, Record
+from signatures.records import Conversation, Failure, Record
+
+Name = TypeVar("Name")
 
 _BATCH: Final = 10  # tries between two looks at what came out
 _MOST: Final = 200  # training pairs on which an operator is tried until it works on one
@@ -99,14 +100,41 @@ def _stage(run: Run, tries: int, *, at_random: bool) -> Stage:
     def work(run: Run) -> dict[str, int]:
         search = _Search(run, folder.name, student, at_random=at_random)
         figures = search.run_tries(tries)
+        run.folder.replace_failures(folder.name, search.failures)
         write_lines_atomic(outputs[0], (json.dumps(_corpus_row(item), ensure_ascii=False) for item in search.failed))
         pairs = [Pair(item.hard.conversation, item.hard.summary, item.hard.operator) for item in search.failed]
         write_jsonl_atomic(outputs[1], (example_of(run, pair, 0) for pair in pairs))
         write_record(outputs[2], figures)
-        return {"tries": figures.tries, "failures": figures.failures, "kinds": len(figures.kinds)}
+        counts = {"tries": figures.tries, "failures": figures.failures, "kinds": len(figures.kinds)}
+        return {**counts, "failed": len(search.failures)}
 
     does = "harder conversations on which the student fails"
     return Stage(folder.name, does, lambda _: outputs, fingerprint, work, asks=analysts)
+
+
+class Bandit(Generic[Name]):
+    """Thompson sampling for rewards of 0 and 1, with a uniform prior for the rate of each arm.
+
+    A rate is drawn from each posterior, Beta(1 + rewards, 1 + tries without one), and the arm of the highest is chosen
+    (Thompson 1933; Chapelle and Li 2011, "An Empirical Evaluation of Thompson Sampling"). Unlike UCB1 it needs no
+    answer before the next choice, so tries go in batches. With `learns` false every choice is uniform: the baseline.
+    """
+
+    def __init__(self, arms: Sequence[Name], seed: str, *, learns: bool = True) -> None:
+        self._rng = Random(seed)  # noqa: S311 - repeatable, not secret
+        self._counts = {arm: [1, 1] for arm in arms}
+        self._learns = learns
+
+    def choose(self) -> Name:
+        """Return the arm to try next."""
+        arms = list(self._counts)
+        if not self._learns:
+            return self._rng.choice(arms)
+        return max(arms, key=lambda arm: self._rng.betavariate(*self._counts[arm]))
+
+    def learn(self, arm: Name, *, reward: bool) -> None:
+        """Take in the outcome of a try."""
+        self._counts[arm][0 if reward else 1] += 1
 
 
 class _Search:
@@ -115,6 +143,7 @@ class _Search:
     def __init__(self, run: Run, stage: str, student: Path, *, at_random: bool) -> None:
         self.run, self.stage = run, stage
         self.failed: list[_Try] = []
+        self.failures: list[Failure] = []  # tries about which a model gave no usable answer
         self._student, self._chosen = student, "at random" if at_random else "Thompson sampling"
         self._pairs = training_pairs(run, run.folder.train / f"{ARM}.jsonl")
         seed = f"{run.config.seed} stress"
@@ -196,6 +225,7 @@ class _Search:
         outcome = ask_rows(
             self.run, self.stage, rows, look, key=lambda row: key[row[0]], concurrency=len(rows), label=names[0]
         )
+        self.failures += outcome.failures
         return [outcome.results.get(str(key[name]), ("", frozenset())) for name in names]
 
 

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain
-from pathlib import Path
 from typing import Final
 
 from arf_programs.config import Arm, Config, ModelConfig
-from arf_programs.metrics import configured_resampling
 from arf_programs.planting import FACETS
 from arf_programs.runs import (
     Run,
-    RunFolder,
     digest,
     digest_file,
     digest_model,
     digest_prompts,
-    read_jsonl,
     read_lines,
     write_jsonl_atomic,
     write_lines_atomic,
@@ -37,72 +31,23 @@ from arf_programs.tools.rounds.augment import (
     training_pairs,
     written_by_editor,
 )
-from arf_programs.tools.rounds.figures import compare_students
+from arf_programs.tools.rounds.figures import place_in, round_figures
 from arf_programs.tools.rounds.naming import name_patterns
 from arf_programs.tools.rounds.patterns import (
     cluster,
-    count_by_pattern,
     errors_by_name,
     find_embedding,
     find_patterns,
     text_of,
 )
-from arf_programs.tools.rounds.records import Pattern, PatternFigures, RoundFigures, read_patterns, write_patterns
+from arf_programs.tools.rounds.records import Pattern, Round, read_patterns, write_patterns
 from arf_programs.tools.rounds.watch import read_watched, watch, watching_depends
 from signatures.describe_pattern import DescribePattern
 from signatures.exceptions import DataError
-from signatures.records import TrainingExample
 from signatures.write_variant import WriteVariant
 
 _TURNS: Final = 3  # counterfactuals of one training pair, at most, for a pattern
 ARM: Final[Arm] = "arf"
-
-
-@dataclass(frozen=True)
-class Round:
-    """One round: its files, the student that it begins with, and the files of rows that student was trained on."""
-
-    run: RunFolder
-    number: int
-    untargeted: bool
-    start: Path
-    rows: tuple[Path, ...]
-
-    @property
-    def name(self) -> str:
-        return f"{self.number}-untargeted" if self.untargeted else str(self.number)
-
-    @property
-    def folder(self) -> Path:
-        return self.run.rounds / self.name
-
-    @property
-    def before(self) -> Path:
-        return self.folder / "before.jsonl"
-
-    @property
-    def patterns(self) -> Path:
-        return self.folder / "patterns.yaml"
-
-    @property
-    def augmented(self) -> Path:
-        return self.folder / "augmented.jsonl"
-
-    @property
-    def student(self) -> Path:
-        return self.folder / "student"
-
-    @property
-    def after(self) -> Path:
-        return self.folder / "after.jsonl"
-
-    @property
-    def figures(self) -> Path:
-        return self.folder / "figures.json"
-
-    def read_patterns(self) -> list[Pattern]:
-        """Read the patterns, which a person may have edited. Raises ConfigError for a file that is not valid."""
-        return read_patterns(self.patterns)
 
 
 def stages_of(this: Round) -> tuple[Stage, ...]:
@@ -122,7 +67,7 @@ def _patterns_stage(this: Round) -> Stage:
         }
 
     def work(run: Run) -> dict[str, int]:
-        failed = watch(run, this.start, name, this.before)
+        failures = watch(run, this.start, name, this.before)
         errors = errors_by_name(read_watched(this.before))
         patterns: list[Pattern] = []
         if errors:
@@ -130,9 +75,10 @@ def _patterns_stage(this: Round) -> Stage:
             labels = cluster(find_embedding(run, texts)(texts), run.config.seed)
             pairs = sum(1 for _ in read_lines(this.rows[0]))
             patterns, unnamed = name_patterns(run, name, find_patterns(errors, labels, pairs), errors)
-            failed += unnamed
+            failures += unnamed
+        run.folder.replace_failures(name, failures)
         write_patterns(this.patterns, patterns)
-        return {"errors": len(errors), "patterns": len(patterns), "failed": failed}
+        return {"errors": len(errors), "patterns": len(patterns), "failed": len(failures)}
 
     outputs = (this.before, this.patterns)
     does = "what the student gets wrong on the dev side"
@@ -157,22 +103,23 @@ def _pairs_stage(this: Round) -> Stage:
         }
 
     def work(run: Run) -> dict[str, int]:
-        patterns = this.read_patterns()
+        patterns = read_patterns(this.patterns)
         pairs = training_pairs(run, this.rows[0])
         made = (
             _untargeted(run, this, name, pairs, patterns)
             if this.untargeted
             else _for_patterns(run, this, name, pairs, patterns)
         )
+        run.folder.replace_failures(name, made.failures)
         if not made.kept:
             raise DataError(
-                f"{name}: no training pair was made ({made.refused} had an error): the verified summaries may have no "
-                f"detail to change, or {this.patterns} asks for no pairs"
+                f"{name}: no training pair was made ({made.refused} had an error, {len(made.failures)} failed): the "
+                f"verified summaries may have no detail to change, or {this.patterns} asks for no pairs"
             )
         write_jsonl_atomic(this.augmented, (example_of(run, pair, this.number) for pair in made.kept))
         by_editor = sum(pair.made_by == "editor" for pair in made.kept)
-        counts = {"pairs": len(made.kept), "by the editor": by_editor, "not kept": made.refused}
-        return {key: count for key, count in counts.items() if count or key != "by the editor"}
+        counts = {"pairs": len(made.kept), "not kept": made.refused, "failed": len(made.failures)}
+        return {**counts, **({"by the editor": by_editor} if by_editor else {})}
 
     def asks(config: Config) -> tuple[ModelConfig, ...]:
         return (*analysts(config), *((config.models.editor,) if _asks_editor(config, this) else ()))
@@ -195,8 +142,7 @@ def _untargeted(run: Run, this: Round, stage: str, pairs: Sequence[Pair], patter
 def _for_patterns(run: Run, this: Round, stage: str, pairs: Sequence[Pair], patterns: Sequence[Pattern]) -> Made:
     dev = run.conversations("dev")
     embed = find_embedding(run, [pair.conversation.as_text() for pair in pairs])
-    kept: list[Pair] = []
-    refused = 0
+    parts: list[Made] = []
     for pattern in patterns:
         failing = {error.rpartition("/")[0] for error in pattern.errors}
         near = nearest_first(pairs, [dev[name] for name in sorted(failing) if name in dev], embed)
@@ -206,11 +152,15 @@ def _for_patterns(run: Run, this: Round, stage: str, pairs: Sequence[Pair], patt
             counterfactuals(near, FACETS, seed, pattern=pattern.id, turns=_TURNS),  # where these are too few
         )
         if _asks_editor(run.config, this):
-            source = chain(written_by_editor(run, stage, near[: (pattern.pairs + 1) // 2], pattern), source)
-        made = filtered(run, stage, source, pattern.pairs)
-        kept += made.kept
-        refused += made.refused
-    return Made(kept, refused)
+            written = written_by_editor(run, stage, near[: (pattern.pairs + 1) // 2], pattern)
+            source = chain(written.kept, source)
+            parts.append(written._replace(kept=[]))
+        parts.append(filtered(run, stage, source, pattern.pairs))
+    return Made(
+        [pair for part in parts for pair in part.kept],
+        sum(part.refused for part in parts),
+        [failure for part in parts for failure in part.failures],
+    )
 
 
 def _student_stage(this: Round) -> Stage:
@@ -219,7 +169,7 @@ def _student_stage(this: Round) -> Stage:
     def fingerprint(run: Run) -> dict[str, str]:
         depends = TRAIN.fingerprint(run)
         return {
-            **{_place(path, run): digest_file(path) for path in rows},
+            **{place_in(path, run): digest_file(path) for path in rows},
             **{key: depends[key] for key in ("train", "seed")},
         }
 
@@ -248,39 +198,12 @@ def _figures_stage(this: Round) -> Stage:
         }
 
     def work(run: Run) -> dict[str, int]:
-        failed = watch(run, this.student, name, this.after)
-        figures = _figures(run, this)
+        failures = watch(run, this.student, name, this.after)
+        run.folder.replace_failures(name, failures)
+        figures = round_figures(run, this)
         write_record(this.figures, figures)
         before, after = (sum(item.before for item in figures.patterns), sum(item.after for item in figures.patterns))
-        return {"errors before": before, "errors after": after, "failed": failed}
+        return {"errors before": before, "errors after": after, "failed": len(failures)}
 
     does = "errors of the next student on the dev side"
     return Stage(name, does, lambda _: (this.after, this.figures), fingerprint, work, asks=analysts)
-
-
-def _figures(run: Run, this: Round) -> RoundFigures:
-    rows = read_watched(this.before), read_watched(this.after)
-    old, new = (errors_by_name(side) for side in rows)
-    patterns = this.read_patterns()
-    embed = find_embedding(run, [text_of(note) for note in old.values()])
-    before, after = (count_by_pattern(patterns, old, errors, embed) for errors in (old, new))
-    made = Counter(str(row.provenance["pattern"]) for row in read_jsonl(this.augmented, TrainingExample))
-    resampling = configured_resampling(run.config, run.conversations("dev"))
-    return RoundFigures(
-        round=this.number,
-        untargeted=this.untargeted,
-        student_before=_place(this.start, run),
-        student_after=_place(this.student, run),
-        pairs=sum(made.values()),
-        patterns=tuple(
-            PatternFigures(
-                id=item.id, name=item.name, before=before[item.id], after=after[item.id], pairs=made[item.id]
-            )
-            for item in patterns
-        ),
-        **compare_students(*rows, resampling)._asdict(),
-    )
-
-
-def _place(path: Path, run: Run) -> str:
-    return str(path.relative_to(run.folder.path))

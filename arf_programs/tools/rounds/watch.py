@@ -9,11 +9,11 @@ from arf_programs.runner import RowKey, ask_rows
 from arf_programs.runs import Run, digest, digest_file, digest_model, read_jsonl, write_jsonl_atomic
 from arf_programs.stages import analyst_fingerprint, build_analyzer, load_checkers, own_model, prepare_answers
 from arf_programs.tools.rounds.records import Watched
-from signatures.records import Conversation
+from signatures.records import Conversation, Failure
 
 
-def watch(run: Run, student: Path, stage: str, path: Path) -> int:
-    """Write the student's summary of each dev conversation, with its errors, to `path`; return how many failed.
+def watch(run: Run, student: Path, stage: str, path: Path) -> list[Failure]:
+    """Write the student's summary of each dev conversation, with its errors, to `path`; return those that failed.
 
     The analyst looks for errors if `evaluate.analyst` says so, as on the holdout, and the checks always do.
     """
@@ -29,9 +29,8 @@ def watch(run: Run, student: Path, stage: str, path: Path) -> int:
 
     rows = list(run.conversations("dev").values())
     outcome = ask_rows(run, stage, rows, look, key=lambda row: RowKey(row.id), concurrency=model.concurrency)
-    run.folder.replace_failures(stage, outcome.failures)
     write_jsonl_atomic(path, outcome.results.values())
-    return len(outcome.failures)
+    return outcome.failures
 
 
 def read_watched(path: Path) -> list[Watched]:
