@@ -82,11 +82,11 @@ def refuse_wrong_kinds(folders: Mapping[str, Path], files: Mapping[str, Path | N
         folders: Folders that are there or will be made, by their keys.
         files: Files that will be read, by their keys. None is left out: another check names a file that is missing.
     """
-    problems = [
-        f"{key}: {there} is no folder, so {folder} cannot be one: give another {key}."
-        for key, folder in folders.items()
-        if not os.path.isdir(there := _existing(folder))  # noqa: PTH112
-    ]
+    in_the_way: dict[Path, str] = {}  # each only once: stored answers are by default within the folder of the run
+    for key, folder in folders.items():
+        if not os.path.isdir(there := _existing(folder)):  # noqa: PTH112
+            in_the_way.setdefault(there, f"{key}: {there} is no folder: give another {key}.")
+    problems = list(in_the_way.values())
     problems += [
         f"{key}: {path} is a folder: name the file in it."
         for key, path in files.items()
