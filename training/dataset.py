@@ -93,10 +93,10 @@ def build_pairs(
     revisions as a person left them with what they were before: the person's text is preferred to the model's.
     `planted` holds revisions with an error planted in them, and comes last; the provenance of its pairs has `planted`.
     """
-    none: Provenance = {}
-    verified = ((row, row.before, none) for row in revisions if row.verdict is Verdict.VERIFIED)
-    worse = ((row, was.after, none) for row, was in corrected)
-    wrong = ((row, error.text, {**none, "planted": _planted(error)}) for row, error in planted)
+    no_more: Provenance = {}
+    verified = ((row, row.before, no_more) for row in revisions if row.verdict is Verdict.VERIFIED)
+    worse = ((row, was.after, no_more) for row, was in corrected)
+    wrong = ((row, error.text, _planted(error)) for row, error in planted)
     pairs = (
         _pair(conversations.get(row.conversation_id), row, rejected, instruction, more)
         for row, rejected, more in chain[tuple[Revision, str, Provenance]](verified, worse, wrong)
@@ -107,7 +107,7 @@ def build_pairs(
 def _planted(error: DrawnError) -> Provenance:
     change = error.change
     right = error.summary.text[change.start : change.end]
-    return {"kind": change.kind, "category": change.category, "right": right, "wrong": change.wrong}
+    return {"planted": {"kind": change.kind, "category": change.category, "right": right, "wrong": change.wrong}}
 
 
 def _pair(
