@@ -101,6 +101,28 @@ def test_time_and_money_left_are_shown_and_kept_while_nothing_ends(tmp_path, mon
     assert not (tmp_path / "progress.json").exists()
 
 
+def test_the_time_left_never_rises_while_no_row_ends(tmp_path, monkeypatch):
+    shown, _ = make_progress()
+    clock = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(progress.StatusFile, "_keep_writing", lambda self: None)
+    with shown.task("draft", total=6):
+        file = progress.StatusFile(tmp_path / "progress.json", "draft", 6, lambda: 0.0, shown)
+        for clock[0] in (10.0, 20.0, 30.0):
+            file.advance(failed=0, in_flight=3, fresh=True)
+        said = []
+        for clock[0] in (30.0, 40.0, 59.0, 61.0, 3000.0):
+            said.append(file.now().note)
+        file.end(whole=True)
+    assert said == [
+        "3 in flight, 0.1 rows/s, about 30 s left",
+        "3 in flight, 0.1 rows/s, about 20 s left",
+        "3 in flight, 0.1 rows/s, about 1 s left",
+        "3 in flight, 0.1 rows/s",
+        "3 in flight, 0.1 rows/s",
+    ]
+
+
 def test_the_bar_and_the_count_come_first_and_fit_a_narrow_terminal():
     out = io.StringIO()
     console = Console(file=out, width=80, force_terminal=True, color_system=None)

@@ -105,7 +105,10 @@ _ROWS_FOR_AN_ESTIMATE = 3
 
 
 class RunStatus(BaseModel):
-    """Counts of the stage at work. `usd` and `rows_per_second` are of this command only, not of earlier ones."""
+    """Counts of the stage at work. `usd` and `rows_per_second` are of this command only, not of earlier ones.
+
+    `waited` is how many of the `seconds` are since the last row ended. They are no part of `rows_per_second`.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -115,27 +118,37 @@ class RunStatus(BaseModel):
     failed: int
     in_flight: int
     seconds: float
+    waited: float = 0.0
     rows_per_second: float
     usd: float
     updated: float
 
     @property
     def seconds_left(self) -> float | None:
-        """The time left at the speed so far. None before the third row, since one row says little."""
+        """The time left at the speed so far, which falls while no row ends.
+
+        None before the third row, since one row says little, and when the time is up and rows are still missing.
+        """
         if not self._is_known:
             return None
-        return (self.total - self.done - self.failed) / self.rows_per_second
+        left = (self.total - self.done - self.failed) / self.rows_per_second - self.waited
+        return left if left >= 0 else None
 
     @property
     def usd_left(self) -> float | None:
         """The US dollars that the other rows will cost, at the cost so far. None before the third row."""
         if not self._is_known:
             return None
-        return (self.total - self.done - self.failed) * self.usd / (self.rows_per_second * self.seconds)
+        return (self.total - self.done - self.failed) * self.usd / self._rows_ended
+
+    @property
+    def _rows_ended(self) -> float:
+        """The rows that ended in this command."""
+        return self.rows_per_second * (self.seconds - self.waited)
 
     @property
     def _is_known(self) -> bool:
-        return round(self.rows_per_second * self.seconds) >= _ROWS_FOR_AN_ESTIMATE
+        return round(self._rows_ended) >= _ROWS_FOR_AN_ESTIMATE
 
     @property
     def left(self) -> str:
@@ -163,7 +176,7 @@ class StatusFile:
     def __init__(self, path: Path, stage: str, total: int, usd: Callable[[], float], progress: Progress) -> None:
         self._path, self._stage, self._total, self._usd, self._progress = path, stage, total, usd, progress
         self._passed = self._failed = self._in_flight = self._fresh = 0
-        self._start = time.monotonic()
+        self._start = self._last = time.monotonic()
         self._ended = Event()
         self._clock = Thread(target=self._keep_writing, daemon=True)
         self._clock.start()
@@ -172,20 +185,23 @@ class StatusFile:
         """Count a row as ended. `fresh` says that this command did it, not an earlier one."""
         self._passed += 1
         self._fresh += fresh
+        self._last = time.monotonic()
         self._failed, self._in_flight = failed, in_flight
         self._progress.advance(note=lambda: self.now().note)
 
     def now(self) -> RunStatus:
         """Return the counts of this moment."""
-        seconds = time.monotonic() - self._start
+        last, now = self._last, time.monotonic()
+        busy = last - self._start
         return RunStatus(
             stage=self._stage,
             total=self._total,
             done=self._passed - self._failed,
             failed=self._failed,
             in_flight=self._in_flight,
-            seconds=seconds,
-            rows_per_second=self._fresh / seconds if seconds else 0.0,
+            seconds=now - self._start,
+            waited=now - last,
+            rows_per_second=self._fresh / busy if busy else 0.0,
             usd=self._usd(),
             updated=time.time(),
         )
