@@ -4,6 +4,7 @@ import scripted_team
 from arf_programs.checks import run_checks
 from arf_programs.config import DEFAULT_INSTRUCTION
 from arf_programs.corpus.taxonomy import load_seed_taxonomy
+from arf_programs.programs.analysis.reported_errors import merge_errors
 from arf_programs.programs.revision.edit_sentences import EditSentences
 from arf_programs.programs.revision.propose import EditSummary, Rewrite, RewriteByTaxonomy
 from arf_programs.programs.revision.revise import Revise, new_summary_instruction
@@ -236,13 +237,13 @@ def revise_retold(call, lm, conversation):
     lines = [f"{turn.speaker}: {turn.text}" for turn in conversation.turns]
     dialogue = "\n".join([*lines, "Customer: And one more thing, it hums.", "Agent: We will look at that as well."])
 
-    def revise(propose, *, writes=True):
+    def revise(propose, *, writes=True, seen=()):
         write = Summarize(new_summary_instruction(DEFAULT_INSTRUCTION), retries=0) if writes else None
         for program in filter(None, (propose, write)):
             program.set_lm(lm)
         verify = VerifyRevision(scripted_team.analyzer_of(lm, checks=True))
         draft = Summary(conversation_id=conversation.id, text=dialogue, system="teacher", model="scripted/model")
-        errors = tuple(run_checks(conversation, dialogue))
+        errors = merge_errors(run_checks(conversation, dialogue), seen, dialogue)
         program = Revise(propose, verify, attempts=1, write=write)
         return dialogue, call(program, conversation=conversation, draft=draft, errors=errors).revision
 
@@ -254,9 +255,17 @@ SUMMARY = "The customer wrote that a kettle leaked. The agent sent a replacement
 
 
 @BY_EDITS
-def test_the_editor_writes_a_summary_in_the_place_of_a_draft_that_retells_the_conversation(revise_retold, propose):
+@pytest.mark.parametrize("by_the_analyst_too", [False, True])
+def test_the_editor_writes_a_summary_in_the_place_of_a_draft_that_retells_the_conversation(
+    revise_retold, propose, conversation, by_the_analyst_too
+):
     scripted_team.join(new_summary=lambda _: SUMMARY)
-    _, revision = revise_retold(propose)
+    told = "The draft copies the turns as a dialogue, of which this is one line, instead of summarising them."
+    line = f"{conversation.turns[0].speaker}: {conversation.turns[0].text}"
+    copied = ErrorNote(
+        id="e1", category="verbatim_copy", quote=line, evidence=(1, 2), explanation=told, severity="minor"
+    )
+    _, revision = revise_retold(propose, seen=[copied] if by_the_analyst_too else [])
     assert (revision.verdict, revision.after, revision.applied) == (Verdict.VERIFIED, SUMMARY, ())
     assert "retells the conversation" in revision.feedback[0]
 

@@ -9,7 +9,16 @@ from pydantic import BaseModel, create_model
 
 from arf_programs.checks import run_checks
 from arf_programs.corpus import NOT_OF_FACT
-from arf_programs.text import LEAST_OVERLAP, Span, find_quotes, find_sentences, locate_error, place_of, split_words
+from arf_programs.text import (
+    LEAST_OVERLAP,
+    Span,
+    find_quotes,
+    find_sentences,
+    is_retelling,
+    locate_error,
+    place_of,
+    split_words,
+)
 from signatures.describe_error import SentenceError
 from signatures.exceptions import QuoteError
 from signatures.find_errors import FoundError
@@ -138,10 +147,11 @@ def same_omission(a: ErrorNote, b: ErrorNote) -> bool:
 def _better(old: ErrorNote, new: ErrorNote, summary: str) -> ErrorNote:
     """Return the note that says more: evidence counts first, then the length of the explanation; else the older one.
 
-    A check's exact words stay where the model quotes a whole sentence.
+    A check's exact words stay where the model quotes a whole sentence. So does a check's note that the summary retells
+    the conversation: the revision has to know how much of it does.
     """
     if old.source == "check":
-        if not (new.evidence and new.explanation):
+        if is_retelling(old, summary) or not (new.evidence and new.explanation):
             return old.model_copy(update={"score": old.score if new.score is None else new.score})
         place = place_of(new, summary)
         whole = place in find_sentences(summary) and len(old.quote) < len(new.quote)
