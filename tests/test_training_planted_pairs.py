@@ -10,7 +10,7 @@ from rich.console import Console
 from arf_programs.config import load_config
 from arf_programs.runs import Progress, Run, RunFolder, read_jsonl, write_jsonl_atomic
 from arf_programs.stages import train
-from signatures.records import DraftErrors, PreferencePair
+from signatures.records import DraftErrors, PreferencePair, Revision
 from training import build
 
 REVISION = DRAFT.replace("lamp", "kettle").replace("Friday", "Thursday")
@@ -42,8 +42,9 @@ def test_the_draft_is_rejected_unless_something_else_is_said(tmp_path):
 
 
 def test_a_planted_pair_differs_in_one_error_and_says_which(tmp_path, capsys):
-    pairs = pairs_of(tmp_path, rejected="planted", kinds="uniform")
-    assert [pair.conversation_id for pair in pairs] == VERIFIED
+    every = pairs_of(tmp_path, rejected="planted", kinds="uniform")
+    pairs = [pair for pair in every if pair.conversation_id in VERIFIED]
+    assert len(pairs) == 4
     for pair in pairs:
         planted: Any = pair.provenance["planted"]
         right, wrong = planted["right"], planted["wrong"]
@@ -55,8 +56,16 @@ def test_a_planted_pair_differs_in_one_error_and_says_which(tmp_path, capsys):
         assert (before + instead + after).split() == other.split()
         assert planted["category"] and planted["kind"]
         assert pair.provenance["verdict"] == "verified"
-    assert "preference: 4 pairs" in capsys.readouterr().err
-    assert pairs_of(tmp_path, rejected="planted", kinds="uniform") == pairs
+    assert f"preference: {len(every)} pairs" in capsys.readouterr().err
+    assert pairs_of(tmp_path, rejected="planted", kinds="uniform") == every
+
+
+def test_errors_are_planted_in_clean_drafts_too_but_not_in_rejected_revisions(tmp_path):
+    pairs = pairs_of(tmp_path, rejected="planted", kinds="uniform")
+    revisions = list(read_jsonl(tmp_path / "run" / "revisions.jsonl", Revision))
+    right = {row.conversation_id: row.after for row in revisions if row.verdict != "rejected"}
+    assert {pair.conversation_id: pair.chosen[0].content for pair in pairs} == right
+    assert len(VERIFIED) < len(right) < len(revisions)
 
 
 def test_both_makes_a_pair_of_each_sort(tmp_path):

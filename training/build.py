@@ -77,17 +77,20 @@ def _build_pairs(folder: RunFolder, config: Config, conversations: dict[str, Con
 def _planted(
     folder: RunFolder, config: Config, conversations: dict[str, Conversation], revisions: list[Revision]
 ) -> list[tuple[Revision, DrawnError]]:
-    """Plant an error in each verified revision, where its text allows one of a wanted kind."""
+    """Plant an error in each right text, where it allows one of a wanted kind.
+
+    Right are the verified revisions and the drafts in which no error was found: what arm `arf` learns to write.
+    """
     from arf_programs.planting import RightSummary, draw_errors  # it takes a second, since it knows DSPy
 
-    verified = [row for row in revisions if row.verdict is Verdict.VERIFIED and row.conversation_id in conversations]
-    right = [RightSummary(conversations[row.conversation_id], row.after.strip(), "revisions") for row in verified]
+    kept = [row for row in revisions if row.verdict is not Verdict.REJECTED and row.conversation_id in conversations]
+    right = [RightSummary(conversations[row.conversation_id], row.after.strip(), "revisions") for row in kept]
     counts = Counter(note.category for row in read_jsonl(folder.errors, DraftErrors) for note in row.errors)
     errors = draw_errors(right, config.train.preference.kinds, counts, config.seed)
-    planted = [(row, error) for row, error in zip(verified, errors, strict=True) if error is not None]
+    planted = [(row, error) for row, error in zip(kept, errors, strict=True) if error is not None]
     drawn = Counter(error.change.category for _, error in planted)
     said = ", ".join(f"{count} {name}" for name, count in sorted(drawn.items())) or "none"
-    sys.stderr.write(f"planted: {said}; revisions that allow no such error: {len(verified) - len(planted)}\n")
+    sys.stderr.write(f"planted: {said}; texts that allow no such error: {len(kept) - len(planted)}\n")
     return planted
 
 
