@@ -9,6 +9,7 @@ import torch
 from datasets import Dataset
 from safetensors.torch import load_file
 from tiny_model import save_tiny_model
+from transformers.models.llama.modeling_llama import LlamaDecoderLayer
 from trl.data_utils import is_conversational
 
 from arf_programs.runs.jsonl import read_jsonl, write_jsonl_atomic
@@ -72,6 +73,26 @@ def settings(base, method="sigmoid", **more):
         save_steps=1, lora={"r": 2, "alpha": 4},
         preference={"method": method, "learning_rate": 0.01, "epochs": 2, **more},
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("more", [{}, {"edit_weight": 3, "beta": 5}])
+def test_frozen_layers_are_computed_once_for_each_pair_with_the_same_result(base, data, tmp_path, monkeypatch, more):
+    """Adapters are on the last layer alone: the reference needs the layers below no second time, nor do later epochs."""
+    ran = []
+    forward = LlamaDecoderLayer.forward
+    monkeypatch.setattr(LlamaDecoderLayer, "forward", lambda *given, **named: ran.append(1) or forward(*given, **named))
+    few = settings(base, **more)
+    few = few.model_copy(update={"lora": few.lora.model_copy(update={"last_layers": 1})})
+    for name in ("spared", "full"):
+        ran.clear()
+        preference.train(data, tmp_path / name, few, io.StringIO())
+        passes = len(ran)
+        if name == "spared":
+            monkeypatch.setattr("training.loop.assemble.can_remember", lambda layers: False)
+            spared = passes
+    assert spared == passes - 12, "of 4 pairs, 2 epochs, student and reference: 16 passes through a frozen layer"
+    first, second = (load_file(tmp_path / name / "adapter_model.safetensors") for name in ("spared", "full"))
+    assert all(torch.equal(first[key], second[key]) for key in second)
 
 
 def read_log(folder):

@@ -76,9 +76,7 @@ def assemble(
         callbacks=callbacks,
     )
     _prepare(trainer, tally)
-    # Noise on the embeddings makes every pass through the frozen layers a new one.
-    if is_cpu_alone(trainer.accelerator) and not trainer.args.gradient_checkpointing and not settings.neftune_alpha:
-        _spare_frozen_layers(model, settings)
+    _spare_frozen_layers(trainer, model, settings)
     return trainer
 
 
@@ -122,6 +120,7 @@ def assemble_preference(
         callbacks=callbacks,
     )
     _prepare(trainer, tally)
+    _spare_frozen_layers(trainer, model, settings)  # reference and student share them
     return trainer
 
 
@@ -130,7 +129,13 @@ def _prepare(trainer: StudentTrainer | PreferenceTrainer, tally: Tally) -> None:
     trainer.tally = tally
 
 
-def _spare_frozen_layers(model: PreTrainedModel, settings: TrainSettings) -> None:
+def _spare_frozen_layers(
+    trainer: StudentTrainer | PreferenceTrainer, model: PreTrainedModel, settings: TrainSettings
+) -> None:
+    """On a CPU, compute the layers below the adapter once for each row."""
+    # Noise on the embeddings makes every pass through the frozen layers a new one.
+    if not is_cpu_alone(trainer.accelerator) or trainer.args.gradient_checkpointing or settings.neftune_alpha:
+        return
     layers = getattr(model.base_model, "layers", None)
     adapted = adapted_layers(model, settings)
     if layers is None or adapted is None or settings.method == "full":
