@@ -15,7 +15,7 @@ more or fewer rows, its epochs are changed.
 It prints a table: each metric with its interval, and its difference from the first arm, paired by seed and
 conversation. The bootstrap and the test draw conversations, with the summaries of all seeds. So the interval says how
 much depends on the conversations. The means by seed beside it say how much depends on chance in training. The last line
-is JSON.
+is JSON. After each seed but the last the table so far stands on stderr.
 """
 
 from __future__ import annotations
@@ -172,7 +172,16 @@ def ablate(options: argparse.Namespace) -> dict[str, Outcome]:
             run_arm(options.config, folder, arm, [f"seed={seed}", *options.set, *arm.settings], wanted)
             outcomes[arm.name].add(seed, folder, arm.system)
             earlier = folder.path if arm is arms[0] else earlier
+        if seed != options.seeds[-1]:
+            print(f"so far, up to seed {seed}:\n{tabulate(outcomes, options)[0]}\n", file=sys.stderr)
     return outcomes
+
+
+def tabulate(outcomes: Mapping[str, Outcome], options: argparse.Namespace) -> tuple[str, dict[str, Any]]:
+    """Compare the arms. Return the table, and its figures for machines."""
+    metrics, by = options.metric or list(SHOWN), Resampling()
+    compared = compare_arms(outcomes, metrics, by)
+    return table(outcomes, compared, metrics, by), as_json(outcomes, compared, metrics, by)
 
 
 def compare_arms(outcomes: Mapping[str, Outcome], metrics: Sequence[str], resampling: Resampling) -> list[Comparison]:
@@ -275,10 +284,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         outcomes = ablate(options)
     except ArfError as error:
         raise SystemExit(f"error: {error}") from None
-    metrics, by = options.metric or list(SHOWN), Resampling()
-    compared = compare_arms(outcomes, metrics, by)
-    print(table(outcomes, compared, metrics, by))
-    print(json.dumps(as_json(outcomes, compared, metrics, by)))
+    shown, figures = tabulate(outcomes, options)
+    print(shown)
+    print(json.dumps(figures))
 
 
 if __name__ == "__main__":

@@ -2,9 +2,9 @@
 
     python bench/pair_margins.py ablation/drafts-17 ablation/planted-17 ...
 
-Errors are planted in the references of the holdout, so nobody trained on these pairs. For each pair with the right and
-the wrong text, and for each token that differs between them, the log-probability under the student is compared with that
-under the student before the preference stage.
+Errors are planted in the references of the holdout, so nobody trained on these pairs. The log-probability of each token
+under the student is compared with that under the student before the preference stage: of tokens that differ between the
+right and the wrong text, and of the others.
 
 It prints a line for each run folder, and JSON last:
 
@@ -27,7 +27,7 @@ import torch
 from peft import PeftModel
 
 from arf_programs.config import PREFERENCE_STUDENTS, load_config
-from arf_programs.metrics import Resampling
+from arf_programs.metrics import Interval, Resampling
 from arf_programs.planting import RightSummary, draw_errors
 from arf_programs.runs import RunFolder, SplitConversation, read_jsonl
 from arf_programs.text import build_messages
@@ -42,7 +42,7 @@ Side = list[tuple[float, bool]]  # each completion token: its log-probability, a
 
 
 def held_out_pairs(folder: RunFolder, seed: int, draws: int) -> list[PreferencePair]:
-    """Plant errors in the references of the holdout, of each kind equally often; `draws` for each text, all distinct."""
+    """Plant errors in the references of the holdout, of each kind equally often: `draws` for each text."""
     instruction = load_config(folder.config).summarize.instruction
     rows = [row.conversation for row in read_jsonl(folder.conversations, SplitConversation) if row.split == "holdout"]
     right = [RightSummary(row, row.references[0].strip(), "references") for row in rows if row.references]
@@ -154,10 +154,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         after = measure(end, model, tokenizer, pairs)
         found = compare(known[key], after, [pair.conversation_id for pair in pairs])
         figures[path.name] = found
-        margin = found["margin"]
+        margin = Interval.model_validate(found["margin"]).text("+.3f") if found["margin"] else "-"
         print(
-            f"{path.name}: {found['pairs']} pairs, right {found['right_before']:.0%} -> {found['right_after']:.0%}, "
-            f"margin {margin['value']:+.3f} ({margin['low']:+.3f} to {margin['high']:+.3f}), drift {found['drift']:.3f}",
+            f"{path.name}: {found['pairs']} pairs, "
+            f"right {found['right_before']:.0%} -> {found['right_after']:.0%}, "
+            f"margin {margin}, drift {found['drift']:.3f}",
             flush=True,
         )
     print(json.dumps(figures))

@@ -133,3 +133,19 @@ def test_a_setting_runs_only_the_stages_that_it_changes(bench, finished_project,
     assert figures["arms"]["plain"] == figures["arms"]["fewer"]
     assert figures["comparisons"][0]["difference"] == 0
     assert not list(out.glob("*.part"))
+
+
+def test_a_long_comparison_shows_what_it_has_after_each_seed(bench, tmp_path, monkeypatch, capsys):
+    def add(self, seed, folder, system):
+        self.scores |= scores({(seed, f"c{number}"): 10 * number + seed for number in range(3)})
+        self.steps.append({})
+
+    monkeypatch.setattr(bench, "run_arm", lambda *_: None)
+    monkeypatch.setattr(bench, "begin", lambda *_: None)
+    monkeypatch.setattr(bench.Outcome, "add", add)
+    bench.main(
+        ["arf.yaml", "--out", str(tmp_path), "--seeds", "1", "2", "--metric", "words", "--arm", "a", "--arm", "b"]
+    )
+    told = capsys.readouterr()
+    assert told.err.count("so far") == 1 and "so far, up to seed 1:" in told.err
+    assert "| words | `a` | 11.00 (" in told.err and "| words | `a` | 11.50 (" in told.out

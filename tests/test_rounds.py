@@ -16,9 +16,10 @@ from arf_programs.corpus import store_corpus
 from arf_programs.metrics import Resampling
 from arf_programs.pipeline import run_until
 from arf_programs.runs import read_jsonl, remove_conversations, remove_rows
+from arf_programs.stages import own_model
 from arf_programs.tools.rounds.augment import counterfactuals, filtered, nearest_first, training_pairs
 from arf_programs.tools.rounds.figures import compare_students
-from arf_programs.tools.rounds.job import improve
+from arf_programs.tools.rounds.job import holdout_setting, improve
 from arf_programs.tools.rounds.patterns import cluster, count_by_pattern, errors_by_name, facets_of, find_embedding
 from arf_programs.tools.rounds.records import Watched, read_patterns
 from signatures.exceptions import ConfigError
@@ -142,6 +143,14 @@ def test_a_round_that_is_whole_asks_nobody_and_an_edited_file_of_patterns_is_use
     with pytest.raises(ConfigError) as error:
         improve(open_project(project), 1)
     assert all(word in str(error.value) for word in ("facets.0", "pairs", "more", str(path)))
+
+
+def test_the_next_student_can_be_scored_on_the_holdout_as_the_others_are(finished):
+    run = open_project(finished, "evaluate.max_tokens=40", "evaluate.parameters={no_repeat_ngram_size: 6}")
+    student = run.folder.rounds / "1" / "student"
+    named = open_project(finished, holdout_setting(run, student)).config.evaluate.systems["improved"]
+    own = own_model(run, str(student))
+    assert named.max_tokens == 40 and named.model_copy(update={"concurrency": own.concurrency}) == own
 
 
 def test_the_baseline_has_as_many_pairs_in_a_folder_of_its_own_and_asks_no_editor(project):

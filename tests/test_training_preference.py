@@ -77,7 +77,7 @@ def settings(base, method="sigmoid", **more):
 
 @pytest.mark.parametrize("more", [{}, {"edit_weight": 3, "beta": 5}])
 def test_frozen_layers_are_computed_once_for_each_pair_with_the_same_result(base, data, tmp_path, monkeypatch, more):
-    """Adapters are on the last layer alone: the reference needs the layers below no second time, nor do later epochs."""
+    """The adapter is on the last layer: neither reference nor later epochs need the layer below again."""
     ran = []
     forward = LlamaDecoderLayer.forward
     monkeypatch.setattr(LlamaDecoderLayer, "forward", lambda *given, **named: ran.append(1) or forward(*given, **named))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -42,6 +43,7 @@ def improve(
 ) -> None:
     """Train the student again, on pairs made for what it gets wrong on the dev side (corpus.dev)."""
     with opened_run(config, run_dir, overrides, limit, as_json=as_json, verbose=verbose, locked=True) as run:
+        from arf_programs.tools.rounds import holdout_setting
         from arf_programs.tools.rounds import improve as improve_student
 
         improved = improve_student(run, rounds, untargeted=untargeted)
@@ -52,10 +54,10 @@ def improve(
         for figures in improved.rounds:
             print_table(_table(figures))
             print_lines(*_lines(figures))
-        print_lines(
-            f"The student that is left: {improved.student}",
-            f"On the holdout: arf evaluate CONFIG --set evaluate.systems.improved=embedded/{improved.student}",
-        )
+        print_lines(f"The student that is left: {improved.student}")
+        if any(figures.kept for figures in improved.rounds):
+            setting = shlex.quote(holdout_setting(run, improved.student))
+            print_lines(f"On the holdout: arf evaluate CONFIG --set {setting}")
 
 
 def _table(figures: RoundFigures) -> Table:

@@ -6,6 +6,7 @@ student, and its figures. They never read the holdout.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from arf_programs.config import Config
 from arf_programs.models import check_providers, check_terms
 from arf_programs.pipeline import run_until
 from arf_programs.runs import Run, private_files, read_record
-from arf_programs.stages import Stage, run_stage, state_of
+from arf_programs.stages import Stage, own_model, run_stage, state_of
 from arf_programs.tools.rounds.records import Round, RoundFigures, read_patterns
 from arf_programs.tools.rounds.stages import ARM, stages_of
 from signatures.exceptions import ConfigError, DataError
@@ -25,6 +26,12 @@ class Improved:
 
     rounds: tuple[RoundFigures, ...]
     student: Path
+
+
+def holdout_setting(run: Run, student: Path) -> str:
+    """Return the setting with which `arf evaluate` scores `student`, asked as the students of the run are."""
+    model = own_model(run, str(student)).model_dump(mode="json", exclude={"concurrency"}, exclude_defaults=True)
+    return f"evaluate.systems.improved={json.dumps(model)}"
 
 
 @private_files()
