@@ -80,7 +80,12 @@ def test_frozen_layers_are_computed_once_for_each_pair_with_the_same_result(base
     """The adapter is on the last layer: neither reference nor later epochs need the layer below again."""
     ran = []
     forward = LlamaDecoderLayer.forward
-    monkeypatch.setattr(LlamaDecoderLayer, "forward", lambda *given, **named: ran.append(1) or forward(*given, **named))
+
+    def counted(*given, **named):
+        ran.append(1)
+        return forward(*given, **named)
+
+    monkeypatch.setattr(LlamaDecoderLayer, "forward", counted)
     few = settings(base, **more)
     few = few.model_copy(update={"lora": few.lora.model_copy(update={"last_layers": 1})})
     for name in ("spared", "full"):
@@ -93,6 +98,20 @@ def test_frozen_layers_are_computed_once_for_each_pair_with_the_same_result(base
     assert spared == passes - 12, "of 4 pairs, 2 epochs, student and reference: 16 passes through a frozen layer"
     first, second = (load_file(tmp_path / name / "adapter_model.safetensors") for name in ("spared", "full"))
     assert all(torch.equal(first[key], second[key]) for key in second)
+
+
+@pytest.mark.parametrize("more", [{}, {"edit_weight": 3, "beta": 5}])
+def test_completions_that_are_scored_alone_have_the_scores_of_trl(base, data, student, tmp_path, monkeypatch, more):
+    """TRL scores the prompt's tokens too on a CPU, and throws the result away."""
+    logs = []
+    for name in ("alone", "trl"):
+        output = tmp_path / name
+        preference.train(data, output, settings(base, **more), io.StringIO(), adapter=student)
+        logs.append((read_log(output)["losses"], load_file(output / "adapter_model.safetensors")))
+        monkeypatch.setattr("training.loop.trainer.is_cpu_alone", lambda accelerator: False)
+    (losses, weights), (of_trl, weights_of_trl) = logs
+    assert [step["loss"] for step in losses] == pytest.approx([step["loss"] for step in of_trl], abs=1e-5)
+    assert all(torch.allclose(weights[key], weights_of_trl[key], atol=1e-4) for key in weights)
 
 
 def read_log(folder):
