@@ -110,7 +110,7 @@ def test_completions_that_are_scored_alone_have_the_scores_of_trl(base, data, st
         logs.append((read_log(output)["losses"], load_file(output / "adapter_model.safetensors")))
         monkeypatch.setattr("training.loop.trainer.is_cpu_alone", lambda accelerator: False)
     (losses, weights), (of_trl, weights_of_trl) = logs
-    assert [step["loss"] for step in losses] == pytest.approx([step["loss"] for step in of_trl], abs=1e-5)
+    assert [step["loss"] for step in losses] == pytest.approx([step["loss"] for step in of_trl], abs=1e-4)
     assert all(torch.allclose(weights[key], weights_of_trl[key], atol=1e-4) for key in weights)
 
 
