@@ -23,6 +23,7 @@ PASSES_ON = {
     ("engine.py", "lm"),
     ("lm.py", "stored_lm"),
     ("loss_weights.py", "__init__"),
+    ("trainer.py", "score_completions"),
 }
 HEAVY = {"torch", "transformers", "trl", "peft", "datasets", "litellm", "llguidance"}
 
