@@ -166,8 +166,8 @@ class Bench:
 
     def our_trainer(self, settings: TrainSettings, examples: list[TrainingExample]) -> Any:
         from training.loop.assemble import assemble
-        from training.loop.checkpoints import Tally
         from training.loop.hardware import attention_of, find_hardware
+        from training.loop.records import Tally
 
         hardware = find_hardware()
         model = random_model(self.size.shape, self.placement)

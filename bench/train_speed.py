@@ -138,8 +138,8 @@ def settings_of(arguments: argparse.Namespace) -> Any:
 def our_trainer(rows: list[TrainingExample], folder: Path, arguments: argparse.Namespace) -> Any:
     from training.loop.assemble import assemble
     from training.loop.base_model import load_base
-    from training.loop.checkpoints import Tally
     from training.loop.hardware import base_dtype, find_hardware
+    from training.loop.records import Tally
 
     settings, hardware = settings_of(arguments), find_hardware()
     model, tokenizer = load_base(settings.base, base_dtype(settings, hardware))

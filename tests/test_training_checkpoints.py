@@ -1,4 +1,4 @@
-from training.loop.checkpoints import Checkpoints, Tally
+from training.loop.records import Checkpoints, Tally
 
 
 def make(checkpoints, step):

@@ -15,9 +15,9 @@ from signatures.records import Message
 from training import preference
 from training.loop.assemble import assemble_preference
 from training.loop.base_model import load_base
-from training.loop.checkpoints import Tally
 from training.loop.hardware import find_hardware
 from training.loop.loss_weights import WeightedPreferenceTrainer, pair_weights
+from training.loop.records import Tally
 from training.loop.trainer import PreferenceTrainer
 
 OTHER = "It came on Sunday. Nobody knows why."

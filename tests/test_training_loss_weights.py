@@ -14,9 +14,9 @@ from signatures.records import Message, TrainingExample
 from training import sft
 from training.loop.assemble import assemble
 from training.loop.base_model import load_base
-from training.loop.checkpoints import Tally
 from training.loop.hardware import find_hardware
 from training.loop.loss_weights import COLUMN, WeightedTrainer, are_weighted, token_weights, weights_of
+from training.loop.records import Tally
 from training.loop.trainer import StudentTrainer
 from training.settings import TrainSettings
 

@@ -23,8 +23,8 @@ from training import sft
 from training.export import export
 from training.loop.assemble import assemble
 from training.loop.base_model import load_base
-from training.loop.checkpoints import Tally
 from training.loop.hardware import Hardware, base_dtype, check_hardware, find_hardware, is_bf16, is_checkpointed
+from training.loop.records import Tally
 from training.settings import TrainSettings
 
 GPU = Hardware("cuda", "some GPU", 24 * 2**30, bf16=True)

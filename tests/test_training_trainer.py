@@ -12,8 +12,8 @@ from signatures.summarize import Summarize
 from training.loop.adapter import FrozenLayers, can_remember
 from training.loop.assemble import assemble
 from training.loop.base_model import load_base, stop_ids
-from training.loop.checkpoints import Tally
 from training.loop.hardware import find_hardware
+from training.loop.records import Tally
 from training.settings import TrainSettings
 
 INSTRUCTION = "\n  Summarize.\n"

@@ -26,7 +26,7 @@ from arf_programs.text import build_system_text
 from arf_programs.tools.serving import find_student
 from signatures.exceptions import DataError
 from training.loop.base_model import load_base
-from training.loop.log import LOG
+from training.loop.records import LOG
 from training.model_card import ADAPTER, MARK, base_of, gather, render_card
 from training.ollama import MODELFILE, write_modelfile
 from training.settings import quiet_libraries, run_command

@@ -19,7 +19,7 @@ from arf_programs.models import is_adapter
 from arf_programs.runs import digest_file, private_files, read_jsonl
 from signatures.exceptions import ConfigError, DataError
 from signatures.records import PreferencePair, TrainingExample
-from training.loop.log import is_trained
+from training.loop.records import is_trained
 from training.settings import TrainSettings, load_settings, quiet_libraries, run_command
 from training.sizing.dry_run import DryRun, decide_checkpointing, dry_run, run_dry
 

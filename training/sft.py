@@ -17,7 +17,7 @@ from arf_programs.config import Method
 from arf_programs.runs import private_files, read_jsonl
 from signatures.exceptions import DataError
 from signatures.records import TrainingExample
-from training.loop.log import is_trained
+from training.loop.records import is_trained
 from training.settings import TrainSettings, load_settings, quiet_libraries, run_command
 from training.sizing.dry_run import DryRun, decide_checkpointing, dry_run, run_dry
 

@@ -1,4 +1,4 @@
 """A training run with TRL: base model, adapter, trainer, checkpoints and progress.
 
-Import from its files, since some of them load torch and TRL: `adapter`, `assemble`, `progress`, `run` and `trainer`.
+Import from its files, since some of them load torch and TRL: `adapter`, `assemble`, `run`, `schedule` and `trainer`.
 """

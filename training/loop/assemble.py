@@ -18,7 +18,6 @@ from trl.trainer.sft_config import SFTConfig
 
 from signatures.records import PreferencePair, TrainingExample
 from training.loop.adapter import FrozenLayers, adapted_layers, can_remember, with_adapter
-from training.loop.checkpoints import Tally
 from training.loop.hardware import Hardware, is_bf16, is_checkpointed, takes_liger
 from training.loop.lengths import chat_messages
 from training.loop.loss_weights import (
@@ -29,6 +28,7 @@ from training.loop.loss_weights import (
     pair_weights,
     token_weights,
 )
+from training.loop.records import Tally
 from training.loop.trainer import PreferenceTrainer, StudentTrainer, is_cpu_alone
 from training.settings import TrainSettings
 

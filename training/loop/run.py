@@ -6,6 +6,7 @@ Importing this module costs seconds.
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import sys
 import time
@@ -16,18 +17,18 @@ from pathlib import Path
 from typing import Any, TextIO, TypeVar
 
 from pydantic import JsonValue
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from arf_programs.models import mend_template
 from arf_programs.runs import write_text_atomic
+from signatures.exceptions import StageError
 from signatures.records import TrainingExample
 from training.loop.base_model import load_base, stop_ids
-from training.loop.checkpoints import Checkpoints, Tally
-from training.loop.difficulty import Difficulty, follow
 from training.loop.fitting import FittedBatch, train_fitting
 from training.loop.hardware import Hardware, attention_of, base_dtype, check_hardware, find_hardware
 from training.loop.lengths import RowLength, longer_sides, measure, rows_that_fit, token_limit
-from training.loop.log import LOG, TrainingLog, first_and_last, library_versions, step_losses
-from training.loop.progress import Progress
+from training.loop.records import LOG, Checkpoints, Tally, TrainingLog, first_and_last, library_versions, step_losses
+from training.loop.schedule import Difficulty, follow
 from training.loop.trainer import PreferenceTrainer, StudentTrainer
 from training.settings import TrainSettings
 
@@ -35,6 +36,62 @@ Row = TypeVar("Row")
 Trainer = StudentTrainer | PreferenceTrainer
 _NOT_OF_A_STUDENT = ("training_args.bin", "README.md")
 _REFERENCE = "ref"  # TRL's name for the adapter that a preference run starts from
+
+
+class Progress(TrainerCallback):
+    """Reports each step: a JSON object on `machine` for the parent, and a line on stderr for people.
+
+    It also keeps the clock, marks checkpoints whole, and stops a run whose loss is not a number. `started` is the
+    `time.monotonic()` from which the work counts.
+    """
+
+    def __init__(self, tally: Tally, checkpoints: Checkpoints, *, started: float, machine: TextIO) -> None:
+        self._tally = tally
+        self._checkpoints = checkpoints
+        self._machine = machine
+        self._clock = self._begun = started
+        self._first_step = 0
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
+    ) -> None:
+        """Start the clock of the seconds left."""
+        self._begun = time.monotonic()
+        self._first_step = state.global_step
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **kwargs: object,
+    ) -> None:
+        """Report the loss of a step."""
+        loss = (logs or {}).get("loss")
+        if loss is None or not state.is_world_process_zero:
+            return
+        if not math.isfinite(loss):
+            raise StageError(f"The loss of step {state.global_step} is {loss}: lower train.learning_rate.")
+        self.keep_time()
+        step, total, seconds = state.global_step, state.max_steps, round(self._tally.seconds, 1)
+        row = {"step": step, "total": total, "loss": round(loss, 4), "seconds": seconds}
+        self._machine.write(json.dumps(row) + "\n")
+        self._machine.flush()
+        pace = (time.monotonic() - self._begun) / max(1, step - self._first_step)
+        sys.stderr.write(f"step {step}/{total} loss {loss:.3f} {pace * (total - step):.0f} s left\n")
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object) -> None:
+        """Mark the checkpoint that was just written."""
+        if state.is_world_process_zero:
+            self.keep_time()
+            self._checkpoints.mark_whole(state.global_step, self._tally)
+
+    def keep_time(self) -> None:
+        """Add the seconds since the last call, or since the start, to the tally."""
+        now = time.monotonic()
+        self._tally.seconds += now - self._clock
+        self._clock = now
 
 
 def train_student(
@@ -139,7 +196,7 @@ def _prepare(
     limit = token_limit(settings.max_length, model.config)
     fitting = rows_that_fit(lengths, limit, settings.on_overflow)
     tally = Tally()
-    progress = Progress(tally, checkpoints, started=started, machine=machine, person=sys.stderr)
+    progress = Progress(tally, checkpoints, started=started, machine=machine)
     trainer = assemble(
         settings,
         [rows[index] for index in fitting],

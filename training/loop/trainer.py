@@ -20,7 +20,7 @@ from trl.trainer.dpo_trainer import DPOTrainer
 from trl.trainer.sft_trainer import SFTTrainer
 from trl.trainer.utils import FusedCausalLMOutput
 
-from training.loop.checkpoints import Tally
+from training.loop.records import Tally
 
 
 class StudentTrainer(SFTTrainer):
