@@ -2,7 +2,7 @@
 
 import pytest
 
-from arf_programs.corpus.sides import read_clusters
+from arf_programs.corpus.split import read_clusters
 from arf_programs.metrics.bootstrap import Resampling
 from arf_programs.metrics.systems.aggregate import by_channel, by_stratum, length_bands
 from arf_programs.metrics.systems.causal import ANY, causal_table

@@ -8,8 +8,17 @@ from typing import Final, NamedTuple
 from arf_programs.checks.dates import find_moments
 from arf_programs.checks.finding import Finding, Material, spelled_out, squeeze, without_accents
 from arf_programs.checks.identifiers import find_codes
-from arf_programs.checks.name_forms import NameForms, read_name_forms
-from arf_programs.checks.name_words import COMMON, COMPANY_WORDS, ENDINGS, GENERAL, LINKING, ROLES, TITLES
+from arf_programs.checks.name_forms import (
+    COMMON,
+    COMPANY_WORDS,
+    ENDINGS,
+    GENERAL,
+    LINKING,
+    ROLES,
+    TITLES,
+    NameForms,
+    read_name_forms,
+)
 from arf_programs.checks.quantities import find_quantities
 from arf_programs.text import GIVEN_NAMES, find_sentences
 

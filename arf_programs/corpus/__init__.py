@@ -14,8 +14,7 @@ from arf_programs.corpus.labeled import (
 )
 from arf_programs.corpus.near_duplicates import group_duplicates
 from arf_programs.corpus.read import StoredCorpus, store_corpus
-from arf_programs.corpus.sides import read_clusters, split_corpus
-from arf_programs.corpus.split import Split, split_conversations
+from arf_programs.corpus.split import Split, read_clusters, split_conversations, split_corpus
 from arf_programs.corpus.taxonomy import (
     FORM_CATEGORIES,
     NOT_OF_FACT,

@@ -9,13 +9,12 @@ from random import Random
 from typing import Final
 
 from arf_programs.privacy.births import BirthDate, draw_birth, find_written_dates, write_like
-from arf_programs.privacy.name_lists import GIVEN, KNOWN_SURNAMES
 from arf_programs.privacy.patterns import END, START
 from arf_programs.privacy.people import NAME_PART, joined_names
 from arf_programs.privacy.recognise import street_words
 from arf_programs.privacy.stand_ins import draw_code, draw_email, draw_name, draw_street, draw_url
 from arf_programs.privacy.values import CODES, Found, Kind, code_key, word_key
-from arf_programs.privacy.words import COMMON_NAMES, NO_NAMES, is_name_word
+from arf_programs.privacy.words import COMMON_NAMES, GIVEN, KNOWN_SURNAMES, NO_NAMES, is_name_word
 
 _BETWEEN: Final = r"[ ./()#\u00a0-]{0,2}"
 _SHORTEST: Final = 4

@@ -13,11 +13,10 @@ from typing import Final, NamedTuple
 
 from arf_programs.privacy.births import BirthDate, find_written_dates
 from arf_programs.privacy.book import find_words
-from arf_programs.privacy.name_lists import STAND_INS
 from arf_programs.privacy.people import NAME_PART
 from arf_programs.privacy.recognise import recognise
 from arf_programs.privacy.values import CODES, Found, Kind, code_key, word_key
-from arf_programs.privacy.words import COMMON_NAMES, NO_NAMES
+from arf_programs.privacy.words import COMMON_NAMES, NO_NAMES, STAND_INS
 from arf_programs.text import fold
 
 _SHORTEST: Final = 5

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from arf_programs.checks import COMPANY_WORDS, TITLES
-from arf_programs.privacy.name_lists import GIVEN, KNOWN_SURNAMES, STAND_INS
 from arf_programs.privacy.patterns import END, START
-from arf_programs.privacy.words import is_name_word
+from arf_programs.privacy.words import GIVEN, KNOWN_SURNAMES, STAND_INS, is_name_word
 from arf_programs.text import word_set
 
 _LETTER: Final = r"[^\W\d_]"

@@ -12,9 +12,9 @@ from random import Random
 from typing import Final
 
 from arf_programs.checks import is_card
-from arf_programs.privacy.name_lists import GIVEN, KNOWN_MEN, KNOWN_WOMEN, MEN, STREETS, SURNAMES, WOMEN
 from arf_programs.privacy.patterns import import_phonenumbers, is_iban
 from arf_programs.privacy.values import Kind
+from arf_programs.privacy.words import GIVEN, KNOWN_MEN, KNOWN_WOMEN, MEN, STREETS, SURNAMES, WOMEN
 from arf_programs.text import word_set
 
 _TRIES: Final = 200

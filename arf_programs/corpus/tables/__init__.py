@@ -3,6 +3,6 @@
 A file is read as its writer meant it. Where this cannot be told, the problem names the line and how to mend it.
 """
 
-from arf_programs.corpus.tables.json_rows import read_json_rows
+from arf_programs.corpus.tables.files import read_json_rows
 from arf_programs.corpus.tables.rows import Problems, Row
 from arf_programs.corpus.tables.sources import find_source, read_rows
