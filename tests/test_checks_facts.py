@@ -125,7 +125,7 @@ def test_the_quote_leads_to_its_own_place():
 def test_speed():
     text = "I ordered 3 lamps for $45 on 5 May at 3 pm, order KD-77120, and Carla said it takes 24 hours. " * 3
     talk = conversation(*[text] * 20)
-    begin = time.perf_counter()
+    begin = time.process_time()
     for _ in range(20):
         run_checks(talk, "Carla ordered 3 lamps for $45 on 5 May; Marek wants them by 4 pm.")
-    assert time.perf_counter() - begin < 4
+    assert time.process_time() - begin < 4

@@ -387,3 +387,56 @@ def test_words_of_forms_and_lists_are_nobody(text):
 def test_fields_within_a_turn_of_a_person_are_nobody():
     text = "Joe: My order:\nOrder number: 4471\nSize: 42\nAnna: Thanks."
     assert turns(text) == [("Joe", "My order:\nOrder number: 4471\nSize: 42"), ("Anna", "Thanks.")]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("IVR: Press 1\nCaller: 1\nIVR: Hold\nAgent Smith: hello\nCaller: hi", "IVR|Caller|IVR|Agent Smith|Caller"),
+        ("Customer: hi\nOperator Dubois: hello\nCustomer: ok", "Customer|Operator Dubois|Customer"),
+        ("Joe: hi\nAnna, Tier 2 Support: hello\nJoe: bye", "Joe|Anna, Tier 2 Support|Joe"),
+        ("Customer: hi\nAuto-reply: We are away.\nAgent: hello", "Customer|Auto-reply|Agent"),
+        ("Kunde: hi\nAutomatische Antwort: Wir sind weg.\nBerater: ja", "Kunde|Automatische Antwort|Berater"),
+        ("115712: hi\nAppleSupport: hello\n115712: bye", "115712|AppleSupport|115712"),
+        ("#Person1#: hi\n#Person2#: hello", "Person1|Person2"),
+        ("{{NAME}}: hi\nAgent: hello\n{{NAME}}: bye", "NAME|Agent|NAME"),
+        ("<PERSON_1>: hi\nAgent: hello\n<PERSON_1>: bye", "PERSON_1|Agent|PERSON_1"),
+        ("Joe Miller  10:32 AM\nhi\nAcme Bot  APP  10:33 AM\nhello", "Joe Miller|Acme Bot"),
+        ("[04-Mar-25 10:32 AM] joe#4471\nhi\n\n[04-Mar-25 10:33 AM] ann#0001\nhello", "joe#4471|ann#0001"),
+        ("Agent (0:03 - 0:09): hello\nCustomer (0:09 - 0:12): hi", "Agent|Customer"),
+    ],
+)
+def test_the_forms_of_further_exports_name_their_speakers(text, expected):
+    assert speakers(text) == expected.split("|")
+
+
+@pytest.mark.parametrize(
+    "notice",
+    [
+        *("--- Chat started ---", "===== Conversation 4471 =====", "*** Anna joined ***", "[Chat started at 10:32]"),
+        *(
+            "Chat Transcript",
+            "(Agent is typing)",
+            "Anna has joined the conversation.",
+            "The chat was transferred to Ben",
+        ),
+    ],
+)
+def test_a_notice_of_the_chat_is_said_by_nobody(notice):
+    talk = "Customer: hi\nAgent: hello\n{}Customer: my order\nAgent: which?"
+    assert speakers(f"{notice}\n{talk.format('')}")[0] == "System"
+    turns = parse_turns(talk.format(f"{notice}\n"))
+    assert [(turn.speaker, turn.text) for turn in turns][1:4] == [
+        ("Agent", "hello"),
+        ("System", notice),
+        ("Customer", "my order"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "line", ["**Payment:**", "Agent Notes: angry", "--- my signature ---", "(we joined forces: yes)"]
+)
+def test_a_line_that_only_looks_like_a_notice_stays_in_its_turn(line):
+    turns = parse_turns(f"Customer: hi\n{line}\nAgent: hello\nCustomer: ok")
+    assert [turn.speaker for turn in turns] == ["Customer", "Agent", "Customer"]
+    assert turns[0].text == f"hi\n{line}"

@@ -80,8 +80,8 @@ _DAY_WORDS: Final = {
 }
 _SPELLED: Final = "|".join(sorted((word.replace("-", "[ -]") for word in _DAY_WORDS), key=len, reverse=True))
 _YEAR: Final = (
-    r"(?:(?:,? ?| de | del |-)(?P<year>(?:19|20)\d\d)\b|(?:, ?| )'(?P<year2>\d\d)\b|-(?P<year3>\d\d)\b|"
-    r"(?<=[^\W\d_])(?P<year4>\d\d)\b)?"
+    r"(?:(?:,? ?| de | del |-)(?P<year>(?:19|20)\d\d)\b|(?:, ?| )'(?P<year2>\d\d)\b|"
+    r"(?<=[^\W\d_])-(?P<year3>\d\d)\b|(?<=[^\W\d_])(?P<year4>\d\d)\b)?"
 )
 _NAMED: Final = re.compile(
     rf"\b(?:(?:the )?(?P<day>[0-3]?\d|{_SPELLED})(?:st|nd|rd|th|er|º|\.(?= ?\D))?(?: of| de)?[ -]?"
@@ -94,15 +94,15 @@ _EASTERN: Final = re.compile(
     r"(?:(?P<year>\d{4}) ?[年년] ?)?(?P<month>1[0-2]|0?[1-9]) ?[月월] ?(?P<day>[0-3]?\d) ?[日号號일]"
 )
 _NUMERIC: Final = re.compile(
-    r"(?<![\w/.-])(?:(?P<iso>(?:19|20)\d\d)(?P<mark>[-/.])(?P<iso_month>\d\d?)(?P=mark)(?P<iso_day>\d\d?)"
+    r"(?:(?<![\w/.-])|(?<=\d[/.]\d-)|(?<=\d[/.]\d\d-))(?:(?P<iso>(?:19|20)\d\d)(?P<mark>[-/.])(?P<iso_month>\d\d?)(?P=mark)(?P<iso_day>\d\d?)"
     r"|(?P<compact>(?:19|20)\d\d)(?P<compact_month>0[1-9]|1[0-2])(?P<compact_day>0[1-9]|[12]\d|3[01])(?=T\d|(?!\w))"
-    r"|(?P<a>\d\d?)(?P<part>[/.-])(?P<b>\d\d?)(?:(?P=part)(?P<year>\d{4}|\d\d))?)(?:(?=T\d)|(?![\w/]|[.-]\d))"
+    r"|(?P<a>\d\d?)(?P<part>[/.-])(?P<b>\d\d?)(?:(?P=part)(?P<year>\d{4}|\d\d))?)(?:(?=T\d)|(?![\w/]|\.\d|-\d(?!\d?[/.]\d)))"
 )
 _MONTH_AND_YEAR: Final = re.compile(
     r"(?<![\w/.-])(?:(?P<month>0?[1-9]|1[0-2])/(?P<year>(?:19|20)\d\d)|(?P<month2>0[1-9]|1[0-2])[.-](?P<year2>20\d\d)|"
     r"(?P<year3>20\d\d)[-/](?P<month3>0[1-9]|1[0-2]))(?![\w/]|[.-]\d)"
 )
-_DOTTED: Final = re.compile(r"(?<![\w/.,-])(?P<a>\d\d?)\.(?P<b>\d\d?)\.(?![\w.])")
+_DOTTED: Final = re.compile(r"(?<![\w/.,-])(?P<a>\d\d?)\.(?P<b>\d\d?)(?:\.(?![\w.])|(?![\w.,:%]))")
 _SHARE: Final = re.compile(
     r" ?(?:of|an?|the|price|hours?|days?|weeks?|months?|years?|cups?|inch(?:es)?|miles?|kg|off|full|empty)\b",
     re.IGNORECASE,
@@ -114,6 +114,7 @@ _ALONE: Final = re.compile(
 _WEEKDAY: Final = re.compile(
     rf"\b(?P<day>{'|'.join(sorted(WEEKDAYS, key=len, reverse=True))})(?:s|'s|’s)?\b", re.IGNORECASE
 )
+_MONTH_DASH: Final = re.compile(r"[^\W\d_]{3}-\d\d")
 _MONTH_YEAR: Final = ("month", "year")
 
 
@@ -176,7 +177,9 @@ def _named(text: str, lenient: bool) -> list[Date]:
         if 1 <= day <= 31:
             year = match["year"] or match["year2"] or match["year3"] or match["year4"]
             end = match.end() - match.group().endswith(".")
-            dates.append(Date(frozenset({(day, _month(word))}), match.start(), end, int(year) if year else None))
+            expiry = (_month(word), day) if _MONTH_DASH.fullmatch(match.group()) else None  # "Oct-23", as in Excel
+            days = frozenset({(day, _month(word))})
+            dates.append(Date(days, match.start(), end, int(year) if year else None, expiry=expiry))
     return dates
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
+from arf_programs.checks.code_forms import has_other_form
 from arf_programs.checks.dates import find_dates
 from arf_programs.checks.finding import Finding, Material, squeeze
 from arf_programs.checks.name_forms import read_name_forms
@@ -14,19 +15,30 @@ from arf_programs.checks.times import find_times
 from arf_programs.checks.units import CURRENCIES, LETTER_SCALES, MEASURES, TIME_UNITS
 
 _CODE: Final = re.compile(
+    r"\b[A-Z]{1,2}\d[A-Z\d]? \d[A-Z]{2}\b|"  # a postcode of the United Kingdom
     r"(?<![\w@#/.])#?(?=[\w./_-]*\d)(?:[A-Za-z]+[-_/.]?\d|\d+[-_/.]?[A-Za-z]|\d+[-_]\d|\d+\.\d+\.\d)[\w]*(?:[-_/.]\w+)*"
 )
 _JOINED: Final = MEASURES | set(TIME_UNITS) | set(LETTER_SCALES) | {word for word in CURRENCIES if word.isalpha()}
 _UNIT: Final = re.compile(
-    rf"\d+(?:[.,]\d+)?-?(?:{'|'.join(sorted(map(re.escape, _JOINED), key=len, reverse=True))}"
+    rf"\d+h[0-5]\d(?:m|min)?|\d+(?:[.,]\d+)?-?(?:{'|'.join(sorted(map(re.escape, _JOINED), key=len, reverse=True))}"
     r"|way|minutes?-\w+|hours?-\w+|days?-\w+)\.?",
     re.IGNORECASE,
 )
 _SCIENTIFIC: Final = re.compile(SCIENTIFIC, re.IGNORECASE)
 _RANGE: Final = re.compile(r"\d{1,3}(?:\.\d+)?-\d{1,3}(?:\.\d+)?|\d+(?:\.\d+)?-?(?:to-)?\d*-?[a-z]+", re.IGNORECASE)
 _GROUPS: Final = re.compile(
-    r"(?<![\w.,/-])(?:\+\d{1,3}[ .-]?)?(?:\(\d{2,}\)|\d{2,})(?:[ .-]{1,2}(?:\(\d{2,}\)|\d{2,}))+(?![\w/-]|[.,]\d)"
+    r"(?<![\w.,/-])(?:\+\d{1,3}[ .-]?)?(?:\(0\) ?)?(?:\(\d{2,}\)|\d{2,})"
+    r"(?:[ .-]{1,2}(?:\(\d{2,}\)|\d{2,}))+(?![\w/-]|[.,]\d)"
 )
+_SEAT: Final = re.compile(
+    r"\b(?:seats?|rows?|flat|apt\.?|apartment|unit|room|gate|suite|platform|block|house)"
+    r"(?: (?:no\.?|number|is|was))? $",
+    re.IGNORECASE,
+)
+_AROUND: Final = 24
+_TRUNK: Final = "(0)"
+"""In a phone number, what is dialled only within the country."""
+
 _LONG: Final = 7
 _PHONE_LEAST: Final = 8
 _COUNTRY_CODE: Final = 3
@@ -46,8 +58,9 @@ def find_codes(text: str) -> list[Code]:
     taken = amounts + [(date.start, date.end) for date in find_dates(text) if date.numeric or date.days]
     codes = []
     for match in _GROUPS.finditer(text):
-        if len(squeeze(match.group())) >= _LONG and not _overlap(match.span(), taken):
-            codes.append(Code(squeeze(match.group()), match.start(), match.end()))
+        key = squeeze(match.group().replace(_TRUNK, ""))
+        if len(key) >= _LONG and not _overlap(match.span(), taken):
+            codes.append(Code(key, match.start(), match.end()))
     taken += [(code.start, code.end) for code in codes] + [(time.start, time.end) for time in find_times(text)]
     for match in _CODE.finditer(text):
         code = match.group().rstrip(".-_/")
@@ -55,7 +68,9 @@ def find_codes(text: str) -> list[Code]:
             _UNIT.fullmatch(code) or _RANGE.fullmatch(code) or "/" in code or _SCIENTIFIC.match(text, match.start())
         )
         span = (match.start(), match.start() + len(code))
-        if len(squeeze(code)) > 2 and not measure and not _overlap(span, taken):
+        seat = _SEAT.search(text, max(0, match.start() - _AROUND), match.start())
+        measure = measure and not (seat and code[-1].isupper())
+        if len(squeeze(code)) > 1 + (not seat) and not measure and not _overlap(span, taken):
             codes.append(Code(squeeze(code), *span))
     return sorted(codes, key=lambda code: code.start)
 
@@ -66,7 +81,8 @@ def _overlap(span: tuple[int, int], others: list[tuple[int, int]]) -> bool:
 
 def check_codes(material: Material) -> list[Finding]:
     """Report codes of the summary that no turn contains, with any spaces or hyphens, read out, or spelled out (PS4)."""
-    squeezed = [squeeze(text) for text in material.texts] + [squeeze(write_digits(text)) for text in material.texts]
+    texts = [form for text in material.texts for form in (text, write_digits(text), text.replace(_TRUNK, ""))]
+    squeezed = list(dict.fromkeys(map(squeeze, texts)))
     turns_with_codes = {turn for turn, text in enumerate(material.texts, start=1) if find_codes(text)}
     numbers = [number for text in squeezed for number in re.findall(r"\d{7,}", text)]
     forms = read_name_forms(material.texts)
@@ -74,7 +90,7 @@ def check_codes(material: Material) -> list[Finding]:
     for code in find_codes(material.summary):
         if any(code.key in text for text in squeezed) or any(same_phone(code.key, number) for number in numbers):
             continue
-        if forms.abbreviates(material.summary[code.start : code.end]):
+        if forms.abbreviates(material.summary[code.start : code.end]) or has_other_form(code.key, texts):
             continue
         quote = material.written(code.start, code.end)
         evidence = material.nearest_turns(turns_with_codes, code.start)

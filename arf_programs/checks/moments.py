@@ -8,10 +8,10 @@ from typing import Final
 
 from arf_programs.checks.dates import Date, find_dates
 from arf_programs.checks.finding import Finding, Material
-from arf_programs.checks.number_words import find_number_words, find_read_out
+from arf_programs.checks.number_words import find_read_out
+from arf_programs.checks.ratios import find_ratios
 from arf_programs.checks.times import Time, find_loose_times, find_times
 
-_RATIO: Final = re.compile(r"\b(?P<a>\d\d?|[a-z]+) (?:out )?of (?P<b>\d\d?|[a-z]+)\b", re.IGNORECASE)
 _CENTURY: Final = 100
 _DAY_NUMBER: Final = re.compile(r"(?<![\d.,])([0-3]?\d)(?:st|nd|rd|th)?(?![\d])")
 
@@ -35,7 +35,7 @@ class Moments:
         self.month_years = {(month, date.year % _CENTURY) for _, date in dates if date.year for _, month in date.days}
         self.month_years |= {date.expiry for _, date in dates if date.expiry}
         self.short_years = {year % _CENTURY for year in self.years | written}
-        self.ratios = {_ratio(match) for text in texts for match in _RATIO.finditer(text)}
+        self.ratios = {ratio for text in texts for ratio in find_ratios(text)}
         self.minutes = {minute for _, time in times for minute in time.minutes}
         self.loose_minutes = {minute for text in texts for minute in find_loose_times(text)}
         self.seconds = {
@@ -83,14 +83,6 @@ class Moments:
             return True
         apart = day in self.days - {paired for paired, _ in self.pairs} and month in self.months
         return apart or (day in self.days and (0, month) in self.pairs)
-
-
-def _ratio(match: re.Match[str]) -> tuple[int, int]:
-    """Return "4 out of 5" as a pair; (0, 0) if it is none."""
-    values = [
-        [int(part)] if part.isdecimal() else [int(n.value) for n in find_number_words(part)] for part in match.groups()
-    ]
-    return (values[0][0], values[1][0]) if all(values) else (0, 0)
 
 
 @lru_cache(maxsize=64)

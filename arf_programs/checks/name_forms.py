@@ -11,6 +11,7 @@ from collections import defaultdict
 from functools import lru_cache
 from typing import Final
 
+from arf_programs.checks.code_forms import NUMBERED
 from arf_programs.checks.finding import squeeze
 from arf_programs.text import word_set
 
@@ -99,6 +100,7 @@ _CALENDAR: Final = word_set(
 )
 _WORDS_TOO: Final = word_set("will bill sue pat drew ray rich dee mark may grace hope faith")
 """Given names that are also words, so at the beginning of a sentence they are no names."""
+_ZONES: Final = word_set("eastern central mountain pacific")
 _SHORTEST: Final = 3
 _LONGEST_RUN: Final = 6
 
@@ -131,6 +133,7 @@ class NameForms:
         self.initials: set[str] = set()
         self.capitalised: set[str] = set()
         self.inside: set[str] = set()
+        self.texts = texts
         for text in texts:
             self._read_tags(text)
             self._read_words(text)
@@ -183,6 +186,16 @@ class NameForms:
     def abbreviates(self, word: str) -> bool:
         """Say whether the word is an acronym of words of the conversation: "BA" for British Airways."""
         return word[0].isupper() and not word[-1].islower() and squeeze(word) in self.initials
+
+    def before_number(self, word: str, number: str) -> bool:
+        """Say whether the conversation shortens a word before a number: "win10" for Windows 10, "T5" for Terminal 5."""
+        pattern = re.compile(rf"(?<!\w)([a-z]{{1,12}})[ -]?0*{number}(?!\d)", re.IGNORECASE)
+        found = {match[1].lower() for text in self.texts for match in pattern.finditer(text)}
+        return any(word.startswith(short) and (len(short) > 1 or word in NUMBERED) for short in found)
+
+    def has_zone(self, word: str) -> bool:
+        """Say whether the conversation has the time zone in letters: "EST" for Eastern."""
+        return word in _ZONES and bool(self.acronyms & {f"{word[0]}{letters}" for letters in ("t", "st", "dt")})
 
     def spelled_out(self, words: list[str]) -> bool:
         """Say whether neighbouring words of the summary spell out an acronym of the conversation."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
+from arf_programs.checks.code_forms import has_other_form
 from arf_programs.checks.dates import find_moments
 from arf_programs.checks.finding import Finding, Material, spelled_out, squeeze, without_accents
 from arf_programs.checks.identifiers import find_codes
@@ -114,6 +115,13 @@ def _has_other_form(name: _Name, runs: list[tuple[int, int]], forms: NameForms, 
     plain = word.lower()
     singular = plain.removesuffix("s") if len(plain) > 3 else plain
     if forms.has_piece(word) or forms.has_piece(singular) or forms.abbreviates(word) or forms.has_short_form(plain):
+        return True
+    number = re.match(r" ?(\d+)\b", material.summary[name.end :])
+    if (
+        forms.has_zone(plain)
+        or has_other_form(plain, material.texts)
+        or (number and forms.before_number(plain, number[1]))
+    ):
         return True
     if re.search(rf"(?<![\w@#]){re.escape(plain)}(?!\w)", material.summary):
         return True

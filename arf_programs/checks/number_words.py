@@ -32,13 +32,20 @@ _SMALL: Final = {
     "tenner": 10.0,
 }
 _PART: Final = "|".join(sorted([*_SMALL, *(f"{scale}s?" for scale in SCALES)], key=len, reverse=True))
-_RUN: Final = re.compile(rf"\b(?:{_PART})(?:(?:[ -]| and )(?:{_PART}))*\b", re.IGNORECASE)
+_RUN: Final = re.compile(rf"\b(?:{_PART})(?:(?:[ -]| and (?!three quarters|two thirds))(?:{_PART}))*\b", re.IGNORECASE)
 _LONE: Final = re.compile(rf"\b(?:{'|'.join([*_SINGLE, *_ORDINALS])})\b", re.IGNORECASE)
 _HALF_OF: Final = re.compile(r"\bhalf (?:an? )$", re.IGNORECASE)
-HALF_MORE: Final = re.compile(rf" and a half\b(?: (?P<scale>{'|'.join(SCALES)})s?\b)?", re.IGNORECASE)
-"""What may follow a number: "and a half", "and a half million"."""
-
-_POINT: Final = re.compile(rf" point(?P<digits>(?:[ -](?:{'|'.join(_UNITS[:10])}|oh)\b)+)", re.IGNORECASE)
+_ADDED: Final = {"a half": 0.5, "a quarter": 0.25, "a third": 0.333333, "three quarters": 0.75, "two thirds": 0.666667}
+_THEN_SCALE: Final = rf"(?: (?P<scale>{'|'.join(SCALES)})s?\b)?"
+_MORE: Final = re.compile(rf" and (?P<part>{'|'.join(_ADDED)})\b(?! of\b){_THEN_SCALE}", re.IGNORECASE)
+_POINT: Final = re.compile(
+    rf" ?\bpoint(?P<digits>(?:[ -](?:{'|'.join(_UNITS[:10])}|oh)\b)+){_THEN_SCALE}", re.IGNORECASE
+)
+_BEFORE_POINT: Final = re.compile(r"^|\b(?:nought|oh|is|was|just|only|about|by|of)(?= point)", re.IGNORECASE)
+_SHARE_OF: Final = re.compile(
+    rf"\b(?P<part>half|three[ -]quarters|quarter)(?: of)?(?: an?)? (?P<scale>{'|'.join(SCALES)})\b", re.IGNORECASE
+)
+_SHARES: Final = {"half": 0.5, "quarter": 0.25}
 
 
 class NumberWord(NamedTuple):
@@ -52,8 +59,11 @@ class NumberWord(NamedTuple):
 
 def find_number_words(text: str) -> list[NumberWord]:
     """Find the numbers in words. A list of digits ("one two five") is several numbers."""
-    numbers: list[NumberWord] = []
+    numbers = _shares(text)
+    taken = [(number.start, number.end) for number in numbers]
     for run in _RUN.finditer(text):
+        if any(start < run.end() and run.start() < end for start, end in taken):
+            continue
         found = _numbers(run)
         numbers.extend([*found[:-1], _with_fraction(text, found[-1])])
         half = _HALF_OF.search(text, 0, run.start())
@@ -66,17 +76,41 @@ def find_number_words(text: str) -> list[NumberWord]:
     return sorted(numbers, key=lambda number: number.start)
 
 
+def _shares(text: str) -> list[NumberWord]:
+    """Find "quarter of a million", and "point five" with no number before it."""
+    found = [
+        NumberWord(_SHARES.get(share["part"].lower(), 0.75) * _scale(share), *share.span(), counts=True)
+        for share in _SHARE_OF.finditer(text)
+    ]
+    for before in _BEFORE_POINT.finditer(text):
+        point = _POINT.match(text, before.end())
+        if point:
+            found.append(NumberWord(_decimals(0.0, point), point.start(), point.end(), counts=True))
+    return found
+
+
+def add_more(value: float, text: str, place: int) -> tuple[float, int]:
+    """Add "and a half" or "and a quarter million" to a number that ends at `place`, and return its new end."""
+    more = _MORE.match(text, place)
+    return ((value + _ADDED[more["part"].lower()]) * _scale(more), more.end()) if more else (value, place)
+
+
+def _scale(match: re.Match[str]) -> float:
+    return SCALES[match["scale"].lower()] if match["scale"] else 1.0
+
+
+def _decimals(whole: float, point: re.Match[str]) -> float:
+    digits = "".join(_digit(word) for word in re.findall("[a-z]+", point["digits"].lower()))
+    return round(float(f"{whole:.0f}.{digits}") * _scale(point), 6)
+
+
 def _with_fraction(text: str, number: NumberWord) -> NumberWord:
     """Add "and a half" or "point five" where it follows."""
-    half = HALF_MORE.match(text, number.end)
-    if half:
-        scale = SCALES[half["scale"].lower()] if half["scale"] else 1.0
-        return number._replace(value=(number.value + 0.5) * scale, end=half.end())
     point = _POINT.match(text, number.end)
     if point:
-        digits = "".join(_digit(word) for word in re.findall("[a-z]+", point["digits"].lower()))
-        return number._replace(value=float(f"{number.value:.0f}.{digits}"), end=point.end())
-    return number
+        return number._replace(value=_decimals(number.value, point), end=point.end())
+    value, end = add_more(number.value, text, number.end)
+    return number._replace(value=value, end=end)
 
 
 def _digit(word: str) -> str:
@@ -86,18 +120,17 @@ def _digit(word: str) -> str:
 def _numbers(run: re.Match[str]) -> list[NumberWord]:
     """Read the numbers in a run of number words. It is cut where two words cannot be one number ("two five")."""
     numbers: list[NumberWord] = []
-    value, start, end, last = 0.0, run.start(), run.start(), None
+    values: list[float] = []
+    start, end, last = run.start(), run.start(), None
     for word in re.finditer(rf"(?:{_PART})\b", run.group(), re.IGNORECASE):
         part = word.group().lower()
         part = part if part in _SMALL or part in SCALES else part.removesuffix("s")
-        place = run.start() + word.start()
         if last is not None and not _continues(last, part):
-            numbers.append(NumberWord(value, start, end, counts=True))
-            value, start = 0.0, place
-        value = _add(value, part)
+            numbers.append(NumberWord(sum(values), start, end, counts=True))
+            values, start = [], run.start() + word.start()
+        _add(values, part)
         end, last = run.start() + word.end(), part
-    numbers.append(NumberWord(value, start, end, counts=True))
-    return numbers
+    return [*numbers, NumberWord(sum(values), start, end, counts=True)]
 
 
 def _continues(last: str, part: str) -> bool:
@@ -106,16 +139,16 @@ def _continues(last: str, part: str) -> bool:
     return last in _TENS and 0 < _SMALL[part] < 10
 
 
-def _add(value: float, part: str) -> float:
-    """Add one more word to the number so far. A scale multiplies all since the last larger scale."""
-    if part == "dozen":
-        return max(value, 1.0) * 12
-    if part not in SCALES:
-        return value + _SMALL[part]
-    scale = SCALES[part]
-    low = value % (scale * 1000) if scale == 100 else value
-    high = value - low
-    return high + max(low, 1.0) * scale
+def _add(values: list[float], part: str) -> None:
+    """Add one more word to the parts of a number. A scale multiplies the smaller parts that stand before it."""
+    scale = 12.0 if part == "dozen" else SCALES.get(part)
+    if scale is None:
+        values.append(_SMALL[part])
+        return
+    smaller = 0.0
+    while values and values[-1] < scale:
+        smaller += values.pop()
+    values.append((smaller or 1.0) * scale)
 
 
 _DIGIT: Final = rf"(?:{'|'.join(_UNITS[:10])}|oh|nought|\d)"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
 
-from arf_programs.checks.number_words import HALF_MORE, find_number_words
+from arf_programs.checks.number_words import add_more, find_number_words
 from arf_programs.checks.units import (
     AMBIGUOUS_SCALES,
     CURRENCIES,
@@ -59,7 +59,8 @@ _POWER: Final = re.compile(
 _FRACTION: Final = re.compile(r"(?<![\w/½¼¾])(?:[½¼¾]|(?:1/[234]|2/3|3/4)(?![\d/]))")
 _FRACTIONS: Final = {"½": 0.5, "¼": 0.25, "¾": 0.75, "1/2": 0.5, "1/4": 0.25, "3/4": 0.75, "1/3": 1 / 3, "2/3": 2 / 3}
 _UNIT: Final = re.compile(
-    rf"[ -]?(?:(?P<sign>%|[{SIGNS}])|p(?:er|our|or|er) cent[o]?\b|{_FILLERS}{_NATION}(?P<word>[^\W\d_]+(?:\$)?))",
+    rf"[ -]?(?:(?P<sign>%|[{SIGNS}](?!(?<=-.) ?\d))|p(?:er|our|or|er) cent[o]?\b|"
+    rf"{_FILLERS}{_NATION}(?P<word>[^\W\d_]+(?:\$)?))",
     re.IGNORECASE,
 )
 _HOURS: Final = re.compile(
@@ -77,9 +78,16 @@ _CENTS: Final = re.compile(r"\d\d(?!\d|[.,]\d|%)")
 _ARTICLE: Final = re.compile(
     r"\b(?:(?P<half>half )|(?P<quarters>(?:a |three )?quarters? of ))?"
     r"(?P<article>an?|one|per|each|every|this|next|another|single|full|whole)[ -]"
-    r"(?P<unit>minute|hour|day|week|fortnight|month|year)\b(?P<more> and a half\b)?",
+    r"(?P<unit>minute|hour|day|week|fortnight|month|year)\b"
+    r"(?P<more> and (?:a half|a quarter|three quarters|(?P<minutes>\d\d?)(?: minutes?| mins?)?)\b)?",
     re.IGNORECASE,
 )
+_MORE: Final = {"half": 0.5, "quarter": 0.25, "quarters": 0.75}
+_BARE_MINUTES: Final = re.compile(  # "1hr 20"
+    r"(?<![\w.,:])(?P<hours>\d\d?) ?h(?:rs?|ours?)?,? (?:and )?(?P<minutes>[0-5]?\d)\b(?![.,:/]\d)", re.IGNORECASE
+)
+_PART_HOUR: Final = re.compile(r"(?<![\w/.])(?P<a>[1-3])/(?P<b>[2-4]) (?:of )?an hour\b", re.IGNORECASE)
+_OVERNIGHT: Final = re.compile(r"\bovernight\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -167,13 +175,21 @@ def find_indefinite_durations(text: str) -> list[tuple[float, str]]:
     durations = []
     for match in _MARKED_HOURS.finditer(text):
         durations.append((float(match["hours"].replace(",", ".")) + int(match["minutes"] or 0) / 60, "hour"))
+    for match in _BARE_MINUTES.finditer(text):
+        durations.append((int(match["hours"]) + int(match["minutes"]) / 60, "hour"))
+    for match in _PART_HOUR.finditer(text):
+        durations.append((int(match["a"]) / int(match["b"]), "hour"))
+    durations += [(1.0, "night") for _ in _OVERNIGHT.finditer(text)]
     for match in _ISO_DURATION.finditer(text):
         hours, minutes, seconds = (float(match[name] or 0) for name in ("hours", "minutes", "seconds"))
         durations.append((hours * 3600 + minutes * 60 + seconds, "second"))
     for match in _ARTICLE.finditer(text):
         quarters = (match["quarters"] or "").lower()
         value = 0.5 if match["half"] else 0.75 if quarters.startswith("three") else 0.25 if quarters else 1.0
-        durations.append((value + (0.5 if match["more"] else 0.0), match["unit"].lower()))
+        more = (
+            int(match["minutes"]) / 60 if match["minutes"] else _MORE[match["more"].split()[-1]] if match["more"] else 0
+        )
+        durations.append((value + more, match["unit"].lower()))
     return durations
 
 
@@ -216,10 +232,8 @@ def _from_digits(match: re.Match[str], text: str) -> Quantity:
     end = max(match.end(name) for name in ("digits", "fraction", "eastern", "scale", "scale_word", "ordinal"))
     if match["scale_word"]:
         end = match.end() - len(match["dash"] or "")
-    half = HALF_MORE.match(text, end)
-    if half and not also:
-        value = (value + 0.5) * (SCALES[half["scale"].lower()] if half["scale"] else 1.0)
-        end = half.end()
+    if not also:
+        value, end = add_more(value, text, end)
     if match["ordinal"]:
         return Quantity(value, "", "plain", match.start("digits"), end, counts=False)
     end = match.end() if match["dash"] else end

@@ -19,6 +19,11 @@ _CLOCK: Final = re.compile(
     rf"(?P<zone>{_ZONE})?",
     re.IGNORECASE,
 )
+_JOINED: Final = re.compile(rf"(?<![\w:.,/$€£-])(?P<hour>1[0-2]|0?[1-9]) ?(?P<minute>[0-5]\d) ?{_HALF}", re.IGNORECASE)
+_SHORT: Final = re.compile(r"(?<![\w:.,/$€£-])(?P<hour>1\d|2[0-3]|[1-9]) ?(?P<minute>[0-5]\d)(?![\w:]|[.,]\d| ?%)")
+_MINUTES_AROUND: Final = re.compile(
+    r"\b(?P<past>\d\d?|[a-z]+) (?P<direction>past|after|to|of|before|till|til) (?P<hour>\d\d?|[a-z]+)\b", re.IGNORECASE
+)
 _COMPACT: Final = re.compile(r"(?<=\dT)(?P<hour>[01]\d|2[0-3])(?P<minute>[0-5]\d)(?:[0-5]\d)?(?=Z|\b|[+-])")
 _FOREIGN: Final = r"um|gegen|ab|bis|à|vers|dès|jusqu'à|a las?|alle|às|om|kl\.?|klo"
 _BEFORE_H: Final = re.compile(
@@ -72,6 +77,7 @@ _FIXED: Final = {"noon": 720, "midday": 720, "midnight": 0}
 _FIXED_TIME: Final = re.compile(r"\b(noon|midday|midnight)\b", re.IGNORECASE)
 _PAST: Final = {"half": 30, "quarter": 15}
 _DAY_MINUTES: Final = 1440
+_HALF_HOUR: Final = 30
 
 
 @dataclass(frozen=True)
@@ -109,6 +115,13 @@ def find_loose_times(text: str) -> set[int]:
     for match in _HALF_AFTER.finditer(text):  # "half three" is half past three in Britain
         hour = _hour(match["hour"])
         minutes |= _readings(hour, 30, None) if hour is not None and hour <= 12 else set()
+    for match in _SHORT.finditer(text):  # "the 715 train"
+        minutes |= _readings(int(match["hour"]), int(match["minute"]), None)
+    for match in _MINUTES_AROUND.finditer(text):
+        hour, past = _hour(match["hour"]), _minutes_past(match["past"].lower())
+        if hour is not None and 0 < past <= _HALF_HOUR:
+            shift = past if match["direction"].lower() in ("past", "after") else -past
+            minutes |= _both_halves(hour * 60 + shift)
     for pattern, shift in _FOREIGN_SPOKEN:
         for match in pattern.finditer(text):
             minutes |= _foreign_hour(match["hour"], shift)
@@ -141,6 +154,9 @@ def _clock(text: str) -> list[Time]:
         Time(frozenset({int(match["hour"]) * 60 + int(match["minute"])}), *match.span())
         for match in _COMPACT.finditer(text)
     ]
+    for match in _JOINED.finditer(text):  # "530pm"
+        readings = _readings(int(match["hour"]), int(match["minute"]), match["suffix"])
+        times.append(Time(frozenset(readings), *match.span()))
     for match in _CLOCK.finditer(text):
         written = match["mark"] == ":" or (match["minute"] and (match["h24"] or _is_french(match, text)))
         part = (match["part"] or "").lower()

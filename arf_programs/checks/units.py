@@ -47,7 +47,7 @@ CURRENCIES: Final = _forms(
         "real": "brl r$ reais",
         "naira": "₦ ngn naira",
         "rand": "zar rand",
-        "dirham": "aed dirham dirhams",
+        "dirham": "aed dhs dirham dirhams",
         "riyal": "sar riyal riyals",
         "ringgit": "myr rm ringgit",
         "rupiah": "idr rp rupiah",
@@ -59,6 +59,7 @@ CURRENCIES: Final = _forms(
         "kuna": "hrk",
         "shilling": "kes ksh shilling shillings",
         "sol": "sol soles",
+        "bitcoin": "btc bitcoin bitcoins",
         "cent": "¢ cent cents pence",
     }
 )
@@ -72,9 +73,7 @@ _GENERAL: Final = _forms(
     }
 )
 WITHOUT_CENTS: Final = frozenset(("yen", "jpy", "won", "dong", "rupiah"))
-_WORDS_ONLY: Final = frozenset(
-    ("kr", "try", "rp", "won", "rand", "real", "sar")
-)  # also other words, so only after digits
+_WORDS_ONLY: Final = frozenset(("kr", "try", "won", "rand", "real"))  # also other words, so only after digits
 
 
 def same_currency(one: str, other: str) -> bool:
@@ -105,8 +104,9 @@ _PREFIXES: Final = {
     "лв": "lev",
     "грн": "hryvnia",
     "s/": "sol",
+    "r": "rand",
 }
-_PREFIX: Final = r"(?<!\w)(?-i:zł|Kč|[Kk]r|Ft|[Рр]уб|лв|грн|S/)\.?(?= ?\d)"
+_PREFIX: Final = r"(?<!\w)(?-i:zł|Kč|[Kk]r|Ft|R(?=\d{2,}(?![\w-]))|[Рр]уб|лв|грн|S/)\.?(?= ?\d)"
 _CODE: Final = rf"\b(?:{'|'.join(_CODES)})"
 SIGN: Final = rf"(?:(?-i:\b(?:U\.?S\.? ?|CA?|AU?|NZ|HK|S|R|MX|NT))?[{SIGNS}]|{_CODE}\b\.?|{_CODE}(?=\d)|{_PREFIX})"
 """What may stand before an amount."""
@@ -146,7 +146,7 @@ PERCENT: Final = ("%", "percent", "pct", "prozent", "procent", "prosent")
 
 SCALES: Final = {
     **{"hundred": 1e2, "thousand": 1e3, "grand": 1e3, "lakh": 1e5, "lac": 1e5, "million": 1e6, "crore": 1e7},
-    **{"billion": 1e9, "trillion": 1e12},
+    **{"billion": 1e9, "trillion": 1e12, "ribu": 1e3, "juta": 1e6},
 }
 """Words that multiply the number before them."""
 
@@ -170,6 +170,8 @@ LETTER_SCALES: Final = {
         "млрд": 1e9,
         "b": 1e9,
         "cr": 1e7,
+        "rb": 1e3,
+        "jt": 1e6,
         "l": 1e5,
     },
     **{form: value for word, value in SCALES.items() for form in (word, f"{word}s")},

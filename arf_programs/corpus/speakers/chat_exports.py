@@ -17,6 +17,8 @@ _MAY_HAVE_TIME = re.compile(r"\d[:.h]\d\d|\d{4}|[(\[]\s?\d+(?:[hms]\b|\.\d)")
 _RULE = re.compile(r"[-=_*#~\s]*")
 _FRAME = re.compile(r"[\[\]()<>|–—•·]")
 _STATUS = re.compile(r"\s:[\w+'-]{2,30}:(?=\s|$)")  # :palm_tree:
+_APP = re.compile(r"(?<=\S)\s{2,}(?:APP|BOT)$")
+_TAGGED = re.compile(r"[\w.]{2,32}#\d{4}")
 _EDITED = re.compile(
     r"\s*[,•·|]?\s*\(?(?:edited|bearbeitet|modifié|editado|modificato|gewijzigd|redigerad|redigeret|编辑|編集済み)\)?\s*$",
     re.IGNORECASE,
@@ -87,18 +89,18 @@ def _read_turn(line: str, below: str) -> StampedTurn | None:
 def _read_heading(line: str, before: Stamped | None) -> StampedTurn | None:
     """Read a name and a time on a line of their own. A status beside the name and a mark of an edit are left out."""
     line = _EDITED.sub("", _STATUS.sub("", line))
-    if before and is_name(before.text.strip()):
+    if before and (is_name(before.text.strip()) or _TAGGED.fullmatch(before.text.strip())):
         return StampedTurn(before.text.strip(), _with_time(before, ""), before.shape, is_heading=True)
     heading = stamp_heading(line)
     is_nickname = heading and heading.stamp.startswith(("[", "(")) and " " not in heading.name
     if heading and (is_nickname or is_name(heading.name)):
-        return StampedTurn(heading.name, _with_time(heading, ""), heading.shape, is_heading=True)
+        return StampedTurn(_speaker(heading.name), _with_time(heading, ""), heading.shape, is_heading=True)
     return None
 
 
 def _speaker(name: str) -> str:
     to_all = _TO_ALL.fullmatch(name.strip())
-    return " ".join((to_all["name"] if to_all else name).split()).strip("*_ ") or SYSTEM
+    return " ".join(_APP.sub("", to_all["name"] if to_all else name).split()).strip("*_ ") or SYSTEM
 
 
 def _with_time(stamped: Stamped, text: str) -> str:

@@ -20,6 +20,7 @@ from arf_programs.corpus.speakers.words import (
     PARTICLES,
     ROLE,
     ROLE_PHRASES,
+    SERVES,
     SYSTEMS,
 )
 from arf_programs.text import GIVEN_NAMES, MEN_ABROAD, WOMEN_ABROAD, word_set
@@ -40,6 +41,10 @@ _QUOTED = re.compile(
     re.DOTALL,
 )
 _SAYS = re.compile(r"\s+(?:says?|said|sagt(?:e)?|dice|dit|zegt)$", re.IGNORECASE)
+_MASKED = re.compile(
+    r"(?:[#<]|\{\{?)\s?(?P<label>[^\W\d_][\w ]{0,30}?)\s?(?:[#>]|\}\}?)\s?[:：](?!//)(?P<text>.*)", re.DOTALL
+)
+_TITLED = re.compile(r"(?P<label>[^\W\d_][^:：\n,]{1,40},\s[^:：\n,;!?]{2,40})\s?[:：](?!//)(?P<text>.*)", re.DOTALL)
 _HANDLE = re.compile(r"[\w.@-]+(?:\s\W+)?")
 _MARK = re.compile(r"(?P<mark>\*\*|__|\*|[-–•]\s+|\d{1,4}[.)]\s+|\[\d{1,4}\]\s*|#{1,6}\s+|[~@]\s*)")
 
@@ -64,7 +69,7 @@ class Label:
         Only the last word counts, since `User ID: ...` and `Customer name: ...` are fields. `Agent Anna` is a role too.
         """
         first, *rest = _ANY_BRACKETS.sub("", self.name).split() or [""]
-        if rest and ROLE.fullmatch(first) and _is_person(rest):
+        if rest and ROLE.fullmatch(first) and (_is_person(rest) or _has_surname(first, rest)):
             return True
         inside = re.findall(r"[(\[]([^()\[\]]*)[)\]]", self.name)
         return any(_ends_in_role(part) for part in (_ANY_BRACKETS.sub("", self.name), *inside))
@@ -104,6 +109,10 @@ _GIVEN: Final = (
     | word_set("ali ann beth bob dan greg josh kate liz matt meg nick sam ted tim")
 ) - {"guy", "per"}
 _NO_PERSON: Final = FIELD_NOUNS | HEADINGS | OPENINGS | LABEL_WORDS | NO_SPEAKERS | SYSTEMS
+_ABOUT_AGENTS: Final = word_set(
+    "action comments feedback group id identity info notes name names note opinion outcome queue rating reply response "
+    "reviews script side skill skills state statement summary team training transfer view wrapup"
+)
 _NO_PERSON_ENDINGS: Final = ("tion", "sion", "ness", "ings", "ments", "tät", "ung", "ungen")
 
 
@@ -114,6 +123,23 @@ def _style(name: str) -> str:
 def _is_person(words: list[str]) -> bool:
     given = bool(words) and words[0].strip(",").casefold() in _GIVEN
     return given and all(_is_name_word(word) and word.casefold() not in FIELD_NOUNS for word in words)
+
+
+def _has_surname(first: str, rest: list[str]) -> bool:
+    """Say whether a word for a person who serves stands before a name that no list has: `Agent Smith`."""
+    if len(rest) > 1 or not SERVES.fullmatch(first) or not _is_capital(rest[0]):
+        return False
+    word = rest[0].casefold()
+    return rest[0].isalpha() and not rest[0].isupper() and len(word) > 2 and not _is_common(word)
+
+
+def _is_common(word: str) -> bool:
+    return (
+        word in _NO_PERSON
+        or word in _ABOUT_AGENTS
+        or word.endswith(_NO_PERSON_ENDINGS)
+        or ROLE.fullmatch(word) is not None
+    )
 
 
 def read_label(line: str) -> Label | None:
@@ -128,7 +154,18 @@ def read_label(line: str) -> Label | None:
     name = match["label"].strip()
     if is_name(name):
         return Label(name, match["text"], "name")
-    return _read_marked(shown)
+    if masked := _MASKED.match(shown):
+        return Label(masked["label"], masked["text"])
+    return _read_titled(shown) or _read_marked(shown)
+
+
+def _read_titled(line: str) -> Label | None:
+    """Read a name with what the person does behind a comma: `Anna, Tier 2 Support: ...`."""
+    match = _TITLED.match(line)
+    if match is None:
+        return None
+    name, _, title = match["label"].partition(",")
+    return Label(match["label"].strip(), match["text"], "name") if is_name(name) and _ends_in_role(title) else None
 
 
 def _is_plain(label: str) -> bool:

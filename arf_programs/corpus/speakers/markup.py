@@ -7,7 +7,7 @@ from textwrap import dedent
 
 from arf_programs.corpus.speakers.words import ROLE
 
-_CUE = re.compile(r"(?:^\d+[ \t]*\n)?^(?:\d+:)?\d{1,2}:\d\d[.,]\d{3}[ \t]+-->[ \t]+.*\n?", re.MULTILINE)
+_CUE = re.compile(r"(?:^\d+[ \t]*\n)?^(?:\d+:)?\d{1,2}:\d{1,2}[.,]\d{1,3}[ \t]+-->[ \t]+.*\n?", re.MULTILINE)
 _CAPTIONS = re.compile(r"\A\s*WEBVTT\b[^\n]*\n(?:(?!\n)[^\n]*\n)*|^NOTE\b.*\n?", re.MULTILINE)
 _VOICE = re.compile(r"<v(?:\.[\w.]+)?[ \t]+([^<>\n]{1,60})>|</v>")
 
@@ -29,6 +29,7 @@ _NUMBERED = re.compile(
 _BREAK = re.compile(
     r"(?:(?<!\s)\s+)?(?:<br\s*/?>|</(?:p|div|li|tr|h\d)>|<(?:p|div|li|tr|h\d)(?:\s[^<>]*)?>)\s*", re.IGNORECASE
 )
+_TIME_RANGE = re.compile(r"^([^\n:(]{1,60}\(\d+(?::\d\d){1,2})\s?[-–]\s?\d+(?::\d\d){1,2}(?=\)\s?:)", re.MULTILINE)
 _WRITTEN_OUT = re.compile(r"(?:\\r)?\\n")
 _INLINE = re.compile(r"</?(?:b|i|u|em|strong|span|font|a|ul|ol|table|tbody|td|th)(?:\s[^<>]*)?>", re.IGNORECASE)
 _ENTITIES = {"&nbsp;": " ", "&lt;": "<", "&gt;": ">", "&quot;": '"', "&#39;": "'", "&apos;": "'", "&amp;": "&"}
@@ -51,6 +52,7 @@ def plain_transcript(text: str) -> str:
         return _in_lines(start)
     if re.match(r"(?:[ \t]*\n)*[ \t]", text):  # all of it may be indented
         text = dedent(text)
+    text = _TIME_RANGE.sub(r"\1", text)
     return _NUMBERED.sub(lambda turn: f"{turn['name'] or ''}", text) if _NUMBERED.match(start) else text
 
 

@@ -12,6 +12,7 @@ the header of a mail, or without a label and quotes a mail, is a thread of mails
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -24,7 +25,7 @@ from arf_programs.corpus.speakers.mail import find_headers
 from arf_programs.corpus.speakers.markup import plain_transcript, refuse_turns_within_lines
 from arf_programs.corpus.speakers.named_lines import NamedLine, read_named_lines, refuse_names_without_colon
 from arf_programs.corpus.speakers.threads import is_thread, read_thread
-from arf_programs.corpus.speakers.words import SYSTEM, SYSTEMS, TALKING
+from arf_programs.corpus.speakers.words import NOTICE, SYSTEM, SYSTEMS, TALKING
 from arf_programs.text import fold
 from signatures.records import Turn
 
@@ -41,7 +42,8 @@ def parse_turns(text: str) -> tuple[Turn, ...]:
     if headers and headers[0].start == first and headers[0].sender and headers[0].is_mail:
         return parse_mails("\n".join(lines))
     quoted = {number for header in headers for number in range(header.start, header.end)}
-    labels = _unquoted([None if number in quoted else read_label(line) for number, line in enumerate(lines)])
+    read = _read_numbered if _NUMBERED.match(lines[first].strip()) else read_label
+    labels = _unquoted([None if number in quoted else read(line) for number, line in enumerate(lines)])
     labels = _in_one_writing(labels)
     begun: Mapping[int, StampedTurn | NamedLine] | None = read_export(lines, labels)
     if begun is None and labels[first] is None:
@@ -74,6 +76,15 @@ def parse_mails(text: str, *, roles: bool = False, company: Sequence[str] = ()) 
     )
 
 
+_NUMBERED = re.compile(r"(?P<number>\d{4,12})\s?[:：]\s+(?P<text>.*)")
+"""A speaker who is only a number, as the accounts of a data set."""
+
+
+def _read_numbered(line: str) -> Label | None:
+    match = _NUMBERED.match(line)
+    return Label(match["number"], match["text"], "name") if match else read_label(line)
+
+
 def _unquoted(labels: list[Label | None]) -> list[Label | None]:
     """Take out names in quotation marks that stand elsewhere without: there somebody quotes what was said."""
     plain = {label.name for label in labels if label and label.mark != QUOTED}
@@ -100,6 +111,7 @@ def _without_heading(labels: list[Label | None]) -> list[Label | None]:
     return [None if label and label.name in names else label for label in labels]
 
 
+_LONGEST_NOTICE = 120
 _ALSO_SPEAK = ("symbol", "@", "~", QUOTED)
 Part = tuple[str | None, str]
 """The speaker of a line, or None for a line of the turn before, and its text."""
@@ -146,7 +158,7 @@ def _labelled_parts(lines: list[str], labels: list[Label | None]) -> Iterable[Pa
     for line, label in zip(lines, labels, strict=True):
         if label and label.name in speakers:
             yield label.name, label.text
-        elif not begun and (heading := read_label(line)) and heading.is_heading:
+        elif (len(speakers) > 1 and _is_notice(line)) or (not begun and _is_heading(line)):
             yield SYSTEM, line
         elif label and label.kind != "marked" and _may_speak(label, first, between_roles=between_roles):
             raise ValueError(
@@ -156,6 +168,15 @@ def _labelled_parts(lines: list[str], labels: list[Label | None]) -> Iterable[Pa
         else:
             yield None, line
         begun = begun or bool(label and label.name in speakers)
+
+
+def _is_notice(line: str) -> bool:
+    return len(line) <= _LONGEST_NOTICE and NOTICE.fullmatch(line.strip()) is not None
+
+
+def _is_heading(line: str) -> bool:
+    label = read_label(line)
+    return label is not None and label.is_heading
 
 
 def _may_speak(label: Label, first: Label | None, *, between_roles: bool) -> bool:

@@ -35,8 +35,33 @@ ROLE: Final = re.compile(
     "ลูกค้า|เจ้าหน้าที่|khách|pelanggan|petugas|agen",
     re.IGNORECASE,
 )
+SERVES: Final = re.compile(
+    "agent|operator|rep|representative|advis[eo]r|specialist|technician|supervisor|conseill(?:er|ère)|berater(?:in)?",
+    re.IGNORECASE,
+)
+"""Roles that may stand before the name of a person."""
+
 # A role of two words counts too.
-ROLE_PHRASES: Final = frozenset(["khách hàng", "nhân viên", "tư vấn viên"])
+ROLE_PHRASES: Final = frozenset(
+    (
+        *("khách hàng", "nhân viên", "tư vấn viên", "auto reply", "automatic reply", "auto response"),
+        *("automatic response", "automated message", "automated response", "automated reply", "automatische antwort"),
+        *("réponse automatique", "respuesta automática", "risposta automatica", "resposta automática"),
+    )
+)
+_TALK: Final = "(?:chat|call|conversation|session|room)"
+_HAPPENED: Final = "(?:started|ended|closed|transferred|assigned|connected|disconnected|joined|left)"
+NOTICE: Final = re.compile(
+    rf"(?P<mark>[-=#~_]{{2,}}|\*{{3,}})\s*(?:[^\s:]+ )*?(?:{_TALK}|transcript|ticket|{_HAPPENED})\b[^:]*(?P=mark)"
+    rf"|[\[(](?:(?:[^\s()\[\]]+ ){{1,3}}(?:is typing|joined|left)(?: the {_TALK})?|"
+    rf"(?:the )?{_TALK} {_HAPPENED}\b[^()\[\]]*)[\])]"
+    rf"|(?:\S+ ){{1,4}}(?:has |have )?(?:joined|left|entered) (?:the|this) {_TALK}\.?"
+    rf"|(?:the )?{_TALK} (?:has |was )?(?:been )?{_HAPPENED}(?: (?:to|at|on|by)\b[^:]*)?\.?"
+    rf"|{_TALK} transcript|transcript of (?:the )?{_TALK}\b[^:]*",
+    re.IGNORECASE,
+)
+"""A line that nobody says: `*** Anna joined ***`, `[Chat started at 10:32]`, `Joe has left the chat.`"""
+
 # The first word of these labels says that a line is a field of a form, or the beginning of a letter.
 FIELD: Final = re.compile(
     "address|cc|date|dear|e-?mail|example|fwd|important|name|notes?|p\\.?s\\.?|phone|please|price|re|reminder|sent|status|"
