@@ -245,3 +245,32 @@ def test_a_labelled_thread_is_read_like_those_of_the_corpus(tmp_path, agents):
     (labelled,) = read_labeled_of(config, {}, tmp_path)
     assert [turn.speaker for turn in labelled.conversation.turns] == ["Customer", "Agent"]
     assert labelled.conversation.turns == of_corpus.turns
+
+
+TWEETS = """\
+tweet_id,author_id,created_at,text,response_tweet_id,in_response_to_tweet_id
+1,acme,Tue Oct 31 22:10:47 +0000 2017,We look into it.,2,3.0
+2,115712,Tue Oct 31 22:11:45 +0000 2017,And?,,1.0
+3,115712,Tue Oct 31 22:08:27 +0000 2017,My order is late.,1,
+9,115799,Tue Oct 31 21:49:35 +0000 2017,Hello?,8,
+8,acme,Tue Oct 31 21:59:35 +0000 2017,Hi!,,9.0
+"""
+
+
+def test_answers_to_a_message_are_one_conversation_with_it(tmp_path):
+    found = read(tmp_path, "tweets.csv", TWEETS, group_by="in_response_to_tweet_id")
+    assert {name: [who for who, _ in turns] for name, turns in found.items()} == {
+        "3": ["115712", "acme", "115712"],
+        "9": ["115799", "acme"],
+    }
+
+
+def test_messages_that_answer_each_other_do_not_go_round_for_ever(tmp_path):
+    rows = "id,author,body,reply_to\n1,a,x,2\n2,b,y,1\n3,a,z,2\n"
+    found = read(tmp_path, "replies.csv", rows, group_by="reply_to")
+    assert sum(map(len, found.values())) == 3
+
+
+def test_numbers_of_tickets_are_no_ids_of_messages(tmp_path):
+    rows = "id,ticket_id,author,body\n1,1,a,x\n2,1,b,y\n3,2,a,z\n4,2,b,w\n"
+    assert list(read(tmp_path, "rows.csv", rows, group_by="ticket_id")) == ["1", "2"]

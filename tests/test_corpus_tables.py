@@ -1,6 +1,11 @@
 """Tables as spreadsheets, databases and data frames write them: read as they are meant, or refused with the place."""
 
+import bz2
+import gzip
+import io
 import json
+import lzma
+import zipfile
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -85,8 +90,8 @@ def test_line_breaks_within_quotes_belong_to_the_text_and_count_as_lines(tmp_pat
             "line 1: the only column is 'Export of May': begin the file",
         ),
         (b'conversation\n"Customer: a"\n""\n', "line 3: an empty conversation"),
-        (b"PK\x03\x04rest", "is a ZIP archive or an Excel file"),
-        (b"\x1f\x8brest", "is compressed with gzip: unpack it"),
+        (b"PK\x03\x04rest", "is a ZIP archive of several files or an Excel file"),
+        (b"\x1f\x8brest", "cannot be read"),
         (b"PAR1rest", "is a Parquet file: set corpus.format to parquet"),
     ],
 )
@@ -389,3 +394,81 @@ def test_hidden_files_beside_parquet_files_are_left_out(tmp_path):
     for name in ("._part-0.parquet", ".part-1.parquet", "_metadata.parquet"):
         (tmp_path / "parts" / name).write_bytes(b"\0\5junk")
     assert [item.id for item in read(tmp_path, "parts", format="parquet")] == ["a"]
+
+
+ONE_TABLE = f"id,conversation\na,{CELL}\n".encode()
+
+
+def zipped(*names):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name in names:
+            archive.writestr(name, ONE_TABLE)
+    return packed.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("corpus.csv.gz", gzip.compress(ONE_TABLE)),
+        ("corpus.csv", gzip.compress(ONE_TABLE)),
+        ("corpus.csv.bz2", bz2.compress(ONE_TABLE)),
+        ("corpus.csv.xz", lzma.compress(ONE_TABLE)),
+        ("corpus.csv.zip", zipped("corpus.csv")),
+        ("corpus.zip", zipped("corpus.csv", "__MACOSX/corpus.csv")),
+        ("corpus.jsonl.gz", gzip.compress(json.dumps({"id": "a", "conversation": TALK}).encode())),
+    ],
+)
+def test_a_packed_file_is_read_as_its_text(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    (item,) = read(tmp_path, name)
+    assert (item.id, item.turns) == ("a", TURNS)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "problem"),
+    [
+        ("corpus.csv.gz", gzip.compress(ONE_TABLE)[:-9], "cannot be read"),
+        ("corpus.csv.zip", zipped("a.csv", "b.csv"), "is a ZIP archive of several files"),
+        ("corpus.jsonl", ONE_TABLE, "looks like CSV, not JSON: set corpus.format to csv"),
+        ("corpus.csv", json.dumps({"id": "a", "conversation": TALK}).encode(), "looks like JSON, not CSV"),
+    ],
+)
+def test_a_file_of_another_kind_than_its_name_says_is_told(tmp_path, name, content, problem):
+    (tmp_path / name).write_bytes(content)
+    (line,) = refused(tmp_path, name)
+    assert problem in line
+
+
+@pytest.mark.parametrize(
+    "turns",
+    [
+        [f"{turn.speaker}: {turn.text}" for turn in TURNS],
+        [[turn.speaker, turn.text] for turn in TURNS],
+        [{turn.speaker: turn.text} for turn in TURNS],
+        [{"speaker": {"name": turn.speaker, "id": 7}, "text": turn.text} for turn in TURNS],
+        json.dumps(json.dumps(ROWS)),
+    ],
+    ids=["texts", "pairs", "one key", "a speaker with a name", "encoded twice"],
+)
+def test_turns_in_other_forms(tmp_path, turns):
+    (tmp_path / "corpus.jsonl").write_text(json.dumps({"id": 1, "conversation": turns}))
+    assert read(tmp_path, "corpus.jsonl")[0].turns == TURNS
+
+
+def test_turns_of_a_chat_history_and_of_numbered_speakers(tmp_path):
+    history = [{"user": "Hi", "assistant": "Hello"}, {"user": "Bye", "assistant": "Goodbye"}]
+    numbered = [{"speaker": 115712, "text": "Hi"}, {"speaker": 2.0, "text": "Hello"}]
+    rows = [{"id": name, "conversation": turns} for name, turns in (("a", history), ("b", numbered))]
+    (tmp_path / "corpus.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    one, other = read(tmp_path, "corpus.jsonl")
+    assert [(turn.speaker, turn.text) for turn in one.turns][1:3] == [("assistant", "Hello"), ("user", "Bye")]
+    assert [turn.speaker for turn in other.turns] == ["115712", "2"]
+
+
+@pytest.mark.parametrize(
+    "turns", [[{"text": "Hi"}, {"text": "Hello"}], [["a", "b", "c"]], [{}], ["Hi", "Hello"], [[1, 2]]]
+)
+def test_turns_whose_speaker_cannot_be_told_are_refused(tmp_path, turns):
+    (tmp_path / "corpus.jsonl").write_text(json.dumps({"id": 1, "conversation": turns}))
+    assert len(refused(tmp_path, "corpus.jsonl")) == 1

@@ -64,12 +64,13 @@ def find_codes(text: str) -> list[Code]:
     taken += [(code.start, code.end) for code in codes] + [(time.start, time.end) for time in find_times(text)]
     for match in _CODE.finditer(text):
         code = match.group().rstrip(".-_/")
-        measure = (
+        measure = bool(
             _UNIT.fullmatch(code) or _RANGE.fullmatch(code) or "/" in code or _SCIENTIFIC.match(text, match.start())
         )
         span = (match.start(), match.start() + len(code))
         seat = _SEAT.search(text, max(0, match.start() - _AROUND), match.start())
-        measure = measure and not (seat and code[-1].isupper())
+        if seat and code[-1].isupper():
+            measure = False
         if len(squeeze(code)) > 1 + (not seat) and not measure and not _overlap(span, taken):
             codes.append(Code(squeeze(code), *span))
     return sorted(codes, key=lambda code: code.start)

@@ -22,7 +22,9 @@ _CLOCK: Final = re.compile(
 _JOINED: Final = re.compile(rf"(?<![\w:.,/$€£-])(?P<hour>1[0-2]|0?[1-9]) ?(?P<minute>[0-5]\d) ?{_HALF}", re.IGNORECASE)
 _SHORT: Final = re.compile(r"(?<![\w:.,/$€£-])(?P<hour>1\d|2[0-3]|[1-9]) ?(?P<minute>[0-5]\d)(?![\w:]|[.,]\d| ?%)")
 _MINUTES_AROUND: Final = re.compile(
-    r"\b(?P<past>\d\d?|[a-z]+) (?P<direction>past|after|to|of|before|till|til) (?P<hour>\d\d?|[a-z]+)\b", re.IGNORECASE
+    r"\b(?:(?P<past>\d\d?) (?P<direction>past|after|to)|(?P<word>\d\d?|[a-z]+) (?:of|before|till?)) "
+    r"(?P<hour>\d\d?|[a-z]+)\b",
+    re.IGNORECASE,
 )
 _COMPACT: Final = re.compile(r"(?<=\dT)(?P<hour>[01]\d|2[0-3])(?P<minute>[0-5]\d)(?:[0-5]\d)?(?=Z|\b|[+-])")
 _FOREIGN: Final = r"um|gegen|ab|bis|à|vers|dès|jusqu'à|a las?|alle|às|om|kl\.?|klo"
@@ -118,9 +120,9 @@ def find_loose_times(text: str) -> set[int]:
     for match in _SHORT.finditer(text):  # "the 715 train"
         minutes |= _readings(int(match["hour"]), int(match["minute"]), None)
     for match in _MINUTES_AROUND.finditer(text):
-        hour, past = _hour(match["hour"]), _minutes_past(match["past"].lower())
+        hour, past = _hour(match["hour"]), _minutes_past((match["past"] or match["word"]).lower())
         if hour is not None and 0 < past <= _HALF_HOUR:
-            shift = past if match["direction"].lower() in ("past", "after") else -past
+            shift = past if (match["direction"] or "").lower() in ("past", "after") else -past
             minutes |= _both_halves(hour * 60 + shift)
     for pattern, shift in _FOREIGN_SPOKEN:
         for match in pattern.finditer(text):

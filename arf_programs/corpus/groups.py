@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Final
@@ -12,39 +13,73 @@ from arf_programs.corpus.speakers import read_date, role_of, text_without_quotes
 from arf_programs.corpus.tables import Problems, Row
 from arf_programs.corpus.turns import is_missing
 
-_SPEAKERS: Final = ("author", "from", "sender", "user", "name", "role")
+_SPEAKERS: Final = ("author", "from", "sender", "user", "name", "role", "author_id", "sender_id")
 _TEXTS: Final = ("body", "message", "content", "comment", "description")
 _SLASHED: Final = (("%d/%m/%Y", "%d/%m/%y"), ("%m/%d/%Y", "%m/%d/%y"))
 _CLOCKS: Final = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p", ", %H:%M", ", %H:%M:%S", ", %I:%M:%S %p")
 _DOTTED: Final = ("%d.%m.%Y", "%d.%m.%y")
+_ANSWERS: Final = re.compile(r"repl|respon|answer|parent|previous", re.IGNORECASE)
+_WHOLE: Final = re.compile(r"^(\d+)\.0$")
 _MILLISECONDS: Final = 1e11  # a larger number of seconds is beyond the year 5000
 
 
 def group_rows(rows: Iterator[Row], config: CorpusConfig, problems: Problems) -> Iterator[Row]:
     """Yield one row for each value of `config.group_by`, in the order in which they begin. All rows are held in memory.
 
-    Its turns are the messages, sorted by `columns.time` if the rows have it. Problems of rows are noted.
+    Its turns are the messages, sorted by `columns.time` if the rows have it. Where the column names the message
+    that a row answers, as `in_response_to_tweet_id` and `parent_id` do, a conversation is a message with all answers to
+    it. Problems of rows are noted.
     """
     group_by = config.group_by or ""
-    groups: dict[str, list[Row]] = {}
-    lacking: Row | None = None
-    for row in rows:
-        value = row.values.get(group_by)
-        if group_by not in row.values:
-            lacking = lacking or row
-        elif is_missing(value) or not str(value).strip():
-            problems.add(
-                f"no value in {group_by!r}, which corpus.group_by names: add it or remove the row", at=row.number
-            )
-        else:
-            groups.setdefault(str(value).strip(), []).append(row)
+    read = list(rows)
+    lacking = next((row for row in read if group_by not in row.values), None)
     if lacking is not None:
         there = ", ".join(lacking.values) or "none"
         problems.add(f"no column {group_by!r} (there are: {there}): set corpus.group_by", at=lacking.number)
         return
+    answered = {row.number: _key(row.values[group_by]) for row in read}
+    ids = _answered_ids(read, group_by, set(answered.values()) - {""})
+    groups: dict[str, list[Row]] = {}
+    if ids:
+        own = {number: key for key, number in ids.items()}
+        for row in read:
+            groups.setdefault(own[_begin(row.number, answered, ids)], []).append(row)
+    else:
+        for row in read:
+            groups.setdefault(answered[row.number], []).append(row)
+        for row in groups.pop("", []):
+            problems.add(
+                f"no value in {group_by!r}, which corpus.group_by names: add it or remove the row", at=row.number
+            )
     sort_by_time(list(groups.values()), config.columns.time, problems)
     for key, messages in groups.items():
         yield _joined(key, messages, config, problems)
+
+
+def _key(value: object) -> str:
+    """Return an id or the number of a ticket as a text. A whole number is the same as a float."""
+    return "" if is_missing(value) else _WHOLE.sub(r"\1", str(value).strip())
+
+
+def _answered_ids(rows: list[Row], group_by: str, wanted: set[str]) -> dict[str, int]:
+    """Return the rows by their ids, if the column names what a message answers, by ids of rows. Else nothing."""
+    if not _ANSWERS.search(group_by):
+        return {}
+    for column in rows[0].values if rows else ():
+        ids = {_key(row.values.get(column)): row.number for row in rows}
+        unique = len(ids) == len(rows) and "" not in ids
+        if column != group_by and unique and 2 * len(wanted & ids.keys()) > len(wanted):
+            return ids
+    return {}
+
+
+def _begin(number: int, answered: Mapping[int, str], ids: Mapping[str, int]) -> int:
+    """Return the row with which the thread of a row begins."""
+    seen = {number}
+    while (before := ids.get(answered[number])) is not None and before not in seen:
+        seen.add(before)
+        number = before
+    return number
 
 
 def _joined(key: str, messages: list[Row], config: CorpusConfig, problems: Problems) -> Row:

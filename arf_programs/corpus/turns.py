@@ -21,6 +21,7 @@ _DEEPEST = 100  # levels of brackets; pydantic writes fewer than 255
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
+_COLON = re.compile("[:：]")
 _ESCAPED_RETURN = re.compile(r"_x000[dD]_(?=\r?\n|\Z)")
 
 
@@ -66,6 +67,8 @@ def read_turns(value: object, columns: ColumnsConfig, *, mails_of: Sequence[str]
     if isinstance(value, dict):
         value = _turns_of_columns(value, columns)
     if isinstance(value, list):
+        value = _as_objects(value, columns)
+    if isinstance(value, list):
         columns = keys_of_turns(value, columns)
         turns = tuple(_turn(item, number, columns) for number, item in enumerate(value, start=1))
     elif isinstance(value, str):
@@ -94,6 +97,8 @@ def _turns_of_mails(text: str, company: Sequence[str]) -> tuple[Turn, ...]:
     return turns
 
 
+_TEXT_KEYS = ("text", "content", "value", "message", "body", "utterance")
+_NAMES = ("name", "display_name", "real_name", "role", "type", "email", "id")
 _KEYS = (("role", "content"), ("from", "value"))
 """The keys of a turn in files for OpenAI's API, and in ShareGPT's form."""
 
@@ -107,6 +112,23 @@ def keys_of_turns(turns: Sequence[object], columns: ColumnsConfig) -> ColumnsCon
         if speaker in first:
             return columns.model_copy(update={"speaker": speaker, "text": text})
     return columns
+
+
+def _as_objects(turns: list[object], columns: ColumnsConfig) -> object:
+    """Return turns as objects, or as one text, written as `"Customer: hi"`, `["Customer", "hi"]`, `{"user": "hi"}`."""
+    if turns and all(isinstance(turn, str) and _COLON.search(turn) for turn in turns):
+        return "\n".join(map(str, turns))
+    pairs: list[tuple[object, object]] = []
+    for turn in turns:
+        if isinstance(turn, list) and len(turn) == 2 and all(isinstance(part, str) for part in turn):
+            pairs.append((turn[0], turn[1]))
+        elif isinstance(turn, dict) and turn and (len(turn) == 1 or {"user", "assistant", "bot"} >= turn.keys()):
+            pairs.extend(turn.items())
+        else:
+            return turns
+    if {columns.text, *_TEXT_KEYS} & {speaker for speaker, _ in pairs}:
+        return turns
+    return [{columns.speaker: speaker, columns.text: text} for speaker, text in pairs]
 
 
 def _text_of_parts(content: object) -> object:
@@ -131,6 +153,9 @@ def decode_list(value: object) -> object:
 
     A list is written as JSON, or as pandas writes a list of Python.
     """
+    if isinstance(value, str) and value.startswith('"[{'):  # encoded twice
+        with suppress(ValueError):
+            value = json.loads(value)
     if not isinstance(value, str) or not value.lstrip().startswith(("[", "{")):
         return value
     try:
@@ -153,6 +178,16 @@ def _decode_python(text: str) -> object:
         return text
 
 
+def _name_of(speaker: object) -> object:
+    """Return the name of a speaker: a whole number as a text, and of an object its name, or what it is."""
+    if isinstance(speaker, dict):
+        names = (speaker.get(key) for key in _NAMES)
+        speaker = next((name for name in names if isinstance(name, str | int) and str(name).strip()), None)
+    if isinstance(speaker, float) and speaker.is_integer():  # of a table with gaps
+        speaker = int(speaker)
+    return str(speaker) if isinstance(speaker, int) and not isinstance(speaker, bool) else speaker
+
+
 def _turn(item: object, number: int, columns: ColumnsConfig) -> Turn:
     if not isinstance(item, dict):
         raise ValueError(f"turn {number} is a {type(item).__name__}, not an object with a speaker and a text")
@@ -160,7 +195,7 @@ def _turn(item: object, number: int, columns: ColumnsConfig) -> Turn:
         if key not in item and not (key == "content" and item.get("tool_calls")):
             keys = ", ".join(map(str, item)) or "nothing"
             raise ValueError(f"turn {number} has no {key!r} (it has: {keys}): set corpus.columns.{column}")
-    speaker, text = item[columns.speaker], _text_of_parts(item.get(columns.text))
+    speaker, text = _name_of(item[columns.speaker]), _text_of_parts(item.get(columns.text))
     if not isinstance(speaker, str) or not speaker.strip():
         raise ValueError(f"turn {number}: {columns.speaker!r} is not the name of a speaker")
     # Chat logs write null for a message that only calls a tool.

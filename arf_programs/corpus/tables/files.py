@@ -18,11 +18,13 @@ from arf_programs.corpus.tables.rows import Problems, Row, read_text_lines, unde
 
 _DELIMITERS = (",", ";", "\t", "|")
 _DECLARED = re.compile(r'"?sep=(?P<mark>[^"\r\n])"?[,;\t]*', re.IGNORECASE)  # Excel's own first line
+_LIKE_JSON = ('{"', "[{", '{ "')
 _NO_NAME = re.compile(r'[,;\t|"]')
 _LONGEST_CELL = 1 << 30
 _MOST_HEADER_LINES = 50
 _BREAK = re.compile(r"\s*[\r\n]+\s*")
 _SPACE = re.compile(r"[ \t\r\n]*")
+_LIKE_CSV = re.compile(r"[^\W\d][\w .-]*[,;\t|][\w ,;\t|.-]*$")
 _decode = json.JSONDecoder().raw_decode
 
 
@@ -34,6 +36,9 @@ def read_csv_rows(path: Path, problems: Problems, *, limit: int | None = None) -
     """
     lines = _decoded(path, problems)
     start, first = _first_line(lines)
+    if first.startswith(_LIKE_JSON):
+        problems.add("looks like JSON, not CSV: set corpus.format to jsonl", at=start)
+        return
     declared = _DECLARED.fullmatch(first.strip("\r\n"))
     if declared:
         start, first = _first_line(lines)
@@ -126,6 +131,9 @@ def read_json_rows(path: Path, problems: Problems, *, limit: int | None = None) 
     """
     lines = ((number, line) for number, line in read_text_lines(path, problems.file) if line.strip())
     start = list(islice(lines, 2))
+    if start and _LIKE_CSV.match(start[0][1]):
+        problems.add("looks like CSV, not JSON: set corpus.format to csv, or save it with one JSON object a line", at=1)
+        return
     rest = chain(start, lines)
     if _is_one_document([line for _, line in start]):
         values = _document_values(rest, problems)

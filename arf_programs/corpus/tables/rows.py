@@ -1,6 +1,7 @@
 """What all kinds of files give: rows with their numbers, and problems with their places.
 
-A text file is in UTF-8, or in UTF-16 or UTF-32 as spreadsheets and databases write it. A line may end as on any system.
+A text file is in UTF-8, or in UTF-16 or UTF-32 as spreadsheets and databases write it. It may be packed (packed.py). A
+line may end as on any system.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import BinaryIO
 
+from arf_programs.corpus.tables.packed import UNPACKING_ERRORS, open_text_file
 from signatures.exceptions import DataError
 
 MOST_SHOWN = 20
@@ -20,11 +22,8 @@ _MOST_RUNS = 6
 _UNDECODED = re.compile("[\udc80-\udcff]")
 # The first bytes of files that are no text, and what to do with them.
 _NO_TEXT = {
-    b"PK\x03\x04": "is a ZIP archive or an Excel file, not a text: save it as CSV in UTF-8, or unpack it",
+    b"PK\x03\x04": "is a ZIP archive of several files or an Excel file: save it as CSV in UTF-8, or unpack it",
     b"\xd0\xcf\x11\xe0": "is an Excel file, not a text: save it as CSV in UTF-8",
-    b"\x1f\x8b": "is compressed with gzip: unpack it",
-    b"BZh": "is compressed with bzip2: unpack it",
-    b"\xfd7zXZ": "is compressed with xz: unpack it",
     b"\x28\xb5\x2f\xfd": "is compressed with zstd: unpack it",
     b"PAR1": "is a Parquet file: set corpus.format to parquet",
     b"ARROW1": "is an Arrow file: save it as Parquet",
@@ -110,15 +109,15 @@ def read_text_lines(path: Path, name: str) -> Iterator[tuple[int, str]]:
     """
     number, encoding = 0, ""
     try:
-        with path.open("rb") as file:
+        with open_text_file(path) as file:
             encoding = _encoding(file, name)
             # An empty `newline` keeps line ends as they are: within quotes of CSV they belong to the text.
             for number, line in enumerate(TextIOWrapper(file, encoding, "surrogateescape", newline=""), start=1):
                 yield number, line
     except UnicodeError as error:
         raise DataError(f"{name} line {number + 1}: not {encoding} from here on: save the file as UTF-8") from error
-    except OSError as error:
-        raise DataError(f"{name}: cannot be read ({error.strerror or error})") from error
+    except (OSError, *UNPACKING_ERRORS) as error:
+        raise DataError(f"{name}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
 
 
 def undecoded(line: str) -> str:

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from arf_programs.config import CorpusConfig, CorpusFormat, find_path
 from arf_programs.corpus.tables.files import read_csv_rows, read_json_rows
+from arf_programs.corpus.tables.packed import unpacked_name
 from arf_programs.corpus.tables.rows import Problems, Row
 from signatures.exceptions import DataError
 
@@ -56,7 +57,7 @@ def find_source(name: str, wanted: CorpusFormat, base_dir: Path) -> Source:
         )
     wanted = "auto" if wanted == "email" else wanted  # that is what stands in the rows
     path = find_path(name, base_dir)
-    suffix = _SUFFIXES.get(Path(name).suffix.lower())
+    suffix = _SUFFIXES.get(Path(unpacked_name(path or Path(name))).suffix.lower())
     if path is None and (suffix or wanted not in ("auto", "dataset") or not _HUB_ID.fullmatch(name)):
         raise DataError(f"{name}: no such file, neither in {base_dir} nor in the working directory: set corpus.path")
     if path is not None and path.is_file() and (wanted == "dataset" or (wanted == "auto" and suffix is None)):
