@@ -188,15 +188,21 @@ def print_json(value: Any) -> None:
 
 
 def print_lines(*lines: str) -> None:
-    """Print texts as they are: without markup, colours and wrapping."""
-    console = Console()
+    """Print texts as they are, without markup, colours and wrapping. Characters that could deceive are made visible."""
+    from arf_programs.text import clean
+
+    console = _console()
     for line in lines:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        console.print(clean(line), soft_wrap=True)
 
 
 def print_table(table: Table) -> None:
-    """Print a table as wide as the terminal allows."""
-    Console().print(table)
+    """Print a table as wide as the terminal allows. Its texts are no markup: a model may have written a name."""
+    _console().print(table)
+
+
+def _console(*, stderr: bool = False) -> Console:
+    return Console(stderr=stderr, markup=False, highlight=False, emoji=False)
 
 
 def _exit_code(error: ArfError) -> int:
@@ -209,9 +215,11 @@ def _complain(problems: Sequence[str], as_json: bool, kind: str) -> None:
     if as_json:
         print_json({"ok": False, "error": kind or "Interrupted", "problems": list(problems)})
         return
-    console = Console(stderr=True)
+    from arf_programs.text import clean
+
+    console = _console(stderr=True)
     for problem in problems:
-        console.print(f"arf: {problem}", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"arf: {clean(problem)}", soft_wrap=True)
 
 
 def _quiet_libraries(verbose: bool) -> None:
