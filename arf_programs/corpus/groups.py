@@ -42,8 +42,9 @@ def group_rows(rows: Iterator[Row], config: CorpusConfig, problems: Problems) ->
     groups: dict[str, list[Row]] = {}
     if ids:
         own = {number: key for key, number in ids.items()}
+        first = _begins(answered, ids)
         for row in read:
-            groups.setdefault(own[_begin(row.number, answered, ids)], []).append(row)
+            groups.setdefault(own[first[row.number]], []).append(row)
     else:
         for row in read:
             groups.setdefault(answered[row.number], []).append(row)
@@ -73,13 +74,20 @@ def _answered_ids(rows: list[Row], group_by: str, wanted: set[str]) -> dict[str,
     return {}
 
 
-def _begin(number: int, answered: Mapping[int, str], ids: Mapping[str, int]) -> int:
-    """Return the row with which the thread of a row begins."""
-    seen = {number}
-    while (before := ids.get(answered[number])) is not None and before not in seen:
-        seen.add(before)
-        number = before
-    return number
+def _begins(answered: Mapping[int, str], ids: Mapping[str, int]) -> dict[int, int]:
+    """Return for each row the one with which its thread begins."""
+    first: dict[int, int] = {}
+    for row in answered:
+        way = dict.fromkeys([row])
+        number: int | None = row
+        while number is not None and number not in first:
+            way[number] = None
+            number = ids.get(answered[number])
+            if number in way:  # messages that answer each other
+                number = None
+        begin = first[number] if number is not None else next(reversed(way))
+        first |= dict.fromkeys(way, begin)
+    return first
 
 
 def _joined(key: str, messages: list[Row], config: CorpusConfig, problems: Problems) -> Row:
