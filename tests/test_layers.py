@@ -22,6 +22,7 @@ PASSES_ON = {
     ("edit_sentences.py", "_first_passing"),
     ("engine.py", "lm"),
     ("lm.py", "stored_lm"),
+    ("loss_weights.py", "__init__"),
     ("trainer.py", "__init__"),
     ("trainer.py", "score_completions"),
 }
