@@ -18,6 +18,16 @@ class FoundError(BaseModel):
     category: str = Field(description="id of the category that fits best")
 
 
+class CorrectedError(FoundError):
+    """An error with its correction, from a model that is the editor too. Without a correction an editor is asked."""
+
+    correction: str | None = Field(
+        default=None,
+        description="what stands in place of the quote, so that the sentence reads well; empty to delete the quote; "
+        "for an omission, the sentence to add",
+    )
+
+
 class FindErrors(dspy.Signature):
     """Find the errors in a summary of a customer-service conversation.
 
@@ -36,3 +46,13 @@ class FindErrors(dspy.Signature):
     conversation: str = dspy.InputField(desc="each turn begins with its number in square brackets")
     summary: str = dspy.InputField()
     errors: list[FoundError] = dspy.OutputField(desc="empty if there is none")
+
+
+FindAndCorrect: type[dspy.Signature] = FindErrors.with_instructions(
+    f"""{FindErrors.instructions}
+
+With each error give its correction. State nothing in it that the turns do not say. Where they say nothing of the kind,
+the quote goes: leave the correction empty, and quote all words that have to go. Each quote is replaced by itself, so
+no two quotes overlap. All other words stay as they are."""
+).with_updated_fields("errors", type_=list[CorrectedError])
+"""The holistic analysis of a model that is the editor too: `FindErrors`, with a correction for each error."""

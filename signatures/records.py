@@ -72,7 +72,8 @@ class ErrorNote(Record):
     `quote` is an exact substring of the summary, and empty for an omission. `start` is where it begins, in characters;
     without it the first occurrence is meant. `evidence` holds turn numbers from 1.
     `score` is the analyst's probability, 0 to 1, that the conversation does not support the quoted sentence. It is None
-    if the analyst gives none.
+    if the analyst gives none. `correction` is what the analyst puts in place of the quote, or adds for an omission; an
+    empty one deletes the quote. It is None if the analyst was not asked for it.
     """
 
     id: str
@@ -84,6 +85,7 @@ class ErrorNote(Record):
     source: ErrorSource = "lm"
     score: float | None = Field(default=None, ge=0, le=1)
     start: int | None = Field(default=None, ge=0)
+    correction: str | None = Field(default=None, exclude_if=lambda correction: correction is None)
 
 
 class Category(Record):

@@ -32,6 +32,18 @@ def test_changes_are_told_in_words(pairs, shown):
     assert list(changed(*pairs)[0].shown()) == shown
 
 
+def test_words_that_are_the_same_by_chance_do_not_split_a_change():
+    """The agent did not confirm it; "the offer was" stands in both sentences."""
+    before = (
+        "The agent confirmed the offer was not genuine and sent a link to the store, where it ended as an old deal."
+    )
+    after = "The agent suggested a look at the direct page and explained that the offer was an old deal."
+    assert list(Changes(before, after).shown()) == [
+        '"confirmed the offer was not genuine and sent a link to the store, where it ended as" became '
+        '"suggested a look at the direct page and explained that the offer was"'
+    ]
+
+
 def test_words_are_written_kept_or_removed():
     changes, _ = changed(("refunded 39.90", "sent one"), ("on Monday, ", ""))
     assert changes.wrote(place("sent", changes.after))

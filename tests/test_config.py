@@ -285,6 +285,25 @@ def test_a_small_analyst_is_asked_about_each_sentence(analyst, form):
     assert Config.model_validate(chosen).analysis_form() == "holistic"
 
 
+@pytest.mark.parametrize(
+    ("changed", "at_once"),
+    [
+        ({}, True),
+        ({"models": {"teacher": "scripted/model", "analyst": "openai/gpt-5-mini"}}, False),
+        ({"models": {"teacher": "embedded/smollm2-135m"}}, False),
+        ({"analyze": {"strategy": "sentencewise"}}, False),
+        ({"analyze": {"analyst": False}}, False),
+        ({"revise": {"edits": "one_by_one"}}, False),
+        ({"revise": {"strategy": "rewrite"}}, False),
+        ({"labeled": {"path": "labels.jsonl", "demos": 2}}, False),
+        ({"programs": {"revise": "compiled"}}, False),
+    ],
+)
+def test_an_able_model_that_is_analyst_and_editor_corrects_while_it_analyses(changed, at_once):
+    given = {"corpus": {"path": "x.jsonl"}, "models": {"teacher": "scripted/model"}, **changed}
+    assert Config.model_validate(given).corrects_at_once is at_once
+
+
 def test_a_checker_is_asked_about_each_sentence():
     given = {"corpus": {"path": "x.jsonl"}, "models": {"teacher": "scripted/model"}}
     checked = {**given, "analyze": {"checker": {"model": "someone/checker"}}}

@@ -193,3 +193,20 @@ def test_the_severity_is_that_of_the_category(conversation):
     (minor,) = note_errors(conversation, SUMMARY, [found(category="irrelevant")], [], taxonomy=SEED)
     (critical,) = note_errors(conversation, SUMMARY, [found(category="fabricated")], [], taxonomy=SEED)
     assert (minor.severity, critical.severity) == ("minor", "critical")
+
+
+def test_a_note_about_a_whole_loop_is_one_error_with_all_its_rounds():
+    text = "It leaked. She called. It leaked. She called. It leaked. She called."
+    rounds = [note("repetition", quote="It leaked.", start=start, source="check") for start in (23, 46)]
+    loop = note("repetition", quote=text[23:], start=23, explanation="The same is said three times.", evidence=(1,))
+    (merged,) = merge_errors(rounds, [loop], text)
+    assert merged.quote == text[23:]
+    other = note("wrong_fact", quote="called", start=37)
+    assert len(merge_errors([*rounds, other], [loop], text)) == 2
+
+
+@pytest.mark.parametrize(("category", "start"), [("repetition", 23), ("length", 23), ("wrong_fact", 0)])
+def test_what_is_repeated_or_breaks_off_is_wrong_where_it_stands_last(conversation, category, start):
+    reported = [found(category=category, quote="It leaked", evidence=[], explanation="")]
+    (record,) = note_errors(conversation, "It leaked. She called. It leaked", reported, [], taxonomy=SEED)
+    assert record.start == start

@@ -6,12 +6,14 @@
 import pytest
 import scripted_team
 
+from arf_programs.checks import run_checks
+from arf_programs.programs.analysis.analyze import Analyze, HolisticAnalysis
 from arf_programs.programs.revision.edit_sentences import EditSentences
-from arf_programs.programs.revision.propose import EditSummary
+from arf_programs.programs.revision.propose import EditSummary, corrections_of
 from arf_programs.programs.revision.revise import Revise
 from arf_programs.programs.revision.verify import VerifyRevision
 from arf_programs.text import locate_error
-from signatures.records import Summary, Verdict
+from signatures.records import Conversation, Summary, Turn, Verdict
 
 DRAFT = (
     "The customer's kettle from order 88214 leaked after 9 days. The agent refunded 39.90 at once. "
@@ -209,3 +211,99 @@ def test_a_sentencewise_verifier_says_nothing_about_old_sentences(revise, conver
     revision = revise([note(conversation)], strategy="sentencewise", propose=EditSentences(retries=0, candidates=1))
     assert (revision.verdict, revision.after) == (Verdict.VERIFIED, MENDED)
     assert "A new one arrives by 9 April." not in [fields["sentence"] for fields in team.fields["support"]]
+
+
+def test_a_right_mend_of_most_of_the_draft_is_not_too_much(revise, conversation):
+    """Every statement was wrong, and what was wrong had to change."""
+    texts = {"leaked after 9 days": "leaked from the first day on", "refunded 39.90 at once": "sent a replacement"}
+    texts["A new one arrives by 9 April"] = "It arrives by Thursday, as the agent promised"
+    errors = [note(conversation, quote) for quote in texts]
+    edits = [edit(old, new, [f"e{n}"]) for n, (old, new) in enumerate(texts.items(), start=1)]
+    scripted_team.join(edits=lambda _: {"edits": edits}, check=checks(count=3))
+    revision = revise(errors, max_change=0.3)
+    assert (revision.verdict, len(revision.applied)) == (Verdict.VERIFIED, 3)
+
+
+ASKED = "The agent provided details of the phone, with its model, colour, background image and carriage."
+
+
+@pytest.mark.parametrize(("said_new", "verdict"), [(False, Verdict.VERIFIED), (True, Verdict.REJECTED)])
+def test_the_check_of_speakers_gives_way_to_an_analyst_that_was_asked(call, lm, said_new, verdict):
+    """The agent asks for details and the customer gives them. The check takes the question for the statement."""
+    turns = (
+        Turn(speaker="Customer", text="I left my phone on the train."),
+        Turn(speaker="Agent", text="Which model was it, what was the colour and background image, and which carriage?"),
+        Turn(speaker="Customer", text="A 6s, black, with a woman on a chair, in the fourth one."),
+        *(Turn(speaker=speaker, text="Thanks.") for speaker in ("Agent", "Customer") * 3),
+    )
+    talk = Conversation(id="phone", turns=turns)
+    draft = f"The customer left a phone on the train. {ASKED}"
+    wrong = locate_error(draft, talk, category="wrong_speaker", quote="The agent provided", evidence=[2, 3])
+    new = [found("The customer provided", "wrong_speaker", evidence=(3,))] if said_new else []
+    scripted_team.join(
+        edits=lambda _: {"edits": [edit("The agent provided", "The customer provided")]}, check=checks(new=new)
+    )
+    assert run_checks(talk, draft.replace("agent p", "customer p"), enabled=["speakers"]), "the check's mistake"
+    propose = EditSummary(retries=0)
+    propose.set_lm(lm)
+    program = Revise(propose, VerifyRevision(scripted_team.analyzer_of(lm, checks=True)), attempts=1)
+    assert call(program, conversation=talk, draft=draft, errors=(wrong,)).revision.verdict is verdict
+
+
+def corrected(correction, quote="refunded 39.90", category="wrong_fact") -> dict:
+    return {**found(quote, category), "correction": correction}
+
+
+def revise_at_once(call, lm, conversation, *errors, check=None):
+    """Analyse and revise DRAFT with an analyst that is the editor too."""
+    team = scripted_team.join(
+        find=lambda _: {"errors": list(errors)},
+        check=check or checks(),
+        edits=lambda _: {"edits": [edit(), edit("9 April", "Thursday", ["e2"])]},
+    )
+    analyze = Analyze(HolisticAnalysis(retries=0, corrections=True), checks=False)
+    program = Revise(EditSummary(retries=0, corrections=True), VerifyRevision(analyze, min_words=5))
+    program.set_lm(lm)
+    return call(program, conversation=conversation, draft=DRAFT).revision, team
+
+
+def test_a_draft_is_mended_by_the_corrections_of_the_analysis(call, lm, conversation):
+    missing = [
+        corrected("She chose it.", "", "missing_outcome"),
+        corrected("She asked for help.", "", "missing_reason"),
+    ]
+    errors = [corrected("sent a replacement"), corrected("", " at once"), *missing]
+    revision, team = revise_at_once(call, lm, conversation, *errors, check=checks(count=4))
+    assert revision.verdict is Verdict.VERIFIED
+    first, rest = MENDED.replace(" at once", "").split("days. ")
+    assert revision.after == f"{first}days. She asked for help. {rest} She chose it."
+    assert team.asked == {"find": 1, "check": 1}
+    assert [edit.mends for edit in revision.applied] == [(note.id,) for note in revision.errors]
+
+
+def test_an_error_within_corrected_words_needs_no_correction(conversation):
+    checked = note(conversation, "39.90", "fabricated", source="check")
+    wider = note(conversation, "refunded 39.90").model_copy(update={"correction": "sent a replacement"})
+    (edit,) = corrections_of([checked, wider], DRAFT)
+    assert edit.mends == (wider.id, checked.id)
+    beside = note(conversation, "39.90 at once", "fabricated", source="check")
+    assert corrections_of([beside, wider], DRAFT) is None
+
+
+@pytest.mark.parametrize("without", [found("9 April"), corrected("", "", "missing_outcome")])
+def test_the_editor_is_asked_where_a_correction_is_missing(call, lm, conversation, without):
+    revision, team = revise_at_once(call, lm, conversation, corrected("sent a replacement"), without)
+    assert team.asked["edits"] == 1
+    assert revision.after == MENDED.replace("9 April", "Thursday")
+
+
+def test_the_editor_is_asked_after_a_correction_that_is_wrong(call, lm, conversation):
+    revision, team = revise_at_once(
+        call,
+        lm,
+        conversation,
+        corrected("offered"),
+        check=lambda fields: checks(*(["e1"] if "offered" in fields["summary"] else []))(fields),
+    )
+    assert (revision.attempts, team.asked["edits"], revision.verdict) == (2, 1, Verdict.VERIFIED)
+    assert 'became "offered"' in team.fields["edits"][0]["feedback"]

@@ -97,7 +97,7 @@ def test_words_that_were_wrong_and_are_still_there_remain_even_if_overlooked(cal
 
 def test_the_budget_is_checked(call, lm, conversation):
     finds()
-    verification = verify(call, verifier(lm, max_change=0.1), conversation, AFTER)
+    verification = verify(call, verifier(lm, max_change=0.1), conversation, f"Quite shortly told, {AFTER}")
     assert verification.errors() == ()
     assert not verification.passed
     assert "too much was changed" in verification.problems[0]
@@ -212,6 +212,26 @@ def test_what_a_check_finds_is_new_unless_it_found_it_before():
 )
 def test_budgets(before, after, problems):
     assert len(budget_problems(before, after, max_change=0.5, min_words=4)) == problems
+
+
+LOOP = "It leaked. " + "She was told so. " * 12
+
+
+@pytest.mark.parametrize(
+    ("before", "quotes", "after", "problems"),
+    [
+        ("It leaked.", [""], "It leaked. The agent sent another one, which arrives by Thursday.", 0),  # an omission
+        ("It leaked.", [], "It leaked. The agent sent another one, which arrives by Thursday.", 1),
+        (LOOP, [LOOP[11:].strip()], "It leaked. A new one was sent.", 0),
+        (LOOP, [], "It leaked. A new one was sent.", 1),
+        ("It leaked. The seller paid.", ["The seller paid", "leaked"], "It broke. The shop sent another.", 0),
+        ("It leaked. The seller paid.", ["seller"], "No drop was lost. The shop paid.", 1),  # beside the error too
+        ("It leaked. The seller paid.", ["seller"], "It leaked. The " + "shop and its owner " * 8 + "paid.", 1),
+    ],
+)
+def test_what_the_errors_ask_for_is_not_too_much(before, quotes, after, problems):
+    errors = [ErrorNote(id=str(n), category="wrong_fact", quote=quote) for n, quote in enumerate(quotes)]
+    assert len(budget_problems(before, after, errors, max_change=0.5, min_words=2)) == problems
 
 
 @pytest.mark.parametrize(

@@ -301,6 +301,16 @@ class Config(Section):
         return not without or bool({"rewrite", "taxonomy"} & set(self.train.arms))
 
     @property
+    def corrects_at_once(self) -> bool:
+        """Whether the analyst gives the correction with each error, since the same able model is the editor.
+
+        It does not where its question or the editor's was compiled or has demonstrations: these hold no corrections.
+        """
+        plain = not (self.programs.analyze or self.programs.revise or self.labeled.demos)
+        able = self.analyze.analyst and self.analysis_form() == "holistic" and self.edits_form() == "together"
+        return plain and able and self.revise.strategy == "edits" and self.models.editor == self.models.analyst
+
+    @property
     def samples_revisions(self) -> bool:
         """Whether a draft may have several revisions by the strategy of one arm."""
         return self.revise.samples > 1 or bool(self.models.editors)

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import Enum
+from types import NoneType, UnionType
 from typing import Any, Final, Literal, get_args, get_origin
 
 import dspy
@@ -272,6 +273,9 @@ def _object(fields: Sequence[tuple[str, Any, str]], indent: str) -> str:
 def _value(annotation: Any, indent: str) -> str:
     if annotation in _PLAIN:
         return _PLAIN[annotation]
+    if get_origin(annotation) is UnionType:  # a field that may be left out
+        (annotation,) = (choice for choice in get_args(annotation) if choice is not NoneType)
+        return _value(annotation, indent)
     if get_origin(annotation) is list:
         item = _value(get_args(annotation)[0], indent)
         return f"[{item}, ...]"

@@ -53,7 +53,7 @@ from arf_programs.stages.stage import Stage
 from arf_programs.text import Ranking, WordRanking
 from signatures.describe_error import DescribeError
 from signatures.exceptions import ConfigError
-from signatures.find_errors import FindErrors
+from signatures.find_errors import FindAndCorrect, FindErrors
 from signatures.find_omissions import FindOmissions
 from signatures.records import DraftErrors, Summary, Taxonomy
 from signatures.support_sentence import SupportSentence
@@ -74,6 +74,7 @@ def analyst_fingerprint(run: Run) -> dict[str, str]:
         "analyze.samples": digest(config.analyze.samples),
         "analyze.calibration": _calibration_digest(run),
         "analysis prompts": digest_prompts(ANALYSIS_SIGNATURES),
+        **({"corrections": digest_prompts([FindAndCorrect])} if config.corrects_at_once else {}),
         **_checker_fingerprint(run),
         "labeled.demos": demos_digest(run),
         **({"analyze.subtract_prior": digest(True)} if subtracts_prior(config) else {}),
@@ -132,7 +133,9 @@ def build_analyzer(
     if not (model and config.analyze.analyst):
         return Analyze(None, checks=True, values=config.analyze.values)
     taxonomy = taxonomy or read_taxonomy(run.folder.taxonomy)
-    program = Analyze(_strategy(run, taxonomy), checks=config.analyze.checks, values=config.analyze.values)
+    corrections = compiled and config.corrects_at_once
+    analysis = _strategy(run, taxonomy, corrections=corrections)
+    program = Analyze(analysis, checks=config.analyze.checks, values=config.analyze.values)
     if not (compiled and use_compiled(run, "analyze", program)) and config.labeled.demos:
         labeled = load_labeled(run) if labeled is None else labeled
         examples = usable_examples(labeled, taxonomy, config.labeled.demos, config.labeled.pick)
@@ -240,11 +243,11 @@ def refuse_calibration(run: Run, support: SentenceSupport, *, prompt: bool = Tru
         )
 
 
-def _strategy(run: Run, taxonomy: Taxonomy) -> HolisticAnalysis | SentencewiseAnalysis:
+def _strategy(run: Run, taxonomy: Taxonomy, *, corrections: bool) -> HolisticAnalysis | SentencewiseAnalysis:
     retries = run.config.models.analyst.parse_retries
     match run.config.analysis_form():
         case "holistic":
-            return HolisticAnalysis(taxonomy, retries=retries)
+            return HolisticAnalysis(taxonomy, retries=retries, corrections=corrections)
         case "sentencewise":
             return SentencewiseAnalysis(taxonomy, build_support(run), retries=retries)
 

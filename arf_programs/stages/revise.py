@@ -146,7 +146,8 @@ def build_reviser(
     run = _with_editor(run, variant.editor)
     config, strategy, sample = run.config.revise, variant.strategy, variant.sample
     taxonomy = taxonomy or read_taxonomy(run.folder.taxonomy)
-    propose = _strategy(run, taxonomy, strategy)
+    corrections = compiled and run.config.corrects_at_once and variant == Variant(strategy)
+    propose = _strategy(run, taxonomy, strategy, corrections=corrections)
     analyzer = build_analyzer(run, model=config.verify_with_analyst, taxonomy=taxonomy, labeled=labeled)
     verify = VerifyRevision(
         analyzer,
@@ -189,7 +190,7 @@ def _editor(run: Run, sample: int) -> dspy.LM:
     return lm.copy(rollout_id=sample * _APART, temperature=temperature)
 
 
-def _strategy(run: Run, taxonomy: Taxonomy, strategy: Strategy) -> Propose:
+def _strategy(run: Run, taxonomy: Taxonomy, strategy: Strategy, *, corrections: bool) -> Propose:
     retries, config = run.config.models.editor.parse_retries, run.config.revise
     match strategy:
         case "edits" if run.config.edits_form() == "one_by_one":
@@ -197,7 +198,7 @@ def _strategy(run: Run, taxonomy: Taxonomy, strategy: Strategy) -> Propose:
                 retries=retries, candidates=config.candidates, min_words=config.min_words, values=config.values
             )
         case "edits":
-            return EditSummary(retries=retries)
+            return EditSummary(retries=retries, corrections=corrections)
         case "rewrite":
             return Rewrite(retries=retries)
         case "taxonomy":

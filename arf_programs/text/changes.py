@@ -17,6 +17,7 @@ from signatures.records import Edit, EditOp
 _CONTEXT: Final = 3  # words shown before what was added or deleted
 _STEM: Final = 5  # letters by which two forms of a word are one ("refund", "refunded")
 _SHORT: Final = 3  # words of at most this many letters say little
+_ROOM: Final = 20  # words of a sentence
 
 
 def measure_change(before: str, after: str) -> float:
@@ -142,9 +143,32 @@ class Changes:
         """
         return _stems(self.before[slice(*place)] if place else self.before) - _stems(self.after)
 
-    def shown(self) -> Iterator[str]:
-        """Yield each change in words, with the words before it where nothing was replaced."""
+    def share_beside(self, wrong: Sequence[Span], *, adds: bool = False) -> float:
+        """Measure how much was changed that did not have to be, as a share of the words of `before`, at most 1.
+
+        That is the number of words that were removed, or of those that were written, whichever is larger. Words at the
+        places `wrong` have to go, so they do not count, nor do up to 20 words in the place of each. With `adds`
+        something was missing, so up to 20 words may be added wherever some were.
+        """
+        removed = written = 0
         for run in self._runs:
+            right = sum(not _stands_at(word, wrong) for word in self._old[run.a : run.b])
+            asked = right < run.b - run.a or (run.a == run.b and (adds or self._borders(run, wrong)))
+            removed += right
+            written += max(0, run.d - run.c - (_ROOM if asked else 0))
+        return min(1.0, max(removed, written) / max(1, len(self._old)))
+
+    def _borders(self, run: _Run, places: Sequence[Span]) -> bool:
+        """Say whether a word beside an insertion stands at one of the places."""
+        beside = self._old[max(0, run.a - 1) : run.a + 1]
+        return any(_stands_at(word, places) for word in beside)
+
+    def shown(self) -> Iterator[str]:
+        """Yield each change in words, with the words before it where nothing was replaced.
+
+        Changes with fewer words between them than in each of them are shown as one: such words are the same by chance.
+        """
+        for run in self._joined():
             old, new = (
                 self._shown(self._old, self.before, run.a, run.b),
                 self._shown(self._new, self.after, run.c, run.d),
@@ -156,9 +180,23 @@ class Changes:
             else:
                 yield f'"{new}" was added{place}' if new else f'"{old}" was deleted{place}'
 
+    def _joined(self) -> list[_Run]:
+        joined: list[_Run] = []
+        for run in self._runs:
+            last = joined[-1] if joined else None
+            if last and run.a - last.b < min(max(item.b - item.a, item.d - item.c) for item in (last, run)):
+                joined[-1] = _Run(last.a, run.b, last.c, run.d)
+            else:
+                joined.append(run)
+        return joined
+
     @staticmethod
     def _shown(words: Sequence[Token], text: str, first: int, last: int) -> str:
         return " ".join(text[slice(*_span(words, first, last))].split()) if first < last else ""
+
+
+def _stands_at(word: Token, places: Sequence[Span]) -> bool:
+    return any(spans_meet((word.start, word.end), place) for place in places)
 
 
 def _words(text: str) -> list[Token]:

@@ -28,7 +28,7 @@ from arf_programs.programs.asking import RETRIES, Program, ask, typed
 from arf_programs.text import Span, find_sentences
 from signatures.describe_error import DescribeError, SentenceError
 from signatures.exceptions import ModelError
-from signatures.find_errors import FindErrors, FoundError
+from signatures.find_errors import CorrectedError, FindAndCorrect, FindErrors, FoundError
 from signatures.find_omissions import FindOmissions, Omission
 from signatures.records import Conversation, ErrorNote, SentenceScore, Taxonomy
 
@@ -36,15 +36,16 @@ from signatures.records import Conversation, ErrorNote, SentenceScore, Taxonomy
 class HolisticAnalysis(Program):
     """Ask for all errors of a summary in one answer. The answer's type names the categories of the taxonomy.
 
-    The seed taxonomy is used where none is given.
+    The seed taxonomy is used where none is given. With `corrections`, the answer also says how each error is mended.
     """
 
-    def __init__(self, taxonomy: Taxonomy | None = None, *, retries: int = RETRIES) -> None:
+    def __init__(self, taxonomy: Taxonomy | None = None, *, retries: int = RETRIES, corrections: bool = False) -> None:
         super().__init__()
         self.taxonomy = taxonomy or load_seed_taxonomy()
         self.retries = retries
-        errors = list[narrow_categories(FoundError, self.taxonomy.ids())]  # type: ignore[misc, valid-type]
-        self.find_errors = dspy.Predict(typed(FindErrors, "errors", errors))
+        question, found = (FindAndCorrect, CorrectedError) if corrections else (FindErrors, FoundError)
+        errors = list[narrow_categories(found, self.taxonomy.ids())]  # type: ignore[misc, valid-type]
+        self.find_errors = dspy.Predict(typed(question, "errors", errors))
 
     async def aforward(self, conversation: Conversation, summary: str) -> dspy.Prediction:
         """Return Prediction(errors: list[ErrorNote], rejected: list[str], sentences: list). No sentence is scored."""

@@ -21,7 +21,7 @@ from arf_programs.text import (
 )
 from signatures.describe_error import SentenceError
 from signatures.exceptions import QuoteError
-from signatures.find_errors import FoundError
+from signatures.find_errors import CorrectedError, FoundError
 from signatures.find_omissions import Omission
 from signatures.records import Conversation, ErrorNote, SentenceScore, Taxonomy
 
@@ -79,7 +79,9 @@ def note_errors(
             rejections.append(str(problem))
         else:
             severity = severities.get(note.category, note.severity)
-            notes.append(note.model_copy(update={"score": score, "severity": severity}))
+            correction = error.correction if isinstance(error, CorrectedError) else None
+            update = {"score": score, "severity": severity, "correction": correction}
+            notes.append(note.model_copy(update=update))
     return notes
 
 
@@ -100,7 +102,16 @@ def merge_errors(checked: Sequence[ErrorNote], reported: Sequence[ErrorNote], su
             merged.append(note)
         else:
             merged[index] = _better(merged[index], note, summary)
+            merged = [other for n, other in enumerate(merged) if n <= index or not _holds(note, other, summary)]
     return tuple(merged)
+
+
+def _holds(note: ErrorNote, other: ErrorNote, summary: str) -> bool:
+    """Say whether a note quotes all words of another one of its category: several rounds of one loop, for example."""
+    place, inner = place_of(note, summary), place_of(other, summary)
+    if note.category != other.category or place is None or inner is None:
+        return False
+    return place[0] <= inner[0] and inner[1] <= place[1]
 
 
 def one_kind(a: str, b: str) -> bool:
@@ -155,7 +166,7 @@ def _better(old: ErrorNote, new: ErrorNote, summary: str) -> ErrorNote:
             return old.model_copy(update={"score": old.score if new.score is None else new.score})
         place = place_of(new, summary)
         whole = place in find_sentences(summary) and len(old.quote) < len(new.quote)
-        words = {"quote": old.quote, "start": old.start} if whole else {}
+        words = {"quote": old.quote, "start": old.start, "correction": None} if whole else {}
         return new.model_copy(update={"source": "check", **words})
     richer = (bool(new.evidence), len(new.explanation)) > (bool(old.evidence), len(old.explanation))
     return new if richer else old
@@ -206,8 +217,16 @@ def _locate(
         evidence=tuple(error.evidence),
         explanation=" ".join(error.explanation.split()),
         source="lm",
-        within=[sentence] if sentence else within,
+        within=[sentence] if sentence else within or _last(error.category, quote, summary),
     )
+
+
+_LATER: Final = frozenset(("repetition", "length"))
+"""What is repeated, or breaks off, is wrong where it stands last."""
+
+
+def _last(category: str, quote: str, summary: str) -> list[Span]:
+    return find_quotes(quote, summary)[-1:] if category in _LATER else []
 
 
 def _inside(place: Span, sentence: Span) -> bool:

@@ -143,12 +143,14 @@ def deletions(before: str, errors: Sequence[ErrorNote]) -> list[Edit]:
     return [edit_sentence(before, index, "", notes) for index, notes in group_by_sentence(before, errors).items()]
 
 
-def apply_within(before: str, edits: Sequence[Edit], *, max_change: float, min_words: int) -> AppliedEdits:
+def apply_within(
+    before: str, edits: Sequence[Edit], errors: Sequence[ErrorNote] = (), *, max_change: float, min_words: int
+) -> AppliedEdits:
     """Apply the edits one after the other, without those that would change too much or leave too little."""
     fitting: list[Edit] = []
     for edit in edits:
         after = apply_edits(before, [*fitting, edit]).after
-        if not budget_problems(before, after, max_change=max_change, min_words=min_words):
+        if not budget_problems(before, after, errors, max_change=max_change, min_words=min_words):
             fitting.append(edit)
     return apply_edits(before, fitting)
 

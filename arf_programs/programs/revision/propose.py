@@ -18,12 +18,14 @@ from arf_programs.text import (
     find_sentences,
     place_of,
     spans_meet,
+    split_sentences,
 )
 from signatures.propose_edits import ProposedEdit, ProposeEdits
 from signatures.records import Conversation, Edit, EditOp, ErrorNote, Record, RefusedEdit, Taxonomy
 from signatures.rewrite_summary import ReviseByTaxonomy, RewriteSummary
 
 _PRIVATE: Final = "private_data"
+_REASON: Final = "missing_reason"
 # With one of these before it and a pause after it, a phone number or an address can go, and the sentence stays whole.
 _BEFORE: Final = r"[\s,]*\b(?:on|at|under|via|by|using|to)\s+"
 _AFTER: Final = r"(?=\s*(?:[.,;!?]|$))"
@@ -73,12 +75,16 @@ class Propose(Program):
 
 
 class EditSummary(Propose):
-    """Mend all errors by one list of edits. A pure function applies them, so untouched text stays byte-identical."""
+    """Mend all errors by one list of edits. A pure function applies them, so untouched text stays byte-identical.
+
+    With `corrections`, the first attempt is made of the analyst's corrections, if each error has one.
+    """
 
     name = "edits"
 
-    def __init__(self, *, retries: int = RETRIES) -> None:
+    def __init__(self, *, retries: int = RETRIES, corrections: bool = False) -> None:
         super().__init__(retries=retries)
+        self.corrections = corrections
         self.edit = dspy.Predict(ProposeEdits)
 
     async def propose(
@@ -89,15 +95,18 @@ class EditSummary(Propose):
         feedback: str,
         support: SentenceSupport | None = None,
     ) -> Proposal:
-        answer = await ask(
-            self.edit,
-            retries=self.retries,
-            conversation=conversation.as_numbered_text(),
-            summary=summary,
-            errors=describe_errors(errors, summary),
-            feedback=feedback,
-        )
-        result = apply_edits(summary, to_edits(answer.edits, errors, summary))
+        edits = corrections_of(errors, summary) if self.corrections and not feedback else None
+        if edits is None:
+            answer = await ask(
+                self.edit,
+                retries=self.retries,
+                conversation=conversation.as_numbered_text(),
+                summary=summary,
+                errors=describe_errors(errors, summary),
+                feedback=feedback,
+            )
+            edits = to_edits(answer.edits, errors, summary)
+        result = apply_edits(summary, edits)
         return Proposal(after=result.after, applied=result.applied, refused=result.refused)
 
 
@@ -159,6 +168,41 @@ class RewriteByTaxonomy(Propose):
             feedback=feedback,
         )
         return Proposal(after=answer.revised.strip())
+
+
+def corrections_of(errors: Sequence[ErrorNote], summary: str) -> list[Edit] | None:
+    """Return the analyst's corrections as edits; None if an error has none, or nothing is added for an omission.
+
+    An error in words that another one's correction replaces needs none of its own. What is added stands at the end, but
+    a reason for the contact after the first sentence.
+    """
+    corrected = [note for note in errors if note.correction or (note.quote and note.correction is not None)]
+    within = {note.id: [other.id for other in errors if _is_within(other, note, summary)] for note in corrected}
+    mended = {name for note in corrected for name in (note.id, *within[note.id])}
+    if not all(note.id in mended for note in errors):
+        return None
+    return [_correction(note, summary, within[note.id]) for note in corrected]
+
+
+def _is_within(inner: ErrorNote, note: ErrorNote, summary: str) -> bool:
+    """Say whether an error without a correction stands in the words of another one."""
+    if inner.correction is not None or not (inner.quote and note.quote):
+        return False
+    place, around = place_of(inner, summary), place_of(note, summary)
+    return place is not None and around is not None and around[0] <= place[0] and place[1] <= around[1]
+
+
+def _correction(note: ErrorNote, summary: str, within: Sequence[str]) -> Edit:
+    first = split_sentences(summary)[:1]
+    opening = first[0] if first and note.category == _REASON else ""
+    return Edit(
+        op=EditOp.REPLACE if note.quote else EditOp.INSERT,
+        quote=note.quote or opening,
+        replacement=note.correction or "",
+        mends=(note.id, *within),
+        evidence=note.evidence,
+        start=note.start,
+    )
 
 
 def to_edits(proposed: Sequence[ProposedEdit], errors: Sequence[ErrorNote], summary: str) -> list[Edit]:

@@ -181,7 +181,7 @@ class Revise(Program):
         most, least = self.verify.max_change, self.verify.min_words
         edits = [*work.kept, *deletions(before, work.refuted())]
         while edits:
-            partial = apply_within(before, edits, max_change=most, min_words=least)
+            partial = apply_within(before, edits, errors, max_change=most, min_words=least)
             if partial.after == before:
                 break
             check = await self._verify(conversation, before, partial.after, errors)

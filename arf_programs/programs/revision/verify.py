@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import dspy
 
+from arf_programs.checks import run_checks
 from arf_programs.corpus import FORM_CATEGORIES
 from arf_programs.programs.analysis.analyze import Analyze, HolisticAnalysis, SentencewiseAnalysis
 from arf_programs.programs.analysis.reported_errors import (
@@ -31,7 +32,6 @@ from arf_programs.text import (
     describe_errors,
     find_sentences,
     group_by_sentence,
-    measure_change,
     place_of,
     spans_meet,
     speaks_of,
@@ -115,7 +115,7 @@ class VerifyRevision(Program):
         second = await self._look_again(conversation, changes, errors)
         compared = compare_errors(changes, errors, second)
         worse = ungained(changes, errors, second.sentences)
-        budget = budget_problems(before, after, max_change=self.max_change, min_words=self.min_words)
+        budget = budget_problems(before, after, errors, max_change=self.max_change, min_words=self.min_words)
         problems = (
             *(_describe(_LEFT, note) for note in compared.remaining),
             *(_describe(_NEW, note) for note in compared.new),
@@ -138,6 +138,7 @@ class VerifyRevision(Program):
         analysis = self.analyze.analysis
         if isinstance(analysis, HolisticAnalysis):
             second = await self._ask_about_changes(analysis, conversation, changes, errors)
+            checked = _without_guesses(checked, conversation, changes)
         elif isinstance(analysis, SentencewiseAnalysis):
             second = await _ask_about_sentences(analysis, conversation, changes, errors)
         else:
@@ -164,6 +165,19 @@ class VerifyRevision(Program):
             conversation, changes.after, answer.new_errors, [], taxonomy=analysis.taxonomy, within=changes.written
         )
         return Second(tuple(found), *_verdicts(answer.checks, errors))
+
+
+def _without_guesses(checked: Sequence[ErrorNote], conversation: Conversation, changes: Changes) -> list[ErrorNote]:
+    """Leave out what the check of speakers says of words that the editor wrote: the analyst was asked about these.
+
+    That check compares words. So it takes a question of the agent for what the customer said in answer.
+    """
+    guesses = {note.id for note in run_checks(conversation, changes.after, enabled=("speakers",))}
+    return [
+        note
+        for note in checked
+        if note.id not in guesses or (place := place_of(note, changes.after)) is None or not changes.wrote(place)
+    ]
 
 
 async def _ask_about_sentences(
@@ -222,12 +236,20 @@ def ungained(changes: Changes, errors: Sequence[ErrorNote], sentences: Sequence[
     return worse
 
 
-def budget_problems(before: str, after: str, *, max_change: float, min_words: int) -> list[str]:
-    """Return a problem if too many words were changed, and one if too few are left."""
+def budget_problems(
+    before: str, after: str, errors: Sequence[ErrorNote] = (), *, max_change: float, min_words: int
+) -> list[str]:
+    """Return a problem if too many words were changed that `errors` do not ask for, and one if too few are left.
+
+    An error asks for a change of its quote; an omission asks for added words.
+    """
     problems = []
-    share = measure_change(before, after)
+    wrong = [place for note in errors if note.quote and (place := place_of(note, before))]
+    share = Changes(before, after).share_beside(wrong, adds=any(not note.quote for note in errors))
     if share > max_change:
-        problems.append(f"too much was changed: {share:.0%} of the words, at most {max_change:.0%} may change")
+        problems.append(
+            f"too much was changed beside the errors: {share:.0%} of the words, at most {max_change:.0%} may change"
+        )
     words = len(after.split())
     if words < min(min_words, len(before.split())):
         problems.append(f"too little is left: {words} words, at least {min_words} are needed")
