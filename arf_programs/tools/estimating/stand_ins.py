@@ -88,14 +88,20 @@ def answer_to(signature: type[dspy.Signature], fields: dict[str, Any], scene: Sc
     """The text of an answer to a question about `fields`. Raises KeyError for a question that no stage asks."""
     *_, (name, output) = signature.output_fields.items()  # the last output names the question
     answer = _ANSWERS[name](fields, _categories_of(output.annotation), scene)
+    if "correction" in getattr(_item_of(output.annotation), "model_fields", {}):
+        answer = {name: [{**error, "correction": scene.sentence()} for error in answer[name]]}
     return answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False)
 
 
 def _categories_of(annotation: Any) -> list[str]:
     """The category ids that the type of an answer allows; none if it has no categories."""
-    model = next(iter(get_args(annotation)), annotation)
-    field = getattr(model, "model_fields", {}).get("category")
+    field = getattr(_item_of(annotation), "model_fields", {}).get("category")
     return list(get_args(field.annotation)) if field is not None else []
+
+
+def _item_of(annotation: Any) -> Any:
+    """The type of the items of a list; another type as it is."""
+    return next(iter(get_args(annotation)), annotation)
 
 
 def word_with_probability(word: str) -> dict[str, Any]:
