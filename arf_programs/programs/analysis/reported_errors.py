@@ -109,7 +109,7 @@ def merge_errors(checked: Sequence[ErrorNote], reported: Sequence[ErrorNote], su
 def _holds(note: ErrorNote, other: ErrorNote, summary: str) -> bool:
     """Say whether a note quotes all words of another one of its category: several rounds of one loop, for example."""
     place, inner = place_of(note, summary), place_of(other, summary)
-    if note.category != other.category or place is None or inner is None:
+    if note.category != other.category or place is None or inner is None or is_retelling(other, summary):
         return False
     return place[0] <= inner[0] and inner[1] <= place[1]
 
