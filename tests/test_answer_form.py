@@ -24,6 +24,13 @@ def test_the_form_has_the_fields_in_the_order_of_the_signature_with_their_descri
     assert "wrong_fact" not in form, "the ids stand in the input `categories`"
 
 
+def test_a_field_that_may_be_left_out_is_shown_as_its_type():
+    correcting = HolisticAnalysis(corrections=True).find_errors.signature
+    assert '"correction": string  // what stands in place of the quote' in system(correcting)
+    assert "With each error give its correction." in system(correcting)
+    assert "correction" not in system(FIND)
+
+
 def test_values_are_named_where_they_are_few():
     class Ask(dspy.Signature):
         """Ask."""
