@@ -269,7 +269,7 @@ def revise_at_once(call, lm, conversation, *errors, check=None):
 
 def test_a_draft_is_mended_by_the_corrections_of_the_analysis(call, lm, conversation):
     missing = [
-        corrected("She chose it.", "", "missing_outcome"),
+        corrected(": she chose it", "", "missing_outcome"),
         corrected("She asked for help.", "", "missing_reason"),
     ]
     errors = [corrected("sent a replacement"), corrected("", " at once"), *missing]

@@ -198,11 +198,18 @@ def _correction(note: ErrorNote, summary: str, within: Sequence[str]) -> Edit:
     return Edit(
         op=EditOp.REPLACE if note.quote else EditOp.INSERT,
         quote=note.quote or opening,
-        replacement=note.correction or "",
+        replacement=(note.correction or "") if note.quote else _as_sentence(note.correction or ""),
         mends=(note.id, *within),
         evidence=note.evidence,
         start=note.start,
     )
+
+
+def _as_sentence(text: str) -> str:
+    """Write what a model adds as a sentence of its own, also where it gave a clause."""
+    plain = text.strip().lstrip(",;: ")
+    ended = plain if plain.endswith((".", "!", "?", '."', ".”")) else f"{plain}."
+    return ended[:1].upper() + ended[1:]
 
 
 def to_edits(proposed: Sequence[ProposedEdit], errors: Sequence[ErrorNote], summary: str) -> list[Edit]:
