@@ -117,6 +117,12 @@ def test_quoted_words_may_stay_where_the_rest_of_the_sentence_is_mended(revise, 
     assert (revision.verdict, revision.after) == (Verdict.VERIFIED, DRAFT.replace("refunded", "offered"))
 
 
+def test_a_sentence_may_be_mended_by_words_at_its_end(revise, conversation):
+    scripted_team.join(edits=lambda _: {"edits": [edit("9 April", "9 April if the customer wants it")]}, check=checks())
+    revision = revise([note(conversation, "9 April", explanation="Only if she wants it.")])
+    assert (revision.verdict, revision.remaining) == (Verdict.VERIFIED, ())
+
+
 @pytest.mark.parametrize("mends", [["e1"], [], ["e9"]])
 def test_one_wrong_edit_does_not_cost_the_right_ones(revise, conversation, mends):
     """Not even where the editor does not say what they mend."""

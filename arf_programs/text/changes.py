@@ -97,8 +97,10 @@ class Changes:
         return all(look_equal(self.before[a.start : a.end], self.after[b.start : b.end]) for a, b in pairs)
 
     def sentence_kept(self, place: Span) -> bool:
-        """Say whether no word changed in the sentences of `before` that `place` touches."""
-        return all(self.kept(span) for span in find_sentences(self.before) if spans_meet(place, span))
+        """Say whether no word changed in the sentences of `before` that `place` touches, and none was added to them."""
+        spans = [span for span in find_sentences(self.before) if spans_meet(place, span)]
+        now = [span for span in find_sentences(self.after) if any(spans_meet(span, self.now(old)) for old in spans)]
+        return all(map(self.kept, spans)) and not any(map(self.wrote, now))
 
     def now(self, place: Span) -> Span:
         """Return the place of `after` where the words at `place` of `before` stand, or what stands in their place."""
