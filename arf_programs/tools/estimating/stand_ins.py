@@ -88,7 +88,7 @@ def answer_to(signature: type[dspy.Signature], fields: dict[str, Any], scene: Sc
     """The text of an answer to a question about `fields`. Raises KeyError for a question that no stage asks."""
     *_, (name, output) = signature.output_fields.items()  # the last output names the question
     answer = _ANSWERS[name](fields, _categories_of(output.annotation), scene)
-    if "correction" in getattr(_item_of(output.annotation), "model_fields", {}):
+    if scene.kind != "worst" and "correction" in getattr(_item_of(output.annotation), "model_fields", {}):
         answer = {name: [{**error, "correction": scene.sentence()} for error in answer[name]]}
     return answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False)
 
