@@ -286,22 +286,24 @@ def test_a_small_analyst_is_asked_about_each_sentence(analyst, form):
 
 
 @pytest.mark.parametrize(
-    ("changed", "at_once"),
+    ("changed", "asked", "used"),
     [
-        ({}, True),
-        ({"models": {"teacher": "scripted/model", "analyst": "openai/gpt-5-mini"}}, False),
-        ({"models": {"teacher": "embedded/smollm2-135m"}}, False),
-        ({"analyze": {"strategy": "sentencewise"}}, False),
-        ({"analyze": {"analyst": False}}, False),
-        ({"revise": {"edits": "one_by_one"}}, False),
-        ({"revise": {"strategy": "rewrite"}}, False),
-        ({"labeled": {"path": "labels.jsonl", "demos": 2}}, False),
-        ({"programs": {"revise": "compiled"}}, False),
+        ({}, True, True),
+        ({"models": {"teacher": "scripted/model", "analyst": "openai/gpt-5-mini"}}, True, False),
+        ({"revise": {"edits": "one_by_one"}}, True, False),
+        ({"revise": {"strategy": "rewrite"}}, True, False),
+        ({"programs": {"revise": "compiled"}}, True, False),
+        ({"models": {"teacher": "embedded/smollm2-135m"}, "analyze": {"strategy": "holistic"}}, False, False),
+        ({"analyze": {"strategy": "sentencewise"}}, False, False),
+        ({"analyze": {"analyst": False}}, False, False),
+        ({"labeled": {"path": "labels.jsonl", "demos": 2}}, False, False),
+        ({"programs": {"analyze": "compiled"}}, False, False),
     ],
 )
-def test_an_able_model_that_is_analyst_and_editor_corrects_while_it_analyses(changed, at_once):
+def test_an_able_analyst_corrects_and_the_editor_is_spared_where_it_is_the_same_model(changed, asked, used):
     given = {"corpus": {"path": "x.jsonl"}, "models": {"teacher": "scripted/model"}, **changed}
-    assert Config.model_validate(given).corrects_at_once is at_once
+    config = Config.model_validate(given)
+    assert (config.analyst_corrects, config.mends_by_corrections) == (asked, used)
 
 
 def test_a_checker_is_asked_about_each_sentence():

@@ -301,14 +301,20 @@ class Config(Section):
         return not without or bool({"rewrite", "taxonomy"} & set(self.train.arms))
 
     @property
-    def corrects_at_once(self) -> bool:
-        """Whether the analyst gives the correction with each error, since the same able model is the editor.
+    def analyst_corrects(self) -> bool:
+        """Whether the analyst is asked for the correction of each error too: an able one that reads whole summaries.
 
-        It does not where its question or the editor's was compiled or has demonstrations: these hold no corrections.
+        It is not where its question was compiled or has demonstrations, which hold no corrections.
         """
-        plain = not (self.programs.analyze or self.programs.revise or self.labeled.demos)
-        able = self.analyze.analyst and self.analysis_form() == "holistic" and self.edits_form() == "together"
-        return plain and able and self.revise.strategy == "edits" and self.models.editor == self.models.analyst
+        plain = not (self.programs.analyze or self.labeled.demos)
+        able = self.analysis_form() == "holistic" and not is_small(self.models.analyst.model)
+        return self.analyze.analyst and plain and able
+
+    @property
+    def mends_by_corrections(self) -> bool:
+        """Whether the analyst's corrections are the first attempt to mend a draft: the same model is the editor."""
+        together = self.revise.strategy == "edits" and self.edits_form() == "together" and not self.programs.revise
+        return self.analyst_corrects and together and self.models.editor == self.models.analyst
 
     @property
     def samples_revisions(self) -> bool:

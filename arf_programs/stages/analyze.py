@@ -74,7 +74,7 @@ def analyst_fingerprint(run: Run) -> dict[str, str]:
         "analyze.samples": digest(config.analyze.samples),
         "analyze.calibration": _calibration_digest(run),
         "analysis prompts": digest_prompts(ANALYSIS_SIGNATURES),
-        **({"corrections": digest_prompts([FindAndCorrect])} if config.corrects_at_once else {}),
+        **({"corrections": digest_prompts([FindAndCorrect])} if config.analyst_corrects else {}),
         **_checker_fingerprint(run),
         "labeled.demos": demos_digest(run),
         **({"analyze.subtract_prior": digest(True)} if subtracts_prior(config) else {}),
@@ -133,7 +133,7 @@ def build_analyzer(
     if not (model and config.analyze.analyst):
         return Analyze(None, checks=True, values=config.analyze.values)
     taxonomy = taxonomy or read_taxonomy(run.folder.taxonomy)
-    corrections = compiled and config.corrects_at_once
+    corrections = compiled and config.analyst_corrects
     analysis = _strategy(run, taxonomy, corrections=corrections)
     program = Analyze(analysis, checks=config.analyze.checks, values=config.analyze.values)
     if not (compiled and use_compiled(run, "analyze", program)) and config.labeled.demos:
