@@ -297,8 +297,9 @@ def test_the_table_of_options_is_that_of_the_help():
             assert own.items() <= options.items() <= (documented | own).items(), name
         elif name == "probe":
             assert options == documented | {(code(row[0])[0],): row[1] for row in of_probe}
-        elif name in ("check", "improve", "stress", "triage", "checker probe", "curve", "transfer"):
-            page = {"curve": DOCS / "scaling.md", "transfer": COMPILE}.get(name, COMMAND_PAGE)
+        elif name in ("check", "improve", "stress", "triage", "checker probe", "curve", "federate", "transfer"):
+            pages = {"curve": DOCS / "scaling.md", "federate": DOCS / "federate.md", "transfer": COMPILE}
+            page = pages.get(name, COMMAND_PAGE)
             more = table(page, f"option of `arf {name}`", "what it does")
             assert options == documented | {(code(row[0])[0],): row[1] for row in more}
         elif name in ("run", "train", *(stage.name for stage in STAGES)):

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import argparse
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO, get_args
 
 from arf_programs.config import Method
-from arf_programs.runs import private_files, read_jsonl
-from signatures.exceptions import DataError
+from arf_programs.runs import digest_file, private_files, read_jsonl
+from signatures.exceptions import ConfigError, DataError
 from signatures.records import TrainingExample
 from training.loop.records import is_trained
 from training.settings import TrainSettings, load_settings, quiet_libraries, run_command
@@ -30,6 +31,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = vars(parser.parse_args(argv))
     data, output, config = arguments.pop("data"), arguments.pop("output"), arguments.pop("config")
     dry, as_json = arguments.pop("dry_run"), arguments.pop("json")
+    start = tuple(arguments.pop(name) for name in ("start", "pull", "towards"))
     if not dry and (data is None or output is None):
         parser.error("--data and --output are needed, unless --dry-run is given")
     given = {key: value for key, value in arguments.items() if value is not None}
@@ -37,7 +39,7 @@ def main(argv: list[str] | None = None) -> int:
     overrides = {**given, "lora": lora} if lora else given
     if dry:
         return run_dry(lambda: look_ahead(data, config, overrides), as_json=as_json)
-    return run_command(lambda machine: train(data, output, load_settings(config, overrides), machine), output)
+    return run_command(lambda machine: train(data, output, load_settings(config, overrides), machine, *start), output)
 
 
 def look_ahead(data: Path | None, config: Path | None, overrides: dict[str, Any]) -> DryRun:
@@ -48,27 +50,43 @@ def look_ahead(data: Path | None, config: Path | None, overrides: dict[str, Any]
 
 
 @private_files()
-def train(data: Path, output: Path, settings: TrainSettings, machine: TextIO) -> None:
+def train(
+    data: Path,
+    output: Path,
+    settings: TrainSettings,
+    machine: TextIO,
+    adapter: Path | None = None,
+    pull: float = 0.0,
+    towards: Path | None = None,
+) -> None:
     """Train a student on the rows of `data` into the folder `output`; each step is a JSON line on `machine`.
 
-    Does nothing when the folder holds a whole student that was made from the same settings and rows. Raises UserError
-    for settings or rows that cannot be trained on, StageError when training fails.
+    `adapter`, `pull` and `towards` are those of `training.loop.start.Start`. Does nothing when the folder holds a whole
+    student that was made from the same settings, rows and start. Raises UserError for settings or rows that cannot be
+    trained on, StageError when training fails.
     """
     started = time.monotonic()
     examples = _read_examples(data, settings)
-    fingerprint = settings.fingerprint(data.read_bytes())
+    starts = adapter is not None or pull > 0
+    if starts and settings.method == "full":
+        raise ConfigError("train.method: full trains no adapter, so --start and --pull do not go with it: use lora.")
+    begun = [digest_file(path) if path else "" for path in (adapter, towards)] if starts else []
+    told = " ".join([*begun, f"{pull:g}"]) if starts else ""
+    fingerprint = settings.fingerprint(data.read_bytes() + told.encode())
     if is_trained(output, fingerprint):
         return
     quiet_libraries()
     from training.loop.assemble import assemble
     from training.loop.run import train_student
+    from training.loop.start import Start
 
+    start = Start(adapter, pull, towards) if starts else None
     decided = decide_checkpointing(settings, [examples])
     train_student(
         decided,
         examples,
         [examples],
-        assemble,
+        partial(assemble, start=start),
         output=output,
         fingerprint=fingerprint,
         logged=decided.as_json(),
@@ -99,6 +117,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--data", type=Path, help="training examples, e.g. train/arf.jsonl")
     add("--output", type=Path, help="folder of the student, e.g. student/arf")
     add("--config", type=Path, help="JSON file of settings, as the `train` section of arf.yaml")
+    add("--start", type=Path, help="weights of an adapter (safetensors) to go on from; without it, a new adapter")
+    add("--pull", type=float, default=0.0, help="strength of FedProx's pull towards the start, or --towards")
+    add("--towards", type=Path, help="weights of an adapter that pull, in place of those of the start")
     add("--dry-run", action="store_true", help="say what it would do and take, and do nothing")
     add("--json", action="store_true", help="with --dry-run: print one JSON object, figures and text")
     add("--base", help="smollm2-135m, a folder, or a Hugging Face id")

@@ -16,6 +16,7 @@ from arf_programs.cli.compare import compare, gate
 from arf_programs.cli.compile import compile_command
 from arf_programs.cli.curve import curve
 from arf_programs.cli.estimate import estimate
+from arf_programs.cli.federate import federate
 from arf_programs.cli.improve import improve
 from arf_programs.cli.privacy import forget, privacy, purge
 from arf_programs.cli.review import review
@@ -160,6 +161,7 @@ app.command("improve")(improve)
 app.command("stress")(stress)
 app.command("estimate")(estimate)
 app.command("curve")(curve)
+app.command("federate")(federate)
 app.command("plant")(probe.plant)
 app.command("probe")(probe.probe)
 app.command("triage")(probe.triage)

@@ -54,6 +54,7 @@ class RunFolder:
     checker_probe = RunFile("checker_probe.json")
     curve = RunFile("curve.json")
     curve_points = RunFile("curve")
+    federated = RunFile("federated")
     failures = RunFile("failures.jsonl")
     pseudonyms = RunFile("pseudonyms.jsonl")
     labeled_pseudonyms = RunFile("labeled_pseudonyms.jsonl")

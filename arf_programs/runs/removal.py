@@ -15,7 +15,7 @@ from arf_programs.runs.jsonl import read_lines, write_lines_atomic
 _WITH_TEXTS: Final = (
     *("conversations.jsonl", "drafts.jsonl", "errors.jsonl", "predictions.jsonl", "scores.jsonl", "comparisons.jsonl"),
     *("planted.jsonl", "failures.jsonl", "pseudonyms.jsonl", "labeled.jsonl", "labeled_pseudonyms.jsonl"),
-    *("report.html", "taxonomy.yaml", "reviews", "parts", "curve"),
+    *("report.html", "taxonomy.yaml", "reviews", "parts", "curve", "federated"),
 )
 _ANSWERS: Final = ("calls", "batches", "batches.jsonl", "sent.jsonl", "vllm.log")
 _FIGURES: Final = frozenset(("calls.jsonl", "batches.jsonl"))

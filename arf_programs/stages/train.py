@@ -12,7 +12,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
@@ -148,14 +148,15 @@ def _train_student(run: Run, module: str, name: str, data: Path, *more: str) -> 
     _run_module(run, module, *arguments, label=student_name(name))
 
 
-def train_on(run: Run, data: Path, student: Path, *, arm: Arm, label: str) -> int:
+def train_on(run: Run, data: Path, student: Path, *, arm: Arm, label: str, more: Sequence[str] = ()) -> int:
     """Train a student like that of an arm on other rows; return its number of examples.
 
-    Settings and log are written beside the rows. An interrupted training goes on, as in the stage.
+    Settings and log are written beside the rows. `more` are further options of `training.sft`. An interrupted training
+    goes on, as in the stage.
     """
     close_models()
     settings = _write_settings(run, arm, data.with_suffix(".json"))
-    arguments = ("--data", str(data), "--output", str(student), "--config", str(settings))
+    arguments = ("--data", str(data), "--output", str(student), "--config", str(settings), *more)
     _run_module(run, "training.sft", *arguments, label=label, log=data.with_name("log.txt"))
     return int(_read_log(student)["examples"])
 

@@ -29,6 +29,7 @@ from training.loop.loss_weights import (
     token_weights,
 )
 from training.loop.records import Tally
+from training.loop.start import Start, start_adapter
 from training.loop.trainer import PreferenceTrainer, StudentTrainer, is_cpu_alone
 from training.settings import TrainSettings
 
@@ -50,10 +51,11 @@ def assemble(
     folder: Path,
     tally: Tally,
     callbacks: list[TrainerCallback],
+    start: Start | None = None,
 ) -> StudentTrainer:
     """Make a trainer of `model`, or of an adapter on it, with its checkpoints in `folder`.
 
-    Raises ConfigError for targets that the model does not have.
+    Raises ConfigError for targets that the model does not have, and DataError for a `start` that does not fit.
     """
     chats = [chat_messages(example) for example in examples]
     dataset = Dataset.from_list([{"prompt": prompt, "completion": completion} for prompt, completion in chats])
@@ -62,8 +64,13 @@ def assemble(
         kind = WeightedTrainer
         weights = [token_weights(tokenizer, example, settings.edit_weight) for example in examples]
         dataset = dataset.add_column(COLUMN, weights)
+    if start is not None:
+        student, pulling = start_adapter(model, settings, start)
+        callbacks = [*callbacks, *pulling]
+    else:
+        student = model if settings.method == "full" else with_adapter(model, settings)
     trainer = kind(
-        model=model if settings.method == "full" else with_adapter(model, settings),
+        model=student,
         args=SFTConfig(
             train_sampling_strategy="group_by_length" if hardware.is_gpu and not settings.packing else "random",
             packing=settings.packing,

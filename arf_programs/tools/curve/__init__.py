@@ -2,3 +2,4 @@
 
 from arf_programs.tools.curve.curve import Cost, Curve, measure_curve
 from arf_programs.tools.curve.fit import MORE, MetricCurve
+from arf_programs.tools.curve.points import link_shared

@@ -78,7 +78,7 @@ def score_point(run: Run, point: Point) -> tuple[dict[str, Score], float]:
     so what all points have in common is asked once. Raises what the stages raise.
     """
     scored = _run_of(run, point)
-    _link_shared(run.folder, scored.folder)
+    link_shared(run.folder, scored.folder)
     _write_conversations(run, scored.folder, point)
     save_config(scored)
     trained = replace(scored, config=scored.config.model_copy(update={"seed": run.config.seed + point.seed}))
@@ -118,10 +118,10 @@ def _run_of(run: Run, point: Point) -> Run:
     )
 
 
-def _link_shared(run: RunFolder, point: RunFolder) -> None:
-    """Link the files of the run into the folder of a point."""
+def link_shared(run: RunFolder, point: RunFolder, more: Sequence[str] = ()) -> None:
+    """Link the files of the run into the folder of a point, and those named in `more`."""
     make_private_folder(point.path, holds=point.config.name)
-    for name in _SHARED:
+    for name in (*_SHARED, *more):
         if (run / name).exists():
             _link(point / name, run / name)
     run.ledger.touch()
