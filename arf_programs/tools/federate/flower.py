@@ -37,7 +37,6 @@ class Averaging(FedAvg):
     """Flower's FedAvg with the pull and the average of a method. Every site takes part in every round."""
 
     def __init__(self, method: Method, pull: float, sites: int) -> None:
-        logging.getLogger("flwr").setLevel(logging.ERROR)  # it says that federated evaluation is skipped
         counts = {"min_train_nodes": sites, "min_available_nodes": sites}
         super().__init__(fraction_evaluate=0.0, weighted_by_key=_ROWS, **counts)
         self._method = method
@@ -100,6 +99,7 @@ class LocalGrid(Grid):
     """Sites on this machine, one after another. Site number n, from 1, has `sites[n - 1]` as `site` of its config."""
 
     def __init__(self, train: TrainSite, sites: Sequence[str]) -> None:
+        logging.getLogger("flwr").setLevel(logging.ERROR)  # it tells of rounds and keys of messages
         self._app = make_client(train)
         self._sites = sites
         TaskIdentity.run_id, TaskIdentity.node_id, TaskIdentity.task_id = 1, 0, 1  # messages name their sender

@@ -46,7 +46,8 @@ class SiteTrainer:
         config = self.run.config
         own = config.train.model_copy(update={"epochs": epochs})
         rows = [row.model_dump(mode="json") for row in self.sites[site]]
-        place = self.folder / site / digest([own.model_dump(mode="json"), config.seed, rows, more])
+        names = [word.rpartition("/")[2] for word in more]  # of files, wherever the run lies
+        place = self.folder / site / digest([own.model_dump(mode="json"), config.seed, rows, names])
         data, student = place / "rows.jsonl", place / "student"
         if not (student / LOG).exists():
             write_jsonl_atomic(data, self.sites[site])
