@@ -25,7 +25,7 @@ from arf_programs.stages.draft import build_teacher
 from arf_programs.stages.draft import fingerprint as draft_fingerprint
 from arf_programs.stages.revise import build_reviser
 from arf_programs.stages.scoring import build_judge
-from arf_programs.tools.compiling.prepare import prepare
+from arf_programs.tools.compiling.job import prepare
 
 OPTIMIZERS = {
     "labeled_fewshot": dspy.LabeledFewShot,

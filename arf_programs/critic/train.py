@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from arf_programs.checkers import Checker, LoadedChecker
 from arf_programs.config import CheckerTrainConfig
 from arf_programs.corpus import split_conversations
-from arf_programs.critic.card import CARD, TrainedChecker, hash_id, write_card
 from arf_programs.critic.fitting import (
     Fitted,
     find_base,
@@ -26,7 +25,7 @@ from arf_programs.critic.fitting import (
 )
 from arf_programs.critic.items import ItemSet, labelled_items, planted_sets, unseen_labels
 from arf_programs.critic.pairs import Pair, balance, collect_pairs, overlap_auc
-from arf_programs.critic.probe import checker_scorer, checks_scorer, measure
+from arf_programs.critic.probe import CARD, TrainedChecker, checker_scorer, checks_scorer, hash_id, measure, write_card
 from arf_programs.metrics import CHECKER_PROBE, LABELLED, CheckerProbe, logit
 from arf_programs.models import find_placement
 from arf_programs.pipeline import run_until

@@ -30,9 +30,8 @@ from arf_programs.programs import (
     use_compiled,
 )
 from arf_programs.runs import Run, digest, digest_model, read_ledger, write_record, write_text_atomic
-from arf_programs.tools.compiling.job import Job
+from arf_programs.tools.compiling.job import Job, prepare, refuse_leaks, rendered_prompts
 from arf_programs.tools.compiling.optimizers import check_optimizer
-from arf_programs.tools.compiling.prepare import prepare, refuse_leaks, rendered_prompts
 from arf_programs.tools.compiling.scoring import compare
 from arf_programs.tools.compiling.task import asking_context
 

@@ -26,8 +26,7 @@ from arf_programs.stages import (
     planted_talks,
     support_to_calibrate,
 )
-from arf_programs.tools.estimating.recorder import Asked, Recorder
-from arf_programs.tools.estimating.stand_ins import KINDS, Kind, Scene, stand_in_draft
+from arf_programs.tools.estimating.recorder import KINDS, Asked, Kind, Recorder, Scene, stand_in_draft
 from signatures.records import Conversation, DraftErrors, ErrorNote, Summary
 
 
