@@ -148,7 +148,7 @@ def probe_run(run: Run, data: Path | None = None) -> CheckerProbe:
         card = read_card(Path(str(support.checker.model)))
         seen = card.seen(run.conversations()) if card else seen
         scorers.insert(0, checker_scorer(load_checker(support.checker), name, read_run_calibration(run)))
-    sets = own_sets(run, seen=seen, most=run.config.checker.probe_sentences)
+    sets = own_sets(run, seen=seen)
     if data is not None:
         sets.append(file_set(data, run))
     made = measure(scorers, sets, seed=run.config.seed)

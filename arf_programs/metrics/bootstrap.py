@@ -57,6 +57,10 @@ class Resampling:
         """`cluster_ratio` with these settings and the given clusters, one name per row."""
         return cluster_ratio(tops, bottoms, clusters, self)
 
+    def share(self, hits: Sequence[bool], clusters: Sequence[str]) -> Interval | None:
+        """The share of rows that are hits, with an interval that draws whole clusters; one cluster name per row."""
+        return self.ratio([float(hit) for hit in hits], [1.0] * len(hits), clusters)
+
 
 DEFAULT: Final = Resampling()
 

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from pydantic import Field, ValidationError
 
-from arf_programs.metrics.bootstrap import Interval, Resampling, cluster_ratio
+from arf_programs.metrics.bootstrap import Interval, Resampling
 from arf_programs.metrics.detection import balanced_accuracy
 from arf_programs.metrics.detectors.calibration import Calibration, fit_calibration, logit, sigmoid, threshold_of_alarms
 from arf_programs.metrics.detectors.separation import area_under_curve
@@ -270,8 +270,7 @@ def is_hopeless(sentences: Sequence[ScoredSentence], wanted: int, seed: int) -> 
 
 
 def _share(flagged: Sequence[tuple[ScoredSentence, bool]], seed: int) -> Interval | None:
-    hits = [float(hit) for _, hit in flagged]
-    return cluster_ratio(hits, [1.0] * len(hits), [item.conversation for item, _ in flagged], Resampling(seed=seed))
+    return Resampling(seed=seed).share([hit for _, hit in flagged], [item.conversation for item, _ in flagged])
 
 
 def read_calibration(path: Path) -> Calibration:

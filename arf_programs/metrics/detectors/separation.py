@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 
 from pydantic import Field
 
-from arf_programs.metrics.bootstrap import DEFAULT, Interval, Resampling, cluster_ratio
+from arf_programs.metrics.bootstrap import DEFAULT, Interval, Resampling
 from arf_programs.metrics.detection import balanced_accuracy
 from arf_programs.metrics.detectors.calibration import best_threshold
 from signatures.records import Record
@@ -243,8 +243,7 @@ def accuracy_elsewhere(scored: Sequence[Scored]) -> float | None:
 
 
 def _share(hits: Sequence[tuple[Scored, bool]], seed: int) -> Interval | None:
-    values = [float(hit) for _, hit in hits]
-    return cluster_ratio(values, [1.0] * len(values), [item.conversation for item, _ in hits], Resampling(seed=seed))
+    return Resampling(seed=seed).share([hit for _, hit in hits], [item.conversation for item, _ in hits])
 
 
 class ErrorRates(NamedTuple):

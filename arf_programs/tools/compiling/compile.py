@@ -30,7 +30,7 @@ from arf_programs.programs import (
     use_compiled,
 )
 from arf_programs.runs import Run, digest, digest_model, read_ledger, write_record, write_text_atomic
-from arf_programs.tools.compiling.job import Job, prepare, refuse_leaks, rendered_prompts
+from arf_programs.tools.compiling.job import Job, prepare_target, refuse_leaks, rendered_prompts
 from arf_programs.tools.compiling.optimizers import check_optimizer
 from arf_programs.tools.compiling.scoring import compare
 from arf_programs.tools.compiling.task import asking_context
@@ -53,7 +53,7 @@ def compile_program(
     check_optimizer(optimizer)
     roles = (TARGET_ROLES[name], *_ASSISTANTS.get(name, ()), "prompt", "reflection")
     check_providers(run.config.models.of(role) for role in roles)
-    prepared = prepare(run, name)
+    prepared = prepare_target(run, name)
     refuse_leaks(prepared.uncompiled(), prepared.cases)
     budget = CallBudget(budget_calls)
     booked = len(read_ledger(run.folder.ledger))
@@ -73,7 +73,7 @@ def compile_program(
 
 def show_prompts(run: Run, name: TargetName) -> dict[str, str]:
     """The prompts of the program as configured, compiled or not, for a case of train. No model is asked."""
-    prepared = prepare(run, name)
+    prepared = prepare_target(run, name)
     program = prepared.uncompiled()
     use_compiled(run, name, program)
     return rendered_prompts(program, prepared.sample_values())

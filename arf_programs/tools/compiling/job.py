@@ -70,7 +70,7 @@ class Prepared:
         return [dspy.Example(case=case, **fields).with_inputs("case") for case, fields in zip(side, shown, strict=True)]
 
 
-def prepare(run: Run, name: TargetName) -> Prepared:
+def prepare_target(run: Run, name: TargetName) -> Prepared:
     """Split the labelled set and make the target. Raises UserError for what the user can mend."""
     # Compiling needs no holdout, unlike a run, so the whole corpus may be labelled.
     refuse_no_labels(run.config.labeled)
