@@ -28,7 +28,7 @@ _loading: Final = threading.Lock()
 
 
 class Checker:
-    """Scores claims. Whatever is asked while a batch is at work goes into the next batch.
+    """Scores claims in batches. A claim that is asked about while a batch is at work waits for the next batch.
 
     A claim that was scored before is not scored again.
     """

@@ -128,7 +128,7 @@ def dry_run(settings: TrainSettings, sides: Sides | None, *, pairs: bool = False
 
 
 def decide_checkpointing(settings: TrainSettings, sides: Sides, *, pairs: bool = False) -> TrainSettings:
-    """Return settings that say whether activations are computed again: by itself a GPU does so if they do not fit."""
+    """Decide whether activations are computed again, where the settings leave it open: on a GPU, if they do not fit."""
     if settings.gradient_checkpointing is not None or not find_hardware().is_gpu:
         return settings
     foreseen = dry_run(settings, sides, pairs=pairs)
@@ -193,7 +193,7 @@ class _Fit:
 def _fit(
     settings: TrainSettings, hardware: Hardware, need: Callable[[Batch], Memory], largest: Batch, *, later: bool
 ) -> _Fit:
-    """Compare what training needs with the memory that is free; `later` with the whole memory."""
+    """Compare the memory that training needs with what is free now, or with the whole memory if it is for `later`."""
     found = _fit_into(hardware.memory if later else hardware.free or hardware.memory, settings, hardware, need, largest)
     if not later or found.problems or not hardware.free or found.memory.fits(hardware.free):
         return found
@@ -242,8 +242,10 @@ class Load:
 
 
 def load_of(settings: TrainSettings, rows: Sequence[Row], *, gpu: bool) -> Load:
-    """Batch the rows as training does: one at a time on a CPU; on a GPU longest first, pairs in their order, or packed
-    (as if without gaps).
+    """Batch the rows as training does, and count their positions.
+
+    On a CPU a batch is one row. On a GPU the longest rows come first, pairs keep their order, and packed rows count as
+    if there were no gaps between them.
     """
     size = settings.batch_size if gpu else 1
     tokens = sum(side.total for row in rows for side in row)

@@ -1,4 +1,4 @@
-"""What it brings to ask the teacher where the student's answer is doubtful: calls to the teacher against errors.
+"""Errors against calls to the teacher, where the teacher answers in the place of a doubtful answer of the student.
 
 Sources: El-Yaniv and Wiener (2010), "On the Foundations of Noise-free Selective Classification" (risk against
 coverage); Angelopoulos, Bates, Fisch, Lei and Schuster (2024), "Conformal Risk Control" (the bound by which a threshold
@@ -15,7 +15,8 @@ from arf_programs.metrics.bootstrap import DEFAULT, Interval, Resampling
 from signatures.records import Record
 
 DOUBTFUL: Final = 1.0
-"""From this doubt on an answer is doubtful, unless a threshold is chosen: a check has found an error."""
+"""An answer of this doubt or more is doubtful, unless another threshold is chosen. It says that a check found an error.
+"""
 
 _POINTS: Final = 21  # of a curve, so that it can be drawn and read
 
