@@ -22,12 +22,10 @@ from arf_programs.metrics.detectors.fallback import (
     threshold_for_share,
 )
 from arf_programs.metrics.detectors.self_calibration import (
-    SCORE,
     ScoredSentence,
     SelfCalibration,
     StackedCalibration,
     fit_self_calibration,
-    fit_stack,
     is_hopeless,
     read_calibration,
 )

@@ -6,7 +6,7 @@
 """
 
 from arf_programs.planting.choose import FACT_KINDS, DrawnError, RightSummary, choose_items, draw_errors
-from arf_programs.planting.counterfactuals import FACETS, Counterfactual, Facet, Swap, make_counterfactual
+from arf_programs.planting.counterfactuals import FACETS, Facet, make_counterfactual
 from arf_programs.planting.hard import OPERATOR_NAMES, Hard, OperatorName, Trap, harden
 from arf_programs.planting.items import NaturalizeErrors, make_item
 from arf_programs.planting.pairs import PlantedSentence, PlantedTalk, plant_sentences
