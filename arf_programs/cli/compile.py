@@ -24,7 +24,7 @@ from arf_programs.config import OPTIMIZERS, OptimizerName
 from signatures.exceptions import ConfigError
 
 if TYPE_CHECKING:
-    from arf_programs.programs import Card, SideScores
+    from arf_programs.programs import Card
     from arf_programs.runs import Run
     from arf_programs.tools.transfer import Transfer
 
@@ -90,16 +90,12 @@ def _print_prompts(prompts: dict[str, str], as_json: bool) -> None:
 
 
 def _show_card(card: Card, path: Path, run: Run) -> None:
-    rows = [(name, str(side.cases), *_scores(side)) for name, side in (("dev", card.dev), ("test", card.test))]
+    from arf_programs.tools.compiling import score_texts
+
+    rows = [(name, str(side.cases), *score_texts(side)) for name, side in (("dev", card.dev), ("test", card.test))]
     columns = ("cases", "before", "after", "difference")
     print_figures(f"{card.target}, {card.optimizer}", ("side",), columns, rows)
     print_lines(*_facts(card, path, run))
-
-
-def _scores(side: SideScores) -> tuple[str, str, str]:
-    from arf_programs.tools.compiling import interval_text
-
-    return interval_text(side.before), interval_text(side.after), interval_text(side.difference, signed=True)
 
 
 def _facts(card: Card, path: Path, run: Run) -> list[str]:
@@ -155,12 +151,14 @@ def _names(models: str) -> list[str]:
 
 
 def _show_transfer(result: Transfer) -> None:
+    from arf_programs.tools.compiling import score_texts
+
     cases = sum(result.cases.values())
     print_figures(
         f"{result.target}, compiled with {result.compiled_with} by {result.optimizer}: {cases} cases of dev and test",
         ("model",),
         ("uncompiled", "compiled", "difference", "compiled is"),
-        [(row.model, *_scores(row.scores), row.verdict) for row in result.rows],
+        [(row.model, *score_texts(row.scores), row.verdict) for row in result.rows],
     )
     print_lines(
         f"Scores are from 0 to 1, with {result.confidence:.0%} intervals over conversations; differences are paired.",

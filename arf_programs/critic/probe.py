@@ -19,6 +19,7 @@ from arf_programs.critic.items import Item, ItemSet, file_set, own_sets
 from arf_programs.metrics import Calibration, CheckerFigures, CheckerProbe, Interval, Scored, measure_separation
 from arf_programs.pipeline import run_until
 from arf_programs.programs import CheckerSupport
+from arf_programs.report import markdown_table
 from arf_programs.runs import Run, digest, read_record, write_record, write_text_atomic
 from arf_programs.stages import build_support, checker_digest, keeping_report, read_run_calibration
 from signatures.exceptions import ConfigError, DataError
@@ -102,16 +103,16 @@ def model_card(card: TrainedChecker, probe: CheckerProbe) -> str:
         "",
         f"Measured on {card.test_conversations} conversations that it has not seen:",
         "",
-        "| texts | scored by | n | wrong | area under the curve | |",
-        "| --- | --- | --- | --- | --- | --- |",
-        *(
-            f"| {row.data} | {row.scorer} | {row.figures.texts} | {row.figures.wrong} | {_area(row.figures.auc)} | "
-            f"{verdict(row.figures.auc)} |"
-            for row in probe.rows
-        ),
+        markdown_table(("texts", "scored by", "n", "wrong", "area under the curve", ""), map(_card_row, probe.rows)),
         "",
     ]
     return "\n".join(lines)
+
+
+def _card_row(row: CheckerFigures) -> tuple[str, ...]:
+    found = row.figures
+    area = "-" if found.auc is None else found.auc.text()
+    return row.data, row.scorer, str(found.texts), str(found.wrong), area, verdict(found.auc)
 
 
 def verdict(area: Interval | None) -> str:
@@ -121,10 +122,6 @@ def verdict(area: Interval | None) -> str:
     if area.low <= 0.5 <= area.high:
         return "chance"
     return "worse than chance" if area.high < 0.5 else "above chance"
-
-
-def _area(area: Interval | None) -> str:
-    return "-" if area is None else area.text()
 
 
 class Scorer(NamedTuple):
