@@ -4,7 +4,7 @@ Everything that ARF writes for a run is named here, and every file is plain and 
 given: the configuration with this folder.
 """
 
-from arf_programs.runs.fingerprint import digest, digest_file, digest_model, digest_privacy, digest_prompts
+from arf_programs.runs.fingerprint import digest, digest_file, digest_model, digest_privacy, digest_prompts, draw_key
 from arf_programs.runs.folder import Manifest, RunFile, RunFolder
 from arf_programs.runs.jsonl import (
     JsonlAppender,

@@ -11,7 +11,8 @@ sensitivity and specificity", Preventive Veterinary Medicine 113.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from math import sqrt
 from typing import Any, Final, NamedTuple
 
@@ -57,10 +58,7 @@ def area_under_curve(
     )
     tops = np.einsum("sa,ab,sb->s", drawn, wins, drawn, optimize=True)
     bottoms = np.einsum("sa,ab,sb->s", drawn, pairs, drawn, optimize=True)
-    areas = tops[bottoms > 0] / bottoms[bottoms > 0]
-    edge = (1 - resampling.confidence) / 2
-    low, high = np.quantile(areas, [edge, 1 - edge])
-    return Interval(value=value, low=float(low), high=float(high), n=len(scores))
+    return resampling.percentile(value, tops[bottoms > 0] / bottoms[bottoms > 0], len(scores))
 
 
 def _count_wins(
@@ -114,20 +112,19 @@ def catch_curve(
     drawn = [_sums(groups, truth, row) for row in weights if row @ truth > 0]
     whole = _sums(groups, truth, np.ones(len(truth)))
 
-    def interval(value: float, values: list[float]) -> Interval:
-        tail = (1 - resampling.confidence) / 2
-        low, high = np.quantile(values, [tail, 1 - tail])
-        return Interval(value=value, low=float(low), high=float(high), n=len(truth))
+    def interval(measure: Callable[[_Sums], float]) -> Interval:
+        return resampling.percentile(measure(whole), [measure(sums) for sums in drawn], len(truth))
 
-    points = tuple(
-        CatchPoint(analysed=share, caught=interval(_caught(whole, share), [_caught(item, share) for item in drawn]))
-        for share in SHARES
-    )
-    needed = interval(_needed(whole, recall), [_needed(item, recall) for item in drawn])
+    points = tuple(CatchPoint(analysed=share, caught=interval(partial(_caught, share=share))) for share in SHARES)
+    needed = interval(partial(_needed, recall=recall))
     return CatchCurve(name=name, needed=needed, points=points)
 
 
-def _sums(groups: Any, truth: Any, weights: Any) -> tuple[Any, Any]:
+_Sums = tuple[Any, Any]
+"""Numbers of drafts, and of flawed ones, up to the end of each group."""
+
+
+def _sums(groups: Any, truth: Any, weights: Any) -> _Sums:
     """Return how many drafts and how many flawed ones there are up to the end of each group, beginning with 0."""
     import numpy as np
 
@@ -136,14 +133,14 @@ def _sums(groups: Any, truth: Any, weights: Any) -> tuple[Any, Any]:
     return np.concatenate([[0.0], np.cumsum(drafts)]), np.concatenate([[0.0], np.cumsum(flawed)])
 
 
-def _caught(sums: tuple[Any, Any], share: float) -> float:
+def _caught(sums: _Sums, share: float) -> float:
     import numpy as np
 
     drafts, flawed = sums
     return float(np.interp(share * drafts[-1], drafts, flawed) / flawed[-1])
 
 
-def _needed(sums: tuple[Any, Any], recall: float) -> float:
+def _needed(sums: _Sums, recall: float) -> float:
     """Return the smallest share of the drafts with which `recall` of the flawed ones is reached."""
     import numpy as np
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -11,7 +10,7 @@ from arf_programs.config import ModelConfig
 from arf_programs.corpus import load_seed_taxonomy
 from arf_programs.models import build_lm
 from arf_programs.programs import Analyze, CheckerSupport, ComparePair, Judge, MergeNotes, Revise, Summarize, TakeNotes
-from arf_programs.runs import Run, read_jsonl
+from arf_programs.runs import Run, draw_key, read_jsonl
 from arf_programs.stages import (
     AT_ONCE,
     TEACHER,
@@ -59,10 +58,7 @@ def draw(run: Run, size: int) -> Sample:
 
 
 def _first(conversations: Iterable[Conversation], size: int, seed: int) -> list[Conversation]:
-    def rank(item: Conversation) -> bytes:
-        return hashlib.sha256(f"{seed}/{item.id}".encode()).digest()
-
-    return sorted(conversations, key=rank)[:size]
+    return sorted(conversations, key=lambda item: draw_key(seed, item.id))[:size]
 
 
 _NOTE = "The summary says this, but the conversation says something else, and the customer was told otherwise."
