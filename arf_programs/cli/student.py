@@ -162,7 +162,7 @@ def _say_served(engine: str, names: Sequence[str], address: str, point: Fallback
 
 
 def _fallback_line(point: FallbackPoint) -> str:
-    """What the chosen threshold gives on the holdout."""
+    """Say how often the teacher is asked on the holdout, and how many answers then have an error."""
     share, errors = point.share, point.errors
     asked = "never asks the teacher"
     if point.threshold is not None:

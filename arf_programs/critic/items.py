@@ -59,7 +59,7 @@ def planted_sets(talks: Sequence[PlantedTalk]) -> list[ItemSet]:
 
 
 def _with_sentence(right: tuple[str, ...], wrong: str, *, added: bool) -> tuple[str, ...]:
-    """Return the sentences with the wrong one in the place of that which it is most like, or at the end."""
+    """Put the wrong sentence in the place of the sentence that it is most like, or at the end."""
     if added or not right:
         return (*right, wrong)
     alike = [SequenceMatcher(None, sentence, wrong, autojunk=False).ratio() for sentence in right]

@@ -61,7 +61,7 @@ def find_changes_of(material: Material, kinds: Iterable[Kind], seed: str) -> lis
 
 
 class Aim(NamedTuple):
-    """The unit of which `plant.per_kind` errors are wanted."""
+    """Kind, origin and category of an error. Of each combination `plant.per_kind` errors are wanted."""
 
     kind: Kind
     origin: Origin

@@ -31,9 +31,9 @@ class FallbackRow:
 
 
 class FallbackPoint(Record):
-    """With answers of this doubt or more sent to the teacher: the share of calls to it, and the share with an error.
+    """The share of calls to the teacher, and the share of answers with an error, at one threshold.
 
-    Without a threshold the teacher is never asked.
+    Answers of this doubt or more are sent to the teacher. Without a threshold the teacher is never asked.
     """
 
     threshold: float | None
@@ -106,7 +106,7 @@ def threshold_for_errors(rows: Mapping[str, FallbackRow], rate: float) -> tuple[
 
 
 def threshold_for_share(rows: Mapping[str, FallbackRow], share: float) -> float | None:
-    """The threshold with the most calls to the teacher that sends it at most this share; None if that is nobody."""
+    """The lowest threshold that sends at most this share of the answers to the teacher; None if it can send none."""
     within = [
         threshold
         for threshold in _thresholds(rows)
