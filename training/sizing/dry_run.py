@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from arf_programs.config import Method
 from arf_programs.models import refuse_template
+from arf_programs.runs import duration_text
 from signatures.exceptions import ArfError, DataError
 from signatures.records import TrainingExample
 from training.loop.base_model import BaseTokenizer, load_tokenizer, saved_architecture, without_weights
@@ -304,7 +305,7 @@ def as_text(result: DryRun) -> str:
     unknown = "unknown"
     rows = "none yet" if result.rows is None else f"{result.rows:,}; {result.steps:,} steps"
     tokens = unknown if result.tokens is None else f"{result.tokens:,}, padding {result.padding_share:.0%}"
-    about = unknown if result.seconds is None else f"about {_duration(result.seconds)}"
+    about = unknown if result.seconds is None else f"about {duration_text(result.seconds)}"
     size = f"{result.device_memory / GIB:.1f} GiB" if result.device_memory else "memory unknown"
     size += f", {result.free_memory / GIB:.1f} free now" if result.free_memory else ""
     kept = ", activations computed again" if result.checkpointing else ""
@@ -325,9 +326,3 @@ def as_text(result: DryRun) -> str:
     lines += [("warning", warning) for warning in result.warnings]
     lines += [("problem", problem) for problem in result.problems]
     return "".join(f"{name:<11} {text}\n" for name, text in lines)
-
-
-def _duration(length: float) -> str:
-    if length < 120:
-        return f"{length:.0f} s"
-    return f"{length / 60:.0f} min" if length < 7200 else f"{length / 3600:.1f} h"
