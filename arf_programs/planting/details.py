@@ -220,7 +220,7 @@ _OTHER: Final = (
 def plant_names(material: Material, rng: Random) -> list[Change]:
     """Change each name that the conversation has to another of its names, and to an invented one.
 
-    An invented name is `fabricated`: it brings in somebody or something that is not in the conversation.
+    An invented name is `fabricated`: it names somebody or something that is not in the conversation.
     """
     speakers = {word for turn in material.conversation.turns for word in find_words(turn.speaker)}
     changes = []

@@ -94,8 +94,8 @@ def point_at(rows: Mapping[str, FallbackRow], threshold: float | None, resamplin
 def threshold_for_errors(rows: Mapping[str, FallbackRow], rate: float) -> tuple[bool, float | None]:
     """Return (found, threshold): the threshold with the fewest calls that keeps the share with an error at `rate`.
 
-    The bound of conformal risk control is `(errors + 1) / (n + 1) <= rate`: on new conversations the expected share is
-    then at most `rate`, as long as a call to the teacher seldom makes an answer worse. It is not found if no threshold
+    The bound of conformal risk control is `(errors + 1) / (n + 1) <= rate`. On new conversations the expected share is
+    then at most `rate`, as long as a call to the teacher seldom makes an answer worse. `found` is False if no threshold
     is enough.
     """
     for threshold in _thresholds(rows):
