@@ -17,9 +17,8 @@ from arf_programs.config.models import ModelConfig
 from arf_programs.corpus.taxonomy import load_seed_taxonomy
 from arf_programs.metrics.detectors.calibration import Calibration, fit_calibration
 from arf_programs.models.answers.store import open_store
-from arf_programs.models.calls.context import CallContext, calling
 from arf_programs.models.calls.lm import build_lm, gives_logprobs
-from arf_programs.models.calls.session import Session
+from arf_programs.models.calls.session import CallContext, Session, calling
 from arf_programs.programs.analysis.analyze import Analyze, HolisticAnalysis, SentencewiseAnalysis
 from arf_programs.programs.analysis.reported_errors import is_omission, merge_errors
 from arf_programs.programs.analysis.support import SentenceSupport, summary_score, support_of

@@ -31,7 +31,7 @@ from arf_programs.checkers import load_checker
 from arf_programs.config import CheckerConfig
 from arf_programs.metrics import logit
 from arf_programs.metrics.detectors.calibration import best_threshold
-from arf_programs.metrics.detectors.ranking import area_under_curve
+from arf_programs.metrics.detectors.separation import area_under_curve
 from arf_programs.programs import SIGNS, read_signs
 from arf_programs.text import find_sentences
 

@@ -36,8 +36,8 @@ from arf_programs.cli.session import open_run
 from arf_programs.models import CallBudget, CallContext, NoStore, Session, build_lm, calling, scripted
 from arf_programs.models.answers.store import request_key
 from arf_programs.models.calls import engine
-from arf_programs.models.calls.context import current_context
 from arf_programs.models.calls.dspy_internals import TRUNCATION_LOGGER
+from arf_programs.models.calls.session import current_context
 from arf_programs.pipeline import run_until
 from arf_programs.runs import Run
 from arf_programs.tools.compiling import compile_program

@@ -6,9 +6,8 @@ import random
 import pytest
 
 from arf_programs.metrics.bootstrap import Resampling, mean_interval, paired_difference
-from arf_programs.metrics.systems.aggregate import by_channel, errors_by_category, system_metrics
 from arf_programs.metrics.systems.comparisons import compare_systems
-from arf_programs.metrics.systems.definitions import in_order
+from arf_programs.metrics.systems.definitions import by_channel, errors_by_category, in_order, system_metrics
 from signatures.records import ErrorNote, Rating, Score
 
 

@@ -10,9 +10,8 @@ from tiny_model import save_tiny_model
 from arf_programs.config.models import ModelConfig
 from arf_programs.models import scripted
 from arf_programs.models.answers.store import open_store, request_key
-from arf_programs.models.calls.context import within
 from arf_programs.models.calls.lm import build_lm
-from arf_programs.models.calls.session import Session
+from arf_programs.models.calls.session import Session, within
 from arf_programs.models.local.weights import weights_digest
 from arf_programs.programs.revision.propose import EditSummary
 from arf_programs.runner.context import ask_rows

@@ -25,7 +25,7 @@ from arf_programs.stages.draft import build_teacher
 from arf_programs.stages.draft import fingerprint as draft_fingerprint
 from arf_programs.stages.revise import build_reviser
 from arf_programs.stages.scoring import build_judge
-from arf_programs.tools.compiling.prepare import prepare
+from arf_programs.tools.compiling.job import prepare_target
 
 OPTIMIZERS = {
     "labeled_fewshot": dspy.LabeledFewShot,
@@ -59,7 +59,7 @@ def compiled(config: Path, target: str, optimizer: str, *options: str) -> dict[s
 
 def texts(config: Path, target: TargetName) -> dict[str, set[str]]:
     """What the conversations of each side say."""
-    cases = prepare(open_run(config), target).cases
+    cases = prepare_target(open_run(config), target).cases
     sides = {"train": cases.train, "dev": cases.dev, "test": cases.test}
     return {name: {case.labeled.conversation.turns[0].text for case in side} for name, side in sides.items()}
 
@@ -314,7 +314,7 @@ def test_the_decision_of_a_sentencewise_analyser_is_fitted_on_train_and_used(tmp
     card = compiled(config, "analyze", "labeled_fewshot", "--force")
     fitted = card["calibration"]
     assert fitted["auc"] == 1.0 and 0 < fitted["positives"] < fitted["n"]
-    taxonomy = prepare(open_run(config), "analyze").taxonomy
+    taxonomy = prepare_target(open_run(config), "analyze").taxonomy
     used = build_analyzer(open_run(config, overrides=use(config, "analyze")), taxonomy=taxonomy)
     assert used.analysis.support.calibration.threshold == fitted["threshold"]
     assert used.analysis.support.ask_support.demos
@@ -327,7 +327,7 @@ def test_the_editor_of_single_sentences_can_be_compiled(tmp_path: Path, team: Co
     card = compiled(config, "revise", "bootstrap_random_search", "--force")
     assert set(card["predictors"]) == {"propose.rewrite", "propose.write"}
     build_reviser(
-        open_run(config, overrides=use(config, "revise")), taxonomy=prepare(open_run(config), "revise").taxonomy
+        open_run(config, overrides=use(config, "revise")), taxonomy=prepare_target(open_run(config), "revise").taxonomy
     )
 
 

@@ -14,7 +14,6 @@ from arf_programs.cli.app import app
 from arf_programs.config import CheckerConfig
 from arf_programs.corpus import LabeledExample
 from arf_programs.critic import read_card
-from arf_programs.critic.card import hash_id
 from arf_programs.critic.items import own_sets, planted_sets
 from arf_programs.critic.pairs import (
     DRAFT,
@@ -29,6 +28,7 @@ from arf_programs.critic.pairs import (
     overlap_auc,
     reword,
 )
+from arf_programs.critic.probe import hash_id
 from arf_programs.metrics import CHECKER_PROBE, CheckerProbe
 from arf_programs.pipeline import run_until
 from arf_programs.planting import RightSummary, plant_sentences, right_summaries
@@ -188,11 +188,11 @@ def test_training_sees_neither_the_holdout_nor_the_conversations_it_is_measured_
     assert not seen & holdout
     assert len(seen) + card.test_conversations == len(train)
     assert hash_id(next(iter(seen))) in card.conversations
-    tested = {item.conversation.id for items in own_sets(sample, seen=seen, most=100) for item in items.items}
+    tested = {item.conversation.id for items in own_sets(sample, seen=seen) for item in items.items}
     assert tested
     assert not tested & seen
     with pytest.raises(DataError, match="trained on every conversation"):
-        own_sets(sample, seen=train, most=100)
+        own_sets(sample, seen=train)
 
 
 def test_the_same_seed_trains_the_same_checker(sample, tmp_path, checker):

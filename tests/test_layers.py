@@ -18,7 +18,7 @@ PASSES_ON = {
     ("adapter.py", "_run"),
     ("asking.py", "acall"),
     ("asking.py", "forward"),
-    ("context.py", "within"),
+    ("session.py", "within"),
     ("edit_sentences.py", "_first_passing"),
     ("engine.py", "lm"),
     ("lm.py", "stored_lm"),

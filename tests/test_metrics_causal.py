@@ -4,8 +4,8 @@ import pytest
 
 from arf_programs.corpus.split import read_clusters
 from arf_programs.metrics.bootstrap import Resampling
-from arf_programs.metrics.systems.aggregate import by_channel, by_stratum, length_bands
 from arf_programs.metrics.systems.causal import ANY, causal_table
+from arf_programs.metrics.systems.definitions import by_channel, by_stratum, length_bands
 from signatures.exceptions import ConfigError
 from signatures.records import Conversation, ErrorNote, Revision, Score, Turn
 

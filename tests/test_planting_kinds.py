@@ -7,8 +7,7 @@ import pytest
 from arf_programs.checks.finding import Material
 from arf_programs.metrics.repair import Place
 from arf_programs.planting.choose import PLANTERS
-from arf_programs.planting.details import plant_dates, plant_names
-from arf_programs.planting.quantities import plant_amounts, plant_numbers
+from arf_programs.planting.details import plant_amounts, plant_dates, plant_names, plant_numbers
 from arf_programs.planting.records import plant_text
 from arf_programs.planting.sentences import (
     plant_actions,

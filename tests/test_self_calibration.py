@@ -6,8 +6,8 @@ import re
 import pytest
 import scripted_team
 
-from arf_programs.metrics.detectors.ranking import area_under_curve
 from arf_programs.metrics.detectors.self_calibration import ScoredSentence, fit_self_calibration, is_hopeless
+from arf_programs.metrics.detectors.separation import area_under_curve
 from arf_programs.pipeline import run_until, status
 from arf_programs.planting.choose import RightSummary
 from arf_programs.planting.pairs import plant_sentences

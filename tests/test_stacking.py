@@ -9,7 +9,7 @@ import scripted_team
 from test_self_calibration import SENTENCEWISE, blind, calibration_of, said, sees  # noqa: F401 - said is a fixture
 
 from arf_programs.metrics import ScoredSentence, StackedCalibration, fit_self_calibration, read_calibration
-from arf_programs.metrics.detectors.stacking import fit_stack
+from arf_programs.metrics.detectors.self_calibration import fit_stack
 from arf_programs.pipeline import run_until
 from arf_programs.programs import SIGNS, SentenceSupport, read_signs
 from arf_programs.runs.jsonl import read_jsonl

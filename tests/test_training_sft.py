@@ -2,15 +2,12 @@
 
 import io
 import json
-import subprocess
-import sys
 
 import pytest
 import torch
 from safetensors.torch import load_file
 from tiny_model import save_tiny_model
 from transformers import AutoTokenizer
-from warm_python import WarmPopen
 
 from arf_programs.runs.jsonl import write_jsonl_atomic
 from signatures.records import Message, TrainingExample
@@ -157,19 +154,6 @@ def test_an_interrupted_run_goes_on_and_ends_as_if_nothing_had_happened(data, ba
     adapters = [load_file(folder / "adapter_model.safetensors") for folder in (output, student)]
     assert all(torch.equal(adapters[0][name], adapters[1][name]) for name in adapters[1])
     assert not (output / "checkpoints").exists()
-
-
-def test_a_killed_process_leaves_a_run_that_can_go_on(data, base, tmp_path):
-    output, config = tmp_path / "s", tmp_path / "train.json"
-    config.write_text(settings(base).model_dump_json())
-    arguments = ["--data", str(data), "--output", str(output), "--config", str(config)]
-    with WarmPopen([sys.executable, "-m", "training.sft", *arguments], stdout=subprocess.PIPE, text=True) as process:
-        while json.loads(process.stdout.readline())["step"] < 3:
-            pass
-        process.kill()
-    assert not (output / "training_log.json").exists()
-    assert sft.main(arguments) == 0
-    assert [step["step"] for step in read_log(output)["losses"]] == list(range(1, STEPS + 1))
 
 
 def test_a_folder_loses_its_mark_before_it_is_trained_anew(data, base, student, tmp_path):

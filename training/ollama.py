@@ -41,8 +41,8 @@ def write_modelfile(tokenizer: PreTrainedTokenizerBase, instruction: str, *, con
     """Write the Modelfile that stands beside a merged student.
 
     `instruction` is the system text, `context` the tokens of a prompt with its answer, `answer` those of the answer.
-    Raises DataError for a chat template that does more than to put texts between the three texts, and for texts that a
-    Modelfile cannot hold.
+    Raises DataError for a chat template that changes the three texts, or does more than to put fixed texts between
+    them. It is also raised for a text that a Modelfile cannot hold.
     """
     form = read_form(tokenizer)
     end = tokenizer.eos_token
@@ -95,7 +95,7 @@ def _asked(tokenizer: PreTrainedTokenizerBase, system: str, user: str) -> str:
 
 
 def _without_bos(tokenizer: PreTrainedTokenizerBase, text: str) -> str:
-    """Leave out the token that begins every text, where the tokenizer adds it by itself, as Ollama then does too."""
+    """Remove the token that begins every text if the tokenizer adds it by itself, since Ollama then adds it too."""
     bos = tokenizer.bos_token
     added = bos and tokenizer("x")["input_ids"][:1] == [tokenizer.bos_token_id]
     return text.removeprefix(str(bos)) if added else text

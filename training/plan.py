@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import Any, TextIO, get_args
 
 from arf_programs.config import Method
+from arf_programs.report import markdown_table
 from training.loop.base_model import ARCHITECTURES, architecture, without_weights
 from training.settings import TrainSettings, quiet_libraries, run_command
 from training.sizing.cost import GIB, Batch, Memory, Mode, Shape, estimate_memory, measure_shape, tokens_that_fit
@@ -58,18 +59,16 @@ def _table(
 ) -> str:
     parts = list(Memory.__dataclass_fields__)
     head = ["method", "trainable", *parts, "total", *(f"{gpu} GB" for gpu in gpus)]
-    lines = [
+    title = (
         f"{model}: {shape.parameters:,} parameters, {shape.adapted} linear layers adapted "
-        f"({', '.join(shape.targets)}); GiB for {batch_size} rows of {tokens} tokens, bf16, with checkpointing",
-        "",
-        "| " + " | ".join(head) + " |",
-        "| " + " | ".join("---" for _ in head) + " |",
-    ]
+        f"({', '.join(shape.targets)}); GiB for {batch_size} rows of {tokens} tokens, bf16, with checkpointing"
+    )
+    lines = []
     for method, row in rows.items():
         sizes = [f"{row[part] / GIB:.1f}" for part in (*parts, "total")]
         verdicts = [_verdict(row["fits"][str(gpu)], row["tokens_that_fit"][str(gpu)]) for gpu in gpus]
-        lines.append("| " + " | ".join([f"`{method}`", f"{row['trainable']:,}", *sizes, *verdicts]) + " |")
-    return "\n".join(lines) + "\n"
+        lines.append([f"`{method}`", f"{row['trainable']:,}", *sizes, *verdicts])
+    return f"{title}\n\n{markdown_table(head, lines)}\n"
 
 
 def _verdict(fits: bool, room: int) -> str:

@@ -1,7 +1,7 @@
 """Show how a base would read one example, and what a training would take: `python -m training.preview`.
 
-Only the tokenizer is loaded. One JSON object comes out: `prompt` and `learns` are the texts before and after the place
-where the student begins to speak, `mended` says what is mended in the chat template of the base, and `training` has the
+Only the tokenizer is loaded. One JSON object comes out. `prompt` and `learns` are the texts before and after the place
+where the student begins to speak. `mended` says what is mended in the chat template of the base. `training` has the
 figures of a dry run in the whole memory of this machine.
 """
 

@@ -50,7 +50,7 @@ def quiet_libraries() -> None:
 
     Call it before anything loads torch, which reads OMP_WAIT_POLICY at that moment.
     """
-    # Threads that spin while they wait take time from their own peers when other processes share the cores.
+    # Threads that wait actively slow each other down when other processes share the cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     import datasets
     import huggingface_hub

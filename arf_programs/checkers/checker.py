@@ -5,33 +5,30 @@ It reads the whole conversation if that fits, else the turns that share most wit
 
 from __future__ import annotations
 
+import math
 import threading
-from collections import deque
-from collections.abc import Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from arf_programs.checkers.forms import FORMS
 from arf_programs.checkers.loading import LoadedChecker, load_weights, longest_input
+from arf_programs.checks import find_words
 from arf_programs.config import CheckerConfig
 from arf_programs.models import find_placement
 from signatures.records import Conversation
 
 if TYPE_CHECKING:
     import torch
-import math
-from collections import Counter
-from collections.abc import Callable
-
-from arf_programs.checks import find_words
 
 _REMEMBERED: Final = 100_000
 _loading: Final = threading.Lock()
 
 
 class Checker:
-    """Scores claims. Whatever is asked while a batch is at work goes into the next batch.
+    """Scores claims in batches. A claim that is asked about while a batch is at work waits for the next batch.
 
     A claim that was scored before is not scored again.
     """

@@ -13,11 +13,10 @@ import typer
 
 from arf_programs.cli import critic, probe, student
 from arf_programs.cli.compare import compare, gate
-from arf_programs.cli.compile import compile_command
-from arf_programs.cli.curve import curve
-from arf_programs.cli.estimate import estimate
+from arf_programs.cli.compile import compile_command, transfer
+from arf_programs.cli.estimate import curve, estimate
 from arf_programs.cli.federate import federate
-from arf_programs.cli.improve import improve
+from arf_programs.cli.improve import improve, stress
 from arf_programs.cli.privacy import forget, privacy, purge
 from arf_programs.cli.review import review
 from arf_programs.cli.run import evaluate, report, stage_command, train
@@ -34,8 +33,6 @@ from arf_programs.cli.session import (
     print_json,
     reporting,
 )
-from arf_programs.cli.stress import stress
-from arf_programs.cli.transfer import transfer
 from signatures.exceptions import ConfigError
 
 ShowExample = Annotated[

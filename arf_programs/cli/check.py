@@ -90,7 +90,7 @@ def preflight(
 
 
 def show_findings(findings: Findings, *, example: bool = False) -> None:
-    """Print what is right, then the warnings, then every problem; first of all the `example` if it is wanted."""
+    """Print the `example` if it is wanted, then what is right, the warnings, and every problem."""
     if example and findings.preview is not None:
         print_lines("-- a student is asked:", findings.preview.prompt)
         print_lines("-- and learns to say:", findings.preview.learns, "--")

@@ -1,4 +1,4 @@
-"""`arf compile`: optimise the prompts of one program, or show them."""
+"""`arf compile` optimises the prompts of one program, or shows them. `arf transfer` measures it on other models."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from arf_programs.cli.session import (
     Set,
     Verbose,
     opened_run,
+    print_figures,
     print_json,
     print_lines,
-    print_table,
+    reporting,
 )
 from arf_programs.config import OPTIMIZERS, OptimizerName
 from signatures.exceptions import ConfigError
@@ -25,7 +26,7 @@ from signatures.exceptions import ConfigError
 if TYPE_CHECKING:
     from arf_programs.programs import Card
     from arf_programs.runs import Run
-
+    from arf_programs.tools.transfer import Transfer
 
 Target = Literal["analyze", "revise", "judge", "summarize"]
 
@@ -89,17 +90,11 @@ def _print_prompts(prompts: dict[str, str], as_json: bool) -> None:
 
 
 def _show_card(card: Card, path: Path, run: Run) -> None:
-    from rich.table import Table
+    from arf_programs.tools.compiling import score_texts
 
-    from arf_programs.tools.compiling import interval_text
-
-    table = Table(title=f"{card.target}, {card.optimizer}", title_justify="left")
-    for column in ("side", "cases", "before", "after", "difference"):
-        table.add_column(column)
-    for name, side in (("dev", card.dev), ("test", card.test)):
-        cells = [interval_text(side.before), interval_text(side.after), interval_text(side.difference, signed=True)]
-        table.add_row(name, str(side.cases), *cells)
-    print_table(table)
+    rows = [(name, str(side.cases), *score_texts(side)) for name, side in (("dev", card.dev), ("test", card.test))]
+    columns = ("cases", "before", "after", "difference")
+    print_figures(f"{card.target}, {card.optimizer}", ("side",), columns, rows)
     print_lines(*_facts(card, path, run))
 
 
@@ -113,3 +108,64 @@ def _facts(card: Card, path: Path, run: Run) -> list[str]:
     if card.adopted and getattr(run.config.programs, card.target) is None:
         lines.append(f"To use it: programs: {{{card.target}: {run.config.compile.dir}/{card.target}}}")
     return [*lines, f"Card: {path}"]
+
+
+def transfer(
+    program: Annotated[Path, typer.Argument(metavar="PROGRAM", help="A compiled program: its folder, or its file.")],
+    models: Annotated[str, typer.Option("--models", metavar="A,B,C", help="The models to measure it on.")],
+    config: Annotated[
+        Path | None, typer.Option("--config", help="The arf.yaml, instead of that in a folder above PROGRAM.")
+    ] = None,
+    run_dir: RunDir = None,
+    overrides: Set = None,
+    limit: Limit = None,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Measure a compiled program on other models, beside the uncompiled one, on the labelled set."""
+    with reporting(as_json=as_json, verbose=verbose):
+        names = _names(models)
+        from arf_programs.tools.transfer import find_config, measure_transfer, read_program
+
+        saved = read_program(program)
+        path = config or find_config(program)
+        with opened_run(path, run_dir, overrides, limit, as_json=as_json, verbose=verbose) as run:
+            from arf_programs.corpus import refuse_no_labels
+            from arf_programs.runs import lock_run
+
+            refuse_no_labels(run.config.labeled)
+            with lock_run(run):
+                result = measure_transfer(run, saved, names)
+            if as_json:
+                print_json({"ok": True, "table": str(saved.table), **result.model_dump(mode="json")})
+            else:
+                _show_transfer(result)
+                print_lines(f"Table: {saved.table}")
+
+
+def _names(models: str) -> list[str]:
+    names = [name.strip() for name in models.split(",")]
+    if not all(names) or len(set(names)) != len(names):
+        raise ConfigError(f"--models {models}: name each model once, with commas between them")
+    return names
+
+
+def _show_transfer(result: Transfer) -> None:
+    from arf_programs.tools.compiling import score_texts
+
+    cases = sum(result.cases.values())
+    print_figures(
+        f"{result.target}, compiled with {result.compiled_with} by {result.optimizer}: {cases} cases of dev and test",
+        ("model",),
+        ("uncompiled", "compiled", "difference", "compiled is"),
+        [(row.model, *score_texts(row.scores), row.verdict) for row in result.rows],
+    )
+    print_lines(
+        f"Scores are from 0 to 1, with {result.confidence:.0%} intervals over conversations; differences are paired.",
+        *(
+            f"{row.model}: without a usable answer {row.scores.failed_before} uncompiled and "
+            f"{row.scores.failed_after} compiled, which score 0."
+            for row in result.rows
+            if row.scores.failed_before or row.scores.failed_after
+        ),
+    )

@@ -15,16 +15,13 @@ from arf_programs.cli.session import (
     Set,
     Verbose,
     opened_run,
+    print_figures,
     print_json,
     print_lines,
-    print_table,
     reporting,
 )
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
-    from arf_programs.critic import EmbeddingCard
     from arf_programs.metrics import CheckerProbe, Interval
 
 checker = typer.Typer(no_args_is_help=True, help="Measure a checker of sentences, or train one.")
@@ -89,64 +86,45 @@ def _show(made: CheckerProbe, as_json: bool) -> None:
     if as_json:
         print_json({"ok": True, **made.model_dump(mode="json")})
         return
-    print_table(_figures(made))
-    print_table(_decisions(made))
-    print_table(_kinds(made))
+    _show_figures(made)
+    _show_decisions(made)
+    _show_kinds(made)
     print_lines("The balanced accuracy is at a threshold fitted on other conversations. Intervals draw conversations.")
 
 
-def _figures(made: CheckerProbe) -> Table:
-    from rich.table import Table
-
+def _show_figures(made: CheckerProbe) -> None:
     from arf_programs.critic import verdict
 
-    table = Table(title="How well wrong is told from right", title_justify="left")
-    for name in ("texts", "scored by"):
-        table.add_column(name, overflow="fold")
-    for name in ("area under the curve", "bal. acc.", "recall at 5%"):
-        table.add_column(name, justify="right", overflow="fold")
+    rows = []
     for row in made.rows:
         found = row.figures
         accuracy = "-" if found.balanced_accuracy is None else f"{found.balanced_accuracy:.2f}"
         area = f"{_interval(found.auc)}\n{verdict(found.auc)}"
-        table.add_row(row.data, row.scorer, area, accuracy, _interval(found.recall))
-    return table
+        rows.append((row.data, row.scorer, area, accuracy, _interval(found.recall)))
+    columns = ("area under the curve", "bal. acc.", "recall at 5%")
+    print_figures("How well wrong is told from right", ("texts", "scored by"), columns, rows)
 
 
-def _decisions(made: CheckerProbe) -> Table:
-    from rich.table import Table
-
-    table = Table(title="Decided rightly at the threshold in use", title_justify="left")
-    for name in ("texts", "scored by"):
-        table.add_column(name, overflow="fold")
-    for name in ("wrong ones", "right ones"):
-        table.add_column(name, justify="right", overflow="fold")
+def _show_decisions(made: CheckerProbe) -> None:
+    rows = []
     for row in made.rows:
         found = row.figures
-        wrong, right = found.wrong, found.texts - found.wrong
-        table.add_row(
-            row.data,
-            row.scorer,
-            f"{_interval(found.sensitivity)} of {wrong}",
-            f"{_interval(found.specificity)} of {right}",
-        )
-    return table
+        wrong = f"{_interval(found.sensitivity)} of {found.wrong}"
+        right = f"{_interval(found.specificity)} of {found.texts - found.wrong}"
+        rows.append((row.data, row.scorer, wrong, right))
+    columns = ("wrong ones", "right ones")
+    print_figures("Decided rightly at the threshold in use", ("texts", "scored by"), columns, rows)
 
 
-def _kinds(made: CheckerProbe) -> Table:
-    from rich.table import Table
-
-    table = Table(title="Recall at 5% false alarms, by kind of error", title_justify="left")
-    for name in ("texts", "kind"):
-        table.add_column(name, overflow="fold")
+def _show_kinds(made: CheckerProbe) -> None:
     scorers = list(dict.fromkeys(row.scorer for row in made.rows))
-    for name in scorers:
-        table.add_column(name, justify="right", overflow="fold")
     found = {(row.data, row.scorer): row.figures.recall_by_kind for row in made.rows}
-    for data in dict.fromkeys(row.data for row in made.rows):
-        for kind in sorted({kind for name in scorers for kind in found.get((data, name), {})}):
-            table.add_row(data, kind, *(_interval(found.get((data, name), {}).get(kind)) for name in scorers))
-    return table
+    rows = [
+        (data, kind, *(_interval(found.get((data, name), {}).get(kind)) for name in scorers))
+        for data in dict.fromkeys(row.data for row in made.rows)
+        for kind in sorted({kind for name in scorers for kind in found.get((data, name), {})})
+    ]
+    print_figures("Recall at 5% false alarms, by kind of error", ("texts", "kind"), scorers, rows)
 
 
 def _interval(interval: Interval | None) -> str:
@@ -181,21 +159,13 @@ def train_an_embedding(
             if card.beats_bm25
             else "It does not beat BM25 beyond chance: leave labeled.embedding at null, which is BM25."
         )
-        print_table(_embedding_table(card))
+        print_figures(
+            f"{card.queries} summaries looked up among {card.candidates} conversations",
+            ("by",),
+            ("recall at 1", "recall at 10"),
+            [(row.ranking, row.at_1.text(), row.at_10.text()) for row in card.found],
+        )
         print_lines(
             f"Tuned on {card.summaries} summaries in {card.seconds / 60:.1f} minutes ({ended}).",
             f"Tuned less BM25, recall at 1: {card.gain.text()}. {use}",
         )
-
-
-def _embedding_table(card: EmbeddingCard) -> Table:
-    from rich.table import Table
-
-    title = f"{card.queries} summaries looked up among {card.candidates} conversations"
-    table = Table(title=title, title_justify="left")
-    table.add_column("by")
-    for name in ("recall at 1", "recall at 10"):
-        table.add_column(name, justify="right")
-    for row in card.found:
-        table.add_row(row.ranking, row.at_1.text(), row.at_10.text())
-    return table

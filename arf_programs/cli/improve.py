@@ -1,4 +1,4 @@
-"""`arf improve`: train the student further on what it gets wrong on the dev side of the split."""
+"""`arf improve` trains the student further on what it gets wrong. `arf stress` searches for what makes it fail."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from arf_programs.cli.session import (
     Set,
     Verbose,
     opened_run,
+    print_figures,
     print_json,
     print_lines,
-    print_table,
 )
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from arf_programs.tools.rounds import RoundFigures
 
 Rounds = Annotated[int, typer.Option("--rounds", min=1, max=20, help="Do N rounds; those that are whole are kept.")]
 Untargeted = Annotated[
     bool, typer.Option("--untargeted", help="Make as many training pairs of random details instead: the baseline.")
 ]
+Tries = Annotated[int, typer.Option("--tries", min=1, max=100_000, help="Try N harder conversations.")]
+AtRandom = Annotated[bool, typer.Option("--random", help="Choose the operators at random instead: the baseline.")]
 
 
 def improve(
@@ -52,7 +52,7 @@ def improve(
             print_json({"ok": True, "student": str(improved.student), "rounds": done})
             return
         for figures in improved.rounds:
-            print_table(_table(figures))
+            _show_patterns(figures)
             print_lines(*_lines(figures))
         print_lines(f"The student that is left: {improved.student}")
         if any(figures.kept for figures in improved.rounds):
@@ -60,16 +60,14 @@ def improve(
             print_lines(f"On the holdout: arf evaluate CONFIG --set {setting}")
 
 
-def _table(figures: RoundFigures) -> Table:
-    from rich.table import Table
-
+def _show_patterns(figures: RoundFigures) -> None:
     kind = ", untargeted" if figures.untargeted else ""
-    table = Table("pattern", title=f"round {figures.round}{kind}: errors on dev", title_justify="left")
-    for name in ("pairs", "before", "after"):
-        table.add_column(name, justify="right")
-    for item in figures.patterns:
-        table.add_row(item.name, str(item.pairs), str(item.before), str(item.after))
-    return table
+    print_figures(
+        f"round {figures.round}{kind}: errors on dev",
+        ("pattern",),
+        ("pairs", "before", "after"),
+        [(item.name, str(item.pairs), str(item.before), str(item.after)) for item in figures.patterns],
+    )
 
 
 def _lines(figures: RoundFigures) -> list[str]:
@@ -82,3 +80,38 @@ def _lines(figures: RoundFigures) -> list[str]:
         f"after, difference {figures.points.text('+.0f')} points.",
         f"The new student is {verdict}: {figures.student_after}",
     ]
+
+
+def stress(
+    config: ConfigPath,
+    tries: Tries = 100,
+    at_random: AtRandom = False,
+    run_dir: RunDir = None,
+    overrides: Set = None,
+    limit: Limit = None,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Search for harder conversations on which the student fails: a regression suite, and training rows."""
+    with opened_run(config, run_dir, overrides, limit, as_json=as_json, verbose=verbose, locked=True) as run:
+        from arf_programs.tools.rounds import stress as search
+        from arf_programs.tools.rounds import stress_folder
+
+        figures = search(run, tries, at_random=at_random)
+        folder = stress_folder(run, at_random=at_random)
+        if as_json:
+            print_json({"ok": True, "folder": str(folder), **figures.model_dump(mode="json")})
+            return
+        print_figures(
+            f"operators chosen by: {figures.chosen}",
+            ("operator",),
+            ("tries", "failures"),
+            [
+                (name.replace("_", " "), str(outcome.tries), str(outcome.failures))
+                for name, outcome in figures.operators.items()
+            ],
+        )
+        print_lines(
+            f"{figures.failures} failures in {figures.tries} tries, of {len(figures.kinds)} kinds.",
+            f"A corpus of those that failed: {folder / 'hard.jsonl'}; rows to train on: {folder / 'train.jsonl'}",
+        )

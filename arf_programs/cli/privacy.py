@@ -170,9 +170,10 @@ def forget(run: RunPath, conversation: Id, as_json: Json = False, verbose: Verbo
 
 
 def _forget_answers(run: Run, conversation: str) -> int:
-    """Remove the stored answers to questions about the conversation, and those about several.
+    """Remove the stored answers to questions about the conversation, and those about several conversations.
 
-    Without `sent.jsonl` nobody knows which these are, nor are they all where it was a demonstration: then all go.
+    All stored answers are removed where these are not known: without `sent.jsonl`, and with a labelled set, which may
+    have shown the conversation as a demonstration.
     """
     import orjson
 

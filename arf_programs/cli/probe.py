@@ -15,14 +15,13 @@ from arf_programs.cli.session import (
     Set,
     Verbose,
     opened_run,
+    print_figures,
     print_json,
     print_lines,
     print_table,
 )
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from arf_programs.metrics import JudgeCalibration
     from arf_programs.planting import PlantedItem
     from arf_programs.report import Probe
@@ -98,16 +97,11 @@ def _planted_json(run: Run, items: Sequence[PlantedItem]) -> dict[str, Any]:
 
 
 def _show_planted(run: Run, items: Sequence[PlantedItem]) -> None:
-    from rich.table import Table
-
     from arf_programs.planting import by_kind, short_of
 
     clean = sum(not item.errors for item in items)
-    table = Table("kind", title=f"{len(items)} summaries, {clean} of them clean", title_justify="left")
-    table.add_column("planted", justify="right")
-    for kind, count in by_kind(items).items():
-        table.add_row(kind, str(count))
-    print_table(table)
+    rows = [(kind, str(count)) for kind, count in by_kind(items).items()]
+    print_figures(f"{len(items)} summaries, {clean} of them clean", ("kind",), ("planted",), rows)
     for kind, count in short_of(items, run.config.plant).items():
         print_lines(f"The texts allow only {count} of {run.config.plant.per_kind} errors of: {kind}")
     print_lines(f"Planted: {run.folder.planted}")
@@ -146,21 +140,17 @@ def calibrate(
         if as_json:
             print_json({"ok": True, **calibration.model_dump(mode="json"), "notes": notes})
         else:
-            print_table(_ratings_table(calibration))
+            _show_ratings(calibration)
             print_lines(*_ratings_lines(calibration), *notes)
 
 
-def _ratings_table(calibration: JudgeCalibration) -> Table:
-    from rich.table import Table
-
-    table = Table(title=f"{calibration.model}, rubric {calibration.prompt}", title_justify="left")
-    table.add_column("summaries")
-    for name in ("conversations", "judge", "people", "judge less people"):
-        table.add_column(name, justify="right")
-    table.add_row("all", str(calibration.bias.n), "", "", calibration.bias.text("+.2f"))
+def _show_ratings(calibration: JudgeCalibration) -> None:
+    rows = [("all", str(calibration.bias.n), "", "", calibration.bias.text("+.2f"))]
     for item in (*calibration.by_length, *calibration.by_system):
-        table.add_row(item.group, str(item.bias.n), f"{item.judge:.2f}", f"{item.human:.2f}", item.bias.text("+.2f"))
-    return table
+        bias = item.bias
+        rows.append((item.group, str(bias.n), f"{item.judge:.2f}", f"{item.human:.2f}", bias.text("+.2f")))
+    columns = ("conversations", "judge", "people", "judge less people")
+    print_figures(f"{calibration.model}, rubric {calibration.prompt}", ("summaries",), columns, rows)
 
 
 def _ratings_lines(calibration: JudgeCalibration) -> list[str]:
@@ -205,24 +195,18 @@ def triage(
         if as_json:
             print_json({"ok": True, **result.model_dump(mode="json")})
         else:
-            print_table(_triage_table(result))
+            _show_triage(result)
             print_lines(*_triage_lines(result))
 
 
-def _triage_table(result: Triage) -> Table:
-    from rich.table import Table
-
-    table = Table(title=f"{result.drafts} drafts, {result.flawed} with an error", title_justify="left")
-    table.add_column("drafts are ranked by")
-    for share in (0.2, 0.4, 0.6):
-        table.add_column(f"caught at {share:.0%}", justify="right")
-    table.add_column(f"to catch {result.recall:.0%}", justify="right")
+def _show_triage(result: Triage) -> None:
+    shares = (0.2, 0.4, 0.6)
+    rows = []
     for curve in result.curves:
-        shown = {round(point.analysed, 2): point.caught for point in curve.points}
-        table.add_row(
-            curve.name, *(shown[share].text(".0%", "-") for share in (0.2, 0.4, 0.6)), curve.needed.text(".0%", "-")
-        )
-    return table
+        caught = {round(point.analysed, 2): point.caught.text(".0%", "-") for point in curve.points}
+        rows.append((curve.name, *(caught[share] for share in shares), curve.needed.text(".0%", "-")))
+    columns = (*(f"caught at {share:.0%}" for share in shares), f"to catch {result.recall:.0%}")
+    print_figures(f"{result.drafts} drafts, {result.flawed} with an error", ("drafts are ranked by",), columns, rows)
 
 
 def _triage_lines(result: Triage) -> list[str]:

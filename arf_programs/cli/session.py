@@ -9,7 +9,7 @@ import sqlite3
 import sys
 import traceback
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -203,6 +203,20 @@ def print_table(table: Table) -> None:
 
 def _console(*, stderr: bool = False) -> Console:
     return Console(stderr=stderr, markup=False, highlight=False, emoji=False)
+
+
+def print_figures(title: str, texts: Sequence[str], figures: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table with columns of texts, then columns of figures; both lists name the columns."""
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left")
+    for name in texts:
+        table.add_column(name, overflow="fold")
+    for name in figures:
+        table.add_column(name, justify="right", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    print_table(table)
 
 
 def _exit_code(error: ArfError) -> int:

@@ -5,6 +5,7 @@ It is served behind the API of OpenAI, with its teacher for the answers that are
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from arf_programs.metrics import FallbackPoint
     from arf_programs.runs import RunFolder
     from arf_programs.tools.serving import Engine, Served
-import re
 
 Share = Annotated[
     float | None,
@@ -145,9 +145,9 @@ def _say_served(engine: str, names: Sequence[str], address: str, point: Fallback
 
     entries = {name: model_entry(engine, name, f"{address}/v1") for name in names}
     if as_json:
-        told = entries[names[0]] if len(names) == 1 else {"served": entries}
+        shown = entries[names[0]] if len(names) == 1 else {"served": entries}
         chosen = {} if point is None else {"fallback": point.model_dump(mode="json")}
-        print_json({"ok": True, "engine": engine, **told, **chosen})
+        print_json({"ok": True, "engine": engine, **shown, **chosen})
         return
     flows = {
         name: yaml.safe_dump(entry, default_flow_style=True, sort_keys=False, width=1000).strip()
@@ -162,7 +162,7 @@ def _say_served(engine: str, names: Sequence[str], address: str, point: Fallback
 
 
 def _fallback_line(point: FallbackPoint) -> str:
-    """What the chosen threshold gives on the holdout."""
+    """Say how often the teacher is asked on the holdout, and how many answers then have an error."""
     share, errors = point.share, point.errors
     asked = "never asks the teacher"
     if point.threshold is not None:

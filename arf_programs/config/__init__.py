@@ -34,7 +34,6 @@ from arf_programs.config.schema import (
     CorpusConfig,
     CorpusFormat,
     LabeledConfig,
-    PrivacyConfig,
     RayConfig,
     Strategy,
 )

@@ -13,7 +13,7 @@ from arf_programs.corpus.labeled import (
     refuse_no_labels,
 )
 from arf_programs.corpus.near_duplicates import group_duplicates
-from arf_programs.corpus.read import StoredCorpus, store_corpus
+from arf_programs.corpus.read import store_corpus
 from arf_programs.corpus.split import Split, read_clusters, split_conversations, split_corpus
 from arf_programs.corpus.taxonomy import (
     FORM_CATEGORIES,

@@ -3,7 +3,6 @@
 These are the commands `arf checker probe` and `arf checker train`. `arf embed train` tunes an embedding likewise.
 """
 
-from arf_programs.critic.card import TrainedChecker, read_card, verdict
-from arf_programs.critic.embedding import EmbeddingCard, train_embedding
-from arf_programs.critic.probe import probe_folder, probe_run
+from arf_programs.critic.embedding import train_embedding
+from arf_programs.critic.probe import probe_folder, probe_run, read_card, verdict
 from arf_programs.critic.train import train_checker

@@ -1,4 +1,4 @@
-"""What the trainings of sentence-transformers share: the base, its frozen layers, a limit of time, and the folder."""
+"""The parts that both trainings of sentence-transformers use: base, frozen layers, limit of time, and folder."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from arf_programs.corpus import LabeledExample, load_labeled, read_labeled_file
 from arf_programs.metrics import LABELLED, PLANTED_SUMMARIES
-from arf_programs.planting import PlantedTalk, labels_are_planted, plant_sentences, right_summaries
+from arf_programs.planting import PlantedTalk, RightSummary, labels_are_planted, plant_sentences, right_summaries
 from arf_programs.runs import Run
 from arf_programs.text import split_sentences
 from signatures.exceptions import DataError
@@ -59,7 +59,7 @@ def planted_sets(talks: Sequence[PlantedTalk]) -> list[ItemSet]:
 
 
 def _with_sentence(right: tuple[str, ...], wrong: str, *, added: bool) -> tuple[str, ...]:
-    """Return the sentences with the wrong one in the place of that which it is most like, or at the end."""
+    """Put the wrong sentence in the place of the sentence that it is most like, or at the end."""
     if added or not right:
         return (*right, wrong)
     alike = [SequenceMatcher(None, sentence, wrong, autojunk=False).ratio() for sentence in right]
@@ -94,7 +94,7 @@ def file_set(path: Path, run: Run | None) -> ItemSet:
     return ItemSet(path.stem, items)
 
 
-def own_sets(run: Run, *, seen: Collection[str], most: int) -> list[ItemSet]:
+def own_sets(run: Run, *, seen: Collection[str]) -> list[ItemSet]:
     """Return planted and labelled items of the run's training conversations, without those in `seen`.
 
     Raises DataError if nothing is believed right, or if all of it was seen.
@@ -105,6 +105,12 @@ def own_sets(run: Run, *, seen: Collection[str], most: int) -> list[ItemSet]:
             "the checker was trained on every conversation whose summary is believed right: train it again with a "
             "larger checker.test, or measure it on --data FILE"
         )
+    return sets_of(run, summaries, seen=seen)
+
+
+def sets_of(run: Run, summaries: Sequence[RightSummary], *, seen: Collection[str]) -> list[ItemSet]:
+    """Plant errors in the summaries, and add the labelled ones of people if right and wrong ones are among them."""
+    most = run.config.checker.probe_sentences
     sets = planted_sets(plant_sentences(summaries, seed=run.config.seed, most=most))
     labelled = labelled_items(unseen_labels(run, seen))
     if len({bool(item.kinds) for item in labelled}) == 2:

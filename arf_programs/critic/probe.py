@@ -1,26 +1,127 @@
-"""`arf checker probe`: how well a checker, or the checks, tell wrong texts from right ones."""
+"""`arf checker probe`: how well a checker, or the checks, tell wrong texts from right ones.
+
+A trained checker carries `checker.json` and a model card beside its weights.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from pydantic import Field
+
+from arf_programs import __version__
 from arf_programs.checkers import Checker, load_checker
 from arf_programs.checks import run_checks
 from arf_programs.config import CheckerConfig
-from arf_programs.critic.card import read_card
 from arf_programs.critic.items import Item, ItemSet, file_set, own_sets
-from arf_programs.metrics import Calibration, CheckerFigures, CheckerProbe, Scored, measure_separation
+from arf_programs.metrics import Calibration, CheckerFigures, CheckerProbe, Interval, Scored, measure_separation
 from arf_programs.pipeline import run_until
 from arf_programs.programs import CheckerSupport
-from arf_programs.runs import Run, write_record
+from arf_programs.report import markdown_table
+from arf_programs.runs import Run, digest, read_record, write_record, write_text_atomic
 from arf_programs.stages import build_support, checker_digest, keeping_report, read_run_calibration
 from signatures.exceptions import ConfigError, DataError
+from signatures.records import Record
 
+CARD: Final = "checker.json"
+_DIGITS: Final = 16
 CHECKS: Final = "checks"
 _NEUTRAL: Final = 0.5
 _ONE_NOTE: Final = 1.0
+
+
+class TrainedChecker(Record):
+    """How a checker was made. `pairs` counts what it was trained on, by kind.
+
+    `conversations` has a hash of each conversation that it has seen, and no id. `overlap_auc` is the area under the
+    curve of a classifier that sees only word overlap and length: at 0.5 these say nothing about right and wrong.
+    `stopped` says that the time ended before the training.
+    """
+
+    base: str
+    seed: int
+    pairs: dict[str, int]
+    conversations: tuple[str, ...]
+    test_conversations: int
+    epochs: int
+    steps: int
+    stopped: bool
+    seconds: float
+    loss_first: float | None = None
+    loss_last: float | None = None
+    overlap_auc: float | None = None
+    false_alarms: float
+    arf_version: str = Field(default=__version__)
+
+    def seen(self, names: Collection[str]) -> frozenset[str]:
+        """Return those of the conversations, by their ids, that the checker was trained on."""
+        known = set(self.conversations)
+        return frozenset(name for name in names if hash_id(name) in known)
+
+
+def hash_id(name: str) -> str:
+    """Return a short hash of a conversation's id, since a card may be public."""
+    return digest(["checker", name])[:_DIGITS]
+
+
+def read_card(folder: Path) -> TrainedChecker | None:
+    """Read the card in a checker's folder; None for one that ARF did not train."""
+    return read_record(folder / CARD, TrainedChecker)
+
+
+def write_card(folder: Path, card: TrainedChecker, probe: CheckerProbe) -> None:
+    """Write `checker.json` and the model card."""
+    write_record(folder / CARD, card)
+    write_text_atomic(folder / "README.md", model_card(card, probe))
+
+
+def model_card(card: TrainedChecker, probe: CheckerProbe) -> str:
+    """Write the model card: data, time, and what was measured, also where that is chance."""
+    counts = ", ".join(f"{count} {kind}" for kind, count in card.pairs.items())
+    ended = "The time ended before the training did." if card.stopped else "The training ended as planned."
+    overlap = "not measured" if card.overlap_auc is None else f"{card.overlap_auc:.2f}"
+    lines = [
+        "---",
+        "library_name: transformers",
+        "pipeline_tag: text-classification",
+        "tags: [arf, fact-checking, customer-service]",
+        "---",
+        "",
+        "# A checker of sentences",
+        "",
+        "It says how likely it is that a conversation supports a sentence of its summary. Read it by",
+        "`analyze.checker.model`. From 0.5 on a sentence counts as supported. The threshold was set so that",
+        f"{card.false_alarms:.0%} of the right sentences of other conversations are flagged.",
+        "",
+        f"- Base: {card.base}",
+        f"- Trained on {sum(card.pairs.values())} sentences of {len(card.conversations)} conversations: {counts}",
+        f"- {card.steps} steps in {card.seconds / 60:.1f} minutes, seed {card.seed}. {ended}",
+        f"- Word overlap and length alone tell right from wrong with an area under the curve of {overlap}.",
+        f"- Made by ARF {card.arf_version}",
+        "",
+        f"Measured on {card.test_conversations} conversations that it has not seen:",
+        "",
+        markdown_table(("texts", "scored by", "n", "wrong", "area under the curve", ""), map(_card_row, probe.rows)),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _card_row(row: CheckerFigures) -> tuple[str, ...]:
+    found = row.figures
+    area = "-" if found.auc is None else found.auc.text()
+    return row.data, row.scorer, str(found.texts), str(found.wrong), area, verdict(found.auc)
+
+
+def verdict(area: Interval | None) -> str:
+    """Say in a word or two what an area under the curve means."""
+    if area is None:
+        return "not measured"
+    if area.low <= 0.5 <= area.high:
+        return "chance"
+    return "worse than chance" if area.high < 0.5 else "above chance"
 
 
 class Scorer(NamedTuple):
@@ -44,7 +145,7 @@ def probe_run(run: Run, data: Path | None = None) -> CheckerProbe:
         card = read_card(Path(str(support.checker.model)))
         seen = card.seen(run.conversations()) if card else seen
         scorers.insert(0, checker_scorer(load_checker(support.checker), name, read_run_calibration(run)))
-    sets = own_sets(run, seen=seen, most=run.config.checker.probe_sentences)
+    sets = own_sets(run, seen=seen)
     if data is not None:
         sets.append(file_set(data, run))
     made = measure(scorers, sets, seed=run.config.seed)

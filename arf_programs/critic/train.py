@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from arf_programs.checkers import Checker, LoadedChecker
 from arf_programs.config import CheckerTrainConfig
 from arf_programs.corpus import split_conversations
-from arf_programs.critic.card import CARD, TrainedChecker, hash_id, write_card
 from arf_programs.critic.fitting import (
     Fitted,
     find_base,
@@ -24,10 +23,10 @@ from arf_programs.critic.fitting import (
     target_folder,
     written_whole,
 )
-from arf_programs.critic.items import ItemSet, labelled_items, planted_sets, unseen_labels
+from arf_programs.critic.items import sets_of, unseen_labels
 from arf_programs.critic.pairs import Pair, balance, collect_pairs, overlap_auc
-from arf_programs.critic.probe import checker_scorer, checks_scorer, measure
-from arf_programs.metrics import CHECKER_PROBE, LABELLED, CheckerProbe, logit
+from arf_programs.critic.probe import CARD, TrainedChecker, checker_scorer, checks_scorer, hash_id, measure, write_card
+from arf_programs.metrics import CHECKER_PROBE, CheckerProbe, logit
 from arf_programs.models import find_placement
 from arf_programs.pipeline import run_until
 from arf_programs.planting import RightSummary, plant_sentences, right_summaries
@@ -120,10 +119,7 @@ def _probe(run: Run, checker: Checker, name: str, sides: Sides, right: Sequence[
     mine = [item for item in right if item.conversation.id in sides.test]
     if not mine:
         raise DataError("checker: no summary of the test conversations is believed right: raise checker.test")
-    sets = planted_sets(plant_sentences(mine, seed=run.config.seed, most=run.config.checker.probe_sentences))
-    labelled = labelled_items(unseen_labels(run, seen))
-    if len({bool(item.kinds) for item in labelled}) == 2:
-        sets.append(ItemSet(LABELLED, labelled))
+    sets = sets_of(run, mine, seen=seen)
     made = measure([checker_scorer(checker, name), checks_scorer()], sets, seed=run.config.seed)
     return made.model_copy(update={"checker": name})
 

@@ -21,9 +21,10 @@ from arf_programs.metrics.detectors.fallback import (
     threshold_for_errors,
     threshold_for_share,
 )
-from arf_programs.metrics.detectors.ranking import CatchCurve, catch_curve
 from arf_programs.metrics.detectors.self_calibration import (
+    ScoredSentence,
     SelfCalibration,
+    StackedCalibration,
     fit_self_calibration,
     is_hopeless,
     read_calibration,
@@ -32,14 +33,15 @@ from arf_programs.metrics.detectors.separation import (
     CHECKER_PROBE,
     LABELLED,
     PLANTED_SUMMARIES,
+    CatchCurve,
     CheckerFigures,
     CheckerProbe,
     ErrorRates,
     Scored,
+    catch_curve,
     correct_prevalence,
     measure_separation,
 )
-from arf_programs.metrics.detectors.stacking import SCORE, ScoredSentence, StackedCalibration, fit_stack
 from arf_programs.metrics.repair import Place, Untouched, count_untouched, find_exact_fixes, score_repair
 from arf_programs.metrics.similarity import (
     Embed,
@@ -49,18 +51,21 @@ from arf_programs.metrics.similarity import (
     rouge,
     similarities,
 )
-from arf_programs.metrics.systems.aggregate import (
+from arf_programs.metrics.systems.causal import ANY, CausalRow, causal_table
+from arf_programs.metrics.systems.comparisons import TEACHER, Comparison, compare, compare_systems, with_holm
+from arf_programs.metrics.systems.definitions import (
+    METRICS,
+    Better,
     Figures,
+    Unit,
     by_channel,
     by_stratum,
     by_system,
     errors_by_category,
+    in_order,
     length_bands,
     system_metrics,
 )
-from arf_programs.metrics.systems.causal import ANY, CausalRow, causal_table
-from arf_programs.metrics.systems.comparisons import TEACHER, Comparison, compare, compare_systems, with_holm
-from arf_programs.metrics.systems.definitions import METRICS, Better, Unit, in_order
 from arf_programs.metrics.systems.gate import FEWEST_UNITS, GateCheck, GateVerdict, check_margins, verdict_of
 from arf_programs.metrics.systems.paired import Effect, sign_flip_test
 from arf_programs.metrics.systems.win_rate import WinRate, win_rates

@@ -57,6 +57,18 @@ class Resampling:
         """`cluster_ratio` with these settings and the given clusters, one name per row."""
         return cluster_ratio(tops, bottoms, clusters, self)
 
+    def share(self, hits: Sequence[bool], clusters: Sequence[str]) -> Interval | None:
+        """The share of rows that are hits, with an interval that draws whole clusters; one cluster name per row."""
+        return self.ratio([float(hit) for hit in hits], [1.0] * len(hits), clusters)
+
+    def percentile(self, value: float, drawn: Any, n: int) -> Interval:
+        """The value with the percentile interval of its draws. Draws without a value (NaN) do not count."""
+        import numpy as np
+
+        tail = (1 - self.confidence) / 2
+        low, high = np.nanquantile(drawn, (tail, 1 - tail))
+        return Interval(value=value, low=float(low), high=float(high), n=n)
+
 
 DEFAULT: Final = Resampling()
 

@@ -8,14 +8,6 @@ from arf_programs.models.answers.budget import BudgetSpent, CallBudget, Need
 from arf_programs.models.answers.files import AnswerFiles
 from arf_programs.models.answers.store import Body, CallStore, NoStore, Question, Store, open_store
 from arf_programs.models.batch.sender import batch_senders
-from arf_programs.models.calls.context import (
-    CallContext,
-    LastAnswer,
-    Meter,
-    calling,
-    current_context,
-    within,
-)
 from arf_programs.models.calls.engine import quiet_about_cut_offs
 from arf_programs.models.calls.fallbacks import describe as describe_refusal
 from arf_programs.models.calls.fallbacks import feature_named
@@ -27,7 +19,18 @@ from arf_programs.models.calls.lm import (
     stored_lm,
     where_it_answers,
 )
-from arf_programs.models.calls.session import Endpoints, Sender, Session, run_sync
+from arf_programs.models.calls.session import (
+    CallContext,
+    Endpoints,
+    LastAnswer,
+    Meter,
+    Sender,
+    Session,
+    calling,
+    current_context,
+    run_sync,
+    within,
+)
 from arf_programs.models.local.chat_template import mend_template, refuse_template, render_text
 from arf_programs.models.local.person_names import finder_of_people
 from arf_programs.models.local.placement import find_placement

@@ -5,9 +5,8 @@
 `harden` makes a conversation harder to summarise, and knows what is right for it.
 """
 
-from arf_programs.planting.choose import FACT_KINDS, RightSummary, choose_items
-from arf_programs.planting.counterfactuals import FACETS, Counterfactual, Facet, Swap, make_counterfactual
-from arf_programs.planting.draw import DrawnError, draw_errors
+from arf_programs.planting.choose import FACT_KINDS, DrawnError, RightSummary, choose_items, draw_errors
+from arf_programs.planting.counterfactuals import FACETS, Facet, make_counterfactual
 from arf_programs.planting.hard import OPERATOR_NAMES, Hard, OperatorName, Trap, harden
 from arf_programs.planting.items import NaturalizeErrors, make_item
 from arf_programs.planting.pairs import PlantedSentence, PlantedTalk, plant_sentences

@@ -14,7 +14,7 @@ from typing import Final, Literal, get_args
 
 from arf_programs.checks import Material, find_words
 from arf_programs.planting.choose import PLANTERS
-from arf_programs.planting.records import Change
+from arf_programs.planting.records import Change, with_turns
 from arf_programs.text import stem_words
 from arf_programs.values import (
     Replacement,
@@ -64,13 +64,7 @@ def make_counterfactual(
     A detail is left as it is where it cannot be changed everywhere: where it would still stand in a turn, or where the
     new one is there already. References and drafts of the conversation are left out, since they tell the old story.
     """
-    pair = Counterfactual(
-        Conversation(
-            id=conversation.id, channel=conversation.channel, turns=conversation.turns, metadata=conversation.metadata
-        ),
-        summary,
-        (),
-    )
+    pair = Counterfactual(with_turns(conversation, conversation.turns), summary, ())
     for facet in (facet for facet in FACETS if facet in facets):
         pair = _change_all(pair, facet, rng)
     return pair if pair.swaps else None

@@ -17,7 +17,7 @@ from arf_programs.checks import Material, find_words
 from arf_programs.config import Kind
 from arf_programs.planting.choose import FACT_KINDS, PLANTERS
 from arf_programs.planting.details import GIVEN
-from arf_programs.planting.records import Change
+from arf_programs.planting.records import Change, with_turns
 from arf_programs.text import split_sentences
 from signatures.records import Conversation, Turn
 
@@ -74,10 +74,7 @@ def harden(conversation: Conversation, summary: str, operator: OperatorName, rng
     if made is None:
         return None
     turns, right, trap = made
-    talk = Conversation(
-        id=conversation.id, channel=conversation.channel, turns=tuple(turns), metadata=conversation.metadata
-    )
-    return Hard(talk, right, operator, trap)
+    return Hard(with_turns(conversation, tuple(turns)), right, operator, trap)
 
 
 def _says(text: str, words: str) -> bool:

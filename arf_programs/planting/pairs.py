@@ -60,7 +60,7 @@ def plant_sentences(summaries: Sequence[RightSummary], *, seed: int, most: int) 
 
 
 class _Ground(NamedTuple):
-    """A summary in one round. `changes` has those of each sentence that no earlier round could take, by its span."""
+    """A summary in one round. `changes` has the changes of each sentence, by its span, that no earlier round took."""
 
     summary: RightSummary
     key: str

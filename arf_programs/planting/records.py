@@ -70,6 +70,11 @@ class PlantedItem(Record):
         )
 
 
+def with_turns(conversation: Conversation, turns: tuple[Turn, ...]) -> Conversation:
+    """Return the conversation with these turns. References and drafts are left out, since they tell the old story."""
+    return Conversation(id=conversation.id, channel=conversation.channel, turns=turns, metadata=conversation.metadata)
+
+
 def plant_text(right: str, places: Sequence[Place]) -> str:
     """Put the wrong words of each place into `right`. Places are in the order of the text and do not overlap."""
     pieces, last = [], 0

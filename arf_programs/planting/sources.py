@@ -70,7 +70,7 @@ def _are_shown(run: Run) -> bool:
 
 
 _FEW_SENTENCES: Final = 30
-"""Right sentences below which the teacher's own sentences are taken as well."""
+"""If there are fewer right sentences than this, the teacher's own sentences are taken as well."""
 
 _KEPT: Final = 0.5
 
@@ -78,8 +78,8 @@ _KEPT: Final = 0.5
 def summaries_to_calibrate(run: Run, most: int) -> list[RightSummary]:
     """Return at most `most` summaries that are believed right, in which errors are planted to calibrate an analyst.
 
-    They are references, and labelled summaries unless the analyst may be shown them. If these have few sentences, the
-    least suspect sentences of the teacher's drafts are added: people have looked at the former, at the latter nobody.
+    They are references, and labelled summaries unless the analyst may be shown them. People have looked at these. If
+    they have few sentences, the least suspect sentences of the teacher's drafts are added, which nobody has looked at.
     Conversations come in the order of a hash, so the order of the corpus does not matter.
     """
     summaries = [*islice(_drawn_references(run), most), *([] if _are_shown(run) else _labeled(run))]
@@ -96,8 +96,11 @@ def _drawn_references(run: Run) -> Iterator[RightSummary]:
 
 
 def _least_suspect(run: Run) -> list[RightSummary]:
-    """Return the half of the drafts' sentences that shares most words with the conversation, and in which no check
-    finds an error. The analyst is not asked, since its own answers would flatter it."""
+    """Return the half of the drafts' sentences that shares most words with the conversation.
+
+    Sentences in which a check finds an error are left out. The analyst is not asked: it would be measured on what it
+    chose itself.
+    """
     if not run.folder.drafts.exists():
         return []
     talks = run.conversations("train")

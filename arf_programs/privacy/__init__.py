@@ -1,13 +1,9 @@
 """Pseudonyms: private values are recognised, replaced by stand-ins before a call, and restored in the answer."""
 
 from arf_programs.privacy.guard import (
-    ConversationValues,
     Guard,
-    KnownValue,
-    SentRequest,
     disguise,
     disguise_conversation,
-    map_texts,
     open_guard,
     pseudonyms_of,
     read_values,
@@ -18,4 +14,4 @@ from arf_programs.privacy.known_values import Elsewhere, Originals, Seen, Value
 from arf_programs.privacy.mapping import Finder, Pseudonyms, Request
 from arf_programs.privacy.patterns import import_phonenumbers
 from arf_programs.privacy.recognise import recognise
-from arf_programs.privacy.values import Found, Kind, code_key, word_key
+from arf_programs.privacy.values import Kind, code_key, word_key

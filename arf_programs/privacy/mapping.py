@@ -6,11 +6,10 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from arf_programs.checks import find_dates, find_quantities
 from arf_programs.privacy.births import BirthDate, find_written_dates, write_like
 from arf_programs.privacy.book import Book, cased, codes_pattern, like
 from arf_programs.privacy.known_values import Elsewhere, Value, read_codes
-from arf_programs.privacy.patterns import END, START
+from arf_programs.privacy.patterns import END, START, amounts_and_dates, meets
 from arf_programs.privacy.people import NAME_PART, names_of_value
 from arf_programs.privacy.recognise import recognise
 from arf_programs.privacy.values import CODES, Found, Kind, code_key, without_overlaps, word_key
@@ -135,13 +134,8 @@ def kept_apart(text: str, known: Iterable[Found]) -> list[Found]:
     codes = list(known)
     if not any(item.kind in CODES for item in codes):
         return codes
-    kept = [(item.start, item.end) for item in find_quantities(text) if item.kind in ("money", "percent")]
-    kept += [(date.start, date.end) for date in find_dates(text) if date.numeric or date.days]
-    return [
-        item
-        for item in codes
-        if item.kind not in CODES or not any(start < item.end and item.start < end for start, end in kept)
-    ]
+    kept = amounts_and_dates(text)
+    return [item for item in codes if item.kind not in CODES or not meets(item, kept)]
 
 
 class _Replacement(NamedTuple):

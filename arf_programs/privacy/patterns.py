@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from arf_programs.checks import find_dates, find_quantities, is_card
 from arf_programs.privacy.values import Found, Kind, code_key
+from arf_programs.text import Span
 from signatures.exceptions import MissingExtra
 
 START: Final = r"(?:(?<![^\W_])|(?<=\\[ntr]))"
@@ -118,15 +119,21 @@ _CARD_LENGTHS: Final = range(13, 20)
 
 def find_patterns(text: str) -> list[Found]:
     """Find the values of all kinds that have a pattern, in any order. Amounts of money and dates of events stay."""
-    kept = [(item.start, item.end) for item in find_quantities(text) if item.kind in ("money", "percent")]
-    kept += [(date.start, date.end) for date in find_dates(text) if date.numeric or date.days]
+    kept = amounts_and_dates(text)
     found = [*_addresses(text), *_ibans(text), *_plates(text)]
     codes = (*_cards(text), *_phones(text), *_numbers(text))
-    found += [item for item in codes if _LETTERS_FIRST.match(text, item.start) or not _meets(item, kept)]
+    found += [item for item in codes if _LETTERS_FIRST.match(text, item.start) or not meets(item, kept)]
     return found
 
 
-def _meets(item: Found, spans: list[tuple[int, int]]) -> bool:
+def amounts_and_dates(text: str) -> list[Span]:
+    """Return the places of amounts, shares and dates of events. These stay in a text."""
+    kept = [(item.start, item.end) for item in find_quantities(text) if item.kind in ("money", "percent")]
+    return kept + [(date.start, date.end) for date in find_dates(text) if date.numeric or date.days]
+
+
+def meets(item: Found, spans: Iterable[Span]) -> bool:
+    """Say whether a value shares a character with one of the spans."""
     return any(start < item.end and item.start < end for start, end in spans)
 
 

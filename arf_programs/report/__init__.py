@@ -21,4 +21,4 @@ from arf_programs.report.probe import (
     tables,
 )
 from arf_programs.report.render import render_report
-from arf_programs.report.text import duration, figure, metric_label, probability, signed_bounds
+from arf_programs.report.text import duration, figure, markdown_table, metric_label, probability, signed_bounds

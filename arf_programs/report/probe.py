@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pydantic import Field
 
 from arf_programs.metrics import Interval
+from arf_programs.report.text import markdown_table
 from signatures.records import Record
 
 Intervals = dict[str, Interval]
@@ -128,9 +129,7 @@ def as_markdown(probe: Probe) -> str:
 
 
 def _markdown(table: Table) -> str:
-    lines = [table.header, ("---",) * len(table.header), *table.rows]
-    grid = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-    return f"**{table.title}.** {table.note}".strip() + f"\n\n{grid}"
+    return f"**{table.title}.** {table.note}".strip() + "\n\n" + markdown_table(table.header, table.rows)
 
 
 def _by_category(probe: Probe) -> Table:

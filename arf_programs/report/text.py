@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Final, Protocol
 
 from markupsafe import Markup
@@ -110,6 +111,12 @@ def metric_column(metric: str, checks_alone: bool) -> str:
     """The name of a metric over its column; with `checks_alone` it says who counted the errors."""
     counted = metric in ("error_rate", "errors_per_summary") and checks_alone
     return metric_label(metric) + (" that the automatic checks could see" if counted else "")
+
+
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Write a table in Markdown."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def readable(name: str) -> str:

@@ -180,8 +180,12 @@ class ReviewSession:
 
     def done(self, job: Job) -> set[str]:
         """Return the keys of the rows that this reviewer has finished."""
-        lines: dict[tuple[object, ...], Line] = {(*line.about, line.shown): line for line in standing(self.file.lines)}
+        lines = self._decisions()
         return {row.key for row in self.rows[job] if _is_done(row, lines)}
+
+    def _decisions(self) -> dict[tuple[object, ...], Line]:
+        """Return this reviewer's standing lines, each under what it is about and the text that was shown."""
+        return {(*line.about, line.shown): line for line in standing(self.file.lines)}
 
     def choices(self, row: ReviewRow) -> dict[int, Line]:
         """Return this reviewer's decisions about the edits of a row."""
@@ -201,7 +205,7 @@ class ReviewSession:
 
         Only the first rows in random order count. Summaries are those of the same side and, unless blind, system.
         """
-        lines: dict[tuple[object, ...], Line] = {(*line.about, line.shown): line for line in standing(self.file.lines)}
+        lines = self._decisions()
         hits: list[bool] = []
         for other in self.in_random_order[row.job]:
             if _same_group(row, other, blind=self.blind):

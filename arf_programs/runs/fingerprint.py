@@ -49,6 +49,11 @@ def digest_file(path: Path) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()[:16]
 
 
+def draw_key(seed: int | str, name: str) -> bytes:
+    """Hash a name with a seed. Names sorted by it are in random order, in which a larger sample holds a smaller one."""
+    return hashlib.sha256(f"{seed}/{name}".encode()).digest()
+
+
 def digest_model(config: ModelConfig) -> str:
     """Hash all settings that change a model's answers. What `_UNSET` lists at its default counts as no setting."""
     settings = config.model_dump(mode="json", exclude=_WITHOUT_EFFECT)

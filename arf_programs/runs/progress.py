@@ -153,7 +153,7 @@ class RunStatus(BaseModel):
     @property
     def left(self) -> str:
         """Time and money left, as in `about 5 min and 0.80 USD left`. Empty before the third row."""
-        parts = [] if self.seconds_left is None else [_duration(self.seconds_left)]
+        parts = [] if self.seconds_left is None else [duration_text(self.seconds_left)]
         parts += [f"{self.usd_left:.2f} USD"] if self.usd_left else []
         return f"about {' and '.join(parts)} left" if parts else ""
 
@@ -231,7 +231,8 @@ def read_status(folder: RunFolder) -> RunStatus | None:
     return read_record(folder.status, RunStatus)
 
 
-def _duration(seconds: float) -> str:
+def duration_text(seconds: float) -> str:
+    """Write a length of time as people read it: `90 s`, `5 min` or `2.5 h`."""
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

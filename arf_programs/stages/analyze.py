@@ -125,9 +125,9 @@ def build_analyzer(
     """Build the analyst as configured. Without `model`, or with `analyze.analyst: false`, it only runs the checks.
 
     `taxonomy` and `labeled` are those of the run unless they are given; demonstrations come from `labeled`. Without
-    `compiled`, neither a compiled program nor the run's own calibration is used; without `calibrated`, not the latter.
-    A model of which the run's own calibration says that it cannot tell errors is left out. Raises ConfigError for a
-    calibration of another model or wording.
+    `calibrated` the run's own calibration is not used. Without `compiled` neither it nor a compiled program is used. A
+    model that cannot tell errors, by the run's own calibration, is left out. Raises ConfigError for a calibration of
+    another model or wording.
     """
     config = run.config
     if not (model and config.analyze.analyst):

@@ -33,7 +33,7 @@ NAME = "calibration"
 """The stage that calls and failures are booked to."""
 
 AT_ONCE = 40
-"""Sentences after which the calibration looks whether to go on."""
+"""The calibration asks about this number of sentences, and then decides whether to go on."""
 
 
 def makes_own_calibration(run: Run) -> bool:

@@ -58,7 +58,7 @@ def work(run: Run) -> dict[str, int]:
 
 @contextmanager
 def keeping_report(run: Run) -> Iterator[None]:
-    """Write the report again at the end of the block, if it was whole before: what the block measures stands in it."""
+    """Write the report again after the block if it was whole before. The report shows what the block measures."""
     was_whole = state_of(STAGE, run).state == "whole"
     yield
     if was_whole:

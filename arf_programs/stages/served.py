@@ -74,7 +74,7 @@ def vllm_to_use(config: Config) -> str | None:
 def served_systems(run: Run) -> Iterator[Mapping[str, ServedSystem]]:
     """Give the systems that vLLM answers for, by name. A server starts at its first question.
 
-    It ends when a system of another server is looked up, and at the end of the block. Raises what `vllm_to_use` raises.
+    The server ends when a system of another server is looked up, and with the block. Raises what `vllm_to_use` raises.
     """
     program = vllm_to_use(run.config)
     systems = _Systems(_plan(run, program)) if program else _Systems({})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import heapq
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,7 +12,7 @@ from arf_programs.corpus import load_seed_taxonomy, read_taxonomy, write_taxonom
 from arf_programs.models import build_lm
 from arf_programs.programs import MergeNotes, TakeNotes, count_errors
 from arf_programs.runner import RowKey, ask_rows
-from arf_programs.runs import Run, digest, digest_file, digest_model, digest_privacy, digest_prompts
+from arf_programs.runs import Run, digest, digest_file, digest_model, digest_privacy, digest_prompts, draw_key
 from arf_programs.stages.stage import Stage
 from signatures.exceptions import StageError
 from signatures.induce_taxonomy import InduceTaxonomy
@@ -59,11 +58,7 @@ def sample_drafts(drafts: Iterable[Summary], size: int, seed: int) -> list[Summa
 
     A larger `size` keeps the drafts of a smaller one.
     """
-
-    def rank(draft: Summary) -> bytes:
-        return hashlib.sha256(f"{seed}/{draft.conversation_id}".encode()).digest()
-
-    return heapq.nsmallest(size, drafts, key=rank)
+    return heapq.nsmallest(size, drafts, key=lambda draft: draw_key(seed, draft.conversation_id))
 
 
 def _check(run: Run, sample: list[Summary]) -> list[ErrorNote]:

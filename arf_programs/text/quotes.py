@@ -42,10 +42,10 @@ def find_quote(quote: str, text: str) -> Span | None:
 def find_quotes(quote: str, text: str) -> list[Span]:
     """Find all places `(start, end)` of `quote` in `text`, in order.
 
-    These forms are tried in order, and the first that stands in the text counts: the quote as it is; the quote with
-    white space, case, typographic quotes and dashes normalised; the same without punctuation around it. White space
-    around the quote is ignored. A place begins and ends at the borders of words and numbers: "6" is not in "2611", nor
-    "39" in "39.90". A blank quote has no place.
+    The quote is looked for as it is, then with white space, case, typographic quotes and dashes normalised, and then
+    also without punctuation around it. The first form that is found counts. White space around the quote is ignored. A
+    place begins and ends at the borders of words and numbers: "6" is not in "2611", nor "39" in "39.90". A blank quote
+    has no place.
     """
     quote = quote.strip()
     if not quote:

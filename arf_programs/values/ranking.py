@@ -88,10 +88,10 @@ def rank_values(
     return sorted(candidates.values(), key=lambda item: -item.score)
 
 
-def find_misplaced(material: Material, *, margin: float = MARGIN) -> list[tuple[Value, Candidate]]:
+def find_misplaced(material: Material) -> list[tuple[Value, Candidate]]:
     """Return the values of the summary in whose place another value of the conversation fits better, with that one.
 
-    `margin` is the least difference of the scores. Values that the conversation does not have are left to the checks.
+    The scores have to differ by `MARGIN`. Values that the conversation does not have are left to the checks.
     """
     talk = read_talk(material.conversation.turns)
     found = []
@@ -99,7 +99,7 @@ def find_misplaced(material: Material, *, margin: float = MARGIN) -> list[tuple[
         place = _Place(talk, material, value, (), ())
         own = [place.score(item) for items in talk.values for item in items if same_value(value, item.value)]
         better = rank_values(material, value)[:1] if own else []
-        found += [(value, item) for item in better if item.score - max(own) >= margin and _same_length(value, item)]
+        found += [(value, item) for item in better if item.score - max(own) >= MARGIN and _same_length(value, item)]
     return found
 
 

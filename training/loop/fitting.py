@@ -57,11 +57,10 @@ def train_fitting(
     *,
     may_recompute: bool = False,
 ) -> FittedBatch | None:
-    """Call `attempt` with `settings`, and after each lack of memory with a smaller batch. Return what fitted at last.
+    """Call `attempt` with `settings`. After each lack of memory, call it again with a smaller batch.
 
-    With `may_recompute` the first lack of memory turns gradient checkpointing on, for the same batch.
-
-    `attempt` has to begin anew, or from the last checkpoint. None means that the configured batch fitted. Raises
+    Return the batch that fitted; None means the configured one. With `may_recompute` the first lack of memory turns
+    gradient checkpointing on, for the same batch. `attempt` has to begin anew, or from the last checkpoint. Raises
     StageError if a single row does not fit.
     """
     from accelerate.utils import find_executable_batch_size

@@ -67,9 +67,9 @@ def measure(
 ) -> list[RowLength]:
     """Measure each row, in the order of `examples`.
 
-    Raises DataError when the chat template is missing or cannot write a row. It is also raised when the template
-    renders a prompt differently in training and in serving, changes a completion, or does not end a completion with one
-    of `stop_ids`: the student would not learn to stop.
+    Raises DataError when the chat template is missing or cannot write a row. The same error is raised for a template
+    that renders a prompt differently in training and in serving, that changes a completion, or that does not end a
+    completion with one of `stop_ids`. The student would then not learn to stop.
     """
     from arf_programs.models import refuse_template
 

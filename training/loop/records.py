@@ -61,7 +61,7 @@ class Checkpoints:
         self.fingerprint = fingerprint
 
     def mark_whole(self, step: int, tally: Tally) -> None:
-        """Declare the checkpoint of `step` whole."""
+        """Write the mark which says that the checkpoint of `step` is whole."""
         mark = Mark(fingerprint=self.fingerprint, step=step, tally=tally)
         write_text_atomic(self.path(step) / _MARK, mark.model_dump_json())
 

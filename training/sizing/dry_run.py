@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from arf_programs.config import Method
 from arf_programs.models import refuse_template
+from arf_programs.runs import duration_text
 from signatures.exceptions import ArfError, DataError
 from signatures.records import TrainingExample
 from training.loop.base_model import BaseTokenizer, load_tokenizer, saved_architecture, without_weights
@@ -128,7 +129,7 @@ def dry_run(settings: TrainSettings, sides: Sides | None, *, pairs: bool = False
 
 
 def decide_checkpointing(settings: TrainSettings, sides: Sides, *, pairs: bool = False) -> TrainSettings:
-    """Return settings that say whether activations are computed again: by itself a GPU does so if they do not fit."""
+    """Decide whether activations are computed again, where the settings leave it open: on a GPU, if they do not fit."""
     if settings.gradient_checkpointing is not None or not find_hardware().is_gpu:
         return settings
     foreseen = dry_run(settings, sides, pairs=pairs)
@@ -193,7 +194,7 @@ class _Fit:
 def _fit(
     settings: TrainSettings, hardware: Hardware, need: Callable[[Batch], Memory], largest: Batch, *, later: bool
 ) -> _Fit:
-    """Compare what training needs with the memory that is free; `later` with the whole memory."""
+    """Compare the memory that training needs with what is free now, or with the whole memory if it is for `later`."""
     found = _fit_into(hardware.memory if later else hardware.free or hardware.memory, settings, hardware, need, largest)
     if not later or found.problems or not hardware.free or found.memory.fits(hardware.free):
         return found
@@ -242,8 +243,10 @@ class Load:
 
 
 def load_of(settings: TrainSettings, rows: Sequence[Row], *, gpu: bool) -> Load:
-    """Batch the rows as training does: one at a time on a CPU; on a GPU longest first, pairs in their order, or packed
-    (as if without gaps).
+    """Batch the rows as training does, and count their positions.
+
+    On a CPU a batch is one row. On a GPU the longest rows come first, pairs keep their order, and packed rows count as
+    if there were no gaps between them.
     """
     size = settings.batch_size if gpu else 1
     tokens = sum(side.total for row in rows for side in row)
@@ -302,7 +305,7 @@ def as_text(result: DryRun) -> str:
     unknown = "unknown"
     rows = "none yet" if result.rows is None else f"{result.rows:,}; {result.steps:,} steps"
     tokens = unknown if result.tokens is None else f"{result.tokens:,}, padding {result.padding_share:.0%}"
-    about = unknown if result.seconds is None else f"about {_duration(result.seconds)}"
+    about = unknown if result.seconds is None else f"about {duration_text(result.seconds)}"
     size = f"{result.device_memory / GIB:.1f} GiB" if result.device_memory else "memory unknown"
     size += f", {result.free_memory / GIB:.1f} free now" if result.free_memory else ""
     kept = ", activations computed again" if result.checkpointing else ""
@@ -323,9 +326,3 @@ def as_text(result: DryRun) -> str:
     lines += [("warning", warning) for warning in result.warnings]
     lines += [("problem", problem) for problem in result.problems]
     return "".join(f"{name:<11} {text}\n" for name, text in lines)
-
-
-def _duration(length: float) -> str:
-    if length < 120:
-        return f"{length:.0f} s"
-    return f"{length / 60:.0f} min" if length < 7200 else f"{length / 3600:.1f} h"

@@ -1,4 +1,4 @@
-"""What it brings to ask the teacher where the student's answer is doubtful: calls to the teacher against errors.
+"""Errors against calls to the teacher, where the teacher answers in the place of a doubtful answer of the student.
 
 Sources: El-Yaniv and Wiener (2010), "On the Foundations of Noise-free Selective Classification" (risk against
 coverage); Angelopoulos, Bates, Fisch, Lei and Schuster (2024), "Conformal Risk Control" (the bound by which a threshold
@@ -15,7 +15,8 @@ from arf_programs.metrics.bootstrap import DEFAULT, Interval, Resampling
 from signatures.records import Record
 
 DOUBTFUL: Final = 1.0
-"""From this doubt on an answer is doubtful, unless a threshold is chosen: a check has found an error."""
+"""An answer of this doubt or more is doubtful, unless another threshold is chosen. It says that a check found an error.
+"""
 
 _POINTS: Final = 21  # of a curve, so that it can be drawn and read
 
@@ -30,9 +31,9 @@ class FallbackRow:
 
 
 class FallbackPoint(Record):
-    """With answers of this doubt or more sent to the teacher: the share of calls to it, and the share with an error.
+    """The share of calls to the teacher, and the share of answers with an error, at one threshold.
 
-    Without a threshold the teacher is never asked.
+    Answers of this doubt or more are sent to the teacher. Without a threshold the teacher is never asked.
     """
 
     threshold: float | None
@@ -93,8 +94,8 @@ def point_at(rows: Mapping[str, FallbackRow], threshold: float | None, resamplin
 def threshold_for_errors(rows: Mapping[str, FallbackRow], rate: float) -> tuple[bool, float | None]:
     """Return (found, threshold): the threshold with the fewest calls that keeps the share with an error at `rate`.
 
-    The bound of conformal risk control is `(errors + 1) / (n + 1) <= rate`: on new conversations the expected share is
-    then at most `rate`, as long as a call to the teacher seldom makes an answer worse. It is not found if no threshold
+    The bound of conformal risk control is `(errors + 1) / (n + 1) <= rate`. On new conversations the expected share is
+    then at most `rate`, as long as a call to the teacher seldom makes an answer worse. `found` is False if no threshold
     is enough.
     """
     for threshold in _thresholds(rows):
@@ -105,7 +106,7 @@ def threshold_for_errors(rows: Mapping[str, FallbackRow], rate: float) -> tuple[
 
 
 def threshold_for_share(rows: Mapping[str, FallbackRow], share: float) -> float | None:
-    """The threshold with the most calls to the teacher that sends it at most this share; None if that is nobody."""
+    """The lowest threshold that sends at most this share of the answers to the teacher; None if it can send none."""
     within = [
         threshold
         for threshold in _thresholds(rows)

@@ -14,9 +14,8 @@ from dataclasses import dataclass
 from pydantic import Field
 
 from arf_programs.metrics.bootstrap import DEFAULT, Interval, Resampling
-from arf_programs.metrics.systems.aggregate import by_system
 from arf_programs.metrics.systems.comparisons import TEACHER
-from arf_programs.metrics.systems.definitions import in_order
+from arf_programs.metrics.systems.definitions import by_system, in_order
 from signatures.records import ErrorNote, Record, Revision, Score
 
 ANY = ""

@@ -10,8 +10,7 @@ from typing import TypeVar
 from pydantic import Field
 
 from arf_programs.metrics.bootstrap import DEFAULT, Interval, Resampling
-from arf_programs.metrics.systems.aggregate import by_system
-from arf_programs.metrics.systems.definitions import METRICS, Metric, in_order
+from arf_programs.metrics.systems.definitions import METRICS, Metric, by_system, in_order
 from arf_programs.metrics.systems.paired import Effect, cohens_dz, holm, paired_effect, pairs_needed, sign_flip_test
 from signatures.records import Record, Score
 

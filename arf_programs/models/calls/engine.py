@@ -30,7 +30,6 @@ from arf_programs.config import without_user
 from arf_programs.models.answers.answer import Received, read_answer, salvage, tool_calls_of
 from arf_programs.models.answers.budget import Need, cost_of, longest_answer, tokens_sent, usage_of
 from arf_programs.models.answers.store import SECRETS, Body, Question, original_schema, request_key
-from arf_programs.models.calls.context import CallContext, RequestExtras, call_context, current_context
 from arf_programs.models.calls.dspy_internals import (
     TRUNCATION_LOGGER,
     TRUNCATION_MESSAGE,
@@ -39,6 +38,7 @@ from arf_programs.models.calls.dspy_internals import (
 from arf_programs.models.calls.fallbacks import ask_without, refused_feature
 from arf_programs.models.calls.pacing import Pace
 from arf_programs.models.calls.refusals import UnreadableAnswerError, canonical_error, failure_of
+from arf_programs.models.calls.session import CallContext, RequestExtras, call_context, current_context
 from arf_programs.models.providers.litellm import CACHE_MARKS, CACHE_WRITE, import_litellm, listed_price, provider_of
 from arf_programs.privacy import disguise, reveal
 from arf_programs.runs import Call

@@ -1,24 +1,33 @@
-"""What the calls of a command share: store, endpoints, batch senders, and one event loop for synchronous callers."""
+"""What the calls of a command share, and what one call belongs to.
+
+A `Session` has the store, the endpoints, the batch senders, and one event loop for synchronous callers. A `CallContext`
+has a session, and adds the stage, the strategy and the row that a call is booked to. It stands in one context variable,
+and `within` changes parts of it.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from dspy.lm15 import ConfigurationError
+from pydantic import BaseModel
 
 from arf_programs.models.answers.store import Question, Store
 from arf_programs.models.calls.fallbacks import describe
 from arf_programs.models.calls.pacing import Endpoint, Pace
 from arf_programs.privacy import Guard
+from signatures.records import Conversation
 
 Result = TypeVar("Result")
 # Sends a question; the flag says whether its answer has to be a new one. Returns LiteLLM's response.
 Sender = Callable[[Question, bool], Awaitable[Any]]
-
 _lock = threading.Lock()
 _loops: dict[int, asyncio.AbstractEventLoop] = {}  # by process id: a forked child has no thread of its parent's
 
@@ -152,3 +161,83 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
         return asyncio.get_running_loop()
     except RuntimeError:
         return None
+
+
+@dataclass
+class Meter:
+    """The tries that were sent for one row, and their cost in US dollars."""
+
+    tries: int = 0
+    usd: float = 0.0
+
+
+@dataclass
+class LastAnswer:
+    """The last answer to one question: how it ended, why it has no text, and whether it came from the store."""
+
+    ending: str = ""
+    problem: str = ""
+    replayed: bool = False
+
+
+@dataclass(frozen=True)
+class RequestExtras:
+    """What DSPy's Request leaves out of a call: the rollout, the schema as a type, and the name of the token limit."""
+
+    rollout_id: int | None = None
+    schema: type[BaseModel] | None = None
+    limit: str = "max_tokens"
+
+
+@dataclass(frozen=True)
+class CallContext:
+    """What a call belongs to.
+
+    Attributes:
+        session: what it shares with other calls.
+        stage: what it is booked to; required.
+        strategy: the strategy of revision that it is booked to.
+        meter: counts the calls of the row.
+        answer: records the last answer to the question.
+        anew: whether it is sent even if its answer is stored.
+        extras: what DSPy's Request leaves out; None where DSPy did not tell.
+        conversation: what the question is about; None where it is about several, or about none.
+    """
+
+    session: Session
+    stage: str = ""
+    strategy: str = ""
+    meter: Meter = field(default_factory=Meter)
+    answer: LastAnswer = field(default_factory=LastAnswer)
+    anew: bool = False
+    extras: RequestExtras | None = None
+    conversation: Conversation | None = None
+
+
+call_context: ContextVar[CallContext | None] = ContextVar("arf_call_context", default=None)
+
+
+def current_context() -> CallContext | None:
+    """Return the context of the work at hand, or None outside of any."""
+    return call_context.get()
+
+
+@contextmanager
+def calling(context: CallContext) -> Iterator[CallContext]:
+    """Make calls to models belong to `context` inside this block."""
+    token = call_context.set(context)
+    try:
+        yield context
+    finally:
+        call_context.reset(token)
+
+
+@contextmanager
+def within(**changes: Any) -> Iterator[CallContext | None]:
+    """Change parts of the present context inside this block. Without a context, nothing happens."""
+    context = call_context.get()
+    if context is None:
+        yield None
+        return
+    with calling(replace(context, **changes)) as changed:
+        yield changed

@@ -19,7 +19,7 @@ from litellm.types.utils import (
 )
 from pydantic import BaseModel
 
-from arf_programs.models.calls.context import current_context
+from arf_programs.models.calls.session import current_context
 from arf_programs.models.local.placement import AUTO
 
 if TYPE_CHECKING:

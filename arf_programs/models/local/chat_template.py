@@ -47,9 +47,9 @@ _END = "{% if messages[-1]['role'] == 'assistant' %}{{ eos_token }}{% endif %}"
 def mend_template(tokenizer: PreTrainedTokenizerBase, stop_ids: Collection[int] = ()) -> tuple[str, ...]:
     """Mend the chat template of `tokenizer` in place, and return a sentence for each mend.
 
-    Mended are: a system text that is refused or left out, today's date, text between the prompt and an answer that
-    only training has (such as an empty think block), and, where `stop_ids` are given, an answer without a stop token.
-    What is still wrong afterwards is found when a prompt is rendered.
+    It mends a system text that is refused or left out, today's date, and text between the prompt and an answer that
+    only training has, such as an empty think block. Where `stop_ids` are given, it also mends an answer without a stop
+    token. What is still wrong afterwards is found when a prompt is rendered.
     """
     notes = []
     for mend in (_mend_system, _mend_date, _mend_header, lambda it: _mend_end(it, stop_ids)):

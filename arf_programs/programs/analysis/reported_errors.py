@@ -122,9 +122,9 @@ def one_kind(a: str, b: str) -> bool:
 def same_place(a: ErrorNote, b: ErrorNote, summary: str) -> bool:
     """Say whether two notes on one summary are about one error.
 
-    Their quotes have to overlap. With one category, or for a wrong and an invented detail, they share at least half of
-    the words of the shorter quote (`LEAST_OVERLAP`); with other categories, of the longer one, and both are about
-    whether a statement is true. Two omissions are one if `same_omission` says so.
+    Their quotes have to overlap. Notes of one category, or on a wrong and an invented detail, share at least half of
+    the words of the shorter quote (`LEAST_OVERLAP`). Notes of other categories share half of the longer quote, and both
+    are about whether a statement is true. Two omissions are one if `same_omission` says so.
     """
     if not (a.quote and b.quote):
         return not a.quote and not b.quote and same_omission(a, b)

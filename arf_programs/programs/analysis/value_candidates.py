@@ -1,7 +1,7 @@
 """Candidates for a flagged sentence that no editor writes, and the errors that they show.
 
-The functions are pure. They say for each error of a sentence what may stand in the place of its wrong words: for a
-value the values of the conversation that fit there, for a wrong speaker the other role, for a wrong statement its
+The functions are pure. They say for each error what may stand in the place of its wrong words. For a value these are
+the values of the conversation that fit there, for a wrong speaker the other role, and for a wrong statement its
 opposite.
 """
 

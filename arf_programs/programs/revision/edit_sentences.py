@@ -128,8 +128,8 @@ def usable_sentences(written: Iterable[str], summary: str, notes: Sequence[Error
 def needs_no_editor(summary: str, index: int, notes: Sequence[ErrorNote]) -> bool:
     """Say whether only the deletion of the sentence at `index` can mend it.
 
-    That is so if a check's note covers the whole sentence, and either calls it a repetition, or is a major one about
-    further sentences too: a dialogue instead of a summary, or sentences beyond the length.
+    A check's note has to cover the whole sentence. It either calls the sentence a repetition, or is a major note about
+    further sentences too, such as a dialogue instead of a summary, or sentences beyond the length.
     """
     sentence = find_sentences(summary)[index]
     return any(_only_deletion_mends(note, place_of(note, summary), sentence) for note in notes)

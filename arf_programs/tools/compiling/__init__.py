@@ -4,8 +4,7 @@ The program is used only if it is better on dev. Its card says how it was made a
 """
 
 from arf_programs.tools.compiling.cases import Case
-from arf_programs.tools.compiling.compile import compile_program, interval_text, show_prompts
-from arf_programs.tools.compiling.prepare import Prepared, refuse_leaks
-from arf_programs.tools.compiling.prepare import prepare as prepare_target
+from arf_programs.tools.compiling.compile import compile_program, score_texts, show_prompts
+from arf_programs.tools.compiling.job import Prepared, prepare_target, refuse_leaks
 from arf_programs.tools.compiling.scoring import Scored, compare, score_cases
 from arf_programs.tools.compiling.task import asking_context

@@ -29,10 +29,10 @@ from arf_programs.programs import (
     strategy_of,
     use_compiled,
 )
+from arf_programs.report import markdown_table
 from arf_programs.runs import Run, digest, digest_model, read_ledger, write_record, write_text_atomic
-from arf_programs.tools.compiling.job import Job
+from arf_programs.tools.compiling.job import Job, prepare_target, refuse_leaks, rendered_prompts
 from arf_programs.tools.compiling.optimizers import check_optimizer
-from arf_programs.tools.compiling.prepare import prepare, refuse_leaks, rendered_prompts
 from arf_programs.tools.compiling.scoring import compare
 from arf_programs.tools.compiling.task import asking_context
 
@@ -54,7 +54,7 @@ def compile_program(
     check_optimizer(optimizer)
     roles = (TARGET_ROLES[name], *_ASSISTANTS.get(name, ()), "prompt", "reflection")
     check_providers(run.config.models.of(role) for role in roles)
-    prepared = prepare(run, name)
+    prepared = prepare_target(run, name)
     refuse_leaks(prepared.uncompiled(), prepared.cases)
     budget = CallBudget(budget_calls)
     booked = len(read_ledger(run.folder.ledger))
@@ -74,7 +74,7 @@ def compile_program(
 
 def show_prompts(run: Run, name: TargetName) -> dict[str, str]:
     """The prompts of the program as configured, compiled or not, for a case of train. No model is asked."""
-    prepared = prepare(run, name)
+    prepared = prepare_target(run, name)
     program = prepared.uncompiled()
     use_compiled(run, name, program)
     return rendered_prompts(program, prepared.sample_values())
@@ -184,8 +184,8 @@ def as_markdown(card: Card) -> str:
     """The text of the card, for people."""
     state = "In use" if card.adopted else "Not in use"
     lines = [f"# {card.target}, compiled by {card.optimizer}", "", f"{state}: {card.why}", ""]
-    lines += ["| side | cases | before | after | difference |", "| --- | --- | --- | --- | --- |"]
-    lines += [_row(name, side) for name, side in (("dev", card.dev), ("test", card.test))]
+    rows = [(name, str(side.cases), *score_texts(side)) for name, side in (("dev", card.dev), ("test", card.test))]
+    lines.append(markdown_table(("side", "cases", "before", "after", "difference"), rows))
     lines += ["", f"Scores are from 0 to 1, with {card.confidence:.0%} intervals over conversations.", ""]
     lines += [f"- {line}" for line in _facts(card)]
     for name, prompt in card.prompts.items():
@@ -193,14 +193,14 @@ def as_markdown(card: Card) -> str:
     return "\n".join(lines) + "\n"
 
 
-def interval_text(interval: Interval | None, *, signed: bool = False) -> str:
+def _interval_text(interval: Interval | None, *, signed: bool = False) -> str:
     """An interval as 0.520 (0.400 to 0.630); a dash if nothing was measured."""
     return "-" if interval is None else interval.text("+.3f" if signed else ".3f")
 
 
-def _row(name: str, side: SideScores) -> str:
-    cells = [interval_text(side.before), interval_text(side.after), interval_text(side.difference, signed=True)]
-    return f"| {name} | {side.cases} | {' | '.join(cells)} |"
+def score_texts(side: SideScores) -> tuple[str, str, str]:
+    """Write the scores of a side before and after, and their difference."""
+    return _interval_text(side.before), _interval_text(side.after), _interval_text(side.difference, signed=True)
 
 
 def _facts(card: Card) -> list[str]:

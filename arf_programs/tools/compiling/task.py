@@ -29,7 +29,7 @@ from signatures.exceptions import EndpointError
 
 _FATAL = (LMAuthError, LMBillingError, LMConfigurationError, EndpointError)
 Result = TypeVar("Result")
-# DSPy gives up after so many failed examples. A failed example scores 0 here, and is no reason to give up.
+# DSPy gives up after this number of failed examples. Here a failed example scores 0, and DSPy has to go on.
 _NO_LIMIT = 1_000_000_000
 
 

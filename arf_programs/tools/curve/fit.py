@@ -76,9 +76,9 @@ def fit_metric(
     means = _means(scores, np.ones((1, scores.shape[0])), np.ones((1, scores.shape[2])))[0]
     law = fit_law(sizes, sign * means)
     gains = [gain_of(found) for row in drawn if (found := fit_law(sizes, sign * row)) is not None]
-    gain = None if law is None or not gains else _interval(gain_of(law), np.array(gains), len(names), resampling)
+    gain = None if law is None or not gains else resampling.percentile(gain_of(law), gains, len(names))
     intervals = tuple(
-        _interval(mean, column, len(names), resampling) for mean, column in zip(means, drawn.T, strict=True)
+        resampling.percentile(float(mean), column, len(names)) for mean, column in zip(means, drawn.T, strict=True)
     )
     last = sign * (drawn[:, -1] - drawn[:, -2])
     return MetricCurve(
@@ -87,7 +87,7 @@ def fit_metric(
         scores=intervals,
         law=law if law is None or sign > 0 else law.model_copy(update={"a": -law.a, "b": -law.b}),
         gain=gain,
-        last_step=_interval(float(sign * (means[-1] - means[-2])), last, len(names), resampling),
+        last_step=resampling.percentile(float(sign * (means[-1] - means[-2])), last, len(names)),
         failed=1 - len(gains) / len(drawn),
         verdict=verdict_of(gain, intervals),
     )
@@ -165,12 +165,6 @@ def _means(scores: Scores, seeds: Scores, conversations: Scores) -> Scores:
     top: Any = np.einsum(path, seeds, np.where(measured, scores, 0.0), conversations, optimize=True)
     bottom: Any = np.einsum(path, seeds, measured.astype(float), conversations, optimize=True)
     return np.asarray(np.divide(top, bottom, out=np.full_like(top, np.nan), where=bottom > 0))
-
-
-def _interval(value: float, drawn: Scores, conversations: int, resampling: Resampling) -> Interval:
-    tail = (1 - resampling.confidence) / 2
-    low, high = np.nanquantile(drawn, (tail, 1 - tail))
-    return Interval(value=float(value), low=float(low), high=float(high), n=conversations)
 
 
 def as_scores(values: Sequence[Sequence[Mapping[str, float | None]]], names: Sequence[str]) -> Scores:

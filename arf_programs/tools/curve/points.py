@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from arf_programs.runs import (
     Run,
     RunFolder,
     SplitConversation,
+    draw_key,
     make_private_folder,
     read_jsonl,
     read_record,
@@ -64,11 +64,7 @@ def points_of(fractions: Sequence[float], seeds: int, conversations: int) -> lis
 
 def in_order(run: Run, seed: int) -> list[str]:
     """Order the training conversations by a hash of seeds and id, so that a smaller part is within each larger one."""
-
-    def rank(name: str) -> bytes:
-        return hashlib.sha256(f"{run.config.seed}/{seed}/{name}".encode()).digest()
-
-    return sorted(run.conversations("train"), key=rank)
+    return sorted(run.conversations("train"), key=lambda name: draw_key(f"{run.config.seed}/{seed}", name))
 
 
 def score_point(run: Run, point: Point) -> tuple[dict[str, Score], float]:

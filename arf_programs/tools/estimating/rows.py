@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -11,7 +10,7 @@ from arf_programs.config import ModelConfig
 from arf_programs.corpus import load_seed_taxonomy
 from arf_programs.models import build_lm
 from arf_programs.programs import Analyze, CheckerSupport, ComparePair, Judge, MergeNotes, Revise, Summarize, TakeNotes
-from arf_programs.runs import Run, read_jsonl
+from arf_programs.runs import Run, draw_key, read_jsonl
 from arf_programs.stages import (
     AT_ONCE,
     TEACHER,
@@ -26,8 +25,7 @@ from arf_programs.stages import (
     planted_talks,
     support_to_calibrate,
 )
-from arf_programs.tools.estimating.recorder import Asked, Recorder
-from arf_programs.tools.estimating.stand_ins import KINDS, Kind, Scene, stand_in_draft
+from arf_programs.tools.estimating.recorder import KINDS, Asked, Kind, Recorder, Scene, stand_in_draft
 from signatures.records import Conversation, DraftErrors, ErrorNote, Summary
 
 
@@ -60,10 +58,7 @@ def draw(run: Run, size: int) -> Sample:
 
 
 def _first(conversations: Iterable[Conversation], size: int, seed: int) -> list[Conversation]:
-    def rank(item: Conversation) -> bytes:
-        return hashlib.sha256(f"{seed}/{item.id}".encode()).digest()
-
-    return sorted(conversations, key=rank)[:size]
+    return sorted(conversations, key=lambda item: draw_key(seed, item.id))[:size]
 
 
 _NOTE = "The summary says this, but the conversation says something else, and the customer was told otherwise."

@@ -47,12 +47,8 @@ def analysis_figures(
     answered = [item for item in items if item.id in reported]
     labels, reports = _compare(answered, reported)
     clean = [item for item in answered if not item.errors]
-    alarms = resampling.ratio(
-        [float(bool(reported[item.id])) for item in clean], [1.0] * len(clean), [item.conversation_id for item in clean]
-    )
-    located = resampling.ratio(
-        [float(report.located) for report in reports], [1.0] * len(reports), [report.cluster for report in reports]
-    )
+    alarms = resampling.share([bool(reported[item.id]) for item in clean], [item.conversation_id for item in clean])
+    located = resampling.share([report.located for report in reports], [report.cluster for report in reports])
     base = _detected(labels, reports, resampling)
     overall = Overall(
         **base.model_dump(exclude={"intervals"}),
@@ -101,8 +97,7 @@ def _compare(
 
 def _detected(labels: Sequence[_Label], reports: Sequence[_Report], resampling: Resampling) -> Detected:
     recall = _recall(labels, resampling)
-    right = [float(report.right) for report in reports]
-    precision = resampling.ratio(right, [1.0] * len(reports), [report.cluster for report in reports])
+    precision = resampling.share([report.right for report in reports], [report.cluster for report in reports])
     # F1 = 2 TP / (reported + planted), each true positive counted at its label.
     f1 = resampling.ratio(
         [2.0 * label.reported for label in labels] + [0.0] * len(reports),
@@ -119,9 +114,9 @@ def _detected(labels: Sequence[_Label], reports: Sequence[_Report], resampling: 
 
 
 def _recall(labels: Sequence[_Label], resampling: Resampling) -> Recall:
-    clusters, ones = [label.cluster for label in labels], [1.0] * len(labels)
-    recall = resampling.ratio([float(label.reported) for label in labels], ones, clusters)
-    located = resampling.ratio([float(label.located) for label in labels], ones, clusters)
+    clusters = [label.cluster for label in labels]
+    recall = resampling.share([label.reported for label in labels], clusters)
+    located = resampling.share([label.located for label in labels], clusters)
     return Recall(
         planted=len(labels),
         recall=_value(recall),
@@ -164,12 +159,11 @@ def revision_figures(
     """Compute the figures over the planted items with a revision in `revised`, which is by item id."""
     rows = [_mended(item, revised[item.id]) for item in items if item.errors and item.id in revised]
     clusters = [row.item.conversation_id for row in rows]
-    ones = [1.0] * len(rows)
     intervals = {
         "fix_rate": resampling.ratio([sum(r.fixed) for r in rows], [len(r.fixed) for r in rows], clusters),
         "untouched_rate": resampling.ratio([r.rest.kept for r in rows], [r.rest.total for r in rows], clusters),
-        "whole_rate": resampling.ratio([float(r.rest.whole) for r in rows], ones, clusters),
-        "score": resampling.ratio([r.score for r in rows], ones, clusters),
+        "whole_rate": resampling.share([r.rest.whole for r in rows], clusters),
+        "score": resampling.ratio([r.score for r in rows], [1.0] * len(rows), clusters),
     }
     return ReviseProbe(
         planted=sum(len(row.fixed) for row in rows),

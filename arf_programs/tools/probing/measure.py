@@ -1,4 +1,4 @@
-"""Measures analyst and editor, as configured, on planted items."""
+"""Measures analyst and editor on planted items, and the judge on labelled summaries that people have rated."""
 
 from __future__ import annotations
 
@@ -7,22 +7,24 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from arf_programs.checks import run_checks
-from arf_programs.corpus import load_configured_taxonomy, write_taxonomy
-from arf_programs.metrics import configured_resampling
+from arf_programs.corpus import LabeledExample, load_configured_taxonomy, load_labeled_of_corpus, write_taxonomy
+from arf_programs.metrics import JudgeCalibration, RatedPair, calibrate_judge, configured_resampling
 from arf_programs.models import check_providers
 from arf_programs.planting import PlantedItem
-from arf_programs.programs import find_value_errors
+from arf_programs.programs import find_value_errors, prompt_name
 from arf_programs.report import Cost, Probe
 from arf_programs.runner import RowKey, ask_rows
 from arf_programs.runs import Call, Run, RunFile, RunFolder, iter_ledger, write_record
-from arf_programs.stages import build_analyzer, build_reviser, calibrate, keeping_report
+from arf_programs.stages import build_analyzer, build_judge, build_reviser, calibrate, keeping_report
 from arf_programs.tools.probing.analysis import analysis_figures, clean_untouched, revision_figures
 from arf_programs.tools.probing.plant import ensure_planted
-from signatures.records import ErrorNote, Summary
+from signatures.exceptions import DataError, StageError
+from signatures.rate_summary import RUBRIC_VERSION
+from signatures.records import ErrorNote, Rating, Summary
 
 ANALYZE, REVISE, END_TO_END = "probe-analyze", "probe-revise", "probe-end-to-end"
+CALIBRATE = "calibrate"
 _PLANTED = "planted"
-
 Notes = tuple[ErrorNote, ...]
 Answer = TypeVar("Answer")
 
@@ -166,3 +168,48 @@ def _with_taxonomy(run: Run) -> Run:
     probing = replace(run, folder=_OwnTaxonomy(run.folder.path))
     write_taxonomy(probing.folder.taxonomy, load_configured_taxonomy(run))
     return probing
+
+
+def check_judge(run: Run) -> JudgeCalibration:
+    """Ask the judge about every labelled summary with a person's rating, and compare.
+
+    Raises DataError if no summary has a person's rating, ConfigError if nobody serves the judge, StageError if the
+    judge rated no summary.
+    """
+    rated = [example for example in load_labeled_of_corpus(run) if example.rating is not None]
+    if not rated:
+        raise DataError(
+            "labeled.path: `arf calibrate` needs labelled summaries with a `rating` from 1 to 5: add it to the rows"
+        )
+    check_providers([run.config.models.judge])
+    judge = build_judge(run)
+
+    async def rate(example: LabeledExample) -> RatedPair:
+        rating: Rating = (await judge.acall(conversation=example.conversation, summary=example.summary)).rating
+        return RatedPair(
+            conversation_id=example.conversation.id,
+            words=len(example.summary.split()),
+            judge=rating.rating,
+            human=example.rating or 0,
+            system=example.system,
+        )
+
+    outcome = ask_rows(
+        run,
+        CALIBRATE,
+        rated,
+        rate,
+        key=lambda row: RowKey(row.conversation.id, f"{row.system} {rated.index(row)}".strip()),
+        concurrency=run.config.models.judge.concurrency,
+    )
+    rows = list(outcome.results.values())
+    run.folder.replace_failures(CALIBRATE, outcome.failures)
+    if not rows:
+        raise StageError(f"the judge rated none of {len(rated)} summaries: {outcome.failures[0].reason}")
+    return calibrate_judge(
+        rows,
+        model=run.config.models.judge.model,
+        prompt=prompt_name(RUBRIC_VERSION, judge.rate),
+        failed=len(outcome.failures),
+        resampling=configured_resampling(run.config),
+    )

@@ -5,5 +5,5 @@ stress` searches for conversations that make the student fail, after ReverseGen 
 """
 
 from arf_programs.tools.rounds.job import holdout_setting, improve
-from arf_programs.tools.rounds.records import Pattern, PatternFigures, RoundFigures
-from arf_programs.tools.rounds.search import StressFigures, stress, stress_folder
+from arf_programs.tools.rounds.records import RoundFigures
+from arf_programs.tools.rounds.search import stress, stress_folder

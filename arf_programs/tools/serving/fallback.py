@@ -1,4 +1,4 @@
-"""Choose from which doubt on the teacher answers instead of the student, and build what measures and answers."""
+"""Choose the doubt from which the teacher answers instead of the student. Measure the doubt, and ask the teacher."""
 
 from __future__ import annotations
 

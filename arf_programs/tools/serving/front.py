@@ -34,7 +34,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Fallback:
-    """How doubtful an answer is, who answers instead, and from which doubt on; without a threshold nobody does."""
+    """Measures how doubtful an answer is, and asks the teacher from the threshold on; without a threshold, never."""
 
     doubt: Callable[[Conversation, str], Awaitable[float]]
     teacher: Callable[[Conversation], Awaitable[str]]

@@ -178,9 +178,14 @@ def _as_interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
+def _whole_students(folder: RunFolder) -> list[str]:
+    """Return the arms whose training has ended, in the order of the alphabet."""
+    return sorted(path.parent.name for path in folder.student.glob(f"*/{_LOG}"))
+
+
 def find_student(folder: RunFolder, arm: str) -> Path:
     """Return the folder of a whole student. Raises DataError that names the trained students."""
-    whole = sorted(path.parent.name for path in folder.student.glob(f"*/{_LOG}"))
+    whole = _whole_students(folder)
     if arm not in whole:
         there = f"trained are {', '.join(whole)}" if whole else "none is trained: `arf train` does it"
         raise DataError(f"{folder.student}: no student of arm {arm!r}; {there}.")
@@ -192,7 +197,7 @@ def students_with_base(folder: RunFolder, arms: Sequence[str]) -> Serving:
 
     Raises DataError for an arm without a student, and for a student that vLLM cannot load beside others.
     """
-    whole = sorted(path.parent.name for path in folder.student.glob(f"*/{_LOG}"))
+    whole = _whole_students(folder)
     students = {arm: find_student(folder, arm).resolve() for arm in arms or whole or ("arf",)}
     ranks = {arm: adapter_rank(student) if is_adapter(student) else None for arm, student in students.items()}
     for arm, rank in ranks.items():
