@@ -30,6 +30,8 @@ def insert(quote, replacement):
         (replace("paid $45", "paid $54."), TEXT.replace("$45", "$54")),
         (replace("said sorry", "apologised."), TEXT.replace("said sorry", "apologised")),
         (replace("he LEFT!", "He stayed"), TEXT.replace("He left", "He stayed")),
+        (replace(", and left", "before he left"), TEXT.replace("sorry, and left", "sorry before he left")),
+        (replace(", Mary,", " Ann"), TEXT.replace(", Mary,", " Ann")),
         (delete("The agent (Tom) said sorry, and left."), "The customer, Mary, paid $45. He left!"),
         (delete("The customer, Mary, paid $45."), "The agent (Tom) said sorry, and left. He left!"),
         (delete("The customer, Mary, paid $45"), "The agent (Tom) said sorry, and left. He left!"),

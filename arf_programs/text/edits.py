@@ -137,7 +137,8 @@ def _apply(before: str, placed: list[_Placed]) -> str:
         elif item.edit.op is EditOp.INSERT:
             after = left + _set_off(left, item.replacement, right) + right
         else:
-            after = left + _fit(item.quote, item.replacement, right, item.end in ends) + right
+            fitting = _fit(item.quote, item.replacement, right, item.end in ends)
+            after = left + _keep_apart(left, item.quote, fitting, right) + right
     return after
 
 
@@ -170,6 +171,13 @@ def _set_off(left: str, text: str, right: str) -> str:
     before = "" if not left or left[-1].isspace() or text[0] in _PUNCTUATION else " "
     after = "" if not right or right[0].isspace() or right[0] in _PUNCTUATION + ")]\"'" else " "
     return before + text + after
+
+
+def _keep_apart(left: str, quote: str, replacement: str, right: str) -> str:
+    """Add a space where a word takes the place of the mark that kept its neighbour apart: ", who" becomes "and"."""
+    before = left[-1:].isalnum() and replacement[0].isalnum() and not quote[0].isalnum()
+    after = right[:1].isalnum() and replacement[-1].isalnum() and not quote[-1].isalnum()
+    return " " * before + replacement + " " * after
 
 
 def _fit(quote: str, replacement: str, right: str, ends_sentence: bool) -> str:
