@@ -1,18 +1,25 @@
-"""`arf federate`: averages of adapters, sites, the pull in a training, and what is refused.
+"""`arf federate`: averages of adapters, sites, the pull in a training, and the whole command with tiny real models.
 
-Flower is not among the packages of the project. Where it is not installed, its test is skipped.
+Flower is not among the packages of the project. Where it is not installed, a stand-in does the rounds of the command.
 """
 
 import importlib.util
+import json
+import shutil
 import sys
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
+import scripted_team
+from conftest import open_project
 from safetensors.numpy import load_file, save_file
 from tiny_model import save_tiny_model
+from typer.testing import CliRunner
 
-from arf_programs.runs import write_jsonl_atomic
+from arf_programs.cli.app import app
+from arf_programs.runs import RunFolder, read_jsonl, remove_conversations, write_jsonl_atomic
 from arf_programs.tools.federate.averaging import combine_products, project
 from arf_programs.tools.federate.methods import METHODS
 from arf_programs.tools.federate.sites import rows_by_site, value_of
@@ -216,6 +223,105 @@ def flower():
         patch.setitem(sys.modules, stand_in.__name__, stand_in)
         patch.setattr("arf_programs.tools.federate.job.find_spec", lambda name: name)
         yield
+
+
+def arf(*words, code=0):
+    result = CliRunner().invoke(app, [str(word) for word in words])
+    assert result.exit_code == code, (result.output, result.exc_info)
+    return result
+
+
+@pytest.fixture(scope="module")
+def federated(finished_project, tmp_path_factory):
+    """A finished run whose sites, the channels, were federated: its folder, and what was printed as JSON."""
+    folder = tmp_path_factory.mktemp("federate") / "project"
+    shutil.copytree(finished_project, folder, ignore=shutil.ignore_patterns("tiny"))
+    scripted_team.join_troubled()
+    result = arf("federate", folder / "arf.yaml", "--by", "channel", "--run-dir", folder / "run", *MORE, "--json")
+    return folder, json.loads(result.stdout)
+
+
+# Several steps a round: the pull is nothing at the first.
+MORE = ["--set", "train.batch_size=1", "--set", "train.gradient_accumulation=1", "--set", "train.arms=[arf]"]
+
+
+@pytest.mark.slow
+def test_every_student_is_scored_on_the_holdout_as_evaluate_scores(federated):
+    folder, told = federated
+    alone = [f"alone_{site}" for site in told["sites"]]
+    assert set(told["systems"]) == {"base", "teacher", "student_arf", *METHODS, *alone}
+    holdout = len(open_project(folder).conversations("holdout"))
+    for figures in told["systems"].values():
+        assert figures["error_rate"]["n"] == holdout
+    assert (RunFolder(folder / "run").report).is_file()
+
+
+@pytest.mark.slow
+def test_no_site_trains_on_a_conversation_of_the_holdout_or_of_another_site(federated):
+    folder, told = federated
+    run = open_project(folder)
+    channels = {name: item.channel for name, item in run.conversations("train").items()}
+    rows = {item.conversation_id for item in read_jsonl(run.folder.train / "arf.jsonl", TrainingExample)}
+    seen = set()
+    for site, count in told["sites"].items():
+        files = list((run.folder.federated / "sites" / site).glob("*/rows.jsonl"))
+        assert len(files) > 2
+        for path in files:
+            names = {item.conversation_id for item in read_jsonl(path, TrainingExample)}
+            assert {channels[name] for name in names} == {site} and len(names) == count
+            seen |= names
+    assert seen == rows
+    assert not seen & set(run.conversations("holdout"))
+
+
+@pytest.mark.slow
+def test_the_methods_differ_and_share_what_they_have_in_common(federated):
+    folder, told = federated
+    students = RunFolder(Path(told["run_dir"])).path / "students"
+    weights = {name: load_file(students / name / "adapter_model.safetensors") for name in METHODS}
+    first, *others = weights.values()
+    for other in others:
+        assert any(not np.array_equal(first[name], other[name]) for name in first)
+    # Alone; the first round, which three methods share; fedprox twice; and the second rounds of the three.
+    for site in told["sites"]:
+        assert len(list((folder / "run/federated/sites" / site).glob("*/student/training_log.json"))) == 7
+
+
+@pytest.mark.slow
+def test_what_is_whole_is_not_done_again_and_a_lost_round_is_the_only_one(federated):
+    folder, told = federated
+    logs = sorted((folder / "run/federated").rglob("training_log.json"))
+    times = {path: path.stat().st_mtime_ns for path in logs}
+    team = scripted_team.join_troubled()
+    words = ["federate", folder / "arf.yaml", "--by", "channel", "--run-dir", folder / "run", *MORE]
+    again = arf(*words)
+    assert "student_arf is trained on the rows of all sites together" in " ".join(again.output.split())
+    assert "no privacy guarantee" in again.output
+    assert not team.asked
+    assert {path: path.stat().st_mtime_ns for path in logs} == times
+    lost = next(path for path in logs if "/sites/" in str(path))
+    shutil.rmtree(lost.parent)
+    shutil.rmtree(Path(told["run_dir"]) / "students")
+    assert json.loads(arf(*words, "--json").stdout)["systems"] == told["systems"]
+    kept = [path for path in logs if "/sites/" in str(path) and path != lost]
+    assert {path: path.stat().st_mtime_ns for path in kept} == {path: times[path] for path in kept}
+    assert lost.stat().st_mtime_ns != times[lost]
+
+
+@pytest.mark.slow
+def test_purging_the_conversations_takes_the_sites_too(federated, tmp_path):
+    folder = shutil.copytree(federated[0], tmp_path / "project", symlinks=True)
+    assert (folder / "run/federated").is_dir()
+    remove_conversations(RunFolder(folder / "run"))
+    assert not (folder / "run/federated").exists()
+
+
+@pytest.mark.slow
+def test_a_property_that_no_conversation_has_is_refused(federated):
+    folder, _ = federated
+    words = ("federate", folder / "arf.yaml", "--run-dir", folder / "run", *MORE)
+    assert "training rows have none" in arf(*words, "--by", "metadata.region", code=2).output
+    assert "write metadata.KEY" in " ".join(arf(*words, "--by", "region", code=2).output.split())
 
 
 def test_what_has_no_adapter_or_no_arm_is_refused_before_work(make_run):

@@ -180,7 +180,7 @@ def test_whole_students_get_a_server_of_their_own_one_after_another(project, vll
         ("fall", r"vLLM ended by itself \(exit code 137\)"),
     ],
 )
-def test_a_vllm_that_fails_is_an_error_with_the_end_of_its_log(project, vllm_here, monkeypatch, no_waiting, mode, said):
+def test_a_vllm_that_fails_is_an_error_with_the_end_of_its_log(project, vllm_here, monkeypatch, mode, said):
     monkeypatch.setenv("STAND_IN", mode)
     with pytest.raises(EndpointError, match=said) as caught:
         evaluate(project)
@@ -192,7 +192,7 @@ def test_a_vllm_that_fails_is_an_error_with_the_end_of_its_log(project, vllm_her
     assert_ended(vllm_here)
 
 
-def test_after_a_failure_the_same_command_goes_on(project, vllm_here, monkeypatch, no_waiting):
+def test_after_a_failure_the_same_command_goes_on(project, vllm_here, monkeypatch):
     monkeypatch.setenv("STAND_IN", "fall")
     with pytest.raises(EndpointError):
         evaluate(project)
