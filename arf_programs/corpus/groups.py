@@ -38,11 +38,11 @@ def group_rows(rows: Iterator[Row], config: CorpusConfig, problems: Problems) ->
         problems.add(f"no column {group_by!r} (there are: {there}): set corpus.group_by", at=lacking.number)
         return
     answered = {row.number: _key(row.values[group_by]) for row in read}
-    ids = _answered_ids(read, group_by, set(answered.values()) - {""})
+    ids = _find_answered(read, group_by, set(answered.values()) - {""})
     groups: dict[str, list[Row]] = {}
     if ids:
         own = {number: key for key, number in ids.items()}
-        first = _begins(answered, ids)
+        first = _find_starts(answered, ids)
         for row in read:
             groups.setdefault(own[first[row.number]], []).append(row)
     else:
@@ -62,7 +62,7 @@ def _key(value: object) -> str:
     return "" if is_missing(value) else _WHOLE.sub(r"\1", str(value).strip())
 
 
-def _answered_ids(rows: list[Row], group_by: str, wanted: set[str]) -> dict[str, int]:
+def _find_answered(rows: list[Row], group_by: str, wanted: set[str]) -> dict[str, int]:
     """Return the rows by their ids, if the column names what a message answers, by ids of rows. Else nothing."""
     if not _ANSWERS.search(group_by):
         return {}
@@ -74,19 +74,19 @@ def _answered_ids(rows: list[Row], group_by: str, wanted: set[str]) -> dict[str,
     return {}
 
 
-def _begins(answered: Mapping[int, str], ids: Mapping[str, int]) -> dict[int, int]:
+def _find_starts(answered: Mapping[int, str], ids: Mapping[str, int]) -> dict[int, int]:
     """Return for each row the one with which its thread begins."""
     first: dict[int, int] = {}
     for row in answered:
-        way = dict.fromkeys([row])
+        chain = dict.fromkeys([row])
         number: int | None = row
         while number is not None and number not in first:
-            way[number] = None
+            chain[number] = None
             number = ids.get(answered[number])
-            if number in way:  # messages that answer each other
+            if number in chain:  # messages that answer each other
                 number = None
-        begin = first[number] if number is not None else next(reversed(way))
-        first |= dict.fromkeys(way, begin)
+        start = first[number] if number is not None else next(reversed(chain))
+        first |= dict.fromkeys(chain, start)
     return first
 
 

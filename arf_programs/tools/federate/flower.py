@@ -96,7 +96,10 @@ _NO_END: Final = 30 * 86400.0  # seconds; a site that is gone makes Flower send 
 
 
 class LocalGrid(Grid):
-    """Sites on this machine, one after another. Site number n, from 1, has `sites[n - 1]` as `site` of its config."""
+    """Sites on this machine, one after another. Site number n, from 1, has `sites[n - 1]` as `site` of its config.
+
+    Flower's strategies call `get_node_ids` and `send_and_receive` alone. The other methods of a grid are not supported.
+    """
 
     def __init__(self, train: TrainSite, sites: Sequence[str]) -> None:
         logging.getLogger("flwr").setLevel(logging.ERROR)  # it tells of rounds and keys of messages
