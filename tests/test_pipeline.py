@@ -181,6 +181,7 @@ OF_ROLE = {
     "judge": {"evaluate"},
     "prompt": set(),
     "reflection": set(),
+    "proposer": set(),
 }
 OF_MODEL = {
     "model": ("scripted/other", True),

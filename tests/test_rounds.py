@@ -19,11 +19,12 @@ from arf_programs.runs import read_jsonl, remove_conversations, remove_rows
 from arf_programs.stages import own_model
 from arf_programs.tools.rounds.augment import counterfactuals, filtered, nearest_first, training_pairs
 from arf_programs.tools.rounds.figures import compare_students
-from arf_programs.tools.rounds.job import holdout_setting, improve
+from arf_programs.tools.rounds.job import do_stage, holdout_setting, improve
 from arf_programs.tools.rounds.patterns import cluster, count_by_pattern, errors_by_name, facets_of, find_embedding
+from arf_programs.tools.rounds.proposals import training_stage
 from arf_programs.tools.rounds.records import Watched, read_patterns
 from signatures.exceptions import ConfigError
-from signatures.records import ErrorNote, TrainingExample
+from signatures.records import ErrorNote, PreferencePair, TrainingExample
 
 DEV, HOLDOUT = "devword", "holdoutword"
 
@@ -305,3 +306,83 @@ def test_a_search_for_failures_leaves_a_corpus_and_rows_and_comes_to_try_what_fa
     assert baseline["chosen"] == "at random" and baseline["failures"] < printed["failures"]
     result = CliRunner().invoke(app, [*command, "--set", "train.arms=[teacher]"])
     assert result.exit_code == 2 and "train.arms" in result.stdout
+
+
+HARD = "hardword"
+
+
+def search_with_proposals(project):
+    """Search with a proposer of whose answers one in three is hard for the student, and one has an error of its own."""
+
+    def find(fields):
+        if fields["summary"].startswith("The customer wrote"):
+            return scripted_team._DEFAULTS["find"](fields)
+        error = {"quote": "", "evidence": [2], "explanation": "The ending is missing.", "category": "missing_outcome"}
+        return {"errors": [error] if HARD in fields["conversation"] else []}
+
+    def propose(fields):
+        number = next(numbers)
+        made = scripted_team.variant(fields)
+        if number == 1:
+            made["new_summary"] += f" {scripted_team.FLAW}"
+        elif number % 3 == 0:
+            made["new_conversation"][0]["text"] += f" {HARD}"
+        return made
+
+    numbers = iter(range(1000))
+    command = ["stress", str(project / "arf.yaml"), "--run-dir", str(project / "run"), "--tries", "40", "--json"]
+    team = scripted_team.join(find=find, variant=propose)
+    result = CliRunner().invoke(app, [*command, "--set", "models.proposer=scripted/model"])
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout), team
+
+
+def test_a_model_proposes_conversations_and_its_proposals_become_pairs(project):
+    printed, team = search_with_proposals(project)
+    proposer = printed["operators"]["proposer"]
+    assert proposer["tries"] == team.asked["variant"] > 5
+    assert proposer["refused"] == 1, "its own summary had an error"
+    assert 0 < proposer["failures"] < proposer["tries"]
+    assert "proposer: missing_outcome" in printed["kinds"]
+    assert {params["temperature"] for params in team.params["variant"]} == {0.7}, "answers to one question differ"
+    assert HOLDOUT not in json.dumps(team.fields["variant"])
+
+    folder = project / "run" / "rounds" / "stress"
+    rows = [json.loads(line) for line in (folder / "hard.jsonl").read_text(encoding="utf-8").splitlines()]
+    written = [row for row in rows if row["metadata"]["operator"] == "proposer"]
+    assert len(written) == proposer["failures"]
+    assert all(HARD in row["conversation"][0]["text"] and "teapot" in row["references"][0] for row in written)
+    pairs = list(read_jsonl(folder / "proposals.jsonl", PreferencePair))
+    assert pairs
+    for pair in pairs:
+        assert HARD in pair.chosen[0].content and HARD not in pair.rejected[0].content
+        assert "new_conversation" in json.loads(pair.chosen[0].content)
+        assert pair.prompt[-1].role == "user" and "missing_outcome" in pair.prompt[-1].content
+
+
+def test_a_proposer_is_trained_on_its_pairs_and_can_be_asked_afterwards(project):
+    search_with_proposals(project)
+    folder = project / "run" / "rounds" / "stress"
+    run = open_project(project, f"models.proposer=embedded/{project / 'tiny'}")
+    do_stage(run, training_stage("stress-proposer", folder / "proposals.jsonl", folder / "proposer"))
+    trained = folder / "proposer"
+    assert (trained / "adapter_model.safetensors").exists()
+    again = open_project(project, f"models.proposer=embedded/{trained}")
+    do_stage(again, training_stage("stress-again", folder / "proposals.jsonl", folder / "further"))
+    assert (folder / "further" / "adapter_model.safetensors").exists(), "it goes on from a trained one"
+
+
+def test_only_a_proposer_whose_weights_are_here_can_be_trained(project):
+    scripted_team.join()
+    command = ["stress", str(project / "arf.yaml"), "--run-dir", str(project / "run"), "--train-proposer"]
+    for setting in ([], ["--set", "models.proposer=scripted/model"]):
+        result = CliRunner().invoke(app, [*command, *setting])
+        assert result.exit_code == 2
+        assert "models.proposer" in result.output and "embedded/" in result.output
+
+
+def test_the_terms_of_a_proposer_have_to_be_acknowledged(project):
+    command = ["stress", str(project / "arf.yaml"), "--run-dir", str(project / "run")]
+    result = CliRunner().invoke(app, [*command, "--set", "models.proposer=openai/gpt-4.1"])
+    assert result.exit_code == 2
+    assert "proposer openai/gpt-4.1" in " ".join(result.output.split()) and "acknowledge_terms" in result.output

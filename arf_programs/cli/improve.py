@@ -28,6 +28,9 @@ Untargeted = Annotated[
     bool, typer.Option("--untargeted", help="Make as many training pairs of random details instead: the baseline.")
 ]
 Tries = Annotated[int, typer.Option("--tries", min=1, max=100_000, help="Try N harder conversations.")]
+TrainProposer = Annotated[
+    bool, typer.Option("--train-proposer", help="Then train models.proposer on which of its proposals failed (DPO).")
+]
 AtRandom = Annotated[bool, typer.Option("--random", help="Choose the operators at random instead: the baseline.")]
 
 
@@ -86,6 +89,7 @@ def stress(
     config: ConfigPath,
     tries: Tries = 100,
     at_random: AtRandom = False,
+    train_proposer: TrainProposer = False,
     run_dir: RunDir = None,
     overrides: Set = None,
     limit: Limit = None,
@@ -97,7 +101,7 @@ def stress(
         from arf_programs.tools.rounds import stress as search
         from arf_programs.tools.rounds import stress_folder
 
-        figures = search(run, tries, at_random=at_random)
+        figures = search(run, tries, at_random=at_random, train_proposer=train_proposer)
         folder = stress_folder(run, at_random=at_random)
         if as_json:
             print_json({"ok": True, "folder": str(folder), **figures.model_dump(mode="json")})
@@ -105,9 +109,9 @@ def stress(
         print_figures(
             f"operators chosen by: {figures.chosen}",
             ("operator",),
-            ("tries", "failures"),
+            ("tries", "failures", "refused"),
             [
-                (name.replace("_", " "), str(outcome.tries), str(outcome.failures))
+                (name.replace("_", " "), *map(str, (outcome.tries, outcome.failures, outcome.refused)))
                 for name, outcome in figures.operators.items()
             ],
         )
@@ -115,3 +119,7 @@ def stress(
             f"{figures.failures} failures in {figures.tries} tries, of {len(figures.kinds)} kinds.",
             f"A corpus of those that failed: {folder / 'hard.jsonl'}; rows to train on: {folder / 'train.jsonl'}",
         )
+        if run.config.models.proposer:
+            print_lines(f"Pairs of proposals: {folder / 'proposals.jsonl'}")
+        if train_proposer:
+            print_lines(f"The trained proposer: set models.proposer to embedded/{folder / 'proposer'}")

@@ -35,7 +35,7 @@ NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
 DEVICE = r"^(auto|cpu|mps|cuda(:\d+)?)$"
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
-Role = Literal["teacher", "analyst", "editor", "judge", "prompt", "reflection"]
+Role = Literal["teacher", "analyst", "editor", "judge", "prompt", "reflection", "proposer"]
 ROLES: tuple[Role, ...] = get_args(Role)
 PIPELINE_ROLES: tuple[Role, ...] = ("teacher", "analyst", "editor", "judge")
 FALLBACKS: tuple[tuple[Role, Role], ...] = (
@@ -241,8 +241,9 @@ class ModelsConfig(Section):
     """One model for each role. A role that is left out uses the model of another role.
 
     `editor` uses that of the teacher, `analyst` that of the editor, and the others that of the analyst. `prompt` and
-    `reflection` write instructions when a program is compiled; a run never asks them. A teacher that is a column of the
-    corpus is no model that another role can use.
+    `reflection` write instructions when a program is compiled; a run never asks them. `proposer` has no other model in
+    its place, and only `arf stress` asks it. A teacher that is a column of the corpus is no model that another role
+    can use.
     """
 
     teacher: Annotated[
@@ -257,6 +258,9 @@ class ModelsConfig(Section):
     judge: ModelConfig
     prompt: ModelConfig
     reflection: ModelConfig
+    proposer: ModelConfig | None = Field(
+        default=None, description="writes conversations on which the student may fail, for `arf stress`; null: none"
+    )
 
     @model_validator(mode="before")
     @classmethod

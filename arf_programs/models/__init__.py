@@ -34,7 +34,7 @@ from arf_programs.models.calls.session import (
 from arf_programs.models.local.chat_template import mend_template, refuse_template, render_text
 from arf_programs.models.local.person_names import finder_of_people
 from arf_programs.models.local.placement import find_placement
-from arf_programs.models.local.weights import SMOLLM2, is_adapter, resolve_weights, weights_digest
+from arf_programs.models.local.weights import SMOLLM2, base_of, is_adapter, resolve_weights, weights_digest
 from arf_programs.models.providers import scripted
 from arf_programs.models.providers.addresses import describe_hosts
 from arf_programs.models.providers.litellm import (

@@ -16,7 +16,7 @@ from arf_programs.programs.analysis.support import (
 )
 from arf_programs.programs.analysis.taxonomy import MergeNotes, TakeNotes, count_errors
 from arf_programs.programs.analysis.value_candidates import find_value_errors
-from arf_programs.programs.asking import Program, ask, demos_for
+from arf_programs.programs.asking import Program, ask, demos_for, question_messages
 from arf_programs.programs.demos import analysis_examples, revision_examples, show, usable_examples
 from arf_programs.programs.examples import (
     RATING_STEPS,

@@ -177,6 +177,12 @@ def _advice(last: LastAnswer) -> str:
     return ". If the endpoint can enforce a JSON schema, set `json_schema: true` on the model."
 
 
+def question_messages(predict: dspy.Predict, **inputs: Any) -> list[dict[str, str]]:
+    """Return the messages in which `ask` puts a question, without demonstrations."""
+    messages: list[dict[str, str]] = dspy.settings.adapter.format(predict.signature, [], _defused(inputs))
+    return messages
+
+
 def _defused(inputs: dict[str, Any]) -> dict[str, Any]:
     """Return the inputs as they are shown, so no text passes for a field, and no summary for a turn."""
     return {

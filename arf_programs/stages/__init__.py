@@ -36,7 +36,9 @@ from arf_programs.stages.train import (
     preview_base,
     preview_unpaid,
     run_training_module,
+    settings_of,
     student_name,
     train_on,
+    train_on_pairs,
     training_log,
 )

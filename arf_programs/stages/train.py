@@ -12,7 +12,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
@@ -114,7 +114,7 @@ def work(run: Run) -> dict[str, int]:
     for arm in run.config.train.arms:
         _train_arm(run, arm)
     if run.config.train.preference.method != "none":
-        _train_on_pairs(run)
+        _train_preferred(run)
     return {f"{name} examples": training_log(run.folder, name)["examples"] for name in run.config.train.students()}
 
 
@@ -128,7 +128,7 @@ def _train_arm(run: Run, arm: str) -> None:
     _train_student(run, "training.sft", arm, data)
 
 
-def _train_on_pairs(run: Run) -> None:
+def _train_preferred(run: Run) -> None:
     """Go on from the student of arm `arf`, or from the base."""
     preference = run.config.train.preference
     data = run.folder.train / "preference.jsonl"
@@ -143,7 +143,7 @@ def _train_on_pairs(run: Run) -> None:
 
 def _train_student(run: Run, module: str, name: str, data: Path, *more: str) -> None:
     """Train one student; the module goes on where it was interrupted, and does nothing for a whole student."""
-    settings = _write_settings(run, name, run.folder.train / f"{name}.json")
+    settings = _write_settings(settings_of(run, name), run.folder.train / f"{name}.json")
     arguments = ("--data", str(data), "--output", str(run.folder.student / name), "--config", str(settings), *more)
     _run_module(run, module, *arguments, label=student_name(name))
 
@@ -154,15 +154,33 @@ def train_on(run: Run, data: Path, student: Path, *, arm: Arm, label: str, more:
     Settings and log are written beside the rows. `more` are further options of `training.sft`. An interrupted training
     goes on, as in the stage.
     """
+    return _train_apart(run, "training.sft", data, student, settings_of(run, arm), label, more)
+
+
+def train_on_pairs(
+    run: Run, data: Path, output: Path, settings: Mapping[str, Any], *, start: Path | None, label: str
+) -> int:
+    """Train a model on preference pairs; return their number. `start` is the adapter to go on from, if there is one.
+
+    Settings and log are written beside the pairs. An interrupted training goes on.
+    """
+    more = ("--adapter", str(start)) if start else ()
+    return _train_apart(run, "training.preference", data, output, settings, label, more)
+
+
+def _train_apart(
+    run: Run, module: str, data: Path, output: Path, settings: Mapping[str, Any], label: str, more: Sequence[str]
+) -> int:
+    """Train on rows beside those of the run; return their number."""
     close_models()
-    settings = _write_settings(run, arm, data.with_suffix(".json"))
-    arguments = ("--data", str(data), "--output", str(student), "--config", str(settings), *more)
-    _run_module(run, "training.sft", *arguments, label=label, log=data.with_name("log.txt"))
-    return int(_read_log(student)["examples"])
+    path = _write_settings(settings, data.with_suffix(".json"))
+    arguments = ("--data", str(data), "--output", str(output), "--config", str(path), *more)
+    _run_module(run, module, *arguments, label=label, log=data.with_name("log.txt"))
+    return int(_read_log(output)["examples"])
 
 
-def _write_settings(run: Run, name: str, path: Path) -> Path:
-    write_text_atomic(path, json.dumps(settings_of(run, name), indent=2) + "\n")
+def _write_settings(settings: Mapping[str, Any], path: Path) -> Path:
+    write_text_atomic(path, json.dumps(settings, indent=2) + "\n")
     return path
 
 

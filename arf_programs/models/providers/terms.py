@@ -6,6 +6,7 @@ The terms are a summary for warnings, not legal advice. docs/licences.md has sou
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from arf_programs.config import Config, ModelConfig, Role, TermsName, Writer
@@ -81,10 +82,10 @@ def trained_on(config: Config) -> tuple[Role, ...]:
     return ("teacher", "editor") if revised and config.asks_editor else ("teacher",)
 
 
-def terms_of(config: Config) -> dict[Terms, list[Role]]:
-    """Return the terms that training touches, each with the roles whose models it binds."""
+def terms_of(config: Config, more: Sequence[Role] = ()) -> dict[Terms, list[Role]]:
+    """Return the terms that training touches, each with the roles whose models it binds; `more` are further roles."""
     roles_of_terms: dict[Terms, list[Role]] = {}
-    for role in trained_on(config):
+    for role in (*trained_on(config), *more):
         for terms in TERMS:
             if any(map(terms.cover, config.models.writers(role))):
                 roles_of_terms.setdefault(terms, []).append(role)
@@ -96,9 +97,14 @@ def terms_warnings(config: Config) -> list[str]:
     return [_warning(config, terms, roles) for terms, roles in terms_of(config).items()]
 
 
-def check_terms(config: Config) -> None:
-    """Raise ConfigError with all terms that `train.acknowledge_terms` lacks."""
-    open_terms = {terms: roles for terms, roles in terms_of(config).items() if not _is_acknowledged(config, terms)}
+def check_terms(config: Config, more: Sequence[Role] = ()) -> None:
+    """Raise ConfigError with all terms that `train.acknowledge_terms` lacks.
+
+    `more` are roles whose text a student may learn, beside those of a run.
+    """
+    open_terms = {
+        terms: roles for terms, roles in terms_of(config, more).items() if not _is_acknowledged(config, terms)
+    }
     if open_terms:
         raise ConfigError([_warning(config, terms, roles) for terms, roles in open_terms.items()])
 

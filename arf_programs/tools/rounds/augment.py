@@ -124,19 +124,24 @@ def _numbered(pairs: Sequence[Pair], name: str) -> Callable[[Pair], RowKey]:
 
 
 class WriteVariants(Program):
-    """Writes a new pair like a given one, on which a pattern of errors is to be expected."""
+    """Writes a new conversation with its summary, like a given pair, on which certain errors are to be expected."""
 
     def __init__(self, *, retries: int) -> None:
         super().__init__()
         self.retries = retries
         self.write = dspy.Predict(WriteVariant)
 
-    async def aforward(self, pair: Pair, pattern: Pattern) -> dspy.Prediction:
-        """Return Prediction(pair: Pair). Raises ModelError when the answers cannot be parsed."""
+    async def aforward(self, pair: Pair, pattern: str, sample: int = 0) -> dspy.Prediction:
+        """Return Prediction(conversation: Conversation, summary: str, answer: dspy.Prediction).
+
+        The conversation has the id of the given one, and `sample` is as for `ask`. Raises ModelError when the answers
+        cannot be parsed.
+        """
         answer = await ask(
             self.write,
             retries=self.retries,
-            pattern=f"{pattern.name}: {pattern.description}",
+            sample=sample,
+            pattern=pattern,
             conversation=pair.conversation.as_text(),
             summary=pair.summary,
         )
@@ -145,7 +150,7 @@ class WriteVariants(Program):
             channel=pair.conversation.channel,
             turns=tuple(Turn(speaker=turn.speaker, text=turn.text) for turn in answer.new_conversation),
         )
-        return dspy.Prediction(pair=Pair(talk, answer.new_summary.strip(), "editor", pattern.id))
+        return dspy.Prediction(conversation=talk, summary=answer.new_summary.strip(), answer=answer)
 
 
 def written_by_editor(run: Run, stage: str, pairs: Sequence[Pair], pattern: Pattern) -> Made:
@@ -157,8 +162,8 @@ def written_by_editor(run: Run, stage: str, pairs: Sequence[Pair], pattern: Patt
     program.set_lm(build_lm(editor, seed=run.config.seed))
 
     async def write(pair: Pair) -> Pair:
-        made: Pair = (await program.acall(pair=pair, pattern=pattern)).pair
-        return made
+        made = await program.acall(pair=pair, pattern=f"{pattern.name}: {pattern.description}")
+        return Pair(made.conversation, made.summary, "editor", pattern.id)
 
     outcome = ask_rows(run, stage, pairs, write, key=_numbered(pairs, pattern.id), concurrency=editor.concurrency)
     kept = [pair for pair in outcome.results.values() if pair.summary and len(pair.conversation.turns) > 1]
