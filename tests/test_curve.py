@@ -2,6 +2,8 @@
 
 import json
 import shutil
+from collections import Counter
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +15,11 @@ from typer.testing import CliRunner
 from arf_programs.cli.app import app
 from arf_programs.cli.estimate import _lines, _numbers
 from arf_programs.metrics import Interval, Resampling
+from arf_programs.pipeline import run_until
 from arf_programs.runs import RunFolder, SplitConversation, read_jsonl, read_ledger, remove_conversations
 from arf_programs.tools.curve.curve import Curve, measure_curve
-from arf_programs.tools.curve.fit import fit_law, fit_metric, gain_of, verdict_of
-from arf_programs.tools.curve.points import in_order, points_of
+from arf_programs.tools.curve.fit import fit_law, fit_metric, gain_of, gain_over, verdict_of
+from arf_programs.tools.curve.points import in_order, most_revisions, points_of, score_point
 from arf_programs.tools.estimating import estimate_run
 from signatures.exceptions import ConfigError, DataError
 from signatures.records import TrainingExample
@@ -96,6 +99,16 @@ def test_seeds_and_clusters_widen_the_interval():
     clusters = {name: str(place // 20) for place, name in enumerate(names)}
     together = fit_metric("rougeL", "higher", SIZES, shifted, names, Resampling(100, clusters=clusters)).scores[-1]
     assert together.high - together.low > 2 * (alone.high - alone.low)
+
+
+def test_students_are_compared_at_all_conversations_paired_by_seed_and_conversation():
+    rng = np.random.default_rng(0)
+    fewer = rng.normal(0.5, 0.3, (3, 4, 40))
+    names = [f"c{n}" for n in range(40)]
+    everything = fewer + np.array([0.0, 0.0, 0.0, 0.1])[None, :, None]
+    gain = gain_over("higher", everything, fewer, names, Resampling(100))
+    assert (gain.value, gain.low, gain.high) == pytest.approx((0.1, 0.1, 0.1)), "what both share is no doubt"
+    assert gain_over("lower", everything, fewer, names, Resampling(100)).value == pytest.approx(-0.1)
 
 
 def test_fractions_of_too_few_conversations_are_refused():
@@ -202,6 +215,45 @@ def test_purging_the_conversations_takes_the_points_too(curved, tmp_path):
     remove_conversations(RunFolder(project / "run"))
     assert not (project / "run/curve").exists()
     assert (project / "run/curve.json").is_file()
+
+
+def test_a_point_of_fewer_revisions_is_trained_on_the_first_ones_of_each_draft(finished_project, tmp_path):
+    project = shutil.copytree(finished_project, tmp_path / "project", ignore=shutil.ignore_patterns("tiny"))
+    words = cycle(["quick", "slow", "fine", "hard", "long"])
+
+    def delete_and_add(fields):
+        edits = scripted_team._DEFAULTS["edits"](fields)
+        more = {"op": "insert", "quote": "", "replacement": f" It was {next(words)}.", "mends": ["e1"], "evidence": []}
+        return {"edits": [*edits["edits"], more]}
+
+    scripted_team.join(edits=delete_and_add)
+    run = open_project(project, "revise.samples=3")
+    run_until(run, "revise")
+    most = most_revisions(run)
+    assert most == 3
+    (point,) = points_of((1,), 1, len(run.conversations("train")), 2)
+    score_point(run, point)
+    folder = RunFolder(run.folder.curve_points / point.name)
+    taken = Counter(row.conversation_id for row in read_jsonl(folder.train / "arf.jsonl", TrainingExample))
+    assert set(taken.values()) == {1, 2}, "drafts without an error have one"
+    assert most_revisions(run) == most, "the run keeps its own"
+    with pytest.raises(DataError, match=r"no draft has more than 3"):
+        measure_curve(run, [0.25, 0.5, 1], 1, [3])
+
+
+@pytest.mark.parametrize(
+    ("revisions", "settings", "told"),
+    [
+        ((1,), (), "models.editors"),
+        ((2, 1), ("revise.samples=2",), "smallest"),
+        ((0,), ("revise.samples=2",), "from 1"),
+    ],
+)
+def test_numbers_of_revisions_that_say_nothing_are_refused_before_work(make_run, revisions, settings, told):
+    run = make_run(*settings)
+    with pytest.raises(ConfigError, match=told):
+        measure_curve(run, [0.25, 0.5, 1], 1, revisions)
+    assert not run.folder.path.exists()
 
 
 @pytest.mark.parametrize(

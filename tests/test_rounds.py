@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -293,6 +294,8 @@ def test_a_search_for_failures_leaves_a_corpus_and_rows_and_comes_to_try_what_fa
     run = open_project(project, f"corpus.path={project / 'run' / 'rounds' / 'stress' / 'hard.jsonl'}", "run_dir=other")
     corpus = store_corpus(run.config, base_dir=project, path=project / "read.jsonl")
     assert len(corpus.conversations) == printed["failures"], "arf reads it as a corpus"
+    failed = [json.loads(line)["metadata"] for line in Path(run.config.corpus.path).read_text("utf-8").splitlines()]
+    assert all(row["student"] and row["failed"] == ["missing_outcome"] for row in failed)
     hard = next(iter(corpus.conversations.values()))
     assert hard.references[0].startswith("The customer wrote")
     rows = list(read_jsonl(project / "run" / "rounds" / "stress" / "train.jsonl", TrainingExample))
@@ -360,14 +363,16 @@ def test_a_model_proposes_conversations_and_its_proposals_become_pairs(project):
         assert pair.prompt[-1].role == "user" and "missing_outcome" in pair.prompt[-1].content
 
 
-def test_a_proposer_is_trained_on_its_pairs_and_can_be_asked_afterwards(project):
+def test_a_proposer_is_trained_on_its_pairs_and_can_be_asked_afterwards(project, tmp_path):
     search_with_proposals(project)
+    weights = save_tiny_model(tmp_path / "long", context=8192)
     folder = project / "run" / "rounds" / "stress"
-    run = open_project(project, f"models.proposer=embedded/{project / 'tiny'}")
+    long = "train.max_length=8192"
+    run = open_project(project, f"models.proposer=embedded/{weights}", long)
     do_stage(run, training_stage("stress-proposer", folder / "proposals.jsonl", folder / "proposer"))
     trained = folder / "proposer"
     assert (trained / "adapter_model.safetensors").exists()
-    again = open_project(project, f"models.proposer=embedded/{trained}")
+    again = open_project(project, f"models.proposer=embedded/{trained}", long)
     do_stage(again, training_stage("stress-again", folder / "proposals.jsonl", folder / "further"))
     assert (folder / "further" / "adapter_model.safetensors").exists(), "it goes on from a trained one"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,7 +26,7 @@ from signatures.exceptions import ConfigError
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from arf_programs.tools.curve import Curve, MetricCurve
+    from arf_programs.tools.curve import Curve, FewerRevisions, MetricCurve
     from arf_programs.tools.estimating import Estimate, Line, Range
 
 Sample = Annotated[
@@ -135,10 +135,16 @@ def _count(value: float) -> str:
     return f"{value:.0f}"
 
 
+Revisions = Annotated[
+    str | None, typer.Option("--revisions", help="Also train on at most K revisions of each draft: numbers as 1,2.")
+]
+
+
 def curve(
     config: ConfigPath,
     fractions: Fractions = "0.25,0.5,1",
     seeds: Seeds = 1,
+    revisions: Revisions = None,
     run_dir: RunDir = None,
     overrides: Set = None,
     limit: Limit = None,
@@ -147,10 +153,10 @@ def curve(
 ) -> None:
     """Train on fractions of the conversations, and say what twice as many would buy, at what cost."""
     with opened_run(config, run_dir, overrides, limit, as_json=as_json, verbose=verbose, locked=True) as run:
-        wanted = _numbers(fractions)
+        wanted, most = _numbers(fractions), _whole_numbers(revisions) if revisions else []
         from arf_programs.tools.curve import measure_curve
 
-        result = measure_curve(run, wanted, seeds)
+        result = measure_curve(run, wanted, seeds, most)
         if as_json:
             print_json({"ok": True, "run_dir": str(run.folder.path), **result.model_dump(mode="json")})
         else:
@@ -167,12 +173,26 @@ def _numbers(fractions: str) -> list[float]:
         ) from None
 
 
+def _whole_numbers(revisions: str) -> list[int]:
+    try:
+        return [int(part) for part in revisions.split(",")]
+    except ValueError:
+        raise ConfigError(f"--revisions {revisions}: expected whole numbers with commas between them, as 1,2") from None
+
+
 def _show_curve(result: Curve) -> None:
+    seeds = f"{result.seeds} seed{'s' if result.seeds > 1 else ''}"
+    title = f"Student of arm {result.arm} on {result.holdout} conversations held out, {seeds}"
+    _show_metrics(result, result.metrics, title)
+    for fewer in result.fewer:
+        _show_metrics(result, fewer.metrics, f"The same, trained on at most {fewer.revisions} revisions of each draft")
+
+
+def _show_metrics(result: Curve, metrics: Sequence[MetricCurve], title: str) -> None:
     from arf_programs.report import figure, metric_label
 
-    seeds = f"{result.seeds} seed{'s' if result.seeds > 1 else ''}"
     print_figures(
-        f"Student of arm {result.arm} on {result.holdout} conversations held out, {seeds}",
+        title,
         ("trained on",),
         (*map(str, result.sizes), "last step", f"{result.more:g}x buys"),
         [
@@ -182,7 +202,7 @@ def _show_curve(result: Curve) -> None:
                 _change(item, item.last_step.value),
                 _gain(item),
             )
-            for item in result.metrics
+            for item in metrics
         ],
     )
 
@@ -209,6 +229,7 @@ def _lines(result: Curve) -> list[str]:
     return [
         "Last step and gain are improvements: above 0 is better, in either direction of a metric.",
         *(_line(result, item) for item in result.metrics),
+        *(_line_of_fewer(result, fewer) for fewer in result.fewer),
         *_cost_lines(result),
     ]
 
@@ -222,6 +243,20 @@ def _line(result: Curve, item: MetricCurve) -> str:
     gain = f"{_change(item, item.gain.value)} ({low} {_change(item, item.gain.low)} to {_change(item, item.gain.high)})"
     said = _SAYS.get(item.verdict) or _why_not(result, item)
     return f"{name}: {result.more:g}x the conversations would buy {gain}; {said}."
+
+
+def _line_of_fewer(result: Curve, fewer: FewerRevisions) -> str:
+    """Say what all revisions improve on all conversations, beside at most so many."""
+    from arf_programs.report import figure, metric_label
+
+    def shown(metric: str, value: float) -> str:
+        return figure(value, metric, signed=True)
+
+    gains = "; ".join(
+        f"{metric_label(name)} {shown(name, gain.value)} ({shown(name, gain.low)} to {shown(name, gain.high)})"
+        for name, gain in fewer.gain_of_all.items()
+    )
+    return f"All revisions instead of at most {fewer.revisions} of each draft improve, on all conversations: {gains}."
 
 
 def _why_not(result: Curve, item: MetricCurve) -> str:

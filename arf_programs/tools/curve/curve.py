@@ -9,15 +9,15 @@ from pathlib import Path
 from statistics import fmean
 
 from arf_programs import pipeline
-from arf_programs.metrics import METRICS, Resampling, configured_resampling
+from arf_programs.metrics import METRICS, Interval, configured_resampling
 from arf_programs.models import check_providers, check_terms
 from arf_programs.runs import Run, RunFolder, write_record
 from arf_programs.stages import EVALUATE
-from arf_programs.tools.curve.fit import FEWEST_SIZES, MORE, MetricCurve, as_scores, fit_metric
-from arf_programs.tools.curve.points import ARM, points_of, score_point
+from arf_programs.tools.curve.fit import FEWEST_SIZES, MORE, MetricCurve, Scores, as_scores, fit_metric, gain_over
+from arf_programs.tools.curve.points import ARM, most_revisions, points_of, score_point
 from arf_programs.tools.estimating import Range, estimate_run, total
 from signatures.exceptions import ConfigError, DataError
-from signatures.records import Record, Score
+from signatures.records import Record
 
 _MADE_OF_MORE = ("draft", "analyze", "revise")  # the stages that ask about each further training conversation
 
@@ -38,10 +38,22 @@ class Cost(Record):
     train_seconds: float
 
 
+class FewerRevisions(Record):
+    """The curve of students that learn at most `revisions` of each draft.
+
+    `gain_of_all` says for each metric what all revisions improve on all conversations; above 0 is better.
+    """
+
+    revisions: int
+    metrics: tuple[MetricCurve, ...]
+    gain_of_all: dict[str, Interval]
+
+
 class Curve(Record):
     """The figures of `arf curve`. The first of `metrics` is the deciding one, as in the report.
 
-    `more` is how many times the conversations the gains are about.
+    `more` is how many times the conversations the gains are about. `fewer` has a curve for each smaller number of
+    revisions that was asked for.
     """
 
     arm: str
@@ -53,37 +65,98 @@ class Curve(Record):
     more: float
     metrics: tuple[MetricCurve, ...]
     cost: Cost
+    fewer: tuple[FewerRevisions, ...] = ()
 
 
-def measure_curve(run: Run, fractions: Sequence[float], seeds: int) -> Curve:
+def measure_curve(run: Run, fractions: Sequence[float], seeds: int, revisions: Sequence[int] = ()) -> Curve:
     """Train and score a student for each fraction and seed, fit the curves, and write `curve.json`.
 
-    The stages up to `revise` are done first, if they are not whole. A point that is whole is not done again. Raises
-    UserError for what the user can mend, and WorkError for what failed at work.
+    The same is done with at most k revisions of each draft, for each k of `revisions`. The stages up to `revise` are
+    done first, if they are not whole. A point that is whole is not done again. Raises UserError for what the user can
+    mend, and WorkError for what failed at work.
     """
     _check_fractions(fractions)
+    _check_revisions(run, revisions)
     check_terms(run.config)
     check_providers(EVALUATE.asks(run.config))
     pipeline.run_until(run, "revise")
-    points = points_of(fractions, seeds, len(run.conversations("train")))
-    scored = {point: score_point(run, point) for point in points}
-    names = list(run.conversations("holdout"))
-    resampling = configured_resampling(run.config, run.conversations("holdout"))
-    by_seed = [[scored[point][0] for point in points if point.seed == seed] for seed in range(seeds)]
-    sizes = [point.size for point in points if point.seed == 0]
+    if revisions and (most := most_revisions(run)) <= revisions[-1]:
+        raise DataError(f"--revisions: no draft has more than {most} revisions to train on: name smaller numbers")
+    everything = _Series(run, fractions, seeds)
+    series = [_Series(run, fractions, seeds, number) for number in revisions]
+    sizes = [point.size for point in everything.points if point.seed == 0]
     curve = Curve(
         arm=ARM,
         fractions=tuple(fractions),
         sizes=tuple(sizes),
         seeds=seeds,
-        holdout=len(names),
-        confidence=resampling.confidence,
+        holdout=len(everything.names),
+        confidence=everything.resampling.confidence,
         more=MORE,
-        metrics=_fit_all(by_seed, sizes, names, resampling),
-        cost=_cost(run, fmean(scored[point][1] for point in points if point.size == sizes[-1]), sizes[-1]),
+        metrics=everything.fit_all(sizes),
+        cost=_cost(run, everything.seconds(sizes[-1]), sizes[-1]),
+        fewer=tuple(
+            FewerRevisions(revisions=number, metrics=fewer.fit_all(sizes), gain_of_all=everything.gains_over(fewer))
+            for number, fewer in zip(revisions, series, strict=True)
+        ),
     )
     write_record(run.folder.curve, curve)
     return curve
+
+
+class _Series:
+    """The points of one curve, trained and scored."""
+
+    def __init__(self, run: Run, fractions: Sequence[float], seeds: int, revisions: int | None = None) -> None:
+        self.points = points_of(fractions, seeds, len(run.conversations("train")), revisions)
+        self.names = list(run.conversations("holdout"))
+        self.resampling = configured_resampling(run.config, run.conversations("holdout"))
+        self._done = {point: score_point(run, point) for point in self.points}
+        self._by_seed = [[self._done[point][0] for point in self.points if point.seed == seed] for seed in range(seeds)]
+
+    def seconds(self, size: int) -> float:
+        """The mean time of training on so many conversations."""
+        return fmean(seconds for point, (_, seconds) in self._done.items() if point.size == size)
+
+    def scores(self) -> dict[str, Scores]:
+        """Return by name the scores of every metric that has a better side and was measured at each size.
+
+        Raises DataError if there is none.
+        """
+        found = {}
+        for metric in METRICS.values():
+            if metric.better == "neither" or not metric.compared or metric.part_of:
+                continue
+            read = [[{name: metric.read(row) for name, row in size.items()} for size in seed] for seed in self._by_seed]
+            if all(any(value is not None for value in size.values()) for seed in read for size in seed):
+                found[metric.name] = as_scores(read, self.names)
+        if not found:
+            raise DataError("no student has a score: see failures.jsonl of the points for the reasons")
+        return found
+
+    def fit_all(self, sizes: Sequence[int]) -> tuple[MetricCurve, ...]:
+        return tuple(
+            fit_metric(name, METRICS[name].better, sizes, scores, self.names, self.resampling)
+            for name, scores in self.scores().items()
+        )
+
+    def gains_over(self, other: _Series) -> dict[str, Interval]:
+        """Return by metric how much better these students are at the last size."""
+        others = other.scores()
+        return {
+            name: gain_over(METRICS[name].better, scores, others[name], self.names, self.resampling)
+            for name, scores in self.scores().items()
+            if name in others
+        }
+
+
+def _check_revisions(run: Run, revisions: Sequence[int]) -> None:
+    if list(revisions) != sorted(set(revisions)) or any(number < 1 for number in revisions):
+        raise ConfigError("--revisions: name each number once, from 1 on, from the smallest to the largest")
+    if revisions and not run.config.samples_revisions:
+        raise ConfigError(
+            "--revisions: the run has one revision of each draft: set models.editors, or revise.samples to 2 or more"
+        )
 
 
 def _check_fractions(fractions: Sequence[float]) -> None:
@@ -94,23 +167,6 @@ def _check_fractions(fractions: Sequence[float]) -> None:
             f"--fractions: name {FEWEST_SIZES} at least, the last of them 1: the curve has {FEWEST_SIZES} parameters, "
             "and says what more than all conversations would buy"
         )
-
-
-def _fit_all(
-    values: Sequence[Sequence[dict[str, Score]]], sizes: Sequence[int], names: Sequence[str], resampling: Resampling
-) -> tuple[MetricCurve, ...]:
-    """Fit every metric that has a better side and was measured at each size. Raises DataError if there is none."""
-    curves = []
-    for metric in METRICS.values():
-        if metric.better == "neither" or not metric.compared or metric.part_of:
-            continue
-        read = [[{name: metric.read(row) for name, row in size.items()} for size in seed] for seed in values]
-        if all(any(value is not None for value in size.values()) for seed in read for size in seed):
-            scores = as_scores(read, names)
-            curves.append(fit_metric(metric.name, metric.better, sizes, scores, names, resampling))
-    if not curves:
-        raise DataError("no student has a score: see failures.jsonl of the points for the reasons")
-    return tuple(curves)
 
 
 def _cost(run: Run, train_seconds: float, size: int) -> Cost:

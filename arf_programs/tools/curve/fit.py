@@ -93,6 +93,17 @@ def fit_metric(
     )
 
 
+def gain_over(better: Better, scores: Scores, others: Scores, names: Sequence[str], resampling: Resampling) -> Interval:
+    """Return how much better `scores` are than `others` at the last size, paired by seed and conversation.
+
+    Above 0 is better, also for a metric of which less is better. The bootstrap is that of `fit_metric`.
+    """
+    sign = -1.0 if better == "lower" else 1.0
+    apart = sign * (scores[:, -1:] - others[:, -1:])
+    mean = _means(apart, np.ones((1, apart.shape[0])), np.ones((1, apart.shape[2])))[0, 0]
+    return resampling.percentile(float(mean), _resampled_means(apart, names, resampling)[:, 0], len(names))
+
+
 def verdict_of(gain: Interval | None, scores: Sequence[Interval]) -> Verdict:
     """Say whether more conversations pay, by the interval of the gain and the scores at the sizes.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,7 +23,7 @@ from arf_programs.runs import (
 )
 from arf_programs.stages import EVALUATE, TRAIN, Stage, run_stage, state_of, student_name
 from signatures.exceptions import DataError
-from signatures.records import Score
+from signatures.records import Revision, Score
 
 ARM: Arm = "arf"
 # What students are built and scored from, beside the conversations. The ledger is that of the run, so its budget holds.
@@ -34,18 +35,22 @@ _SHARED = (
 
 @dataclass(frozen=True)
 class Point:
-    """A student of `size` conversations: the first of the order that seed number `seed` (from 0) gives."""
+    """A student of `size` conversations: the first of the order that seed number `seed` (from 0) gives.
+
+    It is trained on at most `revisions` of each draft; on all if that is None.
+    """
 
     fraction: float
     size: int
     seed: int
+    revisions: int | None = None
 
     @property
     def name(self) -> str:
-        return f"{self.fraction:g}-seed{self.seed}"
+        return f"{self.fraction:g}-seed{self.seed}" + (f"-{self.revisions}revisions" if self.revisions else "")
 
 
-def points_of(fractions: Sequence[float], seeds: int, conversations: int) -> list[Point]:
+def points_of(fractions: Sequence[float], seeds: int, conversations: int, revisions: int | None = None) -> list[Point]:
     """Return the points, seed by seed, each from the smallest to the largest.
 
     Raises DataError if two fractions of so few conversations have the same size, or one has none.
@@ -58,7 +63,9 @@ def points_of(fractions: Sequence[float], seeds: int, conversations: int) -> lis
             "name others, or read more conversations"
         )
     return [
-        Point(fraction, size, seed) for seed in range(seeds) for fraction, size in zip(fractions, sizes, strict=True)
+        Point(fraction, size, seed, revisions)
+        for seed in range(seeds)
+        for fraction, size in zip(fractions, sizes, strict=True)
     ]
 
 
@@ -76,6 +83,8 @@ def score_point(run: Run, point: Point) -> tuple[dict[str, Score], float]:
     scored = _run_of(run, point)
     link_shared(run.folder, scored.folder)
     _write_conversations(run, scored.folder, point)
+    if point.revisions:
+        _write_revisions(run, scored.folder, point.revisions)
     save_config(scored)
     trained = replace(scored, config=scored.config.model_copy(update={"seed": run.config.seed + point.seed}))
     for stage, own in ((TRAIN, trained), (EVALUATE, scored)):
@@ -87,7 +96,8 @@ def score_point(run: Run, point: Point) -> tuple[dict[str, Score], float]:
 
 
 def _do(stage: Stage, run: Run, point: Point) -> None:
-    what = f"{point.fraction:g} of the conversations ({point.size}), seed {point.seed}: {stage.name}"
+    most = f", at most {point.revisions} of the revisions of a draft" if point.revisions else ""
+    what = f"{point.fraction:g} of the conversations ({point.size}){most}, seed {point.seed}: {stage.name}"
     if state_of(stage, run).state == "whole":
         run.progress.say(f"{what}: whole")
     else:
@@ -139,3 +149,32 @@ def _write_conversations(run: Run, folder: RunFolder, point: Point) -> None:
                 yield row
 
     write_jsonl_atomic(folder.conversations, rows())
+
+
+def most_revisions(run: Run) -> int:
+    """Return the largest number of revisions of one draft that a student is trained on."""
+    further = Counter(row.conversation_id for row in _further(run))
+    return 1 + max(further.values(), default=0)
+
+
+def _further(run: Run) -> Iterator[Revision]:
+    """Read the revisions of arm `arf` beyond the first of each draft."""
+    if not run.config.samples_revisions:
+        return
+    for row in read_jsonl(run.folder.revision_samples, Revision):
+        if row.strategy == run.config.revise.strategy:
+            yield row
+
+
+def _write_revisions(run: Run, folder: RunFolder, most: int) -> None:
+    """Write the further revisions of a point, in the place of the link: the first `most` - 1 of each draft."""
+    taken: Counter[str] = Counter()
+
+    def rows() -> Iterator[Revision]:
+        for row in _further(run):
+            taken[row.conversation_id] += 1
+            if taken[row.conversation_id] < most:
+                yield row
+
+    folder.revision_samples.unlink(missing_ok=True)  # else the run's own file would be written
+    write_jsonl_atomic(folder.revision_samples, rows())

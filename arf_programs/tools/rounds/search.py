@@ -81,13 +81,14 @@ class StressFigures(Record):
 
 
 class _Try(NamedTuple):
-    """A conversation that may be harder, with its right summary, and what went wrong in the student's."""
+    """A conversation that may be harder, with its right summary, what the student said, and what was wrong in it."""
 
     pair: Pair
     operator: Operator
     number: int
     trap: Trap = Trap(())
     proposal: Proposal | None = None
+    said: str = ""
     wrong: tuple[str, ...] = ()
     refused: bool = False
 
@@ -289,7 +290,7 @@ class _Search:
                 continue
             trapped = ("trap",) if item.trap.caught(text) else ()
             worse = () if self._before[item.pair.conversation.id] else tuple(sorted(errors))
-            outcomes.append(item._replace(wrong=(*trapped, *worse)))
+            outcomes.append(item._replace(said=text, wrong=(*trapped, *worse)))
         return outcomes
 
     def _errors(self, talks: Sequence[Conversation], names: Sequence[str]) -> list[tuple[str, frozenset[str]]]:
@@ -330,5 +331,6 @@ def _corpus_row(item: _Try) -> dict[str, object]:
             "wrong": list(trap.wrong),
             "right": list(trap.right),
             "failed": list(item.wrong),
+            "student": item.said,
         },
     }
