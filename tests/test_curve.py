@@ -80,10 +80,22 @@ def test_a_gain_less_sure_than_the_score_says_nothing():
     def interval(low, high):
         return Interval(value=(low + high) / 2, low=low, high=high, n=9)
 
-    scores = [interval(0.4, 0.5)] * 4
-    assert verdict_of(interval(-0.01, 0.02), scores) == "no gain"
-    assert verdict_of(interval(-0.1, 0.2), scores) == "cannot say"
-    assert verdict_of(None, scores) == "cannot say"
+    scores, risen, fallen = [interval(0.4, 0.5)] * 4, interval(0, 0.1), interval(-0.1, 0)
+    assert verdict_of(interval(-0.01, 0.02), scores, risen) == "no gain"
+    assert verdict_of(interval(-0.1, 0.2), scores, risen) == "cannot say"
+    assert verdict_of(None, scores, risen) == "cannot say"
+    assert verdict_of(interval(0.01, 0.02), scores, risen) == "pays"
+    assert verdict_of(interval(0.01, 0.02), scores, fallen) == "cannot say", "the law rises, the scores no longer do"
+    assert verdict_of(interval(-0.02, -0.01), scores, fallen) == "worse"
+
+
+def test_a_low_start_alone_does_not_make_more_conversations_pay():
+    rng = np.random.default_rng(2)
+    means = np.array([0.3, 0.55, 0.65, 0.6])[None, :, None]
+    scores = means + rng.normal(0, 0.05, (2, 4, 40))
+    curve = fit_metric("rougeL", "higher", (8, 16, 23, 31), scores, [f"c{n}" for n in range(40)], Resampling(100))
+    assert curve.gain.low > 0 > curve.last_step.value
+    assert curve.verdict == "cannot say"
 
 
 def test_seeds_and_clusters_widen_the_interval():

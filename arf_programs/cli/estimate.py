@@ -260,6 +260,8 @@ def _line_of_fewer(result: Curve, fewer: FewerRevisions) -> str:
 
 
 def _why_not(result: Curve, item: MetricCurve) -> str:
+    if item.gain and not item.gain.low <= 0 <= item.gain.high:
+        return "but the last step brought nothing, so it cannot be said whether more pays: add --fractions or --seeds"
     few = f"{len(result.sizes)} points are too few" if len(result.sizes) <= 3 else "the points are too noisy"
     return f"it holds 0, and {few} to say whether more pays: add --fractions, --seeds, or conversations held out"
 

@@ -81,15 +81,16 @@ def fit_metric(
         resampling.percentile(float(mean), column, len(names)) for mean, column in zip(means, drawn.T, strict=True)
     )
     last = sign * (drawn[:, -1] - drawn[:, -2])
+    last_step = resampling.percentile(float(sign * (means[-1] - means[-2])), last, len(names))
     return MetricCurve(
         metric=metric,
         better=better,
         scores=intervals,
         law=law if law is None or sign > 0 else law.model_copy(update={"a": -law.a, "b": -law.b}),
         gain=gain,
-        last_step=resampling.percentile(float(sign * (means[-1] - means[-2])), last, len(names)),
+        last_step=last_step,
         failed=1 - len(gains) / len(drawn),
-        verdict=verdict_of(gain, intervals),
+        verdict=verdict_of(gain, intervals, last_step),
     )
 
 
@@ -104,15 +105,19 @@ def gain_over(better: Better, scores: Scores, others: Scores, names: Sequence[st
     return resampling.percentile(float(mean), _resampled_means(apart, names, resampling)[:, 0], len(names))
 
 
-def verdict_of(gain: Interval | None, scores: Sequence[Interval]) -> Verdict:
-    """Say whether more conversations pay, by the interval of the gain and the scores at the sizes.
+def verdict_of(gain: Interval | None, scores: Sequence[Interval], last_step: Interval) -> Verdict:
+    """Say whether more conversations pay, by the interval of the gain, the scores at the sizes, and the last step.
 
+    The law can only rise or only fall. So after a low start its gain is above 0 in nearly every resample, although the
+    scores rise no longer. It is believed only if the last step went the same way.
     An interval that holds 0 shows no gain. But no more sizes than the law has parameters fit it exactly whatever they
     are, so there it cannot be said. Nor can it where the interval is wider than that of the last score itself.
     """
     if gain is None:
         return "cannot say"
     if not gain.low <= 0 <= gain.high:
+        if gain.low * last_step.value <= 0:
+            return "cannot say"
         return "pays" if gain.low > 0 else "worse"
     wide = gain.high - gain.low > scores[-1].high - scores[-1].low
     return "cannot say" if wide or len(scores) <= FEWEST_SIZES else "no gain"
