@@ -115,9 +115,9 @@ async def _try_feature(
     `fewer` says that a run asks for fewer log-probabilities where so many are refused, which is a warning too.
     Whatever text comes is an answer: how well a model answers is not looked at here.
     """
-    from arf_programs.models import describe_refusal, feature_named
     from dspy.utils.exceptions import AdapterParseError, DSPyError, LMInvalidRequestError, LMUnsupportedFeatureError
 
+    from arf_programs.models import describe_refusal, feature_named
     from arf_programs.runner import reason_of
 
     try:

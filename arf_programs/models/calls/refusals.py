@@ -6,6 +6,7 @@ or the text of a refusal.
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import re
@@ -45,6 +46,7 @@ _ZONE: Final = re.compile(r"(?<=\d) ?(?:UTC|GMT)$", re.IGNORECASE)
 _FIELD: Final = re.compile(r"\b(t|r|reset|remaining)=(\d+)")
 _YEAR: Final = 366 * 86400.0
 _PASSING: Final = frozenset({409, 425})  # a conflict with another request, and a request that came too early
+_OF_MACHINE: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 _NO_ANSWER: Final = (httpx.HTTPError, OSError, ImportError, MemoryError, ArfError)
 _OF_JSON: Final = (json.JSONDecodeError, RecursionError, ValidationError)
 _OF_READING: Final = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
@@ -198,6 +200,14 @@ def _error_of_reading(error: Exception, *, weak: bool) -> BaseException | None:
         if type(one) is Exception and (hasattr(one, "status_code") or str(one).startswith(_LITELLM_COULD_NOT)):
             return one  # LiteLLM found an error in the answer, or could not make sense of it
     return None
+
+
+def trouble_of_this_machine(error: BaseException) -> OSError | None:
+    """Return the error of a call that could not begin here: no further file or connection may be opened, or no room.
+
+    It says nothing about the endpoint or the row.
+    """
+    return next((one for one in errors_behind(error) if isinstance(one, OSError) and one.errno in _OF_MACHINE), None)
 
 
 def errors_behind(error: BaseException | None) -> Iterator[BaseException]:
