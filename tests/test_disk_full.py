@@ -157,8 +157,8 @@ def test_no_row_fails_because_a_call_could_not_begin_here(number, tmp_path, monk
     async def send(*_):
         try:
             raise OSError(number, os.strerror(number))
-        except OSError:
-            raise import_litellm().APIConnectionError(os.strerror(number), "hosted_vllm", "m")
+        except OSError as error:
+            raise import_litellm().APIConnectionError(os.strerror(number), "hosted_vllm", "m") from error
 
     monkeypatch.setattr("arf_programs.models.calls.engine.send_by_litellm", send)
     config = write_project(tmp_path, "http://127.0.0.1:9/v1", 30, model=", concurrency: 4, retries: 1")
