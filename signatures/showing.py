@@ -26,6 +26,13 @@ _HEADING = re.compile(
     r"Does the conversation support)",
     re.IGNORECASE,
 )
+# Names of speakers that no conversation needs to have: a prompt of another kind, or a customer, begins turns with them.
+_ROLES = (
+    "admin|adviser|advisor|agent|AI|assistant|bot|chatbot|client|customer|human|manager|model|moderator|operator|rep|"
+    "representative|supervisor|support|system|user"
+)
+# A number or a time of day after the name: `Agent (7):`, `Agent 2:`, `Agent, 10:32 am:`.
+_AFTER_NAME = r"[\s*_)\]>]*(?:[\s*_(\[<,#-]*\d{1,4}(?::\d\d){0,2}(?:\s?[ap]m)?[\s*_)\]>]*)?"
 
 
 def show_text(text: str) -> str:
@@ -39,12 +46,12 @@ def hide_marks(text: str) -> str:
 
 
 def show_turn(speaker: str, text: str, speakers: Iterable[str]) -> str:
-    """Write a turn as `Speaker: text`. A later line that looks like a turn or a heading of the prompt gets "> "."""
+    """Write a turn as `Speaker: text`. A later line that looks like a turn, of whomever, or a heading gets "> "."""
     name = hide_marks(" ".join(speaker.split()) if len(speaker.splitlines()) > 1 else speaker)
     shown = hide_marks(text)
     if len(shown.splitlines()) > 1:
         names = "|".join(re.escape(_plain(other)) for other in sorted(set(speakers)))
-        starts = re.compile(rf"[\W\d_]*(?:{names})[\s*_)\]>]*:", re.IGNORECASE)
+        starts = re.compile(rf"[\W\d_]*(?:{names}|{_ROLES}){_AFTER_NAME}:", re.IGNORECASE)
         shown = _LINE.sub(lambda line: _quoted(line.group(), _NUMBER, _HEADING, starts), shown)
     return f"{name}: {shown}"
 

@@ -76,6 +76,10 @@ REFUSED = {
         "leaves out or changes the instruction",
     ),
     "no conversation": ("Hello!</s>", "leaves out or changes the instruction or the conversation"),
+    "the user alone": (
+        "{{ bos_token }}{% for m in messages if m['role'] == 'user' %}{{ m['content'] }}{% endfor %}",
+        "leaves out or changes the answer",
+    ),
     "escapes": (TURNS.replace("m['content']", "m['content'] | e") + ASK, "leaves out or changes the instruction"),
     "writes JSON": (
         TURNS.replace("m['content']", "m['content'] | tojson") + ASK,

@@ -440,3 +440,33 @@ def test_a_line_that_only_looks_like_a_notice_stays_in_its_turn(line):
     turns = parse_turns(f"Customer: hi\n{line}\nAgent: hello\nCustomer: ok")
     assert [turn.speaker for turn in turns] == ["Customer", "Agent", "Customer"]
     assert turns[0].text == f"hi\n{line}"
+
+
+@pytest.mark.parametrize("who", ["Doctor", "Nurse", "Lawyer", "Driver", "Teacher", "Anwältin", "Médecin", "Abogado"])
+@pytest.mark.parametrize("says", ["Where does it hurt?", "The arm is broken.", "I am there in five minutes or so"])
+def test_somebody_of_a_profession_who_speaks_once_between_roles_is_a_speaker(who, says):
+    turns = parse_turns(f"Customer: Hello.\nAgent: I ask.\n{who}: {says}\nCustomer: Thanks.\nAgent: Bye.")
+    assert [turn.speaker for turn in turns] == ["Customer", "Agent", who, "Customer", "Agent"]
+    assert turns[2].text == says
+
+
+def test_a_profession_in_a_form_is_no_speaker():
+    form = "My data:\nDriver: J. Miller\nOwner: Anna Meyer\nDoctor: 4471"
+    turns = parse_turns(f"Customer: {form}\nAgent: Ok.\nCustomer: Thanks.\nAgent: Bye.")
+    assert [turn.speaker for turn in turns] == ["Customer", "Agent", "Customer", "Agent"]
+    assert turns[0].text == form
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("Anna Meyer", "Bob Smith", "Anna Meyer"), ("Anna Meyer", "Bob Smith"), ("Xu Lq", "Vr Ot", "Xu Lq", "Xu Lq")],
+)
+def test_names_above_blocks_of_captions_speak(names):
+    texts = ["Hello, my lamp broke.\nIt is blue.", "Sorry to hear it.", "Thanks.", "And now?"][: len(names)]
+    text = "\n\n".join(f"{name}\n{said}" for name, said in zip(names, texts, strict=True))
+    assert [(turn.speaker, turn.text) for turn in parse_turns(text)] == list(zip(names, texts, strict=True))
+
+
+def test_blocks_of_which_one_has_no_name_are_no_captions():
+    with pytest.raises(ValueError, match="not with a `Speaker"):
+        parse_turns("Acme Lamps\n12 Long Street\n\nBerlin Office\nOpen from 9\n\nWe are glad that you wrote.")

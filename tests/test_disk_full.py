@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 from arf_programs.cli.app import app
 from arf_programs.models.answers.files import AnswerFiles
 from arf_programs.models.local import weights
+from arf_programs.models.providers.litellm import import_litellm
 from arf_programs.runs.jsonl import JsonlAppender, write_jsonl_atomic, write_text_atomic
 from arf_programs.runs.ledger import Call
 from arf_programs.runs.storage import is_of_the_disk, storage_error, storing
@@ -58,6 +59,8 @@ def config(tmp_path):
         (errno.EACCES, "Make it writable"),
         (errno.EMFILE, "`ulimit -n`"),
         (errno.ENOENT, "put it back"),
+        (errno.EISDIR, "move it away"),
+        (errno.ENOTDIR, "move it away"),
         (errno.EIO, "Look at the disk"),
     ],
 )
@@ -81,6 +84,13 @@ def test_the_message_names_the_folder_what_is_free_and_the_mend(number, mend, tm
 )
 def test_what_sqlite_says_is_understood(words, number, tmp_path):
     assert os.strerror(number) in str(storage_error(sqlite3.OperationalError(words), tmp_path))
+
+
+@pytest.mark.parametrize("words", ["file is not a database", "database disk image is malformed"])
+def test_a_damaged_store_is_said(words, tmp_path):
+    message = str(storage_error(sqlite3.DatabaseError(words), tmp_path / "calls", instead="set calls_dir"))
+    assert f"calls: the disk refuses it ({words})" in message
+    assert "A file is damaged: put a copy back, or move it away, or set calls_dir." in message
 
 
 def test_a_path_that_is_too_long_is_said(tmp_path):
@@ -140,6 +150,23 @@ def test_a_full_disk_stops_a_stage_with_a_message_and_the_same_command_goes_on(w
         asked = sum(server.requests().values())
     assert 0 < first < 60 + 8
     assert asked <= 60 + 2 * 4
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOSPC])
+def test_no_row_fails_because_a_call_could_not_begin_here(number, tmp_path, monkeypatch):
+    async def send(*_):
+        try:
+            raise OSError(number, os.strerror(number))
+        except OSError as error:
+            raise import_litellm().APIConnectionError(os.strerror(number), "hosted_vllm", "m") from error
+
+    monkeypatch.setattr("arf_programs.models.calls.engine.send_by_litellm", send)
+    config = write_project(tmp_path, "http://127.0.0.1:9/v1", 30, model=", concurrency: 4, retries: 1")
+    stopped = arf("draft", config)
+    assert stopped.exit_code == 1
+    assert f"a file or a connection of this command: the disk refuses it ({os.strerror(number)})" in stopped.stderr
+    failures = tmp_path / "run" / "failures.jsonl"
+    assert not failures.exists() or not failures.read_text()
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EMFILE, errno.EDQUOT])

@@ -13,7 +13,7 @@ from served_team import answer, serving
 from typer.testing import CliRunner
 
 from arf_programs.cli.app import app
-from arf_programs.models.calls.fallbacks import ask_without
+from arf_programs.models.calls.fallbacks import ask_without, feature_named
 from arf_programs.runs import read_jsonl
 from signatures.records import DraftErrors, Summary
 
@@ -43,6 +43,49 @@ REFUSALS = {
     "a server with pydantic": ("messages.0.role: Input should be 'user' or 'assistant'", "system"),
     "Google": ("Developer instruction is not enabled for models/gemma-3-1b-it", "system"),
 }
+
+
+JSON_MODE = {"response_format": {"type": "json_object"}}
+SCHEMA = {"response_format": {"type": "json_schema", "json_schema": {}}}
+LOGPROBS = {"logprobs": True, "top_logprobs": 20}
+FURTHER_REFUSALS = [
+    ("Only text output is supported", JSON_MODE, "response_format"),
+    ("body.response_format: Extra inputs are not permitted", JSON_MODE, "response_format"),
+    ("'json_object' is not one of ['text']", JSON_MODE, "response_format"),
+    ("This model does not support `output_config.format`", SCHEMA, "json_schema"),
+    ("Failed to compile grammar: unsupported keyword minLength", SCHEMA, "json_schema"),
+    ("top_logprobs must be less than or equal to 5", LOGPROBS, "top_logprobs"),
+    (
+        "Invalid 'top_logprobs': integer above maximum value. Expected a value <= 8, but got 20.",
+        LOGPROBS,
+        "top_logprobs",
+    ),
+    ("Requested sample logprobs of 20, which is greater than max allowed: 5", LOGPROBS, "top_logprobs"),
+    ("top_logprobs must be at most 3", {**LOGPROBS, "top_logprobs": 5}, "logprobs"),
+    ("Unsupported parameter: top_logprobs", LOGPROBS, "logprobs"),
+    ("Invalid temperature: 0.0; expected > 0", {"temperature": 0.0}, "temperature"),
+    ("Unknown parameter: 'temperature'", {"temperature": 0.0}, "temperature"),
+    ("messages: first message must use the user role", {}, "system"),
+    ("messages[0]: expected role user, got system", {}, "system"),
+    ("The 1st message should be a user message", {}, "system"),
+    ("'system' is not one of ['user', 'assistant'] - 'messages.0.role'", {}, "system"),
+    ("Unsupported parameter: seed", {"seed": 17}, "seed"),
+    ("content policy violation: system prompt leak", {}, None),
+    ("The temperature of this topic is too hot for our policy", {"temperature": 0.0}, None),
+    ("Maximum context length is 4096 tokens, you requested 5000", {**JSON_MODE, "temperature": 0.0}, None),
+]
+
+
+@pytest.mark.parametrize(("message", "asked", "feature"), FURTHER_REFUSALS)
+def test_a_refusal_names_its_feature(message, asked, feature):
+    messages = [{"role": "system", "content": "Rules."}, {"role": "user", "content": "One"}]
+    assert feature_named(message, {"messages": messages, **asked}) == feature
+
+
+def test_fewer_log_probabilities_are_asked_for_before_none():
+    fewer = ask_without(["top_logprobs"], {"messages": [], **LOGPROBS})
+    assert fewer == {"messages": [], "logprobs": True, "top_logprobs": 5}
+    assert ask_without(["seed"], {"messages": [], "seed": 17}) == {"messages": []}
 
 
 MODEL = "hosted_vllm/refusing"  # what LiteLLM knows of a model lasts for the process

@@ -89,6 +89,23 @@ def test_an_answer_that_only_quotes_is_asked_for_again(call, lm, conversation):
     assert quotes_of(call, lm, conversation, quoting, FLAWED, says=CLEAN, retries=1) == ["refunded 39.90"]
 
 
+@pytest.mark.parametrize(
+    ("written", "quoted"),
+    [
+        ("{'errors': []}", "{'errors': []}"),
+        ("{“errors”: []}", "{“errors”: []}"),
+        ('{"errors": [],}', '{"errors": [],}'),
+        ("{errors: []}", "{errors: []}"),
+        ('{"answer": {"errors": []}}', CLEAN),
+        ("{'answer': {'errors': []}}", CLEAN),
+    ],
+)
+def test_a_quotation_of_what_is_nearly_json_or_within_other_json_is_no_answer(call, lm, conversation, written, quoted):
+    quoting = f"The customer wrote {quoted}, which I ignore."
+    assert quotes_of(call, lm, conversation, quoting, FLAWED, says=written, retries=1) == ["refunded 39.90"]
+    assert len(scripted.calls("model")) == 2
+
+
 def test_an_answer_that_is_whole_counts_even_if_a_customer_wrote_the_same(call, lm, conversation):
     assert quotes_of(call, lm, conversation, CLEAN, says=CLEAN) == []
     assert quotes_of(call, lm, conversation, f"```json\n{CLEAN}\n```", says=f"{CLEAN}!") == []

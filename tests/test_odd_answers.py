@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from odd_server import OddServer, completion, serving_oddly
 
 from arf_programs.config.models import ModelConfig
+from arf_programs.models.answers.store import Question
 from arf_programs.models.calls.lm import build_lm
 from arf_programs.programs import Analyze, HolisticAnalysis, Judge, SentencewiseAnalysis, Summarize
 from arf_programs.runner.context import ask_rows
@@ -347,3 +348,18 @@ def test_any_answer_gives_a_record_or_a_counted_failure(
     booked = read_ledger(run.folder.ledger)
     assert sum(not call.cached for call in booked) == len(server.calls)
     assert all(call.prompt_tokens >= 0 and call.completion_tokens >= 0 and call.usd >= 0 for call in booked)
+
+
+@pytest.mark.parametrize(
+    ("usage", "usd", "tokens", "least"),
+    [
+        ({"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 5120}, 1e-5, 5120, 5000 * 6e-7),
+        ({"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}, 0.0, 120, 20 * 6e-7),
+        ({"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 4}, 0.5, 120, 0.5),
+    ],
+)
+def test_tokens_and_costs_that_a_provider_leaves_out_are_booked(usage, usd, tokens, least):
+    question = Question("key", {"model": "openai/gpt-4o-mini", "messages": [{"content": "Say it."}]}, "draft", "")
+    call = question.answered({**completion(), "usage": usage}, usd)
+    assert call.tokens == tokens
+    assert call.usd >= least

@@ -367,6 +367,13 @@ def test_a_time_out_among_answers_is_tried_again_at_once_and_many_are_waited_for
     assert tries == [17, 18]
 
 
+def test_a_time_out_that_asks_for_a_pause_gets_it(monkeypatch):
+    tries = record_tries(monkeypatch)
+    late = TimeoutError("late (408)", retry_after=7.0)
+    assert call(Endpoint("m", Pace(concurrency=2, retries=2)), late, "fine") == ("fine", 2)
+    assert tries == [0]
+
+
 def test_an_endpoint_asks_for_its_own_delay():
     assert 7.0 <= retry_delay(RateLimitError("later", retry_after=7.0), 0) <= 7.7
     assert 0.25 <= retry_delay(ServerError("down"), 0) <= 0.5

@@ -196,6 +196,31 @@ def test_what_a_server_refuses_of_the_run_is_found_with_its_key(make_run, refuse
     assert f"{refused} is not supported" in found
 
 
+def test_a_server_that_gives_fewer_log_probabilities_is_a_warning(make_run):
+    def answer(number, body):
+        refused = (body.get("top_logprobs") or 0) > 5
+        server.status = 400 if refused else 200
+        said = "Invalid 'top_logprobs': expected a value <= 5, but got 20 instead."
+        return {"error": {"message": said}} if refused else completion('{"colors": ["red"]}')
+
+    with serving_oddly() as server:
+        server.answer = answer
+        model = f"{{model: hosted_vllm/m, api_base: '{server.url}', json_schema: true, logprobs: true}}"
+        findings = preflight(make_run(f"models={{teacher: {model}}}", "analyze.strategy=sentencewise"))
+    assert findings.problems == []
+    assert any("so many log-probabilities of a token, so it is asked for 5" in line for line in findings.warnings)
+
+
+@pytest.mark.parametrize("name", ["stop", "top_k", "presence_penalty"])
+def test_a_parameter_of_the_configuration_that_a_server_refuses_is_named(make_run, name):
+    with serving_oddly() as server:
+        server.status = 400
+        server.answer = lambda number, body: {"error": {"message": f"Unrecognized request argument supplied: {name}"}}
+        model = f"{{model: hosted_vllm/m, api_base: '{server.url}', parameters: {{{name}: 1}}}}"
+        (problem,) = preflight(make_run(f"models={{teacher: {model}}}")).problems
+    assert f"it speaks of parameters.{name}: take that out" in problem
+
+
 def test_an_error_of_the_server_is_no_refusal(make_run):
     with serving_oddly() as server:
 

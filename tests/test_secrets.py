@@ -249,6 +249,15 @@ SECRET_PARAMETERS = [
     {"vertex_credentials": '{"private_key": "abc"}'},
     {"aws_session_token": "abc"},
     {"api_key": "abc"},
+    {"extra_body": {"accessToken": "abc"}},
+    {"extra_body": {"auth": "abc"}},
+    {"aws_bedrock_key": "abc"},
+    {"extra_headers": {"X-Gate": "Hq7xPlanted5521zzW"}},
+    {"extra_headers": {"X-Gate": "9f86d081884c7d659a2feaa0c55ad015"}},
+    {"extra_body": '{"api_key": "planted-55211"}'},
+    {"extra_body": {"curl": "Authorization: planted-55211"}},
+    {"extra_body": {"auth_line": "Token planted-55211"}},
+    {"extra_body": {"note": "nvapi-abcdefghijklmnopqrst"}},
 ]
 
 
@@ -280,11 +289,52 @@ def texts_of(value):
         {"extra_body": {"stop_token_ids": [1, 2], "prompt_cache_key": "us", "max_tokens_total": 5}},
         {"top_p": 0.5, "max_completion_tokens": 10, "reasoning_effort": "low", "stop": ["key", "token"]},
         {"vertex_credentials": "~/credentials.json", "vertex_project": "p"},
+        {
+            "extra_headers": {
+                "OpenAI-Organization": "org-Hq7xOrganization5521",
+                "anthropic-beta": "output-128k-2025-02-19",
+            }
+        },
+        {"extra_headers": {"X-Request-Id": "9f86d081884c7d659a2feaa0c55ad015"}},
+        {"extra_body": {"eos_token": "</s>", "token_type": "a", "chat_template": "{{ eos_token }}{{ m['role'] }}: x"}},
+        {
+            "extra_body": {
+                "model": "Meta-Llama-3.1-8B-Instruct-Turbo",
+                "cache_key": "ours",
+                "bypass": "no",
+                "author": "us",
+            }
+        },
     ],
     ids=str,
 )
 def test_what_is_no_secret_is_left_alone(parameters):
     assert ModelConfig(model="openai/x", parameters=parameters).parameters == parameters
+
+
+@pytest.mark.parametrize("headers", [["Authorization: abc"], [{"name": "X-Key", "value": "abc"}], "Authorization: abc"])
+def test_headers_that_are_no_mapping_are_refused(headers):
+    with pytest.raises(ValidationError, match="has to give each header its value") as refused:
+        ModelConfig(model="openai/x", parameters={"extra_headers": headers})
+    assert "abc" not in refused.value.errors()[0]["msg"]
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "models.teacher.api_base=https://gate.invalid/sk-planted-openai-88d2c5e0f102/v1",
+        "models.teacher.license=by sk-planted-openai-88d2c5e0f102",
+        "models.teacher.model=sk-planted-openai-88d2c5e0f102",
+        "summarize.instruction=Use sk-planted-openai-88d2c5e0f102.",
+        "corpus.path=hf_plantedHub06kqzwxyzabc.jsonl",
+    ],
+)
+def test_a_key_anywhere_in_the_configuration_is_refused_and_not_shown(setting, tmp_path):
+    run = arf_here("status", write_project(tmp_path, "h"), "--set", setting, "--set", "train.epochs=many")
+    assert run.exit_code == 2
+    assert "holds what looks like a key" in run.stderr
+    assert "train.epochs" in run.stderr
+    assert found_in(run.stdout + run.stderr) == []
 
 
 def test_a_key_in_place_of_its_name_is_refused_and_not_shown(tmp_path):
@@ -408,6 +458,49 @@ def test_a_secret_of_any_letters_is_masked_where_it_is_written(secret, around):
         del os.environ["PLANTED_TOKEN"]
         remember_secrets()
     assert mask(secret) == secret
+
+
+SECRET_NAMES = """OPENAI_API_KEY OPENAI_API_KEYS OPENAI_API_KEY_TEAM_A AZURE_OPENAI_KEY GROQ_KEY AWS_ACCESS_KEY_ID
+    AWS_BEARER_TOKEN_BEDROCK WATSONX_ZENAPIKEY API_TOKEN_V2 SECRET_KEY_BASE AZURE_TENANT_SECRET_VALUE NPM_AUTH AZURE_SAS
+    GOOGLE_APPLICATION_CREDENTIALS_JSON SSH_PRIVATE_KEY_BASE64 clientSecret hfToken PGPASSWORD SLACK_WEBHOOK_URL"""
+OPEN_NAMES = """KEYBOARD TOKENIZERS_PARALLELISM SSH_AUTH_SOCK OPENAI_API_KEY_FILE TOKEN_URL LANGFUSE_PUBLIC_KEY
+    max_tokens tokens_per_minute stop_token_ids prompt_cache_key eos_token pad_token author bypass password_policy"""
+
+
+@pytest.mark.parametrize("name", SECRET_NAMES.split())
+def test_the_value_of_a_variable_with_a_secret_name_is_masked(name, monkeypatch):
+    monkeypatch.setenv(name, "/zq81-planted+5521-aa9")  # base64 may begin with a slash, and is no path
+    remember_secrets()
+    assert mask("It says /zq81-planted+5521-aa9.") == "It says ***."
+    monkeypatch.undo()
+    remember_secrets()
+
+
+@pytest.mark.parametrize("name", OPEN_NAMES.split())
+def test_the_value_of_another_variable_stays(name, monkeypatch):
+    monkeypatch.setenv(name, "zq81-planted-5521-aa9")
+    remember_secrets()
+    assert mask("It says zq81-planted-5521-aa9.") == "It says zq81-planted-5521-aa9."
+    monkeypatch.undo()
+    remember_secrets()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "secret"),
+    [
+        ("OPENAI_API_KEYS", "zq81-first-5521-aa9,zq81-second-5521-aa9", "zq81-second-5521-aa9"),
+        ("AZURE_CONNECTION_STRING", "Name=ours;AccountKey=zq81/5521+aa9==;Suffix=x", "zq81/5521+aa9=="),
+        ("CREDENTIALS_JSON", '{"client_secret": "zq81-5521-aa9", "type": "x"}', "zq81-5521-aa9"),
+        ("SIGNING_KEY", "-----BEGIN KEY-----\nMIIEvQIBADANBgkq5521\n-----END KEY-----", "MIIEvQIBADANBgkq5521"),
+    ],
+)
+def test_the_secrets_of_which_a_variable_is_made_are_masked(name, value, secret, monkeypatch):
+    monkeypatch.setenv(name, value)
+    remember_secrets()
+    assert mask(f"It says {secret}.") == "It says ***."
+    assert mask("Name=ours, type x") == "Name=ours, type x"
+    monkeypatch.undo()
+    remember_secrets()
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import formatdate
 from typing import Any
 
@@ -15,7 +15,7 @@ from conftest import write_corpus
 from typer.testing import CliRunner
 
 from arf_programs.cli.app import app
-from arf_programs.models.calls.refusals import canonical_error
+from arf_programs.models.calls.refusals import asked_pause, canonical_error
 from arf_programs.models.providers.litellm import import_litellm
 
 PROVIDERS = (
@@ -89,11 +89,50 @@ def test_a_refusal_of_every_provider_says_its_pause(provider):
         ({"x-ratelimit-reset-requests": "20ms", "x-ratelimit-reset-tokens": "6m0s"}, 360),
         ({"x-ratelimit-reset-requests": "2s", "x-ratelimit-remaining-requests": "0",
           "x-ratelimit-reset-tokens": "6m0s", "x-ratelimit-remaining-tokens": "900"}, 2),
+        ({"x-rate-limit-reset": "9"}, 9),
+        ({"X-Rate-Limit-Retry-After-Seconds": "9"}, 9),
+        ({"x-ratelimit-timeremaining": "12"}, 12),
         ({}, None),
     ],
 )  # fmt: skip
 def test_every_form_of_a_pause_is_read(headers, seconds):
     assert refused(headers) == (None if seconds is None else pytest.approx(seconds))
+
+
+class RefusalError(Exception):
+    """A refusal with its headers where LiteLLM keeps them."""
+
+    def __init__(self, headers: dict[str, str]) -> None:
+        super().__init__("slow down")
+        self.litellm_response_headers = headers
+
+
+FORMS = (
+    *("90", "+90", "90.", "90.0", '"90"', "90s", "90 sec", "1m30s", "in 90s", "1 min 30 sec", "1 minute, 30 seconds"),
+    *("1 minute and 30 seconds", "PT90S", "PT1M30S", "P0DT0H1M30S", "00:01:30", "90, 90", "90;comment=busy"),
+)
+DATES = ("%A, %d-%b-%y %H:%M:%S GMT", "%a, %d %b %Y %H:%M:%S +0000", "%Y-%m-%d %H:%M:%S UTC")
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        *("Retry-After", "retry_after", "X-Retry-After", "Retry-After-Seconds", "X-RateLimit-Retry-After"),
+        *("x-ms-retry-after", "X-RateLimit-Reset", "X-Rate-Limit-Reset", "RateLimit-Reset", "x-ratelimit-reset-after"),
+        *("x-ratelimit-reset-requests-day", "x-ratelimit-timeremaining", "anthropic-ratelimit-input-tokens-reset"),
+    ],
+)
+def test_any_header_of_a_pause_may_have_any_form(header):
+    moment = datetime.now(UTC) + timedelta(seconds=90)
+    microseconds = str(int(moment.timestamp() * 1e6))
+    for form in (*FORMS, microseconds, *(moment.strftime(date) for date in DATES)):
+        assert asked_pause(RefusalError({header: form})) == pytest.approx(90, abs=2), form
+
+
+def test_the_limit_that_is_used_up_decides():
+    several = '"minute";r=0;t=12, "hour";r=50;t=3000'
+    assert asked_pause(RefusalError({"RateLimit": several})) == 12
+    assert asked_pause(RefusalError({"RateLimit": several, "RateLimit-Policy": '"minute";q=9;w=60'})) == 12
 
 
 def test_dates_are_those_of_the_servers_clock():
@@ -126,6 +165,16 @@ def test_a_moment_is_read_in_every_way_of_writing_it(name):
         ("Model is loading', 'estimated_time': 20.5}", 20.5),
         ('slow down, "retry_after": 1.5, "global": false', 1.5),
         ('slow down, "retryAfterMs": "2500"}', 2.5),
+        ("Retry-After: 12", 12),
+        ("{'retry_after': '7s', 'scope': 'shared'}", 7),
+        ("Try again in 1 hr", 3600),
+        ("Try again in 00:01:30", 90),
+        ("Try again in 1,200 seconds", 1200),
+        ("Try again in 3 minutes and 20 seconds", 200),
+        ("Please try your request again in 45 seconds", 45),
+        ("Retry your request within 10 seconds", 10),
+        ("Wait for up to 20 seconds", 20),
+        ("It failed. Try again in a few seconds", None),
         ("the answer of 'retry_after': 0, no pause", None),
         ("Retry after 2024 was over", None),
         ("Do not wait 3 more months", None),
@@ -133,6 +182,12 @@ def test_a_moment_is_read_in_every_way_of_writing_it(name):
 )
 def test_a_pause_in_the_text_of_a_refusal_is_read(message, seconds):
     assert refused({}, message=message) == (None if seconds is None else pytest.approx(seconds))
+
+
+@pytest.mark.parametrize("words", ["Your limit will reset at", "Please try again after"])
+def test_a_moment_in_the_text_of_a_refusal_is_read(words):
+    moment = datetime.fromtimestamp(time.time() + 30, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    assert asked_pause(Exception(f"{words} {moment}.")) == pytest.approx(30, abs=2)
 
 
 def test_a_reset_in_the_body_of_a_refusal_is_read():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
 
@@ -14,6 +15,7 @@ _TINY = 8  # tokens
 _QUESTION = "Answer with the one word: yes"
 _SYSTEM = "You answer questions."
 _WITHOUT_A_KEY = ("system", "max_tokens")  # a run goes on without them, and there is no key to set
+_MOST_LOGPROBS: dict[str, object] = {"messages": [], "logprobs": True, "top_logprobs": 20}
 _TYPED_ROLES = frozenset(("analyst", "editor", "editors", "judge"))
 _TYPED_QUESTION = "request -> colors: list[str]"
 
@@ -73,7 +75,7 @@ async def _try_model(run: Run, config: ModelConfig, roles: list[str]) -> _Answer
     asked: dict[str, object] = {}
     try:
         lm = build_lm(tiny, seed=run.config.seed)
-        asked = {"messages": [{"role": "system", "content": _SYSTEM}], **lm.kwargs}
+        asked = {"messages": [{"role": "system", "content": _SYSTEM}], **config.parameters, **lm.kwargs}
         with dspy.context(lm=lm, adapter=PlainAdapter()):
             await dspy.Predict(dspy.Signature("conversation -> answer", _SYSTEM)).acall(conversation=_QUESTION)
     except AdapterParseError:
@@ -81,7 +83,7 @@ async def _try_model(run: Run, config: ModelConfig, roles: list[str]) -> _Answer
     except (ArfError, DSPyError) as error:
         feature = feature_named(str(error), asked) if asked else None
         if feature is None:
-            found.problems.append(f"does not answer: {reason_of(error)}")
+            found.problems.append(f"does not answer: {reason_of(error)}{_blame(config, str(error))}")
         else:
             said = f"{describe_refusal(feature)} ({reason_of(error)})"
             (found.warnings if feature in _WITHOUT_A_KEY else found.problems).append(said)
@@ -94,18 +96,28 @@ async def _try_model(run: Run, config: ModelConfig, roles: list[str]) -> _Answer
             feature, mend = "a JSON schema", "json_schema to false"
         await _try_feature(dspy.Predict(_TYPED_QUESTION).acall(lm=lm, request="Name one color."), feature, mend, found)
     if "analyst" in roles and scores_sentences(run.config) and gives_logprobs(config):
-        scored = lm.acall(_QUESTION, logprobs=True, top_logprobs=20)
-        await _try_feature(scored, "log-probabilities", "logprobs to false", found)
+        scored = lm.acall(_QUESTION, logprobs=True, top_logprobs=_MOST_LOGPROBS["top_logprobs"])
+        await _try_feature(scored, "log-probabilities", "logprobs to false", found, fewer=True)
     return found
 
 
-async def _try_feature(asked: Awaitable[object], feature: str, mend: str, found: _Answers) -> None:
+def _blame(config: ModelConfig, said: str) -> str:
+    """Name the keys of `parameters` of which a refusal speaks."""
+    named = [f"parameters.{name}" for name in config.parameters if re.search(rf"\b{re.escape(name)}\b", said)]
+    return f" (it speaks of {' and '.join(named)}: take that out, or set it as the server wants it)" if named else ""
+
+
+async def _try_feature(
+    asked: Awaitable[object], feature: str, mend: str, found: _Answers, *, fewer: bool = False
+) -> None:
     """Await an answer. A refusal of the request is a problem with its mend, any other error of the provider a warning.
 
+    `fewer` says that a run asks for fewer log-probabilities where so many are refused, which is a warning too.
     Whatever text comes is an answer: how well a model answers is not looked at here.
     """
     from dspy.utils.exceptions import AdapterParseError, DSPyError, LMInvalidRequestError, LMUnsupportedFeatureError
 
+    from arf_programs.models import describe_refusal, feature_named
     from arf_programs.runner import reason_of
 
     try:
@@ -113,6 +125,9 @@ async def _try_feature(asked: Awaitable[object], feature: str, mend: str, found:
     except AdapterParseError:
         pass
     except (LMInvalidRequestError, LMUnsupportedFeatureError) as error:
+        if fewer and feature_named(str(error), _MOST_LOGPROBS) == "top_logprobs":
+            found.warnings.append(f"{describe_refusal('top_logprobs')} ({reason_of(error)})")
+            return
         found.problems.append(f"refuses {feature}, which the run asks for: set its {mend}: {reason_of(error)}")
     except (ArfError, DSPyError) as error:
         found.warnings.append(f"gave no answer when it was asked for {feature}, as the run will: {reason_of(error)}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,8 @@ from arf_programs.config.masking import MASK, mask_message
 from arf_programs.config.models import DEVICE, NAME, VARIABLE, DraftColumn, ModelConfig, fill_roles
 from arf_programs.config.paths import shorten
 from arf_programs.config.schema import Config
-from arf_programs.config.secrets import is_secret_name, without_logins
+from arf_programs.config.secret_names import is_secret_name
+from arf_programs.config.secrets import looks_secret, without_logins
 from arf_programs.config.yaml_files import compose_yaml, describe_yaml_error, load_yaml
 from signatures.exceptions import ConfigError
 
@@ -41,15 +42,33 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
 
 def validate(document: dict[str, Any], places: dict[Key, str], *, source: str) -> Config:
     """Turn a mapping into a Config. `places` says where each key was given. Raises ConfigError with every problem."""
+    problems = [
+        f"{_place(key, places, source)}: {_dotted(key)} holds what looks like a key, and this file is copied into the "
+        "run: take it out, and name the environment variable that holds it in api_key_env."
+        for key, text in _texts(document)
+        if looks_secret(text)
+    ]
     try:
-        return Config.model_validate(document)
+        config = Config.model_validate(document)
     except ValidationError as error:
-        problems = [
+        problems += [
             _describe(item, places, source)
             for item in error.errors(include_url=False)
             if not _is_inherited_role(item["loc"], places)
         ]
-        raise ConfigError(sorted(dict.fromkeys(problems), key=_line_number)) from None
+    if problems:
+        raise ConfigError(sorted(dict.fromkeys(problems), key=_line_number))
+    return config
+
+
+def _texts(value: Any, key: Key = ()) -> Iterator[tuple[Key, str]]:
+    """Yield the texts of a document with their places, but those of `parameters`, which are looked at more closely."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, item in items:
+        if name != "parameters":
+            yield from _texts(item, (*key, name))
+    if isinstance(value, str):
+        yield key, value
 
 
 def _line_number(problem: str) -> int:

@@ -16,24 +16,23 @@ import threading
 import traceback
 from base64 import b64encode
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 from urllib.parse import quote, unquote
 
 from arf_programs.config.models import ModelConfig
-from arf_programs.config.secrets import (
-    LOOKS_SECRET,
-    is_secret_name,
-    referenced_variables,
-    secrets_in_address,
-)
+from arf_programs.config.secret_names import is_secret_name
+from arf_programs.config.secrets import LOOKS_SECRET, referenced_variables, secrets_in_address
 
 MASK = "***"
 _LEAST = 8  # characters of a secret that is masked in data
 _LEAST_SHOWN = 4  # characters of a secret that is masked on the screen
 _PART = 8  # characters of a secret that are masked on their own
 _PLAIN = re.compile(r"[a-z]{1,15}|[A-Z]?[a-z]{1,15}|\d{1,11}|[\d.:]+")
+_PIECE = re.compile(r"[^\s,;'\"]+")
+_LISTED = re.compile(r"(?=\D*\d)(?=.*[A-Za-z]).{16,}")
 _ENOUGH_TO_TELL = 2
 _STARRED = re.compile(r"([\w.-]*)(?:\*{2,}|•{2,}|…|\.{3})([\w.-]*)")
 _LOGIN = re.compile(r"(?<=://)[^/?#\s'\"<>@]*:[^/?#\s'\"<>@]*@")
@@ -162,9 +161,29 @@ def _of_models(models: Iterable[ModelConfig]) -> Iterator[str]:
 
 def _of_environment() -> Iterator[str]:
     for name, value in os.environ.items():
-        if is_secret_name(name) and not value.startswith("/"):
-            yield value.strip()
+        if is_secret_name(name) and not _is_path(value):
+            yield from _values_of(value.strip())
         yield from _of_address(value)
+
+
+def _is_path(value: str) -> bool:
+    """Whether a value is a path of this machine. A key may begin with a slash, too."""
+    return value.startswith("/") and Path("/", *Path(value).parts[1:2]).exists()
+
+
+def _values_of(text: str) -> Iterator[str]:
+    """The secret itself, and the secrets of which it is made: a list of keys, JSON, `AccountKey=...;Password=...`."""
+    yield text
+    with suppress(ValueError):
+        if isinstance(fields := json.loads(text), dict):
+            yield from (value for name, value in fields.items() if isinstance(value, str) and is_secret_name(name))
+            return
+    for piece in _PIECE.findall(text):
+        name, _, value = piece.partition("=")
+        if is_secret_name(name):
+            yield value
+        elif _LISTED.fullmatch(piece):
+            yield piece
 
 
 def _of_address(text: str) -> Iterator[str]:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, JsonValue, Tag, field_validator, model_validator
 
 from arf_programs.config.paths import PathText
-from arf_programs.config.secrets import LOOKS_SECRET, refuse_secrets
+from arf_programs.config.secrets import looks_secret, refuse_secrets
 from signatures.exceptions import ConfigError
 
 
@@ -159,7 +159,7 @@ class ModelConfig(Section):
     @field_validator("api_key_env")
     @classmethod
     def _key_is_only_named(cls, value: str | None) -> str | None:
-        if value and LOOKS_SECRET.search(value):
+        if value and looks_secret(value):
             raise ValueError("this looks like a key: give the name of the environment variable that holds it")
         return value
 

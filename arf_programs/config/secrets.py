@@ -9,18 +9,13 @@ from __future__ import annotations
 import os
 import re
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
+from arf_programs.config.secret_names import is_secret_name
 from signatures.exceptions import ConfigError
 
-_NAME = re.compile(
-    r"(^|_)(api_?key|apikey|token|secret|secrets|(pg|db)?pass(word|wd)?|passphrase|pwd|authorization|credentials?|cookies?"
-    r"|bearer|jwt|pat|dsn|webhook(_url)?|connection_string"
-    r"|(access|secret|private|subscription|auth|account|master|signing|client|admin|license|session)_key(_id)?)"
-    r"(_?\d{1,2}|_(prod|production|dev|staging|test|old|new|primary|secondary|backup))?$"
-)
 _HEADER = re.compile(r"key|token|secret|auth|cookie|passw|pwd|credential|signature|session")
 _HEADERS = re.compile(r"(^|_)headers?$")
 _QUERY = re.compile(r"key|token|secret|passw|pwd|^sig$|signature|credential|^auth|^code$|^pass$")
@@ -30,35 +25,68 @@ _BEHIND = re.compile(
 )
 _REFERENCE = re.compile(r"os\.environ/([A-Za-z_][A-Za-z0-9_]*)")
 LOOKS_SECRET = re.compile(
-    r"(?<![\w-])(?:(?:sk|pk|rk)-[\w-]{16,}|gsk_\w{16,}|AKIA[0-9A-Z]{12,}|AIza[\w-]{20,}|gh[pousr]_\w{16,}"
-    r"|github_pat_\w{16,}|hf_\w{16,}|xox[abpr]-[\w-]{10,}|glpat-[\w-]{16,}|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]+)"
+    r"(?<![\w-])(?:(?:sk|pk|rk|xai|pplx|nvapi|csk|xapp|pypi)-[\w-]{16,}|gsk_\w{16,}|A[KS]IA[0-9A-Z]{12,}|ABSK[\w+/]{20,}"
+    r"|AIza[\w-]{20,}|ya29\.[\w-]{20,}|gh[pousr]_\w{16,}|github_pat_\w{16,}|(?:hf|r8|fw|npm|glsa|tgp_v1|[spr]k_live)_\w{16,}"
+    r"|hvs\.[\w-]{20,}|dapi[0-9a-f]{32}|SG\.[\w-]{16,}\.[\w-]{16,}|xox[abpr]-[\w-]{10,}|glpat-[\w-]{16,}"
+    r"|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]+)"
     r"|(?<![\w-])(?i:bearer|basic)\s+(?!\*)[\w.~+/=-]{12,}|-----BEGIN [A-Z ]*PRIVATE KEY-----"
 )
+# A text in `parameters` that has a name before its secret (JSON, `Authorization: x`), or says what it is (`Token x`).
+_NAMED = re.compile(
+    r"([\w-]{2,60})['\"]?\s*[:=]\s*['\"]?(?:(?:bearer|basic|token)\s+)?(?=[^\s'\",;}&]*\d)[^\s'\",;}&]{6,}",
+    re.IGNORECASE,
+)
+_SCHEME = re.compile(r"(?:token|bearer|basic|api-?key)\s+\S{6,}", re.IGNORECASE)
+# A value of a header that no person thinks of. Identities are as random, and no secret.
+_RANDOM = re.compile(r"(?=\S*[a-z])(?=\S*[A-Z])(?=\S*\d)[\w+/=]{16,}|[0-9a-f]{32,}")
+_IDENTITY = re.compile(r"(id|organi[sz]ation|project|version|trace|traceparent|request|tenant)$", re.IGNORECASE)
 _LOGIN = re.compile(r"(?<=://)[^/?#\s'\"<>]*@")
 _PATH = re.compile(r"[./~].*|.*\.json")
 
 
-def is_secret_name(name: str) -> bool:
-    """Say whether a setting or an environment variable of that name holds a secret."""
-    return _NAME.search(name.lower().replace("-", "_")) is not None
-
-
 def refuse_secrets(parameters: Mapping[str, Any]) -> None:
     """Raise ValueError for a secret in `parameters`. The message says where it is and how to mend it."""
+    for name, value in parameters.items():
+        if _HEADERS.search(name.lower()) and not isinstance(value, Mapping):
+            raise ValueError(f"{name} has to give each header its value: `{name}: {{X-Team: ours}}`")
     for place, value in _texts(parameters):
-        named = any(is_secret_name(part) for part in place) or (
-            any(_HEADERS.search(part.lower()) for part in place[:-1]) and _HEADER.search(place[-1].lower()) is not None
-        )
-        named = named or (any(map(_QUERIES.search, place[:-1])) and _QUERY.search(place[-1].lower()) is not None)
         if _REFERENCE.search(value) or not value.strip():
             continue
-        if (named and not _PATH.fullmatch(value)) or LOOKS_SECRET.search(value):
-            dotted = ".".join(place)
+        if _is_named_secret(place, value) or _shows_secret(value) or _is_random_header(place, value):
             variable = re.sub(r"\W+", "_", place[-1]).strip("_").upper() or "SECRET"
             raise ValueError(
-                f"{dotted} holds a secret, and this file is copied into the run: write `os.environ/{variable}` in its "
-                f"place, and set that environment variable (for a key alone, use api_key_env)"
+                f"{'.'.join(place)} holds a secret, and this file is copied into the run: write "
+                f"`os.environ/{variable}` in its place, and set that environment variable (for a key alone, use "
+                "api_key_env)"
             )
+
+
+def _is_named_secret(place: Sequence[str], value: str) -> bool:
+    last, within = place[-1].lower(), [part.lower() for part in place[:-1]]
+    named = any(is_secret_name(part) for part in place)
+    named = named or (_is_within_headers(place) and _HEADER.search(last) is not None)
+    named = named or (any(map(_QUERIES.search, within)) and _QUERY.search(last) is not None)
+    return named and not _PATH.fullmatch(value)
+
+
+def _shows_secret(text: str) -> bool:
+    if looks_secret(text) or _SCHEME.fullmatch(text.strip()):
+        return True
+    return any(is_secret_name(found[1]) for found in _NAMED.finditer(text))
+
+
+def _is_random_header(place: Sequence[str], value: str) -> bool:
+    is_of_header = _is_within_headers(place) and not _IDENTITY.search(place[-1])
+    return is_of_header and _RANDOM.fullmatch(value) is not None
+
+
+def _is_within_headers(place: Sequence[str]) -> bool:
+    return any(_HEADERS.search(part.lower()) for part in place[:-1])
+
+
+def looks_secret(text: str) -> bool:
+    """Say whether a text holds what looks like a key. User, password and tokens of an address do not count."""
+    return LOOKS_SECRET.search(without_login(text)) is not None
 
 
 def resolve_references(parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,10 +10,11 @@ import inspect
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import Enum
+from itertools import islice
 from types import NoneType, UnionType
 from typing import Any, Final, Literal, get_args, get_origin
 
@@ -24,6 +25,7 @@ from pydantic import BaseModel, TypeAdapter
 
 _DEEPEST: Final = 50  # no signature has a fifth of it
 _LONGEST_REPAIRED: Final = 100_000  # characters; repairing JSON is slow
+_LONGEST_QUOTED: Final = 10_000
 _MOST_MISSED: Final = 1_000  # braces that begin no object, before the search ends
 _FENCED: Final = re.compile(r"\s*```[\w-]*[ \t]*\n(.*)\n[ \t]*```\s*", re.DOTALL)
 _BORDER: Final = re.compile(r"\s*(?:```[\w-]*)?\s*")
@@ -175,11 +177,12 @@ def _fills_its_lines(text: str, answer: _Answer) -> bool:
 
 
 def _objects_in(inputs: Mapping[str, Any]) -> Iterator[Any]:
-    """Yield the JSON objects that stand in the texts of the inputs."""
-    for text in inputs.values():
-        if isinstance(text, str):
-            for start, end in _sound_objects(text):
-                yield json.loads(text[start:end])
+    """Yield the JSON objects that stand in the texts of the inputs, also inside of others, and what can be repaired."""
+    for text in map(str, inputs.values()):
+        pairs = islice(_pairs(text), _MOST_MISSED)
+        for quoted in (text[start:end] for start, end in pairs if end - start <= _LONGEST_QUOTED):
+            with suppress(*_OF_PARSERS):
+                yield json_repair.loads(quoted)
 
 
 def _sound_objects(text: str) -> Iterator[tuple[int, int]]:
@@ -198,17 +201,22 @@ def _sound_objects(text: str) -> Iterator[tuple[int, int]]:
 
 def _balanced(text: str) -> Iterator[tuple[int, int]]:
     """Yield where outermost pairs of braces begin and end in `text`. An unclosed brace opens no pair."""
-    opened: list[int] = []
     closed: list[tuple[int, int]] = []
+    for start, end in _pairs(text):
+        while closed and closed[-1][0] > start:
+            closed.pop()
+        closed.append((start, end))
+    yield from closed
+
+
+def _pairs(text: str) -> Iterator[tuple[int, int]]:
+    """Yield where pairs of braces begin and end in `text`, the inner ones first."""
+    opened: list[int] = []
     for brace in _BRACE.finditer(text):
         if brace.group() == "{":
             opened.append(brace.start())
         elif opened:
-            start = opened.pop()
-            while closed and closed[-1][0] > start:
-                closed.pop()
-            closed.append((start, brace.end()))
-    yield from closed
+            yield opened.pop(), brace.end()
 
 
 def _depth(text: str) -> int:

@@ -20,7 +20,9 @@ _GOES_ON = "Nothing that was finished is lost: the same command goes on from the
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _FORBIDDEN = {errno.EROFS, errno.EACCES, errno.EPERM}
 _HANDLES = {errno.EMFILE, errno.ENFILE}
-_GONE = {errno.ENOENT, errno.ENOTDIR, errno.ESTALE}
+_GONE = {errno.ENOENT, errno.ESTALE}
+_DAMAGED = errno.EBADMSG  # a file of SQLite: it has words alone
+_IN_THE_WAY = {errno.EISDIR, errno.EEXIST, errno.ENOTDIR, errno.ELOOP, errno.ENOTEMPTY}
 # SQLite and the writers of weights give no number.
 _WORDS: tuple[tuple[re.Pattern[str], int], ...] = (
     (re.compile(r"disk is full|no space left|os error 28|PytorchStreamWriter|iostream error", re.I), errno.ENOSPC),
@@ -29,6 +31,7 @@ _WORDS: tuple[tuple[re.Pattern[str], int], ...] = (
     (re.compile(r"read-?only|os error 30", re.I), errno.EROFS),
     (re.compile(r"permission denied|os error 13", re.I), errno.EACCES),
     (re.compile(r"too many open files|os error 24", re.I), errno.EMFILE),
+    (re.compile(r"is not a database|disk image is malformed", re.I), _DAMAGED),
     (re.compile(r"disk i/o error|os error 5\b", re.I), errno.EIO),
 )
 
@@ -48,8 +51,8 @@ def storage_error(error: Exception, path: Path | None = None, *, instead: str = 
     place = path or (Path(os.fsdecode(named)) if isinstance(named, str | bytes) else None)
     folder = None if place is None else _existing(place)
     number = _number(error, place)
-    where = place or "a file of this command"
-    why = os.strerror(number) if number else str(error)
+    where = place or "a file or a connection of this command"
+    why = str(error) if number in (0, _DAMAGED) else os.strerror(number)
     return StorageError(f"{where}: the disk refuses it ({why}){_free(folder)}. {_mend(number, instead)} {_GOES_ON}")
 
 
@@ -97,6 +100,10 @@ def _mend(number: int, instead: str) -> str:
         return f"Give it a shorter path{other}."
     if number in _GONE:
         return f"It was removed or moved, or its disk is gone: put it back{other}."
+    if number in _IN_THE_WAY:
+        return f"A file or a folder of another kind has that name: move it away{other}."
+    if number == _DAMAGED:
+        return f"A file is damaged: put a copy back, or move it away{other}. Answers in it are then asked for again."
     return f"Look at the disk and at your limit of file sizes (`ulimit -f`){other}."
 
 

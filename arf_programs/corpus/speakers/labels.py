@@ -18,6 +18,7 @@ from arf_programs.corpus.speakers.words import (
     NO_SPEAKERS,
     OPENINGS,
     PARTICLES,
+    PROFESSION,
     ROLE,
     ROLE_PHRASES,
     SERVES,
@@ -48,6 +49,8 @@ _TITLED = re.compile(r"(?P<label>[^\W\d_][^:：\n,]{1,40},\s[^:：\n,;!?]{2,40})
 _HANDLE = re.compile(r"[\w.@-]+(?:\s\W+)?")
 _MARK = re.compile(r"(?P<mark>\*\*|__|\*|[-–•]\s+|\d{1,4}[.)]\s+|\[\d{1,4}\]\s*|#{1,6}\s+|[~@]\s*)")
 
+_SENTENCE = re.compile(r"[^\W\d]{2}[.?!…。！？][\"'”’)]*\s*$|(?:\S+\s+){4}")  # a sentence, and no value of a form
+
 
 @dataclass(frozen=True)
 class Label:
@@ -70,6 +73,8 @@ class Label:
         """
         first, *rest = _ANY_BRACKETS.sub("", self.name).split() or [""]
         if rest and ROLE.fullmatch(first) and (_is_person(rest) or _has_surname(first, rest)):
+            return True
+        if PROFESSION.fullmatch(" ".join([first, *rest])) and _SENTENCE.search(self.text):
             return True
         inside = re.findall(r"[(\[]([^()\[\]]*)[)\]]", self.name)
         return any(_ends_in_role(part) for part in (_ANY_BRACKETS.sub("", self.name), *inside))

@@ -68,7 +68,7 @@ def read_named_lines(lines: list[str]) -> dict[int, NamedLine] | None:
         if read_named_line(lines[first], form) is None:
             continue
         named = {number: found for number, line in enumerate(lines) if (found := read_named_line(line, form))}
-        speakers = _speakers(named, form)
+        speakers = (_block_speakers(lines, named) if form == "alone" else set()) or _speakers(named, form)
         if len(speakers) > 1:
             _refuse_others(named, speakers, form)
             turns = {number: found for number, found in named.items() if found.speaker in speakers}
@@ -111,6 +111,15 @@ def _speakers(named: dict[int, NamedLine], form: str) -> set[str]:
     if not sure:
         sure = set(others if times[first] == 1 else others[:1])
     return {first, *sure}
+
+
+def _block_speakers(lines: list[str], named: dict[int, NamedLine]) -> set[str]:
+    """Choose the names above blocks of text, as captions of a meeting have them, where every block has one."""
+    starts = [n for n, line in enumerate(lines) if line.strip() and (n == 0 or not lines[n - 1].strip())]
+    above = [named[n].speaker for n in starts if n in named and n + 1 < len(lines) and lines[n + 1].strip()]
+    names = set(above)
+    is_talk = len(above) > len(names) > 1 or all(Label(name, "").is_person for name in names)
+    return names if len(above) == len(starts) and is_talk else set()
 
 
 def _refuse_others(named: dict[int, NamedLine], speakers: set[str], form: str) -> None:

@@ -35,6 +35,17 @@ ROLE: Final = re.compile(
     "ลูกค้า|เจ้าหน้าที่|khách|pelanggan|petugas|agen",
     re.IGNORECASE,
 )
+PROFESSION: Final = re.compile(
+    "accountant|attorney|banker|broker|caregiver|carer|cashier|chef|coach|counsell?or|courier|dentist|dispatcher|doctor|dr|"
+    "driver|engineer|host|instructor|interpreter|landlord|lawyer|librarian|mechanic|member|nurse|officer|owner|"
+    "paralegal|parent|pharmacist|physician|pilot|plumber|professor|receptionist|reporter|secretary|shopkeeper|student|"
+    "subscriber|teacher|teller|tenant|therapist|traveller|tutor|vendor|vet|waiter|waitress|"
+    "arzt|ärztin|anwalt|anwältin|apotheker(?:in)?|fahrer(?:in)?|lehrer(?:in)?|pfleger(?:in)?|schüler(?:in)?|vermieter(?:in)?|"
+    "médecin|docteur|avocate?|infirmi(?:er|ère)|pharmacien(?:ne)?|chauffeur|médic[oa]|doctora?|abogad[oa]|enfermer[oa]|"
+    "conductor|profesora?|medico|dottor(?:e|essa)|avvocat[oa]|infermier[ea]|advogad[oa]|enfermeir[oa]",
+    re.IGNORECASE,
+)
+"""Who else talks to a customer. The same words name fields of a form (`Driver: J. Miller`), so what follows counts."""
 SERVES: Final = re.compile(
     "agent|operator|rep|representative|advis[eo]r|specialist|technician|supervisor|conseill(?:er|ère)|berater(?:in)?",
     re.IGNORECASE,

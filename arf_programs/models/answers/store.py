@@ -75,15 +75,19 @@ class Question:
         """Return the call that a model answered, with its tokens and US dollars.
 
         A number of tokens that the provider does not report, or reports as zero or less, is that of what was sent or
-        received, at three bytes a token. The cost is then at least that of these tokens.
+        received, at three bytes a token. What the reported sum has more was received too: some providers leave the
+        reasoning out of `completion_tokens`. Where LiteLLM knows no cost, or read not all numbers, the cost is at least
+        that of these tokens.
         """
         usage = usage_of(answer)
         sent, received = usage.get("prompt_tokens"), usage.get("completion_tokens")
-        if sent is None or received is None:
-            sent = ceil(self._sent()) if sent is None else sent
-            received = ceil(tokens_received(text_of(answer))) if received is None else received
-            usd = max(usd, self._listed_cost(sent, received))
-        return self._paid(sent, received, usd)
+        is_whole = sent is not None and received is not None
+        sent = ceil(self._sent()) if sent is None else sent
+        received = ceil(tokens_received(text_of(answer))) if received is None else received
+        unnamed = usage.get("total_tokens", 0) - sent - received
+        if not is_whole or unnamed > 0 or usd <= 0:
+            usd = max(usd, self._listed_cost(sent, received + max(0, unnamed)))
+        return self._paid(sent, received + max(0, unnamed), usd)
 
     def _paid(self, sent: int, received: int, usd: float, *, failed: bool = False) -> Call:
         booked = self._booked_to()

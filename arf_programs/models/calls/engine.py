@@ -37,11 +37,16 @@ from arf_programs.models.calls.dspy_internals import (
 )
 from arf_programs.models.calls.fallbacks import ask_without, refused_feature
 from arf_programs.models.calls.pacing import Pace
-from arf_programs.models.calls.refusals import UnreadableAnswerError, canonical_error, failure_of
+from arf_programs.models.calls.refusals import (
+    UnreadableAnswerError,
+    canonical_error,
+    failure_of,
+    trouble_of_this_machine,
+)
 from arf_programs.models.calls.session import CallContext, RequestExtras, call_context, current_context
 from arf_programs.models.providers.litellm import CACHE_MARKS, CACHE_WRITE, import_litellm, listed_price, provider_of
 from arf_programs.privacy import disguise, reveal
-from arf_programs.runs import Call
+from arf_programs.runs import Call, storage_error
 
 Result = TypeVar("Result")
 Address = Callable[[], Awaitable[str]]
@@ -185,6 +190,9 @@ class ArfEngine:
                 answer = response.model_dump(mode="json")
                 call = question.answered(answer, cost_of(response))
             except Exception as error:
+                if trouble := trouble_of_this_machine(error):
+                    await store.give_back(need, None)
+                    raise storage_error(OSError(trouble.errno, trouble.strerror)) from error
                 failure = canonical_error(error, model)
                 failure = failure if self.pace.local else failure_of(error, failure)
                 unread = isinstance(failure, UnreadableAnswerError)

@@ -11,27 +11,39 @@ from dspy.lm15 import InvalidRequestError, UnsupportedFeatureError
 from arf_programs.models.answers.store import Body
 
 _REFUSALS: Final = (InvalidRequestError, UnsupportedFeatureError)
+_NOT: Final = (
+    r"(?:\bnot\b|n't\b|unsupported|invalid|unexpected|unknown|unrecognized|disabled|unavailable|disallowed|\bno\b)"
+)
 _SYSTEM_REFUSED: Final = re.compile(
-    r"(?:system|developer) (?:role|message|prompt|instruction)s?\b|role\W{0,3}system|only user(?:,| and) assistant|"
-    r"roles must alternate|role\W{0,3} does not support\W{1,3}system|should be\W{1,3}user\W{1,3}or\W{1,3}assistant",
-    re.IGNORECASE,
+    rf"(?:system|developer) (?:role|message|prompt|instruction)s?\b.{{0,60}}{_NOT}|"
+    rf"{_NOT}[^.]{{0,40}}(?:system|developer) (?:role|message|prompt|instruction)|"
+    r"role\W{0,3}system|only user(?:,| and) assistant|roles must alternate|role\W{0,3} does not support\W{1,3}system|"
+    r"should be\W{1,3}user\W{1,3}or\W{1,3}assistant|(?:first|1st) message (?:must|should|has to)\b[^.]{0,30}\buser|"
+    r"(?:expected|expects)[^.]{0,20}\buser\b[^.]{0,20}\bsystem|\bsystem\W{1,3}is not one of",
+    re.IGNORECASE | re.DOTALL,
 )
 _TEMPERATURE_REFUSED: Final = re.compile(
     r"temperature.{0,60}(?:unsupported|not (?:support|allowed|permitted)|only|(?:must|should|has to) be|deprecated|"
-    r"fixed)|"
-    r"(?:unsupported|n[o']t support|only|deprecated)[^.]{0,60}temperature",
+    r"fixed|expected|greater than|unexpected)|"
+    r"(?:unsupported|n[o']t support|only|deprecated|unknown|unrecognized|unexpected)[^.]{0,60}temperature",
     re.IGNORECASE | re.DOTALL,
 )
-
-
 _SCHEMA_REFUSED: Final = re.compile(
     r"schema\b.{0,80}(?:unsupported|not support|too many|exceeds|too complex)|(?:unsupported|invalid) schema|"
-    r"guided[ _]?\w+|structured output",
+    r"guided[ _]?\w+|structured output|output_config|\bgrammar\b",
     re.IGNORECASE | re.DOTALL,
 )
 _JSON_REFUSED: Final = re.compile(
-    r"response[ _]?format|json[ _-]?(?:object|schema|mode|output)|response[ _]mime[ _]type", re.IGNORECASE
+    r"response[ _]?format|json[ _-]?(?:object|schema|mode|output)|response[ _]mime[ _]type|only text (?:output|format)",
+    re.IGNORECASE,
 )
+_LOGPROBS_REFUSED: Final = re.compile(r"log[_ -]?prob", re.IGNORECASE)
+_FEWER_LOGPROBS: Final = re.compile(
+    r"log[_ -]?probs?\b.{0,80}(?:less than|at most|max|<=|exceed|greater than|between|range|up to)|"
+    r"(?:at most|max\w*|up to)[^.]{0,40}log[_ -]?probs?",
+    re.IGNORECASE | re.DOTALL,
+)
+_FEW_LOGPROBS: Final = 5  # the most that several servers give
 
 
 def refused_feature(error: Exception, request: Mapping[str, Any]) -> str | None:
@@ -52,10 +64,13 @@ def feature_named(text: str, request: Mapping[str, Any]) -> str | None:
     format_ = request.get("response_format")
     if format_ is not None and (_JSON_REFUSED.search(text) or _SCHEMA_REFUSED.search(text)):
         return "response_format" if _is_json_mode(format_) else "json_schema"
-    if "logprobs" in request and re.search(r"log[_ -]?prob", text, re.IGNORECASE):
-        return "logprobs"
+    if "logprobs" in request and _LOGPROBS_REFUSED.search(text):
+        more = int(request.get("top_logprobs") or 0) > _FEW_LOGPROBS
+        return "top_logprobs" if more and _FEWER_LOGPROBS.search(text) else "logprobs"
     if _SYSTEM_REFUSED.search(text) and any(item["role"] == "system" for item in request["messages"]):
         return "system"
+    if request.get("seed") is not None and re.search(r"\bseed\b", text):
+        return "seed"
     return None
 
 
@@ -65,6 +80,8 @@ def ask_without(features: Iterable[str], request: Body) -> Body:
     - `json_schema`: JSON mode is asked for instead. The prompt describes the form of the answer in any case.
     - `response_format`: nothing but the prompt asks for JSON.
     - `logprobs`: a score is then the share of sampled answers, if `analyze.samples` is more than 1.
+    - `top_logprobs`: fewer log-probabilities of each token are asked for.
+    - `seed`: the server draws as it likes.
     - `temperature`: the server takes its own.
     - `max_tokens`: it is sent as `max_completion_tokens`.
     - `system`: the system text stands before the first message of the user.
@@ -104,6 +121,11 @@ def _rename_max_tokens(request: Body) -> None:
         request["max_completion_tokens"] = request.pop("max_tokens")
 
 
+def _ask_fewer_logprobs(request: Body) -> None:
+    if "top_logprobs" in request:
+        request["top_logprobs"] = min(request["top_logprobs"], _FEW_LOGPROBS)
+
+
 def _drop(*names: str) -> Callable[[Body], None]:
     def drop(request: Body) -> None:
         for name in names:
@@ -116,6 +138,8 @@ _CHANGES: Final[dict[str, Callable[[Body], None]]] = {
     "json_schema": _to_json_mode,
     "response_format": _drop("response_format"),
     "logprobs": _drop("logprobs", "top_logprobs"),
+    "top_logprobs": _ask_fewer_logprobs,
+    "seed": _drop("seed"),
     "temperature": _drop("temperature"),
     "max_tokens": _rename_max_tokens,
     "system": _join_system,
@@ -126,6 +150,8 @@ _SENTENCES: Final = {
     "set its `json_schema` to true.",
     "logprobs": "refuses log-probabilities, so it is asked without them. Set its `logprobs` to false, and "
     "`analyze.samples` to more than 1 for scores.",
+    "top_logprobs": f"refuses so many log-probabilities of a token, so it is asked for {_FEW_LOGPROBS}.",
+    "seed": "refuses a seed, so its answers may differ from run to run. Take `seed` out of its `parameters`.",
     "temperature": "refuses its temperature, so the server takes its own. Set its `temperature` to 1.",
     "max_tokens": "refuses `max_tokens`, so the longest answer is sent as `max_completion_tokens`.",
     "system": "refuses system messages, so the system text stands before the user's first message.",

@@ -206,7 +206,7 @@ class Endpoint:
             )
         if self._failing > _TROUBLED:
             return retry_delay(error, attempt)
-        if isinstance(error, TimeoutError):
+        if isinstance(error, TimeoutError) and asked == 0:
             return 0.0  # it has waited for the whole time-out, and other calls get their answers
         # Most calls succeed here. Longer delays would only slow down the few that failed twice by chance.
         return retry_delay(error, min(attempt, 1))

@@ -6,17 +6,25 @@ import math
 import re
 from collections import deque
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from statistics import fmean
 from typing import NamedTuple
+
+from pydantic import TypeAdapter, ValidationError
 
 _MINUTE = 60.0
 _KINDS = ("requests", "tokens")
 _LONGEST_WAIT = 60.0  # seconds; after that a call says more than a header that may mean something else
 _UNITS = {"ms": 0.001, "mi": 60.0, "us": 1e-6, "µs": 1e-6, "ns": 1e-9, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(
-    r"(\d+(?:\.\d+)?)\s?(ms|us|µs|ns|milliseconds?|s|sec(?:ond)?s?|m|min(?:ute)?s?|h|hours?|d|days?)(?![a-z])\s?", re.I
+    r"(\d+(?:\.\d+)?)\s?(ms|us|µs|ns|milliseconds?|s|sec(?:ond)?s?|m|min(?:ute)?s?|h|hrs?|hours?|d|days?)(?![a-z])\s?",
+    re.I,
 )
+_BETWEEN = re.compile(r"\s*(?:,|\band\b)\s+")
+_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}\b)")
+_BY_PYDANTIC = re.compile(r"P[\dTDHMS.]+|(?:\d+:)?\d+:\d\d(?:\.\d+)?", re.IGNORECASE)
+_TIMEDELTA = TypeAdapter(timedelta)
 
 # The constants of AdaptiveLimit were chosen by trials against the server in `bench/`.
 _FIRST_LIMIT = 64  # calls in flight
@@ -93,8 +101,11 @@ class Quota:
 
 
 def parse_duration(text: str) -> float:
-    """Return the seconds in "1s", "6m0s", "20ms", "1 minute 30 seconds" or a plain number; 0 for anything else."""
-    text = text.strip()
+    """Return the seconds in "1s", "6m0s", "1 minute and 30 seconds", "PT1M30S", "00:01:30" or a number; else 0."""
+    text = _BETWEEN.sub(" ", _THOUSANDS.sub("", text.strip().removeprefix("in ")))
+    if _BY_PYDANTIC.fullmatch(text):
+        with suppress(ValidationError):
+            return max(0.0, _TIMEDELTA.validate_python(text).total_seconds())
     if re.fullmatch(rf"(?:{_DURATION.pattern})+", text, re.IGNORECASE):
         return sum(float(number) * _seconds_of(unit.lower()) for number, unit in _DURATION.findall(text))
     try:

@@ -6,6 +6,7 @@ or the text of a refusal.
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import re
@@ -24,21 +25,28 @@ from arf_programs.models.calls.rates import parse_duration
 from arf_programs.models.providers.litellm import provider_of
 from signatures.exceptions import ArfError
 
+_PLAIN: Final = (
+    r"\d+(?:,\d{3})*(?:\.\d+)?\s?(?:ms|s|m|h|d|milliseconds?|sec(?:ond)?s?|min(?:ute)?s?|hrs?|hours?|days?)(?![a-z])"
+)
+_CLOCK: Final = r"\d+:\d\d:\d\d(?:\.\d+)?"
+_MOMENT: Final = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d| UTC| GMT)?"
 _IN_TEXT: Final = re.compile(
-    r"""(?:(?:try again|retry|wait|resets?|available again)(?: in| after| for| at least| about| later)* ~?"""
-    r"""|retryDelay\\?["']\s*:\s*\\?["'])"""
-    r"((?:\d+(?:\.\d+)?\s?(?:ms|s|m|h|d|milliseconds?|sec(?:ond)?s?|min(?:ute)?s?|hours?|days?)(?![a-z])\s?)+)",
+    r"""(?:(?:try (?:your request )?again|retry(?: your request)?|wait|resets?|available again)"""
+    r"""(?: in| after| at| for| at least| up to| within| about| later)* ~?|retryDelay\\?["']\s*:\s*\\?["'])"""
+    rf"""({_MOMENT}|{_CLOCK}|{_PLAIN}(?:(?:,|,? and)?\s?{_PLAIN})*)""",
     re.IGNORECASE,
 )
 _IN_BODY: Final = re.compile(
-    r"""\\?["'](?:(?P<seconds>retry[_-]?after(?:[_-]?seconds)?|estimated_time)|(?P<ms>retry[_-]?after[_-]?ms)|"""
-    r"""(?P<moment>x-ratelimit-reset))\\?["']\s*:\s*\\?["']?"""
-    r"""(?P<number>\d{1,13}(?:\.\d+)?)\\?["']?\s*[,}]""",
+    r"""(?:(?P<seconds>retry[_-]?after(?:[_-]?seconds)?|estimated_time)|(?P<ms>retry[_-]?after[_-]?ms)|"""
+    r"""(?P<moment>x-ratelimit-reset))\\?["']?\s*[:=]\s*\\?["']?"""
+    r"""(?P<given>\d[\w.:+-]*)""",
     re.IGNORECASE,
 )
-_IN_FIELDS: Final = re.compile(r"\b(?:t|reset)=(\d+)")
+_ZONE: Final = re.compile(r"(?<=\d) ?(?:UTC|GMT)$", re.IGNORECASE)
+_FIELD: Final = re.compile(r"\b(t|r|reset|remaining)=(\d+)")
 _YEAR: Final = 366 * 86400.0
 _PASSING: Final = frozenset({409, 425})  # a conflict with another request, and a request that came too early
+_OF_MACHINE: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 _NO_ANSWER: Final = (httpx.HTTPError, OSError, ImportError, MemoryError, ArfError)
 _OF_JSON: Final = (json.JSONDecodeError, RecursionError, ValidationError)
 _OF_READING: Final = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
@@ -67,13 +75,11 @@ def asked_pause(error: BaseException) -> float | None:
         now = _date(headers.get("date", "")) or time.time()
         if (seconds := _by_headers(headers, now)) is not None:
             return seconds
-    found = _IN_TEXT.search(str(error))
-    if found:
-        return parse_duration(found.group(1)) or None
-    fields = _IN_BODY.search(str(error))  # Hugging Face, Cloudflare, OpenRouter
-    if fields is None:
-        return None
-    pause = _until(fields["number"], time.time(), 0.001 if fields["ms"] else 1.0)
+    text, pause = str(error), None
+    if found := _IN_TEXT.search(text):
+        pause = _until(found[1], time.time())
+    elif fields := _IN_BODY.search(text):  # Hugging Face, Cloudflare, OpenRouter
+        pause = _until(fields["given"], time.time(), 0.001 if fields["ms"] else 1.0)
     return pause if pause is not None and pause > 0 else None
 
 
@@ -83,14 +89,20 @@ def _headers_of(error: BaseException) -> Iterator[dict[str, str]]:
         response = getattr(one, "response", None)
         for headers in (getattr(one, "litellm_response_headers", None), getattr(response, "headers", None)):
             if isinstance(headers, Mapping) and headers:
-                yield {str(name).lower().removeprefix("llm_provider-"): str(value) for name, value in headers.items()}
+                yield {_name(str(name)): str(value) for name, value in headers.items()}
+
+
+def _name(header: str) -> str:
+    """Return a header's name in one spelling: `X-Rate-Limit-Reset` and `retry_after` have others."""
+    return header.lower().removeprefix("llm_provider-").replace("_", "-").replace("rate-limit", "ratelimit")
 
 
 def _by_headers(headers: Mapping[str, str], now: float) -> float | None:
-    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        for given in (headers.get(name), headers.get(f"x-ms-{name}")):
-            if (seconds := _until(given or "", now, unit)) is not None and seconds >= 0:
-                return seconds or None
+    asked = [name for name in headers if "retry-after" in name]
+    for name in sorted(asked, key=lambda name: not name.endswith("ms")):  # milliseconds are more exact
+        seconds = _until(headers[name], now, 0.001 if name.endswith("ms") else 1.0)
+        if seconds is not None and seconds >= 0:
+            return seconds or None
     return _by_resets(headers, now)
 
 
@@ -98,26 +110,38 @@ def _by_resets(headers: Mapping[str, str], now: float) -> float | None:
     """Return the longest reset of what is used up; if nothing says that it is, the shortest of all."""
     resets: list[tuple[float, float | None]] = []
     for name, value in headers.items():
-        if "ratelimit" in name and "reset" in name:
+        if "ratelimit" in name and ("reset" in name or "timeremaining" in name):
             seconds = _until(value, now) or 0.0
             left = headers.get(name.replace("reset", "remaining"))
             resets += [(seconds, _number(left))] if seconds > 0 else []
-    for given in (headers.get("ratelimit"), headers.get("ratelimit-policy")):
-        resets += [(float(seconds), None) for seconds in _IN_FIELDS.findall(given or "")]
+    resets += _in_fields(headers.get("ratelimit", ""))
     used_up = [seconds for seconds, left in resets if left is None or left <= 0]
     return max(used_up, default=None) if used_up else min((seconds for seconds, _ in resets), default=None)
 
 
+def _in_fields(header: str) -> list[tuple[float, float | None]]:
+    """Read `RateLimit`: seconds until a reset, and what is left, of each limit (`"day";r=0;t=12, "hour";r=5;t=60`).
+
+    Older servers give one limit, with commas: `limit=100, remaining=0, reset=12`.
+    """
+    limits = header.split(",") if ";" in header else [header]
+    found = [{name: float(value) for name, value in _FIELD.findall(limit)} for limit in limits]
+    fields = [(one.get("t", one.get("reset")), one.get("r", one.get("remaining"))) for one in found]
+    return [(seconds, left) for seconds, left in fields if seconds is not None]
+
+
 def _until(text: str, now: float, unit: float = 1.0) -> float | None:
-    """Return the seconds until a moment: "7", "6m0s", a date, or the seconds or milliseconds since 1970 near `now`."""
-    text = text.strip()
+    """Return the seconds until a moment: "7", "6m0s", a date, or the seconds since 1970 (or thousandths of these)."""
+    text = text.strip().strip("\"'")
     if (number := _number(text)) is not None:
-        moments = (moment for moment in (number, number / 1000) if abs(moment - now) < _YEAR)
+        moments = (moment for moment in (number, number / 1e3, number / 1e6) if abs(moment - now) < _YEAR)
         return next((moment - now for moment in moments), number * unit)
     if (seconds := parse_duration(text)) > 0:
         return seconds
-    date = _date(text)
-    return None if date is None else date - now
+    if (date := _date(text)) is not None:
+        return date - now
+    first = re.split(r"[,;]", text, maxsplit=1)[0]  # a header that was sent twice, or with a comment
+    return None if first == text else _until(first, now, unit)
 
 
 def _number(text: str | None) -> float | None:
@@ -130,7 +154,7 @@ def _number(text: str | None) -> float | None:
 
 def _date(text: str) -> float | None:
     """Return the moment of a date of HTTP or of ISO 8601. One without a zone is in UTC."""
-    for read in (parsedate_to_datetime, datetime.fromisoformat):
+    for read in (parsedate_to_datetime, lambda date: datetime.fromisoformat(_ZONE.sub("+00:00", date))):
         try:
             date = read(text)
             return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
@@ -176,6 +200,14 @@ def _error_of_reading(error: Exception, *, weak: bool) -> BaseException | None:
         if type(one) is Exception and (hasattr(one, "status_code") or str(one).startswith(_LITELLM_COULD_NOT)):
             return one  # LiteLLM found an error in the answer, or could not make sense of it
     return None
+
+
+def trouble_of_this_machine(error: BaseException) -> OSError | None:
+    """Return the error of a call that could not begin here: no further file or connection may be opened, or no room.
+
+    It says nothing about the endpoint or the row.
+    """
+    return next((one for one in errors_behind(error) if isinstance(one, OSError) and one.errno in _OF_MACHINE), None)
 
 
 def errors_behind(error: BaseException | None) -> Iterator[BaseException]:

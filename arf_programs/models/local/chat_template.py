@@ -95,13 +95,17 @@ def refuse_template(tokenizer: PreTrainedTokenizerBase) -> None:
     if default_template(tokenizer) is None:
         raise DataError("The tokenizer of the base model has no chat template: choose an instruction-tuned base.")
     try:
-        render_text(tokenizer, _WHOLE, for_answer=False)
+        whole = render_text(tokenizer, _WHOLE, for_answer=False)
     except ValueError as error:
         raise DataError(f"The base model cannot be trained: {error}: choose another instruction-tuned base.") from None
     if not _is_sound(tokenizer):
         raise DataError(
             "The chat template of the base model leaves out or changes the instruction or the conversation: choose "
             "another instruction-tuned base."
+        )
+    if _ANSWER not in whole:
+        raise DataError(
+            "The chat template of the base model leaves out or changes the answer: choose another instruction-tuned base."
         )
 
 
