@@ -12,8 +12,9 @@ The model is SmolLM2-135M-Instruct. The engines:
 
 The work: 32 conversations of about 300 tokens with 120 tokens of greedy answer each; one of them alone; and 200
 questions of yes or no, five on each of 40 conversations, with one token of answer. An engine runs in a process of its
-own, with a warm-up. Rates are medians of `--repeats`. Memory is the highest resident size of the process (for the
-server, of the server). Prints a table, and as the last line JSON. Run it while nothing else runs.
+own, with a warm-up. Start is the time from loading to the first answers, of 4 tokens. Rates are medians of
+`--repeats`. Memory is the highest resident size of the process (for the server, of the server). Prints a table, and as
+the last line JSON. Run it while nothing else runs.
 """
 
 from __future__ import annotations

@@ -96,13 +96,10 @@ def adapters_answer(results: Results, tiny: bool, place: Path) -> None:
 def engines_on(base: Any, names: Sequence[str]) -> list[Any]:
     """Make an engine for each of these adapters on one base."""
     from arf_programs.models.embedded.base import Weights
-    from arf_programs.models.embedded.decode import LanguageModel
     from arf_programs.models.embedded.engine import Engine
-    from arf_programs.models.embedded.limits import cache_budget
 
     base.users += len(names)
-    budget = cache_budget(base.placement)
-    return [Engine(LanguageModel(Weights(name, base, name, base.tokenizer), budget)) for name in names]
+    return [Engine(Weights(name, base, name, base.tokenizer)) for name in names]
 
 
 def adapters_of_the_large(results: Results, size: Sizes, placement: Placement, place: Path) -> None:

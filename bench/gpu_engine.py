@@ -15,13 +15,11 @@ if TYPE_CHECKING:
 def engine_of(model: Any, tokenizer: Any, placement: Placement) -> Any:
     """Make an engine of a model in memory."""
     from arf_programs.models.embedded.base import SharedBase, Weights
-    from arf_programs.models.embedded.decode import LanguageModel
     from arf_programs.models.embedded.engine import Engine
-    from arf_programs.models.embedded.limits import cache_budget
 
     base = SharedBase(model, tokenizer, placement)
     base.users += 1
-    return Engine(LanguageModel(Weights("random", base, None, tokenizer), cache_budget(placement)))
+    return Engine(Weights("random", base, None, tokenizer))
 
 
 def prompts(count: int, length: int, vocabulary: int, seed: int = 0) -> list[tuple[int, ...]]:
@@ -91,7 +89,7 @@ def speed_of(engine: Any, asked: Sequence[tuple[int, ...]], answer: int, **setti
     """Answer all prompts at once. Prompts are read one after the other, then the answers are written together."""
     from arf_programs.models.embedded.row import Request
 
-    engine.model.prefixes.clear()
+    engine.model.prefixes.forget(engine.model)
     started = time.perf_counter()
     futures = [engine.submit(Request(prompt, answer, **settings)) for prompt in asked]
     tokens = sum(future.result(timeout=250).completion_tokens for future in futures)

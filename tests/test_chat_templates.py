@@ -13,9 +13,8 @@ from typer.testing import CliRunner
 
 from arf_programs.cli.app import app
 from arf_programs.models.embedded.base import open_weights
-from arf_programs.models.embedded.decode import LanguageModel
 from arf_programs.models.embedded.engine import Engine
-from arf_programs.models.embedded.prefix_cache import CacheBudget
+from arf_programs.models.embedded.prefix_cache import PrefixCache
 from arf_programs.models.local.chat_template import mend_template, refuse_template, render_text
 from arf_programs.runs.jsonl import write_jsonl_atomic
 from signatures.exceptions import DataError
@@ -183,11 +182,11 @@ def test_a_student_is_trained_evaluated_and_exported_with_one_prompt(make_base, 
     prompt, completion = chat_messages(ROW)
     trained = render(AutoTokenizer.from_pretrained(student), prompt + completion, for_answer=False)
     for asked in (base, student, merged):
-        engine = Engine(LanguageModel(open_weights(str(asked)), CacheBudget(1000)))
+        engine = Engine(open_weights(str(asked)), PrefixCache(1000))
         try:
             tokens = list(engine.tokenize(prompt))
             assert trained[: len(tokens)] == tokens
-            assert engine.decode(trained[len(tokens) :]).strip() == ROW.completion
+            assert engine.model.decode(trained[len(tokens) :]).strip() == ROW.completion
         finally:
             engine.close()
     # A server reads the template from the folder.
@@ -254,7 +253,7 @@ def test_a_base_of_the_hub_that_is_out_of_reach_is_a_warning(config):
 
 
 def test_an_embedded_model_says_that_its_template_refuses_a_chat(make_base, tmp_path):
-    engine = Engine(LanguageModel(open_weights(str(make_base(ALTERNATES))), CacheBudget(1000)))
+    engine = Engine(open_weights(str(make_base(ALTERNATES))), PrefixCache(1000))
     try:
         with pytest.raises(ValueError, match="cannot write these messages: roles must alternate"):
             engine.tokenize([{"role": "user", "content": "one"}, {"role": "user", "content": "two"}])

@@ -1,6 +1,8 @@
 """Adapters on one base: they share its weights, and each answers as it does alone."""
 
+import gc
 import json
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -10,9 +12,8 @@ from tiny_model import save_tiny_model
 from transformers import AutoModelForCausalLM
 
 from arf_programs.models.embedded.base import open_weights
-from arf_programs.models.embedded.decode import LanguageModel
 from arf_programs.models.embedded.engine import Engine, close_engines, get_engine
-from arf_programs.models.embedded.prefix_cache import CacheBudget
+from arf_programs.models.embedded.prefix_cache import PrefixCache
 from arf_programs.models.embedded.recorded import FixedStep
 from arf_programs.models.embedded.row import Request
 from arf_programs.models.local.weights import load_model
@@ -45,7 +46,7 @@ def models(tmp_path_factory):
 
 @pytest.fixture
 def engines(models):
-    engines = [Engine(LanguageModel(open_weights(name), CacheBudget(2**22))) for name in models]
+    engines = [Engine(open_weights(name), PrefixCache(2**22)) for name in models]
     yield engines
     for engine in engines:
         engine.close()
@@ -91,9 +92,20 @@ def test_one_copy_of_the_weights(engines):
     assert len(bases) == 1
 
 
-def test_an_adapter_that_does_more_has_weights_of_its_own(models, tmp_path):
-    folder = save_adapter(models[0], tmp_path / "dora", 3, use_dora=True)
-    base, adapted = (Engine(LanguageModel(open_weights(name), CacheBudget(2**22))) for name in (models[0], str(folder)))
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"use_dora": True},
+        {"lora_bias": True, "target_modules": ["q_proj"]},
+        {"modules_to_save": ["norm"]},
+        {"target_modules": ["embed_tokens", "q_proj"]},
+        {"layer_replication": [(0, 2), (1, 2)]},
+    ],
+    ids=str,
+)
+def test_an_adapter_that_does_more_has_weights_of_its_own(models, tmp_path, settings):
+    folder = save_adapter(models[0], tmp_path / "more", 3, **settings)
+    base, adapted = (Engine(open_weights(name), PrefixCache(2**22)) for name in (models[0], str(folder)))
     assert adapted.model.weights.base is not base.model.weights.base
     answer = adapted.submit(Request(prompt(adapted, "a"), 40)).result(timeout=60)
     assert answer.text == expected(str(folder), adapted, "a")
@@ -102,7 +114,7 @@ def test_an_adapter_that_does_more_has_weights_of_its_own(models, tmp_path):
 
 
 def test_a_closed_adapter_leaves_the_others_at_work(models):
-    base, first, second = (Engine(LanguageModel(open_weights(name), CacheBudget(2**22))) for name in models)
+    base, first, second = (Engine(open_weights(name), PrefixCache(2**22)) for name in models)
     waiting = [first.submit(Request(prompt(first, "a"), 900, temperature=1.0, seed=seed)) for seed in range(40)]
     others = [engine.submit(Request(prompt(engine, "a"), 40)) for engine in (base, second)]
     first.close()
@@ -124,17 +136,32 @@ def test_closed_engines_are_loaded_anew(models):
     close_engines()
 
 
-def test_all_caches_share_one_budget(models):
-    budget = CacheBudget(60_000)
-    engines = [Engine(LanguageModel(open_weights(name), budget)) for name in models]
-    for engine in engines:
-        engine.submit(Request(prompt(engine, "the hat " * 12), 1)).result(timeout=60)
-    assert sum(len(engine.model.prefixes) for engine in engines) < 3
-    assert len(engines[2].model.prefixes) == 1
-    assert budget.used <= budget.size
+def test_closed_weights_leave_memory(models):
+    base, adapted = (Engine(open_weights(name)) for name in models[:2])
+    for engine in (base, adapted):
+        engine.submit(Request(prompt(engine, "a"), 4)).result(timeout=60)
+    weights = weakref.ref(base.model.weights.base.model)
+    for engine in (base, adapted):
+        assert weights() is not None
+        engine.close()
+    del base, adapted, engine
+    gc.collect()
+    assert weights() is None
+
+
+def test_all_models_share_one_cache(models):
+    cache = PrefixCache(60_000)
+    engines = [Engine(open_weights(name), cache) for name in models]
+    asked = [Request(prompt(engine, "the hat " * 12), 1) for engine in engines]
+    for engine, request in zip(engines, asked, strict=True):
+        assert engine.submit(request).result(timeout=60).cached_tokens == 0
+    assert 0 < cache.used <= cache.size
+    last, first = (engines[number].submit(asked[number]).result(timeout=60) for number in (2, 0))
+    assert last.cached_tokens > 0
+    assert first.cached_tokens == 0  # the others took its room
     for engine in engines:
         engine.close()
-    assert budget.used == 0
+    assert cache.used == 0
 
 
 def test_a_step_with_fixed_addresses_gives_the_same_answers(engines, monkeypatch):

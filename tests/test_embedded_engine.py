@@ -8,11 +8,11 @@ import pytest
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from tiny_model import save_tiny_model
+from transformers import Gemma2Config, Gemma2ForCausalLM
 
 from arf_programs.models.embedded.base import open_weights
-from arf_programs.models.embedded.decode import LanguageModel
 from arf_programs.models.embedded.engine import Engine, get_engine
-from arf_programs.models.embedded.prefix_cache import CacheBudget
+from arf_programs.models.embedded.prefix_cache import PrefixCache
 from arf_programs.models.embedded.row import Request
 from arf_programs.models.local.weights import load_model
 
@@ -42,7 +42,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def engine(folder):
-    engine = Engine(LanguageModel(open_weights(str(folder)), CacheBudget(2**22)))
+    engine = Engine(open_weights(str(folder)), PrefixCache(2**22))
     yield engine
     engine.close()
 
@@ -57,14 +57,16 @@ def generate(engine: Engine, texts: list[str], **settings):
     return [future.result(timeout=60) for future in futures]
 
 
-def test_no_run_of_tokens_comes_twice_where_that_is_forbidden(engine):
+@pytest.mark.parametrize("size", [1, 2])
+def test_no_run_of_tokens_comes_twice_where_that_is_forbidden(engine, size):
     def repeated(**settings):
         (made,) = generate(engine, ["in the beginning "], top_logprobs=0, **settings)
         tokens = [item.token for item in made.logprobs]
-        return len(tokens) - len(set(tokens))
+        runs = [tuple(tokens[place : place + size]) for place in range(len(tokens) - size + 1)]
+        return len(runs) - len(set(runs))
 
     assert repeated() > 0
-    assert repeated(no_repeat_ngram_size=1) == 0
+    assert repeated(no_repeat_ngram_size=size) == 0
 
 
 def test_a_batch_writes_what_transformers_writes(engine, folder):
@@ -75,6 +77,35 @@ def test_a_batch_writes_what_transformers_writes(engine, folder):
         assert completion.text == tokenizer.decode(expected[ids.shape[1] :], skip_special_tokens=True)
         assert completion.completion_tokens == len(expected) - ids.shape[1]
         assert completion.prompt_tokens == ids.shape[1]
+
+
+def test_a_model_with_attention_of_its_own_writes_what_transformers_writes(tmp_path):
+    """Gemma 2 bends the scores of its attention, which PyTorch's function cannot do, and some layers see a window."""
+    folder = save_tiny_model(tmp_path)
+    torch.manual_seed(0)
+    config = Gemma2Config(
+        vocab_size=261,
+        hidden_size=48,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=6,
+        num_key_value_heads=2,
+        head_dim=8,
+        attn_logit_softcapping=0.5,
+        sliding_window=8,
+        initializer_range=0.5,
+        max_position_embeddings=1024,
+        bos_token_id=0,
+        eos_token_id=1,
+    )
+    Gemma2ForCausalLM(config).save_pretrained(folder)
+    model, tokenizer = load_model(str(folder))
+    gemma = Engine(open_weights(str(folder)))
+    for text, completion in zip(TEXTS, generate(gemma, TEXTS, max_tokens=40), strict=True):
+        ids = torch.tensor([prompt(gemma, text)])
+        expected = model.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=40, do_sample=False)[0]
+        assert completion.text == tokenizer.decode(expected[ids.shape[1] :], skip_special_tokens=True)
+    gemma.close()
 
 
 def test_a_prompt_read_before_is_not_read_again(engine):
@@ -165,7 +196,7 @@ def test_forced_tokens_have_log_probability_zero(engine):
 
 
 def test_closing_cancels_what_waits(folder):
-    engine = Engine(LanguageModel(open_weights(str(folder)), CacheBudget(2**17)))
+    engine = Engine(open_weights(str(folder)), PrefixCache(2**17))
     waiting = [engine.submit(Request(prompt(engine, "a"), 900, temperature=1.0, seed=seed)) for seed in range(40)]
     engine.close()
     with pytest.raises(CancelledError):

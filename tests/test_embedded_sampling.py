@@ -1,9 +1,8 @@
 import random
 
-import pytest
 import torch
 
-from arf_programs.models.embedded.row import choose_token, repeating_tokens, token_logprob
+from arf_programs.models.embedded.row import choose_token, token_logprob
 
 LOGITS = torch.log(torch.tensor([0.5, 0.3, 0.15, 0.05]))
 
@@ -42,19 +41,3 @@ def test_log_probabilities_are_those_of_what_is_allowed():
     item = token_logprob(masked, token=0, top=3)
     assert abs(item.logprob - torch.log(torch.tensor(0.25)).item()) < 1e-6
     assert [token for token, _ in item.top] == [1, 0]
-
-
-@pytest.mark.parametrize(
-    ("output", "size", "forbidden"),
-    [
-        ([1, 2, 3, 1, 2], 3, [3]),
-        ([1, 2, 3, 1, 2, 4, 1, 2], 3, [3, 4]),
-        ([1, 2, 3, 1, 2], 4, []),
-        ([5, 5], 1, [5]),
-        ([1, 2], 3, []),
-        ([], 2, []),
-        ([1, 2, 3, 1, 2], 0, []),
-    ],
-)
-def test_the_tokens_that_would_repeat_a_run_are_known(output, size, forbidden):
-    assert repeating_tokens(output, size) == forbidden

@@ -4,15 +4,17 @@ import pytest
 import torch
 from pydantic import ValidationError
 from tiny_model import save_tiny_model
+from transformers import LlamaConfig
 
 from arf_programs.config.models import ModelConfig
 from arf_programs.models.calls.lm import build_lm, where_it_answers
 from arf_programs.models.embedded.base import open_weights
-from arf_programs.models.embedded.decode import LanguageModel
 from arf_programs.models.embedded.engine import Engine, close_engines, get_engine
-from arf_programs.models.embedded.prefix_cache import CacheBudget
+from arf_programs.models.embedded.layers import KVShape
+from arf_programs.models.embedded.limits import most_slots, prefix_cache
+from arf_programs.models.embedded.prefix_cache import PrefixCache
 from arf_programs.models.embedded.row import Request
-from arf_programs.models.local.placement import Placement, find_placement
+from arf_programs.models.local.placement import CPU, Placement, find_placement
 from signatures.exceptions import ConfigError
 
 needs_no_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="is about a machine without a GPU")
@@ -75,7 +77,7 @@ def test_a_model_that_runs_elsewhere_has_no_device(key):
 
 def test_another_precision_answers_too_and_json_holds(tmp_path):
     folder = str(save_tiny_model(tmp_path))
-    engine = Engine(LanguageModel(open_weights(folder, Placement("cpu", "bfloat16")), CacheBudget(2**20)))
+    engine = Engine(open_weights(folder, Placement("cpu", "bfloat16")), PrefixCache(2**20))
     assert engine.model.weights.base.model.dtype == torch.bfloat16
     asked = engine.tokenize([{"role": "user", "content": "the cat"}])
     requests = Request(asked, 30), Request(asked, 30, schema={}), Request(asked, 30, top_logprobs=2)
@@ -85,6 +87,18 @@ def test_another_precision_answers_too_and_json_holds(tmp_path):
     assert json_text.text.startswith("{")
     assert all(item.logprob <= 0 for item in scored.logprobs)
     engine.close()
+
+
+def test_batches_and_prompts_on_a_gpu_take_a_share_of_the_memory_that_is_free(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (900_000, 10_000_000))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 300_000)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 200_000)  # so torch holds 100,000 unused
+    shape = KVShape(LlamaConfig(hidden_size=40, num_attention_heads=4, num_key_value_heads=2, num_hidden_layers=5))
+    gpu = Placement("cuda:7", "bfloat16")
+    assert most_slots(gpu, shape) == 400_000 // (5 * 2 * 2 * 10 * 4)  # layers, keys and values, heads, size, bytes
+    assert most_slots(CPU, shape) == 48_000
+    assert prefix_cache("cuda:7").size == 200_000
+    assert prefix_cache("cpu").size == 2 * 2**30
 
 
 def test_loading_says_where_once(tmp_path):

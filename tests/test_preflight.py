@@ -6,6 +6,7 @@ import scripted_team
 from conftest import write_corpus
 from odd_server import completion, serving_oddly
 from served_team import serving
+from tiny_model import save_tiny_model
 
 from arf_programs.cli.check import preflight
 from arf_programs.models import scripted
@@ -29,6 +30,14 @@ def test_all_is_well(make_run):
     assert team.asked == {"ping": 1}
     assert findings.good[-1] == "Hosts that are asked: none"
     assert findings.as_json() == {"ok": True, "hosts": {}, "good": findings.good, "warnings": [], "problems": []}
+
+
+def test_a_model_of_this_process_is_named_with_its_device(make_run, tmp_path):
+    scripted_team.join()
+    folder = save_tiny_model(tmp_path / "tiny", context=4096)
+    place = f"models.teacher={{model: embedded/{folder}, device: cpu, dtype: bfloat16}}"
+    good = preflight(make_run(place)).good
+    assert f"models.teacher: embedded/{folder} answers on cpu, bfloat16" in good
 
 
 def test_offline_no_model_is_asked_and_the_hub_is_left_alone(make_run, monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from arf_programs.models.embedded.layers import pack_linears, use_folded_attention, use_grouped_attention
+import torch
+
+from arf_programs.models.embedded.layers import pack_linears, use_folded_attention
 from arf_programs.models.local.placement import CPU, Placement
 from arf_programs.models.local.weights import (
     base_of,
@@ -18,7 +21,6 @@ from arf_programs.models.local.weights import (
     is_adapter,
     load_model,
     load_tokenizer,
-    load_weights,
     loading,
     resolve_weights,
 )
@@ -27,33 +29,10 @@ if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-# What a LoRA adapter may say and still be switched. Any other key at another value than PEFT's default (DoRA, further
-# modules, ...) changes more than a product can add, so such an adapter gets weights of its own.
-_PLAIN = frozenset(
-    (
-        "alpha_pattern",
-        "auto_mapping",
-        "base_model_name_or_path",
-        "exclude_modules",
-        "fan_in_fan_out",
-        "inference_mode",
-        "init_lora_weights",
-        "layers_pattern",
-        "layers_to_transform",
-        "lora_alpha",
-        "lora_dropout",
-        "peft_type",
-        "peft_version",
-        "r",
-        "rank_pattern",
-        "revision",
-        "target_modules",
-        "task_type",
-        "use_rslora",
-    )
-)
+# What the config of a LoRA may ask for besides products: PEFT then changes the base, or needs more than the weights.
+_MORE = ("alora_invocation_tokens", "arrow_config", "layer_replication", "target_parameters", "use_qalora")
 _PLAIN_STARTS = (True, False, None, "gaussian")
-_EMBEDDINGS = ("embed", "lm_head", "wte")
+_PLAIN_WEIGHTS = re.compile(r"(?!.*(embed|lm_head|wte)).*\.lora_[AB]\.weight")
 _UNKNOWN = ""  # no adapter is called so
 
 
@@ -63,17 +42,17 @@ class SharedBase:
     def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, placement: Placement) -> None:
         self.model, self.tokenizer, self.placement = model.eval(), tokenizer, placement
         self.users = 0
-        self.records = placement.is_cuda  # whether the steps of a batch are recorded
+        folded = use_folded_attention(model)
+        self.records = placement.is_cuda and folded  # whether the steps of a batch are recorded
         self._lock = threading.RLock()
         self._adapted: PeftModel | None = None
         self._active: str | None = None
         self._count = 0
         if placement.is_cpu and placement.dtype == "float32":
             pack_linears(model)
-        if placement.is_cpu:
-            use_grouped_attention(model)
-        elif placement.is_cuda:
-            use_folded_attention(model)
+        if placement.is_cuda:
+            # Attention by cuDNN plans anew for each length, and lengths change. This holds for the whole process.
+            torch.backends.cuda.enable_cudnn_sdp(False)
 
     def add(self, folder: Path) -> str:
         """Load an adapter beside the others, and return the name by which `using` switches to it."""
@@ -152,21 +131,12 @@ def open_weights(name: str, placement: Placement = CPU) -> Weights:
     """
     weights = resolve_weights(name)
     with _lock, loading(name):
-        base_name = _shared_base(weights)
-        if base_name is None or not isinstance(weights, Path):
+        if not is_adapter(weights) or not _can_share(weights):
             base = _open(name, placement)
             return Weights(name, base, None, base.tokenizer)
-        base = _open(base_name, placement)
+        base = _open(base_of(weights), placement)
         tokenizer = load_tokenizer(weights) if has_tokenizer(weights) else base.tokenizer
         return Weights(name, base, base.add(weights), tokenizer)
-
-
-def _shared_base(weights: Path | str) -> str | None:
-    """Return the name of the base whose weights an adapter can share; None for a whole model, or if it cannot."""
-    if not isinstance(weights, Path) or not is_adapter(weights):
-        return None
-    base = base_of(weights)
-    return base if _is_plain(weights) and not is_adapter(resolve_weights(base)) else None
 
 
 def weights_stamp(name: str) -> float:
@@ -181,24 +151,22 @@ def _open(name: str, placement: Placement) -> SharedBase:
     place = str(weights.resolve()) if isinstance(weights, Path) else weights
     key = (place, placement, weights_stamp(name))
     if key not in _bases:
-        if is_adapter(weights):
-            loaded = load_model(name, placement)
-        else:
-            loaded = load_weights(weights, placement), load_tokenizer(weights)
-        _bases[key] = SharedBase(*loaded, placement)
+        _bases[key] = SharedBase(*load_model(name, placement), placement)
     _bases[key].users += 1
     return _bases[key]
 
 
-def _is_plain(folder: Path) -> bool:
-    """Return whether an adapter is a LoRA that only adds products to linear layers."""
-    from peft import LoraConfig
+def _can_share(folder: Path) -> bool:
+    """Return whether an adapter only adds products to the linear layers of a whole model, which can be switched.
+
+    Others (DoRA, further modules, an adapter on an adapter, ...) get weights of their own.
+    """
+    from safetensors import safe_open
 
     config = json.loads((folder / "adapter_config.json").read_text("utf-8"))
     if config.get("peft_type") != "LORA" or config.get("init_lora_weights") not in _PLAIN_STARTS:
         return False
-    targets = config.get("target_modules")
-    if any(part in str(targets) for part in _EMBEDDINGS):
+    if any(config.get(key) for key in _MORE) or is_adapter(resolve_weights(base_of(folder))):
         return False
-    usual = LoraConfig().to_dict()
-    return not any(value and value != usual.get(key) for key, value in config.items() if key not in _PLAIN)
+    with safe_open(folder / "adapter_model.safetensors", framework="pt") as weights:
+        return all(_PLAIN_WEIGHTS.fullmatch(key) for key in weights.keys())  # noqa: SIM118 - it is no mapping

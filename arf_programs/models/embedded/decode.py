@@ -6,16 +6,19 @@ Answers are written together, since a single token spends most of its time on fe
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable
 from concurrent.futures import CancelledError
 
 import torch
 from transformers import PreTrainedTokenizerFast
+from transformers.cache_utils import Cache
 
 from arf_programs.models.embedded.base import Weights
+from arf_programs.models.embedded.grammar import Grammars
 from arf_programs.models.embedded.layers import KVShape, slot_cache
-from arf_programs.models.embedded.prefix_cache import CacheBudget, PrefixCache
+from arf_programs.models.embedded.prefix_cache import PrefixCache
 from arf_programs.models.embedded.recorded import FixedStep
 from arf_programs.models.embedded.row import Row, advance_rows
 from signatures.exceptions import DataError
@@ -30,28 +33,36 @@ _WORTH_A_WIDE_STEP = 4
 
 
 class LanguageModel:
-    """A model that reads and writes, with the keys and values of its recent prompts."""
+    """A model that reads and writes. `prefixes` keeps the keys and values of its recent prompts.
 
-    def __init__(self, weights: Weights, budget: CacheBudget) -> None:
+    Raises DataError for a tokenizer that only Python can run, after it has closed the weights.
+    """
+
+    def __init__(self, weights: Weights, prefixes: PrefixCache) -> None:
         if not isinstance(weights.tokenizer, PreTrainedTokenizerFast):
             weights.close()
             raise DataError(
                 f"{weights.name!r} has a tokenizer that only Python can run: the embedded engine needs a fast one."
             )
         self.weights, self.tokenizer, self.placement = weights, weights.tokenizer, weights.base.placement
+        self.closed = False
         model = weights.base.model
-        config = model.config
-        self.shape = KVShape(config, self.placement)
-        self.context: int = config.max_position_embeddings
-        self.vocabulary: int = config.vocab_size
+        self.shape = KVShape(model.config, self.placement)
+        self.context: int = model.config.max_position_embeddings
+        self.window: float = getattr(model.config, "sliding_window", None) or math.inf
         self.eos = _eos_tokens(model.generation_config.eos_token_id, self.tokenizer.eos_token_id)
-        self.prefixes: PrefixCache[torch.Tensor] = PrefixCache(budget, self.shape.token_bytes)
+        self.grammars = Grammars(self.tokenizer, model.config.vocab_size, min(self.eos, default=0))
+        self.prefixes = prefixes
         self._chunk = _CHUNK if self.placement.is_cpu else _GPU_CHUNK
 
     def close(self) -> None:
         """Forget the prompts, and give the weights back."""
-        self.prefixes.clear()
+        self.prefixes.forget(self)
         self.weights.close()
+
+    def decode(self, tokens: list[int]) -> str:
+        """Return the text of `tokens`, without special tokens."""
+        return str(self.tokenizer.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False))
 
     def read(self, row: Row, cancelled: Callable[[], bool]) -> tuple[torch.Tensor, torch.Tensor]:
         """Read the prompt of a row, and the tokens that its schema forces after it.
@@ -60,37 +71,38 @@ class LanguageModel:
         (vocabulary,). Raises CancelledError as soon as `cancelled` returns True.
         """
         tokens = row.request.prompt + tuple(row.pending)
-        cached, pieces = self.prefixes.longest(tokens)
-        cached = min(cached, len(tokens) - 1)
         buffer = self.shape.buffer(1, len(tokens))
-        for piece in pieces:
-            buffer[..., piece.start : piece.end, :] = piece.state[..., : piece.end - piece.start, :]
+        cached = 0
+        for piece in self.prefixes.longest(self, tokens):
+            buffer[..., cached : cached + piece.shape[-2], :] = piece
+            cached += piece.shape[-2]
+        cached = min(cached, len(tokens) - 1)
         for start in range(cached, len(tokens), self._chunk):
             if cancelled():
                 raise CancelledError
-            logits = self._read_chunk(buffer, tokens[start : start + self._chunk], start)
-        self.prefixes.put(tokens, cached, buffer[..., cached:, :].clone())
+            chunk = torch.tensor([tokens[start : start + self._chunk]])
+            positions = start + torch.arange(chunk.shape[1])[None]
+            logits = self.forward(chunk, positions, None, slot_cache(buffer, start))[0]
+        self.prefixes.put(self, tokens, cached, buffer[..., cached:, :].clone())
         row.cached_tokens = cached
         row.pending.clear()
         return buffer, logits
 
-    def _read_chunk(self, buffer: torch.Tensor, tokens: tuple[int, ...], start: int) -> torch.Tensor:
-        length, end = len(tokens), start + len(tokens)
-        # Without a mask, attention takes its faster causal path.
-        mask = torch.ones(length, end, dtype=torch.bool).tril(start)[None, None] if start else None
-        return self.forward(torch.tensor([tokens]), torch.arange(start, end)[None], mask, slot_cache(buffer, start))[0]
-
     @torch.inference_mode()
     def forward(
-        self, tokens: torch.Tensor, positions: torch.Tensor, mask: torch.Tensor | None, cache: object
+        self, tokens: torch.Tensor, positions: torch.Tensor, seen: torch.Tensor | None, cache: Cache
     ) -> torch.Tensor:
-        """Return the logits after the last token of each row, (rows, vocabulary). `tokens` is (rows, length)."""
+        """Return the logits after the last token of each row, (rows, vocabulary). `tokens` is (rows, length).
+
+        `seen`, (rows, slots), marks the slots of each row's tokens; None means all. It may also be (rows, 1, length,
+        slots). A token sees no slot after its own.
+        """
         device = self.placement.device
         with self.weights.base.using(self.weights.adapter) as model:
             result = model(
                 input_ids=tokens.to(device),
                 position_ids=positions.to(device),
-                attention_mask=None if mask is None else mask.to(device),
+                attention_mask=None if seen is None else seen.to(device),
                 past_key_values=cache,
                 use_cache=True,
                 logits_to_keep=1,
@@ -144,10 +156,12 @@ class Batch:
             self.visible[index, start + width - len(read) : start + width] = True
             self.lengths[index] += len(read)
         self.filled += width
-        if width == 1 and self.model.weights.base.records:
+        # A recorded step has one mask for all layers, so none may see less than the others.
+        if width == 1 and self.model.weights.base.records and self.buffer.shape[-2] <= self.model.window:
             logits = self._recorded(tokens, positions, start)
         else:
-            logits = self.model.forward(tokens, positions, self._mask(start, width), slot_cache(self.buffer, start))
+            seen = self.visible[:, : self.filled]
+            logits = self.model.forward(tokens, positions, seen, slot_cache(self.buffer, start))
         advance_rows([(row, row_logits) for row, row_logits in zip(self.rows, logits, strict=True) if not row.pending])
 
     def _recorded(self, tokens: torch.Tensor, positions: torch.Tensor, start: int) -> torch.Tensor:
@@ -160,16 +174,6 @@ class Batch:
                 self.model.weights.base.records = False
                 self._fixed = FixedStep(self.model.forward, self.buffer)
         return self._fixed(tokens, positions, self.visible, start)
-
-    def _mask(self, start: int, width: int) -> torch.Tensor:
-        """Return which slots each new slot sees, (rows, 1, width, slots): the row's own tokens up to it.
-
-        A padding slot sees itself, since attention over nothing gives NaN.
-        """
-        causal = torch.ones(width, start + width, dtype=torch.bool).tril(start)
-        own = torch.zeros(width, start + width, dtype=torch.bool)
-        own[:, start:] = torch.eye(width, dtype=torch.bool)
-        return ((self.visible[:, None, : start + width] & causal) | own)[:, None]
 
 
 def _eos_tokens(configured: int | list[int] | None, tokenizers: int | None) -> frozenset[int]:

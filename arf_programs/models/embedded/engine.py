@@ -6,27 +6,32 @@ import atexit
 import threading
 from collections.abc import Callable, Collection
 from concurrent.futures import Future
+from functools import cache
 
-from arf_programs.models.embedded.base import open_weights, weights_stamp
+from arf_programs.models.embedded.base import Weights, open_weights, weights_stamp
 from arf_programs.models.embedded.decode import LanguageModel
-from arf_programs.models.embedded.grammar import Grammars
-from arf_programs.models.embedded.limits import cache_budget
+from arf_programs.models.embedded.limits import prefix_cache
+from arf_programs.models.embedded.prefix_cache import PrefixCache
 from arf_programs.models.embedded.row import Completion, Request
-from arf_programs.models.embedded.worker import Job, Source, Worker
+from arf_programs.models.embedded.worker import Worker
 from arf_programs.models.local.chat_template import render_text
 from arf_programs.models.local.placement import AUTO, Placement, describe_placement, find_placement
 
 
 class Engine:
-    """Generates for many callers at once with one model. `submit` may be called from any thread."""
+    """Generates for many callers at once with one model. Its methods may be called from any thread.
 
-    def __init__(self, model: LanguageModel) -> None:
-        self.model = model
-        tokenizer = model.tokenizer
-        self.grammars = Grammars(tokenizer, model.vocabulary, min(model.eos, default=0))
-        self._source = Source(model, self.grammars)
+    Args:
+        weights: what the model answers with. The engine closes them.
+        prefixes: a cache of its own, instead of the one that all models on the device share.
+    """
+
+    def __init__(self, weights: Weights, prefixes: PrefixCache | None = None) -> None:
+        placement = weights.base.placement
+        shared = prefix_cache(placement.device) if prefixes is None else prefixes
+        self.model = LanguageModel(weights, shared)
         self._tokenizer_lock = threading.Lock()
-        self._worker = _join_worker(model)
+        self._worker = _worker(placement)
         atexit.register(self.close)
 
     def tokenize(self, messages: list[dict[str, str]]) -> tuple[int, ...]:
@@ -39,34 +44,20 @@ class Engine:
             ids: list[int] = self.model.tokenizer.encode(text, add_special_tokens=False)
         return tuple(ids)
 
-    def decode(self, tokens: list[int]) -> str:
-        """Return the text of `tokens`, without special tokens."""
-        return self._source.decode(tokens)
-
-    def token_bytes(self, token: int) -> bytes:
-        """Return the bytes of one token, which may be a part of a character."""
-        return self.grammars.token_bytes(token)
-
     def submit(self, request: Request) -> Future[Completion]:
         """Queue a request. A cancelled future leaves its batch. The future raises what goes wrong."""
-        job = Job(self._source, request)
-        self._worker.submit(job)
-        return job.future
+        return self._worker.submit(self.model, request)
 
     def close(self) -> None:
-        """End unfinished requests by CancelledError, and give the weights back. The last engine of a base stops it."""
-        if self._source.closed:
-            return
-        self._source.closed = True
-        _leave_worker(self.model, self._worker)
-        self.model.close()
-        atexit.unregister(self.close)
+        """End unfinished requests by CancelledError, and give the weights back."""
+        if not self.model.closed:
+            self._worker.close(self.model)
+            self.model.close()
+            atexit.unregister(self.close)
 
 
 _engines: dict[tuple[str, Placement], tuple[float, Engine]] = {}
 _engines_lock = threading.Lock()
-_workers: dict[int, Worker] = {}
-_workers_lock = threading.Lock()
 
 
 def get_engine(name: str, device: str = AUTO, dtype: str = AUTO, *, say: Callable[[str], None] | None = None) -> Engine:
@@ -85,7 +76,7 @@ def get_engine(name: str, device: str = AUTO, dtype: str = AUTO, *, say: Callabl
             loaded[1].close()
         if say is not None:
             say(f"  embedded/{name} answers on {describe_placement(placement)}")
-        engine = Engine(LanguageModel(open_weights(name, placement), cache_budget(placement)))
+        engine = Engine(open_weights(name, placement))
         _engines[name, placement] = (stamp, engine)
         return engine
 
@@ -102,20 +93,6 @@ def close_engines(keep: Collection[str] = ()) -> None:
         torch.cuda.empty_cache()
 
 
-def _join_worker(model: LanguageModel) -> Worker:
-    with _workers_lock:
-        if id(model.weights.base) not in _workers:
-            _workers[id(model.weights.base)] = Worker(model.placement)
-        worker = _workers[id(model.weights.base)]
-        worker.users += 1
-        return worker
-
-
-def _leave_worker(model: LanguageModel, worker: Worker) -> None:
-    with _workers_lock:
-        worker.users -= 1
-        if worker.users:
-            worker.settle()  # a recorded step has the addresses of the weights, which are free after this
-            return
-        del _workers[id(model.weights.base)]
-    worker.close()
+@cache
+def _worker(placement: Placement) -> Worker:
+    return Worker(placement)

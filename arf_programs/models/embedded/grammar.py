@@ -7,12 +7,10 @@ schema is valid for the given one, and limits of the given schema are kept.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import llguidance.hf
-import llguidance.numpy
 import numpy as np
 from llguidance import LLMatcher
 
@@ -24,95 +22,80 @@ if TYPE_CHECKING:
 Schema = dict[str, Any]
 _NESTED = ("$defs", "definitions", "properties")
 _LISTS = ("anyOf", "oneOf", "allOf", "prefixItems")
+# Limits for what a schema leaves open.
+_TEXT, _NESTED_TEXT = 400, 160  # characters of a string field of the root, and of a deeper one
+_ITEMS = 4  # of a list
+_KEYS = 6  # of an open mapping
+_MAGNITUDE = 999_999_999  # the largest absolute value of an integer
+_STEP = 0.001  # the difference between neighbouring numbers
 _FREE_STRING = frozenset({"maxLength", "enum", "const", "pattern", "format"})
 
 
-@dataclass(frozen=True)
-class Bounds:
-    """Limits for what a schema leaves open.
-
-    Args:
-        text: characters of a string field of the root.
-        nested_text: characters of a deeper string field.
-        items: items of a list.
-        properties: keys of an open mapping.
-        magnitude: the largest absolute value of an integer.
-        step: the difference between neighbouring numbers.
-    """
-
-    text: int = 400
-    nested_text: int = 160
-    items: int = 4
-    properties: int = 6
-    magnitude: int = 999_999_999
-    step: float = 0.001
-
-
-def bound_schema(schema: Schema, bounds: Bounds | None = None) -> Schema:
+def bound_schema(schema: Schema) -> Schema:
     """Return a copy of `schema` with limits on strings, lists, mappings and numbers. {} stands for any JSON object."""
-    bounded: Schema = _bound(schema or _any_object(), bounds or Bounds(), depth=0)
+    bounded: Schema = _bound(schema or _any_object(), depth=0)
     return bounded
 
 
-def _bound(schema: Any, bounds: Bounds, depth: int) -> Any:
+def _bound(schema: Any, depth: int) -> Any:
     if not isinstance(schema, dict):
         return schema
-    bounded = {key: _bound_value(key, value, bounds, depth) for key, value in schema.items()}
+    bounded = {key: _bound_value(key, value, depth) for key, value in schema.items()}
     types = bounded.get("type", [])
     for name in types if isinstance(types, list) else [types]:
         if name in _LIMITS:
-            _LIMITS[name](bounded, bounds, depth)
+            _LIMITS[name](bounded, depth)
     return bounded
 
 
-def _bound_value(key: str, value: Any, bounds: Bounds, depth: int) -> Any:
+def _bound_value(key: str, value: Any, depth: int) -> Any:
     if key in _NESTED and isinstance(value, dict):
         # The schemas in `$defs` are used below the root.
         below = depth + (1 if key == "properties" else 2)
-        return {name: _bound(child, bounds, below) for name, child in value.items()}
+        return {name: _bound(child, below) for name, child in value.items()}
     if key in _LISTS and isinstance(value, list):
-        return [_bound(child, bounds, depth) for child in value]
+        return [_bound(child, depth) for child in value]
     if key in ("items", "additionalProperties"):
-        return _bound(value, bounds, depth + 1)
+        return _bound(value, depth + 1)
     return value
 
 
-def _limit_string(schema: Schema, bounds: Bounds, depth: int) -> None:
+def _limit_string(schema: Schema, depth: int) -> None:
     if not _FREE_STRING & schema.keys():
-        limit = bounds.text if depth <= 1 else bounds.nested_text
+        limit = _TEXT if depth <= 1 else _NESTED_TEXT
         schema["maxLength"] = max(limit, schema.get("minLength", 0))
 
 
-def _limit_array(schema: Schema, bounds: Bounds, depth: int) -> None:
+def _limit_array(schema: Schema, depth: int) -> None:
     least = max(schema.get("minItems", 0), len(schema.get("prefixItems", ())))
-    schema.setdefault("maxItems", max(bounds.items, least))
+    schema.setdefault("maxItems", max(_ITEMS, least))
 
 
-def _limit_object(schema: Schema, bounds: Bounds, depth: int) -> None:
+def _limit_object(schema: Schema, depth: int) -> None:
     if "properties" in schema:
         schema.setdefault("additionalProperties", False)
     elif "additionalProperties" not in schema:
-        schema["additionalProperties"] = _bound(_any_value(0), bounds, depth + 1)
+        schema["additionalProperties"] = _bound(_any_value(0), depth + 1)
     if schema.get("additionalProperties") is not False:
         least = max(schema.get("minProperties", 0), len(schema.get("properties", ())))
-        schema.setdefault("maxProperties", max(bounds.properties, least))
+        schema.setdefault("maxProperties", max(_KEYS, least))
 
 
-def _limit_integer(schema: Schema, bounds: Bounds, depth: int) -> None:
+def _limit_integer(schema: Schema, depth: int) -> None:
     if {"enum", "const"} & schema.keys():
         return
     low: float | None = schema.get("minimum", schema.get("exclusiveMinimum"))
     high: float | None = schema.get("maximum", schema.get("exclusiveMaximum"))
     if low is None:
-        schema["minimum"] = min(0, high or 0) - bounds.magnitude
+        schema["minimum"] = min(0, high or 0) - _MAGNITUDE
     if high is None:
-        schema["maximum"] = max(0, low or 0) + bounds.magnitude
+        schema["maximum"] = max(0, low or 0) + _MAGNITUDE
 
 
-def _limit_number(schema: Schema, bounds: Bounds, depth: int) -> None:
+def _limit_number(schema: Schema, depth: int) -> None:
     if not {"enum", "const", "multipleOf"} & schema.keys():
-        _limit_integer(schema, bounds, depth)
-        schema["multipleOf"] = bounds.step
+        _limit_integer(schema, depth)
+        schema["multipleOf"] = _STEP
 
 
 def _any_value(depth: int) -> Schema:
@@ -154,9 +137,9 @@ class Grammars:
         self._quote: int = self._tokenizer.greedy_tokenize('"')[0]
         self._letter: int = self._tokenizer.greedy_tokenize("z")[0]
 
-    def matcher(self, schema: dict[str, Any], bounds: Bounds | None = None) -> LLMatcher:
-        """Return a new matcher of `schema` within `bounds`. Raises ValueError for a schema that cannot be enforced."""
-        return self._compile(json.dumps(bound_schema(schema, bounds))).deep_copy()
+    def matcher(self, schema: dict[str, Any]) -> LLMatcher:
+        """Return a new matcher of `schema`, narrowed. Raises ValueError for a schema that cannot be enforced."""
+        return self._compile(json.dumps(bound_schema(schema))).deep_copy()
 
     def _compile_uncached(self, schema: str) -> LLMatcher:
         matcher = LLMatcher(self._tokenizer, LLMatcher.grammar_from_json_schema(schema, overrides=_OPTIONS))
@@ -166,10 +149,8 @@ class Grammars:
 
     def allowed(self, matcher: LLMatcher) -> NDArray[np.bool_]:
         """Return which tokens may come next, of shape (vocabulary,)."""
-        bits = llguidance.numpy.allocate_token_bitmask(1, self._vocabulary)
-        llguidance.numpy.fill_next_token_bitmask(matcher, bits, 0)
-        flags = np.unpackbits(bits.view(np.uint8)[0], bitorder="little")[: self._vocabulary]
-        return flags.view(np.bool_)
+        bits = np.frombuffer(matcher.compute_bitmask(), dtype=np.uint8)
+        return np.unpackbits(bits, bitorder="little")[: self._vocabulary].view(np.bool_)
 
     def token_bytes(self, token: int) -> bytes:
         """Return the bytes of one token. A special token is spelled out."""

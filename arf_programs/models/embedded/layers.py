@@ -2,52 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import nn
+from transformers import AttentionInterface, PreTrainedModel
 from transformers.cache_utils import Cache, DynamicLayer
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
 from arf_programs.models.local.placement import CPU, Placement
 
-
-def grouped_attention(
-    module: nn.Module,
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    attention_mask: torch.Tensor | None,
-    scaling: float | None = None,
-    **_: Any,
-) -> tuple[torch.Tensor, None]:
-    """Compute scaled dot-product attention of grouped queries, without copies of the keys and values of a group.
-
-    transformers repeats them for each query of a group if there is a mask and more than one new token. On a CPU these
-    copies cost more than the attention itself (measured: 6 times, at 32 rows of 1,650 tokens). One new token in
-    bfloat16 is folded: that is 1.6 to 5.4 times as fast (measured on a busy CPU with AVX512_BF16, at 32 rows of 700
-    tokens, with the heads of SmolLM2-135M and of Qwen2.5-0.5B and 1.5B).
-
-    Args:
-        query: (rows, heads, new tokens, head size).
-        key, value: (rows, key-value heads, slots, head size).
-        attention_mask: (rows or 1, 1, new tokens, slots), True for a slot that is seen. None is causal attention.
-
-    Returns:
-        The output, (rows, new tokens, heads, head size), and None in place of attention weights.
-    """
-    if query.shape[2] == 1 and query.dtype == torch.bfloat16 and attention_mask is not None:
-        return folded_attention(module, query, key, value, attention_mask, scaling)
-    output = nn.functional.scaled_dot_product_attention(
-        query,
-        key,
-        value,
-        attn_mask=attention_mask,
-        is_causal=attention_mask is None and query.shape[2] > 1,
-        scale=scaling,
-        enable_gqa=True,
-    )
-    return output.transpose(1, 2).contiguous(), None
+_FOLDED = "arf_folded"
 
 
 def folded_attention(
@@ -57,14 +23,28 @@ def folded_attention(
     value: torch.Tensor,
     attention_mask: torch.Tensor | None,
     scaling: float | None = None,
-    **_: Any,
+    **others: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Compute the same as `grouped_attention`, with the queries of a group as further queries of one key-value head.
+    """Compute scaled dot-product attention, with the queries of a group as further queries of one key-value head.
 
-    The fast kernels of a GPU that take a mask do not take grouped queries. Nothing is copied.
+    transformers does so for one new token. For several new tokens and a mask it copies keys and values for each query
+    of a group: that takes 1.2 to 11 times as long (measured on one AVX512 core, for 4 tokens of 8 rows and for 30 of
+    one row, in float32 and bfloat16, with the heads of SmolLM2-135M and of Qwen2.5-0.5B and 1.5B).
+
+    Args:
+        module: the attention layer.
+        query: (rows, heads, new tokens, head size).
+        key, value: (rows, key-value heads, slots, head size).
+        attention_mask: (rows or 1, 1, new tokens, slots), True for a slot that is seen. None is causal attention.
+        scaling: the factor of the products; None is 1 / sqrt(head size).
+        others: what transformers takes besides.
+
+    Returns:
+        The output, (rows, new tokens, heads, head size), and None in place of attention weights.
     """
     if attention_mask is None:
-        return grouped_attention(module, query, key, value, None, scaling)
+        causal: torch.Tensor = sdpa_attention_forward(module, query, key, value, None, scaling=scaling, **others)[0]
+        return causal, None
     rows, heads, new, size = query.shape
     groups = heads // key.shape[1]
     folded = query.reshape(rows, key.shape[1], groups * new, size)
@@ -73,27 +53,14 @@ def folded_attention(
     return output.reshape(rows, heads, new, size).transpose(1, 2).contiguous(), None
 
 
-def use_grouped_attention(model: nn.Module) -> None:
-    """Make `model` use `grouped_attention`."""
-    _use(model, "arf_grouped", grouped_attention)
-
-
-def use_folded_attention(model: nn.Module) -> None:
-    """Make `model` use `folded_attention`.
-
-    For this process, attention by cuDNN is switched off: it plans anew for each length, and lengths change.
-    """
-    torch.backends.cuda.enable_cudnn_sdp(False)
-    _use(model, "arf_folded", folded_attention)
-
-
-def _use(model: Any, name: str, attention: Callable[..., tuple[torch.Tensor, None]]) -> None:
-    from transformers import AttentionInterface
-    from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
-
-    AttentionInterface.register(name, attention)
-    AttentionMaskInterface.register(name, sdpa_mask)
-    model.set_attn_implementation(name)
+def use_folded_attention(model: PreTrainedModel) -> bool:
+    """Make `model` use `folded_attention`. Return False for one that needs other attention, such as Gemma 2."""
+    if model.config._attn_implementation != "sdpa":
+        return False
+    AttentionInterface.register(_FOLDED, folded_attention)
+    AttentionMaskInterface.register(_FOLDED, sdpa_mask)
+    model.set_attn_implementation(_FOLDED)
+    return True
 
 
 class _SlotLayer(DynamicLayer):

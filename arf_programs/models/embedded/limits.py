@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import threading
+from functools import cache
 
 import torch
 
 from arf_programs.models.embedded.layers import KVShape
-from arf_programs.models.embedded.prefix_cache import CacheBudget
+from arf_programs.models.embedded.prefix_cache import PrefixCache
 from arf_programs.models.local.placement import Placement
 
-CACHE_BYTES = 2 * 2**30  # for keys and values of recent prompts on a CPU: 46,000 tokens of a 135M model
+_CACHE_BYTES = 2 * 2**30  # for keys and values of recent prompts on a CPU: 46,000 tokens of a 135M model
 _ROWS = 32
 _SLOTS = 48_000  # rows times tokens of a batch; this limits its memory
 _GPU_ROWS = 128
 _CACHE_SHARE = 0.2  # of the memory that is free when the first model is on a GPU
 # A batch is copied when it is built anew, so two of them are in memory for a moment. The rest is for activations.
 _BATCH_SHARE = 0.4
-_budgets: dict[str, CacheBudget] = {}
-_lock = threading.Lock()
 
 
 def most_rows(placement: Placement) -> int:
@@ -30,19 +28,16 @@ def most_slots(placement: Placement, shape: KVShape) -> int:
     """Return how many slots, rows times tokens, the next batch may have."""
     if not placement.is_cuda:
         return _SLOTS
-    return int(_BATCH_SHARE * free_memory(placement.device) / shape.token_bytes)
+    return int(_BATCH_SHARE * _free_memory(placement.device) / shape.token_bytes)
 
 
-def cache_budget(placement: Placement) -> CacheBudget:
-    """Return the budget that the prefix caches of all models on a device share."""
-    with _lock:
-        if placement.device not in _budgets:
-            free = int(_CACHE_SHARE * free_memory(placement.device)) if placement.is_cuda else CACHE_BYTES
-            _budgets[placement.device] = CacheBudget(free)
-        return _budgets[placement.device]
+@cache
+def prefix_cache(device: str) -> PrefixCache:
+    """Return the cache that all models on a device share."""
+    return PrefixCache(int(_CACHE_SHARE * _free_memory(device)) if device.startswith("cuda") else _CACHE_BYTES)
 
 
-def free_memory(device: str) -> int:
+def _free_memory(device: str) -> int:
     """Return the bytes of a CUDA GPU that tensors may still take: free ones, and those that torch holds unused."""
     free, _ = torch.cuda.mem_get_info(device)
     return int(free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device))

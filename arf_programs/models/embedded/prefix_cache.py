@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
-from weakref import WeakSet
 
-State = TypeVar("State")
+import torch
 
 
 def common_prefix_length(a: Sequence[int], b: Sequence[int]) -> int:
@@ -26,126 +23,78 @@ def common_prefix_length(a: Sequence[int], b: Sequence[int]) -> int:
     return low
 
 
-@dataclass(frozen=True)
-class Piece(Generic[State]):
-    """The state of the positions `start` to `end` of a prompt. It is the first `end - start` positions of `state`."""
-
-    start: int
-    end: int
-    state: State
-
-
-class CacheBudget:
-    """How many bytes the prefix caches that share it may take in all. The least recently used state goes first."""
-
-    def __init__(self, size: int) -> None:
-        self.size = size
-        self.used = 0
-        self.lock = threading.RLock()
-        self._clock = itertools.count()
-        self._caches: WeakSet[PrefixCache[Any]] = WeakSet()
-
-    def join(self, cache: PrefixCache[Any]) -> None:
-        """Let a cache draw on this budget."""
-        self._caches.add(cache)
-
-    def now(self) -> int:
-        """Return a number that is greater than all before."""
-        return next(self._clock)
-
-    def make_room(self) -> None:
-        """Drop entries without children, the least recently used first, until the rest fits."""
-        while self.used > self.size:
-            leaves = [(leaf.used, cache) for cache in self._caches if (leaf := cache.oldest_leaf()) is not None]
-            min(leaves, key=lambda pair: pair[0])[1].drop_oldest()
-
-
 @dataclass(eq=False)
-class _Entry(Generic[State]):
+class _Entry:
     """A prompt with its state from position `start` on. The parent has the state before that."""
 
+    owner: object
     tokens: tuple[int, ...]
     start: int
-    state: State
-    parent: _Entry[State] | None
-    used: int
+    state: torch.Tensor
+    parent: _Entry | None
     children: int = 0
 
 
-class PrefixCache(Generic[State]):
-    """Recent prompts with their state (any object), within a budget that other caches may share.
+class PrefixCache:
+    """Recent prompts of all models on a device, with their state: a tensor whose last dimension but one is positions.
 
-    A beginning that prompts share is kept once: an entry has only the state after its parent's. When the budget is
-    spent, the least recently used entry without children is dropped. A token takes `token_bytes` of the budget.
+    A beginning that prompts share is kept once: an entry has only the state after its parent's. When the states take
+    more than `size` bytes, the least recently used entries without children are dropped.
     """
 
-    def __init__(self, budget: CacheBudget, token_bytes: int = 1) -> None:
-        self.tokens = 0
-        self._budget, self._token_bytes = budget, token_bytes
-        self._entries: OrderedDict[tuple[int, ...], _Entry[State]] = OrderedDict()
-        budget.join(self)
+    def __init__(self, size: int) -> None:
+        self.size, self.used = size, 0
+        self._lock = threading.Lock()
+        self._entries: OrderedDict[tuple[object, tuple[int, ...]], _Entry] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._entries)
 
-    def longest(self, prompt: tuple[int, ...]) -> tuple[int, list[Piece[State]]]:
-        """Return the length of the longest prefix of `prompt` that an entry has, and its state in ordered pieces."""
-        with self._budget.lock:
-            length, entry = self._find(prompt)
-            pieces: list[Piece[State]] = []
-            end = length
+    def longest(self, owner: object, prompt: tuple[int, ...]) -> list[torch.Tensor]:
+        """Return the state of the longest prefix of `prompt` that an entry of `owner` has, in ordered pieces."""
+        with self._lock:
+            end, entry = self._find(owner, prompt)
+            pieces = []
             while entry is not None:
-                entry.used = self._budget.now()
-                self._entries.move_to_end(entry.tokens)
+                self._entries.move_to_end((owner, entry.tokens))
                 if entry.start < end:
-                    pieces.append(Piece(entry.start, end, entry.state))
+                    pieces.append(entry.state[..., : end - entry.start, :])
                     end = entry.start
                 entry = entry.parent
-            return length, pieces[::-1]
+            return pieces[::-1]
 
-    def put(self, prompt: tuple[int, ...], start: int, state: State) -> None:
+    def put(self, owner: object, prompt: tuple[int, ...], start: int, state: torch.Tensor) -> None:
         """Keep `state`, of the positions of `prompt` from `start` on. `longest` has returned the state before them."""
-        with self._budget.lock:
-            if prompt in self._entries or (len(prompt) - start) * self._token_bytes > self._budget.size:
+        with self._lock:
+            if (owner, prompt) in self._entries or state.nbytes > self.size:
                 return
-            shared, parent = self._find(prompt)
+            shared, parent = self._find(owner, prompt)
             if shared < start:
                 return
-            entry = _Entry(prompt, start, state, parent if start else None, self._budget.now())
+            entry = _Entry(owner, prompt, start, state, parent if start else None)
             if entry.parent is not None:
                 entry.parent.children += 1
-            self._entries[prompt] = entry
-            self._count(len(prompt) - start)
-            self._budget.make_room()
+            self._entries[owner, prompt] = entry
+            self.used += state.nbytes
+            while self.used > self.size:
+                self._drop(next(entry for entry in self._entries.values() if not entry.children))
 
-    def clear(self) -> None:
-        """Forget all prompts."""
-        with self._budget.lock:
-            self._entries.clear()
-            self._count(-self.tokens)
+    def forget(self, owner: object) -> None:
+        """Drop all prompts of `owner`."""
+        with self._lock:
+            for entry in [entry for entry in self._entries.values() if entry.owner is owner]:
+                self._drop(entry)
 
-    def oldest_leaf(self) -> _Entry[State] | None:
-        """Return the least recently used entry without children; None if the cache is empty."""
-        return next((entry for entry in self._entries.values() if not entry.children), None)
+    def _drop(self, entry: _Entry) -> None:
+        del self._entries[entry.owner, entry.tokens]
+        self.used -= entry.state.nbytes
+        if entry.parent is not None:
+            entry.parent.children -= 1
 
-    def drop_oldest(self) -> None:
-        """Drop the least recently used entry without children."""
-        oldest = self.oldest_leaf()
-        if oldest is None:
-            return
-        del self._entries[oldest.tokens]
-        self._count(oldest.start - len(oldest.tokens))
-        if oldest.parent is not None:
-            oldest.parent.children -= 1
-
-    def _count(self, tokens: int) -> None:
-        self.tokens += tokens
-        self._budget.used += tokens * self._token_bytes
-
-    def _find(self, prompt: tuple[int, ...]) -> tuple[int, _Entry[State] | None]:
+    def _find(self, owner: object, prompt: tuple[int, ...]) -> tuple[int, _Entry | None]:
         best, best_entry = 0, None
-        for tokens, entry in self._entries.items():
-            length = common_prefix_length(tokens, prompt)
+        for entry in self._entries.values():
+            length = common_prefix_length(entry.tokens, prompt) if entry.owner is owner else 0
             if length > best:
                 best, best_entry = length, entry
         return best, best_entry

@@ -19,7 +19,7 @@ from litellm.types.utils import (
 )
 from pydantic import BaseModel
 
-from arf_programs.models.calls.session import current_context
+from arf_programs.models.calls.session import current_context, run_sync
 from arf_programs.models.local.placement import AUTO
 
 if TYPE_CHECKING:
@@ -40,21 +40,8 @@ class EmbeddedLLM(CustomLLM):
     for a prompt that leaves no tokens for an answer.
     """
 
-    def completion(  # LiteLLM passes everything by name
-        self,
-        model: str,
-        messages: list[dict[str, Any]],
-        model_response: ModelResponse,
-        optional_params: dict[str, Any],
-        **_: Any,
-    ) -> ModelResponse:
-        engine = _engine(model, optional_params)
-        request = _request(engine, model, messages, optional_params)
-        try:
-            completion = engine.submit(request).result()
-        except ValueError as error:
-            raise _bad_request(model, str(error)) from error
-        return _response(engine, model, completion, model_response)
+    def completion(self, **arguments: Any) -> ModelResponse:  # LiteLLM passes everything by name
+        return run_sync(self.acompletion(**arguments))
 
     async def acompletion(
         self,
@@ -209,5 +196,5 @@ def _logprobs(engine: Engine, completion: Completion) -> ChoiceLogprobs | None:
 
 
 def _spelled(engine: Engine, token: int) -> dict[str, Any]:
-    spelling = engine.token_bytes(token)
+    spelling = engine.model.grammars.token_bytes(token)
     return {"token": spelling.decode("utf-8", errors="replace"), "bytes": list(spelling)}

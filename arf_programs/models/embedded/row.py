@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
+from transformers import NoRepeatNGramLogitsProcessor
 
 from arf_programs.models.embedded.grammar import Grammars
 
@@ -108,10 +109,11 @@ class Row:
     def masked(self, logits: torch.Tensor) -> torch.Tensor:
         """Return logits, (vocabulary,), with -inf for the tokens that the schema forbids, or that repeat a run."""
         if self._matcher is None:
-            repeated = repeating_tokens(self.output, self.request.no_repeat_ngram_size)
-            if not repeated:
+            size = self.request.no_repeat_ngram_size
+            if not size:
                 return logits
-            return logits.index_fill(0, torch.tensor(repeated, device=logits.device), float("-inf"))
+            written = torch.tensor([self.output], dtype=torch.long, device=logits.device)
+            return NoRepeatNGramLogitsProcessor(size)(written, logits[None])[0]
         forbidden = ~torch.from_numpy(self._grammars.allowed(self._matcher))
         return logits.masked_fill(forbidden.to(logits.device), float("-inf"))
 
@@ -193,15 +195,6 @@ def advance_rows(rows: list[tuple[Row, torch.Tensor]]) -> None:
         best = torch.stack(masked).argmax(dim=-1).tolist()
     for (row, _), logits, token in zip(rows, masked, best, strict=True):
         row.advance(logits, token)
-
-
-def repeating_tokens(output: list[int], size: int) -> list[int]:
-    """Return the tokens that would end a run of `size` tokens that `output` has already; none if `size` is 0."""
-    if not 0 < size <= len(output):
-        return []
-    last = output[len(output) - size + 1 :]
-    places = range(len(output) - size + 1)
-    return sorted({output[place + size - 1] for place in places if output[place : place + size - 1] == last})
 
 
 def choose_token(logits: torch.Tensor, temperature: float, top_p: float, generator: random.Random) -> int:

@@ -1,4 +1,4 @@
-"""The thread that answers all requests to the weights of one base, in batches. A batch is of one model.
+"""The thread that answers all requests to the models on a device, in batches. A batch is of one model.
 
 A base and the adapters on it are different models. Requests to one of them wait while a batch of another is written.
 """
@@ -8,44 +8,34 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from concurrent.futures import CancelledError, Future, InvalidStateError
+from concurrent.futures import CancelledError, Future, InvalidStateError, wait
 from dataclasses import dataclass, field
 
 import torch
 
 from arf_programs.models.embedded.decode import Batch, LanguageModel
-from arf_programs.models.embedded.grammar import Grammars
 from arf_programs.models.embedded.limits import most_rows, most_slots
 from arf_programs.models.embedded.row import Completion, Request, Row, advance_rows
 from arf_programs.models.local.placement import Placement
 
 _GATHER_PAUSE = 0.01  # seconds without a new request after which a batch begins
 _GATHER_LIMIT = 0.05  # seconds that the first request of a batch waits, at most
-_CLOSED = "The embedded engine was closed."
-
-
-@dataclass(eq=False)
-class Source:
-    """A model with the grammars of its tokenizer. `closed` ends its requests."""
-
-    model: LanguageModel
-    grammars: Grammars
-    closed: bool = False
-
-    def decode(self, tokens: list[int]) -> str:
-        """Return the text of `tokens`, without special tokens."""
-        tokenizer = self.model.tokenizer
-        return str(tokenizer.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False))
+_LONGEST_STEP = 10  # seconds that the closing of a model waits for the present step
 
 
 @dataclass(eq=False)
 class Job:
     """A request to a model, and its future. `turn` is the number of the turn in which it takes part."""
 
-    source: Source
+    model: LanguageModel
     request: Request
     future: Future[Completion] = field(default_factory=Future)
     turn: int = 0
+
+    @property
+    def given_up(self) -> bool:
+        """Whether nobody waits for the answer."""
+        return self.future.done() or self.model.closed
 
     def finish(self, result: Completion | BaseException) -> None:
         """Deliver the answer, or the error."""
@@ -67,99 +57,97 @@ class _Active:
 
     @property
     def over(self) -> bool:
-        return self.row.finish_reason is not None or self.job.future.done() or self.job.source.closed
+        return self.row.finish_reason is not None or self.job.given_up
 
 
 class Worker:
-    """Generates for many callers at once. `submit` may be called from any thread."""
+    """Generates for many callers at once, as long as the process runs. Its methods may be called from any thread."""
 
     def __init__(self, placement: Placement) -> None:
-        self.users = 0
         self._placement, self._rows = placement, most_rows(placement)
-        self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Job | Future[None]] = queue.SimpleQueue()
         self._waiting: list[Job] = []
+        self._closing: list[Future[None]] = []
         self._active: list[_Active] = []
-        self._source: Source | None = None
+        self._model: LanguageModel | None = None
         self._turn = 0
-        self._stopping = threading.Event()
-        self._stepping = threading.Lock()
-        # A daemon thread: a process that does not close its engine still ends.
-        self._thread = threading.Thread(target=self._work, name="arf-embedded", daemon=True)
-        self._thread.start()
+        # A daemon thread, so the process ends without waiting for it.
+        threading.Thread(target=self._work, name="arf-embedded", daemon=True).start()
 
-    def submit(self, job: Job) -> None:
+    def submit(self, model: LanguageModel, request: Request) -> Future[Completion]:
         """Queue a request. A cancelled future leaves its batch. The future raises what goes wrong."""
+        job = Job(model, request)
         self._queue.put(job)
+        return job.future
 
-    def close(self) -> None:
-        """Stop the thread after the present step. Unfinished requests raise CancelledError."""
-        self._stopping.set()
-        self._queue.put(None)
-        self._thread.join(timeout=10)
+    def close(self, model: LanguageModel) -> None:
+        """End the requests to a model by CancelledError. After that, nothing uses its weights."""
+        model.closed = True
+        closed: Future[None] = Future()
+        self._queue.put(closed)
+        wait([closed], timeout=_LONGEST_STEP)
 
     def _work(self) -> None:
-        while not self._stopping.is_set():
+        while True:
             self._gather()
             try:
                 self._generate()
             except Exception as error:  # any error goes to the waiting callers
                 self._fail(error)
-        self._gather_now()
-        self._fail(CancelledError(_CLOSED))
+            self._model = None
+            self._report_closed()
 
-    def _fail(self, error: BaseException) -> None:
+    def _fail(self, error: Exception) -> None:
         for job in [active.job for active in self._active] + self._waiting:
             job.finish(error)
         self._active, self._waiting = [], []
 
     def _gather(self) -> None:
         """Wait for a request, and then a moment for more requests."""
-        job = self._queue.get()
+        self._take(self._queue.get())
         deadline = time.monotonic() + _GATHER_LIMIT
-        while job is not None:
-            self._waiting.append(job)
-            if len(self._waiting) >= self._rows:
-                return
+        while len(self._waiting) < self._rows and not self._closing:
             try:
-                job = self._queue.get(timeout=min(_GATHER_PAUSE, max(0.0, deadline - time.monotonic())))
+                self._take(self._queue.get(timeout=min(_GATHER_PAUSE, max(0.0, deadline - time.monotonic()))))
             except queue.Empty:
                 return
 
     def _gather_now(self) -> None:
-        while True:
-            try:
-                job = self._queue.get_nowait()
-            except queue.Empty:
-                return
-            if job is not None:
-                self._waiting.append(job)
+        while not self._queue.empty():
+            self._take(self._queue.get())
+
+    def _take(self, item: Job | Future[None]) -> None:
+        if isinstance(item, Job):
+            self._waiting.append(item)
+        else:
+            self._closing.append(item)
 
     def _generate(self) -> None:
         """Admit requests, write tokens and deliver results until no request is left. Rebuild the batch when it pays."""
         batch: Batch | None = None
-        while (self._waiting or self._active) and not self._stopping.is_set():
-            with self._stepping:
-                self._drop_closed()
-                if batch is None or self._should_rebuild(batch):
-                    self._keep_states(batch)
-                    batch = None
-                    self._admit()
-                    batch = self._build()
-                if batch is not None:
-                    batch.step()
-                    self._deliver()
+        while self._waiting or self._active:
+            self._drop_closed()
+            if batch is None or self._should_rebuild(batch):
+                self._keep_states(batch)
+                batch = None
+                self._admit()
+                batch = self._build()
+            self._report_closed()
+            if batch is not None:
+                batch.step()
+                self._deliver()
             self._gather_now()
-
-    def settle(self) -> None:
-        """Wait for the end of the present step. The next one is without the rows of closed models."""
-        with self._stepping:
-            return
 
     def _drop_closed(self) -> None:
         for job in [active.job for active in self._active] + self._waiting:
-            if job.source.closed:
-                job.finish(CancelledError(_CLOSED))
-        self._waiting = [job for job in self._waiting if not job.source.closed]
+            if job.model.closed:
+                job.finish(CancelledError("The embedded engine was closed."))
+        self._waiting = [job for job in self._waiting if not job.model.closed]
+
+    def _report_closed(self) -> None:
+        for closed in self._closing:
+            closed.set_result(None)
+        self._closing = []
 
     def _deliver(self) -> None:
         for active in self._active:
@@ -185,21 +173,21 @@ class Worker:
         states = [active.state for active in self._active if active.state is not None]
         for active in self._active:
             active.state = None
-        return Batch(self._active[0].job.source.model, [active.row for active in self._active], states)
+        return Batch(self._active[0].job.model, [active.row for active in self._active], states)
 
     def _take_turns(self) -> None:
         """When no row is at work, go on with the model that has waited longest, and with all that wait for it now."""
         if self._active or not self._waiting:
             return
-        self._source = self._waiting[0].source
+        self._model = self._waiting[0].model
         self._turn += 1
         for job in self._waiting:
-            if job.source is self._source:
+            if job.model is self._model:
                 job.turn = self._turn
 
     def _admissible(self) -> list[Job]:
         """Return who may join the batch: requests to its model, and only those of its turn if another model waits."""
-        own = [job for job in self._waiting if job.source is self._source]
+        own = [job for job in self._waiting if job.model is self._model]
         return own if len(own) == len(self._waiting) else [job for job in own if job.turn == self._turn]
 
     def _admit(self) -> None:
@@ -207,23 +195,21 @@ class Worker:
         self._take_turns()
         jobs = sorted(self._admissible(), key=lambda job: job.request.prompt)
         longest = max((active.state.shape[-2] for active in self._active if active.state is not None), default=0)
-        slots = most_slots(self._placement, jobs[0].source.model.shape) if jobs else 0
+        slots = most_slots(self._placement, jobs[0].model.shape) if jobs else 0
         for job in jobs:
             longest = max(longest, len(job.request.prompt))
             full = len(self._active) >= self._rows or (self._active and longest * (len(self._active) + 1) > slots)
-            if full or self._stopping.is_set():
+            if full:
                 return
             self._waiting.remove(job)
             if not job.future.cancelled():
                 self._read(job)
 
     def _read(self, job: Job) -> None:
-        source = job.source
+        model = job.model
         try:
-            row = Row(job.request, source.grammars, source.model.eos, source.decode)
-            state, logits = source.model.read(
-                row, lambda: job.future.cancelled() or source.closed or self._stopping.is_set()
-            )
+            row = Row(job.request, model.grammars, model.eos, model.decode)
+            state, logits = model.read(row, lambda: job.given_up)
             advance_rows([(row, logits)])
         except Exception as error:  # one bad request must not fail the others
             job.finish(error)

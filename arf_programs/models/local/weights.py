@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from arf_programs.config import cache_folder
 from arf_programs.models.local.chat_template import mend_template
@@ -49,7 +49,7 @@ def resolve_weights(name: str) -> Path | str:
     return name
 
 
-def is_adapter(weights: Path | str) -> bool:
+def is_adapter(weights: Path | str) -> TypeGuard[Path]:
     """Return whether `weights` is the folder of a PEFT adapter, such as a student trained with LoRA."""
     return isinstance(weights, Path) and (weights / "adapter_config.json").is_file()
 
@@ -83,14 +83,9 @@ def load_model(name: str, placement: Placement = CPU) -> tuple[PreTrainedModel, 
     """
     weights = resolve_weights(name)
     with loading(name):
-        return (
-            _load_merged(weights, placement)
-            if is_adapter(weights)
-            else (
-                load_weights(weights, placement),
-                load_tokenizer(weights),
-            )
-        )
+        if is_adapter(weights):
+            return _load_merged(weights, placement)
+        return _load_whole(weights, placement), load_tokenizer(weights)
 
 
 @contextmanager
@@ -102,8 +97,7 @@ def loading(name: str) -> Iterator[None]:
         raise DataError(f"The weights of {name!r} cannot be loaded: {error}") from error
 
 
-def load_weights(weights: Path | str, placement: Placement) -> PreTrainedModel:
-    """Load a whole model onto its device, in evaluation mode."""
+def _load_whole(weights: Path | str, placement: Placement) -> PreTrainedModel:
     from transformers import AutoModelForCausalLM
 
     model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
@@ -135,10 +129,9 @@ def base_of(folder: Path) -> str:
     return str(name)
 
 
-def _load_merged(folder: Path | str, placement: Placement) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+def _load_merged(folder: Path, placement: Placement) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     from peft import PeftModel
 
-    folder = Path(folder)
     base, base_tokenizer = load_model(base_of(folder), placement)
     tokenizer = load_tokenizer(folder) if has_tokenizer(folder) else base_tokenizer
     adapted = PeftModel.from_pretrained(base, folder, torch_device=placement.device)
