@@ -9,13 +9,13 @@ from xml.etree import ElementTree
 import pytest
 
 from arf_programs.metrics.systems.comparisons import Comparison
-from arf_programs.report.cases import mark_errors, word_diff
 from arf_programs.report.data import ReportData, RevisionCase, RunSummary
 from arf_programs.report.gather import revision_costs, sample_revisions
-from arf_programs.report.headline import headline, outcome
+from arf_programs.report.page.cases import mark_errors, word_diff
+from arf_programs.report.page.headline import headline, outcome
+from arf_programs.report.page.render import render_report
+from arf_programs.report.page.svg import loss_curve, smoothed, thinned, ticks
 from arf_programs.report.probe import Table
-from arf_programs.report.render import render_report
-from arf_programs.report.svg import loss_curve, smoothed, thinned, ticks
 from arf_programs.report.text import dollars, duration, figure, system_label
 from arf_programs.runs.ledger import Call
 from arf_programs.text import clean

@@ -10,8 +10,8 @@ from typing import Literal
 from markupsafe import Markup
 
 from arf_programs.metrics import METRICS, Comparison, Effect, Interval
-from arf_programs.report import svg
 from arf_programs.report.data import RunSummary
+from arf_programs.report.page import svg
 from arf_programs.report.text import figure, integer, metric_label, probability, share, signed_bounds
 
 Verdict = Literal["better", "worse", "unclear", "missing"]

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from arf_programs.metrics import METRICS, Figures, Interval, in_order
-from arf_programs.report import svg
 from arf_programs.report.data import ReportData, RunSummary
+from arf_programs.report.page import svg
 from arf_programs.report.text import figure, metric_label, readable
 
 _STRATUM_METRICS = ("error_rate", "errors_per_summary", "rating", "rougeL", "words")
