@@ -434,9 +434,9 @@ def test_the_sample_is_bounded_and_hides_no_verdict() -> None:
 
 
 def test_ticks_are_round_and_cover_the_range() -> None:
-    assert ticks(0, 0.87) == [0, 0.5, 1.0]
-    assert ticks(0, 43) == [0, 20, 40, 60]
-    assert ticks(0, 0) == [0, 1]
+    assert ticks(0.87) == [0, 0.5, 1.0]
+    assert ticks(43) == [0, 20, 40, 60]
+    assert ticks(0) == [0, 1]
 
 
 def test_long_loss_curves_are_thinned_and_smoothed() -> None:

@@ -239,7 +239,7 @@ def training_process(module: str, *arguments: str, log: Path | None = None) -> I
     What the module writes to stderr is appended to `log`. The process ends with the block. Raises DataError for a
     mistake of the user, else StageError, both with the last words of the module.
     """
-    environment = environment_without_secrets(keep="HF_")
+    environment = environment_without_secrets()
     command = [sys.executable, "-m", module, *arguments]
     with (
         log.open("a+", encoding="utf-8") if log else TemporaryFile("w+", encoding="utf-8") as errors,

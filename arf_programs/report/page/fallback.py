@@ -16,7 +16,7 @@ _PLOT = svg.Scale(0.0, 1.0, 40, svg.WIDTH - 10)
 
 def fallback_plot(curve: FallbackCurve) -> Markup:
     """Draw the share with an error against the share of calls to the teacher, with the intervals of both."""
-    marks = svg.ticks(0.0, max(0.05, *(point.errors.high for point in curve.points)))
+    marks = svg.ticks(max(0.05, *(point.errors.high for point in curve.points)))
     up = svg.Scale(0.0, marks[-1], 150, 8)
     system = svg.system_class(curve.student)
     places = [(_PLOT(point.share.value), up(point.errors.value)) for point in curve.points]

@@ -115,7 +115,7 @@ def _marks(metric: str, high: float) -> list[float]:
     if METRICS[metric].unit == "rating":
         return [1.0, 2.0, 3.0, 4.0, 5.0]
     floor = {"share": 0.05, "score": 0.05}.get(METRICS[metric].unit, 0.5)
-    return svg.ticks(0.0, max(high, floor))
+    return svg.ticks(max(high, floor))
 
 
 def _tick(mark: float, metric: str) -> str:
