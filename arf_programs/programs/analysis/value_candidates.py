@@ -1,8 +1,7 @@
-"""Candidates for a flagged sentence that no editor writes, and the errors that they show.
+"""Candidates for a flagged sentence that no editor writes, and the errors that such candidates reveal.
 
-The functions are pure. They say for each error what may stand in the place of its wrong words. For a value these are
-the values of the conversation that fit there, for a wrong speaker the other role, and for a wrong statement its
-opposite.
+The functions are pure. For each error they say what may replace its wrong words: for a value, the values of the
+conversation that fit there; for a wrong speaker, the other role; for a wrong statement, its opposite.
 """
 
 from __future__ import annotations
@@ -39,7 +38,8 @@ MOST: Final = 3
 class Swaps:
     """What may replace the wrong words of some errors of one sentence, the best first.
 
-    `are_values` says whether it is values of the conversation, and not another role or the opposite statement.
+    `are_values` says whether the options are values of the conversation. Otherwise they are another role, or the
+    opposite statement.
     """
 
     notes: tuple[ErrorNote, ...]
@@ -136,7 +136,7 @@ def _turned(material: Material, note: ErrorNote) -> list[Replacement]:
 
 
 def _told(quote: str, note: ErrorNote) -> list[Value]:
-    """Return the values of the explanation that the quote does not have: a model often says there what is right."""
+    """Return the values that stand in the explanation and not in the quote. A model often says there what is right."""
     if note.source == "check":
         return []
     quoted = find_values(quote)
