@@ -60,7 +60,7 @@ def revision_metric(
 ) -> float | dspy.Prediction:
     """Score a revision against the labelled correction, from 0 to 1.
 
-    The score is the share of errors mended, less the right words lost and the new errors.
+    Errors mended raise the score. Right words that are lost and new errors lower it (`metrics.repair`).
     """
     after = prediction.revision.after
     new = new_check_errors(example.conversation, example.draft, after)

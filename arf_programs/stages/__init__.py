@@ -1,4 +1,7 @@
-"""The stages of the pipeline, one file each: what a stage depends on, its program, and what it does to a row."""
+"""The stages of the pipeline.
+
+A file says what its stage depends on, how its program is built, and what it does to a row.
+"""
 
 from arf_programs.stages.analyze import STAGE as ANALYZE
 from arf_programs.stages.analyze import (

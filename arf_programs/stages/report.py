@@ -105,7 +105,7 @@ def _notes(run: Run) -> list[str]:
 
 
 def _drafts_note(run: Run) -> list[str]:
-    """Say who wrote the drafts, where they were not asked for in this run."""
+    """Say who wrote the drafts, if they were not asked for in this run."""
     teacher = run.config.models.teacher
     if not isinstance(teacher, DraftColumn):
         return []

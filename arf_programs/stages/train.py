@@ -332,7 +332,7 @@ def _example(run: Run, conversation: Conversation) -> TrainingExample:
 
 
 def preview_unpaid(run: Run) -> None:
-    """Look at the base as long as the run has asked nobody. Later the training says what is wrong with it."""
+    """Look at the base while the run has not asked anybody yet. Later the training says what is wrong with the base."""
     if not run.folder.ledger.exists():
         preview_base(run)
 

@@ -37,7 +37,9 @@ class _OwnTaxonomy(RunFolder):
 
 
 def probe(run: Run, *, checks_only: bool = False) -> Probe:
-    """Measure on `planted.jsonl` (made first if it is missing or stale), write `probe.json` and return it.
+    """Measure on `planted.jsonl`, write `probe.json` and return it.
+
+    If `planted.jsonl` is missing or stale, it is made first.
 
     With `checks_only` no model is asked, and none has to be reachable. Answers are stored, so a second probe asks
     nothing again. Raises UserError for what the user can mend, and WorkError for what failed at work.
@@ -162,7 +164,10 @@ def _spent(calls: Sequence[Call], earlier: int, summaries: int) -> dict[str, flo
 
 
 def _with_taxonomy(run: Run) -> Run:
-    """The run with a taxonomy. If it has none yet, the probe uses the configured one (or the seed), in its own file."""
+    """Return the run with a taxonomy.
+
+    Its own, else the configured one (or the seed), which is written to a separate file.
+    """
     if run.folder.taxonomy.exists():
         return run
     probing = replace(run, folder=_OwnTaxonomy(run.folder.path))

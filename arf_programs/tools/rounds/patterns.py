@@ -118,7 +118,7 @@ def find_patterns(errors: Mapping[str, ErrorNote], labels: Sequence[int], pairs:
 
 
 def _plain_name(notes: Sequence[ErrorNote]) -> str:
-    """Name errors by their commonest category, and by what is wrong where that is not just anything."""
+    """Name errors by their commonest category, and by their facets unless these are all facets."""
     category, facets = Counter(note.category for note in notes).most_common(1)[0][0], facets_of(notes)
     return _readable(category) + (f": {', '.join(facets)}" if facets != FACETS else "")
 
@@ -151,7 +151,10 @@ def count_by_pattern(
     errors: Mapping[str, ErrorNote],
     embed: Embedding,
 ) -> dict[str, int]:
-    """Count errors by the pattern to whose errors, among the `known` ones, they are nearest on average."""
+    """Count errors by pattern.
+
+    An error belongs to the pattern whose `known` errors are the nearest to it on average.
+    """
     import numpy as np
 
     counts = dict.fromkeys((pattern.id for pattern in patterns), 0)
@@ -187,9 +190,9 @@ class DescribePatterns(Program):
 def name_patterns(
     run: Run, stage: str, patterns: Sequence[Pattern], errors: Mapping[str, ErrorNote]
 ) -> tuple[list[Pattern], list[Failure]]:
-    """Return the patterns in the analyst's words, and the failures: those patterns keep their plain names.
+    """Let the analyst name and describe the patterns. Return the patterns, and the failures.
 
-    Without an analyst all do.
+    A pattern keeps its plain name if naming it failed, or if there is no analyst.
     """
     if not run.config.analyze.analyst or not patterns:
         return list(patterns), []

@@ -178,14 +178,17 @@ class _Search:
         )
 
     def _propose(self, number: int) -> _Try:
-        """Choose an operator, and apply it to a random training pair on which it works."""
+        """Choose an operator, and apply it to a random training pair that it can change."""
         hard = None
         while hard is None:
             hard = self._hardened(self._bandit.choose(), number)
         return _Try(hard, number)
 
     def _hardened(self, operator: OperatorName, number: int) -> Hard | None:
-        """Apply an operator to the first of some random training pairs on which it works; None if there is none."""
+        """Draw random training pairs, and apply an operator to the first that it can change.
+
+        None if it can change none.
+        """
         rng = Random(f"{self.run.config.seed} {operator} {number}")  # noqa: S311 - repeatable, not secret
         tries = (
             harden(pair.conversation, pair.summary, operator, rng)

@@ -128,7 +128,10 @@ def _pairs_stage(this: Round) -> Stage:
 
 
 def _asks_editor(config: Config, this: Round) -> bool:
-    """Say whether the editor writes pairs too: one that is asked for edits together is taken to be able."""
+    """Say whether the editor writes pairs too.
+
+    An editor that is asked for edits `together` is assumed to be able to.
+    """
     return not this.untargeted and config.asks_editor and config.edits_form() == "together"
 
 
