@@ -66,10 +66,7 @@ def _key(value: object) -> str:
 
 
 def _find_answered(rows: list[Row], group_by: str, wanted: set[str]) -> dict[str, int]:
-    """Return the number of the row that has each id, if `group_by` names the message that a row answers.
-
-    Else nothing.
-    """
+    """Return the number of each row by its id, if `group_by` names the message that a row answers; else nothing."""
     if not _ANSWERS.search(group_by):
         return {}
     for column in rows[0].values if rows else ():

@@ -276,7 +276,7 @@ def label_notes(run: Run) -> list[str]:
             if isinstance(category, str) and category not in categories:
                 mend = _near(category, categories) or f"add it there, or use one of {', '.join(categories)}"
                 notes.add(f"category {category!r} is not in {source}: {mend}", at=row.number, inside=f"error {number}")
-    return notes.told()
+    return notes.lines()
 
 
 def _categories(run: Run) -> tuple[str, tuple[str, ...]]:

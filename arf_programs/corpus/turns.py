@@ -135,10 +135,7 @@ def _as_objects(turns: list[object], columns: ColumnsConfig) -> object:
 
 
 def _text_of_parts(content: object) -> object:
-    """Return the texts of a content that is a list of parts, as OpenAI's API takes it.
-
-    Other contents stay as they are.
-    """
+    """Return the texts of a content that is a list of parts, as OpenAI's API takes it. Any other content stays."""
     if not isinstance(content, list) or not all(isinstance(part, dict | str) for part in content):
         return content
     texts = [part if isinstance(part, str) else part.get("text") for part in content]
@@ -146,10 +143,7 @@ def _text_of_parts(content: object) -> object:
 
 
 def _turns_of_columns(value: dict[object, object], columns: ColumnsConfig) -> object:
-    """Return the turns of a conversation that is stored as a list of speakers and a list of texts.
-
-    Others stay as they are.
-    """
+    """Return the turns of a conversation that is kept as two lists, of speakers and of texts. Any other stays."""
     speakers, texts = value.get(columns.speaker), value.get(columns.text)
     if not (isinstance(speakers, list) and isinstance(texts, list) and len(speakers) == len(texts)):
         return value

@@ -134,9 +134,9 @@ async def ask(
 
 @contextmanager
 def _context_of(lm: dspy.LM) -> Iterator[CallContext | None]:
-    """Return the context of the work at hand, else that of the model's engine.
+    """Return the context of the present work, else that of the model's engine.
 
-    None for a model without ARF's engine.
+    None if the model has no engine of ARF.
     """
     context = current_context() or getattr(lm.engine, "context", None)
     if context is None:

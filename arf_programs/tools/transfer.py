@@ -141,7 +141,7 @@ def _asking(run: Run, program: SavedProgram, model: ModelConfig) -> _Measurement
     card = program.card
     models = run.config.models.model_copy(update={TARGET_ROLES[program.target]: model})
     config = run.config.model_copy(update={"models": models})
-    for update in _ways(config, program):
+    for update in _possible_settings(config, program):
         one = replace(run, config=config.model_copy(update=update))
         measurement = _Measurement(one, program, prepare_target(one, program.target))
         fields = predictor_fields(measurement.prepared.uncompiled())
@@ -153,7 +153,7 @@ def _asking(run: Run, program: SavedProgram, model: ModelConfig) -> _Measurement
     )
 
 
-def _ways(config: Config, program: SavedProgram) -> list[dict[str, object]]:
+def _possible_settings(config: Config, program: SavedProgram) -> list[dict[str, object]]:
     """Return the settings by which the program may have been compiled. The card names the strategy alone."""
     strategy = program.card.strategy
     match program.target:

@@ -102,7 +102,7 @@ def _may_speak(name: str, form: str) -> bool:
 def _speakers(named: dict[int, NamedLine], form: str) -> set[str]:
     """Choose the names that speak.
 
-    Roles, and names that come back. If that is only one name, the next name speaks too.
+    These are roles, and names that come back. If that is only one name, the next name speaks too.
     """
     times = Counter(line.speaker for line in named.values())
     first, *others = times

@@ -57,11 +57,11 @@ class Problems:
         return len(self._problems)
 
     def raise_any(self) -> None:
-        """Raise DataError if there are problems, with what `told` returns."""
+        """Raise DataError if there are problems, with what `lines` returns."""
         if self._problems:
-            raise DataError("\n".join(self.told()))
+            raise DataError("\n".join(self.lines()))
 
-    def told(self) -> list[str]:
+    def lines(self) -> list[str]:
         """Return the first MOST_SHOWN different problems in the order of the file.
 
         A problem of several lines is listed once, with its count and the lines.

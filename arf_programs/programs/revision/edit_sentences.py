@@ -67,10 +67,7 @@ def turns_for_omission(conversation: Conversation, note: ErrorNote) -> tuple[int
 
 
 def question_for(note: ErrorNote) -> str:
-    """Return the question to the editor about an omission.
-
-    What the note says is missing, then its kind as a question.
-    """
+    """Return the question to the editor about an omission: what the note misses, then a question for its kind."""
     asked = _QUESTIONS.get(note.category, "" if note.explanation else f"What is missing: {_in_words(note.category)}?")
     return " ".join(filter(None, (note.explanation, asked)))
 

@@ -185,9 +185,9 @@ class _Search:
         return _Try(hard, number)
 
     def _hardened(self, operator: OperatorName, number: int) -> Hard | None:
-        """Draw random training pairs, and apply an operator to the first that it can change.
+        """Apply an operator to the first of some random pairs that it can change.
 
-        None if it can change none.
+        None if it can change none of them.
         """
         rng = Random(f"{self.run.config.seed} {operator} {number}")  # noqa: S311 - repeatable, not secret
         tries = (
