@@ -89,7 +89,7 @@ def rank_values(
 
 
 def find_misplaced(material: Material) -> list[tuple[Value, Candidate]]:
-    """Return the values of the summary in whose place another value of the conversation fits better, with that one.
+    """Return pairs: a value of the summary, and a value of the conversation that fits better in its place.
 
     The scores have to differ by `MARGIN`. Values that the conversation does not have are left to the checks.
     """
@@ -207,7 +207,7 @@ def _candidate(
     occurrences: Sequence[_Occurrence],
     standing: Sequence[Value],
 ) -> Candidate | None:
-    """Score one value of the conversation; None if it is the wrong one, or of another sort."""
+    """Score one value of the conversation; None if it is the wrong one itself, or of another kind."""
     wrong = place.wrong
     fitting = [item for item in occurrences if comparable(wrong, item.value) and not same_value(wrong, item.value)]
     if not fitting:

@@ -1,4 +1,4 @@
-"""The causal table of the report: how often each kind of error occurs, and which kinds a student's gain consists of."""
+"""The causal table of the report: how often each kind of error occurs, and which kinds make up a student's gain."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def headline(summary: RunSummary, *, confidence: float = 0.95) -> Headline:
 
 
 def _in_words(chosen: Comparison, verdict: Verdict) -> str:
-    """What the comparison says, for readers who are no statisticians."""
+    """Say what the comparison shows, for readers who are not statisticians."""
     if verdict in ("better", "worse"):
         return "The difference is larger than chance would explain."
     crowd = f"{chosen.n} held-out conversations" if chosen.n else "The held-out conversations"

@@ -172,7 +172,7 @@ def smoothed(points: Sequence[tuple[int, float]], window: int) -> list[tuple[int
 
 
 def thinned(points: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
-    """At most about 300 points, evenly spread, with the last one: more would only make the page heavier."""
+    """Return at most about 300 points, evenly spread, with the last one. More would only make the page heavier."""
     stride = max(1, math.ceil(len(points) / _POINTS))
     return [*points[::stride], *points[-1:]] if stride > 1 else list(points)
 
