@@ -21,7 +21,7 @@ from arf_programs.models.calls.lm import build_lm, gives_logprobs
 from arf_programs.models.calls.session import CallContext, Session, calling
 from arf_programs.programs.analysis.analyze import Analyze, HolisticAnalysis, SentencewiseAnalysis
 from arf_programs.programs.analysis.reported_errors import is_omission, merge_errors
-from arf_programs.programs.analysis.support import SentenceSupport, summary_score, support_of
+from arf_programs.programs.analysis.support import SentenceSupport, support_of
 from arf_programs.programs.revision.edit_sentences import EditSentences
 from arf_programs.programs.revision.propose import EditSummary, Propose
 from arf_programs.programs.revision.revise import Revise
@@ -166,7 +166,8 @@ def _holistic(bench: Bench) -> Arm:
 def _sentencewise(bench: Bench) -> tuple[Arm, Arm]:
     """(by the word, calibrated). The calibration of the second never saw the conversation of the summary."""
     scores = _sentence_scores(bench)
-    worst = {name: summary_score(values) or 0.0 for name, values in scores.items()}
+    # The score of a summary is that of its worst sentence.
+    worst = {name: max((v for v in values if v is not None), default=0.0) for name, values in scores.items()}
     cases = [case for case in bench.cases if case.name in scores]
     by_word = Arm(
         "sentencewise, by the word",

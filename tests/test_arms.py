@@ -13,8 +13,8 @@ from arf_programs.config.schema import Config
 from arf_programs.pipeline import run_until, status
 from arf_programs.runs.jsonl import read_jsonl
 from arf_programs.runs.ledger import read_ledger
-from arf_programs.stages import systems
 from arf_programs.stages.distinct import distinct_verified
+from arf_programs.stages.evaluation import systems
 from arf_programs.stages.revise import further_strategies
 from arf_programs.stages.stage import state_of
 from arf_programs.stages.train import STAGE as TRAIN

@@ -16,7 +16,7 @@ from arf_programs.pipeline import run_until
 from arf_programs.programs import CheckerSupport, calibration_of, support_rows
 from arf_programs.runs import read_jsonl, write_record
 from arf_programs.stages import build_support, refuse_calibration
-from arf_programs.stages.scoring import prepare_scores
+from arf_programs.stages.evaluation.scoring import prepare_scores
 from arf_programs.tools.estimating import estimate_run
 from signatures.exceptions import DataError
 from signatures.records import Conversation, DraftErrors, ErrorNote, Revision, Summary, Turn

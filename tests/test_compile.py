@@ -23,8 +23,8 @@ from arf_programs.programs.saved import Card
 from arf_programs.stages.analyze import analyst_fingerprint, build_analyzer
 from arf_programs.stages.draft import build_teacher
 from arf_programs.stages.draft import fingerprint as draft_fingerprint
+from arf_programs.stages.evaluation.scoring import build_judge
 from arf_programs.stages.revise import build_reviser
-from arf_programs.stages.scoring import build_judge
 from arf_programs.tools.compiling.job import prepare_target
 
 OPTIMIZERS = {

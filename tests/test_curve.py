@@ -13,7 +13,7 @@ from conftest import open_project
 from typer.testing import CliRunner
 
 from arf_programs.cli.app import app
-from arf_programs.cli.estimate import _lines, _numbers
+from arf_programs.cli.tools.estimate import _lines, _numbers
 from arf_programs.metrics import Interval, Resampling
 from arf_programs.pipeline import run_until
 from arf_programs.runs import RunFolder, SplitConversation, read_jsonl, read_ledger, remove_conversations

@@ -360,7 +360,8 @@ def test_the_tree_names_every_room_and_every_folder():
     inits = [path for depth in ("*", "tools/*") for path in (ROOT / "arf_programs").glob(f"{depth}/__init__.py")]
     rooms = {f"{path.parent.relative_to(ROOT)}/" for path in inits}
     folders = {"signatures/", "arf_programs/", "training/", "examples/", "docs/", "bench/", "tests/"}
-    assert rooms | folders | {"arf_programs/pipeline.py"} == set(tree())
+    tools = {str(path.relative_to(ROOT)) for path in (ROOT / "arf_programs" / "tools").glob("[!_]*.py")}
+    assert rooms | folders | tools | {"arf_programs/pipeline.py"} == set(tree())
 
 
 def figure_of_rooms() -> str:

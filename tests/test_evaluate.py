@@ -10,9 +10,9 @@ from test_cli import arf
 from arf_programs.pipeline import run_until
 from arf_programs.runs.jsonl import read_jsonl
 from arf_programs.runs.ledger import read_ledger
-from arf_programs.stages import evaluate, systems
-from arf_programs.stages import scoring as reference_similarity
-from arf_programs.stages.scoring import with_similarity
+from arf_programs.stages.evaluation import evaluate, systems
+from arf_programs.stages.evaluation import scoring as reference_similarity
+from arf_programs.stages.evaluation.scoring import with_similarity
 from signatures.exceptions import ConfigError
 from signatures.records import PairVerdict, Score, Summary
 

@@ -20,8 +20,7 @@ from typer.testing import CliRunner
 
 from arf_programs.cli.app import app
 from arf_programs.runs import RunFolder, read_jsonl, remove_conversations, write_jsonl_atomic
-from arf_programs.tools.federate.averaging import combine_products, project
-from arf_programs.tools.federate.methods import METHODS
+from arf_programs.tools.federate.averaging import METHODS, combine_products, project
 from arf_programs.tools.federate.sites import rows_by_site, value_of
 from signatures.exceptions import ConfigError, DataError
 from signatures.records import Conversation, Message, TrainingExample, Turn

@@ -72,7 +72,7 @@ def test_the_pure_parts_need_no_language_model():
 
 
 def test_the_command_line_imports_nothing_heavy_at_the_top():
-    for path in (ROOT / "arf_programs" / "cli").glob("*.py"):
+    for path in (ROOT / "arf_programs" / "cli").rglob("*.py"):
         roots = {name.partition(".")[0] for name in top_level_imports(parse(path))}
         assert not roots & (HEAVY | {"dspy", "numpy", "scipy"}), path
 

@@ -9,13 +9,13 @@ from xml.etree import ElementTree
 import pytest
 
 from arf_programs.metrics.systems.comparisons import Comparison
-from arf_programs.report.cases import mark_errors, word_diff
 from arf_programs.report.data import ReportData, RevisionCase, RunSummary
 from arf_programs.report.gather import revision_costs, sample_revisions
-from arf_programs.report.headline import headline, outcome
+from arf_programs.report.page.cases import mark_errors, word_diff
+from arf_programs.report.page.headline import headline, outcome
+from arf_programs.report.page.render import render_report
+from arf_programs.report.page.svg import loss_curve, smoothed, thinned, ticks
 from arf_programs.report.probe import Table
-from arf_programs.report.render import render_report
-from arf_programs.report.svg import loss_curve, smoothed, thinned, ticks
 from arf_programs.report.text import dollars, duration, figure, system_label
 from arf_programs.runs.ledger import Call
 from arf_programs.text import clean
@@ -434,9 +434,9 @@ def test_the_sample_is_bounded_and_hides_no_verdict() -> None:
 
 
 def test_ticks_are_round_and_cover_the_range() -> None:
-    assert ticks(0, 0.87) == [0, 0.5, 1.0]
-    assert ticks(0, 43) == [0, 20, 40, 60]
-    assert ticks(0, 0) == [0, 1]
+    assert ticks(0.87) == [0, 0.5, 1.0]
+    assert ticks(43) == [0, 20, 40, 60]
+    assert ticks(0) == [0, 1]
 
 
 def test_long_loss_curves_are_thinned_and_smoothed() -> None:

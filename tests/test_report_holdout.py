@@ -8,10 +8,11 @@ from conftest import open_project
 from test_compare import rewrite
 from test_report import Page, case, comparison, full, summary
 
-from arf_programs.report.cases import build_holdout, holdout_cases
 from arf_programs.report.data import HoldoutCase, ReportData, RunSummary
-from arf_programs.report.headline import headline
-from arf_programs.report.render import render_report
+from arf_programs.report.gather import holdout_cases
+from arf_programs.report.page.cases import build_holdout
+from arf_programs.report.page.headline import headline
+from arf_programs.report.page.render import render_report
 from signatures.records import Conversation, ErrorNote, Turn
 
 

@@ -15,7 +15,7 @@ from arf_programs import pipeline
 from arf_programs.config import load_config
 from arf_programs.pipeline import STAGES
 from arf_programs.report.data import ReportData, RevisionCase, RunSummary
-from arf_programs.report.render import render_report
+from arf_programs.report.page.render import render_report
 from arf_programs.review import gather_review, read_reviews
 from arf_programs.review.decisions import WHOLE, open_reviews
 from arf_programs.review.outcomes import shown_of

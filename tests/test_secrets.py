@@ -377,7 +377,7 @@ def test_a_server_that_we_start_gets_no_secret(planted, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY_2", "planted-second")
     monkeypatch.setenv("PGPASSWORD", "planted-database")
     remember_secrets([ModelConfig(model="openai/m", parameters={"extra_headers": {"X-Gate": "os.environ/GATEWAY"}})])
-    given = environment_without_secrets(keep="HF_")
+    given = environment_without_secrets()
     kept = {"HF_TOKEN", "HTTPS_PROXY_OF_OURS"}
     assert {name for name, value in given.items() if "planted" in value.lower() and name not in kept} == set()
 

@@ -23,7 +23,7 @@ from arf_programs.models.served import vllm
 from arf_programs.models.served.vllm import Serving, VllmServer, vllm_command
 from arf_programs.runs.jsonl import read_jsonl
 from arf_programs.runs.ledger import read_ledger
-from arf_programs.stages import served
+from arf_programs.stages.evaluation import served
 from arf_programs.text.student_prompt import build_messages
 from signatures.exceptions import EndpointError, MissingExtra
 from signatures.records import Summary

@@ -2,7 +2,7 @@ import pytest
 import scripted_team
 
 from arf_programs.corpus.labeled import LabeledExample
-from arf_programs.programs.analysis.support import SentenceSupport, calibration_of, summary_score, support_rows
+from arf_programs.programs.analysis.support import SentenceSupport, calibration_of, support_rows
 from arf_programs.text.quotes import locate_error
 from signatures.exceptions import DataError
 
@@ -35,7 +35,6 @@ def test_a_sentence_that_a_labelled_quote_overlaps_is_wrong(call, lm, example):
     rows = call(Rows(support, [example]))
     assert [row.wrong for row in rows] == [False, True, False]
     assert [row.score for row in rows] == [pytest.approx(value) for value in (0.2, 0.6, 0.2)]
-    assert summary_score(row.score for row in rows) == pytest.approx(0.6)
     made = calibration_of(rows, support)
     assert (made.model, made.prompt, made.n, made.positives) == ("scripted/model", support.prompt_digest(), 3, 1)
     assert made.auc == 1.0
@@ -47,6 +46,5 @@ def test_words_alone_cannot_be_calibrated(call, lm, example):
     support.set_lm(lm)
     rows = call(Rows(support, [example]))
     assert {row.score for row in rows} == {None}
-    assert summary_score(row.score for row in rows) is None
     with pytest.raises(DataError, match=r"models\.analyst\.logprobs"):
         calibration_of(rows, support)

@@ -101,8 +101,8 @@ def test_the_value_in_words_like_those_of_the_sentence_comes_first(summary, wron
 def test_what_the_error_cites_or_names_comes_first():
     summary = "They spoke of a sum of $99."
     assert best(summary, "99", cited=[1]).endswith(("$40.", "$12.50."))
-    assert best(summary, "99", told=find_values("it was 12.50")) == "They spoke of a sum of $12.50."
-    assert best(summary, "99", told=find_values("it was $40")) == "They spoke of a sum of $40."
+    assert best(summary, "99", explained=find_values("it was 12.50")) == "They spoke of a sum of $12.50."
+    assert best(summary, "99", explained=find_values("it was $40")) == "They spoke of a sum of $40."
 
 
 def test_a_value_fits_only_where_the_conversation_speaks_of_the_same():

@@ -94,7 +94,7 @@ _SUPPORTED: Final = re.compile(r"entail|support|consistent|grounded|factual|fait
 
 
 def supported_label(labels: Mapping[int, str], model: str) -> int:
-    """Return the output that means "supported": the one whose name says so, and of two unnamed ones the second.
+    """Return the output that means "supported": the one whose name says so, or the second of two unnamed ones.
 
     Raises DataError if there are more than two and none says so.
     """

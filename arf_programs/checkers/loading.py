@@ -149,9 +149,9 @@ def _load_hhem_tokenizer(weights: Path | str) -> PreTrainedTokenizerBase:
 
 
 def longest_input(loaded: LoadedChecker, wanted: int) -> int:
-    """Return how many tokens the model reads: `wanted`, or fewer if its tokenizer or its places allow fewer.
+    """Return how many tokens the model reads: `wanted`, or fewer if its tokenizer or its positions allow fewer.
 
-    Models with relative places (DeBERTa, T5) have no places that end.
+    Models with relative positions (DeBERTa, T5) have no such limit.
     """
     settings = loaded.model.config
     places: int = getattr(settings, "max_position_embeddings", None) or _NO_LIMIT

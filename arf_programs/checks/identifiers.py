@@ -6,13 +6,13 @@ import re
 from typing import Final, NamedTuple
 
 from arf_programs.checks.code_forms import has_other_form
-from arf_programs.checks.dates import find_dates
 from arf_programs.checks.finding import Finding, Material, squeeze
 from arf_programs.checks.name_forms import read_name_forms
-from arf_programs.checks.number_words import find_read_out
-from arf_programs.checks.quantities import SCIENTIFIC, find_quantities
-from arf_programs.checks.times import find_times
-from arf_programs.checks.units import CURRENCIES, LETTER_SCALES, MEASURES, TIME_UNITS
+from arf_programs.checks.parsing.dates import find_dates
+from arf_programs.checks.parsing.number_words import find_read_out
+from arf_programs.checks.parsing.quantities import SCIENTIFIC, find_quantities
+from arf_programs.checks.parsing.times import find_times
+from arf_programs.checks.parsing.units import CURRENCIES, LETTER_SCALES, MEASURES, TIME_UNITS
 
 _CODE: Final = re.compile(
     r"\b[A-Z]{1,2}\d[A-Z\d]? \d[A-Z]{2}\b|"  # a postcode of the United Kingdom

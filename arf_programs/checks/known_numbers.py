@@ -8,28 +8,28 @@ from collections.abc import Iterator
 from functools import cached_property, lru_cache
 from typing import Final
 
-from arf_programs.checks.computed import (
+from arf_programs.checks.finding import find_words
+from arf_programs.checks.identifiers import find_codes
+from arf_programs.checks.parsing.computed import (
     find_counts_together,
     find_paid_over_time,
     find_products,
     find_rates,
     find_sums,
 )
-from arf_programs.checks.dates import find_moments
-from arf_programs.checks.finding import find_words
-from arf_programs.checks.foreign_numbers import find_foreign_numbers
-from arf_programs.checks.identifiers import find_codes
-from arf_programs.checks.number_words import ReadOut, find_number_words, find_read_out
-from arf_programs.checks.quantities import (
+from arf_programs.checks.parsing.dates import find_moments
+from arf_programs.checks.parsing.foreign_numbers import find_foreign_numbers
+from arf_programs.checks.parsing.number_words import ReadOut, find_number_words, find_read_out
+from arf_programs.checks.parsing.quantities import (
     Quantity,
     convert_to_days,
     find_indefinite_durations,
     find_quantities,
     read_number,
 )
-from arf_programs.checks.ratios import find_ratios
-from arf_programs.checks.times import find_times
-from arf_programs.checks.units import TIME_UNITS, same_currency
+from arf_programs.checks.parsing.ratios import find_ratios
+from arf_programs.checks.parsing.times import find_times
+from arf_programs.checks.parsing.units import TIME_UNITS, same_currency
 
 _DIGITS: Final = re.compile(r"\d+(?:[.,']\d+)*")
 _PARTS: Final = {"half": {0.5}, "quarter": {0.25}, "quarters": {0.75}, "third": {0.333333}, "thirds": {0.666667}}

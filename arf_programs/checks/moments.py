@@ -6,11 +6,11 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from arf_programs.checks.dates import Date, find_dates
 from arf_programs.checks.finding import Finding, Material
-from arf_programs.checks.number_words import find_read_out
-from arf_programs.checks.ratios import find_ratios
-from arf_programs.checks.times import Time, find_loose_times, find_times
+from arf_programs.checks.parsing.dates import Date, find_dates
+from arf_programs.checks.parsing.number_words import find_read_out
+from arf_programs.checks.parsing.ratios import find_ratios
+from arf_programs.checks.parsing.times import Time, find_loose_times, find_times
 
 _CENTURY: Final = 100
 _DAY_NUMBER: Final = re.compile(r"(?<![\d.,])([0-3]?\d)(?:st|nd|rd|th)?(?![\d])")

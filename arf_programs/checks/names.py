@@ -6,7 +6,6 @@ import re
 from typing import Final, NamedTuple
 
 from arf_programs.checks.code_forms import has_other_form
-from arf_programs.checks.dates import find_moments
 from arf_programs.checks.finding import Finding, Material, spelled_out, squeeze, without_accents
 from arf_programs.checks.identifiers import find_codes
 from arf_programs.checks.name_forms import (
@@ -20,7 +19,8 @@ from arf_programs.checks.name_forms import (
     NameForms,
     read_name_forms,
 )
-from arf_programs.checks.quantities import find_quantities
+from arf_programs.checks.parsing.dates import find_moments
+from arf_programs.checks.parsing.quantities import find_quantities
 from arf_programs.text import GIVEN_NAMES, find_sentences
 
 _CAPITALISED: Final = re.compile(r"(?<![\w@#'’/.-])[^\W\d_a-z][^\W_]*(?:(?:[-'’.]|&(?!amp))[^\W_]+)*")

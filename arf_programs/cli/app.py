@@ -11,12 +11,8 @@ from typing import Annotated
 
 import typer
 
-from arf_programs.cli import critic, probe, student
+from arf_programs.cli import student
 from arf_programs.cli.compare import compare, gate
-from arf_programs.cli.compile import compile_command, transfer
-from arf_programs.cli.estimate import curve, estimate
-from arf_programs.cli.federate import federate
-from arf_programs.cli.improve import improve, stress
 from arf_programs.cli.privacy import forget, privacy, purge
 from arf_programs.cli.review import review
 from arf_programs.cli.run import evaluate, report, stage_command, train
@@ -33,6 +29,11 @@ from arf_programs.cli.session import (
     print_json,
     reporting,
 )
+from arf_programs.cli.tools import critic, probe
+from arf_programs.cli.tools.compile import compile_command, transfer
+from arf_programs.cli.tools.estimate import curve, estimate
+from arf_programs.cli.tools.federate import federate
+from arf_programs.cli.tools.improve import improve, stress
 from signatures.exceptions import ConfigError
 
 ShowExample = Annotated[

@@ -138,15 +138,15 @@ def print_defect(kind: type[BaseException], error: BaseException, trace: Traceba
     sys.stderr.write(mask_message("".join(traceback.format_exception(kind, error, trace))))
 
 
-def environment_without_secrets(keep: str) -> dict[str, str]:
-    """Return the environment for another program, without keys and without what the settings take from it.
+def environment_without_secrets() -> dict[str, str]:
+    """Return the environment for a program that loads models, without keys and what the settings take from it.
 
-    Variables that begin with `keep` stay.
+    The variables of the Hugging Face hub stay, its key too: the program may have to load a model that is not public.
     """
     return {
         name: value
         for name, value in os.environ.items()
-        if name.startswith(keep) or not (is_secret_name(name) or value.strip() in _known.of_settings)
+        if name.startswith("HF_") or not (is_secret_name(name) or value.strip() in _known.of_settings)
     }
 
 

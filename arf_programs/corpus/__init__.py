@@ -1,6 +1,8 @@
-"""The data that users give: conversations, the labelled set and the taxonomy. Also the split into sides.
+"""The data that users give.
 
-Each file is read and checked as a whole: all its problems are reported at once, and nothing is left out uncounted.
+Conversations, the labelled set and the taxonomy, and how conversations are split into sides.
+
+Each file is read and checked as a whole. All its problems are reported at once, and everything left out is counted.
 """
 
 from arf_programs.corpus.labeled import (

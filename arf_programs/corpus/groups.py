@@ -1,4 +1,7 @@
-"""Rows that are messages, as helpdesks export them: those of one ticket become one conversation, the oldest first."""
+"""Rows that are messages, as helpdesks export them.
+
+The messages of one ticket become one conversation, the oldest first.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +66,7 @@ def _key(value: object) -> str:
 
 
 def _find_answered(rows: list[Row], group_by: str, wanted: set[str]) -> dict[str, int]:
-    """Return the rows by their ids, if the column names what a message answers, by ids of rows. Else nothing."""
+    """Return the number of each row by its id, if `group_by` names the message that a row answers; else nothing."""
     if not _ANSWERS.search(group_by):
         return {}
     for column in rows[0].values if rows else ():
@@ -75,7 +78,7 @@ def _find_answered(rows: list[Row], group_by: str, wanted: set[str]) -> dict[str
 
 
 def _find_starts(answered: Mapping[int, str], ids: Mapping[str, int]) -> dict[int, int]:
-    """Return for each row the one with which its thread begins."""
+    """Return for each row the row that begins its thread."""
     first: dict[int, int] = {}
     for row in answered:
         chain = dict.fromkeys([row])
@@ -123,7 +126,7 @@ def _column(values: Mapping[str, object], name: str, others: Sequence[str]) -> s
 def sort_by_time(groups: list[list[Row]], column: str | None, problems: Problems) -> None:
     """Sort the rows of each group in place. Without the column they keep the order of the file.
 
-    A time that cannot be read is noted, and so is one of which it cannot be told what is day and what is month.
+    A problem is noted if a time cannot be read, or if nothing tells which number is the day and which is the month.
     """
     rows = [row for group in groups for row in group]
     if column is None or not any(column in row.values for row in rows):
@@ -151,7 +154,7 @@ def _read_all(rows: list[Row], column: str, slashed: Sequence[str]) -> dict[int,
 
 
 def _read(value: object, slashed: Sequence[str]) -> float | None:
-    """Return a time in seconds; None if it is none."""
+    """Return a time in seconds; None if the value is no time."""
     if isinstance(value, datetime):
         return _seconds(value)
     if isinstance(value, date):

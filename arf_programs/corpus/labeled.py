@@ -1,6 +1,6 @@
-"""The small labelled set: summaries whose errors people have marked. They are examples and a measure.
+"""The small labelled set: summaries whose errors people have marked. They serve as examples and as a measure.
 
-What is odd in a set but stops nothing is noted: keys that nothing reads, and categories that no taxonomy has.
+What is odd but stops nothing is noted: keys that nothing reads, and categories that no taxonomy has.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _BESIDE = ("channel", "metadata", "references", "aspects", "reviewer", "plants",
 
 
 class LabeledExample(Record):
-    """A conversation and its summary with the errors that people marked; none means that they saw no error.
+    """A conversation and its summary, with the errors that people marked. No error means that they saw none.
 
     `revised` is the corrected summary. `rating` is a person's rating from 1 to 5, on the scale of
     `signatures.rate_summary`. `system` wrote the summary.
@@ -168,7 +168,7 @@ def _conversation(
 ) -> Conversation:
     """Return the row's own conversation, else that of its id. Raises ValueError if there is neither.
 
-    Rows about one conversation may have ids of their own, as those of `arf plant` do. Then `conversation_id` names the
+    Rows about one conversation may have ids of their own, as `arf plant` writes them. Then `conversation_id` names the
     conversation, and the columns have their default names.
     """
     if values.get(_ITS_CONVERSATION) is not None:
@@ -260,7 +260,7 @@ def read_labeled_file(
 def label_notes(run: Run) -> list[str]:
     """Name the keys of the labelled set that nothing reads, and its categories that the taxonomy lacks.
 
-    Raises ConfigError for a taxonomy that cannot be read. A set that is not there or broken has no notes.
+    A set that is missing or broken has no notes. Raises ConfigError for a taxonomy that cannot be read.
     """
     path = find_path(run.config.labeled.path, run.base_dir) if run.config.labeled.path else None
     if path is None:
@@ -276,7 +276,7 @@ def label_notes(run: Run) -> list[str]:
             if isinstance(category, str) and category not in categories:
                 mend = _near(category, categories) or f"add it there, or use one of {', '.join(categories)}"
                 notes.add(f"category {category!r} is not in {source}: {mend}", at=row.number, inside=f"error {number}")
-    return notes.told()
+    return notes.lines()
 
 
 def _categories(run: Run) -> tuple[str, tuple[str, ...]]:

@@ -38,7 +38,7 @@ _SLACK = 1e-9
 
 
 class Shingles(NamedTuple):
-    """The word 5-grams of a conversation: sorted hashes of those that others may have, and the number of all."""
+    """The word 5-grams of a conversation: sorted hashes of those that others may have too, and the number of all."""
 
     shared: Hashes
     size: int
@@ -193,5 +193,5 @@ def _postings(sets: Sequence[Shingles], threshold: float) -> Iterator[tuple[NDAr
 
 
 def _prefix(size: int, threshold: float) -> int:
-    """Return the length of the prefix: two similar sets share at least one of so many of their rarest members."""
+    """Return the length n of the prefix: two similar sets share at least one of the n rarest members of each."""
     return size - math.ceil(threshold * size - _SLACK) + 1

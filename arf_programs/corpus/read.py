@@ -194,9 +194,10 @@ def hash_turns(turns: Iterable[Turn]) -> str:
 
 
 def read_id(value: object) -> str:
-    """Read an id as text. Empty if there is none. Raises ValueError if it is neither a text nor a whole number.
+    """Read an id as text; empty if there is none. Raises ValueError if it is neither a text nor a whole number.
 
-    A table in which some rows have no id holds whole numbers as floats, and the others as NaN. CSV has them as texts.
+    In a table in which some rows have no id, whole numbers are stored as floats, and missing ids as NaN. CSV has both
+    as texts.
     """
     if is_missing(value):
         return ""
@@ -306,7 +307,10 @@ def _check_columns(
 
 
 class _Ids:
-    """Makes ids unique. An id that occurs twice is a problem, but an id made from the content gets a suffix."""
+    """Makes ids unique.
+
+    An id that occurs twice is a problem. An id that was made from the content gets a suffix instead.
+    """
 
     def __init__(self, problems: Problems) -> None:
         self._problems = problems
@@ -329,7 +333,10 @@ class _Ids:
 
 @dataclass(frozen=True)
 class StoredCorpus:
-    """Conversations by id, in the order of the file, each read when it is asked for; and those that were skipped."""
+    """Conversations by id, in the order of the file, and those that were skipped.
+
+    A conversation is read when it is needed.
+    """
 
     conversations: Mapping[str, Conversation]
     skipped: tuple[Failure, ...]

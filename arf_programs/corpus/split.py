@@ -1,7 +1,7 @@
 """Split the corpus into conversations for training, a holdout, and a dev side. Nobody trains on the last two.
 
-The labelled set is read with the split, since its conversations must not test anybody. So are the clusters of
-conversations, which a run needs at its end.
+The labelled set is read together with the split, because its conversations must not be in the holdout. The clusters of
+conversations are read here too, because a run needs them at its end.
 """
 
 from __future__ import annotations
@@ -179,9 +179,10 @@ def split_corpus(run: Run, corpus: StoredCorpus) -> tuple[Split, tuple[LabeledEx
 
 
 def read_clusters(conversations: Mapping[str, Conversation], column: str | None) -> dict[str, str]:
-    """{conversation id: its value of a metadata column}, without the conversations that lack the column or have null.
+    """Return the value of a metadata column for each conversation id. Conversations without a value are left out.
 
-    Empty without a column: each conversation then stands for itself. Raises ConfigError when none has the column.
+    Empty if no column is given: each conversation is then a cluster. Raises ConfigError if no conversation has the
+    column.
     """
     if column is None:
         return {}

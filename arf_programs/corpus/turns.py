@@ -115,7 +115,10 @@ def keys_of_turns(turns: Sequence[object], columns: ColumnsConfig) -> ColumnsCon
 
 
 def _as_objects(turns: list[object], columns: ColumnsConfig) -> object:
-    """Return turns as objects, or as one text, written as `"Customer: hi"`, `["Customer", "hi"]`, `{"user": "hi"}`."""
+    """Return turns as objects, or as one text.
+
+    They may be written `"Customer: hi"`, `["Customer", "hi"]`, `{"user": "hi"}`.
+    """
     if turns and all(isinstance(turn, str) and _COLON.search(turn) for turn in turns):
         return "\n".join(map(str, turns))
     pairs: list[tuple[object, object]] = []
@@ -132,7 +135,7 @@ def _as_objects(turns: list[object], columns: ColumnsConfig) -> object:
 
 
 def _text_of_parts(content: object) -> object:
-    """Return the texts of a content that is a list of parts, as OpenAI's API takes it. Any other stays."""
+    """Return the texts of a content that is a list of parts, as OpenAI's API takes it. Any other content stays."""
     if not isinstance(content, list) or not all(isinstance(part, dict | str) for part in content):
         return content
     texts = [part if isinstance(part, str) else part.get("text") for part in content]
@@ -149,7 +152,9 @@ def _turns_of_columns(value: dict[object, object], columns: ColumnsConfig) -> ob
 
 
 def decode_list(value: object) -> object:
-    """Decode a text that is a list, as in a cell of a CSV file, or a JSON object a line. Any other stays.
+    """Decode a text that is a list, as in a cell of a CSV file, or one JSON object a line.
+
+    Other texts stay as they are.
 
     A list is written as JSON, or as pandas writes a list of Python.
     """
@@ -169,7 +174,7 @@ def decode_list(value: object) -> object:
 
 
 def _decode_python(text: str) -> object:
-    """Return the list of dictionaries that Python writes so. Any other text stays."""
+    """Return a list of dictionaries that is written as Python prints it. Other texts stay as they are."""
     if not text.lstrip().startswith("[{"):
         return text
     try:
@@ -179,7 +184,7 @@ def _decode_python(text: str) -> object:
 
 
 def _name_of(speaker: object) -> object:
-    """Return the name of a speaker: a whole number as a text, and of an object its name, or what it is."""
+    """Return the name of a speaker. A whole number becomes a text. For an object it is its name, or else its kind."""
     if isinstance(speaker, dict):
         names = (speaker.get(key) for key in _NAMES)
         speaker = next((name for name in names if isinstance(name, str | int) and str(name).strip()), None)

@@ -47,7 +47,7 @@ Triple = tuple[str, str, str]
 """(summary, its conversation, another conversation that is like it)."""
 
 
-class Found(Record):
+class Recall(Record):
     """The shares of the queries whose own conversation a ranking puts first, and among the first ten."""
 
     ranking: str
@@ -70,7 +70,7 @@ class EmbeddingCard(Record):
     steps: int
     stopped: bool
     seconds: float
-    found: tuple[Found, ...]
+    found: tuple[Recall, ...]
     gain: Interval
     arf_version: str = Field(default=__version__)
 
@@ -216,6 +216,6 @@ def _card(
         steps=made.steps,
         stopped=made.stopped,
         seconds=made.seconds,
-        found=tuple(Found(ranking=name, at_1=interval(name, 1), at_10=interval(name, _DEPTH)) for name in ranks),
+        found=tuple(Recall(ranking=name, at_1=interval(name, 1), at_10=interval(name, _DEPTH)) for name in ranks),
         gain=gain,
     )

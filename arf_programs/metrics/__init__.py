@@ -52,7 +52,7 @@ from arf_programs.metrics.similarity import (
     similarities,
 )
 from arf_programs.metrics.systems.causal import ANY, CausalRow, causal_table
-from arf_programs.metrics.systems.comparisons import TEACHER, Comparison, compare, compare_systems, with_holm
+from arf_programs.metrics.systems.comparisons import STUDENT, TEACHER, Comparison, compare, compare_systems, with_holm
 from arf_programs.metrics.systems.definitions import (
     METRICS,
     Better,

@@ -1,6 +1,6 @@
 """The base of the programs, and how they ask a typed question.
 
-A question is asked with the nearest demonstrations, and again when the answer is malformed.
+A question is asked with the nearest demonstrations. It is asked again if the answer is malformed.
 """
 
 from __future__ import annotations
@@ -134,7 +134,10 @@ async def ask(
 
 @contextmanager
 def _context_of(lm: dspy.LM) -> Iterator[CallContext | None]:
-    """Give the context of the work at hand, or that of the model's engine; None for a model without ARF's engine."""
+    """Return the context of the present work, else that of the model's engine.
+
+    None if the model has no engine of ARF.
+    """
     context = current_context() or getattr(lm.engine, "context", None)
     if context is None:
         yield None
@@ -184,7 +187,7 @@ def question_messages(predict: dspy.Predict, **inputs: Any) -> list[dict[str, st
 
 
 def _defused(inputs: dict[str, Any]) -> dict[str, Any]:
-    """Return the inputs as they are shown, so no text passes for a field, and no summary for a turn."""
+    """Return the inputs as they are shown. No text in them can pass for a field, and no summary for a turn."""
     return {
         name: (show_text if name in _SUMMARIES else hide_marks)(value) if isinstance(value, str) else value
         for name, value in inputs.items()
@@ -204,7 +207,7 @@ def _cleaned(value: Any) -> Any:
 
 
 def typed(signature: type[dspy.Signature], field: str, annotation: object) -> type[dspy.Signature]:
-    """Return the signature with another type of one field, so the JSON schema that is sent says so."""
+    """Return the signature with another type for one field, so that the JSON schema that is sent has this type."""
     narrowed: type[dspy.Signature] = signature.with_updated_fields(field, type_=annotation)
     return narrowed
 
@@ -252,6 +255,6 @@ class Program(dspy.Module):
 
 
 def _about(inputs: Mapping[str, Any]) -> AbstractContextManager[Any]:
-    """Say, for the calls of a block, which conversation they are about: its private values are known then."""
+    """Tell the calls of a block which conversation they are about, so that its private values are known."""
     conversation = inputs.get("conversation")
     return within(conversation=conversation) if isinstance(conversation, Conversation) else nullcontext()

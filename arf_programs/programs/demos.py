@@ -43,7 +43,7 @@ from signatures.records import Edit, EditOp, ErrorNote, Taxonomy
 
 
 def rewritten_sentence(example: LabeledExample, revised: str) -> dspy.Example | None:
-    """Return the first flawed sentence with the one that replaces it in the correction; None if there is none."""
+    """Return the first flawed sentence and the sentence that replaces it in the correction; None if there is none."""
     wrong = group_by_sentence(example.summary, example.errors)
     pairs = _pairs(example.summary, revised)
     index = next((index for index in wrong if index in pairs), None)
@@ -63,7 +63,7 @@ def rewritten_sentence(example: LabeledExample, revised: str) -> dspy.Example | 
 
 
 def added_sentence(example: LabeledExample, revised: str) -> dspy.Example | None:
-    """Return the first omission with the sentence that the correction adds; None unless exactly one is added."""
+    """Return the first omission and the sentence that the correction adds; None unless it adds exactly one."""
     omission = next((note for note in example.errors if not note.quote), None)
     old = split_sentences(example.summary)
     added = [text for text in split_sentences(revised) if text not in old]
@@ -262,10 +262,10 @@ def _error_fields(note: ErrorNote) -> dict[str, object]:
 
 
 def edits_between(before: str, after: str, errors: Sequence[ErrorNote]) -> list[ProposedEdit]:
-    """Return edits that turn `before` into `after`, word by word, each with the errors whose quotes it touches.
+    """Return edits that turn `before` into `after` word by word, each with the errors whose quotes it touches.
 
-    An edit quotes a run of changed words. If the edits would not give `after` again, since such a run stands more than
-    once, the result is one edit of the whole text.
+    An edit quotes a run of changed words. If such a run stands in the text more than once, the edits may not give
+    `after` again. Then the result is one edit of the whole text.
     """
     old, new = before.split(" "), after.split(" ")
     edits = []

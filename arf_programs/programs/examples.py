@@ -48,7 +48,8 @@ def analysis_metric(
 ) -> float | dspy.Prediction:
     """Score an analysis: the F1 (0 to 1) of its errors against the labelled ones.
 
-    Like all metrics here, it returns a number, and for GEPA, which names a predictor, a Prediction(score, feedback).
+    Like all metrics here, it returns a number. For GEPA, which names a predictor, it returns a Prediction(score,
+    feedback).
     """
     detection = score_detection(prediction.errors, example.errors)
     return _scored(detection.score, detection.feedback, pred_name)
@@ -57,7 +58,10 @@ def analysis_metric(
 def revision_metric(
     example: dspy.Example, prediction: dspy.Prediction, trace: Any = None, pred_name: Any = None, pred_trace: Any = None
 ) -> float | dspy.Prediction:
-    """Score a revision against the labelled correction, 0 to 1: errors mended, less right words lost and new errors."""
+    """Score a revision against the labelled correction, from 0 to 1.
+
+    Errors mended raise the score. Right words that are lost and new errors lower it (`metrics.repair`).
+    """
     after = prediction.revision.after
     new = new_check_errors(example.conversation, example.draft, after)
     repair = score_repair(example.draft, example.revised, after, new_errors=len(new))

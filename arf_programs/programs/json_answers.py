@@ -1,6 +1,6 @@
-"""Ask for a typed answer, and read it: of the JSON objects in the answer, the one that stands as the answer.
+"""Ask for a typed answer, and read it. If an answer has several JSON objects, decide which of them is the answer.
 
-DSPy shows a JSON schema, escaped and with its properties in the order of the alphabet. `answer_form` says the same in
+DSPy shows an escaped JSON schema, with its properties in the order of the alphabet. `answer_form` says the same in
 fewer tokens, and in the order in which the model has to answer.
 """
 
@@ -155,7 +155,7 @@ class _Answer:
 
 
 def _the_answer(signature: type[dspy.Signature], text: str, answers: list[_Answer]) -> _Answer:
-    """Return the object that stands as the answer. Raises AdapterParseError if that cannot be told."""
+    """Return the object that is the answer. Raises AdapterParseError if several may be."""
     if len(answers) == 1 and not (text[: answers[0].start] + text[answers[0].end :]).strip():
         return answers[0]
     quotable = {_canonical(value) for value in _objects_in(_inputs.get() or {})}
@@ -186,7 +186,7 @@ def _objects_in(inputs: Mapping[str, Any]) -> Iterator[Any]:
 
 
 def _sound_objects(text: str) -> Iterator[tuple[int, int]]:
-    """Yield where JSON objects begin and end in `text`, those inside of others left out."""
+    """Yield where JSON objects begin and end in `text`. Objects inside of others are left out."""
     start, missed = text.find("{"), 0
     while start >= 0 and missed < _MOST_MISSED:
         try:

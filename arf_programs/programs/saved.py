@@ -135,7 +135,7 @@ def program_fingerprint(run: Run, *targets: str) -> dict[str, str]:
 
 
 def _effects_of_card(folder: Path, target: str) -> list[Any]:
-    """The values of a card that change answers; none if there is no card, since loading complains of that."""
+    """The values of a card that change answers. None if there is no card: loading the program reports that."""
     if not (folder / CARD).exists():
         return []
     card = read_card(folder, target)

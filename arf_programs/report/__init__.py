@@ -8,7 +8,8 @@ from arf_programs.report.compare import ComparedRuns, GateResult, RunDifference,
 from arf_programs.report.data import RunSummary, without_texts
 from arf_programs.report.fallback import fallback_rows, teacher_price
 from arf_programs.report.gather import Sources, gather_report, gather_summary
-from arf_programs.report.headline import READ_BY_NOBODY
+from arf_programs.report.page.headline import READ_BY_NOBODY
+from arf_programs.report.page.render import render_report
 from arf_programs.report.probe import (
     AnalyzeProbe,
     Cost,
@@ -20,5 +21,4 @@ from arf_programs.report.probe import (
     as_markdown,
     tables,
 )
-from arf_programs.report.render import render_report
 from arf_programs.report.text import duration, figure, markdown_table, metric_label, probability, signed_bounds

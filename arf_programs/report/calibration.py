@@ -1,4 +1,4 @@
-"""What is known of an analyst or a checker, in words: its calibration, and what the share that it flags means."""
+"""Sentences about an analyst or a checker: its calibration, and what the share that it flags means."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _METRIC = "checker_error_rate"
 
 
 def calibration_lines(made: SelfCalibration) -> list[str]:
-    """Say what came out, and what to do where it is not good."""
+    """Say how the calibration went, and what to do if it went badly."""
     about = f"{made.asked} sentences of {made.conversations} conversations"
     match made.outcome:
         case "no_scores":
@@ -96,7 +96,7 @@ def checked_figures(
 
 
 def checked_lines(made: CheckedFigures | None) -> list[str]:
-    """Say for the page what the share is worth."""
+    """Say on the page how far the checker's share can be trusted."""
     if made is None:
         return []
     if made.sensitivity is None or made.specificity is None:

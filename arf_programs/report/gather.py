@@ -15,6 +15,8 @@ from arf_programs import __version__
 from arf_programs.config import Config
 from arf_programs.corpus import read_taxonomy
 from arf_programs.metrics import (
+    STUDENT,
+    TEACHER,
     CheckerProbe,
     WinRate,
     by_channel,
@@ -28,13 +30,13 @@ from arf_programs.metrics import (
     win_rates,
 )
 from arf_programs.report.calibration import checked_figures, checked_lines
-from arf_programs.report.cases import holdout_cases
 from arf_programs.report.data import (
     AnalyzeFigures,
     ArmFigures,
     CorpusFigures,
     CostFigures,
     EvaluateFigures,
+    HoldoutCase,
     ReportData,
     ReviseFigures,
     RevisionCase,
@@ -46,10 +48,10 @@ from arf_programs.report.probe import Probe, Table, tables
 from arf_programs.review import gather_review, read_reviews
 from arf_programs.runs import Call, Manifest, Run, RunFolder, Spent, iter_ledger, read_jsonl, read_lines, read_record
 from signatures.exceptions import DataError
-from signatures.records import Conversation, DraftErrors, PairVerdict, Revision, Score, Verdict
+from signatures.records import Conversation, DraftErrors, ErrorNote, PairVerdict, Revision, Score, Summary, Verdict
 
 _STAGES = ("corpus", "draft", "taxonomy", "analyze", "revise", "train", "evaluate")
-_SAMPLE = 60
+_SAMPLE = 60  # cases of each browser
 _SHARES = {Verdict.VERIFIED: 0.6, Verdict.REJECTED: 0.25, Verdict.UNCHANGED: 0.15}
 
 
@@ -253,3 +255,30 @@ def _probe_tables(folder: RunFolder) -> tuple[Table, ...]:
         return tables(Probe.model_validate_json(folder.probe.read_text(encoding="utf-8")))
     except ValidationError as error:
         raise DataError(f"{folder.probe}: not what `arf probe` writes: run it again, or remove the file") from error
+
+
+def holdout_cases(run: Run) -> tuple[HoldoutCase, ...]:
+    """Read the holdout conversations with their summaries; at most 60, those first on which the systems differ most."""
+    conversations = run.conversations("holdout")
+    texts: dict[str, dict[str, str]] = defaultdict(dict)
+    for path in (run.folder.drafts, run.folder.predictions):
+        for row in read_jsonl(path, Summary) if path.exists() else ():
+            if row.conversation_id in conversations:
+                texts[row.conversation_id][row.system] = row.text
+    errors: dict[str, dict[str, tuple[ErrorNote, ...]]] = defaultdict(dict)
+    ratings: dict[str, dict[str, int]] = defaultdict(dict)
+    for score in read_jsonl(run.folder.scores, Score) if run.folder.scores.exists() else ():
+        errors[score.conversation_id][score.system] = score.errors
+        if score.rating is not None:
+            ratings[score.conversation_id][score.system] = score.rating.rating
+    chosen = sorted(texts, key=lambda name: -_spread(errors[name]))[:_SAMPLE]
+    return tuple(
+        HoldoutCase(conversation=conversations[name], summaries=texts[name], errors=errors[name], ratings=ratings[name])
+        for name in conversations
+        if name in set(chosen)
+    )
+
+
+def _spread(errors: Mapping[str, tuple[ErrorNote, ...]]) -> int:
+    """The difference between the errors of the student and of its teacher, either way."""
+    return abs(len(errors.get(STUDENT, ())) - len(errors.get(TEACHER, ())))

@@ -32,7 +32,7 @@ from arf_programs.runs import Run, StatusFile, iter_ledger
 
 
 def budget_of(run: Run) -> CallBudget:
-    """Return the budget of the configuration, less what the run has used before by its ledger."""
+    """Return the budget of the configuration, less what the run has already used according to its ledger."""
     caps = run.config.budget
     budget = CallBudget(caps.calls, caps.tokens, caps.usd)
     if (caps.calls, caps.tokens, caps.usd) != (None, None, None):

@@ -1,4 +1,4 @@
-"""Define the steps of a stage, and keep the rows of a step that are done or failed while the stage runs."""
+"""Define the steps of a stage, and keep the results and failures of a step while the stage runs."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ class Checkpoint:
 
 
 def remove_checkpoints(folder: Path, stage: str) -> None:
-    """Remove the checkpoints of a whole stage, and what a killed process has left half written."""
+    """Remove the checkpoints of a whole stage, and half-written files of a process that was killed."""
     for pattern in (f"{stage}.*.jsonl", f"{stage}-*.jsonl", f".{stage}-*.part"):
         for path in folder.glob(pattern):
             path.unlink()

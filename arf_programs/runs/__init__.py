@@ -5,7 +5,15 @@ given: the configuration with this folder.
 """
 
 from arf_programs.runs.fingerprint import digest, digest_file, digest_model, digest_privacy, digest_prompts, draw_key
-from arf_programs.runs.folder import Manifest, RunFile, RunFolder
+from arf_programs.runs.folder import (
+    Manifest,
+    RunFile,
+    RunFolder,
+    has_rows,
+    remove_answers,
+    remove_conversations,
+    remove_rows,
+)
 from arf_programs.runs.jsonl import (
     JsonlAppender,
     JsonlIndex,
@@ -20,7 +28,6 @@ from arf_programs.runs.jsonl import (
 from arf_programs.runs.ledger import Call, Spent, iter_ledger, read_ledger
 from arf_programs.runs.load import LoadedRun, load_run
 from arf_programs.runs.progress import Progress, RunStatus, StatusFile, duration_text, read_status
-from arf_programs.runs.removal import has_rows, remove_answers, remove_conversations, remove_rows
 from arf_programs.runs.run import (
     Run,
     Side,

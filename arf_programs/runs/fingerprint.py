@@ -50,7 +50,10 @@ def digest_file(path: Path) -> str:
 
 
 def draw_key(seed: int | str, name: str) -> bytes:
-    """Hash a name with a seed. Names sorted by it are in random order, in which a larger sample holds a smaller one."""
+    """Hash a name with a seed.
+
+    Names sorted by this hash are in random order, and a larger sample holds each smaller one.
+    """
     return hashlib.sha256(f"{seed}/{name}".encode()).digest()
 
 

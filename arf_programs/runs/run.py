@@ -132,9 +132,9 @@ def save_config(run: Run) -> None:
 
 
 def saved_base_dir(folder: RunFolder) -> Path:
-    """Return the folder of the arf.yaml of a run; the run's own folder if that is gone, as in a copied run.
+    """Return the folder of a run's arf.yaml. If that folder is gone, as for a copied run, return the run's own folder.
 
-    A run that was copied with its project belongs to the copy, also where the original is still there.
+    A run that was copied together with its project belongs to the copy, even if the original still exists.
     """
     if not folder.base_dir.is_file():
         return folder.path
@@ -172,7 +172,7 @@ def lock_run(run: Run) -> Iterator[None]:
 
 
 def _refuse_other_folder(folder: RunFolder, handle: TextIO) -> None:
-    """Raise StorageError if the folder that was locked is not there any more: its files are gone with it."""
+    """Raise StorageError if the locked folder is gone. Its files are gone with it."""
     try:
         is_same = os.path.samestat((folder / ".lock").stat(), os.fstat(handle.fileno()))
     except OSError:

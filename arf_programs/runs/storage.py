@@ -1,6 +1,6 @@
-"""What it means when a disk does not take or give a file: a message that names the folder, and what is free there.
+"""What it means if a disk refuses to store or read a file: a message that names the folder, and how much is free there.
 
-Files of a run are made so that only their owner can read them: a run holds conversations of customers.
+Only the owner can read the files of a run, because a run holds conversations of customers.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The stages of the pipeline, one file each: what a stage depends on, its program, and what it does to a row."""
+"""The stages of the pipeline.
+
+A file says what its stage depends on, how its program is built, and what it does to a row.
+"""
 
 from arf_programs.stages.analyze import STAGE as ANALYZE
 from arf_programs.stages.analyze import (
@@ -18,16 +21,16 @@ from arf_programs.stages.corpus import STAGE as CORPUS
 from arf_programs.stages.corpus import store_conversations
 from arf_programs.stages.draft import STAGE as DRAFT
 from arf_programs.stages.draft import TEACHER, build_teacher
-from arf_programs.stages.evaluate import STAGE as EVALUATE
-from arf_programs.stages.evaluate import answer_holdout
+from arf_programs.stages.evaluation.evaluate import STAGE as EVALUATE
+from arf_programs.stages.evaluation.evaluate import answer_holdout
+from arf_programs.stages.evaluation.scoring import build_judge, embedding_digest, prepare_checker
+from arf_programs.stages.evaluation.served import BASE, adapter_rank, template_of, vllm_to_use
+from arf_programs.stages.evaluation.systems import models_of_systems, own_model, pairs_to_compare, prepare_answers
 from arf_programs.stages.report import STAGE as REPORT
 from arf_programs.stages.report import keeping_report, share_report
 from arf_programs.stages.revise import STAGE as REVISE
 from arf_programs.stages.revise import Variant, analyze_and_revise, build_reviser, further_programs, scores_sentences
-from arf_programs.stages.scoring import build_judge, embedding_digest, prepare_checker
-from arf_programs.stages.served import BASE, adapter_rank, template_of, vllm_to_use
 from arf_programs.stages.stage import Stage, StageState, run_stage, run_together, state_of
-from arf_programs.stages.systems import models_of_systems, own_model, pairs_to_compare, prepare_answers
 from arf_programs.stages.taxonomy import STAGE as TAXONOMY
 from arf_programs.stages.train import STAGE as TRAIN
 from arf_programs.stages.train import (

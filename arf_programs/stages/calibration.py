@@ -37,9 +37,11 @@ AT_ONCE = 40
 
 
 def makes_own_calibration(run: Run) -> bool:
-    """Say whether a run calibrates its analyst itself: sentence by sentence, and without a calibration from outside.
+    """Say whether a run calibrates its analyst itself.
 
-    A checker, which scores the sentences in the analyst's place, has a threshold of its own, unless it is stacked.
+    It asks sentence by sentence, and has no calibration from outside.
+
+    A checker scores the sentences in the analyst's place and has a threshold of its own, unless it is stacked.
     """
     analyze = run.config.analyze
     scored = analyze.checker.model is None or analyze.stack
@@ -50,7 +52,7 @@ def makes_own_calibration(run: Run) -> bool:
 def subtracts_prior(config: Config) -> bool:
     """Say whether the analyst is also asked about each sentence without its conversation.
 
-    By default embedded models are: they are small, and a prompt without a conversation costs them little.
+    Embedded models are by default, because they are small, and a prompt without a conversation costs them little.
     """
     given = config.analyze.subtract_prior
     wanted = config.models.analyst.model.startswith(EMBEDDED) if given is None else given

@@ -1,4 +1,4 @@
-"""Which of the verified revisions of one draft are kept beside the main one: distinct by wording, or by their facts."""
+"""Choose which verified revisions of a draft are kept beside the main one: distinct by wording, or by their facts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stage `draft`: the teacher summarises every conversation, apart from those of dev, which need no draft."""
+"""Stage `draft`: the teacher summarises every conversation but those of the dev side, which need no draft."""
 
 from __future__ import annotations
 

@@ -13,8 +13,8 @@ from arf_programs.models import judge_notes
 from arf_programs.programs import program_notes
 from arf_programs.report import Sources, gather_report, gather_summary, render_report, without_texts
 from arf_programs.runs import Run, digest, digest_file, read_record, write_record, write_text_atomic
-from arf_programs.stages import systems
 from arf_programs.stages.analyze import calibration_notes, checker_digest
+from arf_programs.stages.evaluation import systems
 from arf_programs.stages.revise import further_outputs
 from arf_programs.stages.stage import Stage, run_stage, state_of
 from arf_programs.stages.train import training_log
@@ -105,7 +105,7 @@ def _notes(run: Run) -> list[str]:
 
 
 def _drafts_note(run: Run) -> list[str]:
-    """Say who wrote the drafts, where they were not asked for in this run."""
+    """Say who wrote the drafts, if they were not asked for in this run."""
     teacher = run.config.models.teacher
     if not isinstance(teacher, DraftColumn):
         return []

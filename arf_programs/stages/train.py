@@ -257,7 +257,7 @@ def training_process(module: str, *arguments: str, log: Path | None = None) -> I
     What the module writes to stderr is appended to `log`. The process ends with the block. Raises DataError for a
     mistake of the user, else StageError, both with the last words of the module.
     """
-    environment = environment_without_secrets(keep="HF_")
+    environment = environment_without_secrets()
     command = [sys.executable, "-m", module, *arguments]
     with (
         log.open("a+", encoding="utf-8") if log else TemporaryFile("w+", encoding="utf-8") as errors,
@@ -350,7 +350,7 @@ def _example(run: Run, conversation: Conversation) -> TrainingExample:
 
 
 def preview_unpaid(run: Run) -> None:
-    """Look at the base as long as the run has asked nobody. Later the training says what is wrong with it."""
+    """Look at the base while the run has not asked anybody yet. Later the training says what is wrong with the base."""
     if not run.folder.ledger.exists():
         preview_base(run)
 

@@ -30,7 +30,7 @@ _WORDS: Final = 3.0
 _NEIGHBOUR: Final = 1.0
 _CITED: Final = 1.0
 _ALIKE: Final = 0.5
-_TOLD: Final = 5.0
+_EXPLAINED: Final = 5.0
 LEAST_CONTEXT: Final = 1.0
 """From this context on a value is taken to belong in the place."""
 
@@ -63,16 +63,16 @@ def rank_values(
     wrong: Value,
     *,
     cited: Collection[int] = (),
-    told: Sequence[Value] = (),
+    explained: Sequence[Value] = (),
     errors: Sequence[Span] = (),
 ) -> list[Candidate]:
     """Return the values of the conversation that may stand in the place of `wrong`, the best first.
 
-    `cited` are turns (from 1) that the error cites, `told` the values that its explanation names, and `errors` the
+    `cited` are turns (from 1) that the error cites, `explained` the values that its explanation names, and `errors` the
     places of the summary that are wrong.
     """
     talk = read_talk(material.conversation.turns)
-    place = _Place(talk, material, wrong, cited, told)
+    place = _Place(talk, material, wrong, cited, explained)
     standing = [
         value
         for value in find_values(material.summary, people=talk.people)
@@ -89,7 +89,7 @@ def rank_values(
 
 
 def find_misplaced(material: Material) -> list[tuple[Value, Candidate]]:
-    """Return the values of the summary in whose place another value of the conversation fits better, with that one.
+    """Return pairs: a value of the summary, and a value of the conversation that fits better in its place.
 
     The scores have to differ by `MARGIN`. Values that the conversation does not have are left to the checks.
     """
@@ -171,12 +171,12 @@ class _Place:
     """The place of a wrong value in the summary: the words of its sentence, and what the error says."""
 
     def __init__(
-        self, talk: Talk, material: Material, wrong: Value, cited: Collection[int], told: Sequence[Value]
+        self, talk: Talk, material: Material, wrong: Value, cited: Collection[int], explained: Sequence[Value]
     ) -> None:
         self.talk = talk
         self.wrong = wrong
         self.cited = cited
-        self.told = told
+        self.explained = explained
         start, end = next(
             (span for span in material.sentences if span[0] <= wrong.start < span[1]), (0, len(material.summary))
         )
@@ -192,9 +192,9 @@ class _Place:
         shared = sum(weight(stem) for stem in self.near if stem in turn)
         closely = sum(weight(stem) * self.near[stem] * near[stem] for stem in self.near if stem in near)
         beside = (self.before[:1] == occurrence.before[:1] != ()) + (self.after[:1] == occurrence.after[:1] != ())
-        told = any(same_value(occurrence.value, value) for value in self.told)
+        explained = any(same_value(occurrence.value, value) for value in self.explained)
         cited = occurrence.turn + 1 in self.cited
-        return _WORDS * (shared + closely) / self.total + _NEIGHBOUR * beside + _CITED * cited + _TOLD * told
+        return _WORDS * (shared + closely) / self.total + _NEIGHBOUR * beside + _CITED * cited + _EXPLAINED * explained
 
     def score(self, occurrence: _Occurrence) -> float:
         """Score the context of an occurrence, and how alike its value is to the one in the place."""
@@ -207,7 +207,7 @@ def _candidate(
     occurrences: Sequence[_Occurrence],
     standing: Sequence[Value],
 ) -> Candidate | None:
-    """Score one value of the conversation; None if it is the wrong one, or of another sort."""
+    """Score one value of the conversation; None if it is the wrong one itself, or of another kind."""
     wrong = place.wrong
     fitting = [item for item in occurrences if comparable(wrong, item.value) and not same_value(wrong, item.value)]
     if not fitting:

@@ -164,7 +164,7 @@ _WORD: Final = re.compile(r"[A-Za-z]+")
 
 
 class Reversal(NamedTuple):
-    """A statement is turned round if `words` replace `start:end`. `said` are the words there, or their verb."""
+    """A change that reverses a statement: `words` replace `start:end`. `said` are the words there, or their verb."""
 
     start: int
     end: int

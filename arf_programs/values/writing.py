@@ -48,7 +48,7 @@ def write_value(text: str, wrong: Value, other: Value) -> Replacement | None:
 
 
 def _other_unit(wrong: Quantity, other: Quantity) -> bool:
-    """Say whether both have a unit, and another one: "3 days" and "24 hours"."""
+    """Say whether both values have a unit, and the units differ: "3 days" and "24 hours"."""
     return "plain" not in (wrong.kind, other.kind) and wrong.unit != other.unit
 
 

@@ -1,4 +1,4 @@
-"""Who is the customer and who the agent in a thread of mails."""
+"""Who is the customer in a thread of mails, and who is the agent."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ _DESK: Final = re.compile(
 
 
 def name_senders(mails: Sequence[Mail]) -> None:
-    """Fill in senders that a thread of two people leaves out: who does not write answers.
+    """Fill in the senders that a thread of two people leaves out.
+
+    A mail is from the person who did not write the one before.
 
     Raises ValueError, with a reason for the user, if a sender cannot be told.
     """
@@ -39,7 +41,7 @@ def name_senders(mails: Sequence[Mail]) -> None:
 
 
 def unify_names(mails: Sequence[Mail]) -> None:
-    """Give each address one name: a quotation may have the address alone."""
+    """Give each address one name, since a quotation may have the address alone."""
     names: dict[str, str] = {}
     for mail in mails:
         if mail.address and names.get(mail.address, mail.address) == mail.address:
@@ -49,10 +51,10 @@ def unify_names(mails: Sequence[Mail]) -> None:
 
 
 def as_customer_and_agent(mails: Sequence[Mail], company: Sequence[str]) -> list[str]:
-    """Return `Customer` or `Agent` for each mail. Where several people have one role, their names stand behind it.
+    """Return `Customer` or `Agent` for each mail. If several people have one role, their names are added to it.
 
-    Agents have an address of `company` (domains or addresses), else one such as support@..., else they are who answers
-    the first mail.
+    Agents are the people with an address of `company` (domains or addresses). If there are none, they are those with an
+    address such as support@..., else those who answer the first mail.
     """
     agents = {_who(mail) for mail in mails if _is_of(mail.address, company)}
     if not agents and not company:
@@ -85,7 +87,7 @@ def _is_of(address: str, company: Sequence[str]) -> bool:
 
 
 def _who_answers(mails: Sequence[Mail]) -> set[str]:
-    """Return who writes second, and all who write from the same domain."""
+    """Return the second person who writes, and everybody who writes from the same domain."""
     first = _who(mails[0])
     second = next((mail for mail in mails if _who(mail) != first), None)
     if second is None:

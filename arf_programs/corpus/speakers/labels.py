@@ -1,4 +1,4 @@
-"""What may stand before the colon of a turn: roles and names of people, in many languages and ways of writing them."""
+"""What may stand before the colon of a turn: roles and names of people, in many languages and forms."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def _is_person(words: list[str]) -> bool:
 
 
 def _has_surname(first: str, rest: list[str]) -> bool:
-    """Say whether a word for a person who serves stands before a name that no list has: `Agent Smith`."""
+    """Say whether a word for somebody who serves customers stands before a name that no list has: `Agent Smith`."""
     if len(rest) > 1 or not SERVES.fullmatch(first) or not _is_capital(rest[0]):
         return False
     word = rest[0].casefold()

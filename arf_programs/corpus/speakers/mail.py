@@ -115,7 +115,7 @@ def is_quotation(line: str) -> bool:
 
 
 def is_header_word(label: str) -> bool:
-    """Say whether a label is a word of headers that is no name, so that it is one without others beside it."""
+    """Say whether a label is a word of headers and no name. Such a word counts even without others beside it."""
     word = label.casefold()
     return (word in _WORDS and word not in _MAY_BE_NAMES) or word in _PHRASES
 
@@ -137,9 +137,10 @@ def _header(lines: list[str], numbers: list[int], parts: list[str]) -> Header | 
 
 
 def _foreign_lines(lines: list[str], numbers: list[int]) -> list[int]:
-    """Return the lines of a header in a language that is not listed. None if it is not sure that they are one.
+    """Return the lines of a header in a language that is not listed; None if it is not certain that they are one.
 
-    It is three labels or more that differ, line by line, and `<joe@example.org>` ends the first.
+    They are a header if they have at least three different labels, one a line, and `<joe@example.org>` ends the first
+    line.
     """
     if not _ENDS_IN_ADDRESS.search(lines[numbers[0]]):
         return []

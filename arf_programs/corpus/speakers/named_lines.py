@@ -100,7 +100,10 @@ def _may_speak(name: str, form: str) -> bool:
 
 
 def _speakers(named: dict[int, NamedLine], form: str) -> set[str]:
-    """Choose the names that speak: roles, names that come back, and where that is one alone also the next name."""
+    """Choose the names that speak.
+
+    These are roles, and names that come back. If that is only one name, the next name speaks too.
+    """
     times = Counter(line.speaker for line in named.values())
     first, *others = times
     if form in _SURE:

@@ -86,13 +86,13 @@ def _read_numbered(line: str) -> Label | None:
 
 
 def _unquoted(labels: list[Label | None]) -> list[Label | None]:
-    """Take out names in quotation marks that stand elsewhere without: there somebody quotes what was said."""
+    """Remove names in quotation marks that also occur without marks: there somebody quotes what was said."""
     plain = {label.name for label in labels if label and label.mark != QUOTED}
     return [None if label and label.mark == QUOTED and label.name in plain else label for label in labels]
 
 
 def _in_one_writing(labels: list[Label | None]) -> list[Label | None]:
-    """Give a name its first writing wherever it stands."""
+    """Write a name in every place as it is written first."""
     names: dict[str, str] = {}
     for label in labels:
         if label:
@@ -101,7 +101,7 @@ def _in_one_writing(labels: list[Label | None]) -> list[Label | None]:
 
 
 def _without_heading(labels: list[Label | None]) -> list[Label | None]:
-    """Take out the labels of a heading above the chat, if at least two speakers follow: `Ticket: 4471`."""
+    """Remove the labels of a heading above the chat, such as `Ticket: 4471`, if at least two speakers follow."""
     given = [label for label in labels if label]
     heading = list(takewhile(lambda label: label.is_heading and not label.is_role, given))
     names = {label.name for label in heading}
@@ -133,7 +133,7 @@ def _join(parts: Iterable[Part]) -> tuple[Turn, ...]:
 
 
 def _spoken(name: str) -> str:
-    """Return what a name has in common in all ways of writing it: `Joe Miller`, `JOE MILLER`, with any space."""
+    """Return what all spellings of a name have in common: `Joe Miller`, `JOE MILLER`, with any white space."""
     return " ".join(fold(name).text.casefold().split())
 
 
@@ -211,7 +211,10 @@ def _speakers(labels: list[Label | None]) -> frozenset[str]:
 
 
 def _is_sure(label: Label, first: Label) -> bool:
-    """Say whether a label is a role. Behind the mark of a list it is one only if the first label has the mark."""
+    """Say whether a label is a role.
+
+    With the mark of a list before it, it is one only if the first label has this mark too.
+    """
     return label.is_role and label.mark in ("", "symbol", first.mark)
 
 

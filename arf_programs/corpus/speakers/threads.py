@@ -159,9 +159,9 @@ def _address(value: str) -> str:
 
 
 def _oldest_first(mails: list[Mail]) -> list[Mail]:
-    """Return the oldest first, by the first date and the last, else by the subjects.
+    """Return the mails with the oldest first. The first and the last date decide; without dates, the subjects do.
 
-    Without either a thread begins with the newest.
+    If neither decides, the thread begins with the newest mail.
     """
     dated = [(moment, place) for place, mail in enumerate(mails) if (moment := read_date(mail.date))]
     if len(dated) > 1:

@@ -1,7 +1,7 @@
 """What all kinds of files give: rows with their numbers, and problems with their places.
 
-A text file is in UTF-8, or in UTF-16 or UTF-32 as spreadsheets and databases write it. It may be packed (packed.py). A
-line may end as on any system.
+A text file is in UTF-8, or in UTF-16 or UTF-32 as spreadsheets and databases write it. It may be packed (packed.py).
+Lines may end as on any system.
 """
 
 from __future__ import annotations
@@ -57,14 +57,14 @@ class Problems:
         return len(self._problems)
 
     def raise_any(self) -> None:
-        """Raise DataError if there are problems, with what `told` returns."""
+        """Raise DataError if there are problems, with what `lines` returns."""
         if self._problems:
-            raise DataError("\n".join(self.told()))
+            raise DataError("\n".join(self.lines()))
 
-    def told(self) -> list[str]:
+    def lines(self) -> list[str]:
         """Return the first MOST_SHOWN different problems in the order of the file.
 
-        A problem that several lines have is told once, with their number and the lines.
+        A problem of several lines is listed once, with its count and the lines.
         """
         groups: dict[str, list[_Problem]] = {}
         for problem in sorted(self._problems, key=lambda problem: problem.at):

@@ -1,4 +1,4 @@
-"""What a corpus path names, and the rows of it.
+"""What a corpus path names, and its rows.
 
 Rows of Parquet files, of folders and of the Hugging Face hub are streamed. No copy of them stays in the cache of
 `datasets`.

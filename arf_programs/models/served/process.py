@@ -32,7 +32,7 @@ def start_server(
     return subprocess.Popen(  # noqa: S603
         [sys.executable, "-I", guard.__file__, *command],
         cwd=folder,
-        env={**environment_without_secrets(keep="HF_"), **_SILENT, **environment},
+        env={**environment_without_secrets(), **_SILENT, **environment},
         stdin=subprocess.PIPE,
         stdout=output,
         stderr=output,

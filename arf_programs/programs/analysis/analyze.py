@@ -34,9 +34,10 @@ from signatures.records import Conversation, ErrorNote, SentenceScore, Taxonomy
 
 
 class HolisticAnalysis(Program):
-    """Ask for all errors of a summary in one answer. The answer's type names the categories of the taxonomy.
+    """Ask for all errors of a summary in one answer.
 
-    The seed taxonomy is used where none is given. With `corrections`, the answer also says how each error is mended.
+    The type of the answer names the categories of the taxonomy; without a taxonomy it is the seed taxonomy. With
+    `corrections`, the answer also says how to mend each error.
     """
 
     def __init__(self, taxonomy: Taxonomy | None = None, *, retries: int = RETRIES, corrections: bool = False) -> None:
@@ -66,9 +67,10 @@ _UNDESCRIBED = "The conversation does not support this sentence. Only that was a
 
 
 class SentencewiseAnalysis(Program):
-    """Ask whether each sentence is supported, what is wrong with each unsupported one, and what is missing.
+    """Ask of each sentence whether it is supported, and what is wrong if it is not. Then ask what is missing.
 
-    The seed taxonomy, and a support question without log-probabilities, are used where none is given.
+    Without a taxonomy it uses the seed taxonomy. Without a support question it uses one that reads no
+    log-probabilities.
     """
 
     def __init__(
@@ -211,7 +213,7 @@ class Analyze(Program):
         summary: str,
         sentences: Sequence[SentenceScore],
     ) -> tuple[ErrorNote, ...]:
-        """Return what checks and analyst found, each error once. A check of names gives way to a calibrated score."""
+        """Return what checks and analyst found, each error once. A calibrated score overrules the check of names."""
         if isinstance(self.analysis, SentencewiseAnalysis) and self.analysis.support.calibration is not None:
             checked = give_way(checked, conversation, summary, sentences)
         return merge_errors(checked, reported, summary)

@@ -61,7 +61,7 @@ class CheckerSupport(SentenceSupport):
         return digest([self.form, FORMS[self.form].template, FORMS[self.form].max_tokens])
 
     def load(self) -> None:
-        """Load the model now, so that a model that cannot be loaded ends the command. Raises DataError for it."""
+        """Load the model now, so that a command ends at once if it cannot be loaded. Raises DataError in that case."""
         load_checker(self.checker)
 
     async def _raw(self, conversation: Conversation, sentence: str) -> tuple[float | None, str]:

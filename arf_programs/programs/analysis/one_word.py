@@ -1,4 +1,4 @@
-"""Read an answer to a question of yes or no, as a model means it, and its probability where the model gives one."""
+"""Read the answer to a yes-or-no question as the model means it, and its probability if the model gives one."""
 
 from __future__ import annotations
 
@@ -200,7 +200,7 @@ def _read_lead(words: list[str]) -> Word | None:
 
 
 def _read_clause(words: list[str]) -> Word | None:
-    """Read a clause by its first word that says right or wrong; a negation before it turns it round."""
+    """Read a clause by its first word that says right or wrong. A negation before that word reverses it."""
     negated = False
     for word in words:
         if word in _PEOPLE:
@@ -258,7 +258,7 @@ def _masses(tokens: Iterable[Any]) -> dict[Word, float]:
 
 
 def _probability(logprob: Any) -> float:
-    """Return the probability; 0 for what is no log-probability."""
+    """Return the probability of a log-probability; 0 if the value is none."""
     try:
         value = float(logprob)
     except (TypeError, ValueError):

@@ -33,7 +33,10 @@ OMISSION_PREFIX = "missing_"
 
 
 def is_omission(category: str) -> bool:
-    """Say whether errors of this category have no quote: by convention its id starts with `missing_`."""
+    """Say whether errors of this category have no quote.
+
+    By convention the id of such a category starts with `missing_`.
+    """
     return category.startswith(OMISSION_PREFIX)
 
 
@@ -48,7 +51,7 @@ def statement_ids(ids: Sequence[str]) -> tuple[str, ...]:
 
 
 def narrow_categories(model: type[ReportedModel], ids: Sequence[str]) -> type[ReportedModel]:
-    """Return `model` with its `category` narrowed to `ids`, so the JSON schema that is sent names them."""
+    """Return `model` with its `category` restricted to `ids`, so that the JSON schema that is sent names them."""
     field = model.model_fields["category"]
     return create_model(model.__name__, __base__=model, category=(Literal[tuple(ids)], field))  # type: ignore[arg-type]
 
@@ -92,8 +95,8 @@ _DETAILS: Final = frozenset(("wrong_fact", "fabricated"))
 def merge_errors(checked: Sequence[ErrorNote], reported: Sequence[ErrorNote], summary: str) -> tuple[ErrorNote, ...]:
     """Return the errors of the checks, then those of the analyst that are not among them. An error counts once.
 
-    `same_place` says which notes are about one error. Of two notes the one that explains more stays. What a check saw
-    too keeps the source `check`, because a check does not err as a model does.
+    `same_place` says which notes are about one error. The note that explains more is kept. If a check found the error
+    too, the source of the note is `check`, because a check does not err as a model does.
     """
     merged = list(checked)
     for note in reported:
@@ -107,7 +110,7 @@ def merge_errors(checked: Sequence[ErrorNote], reported: Sequence[ErrorNote], su
 
 
 def _holds(note: ErrorNote, other: ErrorNote, summary: str) -> bool:
-    """Say whether a note quotes all words of another one of its category: several rounds of one loop, for example."""
+    """Say whether a note quotes all words of another note of its category, as two notes about one loop do."""
     place, inner = place_of(note, summary), place_of(other, summary)
     if note.category != other.category or place is None or inner is None or is_retelling(other, summary):
         return False
@@ -115,16 +118,17 @@ def _holds(note: ErrorNote, other: ErrorNote, summary: str) -> bool:
 
 
 def one_kind(a: str, b: str) -> bool:
-    """Say whether two categories are one, or the two names of a detail that the conversation does not give."""
+    """Say whether two categories are equal, or are the two names of a detail that the conversation does not give."""
     return a == b or {a, b} <= _DETAILS
 
 
 def same_place(a: ErrorNote, b: ErrorNote, summary: str) -> bool:
     """Say whether two notes on one summary are about one error.
 
-    Their quotes have to overlap. Notes of one category, or on a wrong and an invented detail, share at least half of
-    the words of the shorter quote (`LEAST_OVERLAP`). Notes of other categories share half of the longer quote, and both
-    are about whether a statement is true. Two omissions are one if `same_omission` says so.
+    Their quotes have to overlap. How much depends on the categories. If the categories are equal, or are the wrong and
+    the invented detail, the notes share at least half of the words of the shorter quote (`LEAST_OVERLAP`). If they
+    differ, the notes share half of the longer quote, and both are about whether a statement is true. Two omissions are
+    one error if `same_omission` says so.
     """
     if not (a.quote and b.quote):
         return not a.quote and not b.quote and same_omission(a, b)
@@ -137,15 +141,16 @@ def same_place(a: ErrorNote, b: ErrorNote, summary: str) -> bool:
 
 
 def _places(note: ErrorNote, summary: str) -> list[Span]:
-    """Return the place of a note; all places of its words where the note does not say which it means."""
+    """Return the place of a note. If the note does not say which place it means, return all places of its words."""
     place = place_of(note, summary)
     return [place] if note.start is not None and place else find_quotes(note.quote, summary)
 
 
 def same_omission(a: ErrorNote, b: ErrorNote) -> bool:
-    """Say whether two omissions of one category miss the same: they cite a turn in common, or say much the same.
+    """Say whether two omissions of one category miss the same thing.
 
-    If only the category is known of one of them, they are the same.
+    They do if both cite turns and share one, or else if their explanations share most words. An omission without turns
+    and explanation is the same as every other of its category.
     """
     if a.category != b.category or a.quote or b.quote:
         return False
@@ -156,10 +161,12 @@ def same_omission(a: ErrorNote, b: ErrorNote) -> bool:
 
 
 def _better(old: ErrorNote, new: ErrorNote, summary: str) -> ErrorNote:
-    """Return the note that says more: evidence counts first, then the length of the explanation; else the older one.
+    """Return the note that says more.
 
-    A check's exact words stay where the model quotes a whole sentence. So does a check's note that the summary retells
-    the conversation: the revision has to know how much of it does.
+    Evidence counts first, then the length of the explanation; if equal, the older note.
+
+    The exact words of a check stay if the model quotes a whole sentence. The check's note that the summary retells the
+    conversation stays too, since the revision has to know how much of the summary does so.
     """
     if old.source == "check":
         if is_retelling(old, summary) or not (new.evidence and new.explanation):
@@ -173,9 +180,10 @@ def _better(old: ErrorNote, new: ErrorNote, summary: str) -> ErrorNote:
 
 
 def same_error(a: ErrorNote, b: ErrorNote) -> bool:
-    """Say whether notes on two texts are one error: the same category, and the words of one quote are in the other.
+    """Say whether notes on two texts are about one error.
 
-    Two omissions of one category are the same error. For two notes on one text `same_place` decides.
+    They are if they have one category, and one quote holds the words of the other. Two omissions of one category are
+    one error. For two notes on one text `same_place` decides.
     """
     if a.category != b.category or bool(a.quote) != bool(b.quote):
         return False
@@ -183,9 +191,9 @@ def same_error(a: ErrorNote, b: ErrorNote) -> bool:
 
 
 def holds_words(text: str, part: str) -> bool:
-    """Say whether the words of `part` stand in `text`, one after the other: "9" is in "9 April" and not in "39".
+    """Say whether the words of `part` stand in `text` one after the other: "9" is in "9 April" and not in "39".
 
-    Case and punctuation do not count. If `part` has no words ("!"), its characters have to be there.
+    Case and punctuation do not count. If `part` has no words ("!"), `text` has to hold its characters.
     """
     words = split_words(part)
     return f" {' '.join(words)} " in f" {' '.join(split_words(text))} " if words else part in text
@@ -244,10 +252,10 @@ model is never sure.
 def give_way(
     checked: Sequence[ErrorNote], conversation: Conversation, summary: str, scores: Sequence[SentenceScore]
 ) -> list[ErrorNote]:
-    """Return the notes of the checks without names in sentences that the model is sure of.
+    """Return the notes of the checks, without notes on names in sentences that the model is sure of.
 
-    A name may have a form that no rule knows, while a number, a date or a code is there or it is not. `scores` are
-    calibrated scores of sentences of the summary.
+    A name may have a form that no rule knows. A number, a date or a code either is in the conversation or is not.
+    `scores` are calibrated scores of sentences of the summary.
     """
     names = {note.id for note in run_checks(conversation, summary, enabled=("names",))}
     supported = {score.sentence for score in scores if score.score is not None and score.score <= SURE}

@@ -1,4 +1,4 @@
-"""Signs that a sentence is wrong which need no model. A calibration may weigh them beside a model's score."""
+"""Signs that a sentence is wrong. They need no model, and a calibration may weigh them beside a model's score."""
 
 from __future__ import annotations
 

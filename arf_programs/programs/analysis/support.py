@@ -135,17 +135,23 @@ class SentenceSupport(Program):
 
     @property
     def threshold(self) -> float:
-        """From this score on a sentence is flagged."""
+        """A sentence is flagged if its score is at least this."""
         return NEUTRAL if self.calibration is None else self.calibration.threshold
 
     @property
     def neutral(self) -> float:
-        """The probability of support at which the decision turns. A deleted sentence counts as this."""
+        """The probability of support at which the decision changes.
+
+        A deleted sentence counts as having this probability.
+        """
         return 1 - self.threshold
 
     @property
     def analyst_sees(self) -> bool:
-        """Whether the analyst is good for questions about errors. By its own stacked calibration it may not be."""
+        """Whether the analyst is good enough for questions about errors.
+
+        Its own stacked calibration may say that it is not.
+        """
         return not isinstance(self.calibration, StackedCalibration) or self.calibration.uses_score
 
     def prompt_digest(self) -> str:
@@ -187,9 +193,9 @@ class SentenceSupport(Program):
         return share, "no" if share >= NEUTRAL else "yes"
 
     async def _less_prior(self, score: float, sentence: str) -> float:
-        """Return the score, less that of the sentence without the conversation, on the scale of log-odds.
+        """Return the score less that of the sentence without the conversation, on the scale of log-odds.
 
-        A model that answers neither yes nor no without the conversation has no opinion: nothing is taken off.
+        If the model answers neither yes nor no without the conversation, it has no opinion, and nothing is subtracted.
         """
         if not self.subtract_prior:
             return score
@@ -204,9 +210,9 @@ class SentenceSupport(Program):
         return score if prior is None else sigmoid(logit(score) - logit(1 - prior))
 
     async def _ask(self, conversation: str, sentence: str, sample: int = 0) -> dspy.Prediction:
-        """Ask once, and again with more room for the answer where the first tokens say neither yes nor no.
+        """Ask once. If the first tokens say neither yes nor no, ask again with room for a longer answer.
 
-        An answer that is cut off counts if it says yes or no: the limit is ours.
+        An answer that is cut off counts if it says yes or no, because the limit is ours.
         """
         inputs: dict[str, Any] = {"conversation": conversation, "sentence": sentence}
         with dspy.context(adapter=SupportAdapter()):
@@ -269,8 +275,3 @@ def calibration_of(rows: Sequence[SupportRow], support: SentenceSupport) -> Cali
         )
     scores, labels = [score for score, _ in scored], [wrong for _, wrong in scored]
     return fit_calibration(scores, labels, model=model, prompt=support.prompt_digest())
-
-
-def summary_score(scores: Iterable[float | None]) -> float | None:
-    """Return the score of a whole summary, which is that of its worst sentence; None if no sentence has a score."""
-    return max((score for score in scores if score is not None), default=None)

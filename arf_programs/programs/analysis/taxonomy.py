@@ -34,7 +34,7 @@ _NOTES_PER_CALL = 50
 
 
 class MergeNotes(Program):
-    """Sort notes into categories, 50 notes a call. Where no category fits, a new one is added."""
+    """Sort notes into categories, 50 notes in a call. A note that fits no category gets a new one."""
 
     def __init__(self, *, max_categories: int, retries: int = RETRIES) -> None:
         super().__init__()
@@ -65,7 +65,7 @@ def merge_proposals(
     """Add the proposals' counts and new categories to the taxonomy, which never has more than `limit` categories.
 
     A note counts once, for the first category that claims it. Numbers outside 1 to `notes` are ignored. A new category
-    without a note is left out, and so is a category that is called known and is not.
+    without a note is left out, and so is a category that the proposal calls known although it is not.
     """
     categories = {category.id: category for category in taxonomy.categories}
     free = set(range(1, notes + 1))

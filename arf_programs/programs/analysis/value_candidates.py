@@ -1,8 +1,7 @@
-"""Candidates for a flagged sentence that no editor writes, and the errors that they show.
+"""Candidates for a flagged sentence that no editor writes, and the errors that such candidates reveal.
 
-The functions are pure. They say for each error what may stand in the place of its wrong words. For a value these are
-the values of the conversation that fit there, for a wrong speaker the other role, and for a wrong statement its
-opposite.
+The functions are pure. For each error they say what may replace its wrong words: for a value, the values of the
+conversation that fit there; for a wrong speaker, the other role; for a wrong statement, its opposite.
 """
 
 from __future__ import annotations
@@ -39,7 +38,8 @@ MOST: Final = 3
 class Swaps:
     """What may replace the wrong words of some errors of one sentence, the best first.
 
-    `are_values` says whether it is values of the conversation, and not another role or the opposite statement.
+    `are_values` says whether the options are values of the conversation. Otherwise they are another role, or the
+    opposite statement.
     """
 
     notes: tuple[ErrorNote, ...]
@@ -115,11 +115,11 @@ def _values(material: Material, note: ErrorNote, errors: Sequence[Span]) -> list
     quoted = place_of(note, material.summary)
     if quoted is None or is_omission(note.category) or note.category in _NO_FACTS or "speaker" in note.category:
         return []
-    told = _told(material.summary[slice(*quoted)], note)
-    wrong = _wrong_value(material, quoted, note, told)
+    explained = _explained(material.summary[slice(*quoted)], note)
+    wrong = _wrong_value(material, quoted, note, explained)
     if wrong is None:
         return []
-    ranked = rank_values(material, wrong, cited=note.evidence, told=told, errors=errors)
+    ranked = rank_values(material, wrong, cited=note.evidence, explained=explained, errors=errors)
     return [item.replacement for item in ranked if item.fits]
 
 
@@ -135,15 +135,15 @@ def _turned(material: Material, note: ErrorNote) -> list[Replacement]:
     return [exchanged] if exchanged else []
 
 
-def _told(quote: str, note: ErrorNote) -> list[Value]:
-    """Return the values of the explanation that the quote does not have: a model often says there what is right."""
+def _explained(quote: str, note: ErrorNote) -> list[Value]:
+    """Return the values that stand in the explanation and not in the quote. A model often says there what is right."""
     if note.source == "check":
         return []
     quoted = find_values(quote)
     return [value for value in find_values(note.explanation) if not any(same_value(value, item) for item in quoted)]
 
 
-def _wrong_value(material: Material, quoted: Span, note: ErrorNote, told: Sequence[Value]) -> Value | None:
+def _wrong_value(material: Material, quoted: Span, note: ErrorNote, explained: Sequence[Value]) -> Value | None:
     """Return the value that the error is about; None if it is about something else, or if that is not clear.
 
     It is the value for which the explanation names another. Else it is the value of a quote with hardly another word;
@@ -151,7 +151,7 @@ def _wrong_value(material: Material, quoted: Span, note: ErrorNote, told: Sequen
     """
     summary = material.summary
     values = [value for value in find_values(summary) if quoted[0] < value.end and value.start < quoted[1]]
-    named = [value for value in values if any(value.kind == other.kind for other in told)]
+    named = [value for value in values if any(value.kind == other.kind for other in explained)]
     if named:
         return named[0]
     if not values:

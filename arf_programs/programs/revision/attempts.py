@@ -1,6 +1,7 @@
-"""What is kept of the attempts to mend one draft, so that an edit that was right is never lost.
+"""What is kept of the attempts to mend one draft, so that a right edit is never lost.
 
-An edit that verified is kept when the rest of its attempt fails. The next attempt is asked about the open errors only.
+An edit that verified is kept even if the rest of its attempt fails. The next attempt is asked only about the errors
+that are still open.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class Attempts:
         return Proposal(after=result.after, applied=result.applied, refused=(*proposal.refused, *result.refused))
 
     def failed(self, result: Proposal, verification: Verification) -> None:
-        """Keep what was right in an attempt, and say in the feedback what was changed and what was wrong with it."""
+        """Keep what was right in an attempt, and add to the feedback what it changed and what was wrong with it."""
         good = verified_edits(self.before, result.after, result.applied, verification, self.errors)
         spoilt = [edit for edit in result.applied if edit not in good]
         self.kept, old = _joined(self.before, good, self.kept), self.kept
@@ -101,7 +102,7 @@ def _shortened(text: str) -> str:
 
 
 def is_for(edit: Edit, note: ErrorNote, before: str) -> bool:
-    """Say whether an edit is to mend an error, or changes its words."""
+    """Say whether an edit names an error as one that it mends, or changes the error's words."""
     place = place_of(note, before) if note.quote else None
     return note.id in edit.mends or (place is not None and spans_meet(edit_span(edit, before), place))
 
@@ -109,10 +110,10 @@ def is_for(edit: Edit, note: ErrorNote, before: str) -> bool:
 def verified_edits(
     before: str, after: str, applied: Sequence[Edit], verification: Verification, errors: Sequence[ErrorNote]
 ) -> list[Edit]:
-    """Return the edits against which the verification of their result, `after`, has nothing to say.
+    """Return the edits that the verification of their result, `after`, does not object to.
 
-    An edit is dropped if it wrote the words of a new error, removed what a new omission is about, or replaced a flagged
-    sentence by one that is no better supported; and if all of the draft's errors that it is about remain.
+    An edit is dropped in four cases: it wrote the words of a new error, it removed what a new omission is about, it
+    replaced a flagged sentence by one that is no better supported, or all errors of the draft that it is about remain.
     """
     changes = Changes(before, after)
     remaining = {note.id for note in verification.remaining}
@@ -146,7 +147,7 @@ def deletions(before: str, errors: Sequence[ErrorNote]) -> list[Edit]:
 def apply_within(
     before: str, edits: Sequence[Edit], errors: Sequence[ErrorNote] = (), *, max_change: float, min_words: int
 ) -> AppliedEdits:
-    """Apply the edits one after the other, without those that would change too much or leave too little."""
+    """Apply the edits one after the other. Leave out an edit that would change too much or leave too little."""
     fitting: list[Edit] = []
     for edit in edits:
         after = apply_edits(before, [*fitting, edit]).after
@@ -156,7 +157,7 @@ def apply_within(
 
 
 def _joined(before: str, first: Sequence[Edit], second: Sequence[Edit]) -> list[Edit]:
-    """Return the edits of both lists; of the second only those that touch none of the first."""
+    """Return all edits of the first list, and those of the second that touch none of the first."""
     taken: list[Span] = [edit_span(edit, before) for edit in first]
     return [*first, *(edit for edit in second if edit not in first and not _touches(edit_span(edit, before), taken))]
 

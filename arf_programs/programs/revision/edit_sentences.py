@@ -67,7 +67,7 @@ def turns_for_omission(conversation: Conversation, note: ErrorNote) -> tuple[int
 
 
 def question_for(note: ErrorNote) -> str:
-    """Return what the editor is asked about an omission: what the note says is missing, then its kind as a question."""
+    """Return the question to the editor about an omission: what the note misses, then a question for its kind."""
     asked = _QUESTIONS.get(note.category, "" if note.explanation else f"What is missing: {_in_words(note.category)}?")
     return " ".join(filter(None, (note.explanation, asked)))
 
@@ -92,7 +92,7 @@ def blanked(summary: str, index: int, notes: Sequence[ErrorNote], mended: Sequen
 
 
 def problem_in_words(notes: Sequence[ErrorNote]) -> str:
-    """Return the kinds of error, each with its explanation, in which the wrong words of all notes are blanked out."""
+    """Return the kinds of error, each with its explanation. The wrong words of all notes are blanked out."""
     problems = []
     for note in notes:
         explanation = note.explanation
@@ -126,9 +126,9 @@ def usable_sentences(written: Iterable[str], summary: str, notes: Sequence[Error
 
 
 def needs_no_editor(summary: str, index: int, notes: Sequence[ErrorNote]) -> bool:
-    """Say whether only the deletion of the sentence at `index` can mend it.
+    """Say whether deletion is the only way to mend the sentence at `index`.
 
-    A check's note has to cover the whole sentence. It either calls the sentence a repetition, or is a major note about
+    It is if a check's note covers the whole sentence, and either calls it a repetition, or is a major note that covers
     further sentences too, such as a dialogue instead of a summary, or sentences beyond the length.
     """
     sentence = find_sentences(summary)[index]

@@ -173,8 +173,8 @@ class RewriteByTaxonomy(Propose):
 def corrections_of(errors: Sequence[ErrorNote], summary: str) -> list[Edit] | None:
     """Return the analyst's corrections as edits; None if an error has none, or nothing is added for an omission.
 
-    An error in words that another one's correction replaces needs none of its own. What is added stands at the end, but
-    a reason for the contact after the first sentence.
+    An error within words that another correction replaces needs no correction of its own. An added sentence comes at
+    the end. A reason for the contact comes after the first sentence.
     """
     corrected = [note for note in errors if note.correction or (note.quote and note.correction is not None)]
     within = {note.id: [other.id for other in errors if _is_within(other, note, summary)] for note in corrected}
@@ -206,7 +206,7 @@ def _correction(note: ErrorNote, summary: str, within: Sequence[str]) -> Edit:
 
 
 def _as_sentence(text: str) -> str:
-    """Write what a model adds as a sentence of its own, also where it gave a clause."""
+    """Write what a model adds as a sentence of its own, even if the model gave a clause."""
     plain = text.strip().lstrip(",;: ")
     ended = plain if plain.endswith((".", "!", "?", '."', ".”")) else f"{plain}."
     return ended[:1].upper() + ended[1:]
@@ -215,8 +215,8 @@ def _as_sentence(text: str) -> str:
 def to_edits(proposed: Sequence[ProposedEdit], errors: Sequence[ErrorNote], summary: str) -> list[Edit]:
     """Return edits of `summary`, with the short ids (`e1`) replaced by those of the errors. Unknown ids are left out.
 
-    Of several places of a quote, the one is meant that touches the words of an error that the edit mends, else one in
-    the sentence of such an error. An edit that names no error mends those whose words it changes.
+    A quote may stand in several places. The place is chosen that touches the words of an error that the edit mends,
+    else one in the sentence of such an error. An edit that names no error mends the errors whose words it changes.
     """
     named = {f"e{number}": note for number, note in enumerate(errors, start=1)}
     return [_to_edit(edit, [named[name] for name in edit.mends if name in named], errors, summary) for edit in proposed]

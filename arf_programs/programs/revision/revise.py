@@ -28,7 +28,7 @@ OnReject = Literal["drop", "keep_draft", "keep_partial"]
 
 
 def new_summary_instruction(instruction: str) -> str:
-    """Return what the editor is asked for in the place of a draft that retells the conversation."""
+    """Return the instruction for a new summary, which the editor writes if the draft retells the conversation."""
     return f"{instruction} {_NO_DIALOGUE}"
 
 
@@ -174,9 +174,9 @@ class Revise(Program):
     async def _partly(
         self, conversation: Conversation, before: str, errors: Sequence[ErrorNote], work: Attempts
     ) -> tuple[Proposal, Verification]:
-        """Apply the edits that verified, with deletions, and drop edits until what is left verifies.
+        """Apply the edits that verified, with deletions. Then drop edits until the result verifies.
 
-        An error of the draft may remain in it, but it has no new one.
+        The result may still have an error of the draft. It has no new one.
         """
         most, least = self.verify.max_change, self.verify.min_words
         edits = [*work.kept, *deletions(before, work.refuted())]

@@ -1,7 +1,7 @@
-"""Verify: are the errors of a draft mended, and is what the revision wrote right?
+"""Verify a revision: are the errors of the draft mended, and is what the revision wrote right?
 
-The errors of the draft are compared with what was found in the revision: remaining, brought in, or only noticed now. An
-error counts as brought in only where an edit wrote or removed something.
+The errors of the draft are compared with those found in the revision. An error has remained, was brought in, or was
+only noticed now. It counts as brought in only if an edit wrote or removed something there.
 """
 
 from __future__ import annotations
@@ -168,9 +168,9 @@ class VerifyRevision(Program):
 
 
 def _without_guesses(checked: Sequence[ErrorNote], conversation: Conversation, changes: Changes) -> list[ErrorNote]:
-    """Leave out what the check of speakers says of words that the editor wrote: the analyst was asked about these.
+    """Leave out what the check of speakers says of words that the editor wrote, since the analyst was asked about them.
 
-    That check compares words. So it takes a question of the agent for what the customer said in answer.
+    That check compares words. So it mistakes a question of the agent for what the customer said in answer.
     """
     guesses = {note.id for note in run_checks(conversation, changes.after, enabled=("speakers",))}
     return [
@@ -183,7 +183,10 @@ def _without_guesses(checked: Sequence[ErrorNote], conversation: Conversation, c
 async def _ask_about_sentences(
     analysis: SentencewiseAnalysis, conversation: Conversation, changes: Changes, errors: Sequence[ErrorNote]
 ) -> Second:
-    """Ask about each sentence that the draft does not have; and what is missing, if something was, or was deleted."""
+    """Ask about each sentence that the draft does not have.
+
+    Ask what is missing if something was missing or was deleted.
+    """
     known = {tuple(split_words(sentence)) for sentence in split_sentences(changes.before)}
     places = [
         place
@@ -239,9 +242,9 @@ def ungained(changes: Changes, errors: Sequence[ErrorNote], sentences: Sequence[
 def budget_problems(
     before: str, after: str, errors: Sequence[ErrorNote] = (), *, max_change: float, min_words: int
 ) -> list[str]:
-    """Return a problem if too many words were changed that `errors` do not ask for, and one if too few are left.
+    """Return a problem if more words were changed than the errors ask for, and a problem if too few words are left.
 
-    An error asks for a change of its quote; an omission asks for added words.
+    An error asks for a change of its quote. An omission asks for added words.
     """
     problems = []
     wrong = [place for note in errors if note.quote and (place := place_of(note, before))]

@@ -43,7 +43,7 @@ class Spend:
 
 @dataclass(frozen=True)
 class GiveBack:
-    """Says that a call brought no answer. What it held is free again, and the try is booked as `lost`."""
+    """Says that a call brought no answer. What was reserved for it is free again, and the try is booked as `lost`."""
 
     need: Need
     lost: Call | None
@@ -118,7 +118,7 @@ _WAIT = Reply(wait=True)
 
 @dataclass
 class _Worker:
-    """The time of a worker's last message, what its calls under way hold, and the keys that it asks for."""
+    """The time of a worker's last message, what is reserved for its calls under way, and the keys that it asks for."""
 
     seen: float = 0.0
     holds: list[Need] = field(default_factory=list)
@@ -218,7 +218,7 @@ class Owner:
             self._asked.discard(key)
 
     def _release_gone(self) -> None:
-        """Release what workers held that are gone."""
+        """Release what was reserved for workers that are gone."""
         now = time.monotonic()
         for name in [name for name, worker in self._workers.items() if now - worker.seen > _GONE_AFTER]:
             gone = self._workers.pop(name)

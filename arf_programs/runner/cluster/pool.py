@@ -44,7 +44,7 @@ _ENDED = -1  # the step of a row that has no step left
 class TravellingRow:
     """A row that waits for step number `step`, with the results of the steps before it.
 
-    `error` is an error that concerns all rows, and stopped this one.
+    `error` is an error that concerns all rows and has stopped this one.
     """
 
     number: int
@@ -162,7 +162,7 @@ class StepActor:
             self._stop_unfinished()
 
     def _stop_unfinished(self) -> None:
-        """Stop the rows that would wait for ever for the closed event loop."""
+        """Stop the rows that would otherwise wait for ever, because the event loop is closed."""
         error = self._error or PortableError.of(StageError("a worker has ended"))
         for future, row in list(self._unfinished.items()):
             if not future.done():

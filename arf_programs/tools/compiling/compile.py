@@ -1,6 +1,6 @@
-"""The steps of `arf compile`: split, score the program as it is, optimise it, score it again, decide, save.
+"""The steps of `arf compile`: split, score the program, optimise it, score it again, decide, save.
 
-A card says what came out. It stands beside the program, for machines and as a text for people.
+A card says what came out. It is saved beside the program, for machines and as a text for people.
 """
 
 from __future__ import annotations

@@ -204,7 +204,7 @@ class Job:
         return calibration
 
     def _report(self, scored: int) -> None:
-        """Print a line every ten seconds. Nobody knows beforehand how many calls an optimizer will make."""
+        """Print a line every ten seconds, since nobody knows beforehand how many calls an optimizer will make."""
         if time.monotonic() - self._last_line >= _SECONDS_BETWEEN_LINES:
             self._last_line = time.monotonic()
             self.run.progress.say(f"  {self.optimizer}: {scored} answers scored, {self.budget.sent} calls sent")

@@ -48,7 +48,7 @@ def optimize(name: OptimizerName, student: dspy.Module, inputs: OptimizerInputs)
 
 @contextlib.contextmanager
 def output_to_log(console: Console) -> Iterator[None]:
-    """Send prints and progress bars to a log that `-v` shows. `console` writes on as before."""
+    """Send prints and progress bars to a log that `-v` shows. `console` still writes to the screen."""
     console.file = console.file  # a console that has no stream of its own would write to the redirected one
     lines = _LogLines()
     with contextlib.redirect_stdout(lines), contextlib.redirect_stderr(lines):

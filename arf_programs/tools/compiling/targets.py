@@ -168,7 +168,7 @@ def references(labeled: LabeledExample) -> tuple[str, ...]:
 
 
 def revision_fields(examples: LabeledSet, run: Run, taxonomy: Taxonomy) -> list[dict[str, Any]]:
-    """Values for the editor's predictors. The strategy `taxonomy` sees no errors and has fields of its own."""
+    """Return values for the editor's predictors. The strategy `taxonomy` sees no errors, and has its own fields."""
     config = run.config.revise
     if config.strategy == "taxonomy":
         return [

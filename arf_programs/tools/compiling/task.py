@@ -135,7 +135,7 @@ class Evaluator:
         return outcome
 
     def stop(self) -> None:
-        """Let no further case begin, and wait for those at work in an optimizer's threads."""
+        """Let no further case begin, and wait for the cases that an optimizer's threads work on."""
         with self._idle:
             self._stopped = True
             self._idle.wait_for(lambda: self._working == 0)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from arf_programs.config import Arm, PreferenceConfig
+from arf_programs.config import Arm, ModelConfig, PreferenceConfig
 from arf_programs.models import close_models
 from arf_programs.runs import (
     Manifest,
@@ -80,7 +80,7 @@ def score_point(run: Run, point: Point) -> tuple[dict[str, Score], float]:
     The student's seed is that of the run plus the point's number. Everything else is the run's, its stored answers too,
     so what all points have in common is asked once. Raises what the stages raise.
     """
-    scored = _run_of(run, point)
+    scored = run_of_students(run, RunFolder(run.folder.curve_points / point.name))
     link_shared(run.folder, scored.folder)
     _write_conversations(run, scored.folder, point)
     if point.revisions:
@@ -105,23 +105,21 @@ def _do(stage: Stage, run: Run, point: Point) -> None:
         run_stage(stage, run)
 
 
-def _run_of(run: Run, point: Point) -> Run:
-    """Return the run of a point: one arm and its student alone, scored as the run's own students are."""
-    config, folder = run.config, RunFolder(run.folder.curve_points / point.name)
+def run_of_students(run: Run, folder: RunFolder, systems: Mapping[str, ModelConfig] | None = None) -> Run:
+    """Return a run in `folder` that scores the student of one arm, and `systems`, as the run scores its own students.
+
+    No other system is scored, and no pairs are compared.
+    """
+    config = run.config
     base = {name: model for name, model in config.evaluate.serve.items() if name == "base"}
-    alone = {"reviser": False, "pairwise": False, "pairs": (), "systems": {}, "serve": base}
-    return replace(
-        run,
-        folder=folder,
-        config=config.model_copy(
-            update={
-                "run_dir": folder.path,
-                "calls_dir": run.calls.resolve(),
-                "train": config.train.model_copy(update={"arms": (ARM,), "preference": PreferenceConfig()}),
-                "evaluate": config.evaluate.model_copy(update=alone),
-            }
-        ),
-    )
+    only = {"reviser": False, "pairwise": False, "pairs": (), "systems": systems or {}, "serve": base}
+    changes = {
+        "run_dir": folder.path,
+        "calls_dir": run.calls.resolve(),
+        "train": config.train.model_copy(update={"arms": (ARM,), "preference": PreferenceConfig()}),
+        "evaluate": config.evaluate.model_copy(update=only),
+    }
+    return replace(run, folder=folder, config=config.model_copy(update=changes))
 
 
 def link_shared(run: RunFolder, point: RunFolder, more: Sequence[str] = ()) -> None:

@@ -89,7 +89,7 @@ def _lines(stage: str, asking: Asking, history: History, models: dict[str, Model
 
 
 def _line(stage: str, model: ModelConfig, asking: Asking, history: History, flight: int) -> Line:
-    """What a stage asks of one model; `flight` is its number of calls in flight."""
+    """Return what a stage asks of one model. `flight` is the number of calls that it has in flight."""
     assumed = WITH_ERRORS if history.with_errors is None else history.with_errors
     figures, source = _of_sample(model.model, asking, 1.0 if asking.errors_known else assumed), "sample"
     stored, past = _stored(model.model, asking), history.calls.get((stage, model.model))

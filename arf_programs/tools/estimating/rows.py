@@ -226,7 +226,7 @@ def _system(run: Run, model: ModelConfig) -> Summarize:
 
 
 def _analyzer(run: Run, recorder: Recorder, *, model: bool = True) -> Analyze:
-    """The analyst without checks, since the scene says what is wrong."""
+    """Build the analyst without checks, since the scene says what is wrong."""
     analyzer = build_analyzer(run, model=model)
     analyzer.checks = False
     _spare_checker(analyzer, recorder)
@@ -234,7 +234,7 @@ def _analyzer(run: Run, recorder: Recorder, *, model: bool = True) -> Analyze:
 
 
 def _spare_checker(program: Analyze | Revise, recorder: Recorder) -> None:
-    """Let the scene answer for a checker, which costs no call and would take long to load."""
+    """Let the scene answer in place of a checker, which costs no call and would take long to load."""
 
     async def supports(conversation: Conversation, sentence: str) -> float:
         return 0.0 if recorder.scene.wrong(sentence) else 1.0

@@ -1,4 +1,4 @@
-"""Average the adapters of several sites, and look where their average is going. Pure functions of arrays.
+"""The methods that `arf federate` compares: they average the adapters of several sites. Pure functions of arrays.
 
 A LoRA adapter changes a weight by the product BA. The mean of products is not the product of means:
 `mean(B_i A_i) != mean(B_i) mean(A_i)`. So the products are averaged here, and the average, whose rank may be as high as
@@ -9,6 +9,8 @@ is nearer).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +20,28 @@ Weights = dict[str, Array]
 """The weights of an adapter by name, as PEFT saves them: A has the shape (r, inputs), B (outputs, r)."""
 
 _A, _B = ".lora_A.", ".lora_B."
+
+
+@dataclass(frozen=True)
+class Method:
+    """How sites are averaged, and what pulls each of them while it trains.
+
+    Attributes:
+        products: average the products BA, brought back to rank r; else A and B, each by itself.
+        pull: nothing; the average that the round starts from; or the linear projection of the averages' way.
+    """
+
+    products: bool
+    pull: Literal["none", "start", "projection"] = "none"
+
+
+METHODS: Final = {
+    "fedavg": Method(products=False),  # McMahan et al. 2016, arXiv 1602.05629
+    "fedprox": Method(products=False, pull="start"),  # Li et al. 2018, arXiv 1812.06127
+    "products": Method(products=True),
+    # The simplest form of the idea of FedPTR (Chen et al. 2023, arXiv 2312.14380), and not that method.
+    "projected": Method(products=True, pull="projection"),
+}
 
 
 def combine_products(adapters: Sequence[Mapping[str, Array]], shares: Sequence[float]) -> Weights:

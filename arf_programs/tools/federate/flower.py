@@ -19,8 +19,7 @@ from flwr.serverapp import Grid
 from flwr.serverapp.strategy import FedAvg
 from flwr.supercore.task_identity import TaskIdentity
 
-from arf_programs.tools.federate.averaging import Weights, combine_products, project
-from arf_programs.tools.federate.methods import Method
+from arf_programs.tools.federate.averaging import Method, Weights, combine_products, project
 from signatures.exceptions import StageError
 
 TrainSite = Callable[[Context, Weights, Weights, float], tuple[Weights, int]]

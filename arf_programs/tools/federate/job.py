@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
-from arf_programs.config import PreferenceConfig
 from arf_programs.models import close_models
 from arf_programs.pipeline import run_until
 from arf_programs.runs import (
@@ -26,9 +25,8 @@ from arf_programs.runs import (
     save_config,
 )
 from arf_programs.stages import EVALUATE, REPORT, TRAIN, Stage, own_model, run_stage, state_of
-from arf_programs.tools.curve import link_shared
-from arf_programs.tools.federate.averaging import Weights
-from arf_programs.tools.federate.methods import METHODS
+from arf_programs.tools.curve import link_shared, run_of_students
+from arf_programs.tools.federate.averaging import METHODS, Weights
 from arf_programs.tools.federate.sites import rows_by_site
 from arf_programs.tools.federate.training import ARM, LOG, WEIGHTS, SiteTrainer
 from signatures.exceptions import ConfigError, MissingExtra
@@ -95,21 +93,7 @@ def _scored_run(run: Run, folder: RunFolder, sites: Sequence[str]) -> Run:
         name: own_model(run, str((folder / "students" / name).resolve()))
         for name in (*METHODS, *(f"alone_{site}" for site in sites))
     }
-    config = run.config
-    base = {name: model for name, model in config.evaluate.serve.items() if name == "base"}
-    only = {"reviser": False, "pairwise": False, "pairs": (), "systems": systems, "serve": base}
-    scored = replace(
-        run,
-        folder=folder,
-        config=config.model_copy(
-            update={
-                "run_dir": folder.path,
-                "calls_dir": run.calls.resolve(),
-                "train": config.train.model_copy(update={"arms": (ARM,), "preference": PreferenceConfig()}),
-                "evaluate": config.evaluate.model_copy(update=only),
-            }
-        ),
-    )
+    scored = run_of_students(run, folder, systems)
     save_config(scored)
     return scored
 

@@ -37,10 +37,11 @@ class _OwnTaxonomy(RunFolder):
 
 
 def probe(run: Run, *, checks_only: bool = False) -> Probe:
-    """Measure on `planted.jsonl` (made first if it is missing or stale), write `probe.json` and return it.
+    """Measure on `planted.jsonl`, write `probe.json` and return it.
 
-    With `checks_only` no model is asked, and none has to be reachable. Answers are stored, so a second probe asks
-    nothing again. Raises UserError for what the user can mend, and WorkError for what failed at work.
+    If `planted.jsonl` is missing or stale, it is made first. With `checks_only` no model is asked, and none has to be
+    reachable. Answers are stored, so a second probe asks nothing again. Raises UserError for what the user can mend,
+    and WorkError for what failed at work.
     """
     if not checks_only:
         check_providers((run.config.models.analyst, *((run.config.models.editor,) if run.config.asks_editor else ())))
@@ -162,7 +163,10 @@ def _spent(calls: Sequence[Call], earlier: int, summaries: int) -> dict[str, flo
 
 
 def _with_taxonomy(run: Run) -> Run:
-    """The run with a taxonomy. If it has none yet, the probe uses the configured one (or the seed), in its own file."""
+    """Return the run with a taxonomy.
+
+    If it has none, the configured one (or the seed) is written to a separate file.
+    """
     if run.folder.taxonomy.exists():
         return run
     probing = replace(run, folder=_OwnTaxonomy(run.folder.path))

@@ -127,7 +127,7 @@ def _rankings(run: Run, cases: Sequence[_Case], folds: Folds) -> dict[str, list[
 
 
 def _learned(cases: Sequence[_Case], folds: Folds) -> list[float]:
-    """Return the probability of an error by a logistic regression on words of draft and conversation, and checks."""
+    """Return the probability of an error, by a logistic regression on words (of draft and conversation) and checks."""
     from scipy.sparse import csr_matrix, hstack
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression

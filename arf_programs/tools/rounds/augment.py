@@ -66,7 +66,7 @@ def training_pairs(run: Run, path: Path) -> list[Pair]:
 
 
 def nearest_first(pairs: Sequence[Pair], failing: Sequence[Conversation], embed: Embedding) -> list[Pair]:
-    """Order training pairs by how like their conversations are to the most alike of the failing ones."""
+    """Order training pairs by how similar their conversation is to the most similar failing conversation."""
     if not failing:
         return list(pairs)
     alike = embed([pair.conversation.as_text() for pair in pairs]) @ embed([item.as_text() for item in failing]).T
@@ -77,7 +77,10 @@ def nearest_first(pairs: Sequence[Pair], failing: Sequence[Conversation], embed:
 def counterfactuals(
     pairs: Sequence[Pair], facets: Sequence[Facet], seed: str, *, pattern: str = "", turns: int = 2
 ) -> Iterator[Pair]:
-    """Yield a counterfactual of each pair that has one, in their order, and then others of the same, `turns` times."""
+    """Yield one counterfactual of each pair that has one, in their order.
+
+    Then yield another of each, `turns` times in all.
+    """
     for turn in range(turns):
         for pair in pairs:
             rng = Random(f"{seed} {turn} {pair.conversation.id} {pair.summary}")  # noqa: S311 - repeatable, not secret
@@ -118,7 +121,7 @@ def filtered(run: Run, stage: str, source: Iterator[Pair], wanted: int) -> Made:
 
 
 def _numbered(pairs: Sequence[Pair], name: str) -> Callable[[Pair], RowKey]:
-    """Return what names each pair, of which several may be of one conversation."""
+    """Return names for the pairs, since several may be of one conversation."""
     names = {id(pair): f"{name} {number}" for number, pair in enumerate(pairs)}
     return lambda pair: RowKey(pair.conversation.id, names[id(pair)])
 

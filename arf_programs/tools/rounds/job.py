@@ -36,10 +36,12 @@ def holdout_setting(run: Run, student: Path) -> str:
 
 @private_files()
 def improve(run: Run, rounds: int, *, untargeted: bool = False) -> Improved:
-    """Do rounds 1 to `rounds`, each from the student that the one before has left. What is whole is not done again.
+    """Do rounds 1 to `rounds`.
 
-    With `untargeted` the training pairs are as many, of random conversations and details: the baseline. Ends early
-    when there is no pattern of errors. Raises ConfigError without a dev side or without arm `arf`, and what the stages
+    Each begins with the student that the round before has left. A whole round is not done again.
+
+    With `untargeted`, the baseline, as many training pairs are made, of random conversations and details. It ends early
+    if there is no pattern of errors. Raises ConfigError without a dev side or without arm `arf`, and what the stages
     raise.
     """
     if not run.config.corpus.dev:

@@ -1,7 +1,8 @@
-"""Groups errors that are alike into patterns, without a model that writes.
+"""Groups errors that are alike into patterns, and lets the analyst name them.
 
-Errors are embedded, by the model of `evaluate.similarity` or else by TF-IDF, and clustered by k-means. The number of
-clusters is that with the best mean silhouette (Rousseeuw 1987, "Silhouettes: a graphical aid").
+Errors are embedded by the model of `evaluate.similarity`, or else by TF-IDF. They are clustered by k-means, and the
+number of clusters is the one with the best mean silhouette (Rousseeuw 1987, "Silhouettes: a graphical aid"). Without an
+analyst, a pattern is named by its commonest category, and described by its commonest words.
 """
 
 from __future__ import annotations
@@ -10,13 +11,19 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+import dspy
+
 from arf_programs.metrics import find_model, load_embedder
+from arf_programs.models import build_lm
 from arf_programs.planting import FACETS, Facet
+from arf_programs.programs import Program, ask
+from arf_programs.runner import RowKey, ask_rows
 from arf_programs.runs import Run
 from arf_programs.tools.rounds.records import Pattern, Watched
 from arf_programs.values import ValueKind, find_values
+from signatures.describe_pattern import DescribePattern
 from signatures.exceptions import MissingExtra
-from signatures.records import ErrorNote
+from signatures.records import ErrorNote, Failure
 
 Embedding = Callable[[Sequence[str]], Any]
 """From texts to an array of shape (texts, dimensions) whose rows have the length 1."""
@@ -32,6 +39,7 @@ _FACETS: Final[Mapping[ValueKind, Facet]] = {
     "name": "name",
 }
 _WORDS: Final = 4
+_SHOWN: Final = 20  # errors of a pattern that the analyst is shown
 
 
 def _readable(category: str) -> str:
@@ -110,7 +118,7 @@ def find_patterns(errors: Mapping[str, ErrorNote], labels: Sequence[int], pairs:
 
 
 def _plain_name(notes: Sequence[ErrorNote]) -> str:
-    """Name errors by their commonest category, and by what is wrong where that is not just anything."""
+    """Name errors by their commonest category, and by their facets unless these are all facets."""
     category, facets = Counter(note.category for note in notes).most_common(1)[0][0], facets_of(notes)
     return _readable(category) + (f": {', '.join(facets)}" if facets != FACETS else "")
 
@@ -143,7 +151,10 @@ def count_by_pattern(
     errors: Mapping[str, ErrorNote],
     embed: Embedding,
 ) -> dict[str, int]:
-    """Count errors by the pattern to whose errors, among the `known` ones, they are nearest on average."""
+    """Count errors by pattern.
+
+    An error belongs to the pattern whose `known` errors are the nearest to it on average.
+    """
     import numpy as np
 
     counts = dict.fromkeys((pattern.id for pattern in patterns), 0)
@@ -157,3 +168,46 @@ def count_by_pattern(
         for place in alike.argmax(axis=1):
             counts[list(centres)[place]] += 1
     return counts
+
+
+class DescribePatterns(Program):
+    """Names and describes the errors of a pattern."""
+
+    def __init__(self, *, retries: int) -> None:
+        super().__init__()
+        self.retries = retries
+        self.describe = dspy.Predict(DescribePattern)
+
+    async def aforward(self, pattern: Pattern, notes: Sequence[ErrorNote]) -> dspy.Prediction:
+        """Return Prediction(pattern: Pattern). Raises ModelError when the answers cannot be parsed."""
+        lines = "\n".join(text_of(note) for note in notes[:_SHOWN])
+        answer = await ask(self.describe, retries=self.retries, errors=lines)
+        name, description = (" ".join(text.split()) for text in (answer.name, answer.description))
+        changes = {"name": name or pattern.name, "description": description or pattern.description}
+        return dspy.Prediction(pattern=pattern.model_copy(update=changes))
+
+
+def name_patterns(
+    run: Run, stage: str, patterns: Sequence[Pattern], errors: Mapping[str, ErrorNote]
+) -> tuple[list[Pattern], list[Failure]]:
+    """Let the analyst name and describe the patterns. Return the patterns, and the failures.
+
+    A pattern keeps its plain name if naming it failed, or if there is no analyst.
+    """
+    if not run.config.analyze.analyst or not patterns:
+        return list(patterns), []
+    analyst = run.config.models.analyst
+    program = DescribePatterns(retries=analyst.parse_retries)
+    program.set_lm(build_lm(analyst, seed=run.config.seed))
+
+    async def name(pattern: Pattern) -> Pattern:
+        named: Pattern = (
+            await program.acall(pattern=pattern, notes=[errors[error] for error in pattern.errors])
+        ).pattern
+        return named
+
+    outcome = ask_rows(
+        run, stage, patterns, name, key=lambda pattern: RowKey("", pattern.id), concurrency=analyst.concurrency
+    )
+    named = {pattern.id: pattern for pattern in outcome.results.values()}
+    return [named.get(pattern.id, pattern) for pattern in patterns], outcome.failures

@@ -31,6 +31,7 @@ from arf_programs.runs import (
 )
 from arf_programs.stages import Stage, analysts, build_analyzer, load_checkers, own_model, prepare_answers
 from arf_programs.tools.rounds.augment import Pair, example_of, training_pairs
+from arf_programs.tools.rounds.figures import watching_depends
 from arf_programs.tools.rounds.job import ARM, do_stage, refuse_without_arm
 from arf_programs.tools.rounds.proposals import (
     PROPOSER,
@@ -41,7 +42,6 @@ from arf_programs.tools.rounds.proposals import (
     training_stage,
     weights_of_proposer,
 )
-from arf_programs.tools.rounds.watch import watching_depends
 from signatures.exceptions import DataError
 from signatures.records import Conversation, Failure, Record
 from signatures.write_variant import WriteVariant
@@ -238,7 +238,10 @@ class _Search:
         return tries + self._proposals(proposed)
 
     def _hardened(self, operator: OperatorName, number: int) -> _Try | None:
-        """Apply an operator to the first of some random training pairs on which it works; None if there is none."""
+        """Apply an operator to the first of some random training pairs that it can change.
+
+        None if it can change none of them.
+        """
         rng = Random(f"{self.run.config.seed} {operator} {number}")  # noqa: S311 - repeatable, not secret
         made = (
             harden(pair.conversation, pair.summary, operator, rng)

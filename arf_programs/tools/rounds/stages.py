@@ -31,17 +31,16 @@ from arf_programs.tools.rounds.augment import (
     training_pairs,
     written_by_editor,
 )
-from arf_programs.tools.rounds.figures import place_in, round_figures
-from arf_programs.tools.rounds.naming import name_patterns
+from arf_programs.tools.rounds.figures import place_in, read_watched, round_figures, watch, watching_depends
 from arf_programs.tools.rounds.patterns import (
     cluster,
     errors_by_name,
     find_embedding,
     find_patterns,
+    name_patterns,
     text_of,
 )
 from arf_programs.tools.rounds.records import Pattern, Round, read_patterns, write_patterns
-from arf_programs.tools.rounds.watch import read_watched, watch, watching_depends
 from signatures.describe_pattern import DescribePattern
 from signatures.exceptions import DataError
 from signatures.write_variant import WriteVariant
@@ -129,7 +128,10 @@ def _pairs_stage(this: Round) -> Stage:
 
 
 def _asks_editor(config: Config, this: Round) -> bool:
-    """Say whether the editor writes pairs too: one that is asked for edits together is taken to be able."""
+    """Say whether the editor writes pairs too.
+
+    An editor that is asked for edits `together` is assumed to be able to.
+    """
     return not this.untargeted and config.asks_editor and config.edits_form() == "together"
 
 

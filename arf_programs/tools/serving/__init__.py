@@ -1,4 +1,7 @@
-"""Finds students in their run, merges them, and serves them, with their teacher for what is doubtful."""
+"""Finds students in their run, merges them, and serves them.
+
+The teacher answers where the student's answer is doubtful.
+"""
 
 from arf_programs.tools.serving.fallback import Limits, choose_threshold, fallback_of
 from arf_programs.tools.serving.server import (

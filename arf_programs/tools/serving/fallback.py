@@ -77,9 +77,9 @@ def _threshold(run: Run, rows: dict[str, FallbackRow], limits: Limits) -> float 
 
 @contextmanager
 def fallback_of(run: Run, threshold: float | None) -> Iterator[Fallback]:
-    """Give what measures the doubt and asks the teacher. Nothing that is asked here is kept after the block.
+    """Return what measures the doubt about an answer, and asks the teacher. Nothing asked here is kept after the block.
 
-    The caps of `budget` hold for this block. Raises ConfigError if the teacher is a column of the corpus alone.
+    The caps of `budget` hold for this block. Raises ConfigError if the teacher is only a column of the corpus.
     """
     with TemporaryDirectory(prefix="arf-serve-") as kept:
         scratch = replace(

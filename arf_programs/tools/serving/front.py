@@ -120,7 +120,10 @@ class Front:
         return web.json_response(completion, headers=headers)
 
     async def _second_look(self, body: Mapping[str, Any], completion: dict[str, Any]) -> dict[str, str]:
-        """Put the teacher's answer into the completion if the student's is doubtful; return the headers that say so."""
+        """Put the teacher's answer into the completion if the student's answer is doubtful.
+
+        Return headers that say so.
+        """
         fallback = self._fallback
         conversation = _conversation(body)
         if fallback is None or conversation is None:

@@ -38,7 +38,6 @@ from arf_programs.tools.serving.front import Fallback, serve_front
 from signatures.exceptions import ConfigError, DataError, MissingExtra, StageError
 
 EngineName = Literal["vllm", "transformers"]
-ENGINES: tuple[EngineName, ...] = ("vllm", "transformers")
 _NEEDED = ("fastapi", "uvicorn", "openai")  # by `transformers serve`
 _PAUSE = 0.2  # seconds between two looks
 _MADE_FROM = "made_from.json"

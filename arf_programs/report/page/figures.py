@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from arf_programs.metrics import METRICS, Figures, Interval, in_order
-from arf_programs.report import svg
 from arf_programs.report.data import ReportData, RunSummary
+from arf_programs.report.page import svg
 from arf_programs.report.text import figure, metric_label, readable
 
 _STRATUM_METRICS = ("error_rate", "errors_per_summary", "rating", "rougeL", "words")
@@ -115,7 +115,7 @@ def _marks(metric: str, high: float) -> list[float]:
     if METRICS[metric].unit == "rating":
         return [1.0, 2.0, 3.0, 4.0, 5.0]
     floor = {"share": 0.05, "score": 0.05}.get(METRICS[metric].unit, 0.5)
-    return svg.ticks(0.0, max(high, floor))
+    return svg.ticks(max(high, floor))
 
 
 def _tick(mark: float, metric: str) -> str:

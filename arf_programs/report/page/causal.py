@@ -1,4 +1,4 @@
-"""The causal table of the report: how often each kind of error occurs, and which kinds a student's gain consists of."""
+"""The causal table of the report: how often each kind of error occurs, and which kinds make up a student's gain."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from arf_programs.metrics import ANY, TEACHER, CausalRow, Interval, in_order
 from arf_programs.report.data import ReportData
-from arf_programs.report.figures import Cell, bounds, category_name
+from arf_programs.report.page.figures import Cell, bounds, category_name
 from arf_programs.report.text import figure, signed_bounds
 
 _SHARE, _COUNT = "error_rate", "errors_per_summary"

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
 
-from arf_programs.checks.number_words import add_more, find_number_words
-from arf_programs.checks.units import (
+from arf_programs.checks.parsing.number_words import add_more, find_number_words
+from arf_programs.checks.parsing.units import (
     AMBIGUOUS_SCALES,
     CURRENCIES,
     DAYS,

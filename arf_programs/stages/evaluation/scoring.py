@@ -16,7 +16,7 @@ from arf_programs.runner import RowKey, Step
 from arf_programs.runs import JsonlIndex, Run, RunFolder, digest, digest_file, digest_model, digest_prompts, read_jsonl
 from arf_programs.stages.analyze import analyst_fingerprint, build_analyzer, build_support
 from arf_programs.stages.draft import TEACHER
-from arf_programs.stages.systems import STAGE_NAME
+from arf_programs.stages.evaluation.systems import STAGE_NAME
 from arf_programs.text import split_sentences
 from signatures.compare_summaries import CompareSummaries
 from signatures.exceptions import MissingExtra

@@ -72,16 +72,13 @@ def system_class(system: str) -> str:
     return _CLASSES.get(system, "s-other")
 
 
-def ticks(low: float, high: float, about: int = 3) -> list[float]:
-    """Round numbers that cover `low` to `high`, in about `about` steps of 1, 2, 2.5 or 5 times 10^k."""
-    span = high - low
-    if not (span > 0 and math.isfinite(span)):
-        return [low, low + 1.0]
-    power = 10.0 ** math.floor(math.log10(span / about))
-    step = next(s * power for s in (1.0, 2.0, 2.5, 5.0, 10.0) if s * power * about >= span * 0.999)
-    first = math.floor(low / step + 1e-9)
-    last = math.ceil(high / step - 1e-9)
-    return [round(number * step, 10) for number in range(first, last + 1)]
+def ticks(high: float, about: int = 3) -> list[float]:
+    """Return round numbers from 0 to `high` or more, in about `about` steps of 1, 2, 2.5 or 5 times 10^k."""
+    if not (high > 0 and math.isfinite(high)):
+        return [0.0, 1.0]
+    power = 10.0 ** math.floor(math.log10(high / about))
+    step = next(s * power for s in (1.0, 2.0, 2.5, 5.0, 10.0) if s * power * about >= high * 0.999)
+    return [round(number * step, 10) for number in range(math.ceil(high / step - 1e-9) + 1)]
 
 
 def swatch(system: str) -> Markup:
@@ -147,7 +144,7 @@ def loss_curve(key: str, title: str, points: Sequence[tuple[int, float]], x_end:
     Losses that are not finite (the training diverged) cannot be drawn. The description has their number.
     """
     finite = [(step, loss) for step, loss in points if math.isfinite(loss)]
-    steps, losses = ticks(0.0, max(x_end, 1.0), 4), ticks(0.0, max(y_end, 0.1), 4)
+    steps, losses = ticks(max(x_end, 1.0), 4), ticks(max(y_end, 0.1), 4)
     x, y = Scale(0.0, max(x_end, 1.0), 34, WIDTH - 8), Scale(losses[0], losses[-1], 166, 8)
     body = Markup("")
     for value in losses:
@@ -175,7 +172,7 @@ def smoothed(points: Sequence[tuple[int, float]], window: int) -> list[tuple[int
 
 
 def thinned(points: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
-    """At most about 300 points, evenly spread, with the last one: more would only make the page heavier."""
+    """Return at most about 300 points, evenly spread, with the last one. More would only make the page heavier."""
     stride = max(1, math.ceil(len(points) / _POINTS))
     return [*points[::stride], *points[-1:]] if stride > 1 else list(points)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-from arf_programs.checks.units import SCALES
+from arf_programs.checks.parsing.units import SCALES
 
 
 def _listed(words: str) -> list[str]:

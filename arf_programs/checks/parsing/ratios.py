@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from arf_programs.checks.number_words import find_number_words
+from arf_programs.checks.parsing.number_words import find_number_words
 
 _PARTS: Final = {
     **{"half": 2, "halve": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5},

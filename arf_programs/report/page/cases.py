@@ -7,19 +7,17 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
-from arf_programs.metrics import TEACHER, in_order
+from arf_programs.metrics import STUDENT, TEACHER, in_order
 from arf_programs.report.data import HoldoutCase, ReportData, RevisionCase
-from arf_programs.report.figures import category_name
-from arf_programs.runs import Run, read_jsonl
+from arf_programs.report.page.figures import category_name
 from arf_programs.text import measure_change, place_of
-from signatures.records import Conversation, ErrorNote, Revision, Score, Summary, Turn
+from signatures.records import Conversation, ErrorNote, Revision, Turn
 
 _WORD = re.compile(r"(?:\w+(?:[-'’.,:/]\w+)*|[^\w\s])\s*|\s+")
 
@@ -175,8 +173,6 @@ def show_error(data: ReportData, note: ErrorNote, conversation: Conversation) ->
     return ShownError(note, category_name(data, note.category), turns)
 
 
-_SHOWN = 60  # conversations, as many as the browser of the revisions shows
-_STUDENT = "student_arf"
 _LAST = ("reviser", "base")  # a reader looks for the students and their teacher
 
 
@@ -204,28 +200,6 @@ class ShownConversation:
         return self.student - self.teacher
 
 
-def holdout_cases(run: Run) -> tuple[HoldoutCase, ...]:
-    """Read the holdout conversations with their summaries; at most 60, those first on which the systems differ most."""
-    conversations = run.conversations("holdout")
-    texts: dict[str, dict[str, str]] = defaultdict(dict)
-    for path in (run.folder.drafts, run.folder.predictions):
-        for row in read_jsonl(path, Summary) if path.exists() else ():
-            if row.conversation_id in conversations:
-                texts[row.conversation_id][row.system] = row.text
-    errors: dict[str, dict[str, tuple[ErrorNote, ...]]] = defaultdict(dict)
-    ratings: dict[str, dict[str, int]] = defaultdict(dict)
-    for score in read_jsonl(run.folder.scores, Score) if run.folder.scores.exists() else ():
-        errors[score.conversation_id][score.system] = score.errors
-        if score.rating is not None:
-            ratings[score.conversation_id][score.system] = score.rating.rating
-    chosen = sorted(texts, key=lambda name: -_spread(errors[name]))[:_SHOWN]
-    return tuple(
-        HoldoutCase(conversation=conversations[name], summaries=texts[name], errors=errors[name], ratings=ratings[name])
-        for name in conversations
-        if name in set(chosen)
-    )
-
-
 def build_holdout(data: ReportData) -> tuple[ShownConversation, ...]:
     """Lay out the conversations for the template, the largest difference between student and teacher first."""
     shown = [_shown(data, case) for case in data.holdout]
@@ -234,11 +208,11 @@ def build_holdout(data: ReportData) -> tuple[ShownConversation, ...]:
 
 def _shown(data: ReportData, case: HoldoutCase) -> ShownConversation:
     systems = in_order(case.summaries)
-    ordered = sorted(systems, key=lambda name: (name in _LAST, name != TEACHER, name != _STUDENT))
+    ordered = sorted(systems, key=lambda name: (name in _LAST, name != TEACHER, name != STUDENT))
     return ShownConversation(
         conversation=case.conversation,
         summaries=tuple(_summary(data, case, system) for system in ordered),
-        student=len(case.errors.get(_STUDENT, ())),
+        student=len(case.errors.get(STUDENT, ())),
         teacher=len(case.errors.get(TEACHER, ())),
     )
 
@@ -251,7 +225,3 @@ def _summary(data: ReportData, case: HoldoutCase, system: str) -> ShownSummary:
         errors=tuple(show_error(data, note, case.conversation) for note in notes),
         rating=case.ratings.get(system),
     )
-
-
-def _spread(errors: Mapping[str, tuple[ErrorNote, ...]]) -> int:
-    return abs(len(errors.get(_STUDENT, ())) - len(errors.get(TEACHER, ())))

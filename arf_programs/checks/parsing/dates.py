@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from arf_programs.checks.times import Time, find_times
+from arf_programs.checks.parsing.times import Time, find_times
 from arf_programs.text import word_set
 
 MONTHS: Final = (

@@ -10,8 +10,8 @@ from typing import Literal
 from markupsafe import Markup
 
 from arf_programs.metrics import METRICS, Comparison, Effect, Interval
-from arf_programs.report import svg
 from arf_programs.report.data import RunSummary
+from arf_programs.report.page import svg
 from arf_programs.report.text import figure, integer, metric_label, probability, share, signed_bounds
 
 Verdict = Literal["better", "worse", "unclear", "missing"]
@@ -65,7 +65,7 @@ def headline(summary: RunSummary, *, confidence: float = 0.95) -> Headline:
 
 
 def _in_words(chosen: Comparison, verdict: Verdict) -> str:
-    """What the comparison says, for readers who are no statisticians."""
+    """Say what the comparison shows, for readers who are not statisticians."""
     if verdict in ("better", "worse"):
         return "The difference is larger than chance would explain."
     crowd = f"{chosen.n} held-out conversations" if chosen.n else "The held-out conversations"

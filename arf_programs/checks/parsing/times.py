@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from arf_programs.checks.foreign_numbers import FOREIGN_NUMBERS
-from arf_programs.checks.number_words import find_number_words, find_read_out
+from arf_programs.checks.parsing.foreign_numbers import FOREIGN_NUMBERS
+from arf_programs.checks.parsing.number_words import find_number_words, find_read_out
 
 _HALF: Final = r"(?P<suffix>[ap])(?:\. ?m\b\.?| ?m\b)"
 _ZONE: Final = r"(?-i: ?(?:Z|UTC|GMT|[CEMPBIJS][ES]?[SD]?T|A[CEW]?[SD]T)\b(?:[+-]\d\d?)?| ?[+-]\d\d:?\d\d\b)"

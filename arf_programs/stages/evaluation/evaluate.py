@@ -10,11 +10,11 @@ from arf_programs.models import check_providers, close_models
 from arf_programs.programs import program_fingerprint
 from arf_programs.runner import Step, StepOutcome, run_steps
 from arf_programs.runs import Run, digest, digest_file, digest_model, digest_prompts, read_jsonl, write_jsonl_atomic
-from arf_programs.stages import systems
 from arf_programs.stages.analyze import analyst_fingerprint, calibrate
 from arf_programs.stages.draft import count_cut_off
-from arf_programs.stages.scoring import COMPARE, SCORE, HoldoutSummaries, embedding_digest, with_similarity
-from arf_programs.stages.served import BASE, refuse_missing_vllm, served_systems
+from arf_programs.stages.evaluation import systems
+from arf_programs.stages.evaluation.scoring import COMPARE, SCORE, HoldoutSummaries, embedding_digest, with_similarity
+from arf_programs.stages.evaluation.served import BASE, refuse_missing_vllm, served_systems
 from arf_programs.stages.stage import Stage
 from signatures.compare_summaries import CompareSummaries
 from signatures.rate_summary import RateSummary

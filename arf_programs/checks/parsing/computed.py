@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from itertools import pairwise
 from typing import Final
 
-from arf_programs.checks.quantities import Quantity, convert_to_days, find_indefinite_durations, find_quantities
+from arf_programs.checks.parsing.quantities import Quantity, convert_to_days, find_indefinite_durations, find_quantities
 
 _EACH: Final = re.compile(r"\b(?:each|apiece|a piece|per|every)\b", re.IGNORECASE)
 _EACH_BEHIND: Final = re.compile(r" ?(?:each|apiece|a piece|per)\b", re.IGNORECASE)

@@ -11,12 +11,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from arf_programs.metrics import Comparison
-from arf_programs.report import figures, svg, text
-from arf_programs.report.cases import build_browser, build_holdout
-from arf_programs.report.causal import build_causal_view
+from arf_programs.report import text
 from arf_programs.report.data import ReportData
-from arf_programs.report.fallback import fallback_plot, fallback_table
-from arf_programs.report.headline import Difference, difference, differences, headline
+from arf_programs.report.page import figures, svg
+from arf_programs.report.page.cases import build_browser, build_holdout
+from arf_programs.report.page.causal import build_causal_view
+from arf_programs.report.page.fallback import fallback_plot, fallback_table
+from arf_programs.report.page.headline import Difference, difference, differences, headline
 from arf_programs.review import verdict_name
 
 
@@ -100,7 +101,7 @@ def _work(data: ReportData) -> dict[str, Any]:
 @lru_cache(maxsize=1)
 def _environment() -> Environment:
     environment = Environment(
-        loader=PackageLoader("arf_programs.report"),
+        loader=PackageLoader("arf_programs.report.page"),
         autoescape=True,
         undefined=StrictUndefined,
         finalize=text.finalize,
