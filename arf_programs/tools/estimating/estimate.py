@@ -257,6 +257,7 @@ def _without_keys(config: Config) -> dict[str, object]:
     models: dict[str, object] = {
         role: tuple(map(_with_any_key, model)) if isinstance(model, tuple) else _teacher_or_model(model)
         for role, model in config.models
+        if model is not None
     }
     evaluate = {
         "serve": {name: _with_any_key(model) for name, model in config.evaluate.serve.items()},
