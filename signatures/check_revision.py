@@ -23,8 +23,8 @@ class CheckRevision(dspy.Signature):
     is shown as it reads now.
     First go through the errors, one by one. An error is mended if the summary no longer says what was wrong: the right
     words stand in its place, in whatever wording, or the statement is gone. An omission is mended if the summary now
-    says what was missing. An error is not mended if the wrong statement is still there, in the same or in other words,
-    or if other wrong words took its place.
+    says what was missing, and so is a true statement that misled only by what it left out. An error is not mended if
+    the wrong statement is still there, in the same or in other words, or if other wrong words took its place.
     Then check the changes against the turns. Report in new_errors words that the editor wrote and that the turns
     contradict or neither say nor imply. Report an omission only if the editor removed something that was right, and a
     reader would misjudge the case without it. All other text was checked before: do not report it, whatever it says.

@@ -15,7 +15,10 @@ class ProposedEdit(BaseModel):
         description="copied from the summary: the shortest part that stands in it only once and holds the wrong words; "
         "empty to insert at the end"
     )
-    replacement: str = Field(description="what stands in place of the quote, or is inserted; empty for delete")
+    replacement: str = Field(
+        description="just the words that stand in place of the quote, or are inserted, without the words around it; "
+        "empty for delete"
+    )
     evidence: list[int] = Field(description="numbers in square brackets of the turns that prove the new words")
 
 

@@ -73,7 +73,8 @@ class ErrorNote(Record):
     without it the first occurrence is meant. `evidence` holds turn numbers from 1.
     `score` is the analyst's probability, 0 to 1, that the conversation does not support the quoted sentence. It is None
     if the analyst gives none. `correction` is what the analyst puts in place of the quote, or adds for an omission; an
-    empty one deletes the quote. It is None if the analyst was not asked for it.
+    empty one deletes the quote. It is None if the analyst was not asked for it. `check` names the check that saw the
+    error; it is None where no check did, and in records of runs before there was the name.
     """
 
     id: str
@@ -83,6 +84,7 @@ class ErrorNote(Record):
     explanation: str = ""
     severity: Severity = "major"
     source: ErrorSource = "lm"
+    check: str | None = Field(default=None, exclude_if=lambda check: check is None)
     score: float | None = Field(default=None, ge=0, le=1)
     start: int | None = Field(default=None, ge=0)
     correction: str | None = Field(default=None, exclude_if=lambda correction: correction is None)

@@ -7,7 +7,7 @@ from arf_programs.corpus.taxonomy import load_seed_taxonomy
 from arf_programs.models import scripted
 from arf_programs.programs.analysis.analyze import Analyze
 from signatures.exceptions import ModelError
-from signatures.records import Category, Taxonomy, Turn
+from signatures.records import Category, ErrorNote, Taxonomy, Turn
 
 WRONG = "The customer reported that a kettle leaked. The agent refunded 39.90."
 RIGHT = "The customer reported that a kettle leaked. The agent sent a replacement, which arrives by Thursday."
@@ -80,6 +80,19 @@ def test_checks_and_analyst_are_merged(call, lm, conversation):
     by_model = [note.quote for note in answer.errors if note.source == "lm"]
     same_category = answer.errors[0].category == "wrong_fact"
     assert by_model == (["leaked"] if same_category else ["refunded 77.50", "leaked"])
+
+
+def test_a_check_that_the_analyst_confirms_keeps_its_name(call, lm, conversation):
+    error = {"quote": "Marek", "evidence": [2], "explanation": "Nobody is named.", "category": "fabricated"}
+    scripted_team.join(find=lambda _: {"errors": [error]})
+    program = scripted_team.analyzer_of(lm, checks=True)
+    (note,) = call(program, conversation=conversation, summary="The agent Marek offered a replacement kettle.").errors
+    assert (note.source, note.check, note.explanation) == ("check", "names", "Nobody is named.")
+
+
+def test_a_note_of_a_run_before_checks_had_names_is_read_and_written_as_it_was():
+    line = ErrorNote(id="a", category="fabricated", quote="Marek", source="check").model_dump_json()
+    assert "check" not in ErrorNote.model_validate_json(line).model_dump(exclude={"source"})
 
 
 def test_without_a_strategy_no_model_is_asked(call, conversation):

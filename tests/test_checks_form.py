@@ -28,6 +28,22 @@ def test_a_good_summary_has_no_findings():
     assert run_checks(TALK, GOOD) == []
 
 
+def test_a_note_names_the_check_that_wrote_it():
+    notes = run_checks(TALK, "The agent Marek of Lumora promised 12 kettles. Mail iris@kettles.example for more.")
+    assert [(note.quote, note.check) for note in notes] == [
+        ("Marek", "names"),
+        ("Lumora", "names"),
+        ("12", "numbers"),
+        ("iris@kettles.example", "private_data"),
+    ]
+
+
+def test_the_numbers_of_a_list_are_no_numbers_of_the_text():
+    assert found("1. The kettle leaks.\n2. It goes to Hull.\n3. It costs 3 euros.", "numbers") == [
+        ("fabricated", "3 euros")
+    ]
+
+
 def test_an_unknown_check_is_refused():
     with pytest.raises(KeyError):
         run_checks(TALK, GOOD, enabled=["spelling"])

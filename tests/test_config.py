@@ -286,24 +286,24 @@ def test_a_small_analyst_is_asked_about_each_sentence(analyst, form):
 
 
 @pytest.mark.parametrize(
-    ("changed", "asked", "used"),
+    ("changed", "asked"),
     [
-        ({}, True, True),
-        ({"models": {"teacher": "scripted/model", "analyst": "openai/gpt-5-mini"}}, True, False),
-        ({"revise": {"edits": "one_by_one"}}, True, False),
-        ({"revise": {"strategy": "rewrite"}}, True, False),
-        ({"programs": {"revise": "compiled"}}, True, False),
-        ({"models": {"teacher": "embedded/smollm2-135m"}, "analyze": {"strategy": "holistic"}}, False, False),
-        ({"analyze": {"strategy": "sentencewise"}}, False, False),
-        ({"analyze": {"analyst": False}}, False, False),
-        ({"labeled": {"path": "labels.jsonl", "demos": 2}}, False, False),
-        ({"programs": {"analyze": "compiled"}}, False, False),
+        ({}, True),
+        ({"models": {"teacher": "scripted/model", "analyst": "openai/gpt-5-mini"}}, False),
+        ({"models": {"teacher": "scripted/model", "editor": "openai/gpt-5-mini"}}, True),  # the analyst is it too
+        ({"revise": {"edits": "one_by_one"}}, False),
+        ({"revise": {"strategy": "rewrite"}}, False),
+        ({"programs": {"revise": "compiled"}}, False),
+        ({"models": {"teacher": "embedded/smollm2-135m"}, "analyze": {"strategy": "holistic"}}, False),
+        ({"analyze": {"strategy": "sentencewise"}}, False),
+        ({"analyze": {"analyst": False}}, False),
+        ({"labeled": {"path": "labels.jsonl", "demos": 2}}, False),
+        ({"programs": {"analyze": "compiled"}}, False),
     ],
 )
-def test_an_able_analyst_corrects_and_the_editor_is_spared_where_it_is_the_same_model(changed, asked, used):
+def test_an_able_analyst_is_asked_for_corrections_only_where_it_is_the_editor_too(changed, asked):
     given = {"corpus": {"path": "x.jsonl"}, "models": {"teacher": "scripted/model"}, **changed}
-    config = Config.model_validate(given)
-    assert (config.analyst_corrects, config.mends_by_corrections) == (asked, used)
+    assert Config.model_validate(given).analyst_corrects == asked
 
 
 def test_a_checker_is_asked_about_each_sentence():

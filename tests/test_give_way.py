@@ -19,7 +19,7 @@ def left(*scores):
     given = [
         SentenceScore(sentence=text, flagged=False, score=score) for text, score in zip(sentences, scores, strict=True)
     ]
-    return [note.quote for note in give_way(run_checks(TALK, SUMMARY), TALK, SUMMARY, given)]
+    return [note.quote for note in give_way(run_checks(TALK, SUMMARY), SUMMARY, given)]
 
 
 @pytest.mark.parametrize(

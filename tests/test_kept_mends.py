@@ -9,10 +9,10 @@ import scripted_team
 from arf_programs.checks import run_checks
 from arf_programs.programs.analysis.analyze import Analyze, HolisticAnalysis
 from arf_programs.programs.revision.edit_sentences import EditSentences
-from arf_programs.programs.revision.propose import EditSummary, corrections_of
+from arf_programs.programs.revision.propose import EditSummary, Rewrite, corrections_of
 from arf_programs.programs.revision.revise import Revise
-from arf_programs.programs.revision.verify import VerifyRevision
-from arf_programs.text import locate_error
+from arf_programs.programs.revision.verify import Second, VerifyRevision, compare_errors
+from arf_programs.text import Changes, locate_error
 from signatures.records import Conversation, Summary, Turn, Verdict
 
 DRAFT = (
@@ -121,6 +121,72 @@ def test_a_sentence_may_be_mended_by_words_at_its_end(revise, conversation):
     scripted_team.join(edits=lambda _: {"edits": [edit("9 April", "9 April if the customer wants it")]}, check=checks())
     revision = revise([note(conversation, "9 April", explanation="Only if she wants it.")])
     assert (revision.verdict, revision.remaining) == (Verdict.VERIFIED, ())
+
+
+def test_a_check_that_sees_its_error_again_overrules_an_analyst_of_another_category(revise, conversation):
+    """Both saw the same words, and the category is the analyst's. It calls them mended, but nobody touched them."""
+    seen = note(conversation, "88214", "wrong_speaker", source="check").model_copy(update={"check": "codes"})
+    compared = compare_errors(
+        Changes(DRAFT, DRAFT.replace("at once", "later")),
+        [seen],
+        Second(
+            (seen.model_copy(update={"category": "fabricated", "id": "again"}),),
+            {seen.id: True},
+            checks=True,
+        ),
+    )
+    assert [item.id for item in compared.remaining] == [seen.id] and compared.noticed == ()
+
+
+def test_an_error_that_remains_is_not_recorded_with_the_reason_why_it_is_mended(revise, conversation):
+    wrong = note(conversation, explanation="It was replaced.")
+    missing = note(conversation, "", "missing_action", evidence=(3,), explanation="Her choice.")
+    inserted = edit("", "She chose a replacement.", ["e2"], op="insert")
+    scripted_team.join(edits=lambda _: {"edits": [inserted]}, check=checks())
+    (left,) = revise([wrong, missing]).remaining
+    assert left.explanation == "It was replaced."
+
+
+def test_the_editor_is_told_which_of_its_edits_could_not_be_made(revise, conversation):
+    team = scripted_team.join(edits=lambda _: {"edits": [edit("paid back 39.90")]})
+    revise([note(conversation)], attempts=2)
+    reason = "the summary does not contain the quote 'paid back 39.90'"
+    assert f"Edits that could not be made: {reason}." in team.fields["edits"][1]["feedback"]
+
+
+LATER = "She chose a replacement instead."
+
+
+@pytest.mark.parametrize("at", ["", "A new one arrives by 9 April."])
+def test_a_statement_that_misleads_may_be_mended_by_a_new_sentence(revise, conversation, at):
+    """The refund was offered; what is wrong is that nothing is said of how it went on."""
+    wrong = note(conversation, explanation="It misleads: she did not take the refund.")
+    inserted = edit(at or "refunded 39.90 at once.", LATER, op="insert")
+    scripted_team.join(edits=lambda _: {"edits": [inserted]}, check=checks())
+    revision = revise([wrong])
+    assert (revision.verdict, revision.remaining) == (Verdict.VERIFIED, ())
+    assert LATER in revision.after and "refunded 39.90" in revision.after
+
+
+@pytest.mark.parametrize(("mended", "mends"), [(True, ["e2"]), (False, ["e1", "e2"])])
+def test_a_new_sentence_that_is_not_about_the_error_does_not_mend_it(revise, conversation, mended, mends):
+    """Either the edit was made for another error, or the analyst says that it did not help."""
+    errors = [note(conversation), note(conversation, "", "missing_action", evidence=(3,), explanation="Her choice.")]
+    inserted = edit("refunded 39.90 at once.", LATER, mends, op="insert")
+    scripted_team.join(edits=lambda _: {"edits": [inserted]}, check=checks(*([] if mended else ["e1"])))
+    assert [item.id for item in revise(errors).remaining] == [errors[0].id]
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        (DRAFT.replace("at once.", f"at once. {LATER}"), Verdict.VERIFIED),
+        (f"{DRAFT} {LATER}", Verdict.REJECTED),  # nothing says that it is about this error
+    ],
+)
+def test_a_rewrite_may_mend_an_error_by_the_sentence_behind(revise, conversation, text, verdict):
+    scripted_team.join(rewrite=lambda _: {"revised": text}, check=checks())
+    assert revise([note(conversation)], propose=Rewrite(retries=0)).verdict is verdict
 
 
 @pytest.mark.parametrize("mends", [["e1"], [], ["e9"]])

@@ -498,6 +498,13 @@ def test_the_score_of_an_error_and_the_gain_of_an_edit_are_shown() -> None:
     assert "unsupported" not in render_report(full())
 
 
+@pytest.mark.parametrize(("check", "said"), [("private_data", "check of private data"), (None, ">check<")])
+def test_the_check_that_saw_an_error_is_named(check: str | None, said: str) -> None:
+    note = {"id": "e", "category": "private_data", "quote": "6 May", "explanation": "Why.", "source": "check"}
+    shown = case(errors=({**note, "check": check},))
+    assert said in render_report(full().model_copy(update={"revisions": (shown,)}))
+
+
 def test_what_a_verified_revision_cost() -> None:
     def call(stage: str, cached: bool = False) -> Call:
         figures = {} if cached else {"prompt_tokens": 100, "completion_tokens": 20, "usd": 0.01}

@@ -72,6 +72,22 @@ def test_a_stale_stage_says_what_changed(make_run, work, now, why):
     assert state_of(work.stage, run) == StageState("stale", why)
 
 
+@pytest.mark.parametrize(
+    ("before", "now", "state"),
+    [
+        ({}, {"corrections": "1"}, "whole"),
+        ({"corrections": "1"}, {}, "whole"),
+        ({"corrections": "1"}, {"corrections": "2"}, "stale"),
+    ],
+)
+def test_corrections_that_are_spare_or_lacking_make_no_stage_stale(make_run, work, before, now, state):
+    run = make_run()
+    work.depends_on = {"input": "1", **before}
+    run_stage(work.stage, run)
+    work.depends_on = {"input": "1", **now}
+    assert state_of(work.stage, run).state == state
+
+
 def test_a_lost_output_is_named(make_run, work):
     run = make_run()
     run_stage(work.stage, run)

@@ -22,7 +22,10 @@ _UMLAUTS: Final = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe",
 
 @dataclass(frozen=True)
 class Finding:
-    """One error. `start:end` is its quote in the summary, and is empty for the summary as a whole."""
+    """One error. `start:end` is its quote in the summary, and is empty for the summary as a whole.
+
+    `check` is the name of the check that found it; `run_checks` sets it.
+    """
 
     category: str
     start: int
@@ -30,6 +33,7 @@ class Finding:
     explanation: str
     severity: Severity = "major"
     evidence: tuple[int, ...] = ()
+    check: str | None = None
 
 
 @dataclass(frozen=True)

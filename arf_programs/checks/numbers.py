@@ -10,7 +10,7 @@ from arf_programs.checks.known_numbers import Numbers, find_taken_spans, overlap
 from arf_programs.checks.parsing.computed import find_rates, is_same_rate
 from arf_programs.checks.parsing.number_words import ReadOut, find_read_out
 from arf_programs.checks.parsing.quantities import Quantity, find_quantities
-from arf_programs.text import word_set
+from arf_programs.text import is_list_marker, word_set
 
 _KINDS: Final = {"money": "amount", "percent": "percentage", "time": "duration", "plain": "number"}
 _ADDED_UP: Final = re.compile(
@@ -114,14 +114,14 @@ def _long_read_out(text: str, taken: list[tuple[int, int]]) -> list[ReadOut]:
 
 
 def _generic(quantity: Quantity, material: Material) -> bool:
-    """Say whether a writer may use the number without reading it: "one", "two options", "both", "last four digits"."""
+    """Say whether a writer may use the number without reading it: "two options", "last four digits", "2." of a list."""
     if _OF_CODE.search(material.summary, quantity.start, quantity.end + _AROUND) and _LAST.search(
         material.summary, max(0, quantity.start - _AROUND), quantity.start
     ):
         return True
     if _ALWAYS.search(material.summary, max(0, quantity.start - 3), quantity.end + 2):
         return any(_ALL_DAY.search(text) for text in material.texts)
-    if not quantity.counts or quantity.value == 0:
+    if not quantity.counts or quantity.value == 0 or is_list_marker(material.summary, quantity.start, quantity.end):
         return True
     return quantity.spelled and quantity.kind == "plain" and quantity.value <= _SMALL
 

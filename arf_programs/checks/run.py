@@ -47,7 +47,7 @@ def run_checks(conversation: Conversation, summary_text: str, *, enabled: Iterab
     KeyError for a check that does not exist. `ALL` holds the names of all checks.
     """
     material = Material.folded(conversation, summary_text)
-    findings = [finding for name in enabled for finding in CHECKS[name](material)]
+    findings = [replace(finding, check=name) for name in enabled for finding in CHECKS[name](material)]
     sentences = find_sentences(summary_text)
     ordered = sorted(_distinct(findings), key=lambda item: item.start)
     notes = [_note(conversation, summary_text, sentences, _placed(finding, material.writing)) for finding in ordered]
@@ -105,4 +105,5 @@ def _note(
         explanation=finding.explanation,
         severity=finding.severity,
         source="check",
+        check=finding.check,
     )

@@ -302,19 +302,15 @@ class Config(Section):
 
     @property
     def analyst_corrects(self) -> bool:
-        """Whether the analyst is asked for the correction of each error too: an able one that reads whole summaries.
+        """Whether the analyst is asked for the correction of each error too, for the first attempt to mend a draft.
 
-        It is not where its question was compiled or has demonstrations, which hold no corrections.
+        It is where an able analyst reads whole summaries, and the same model is the editor and makes all edits in one
+        answer. It is not where one of their questions was compiled or has demonstrations, which hold no corrections.
         """
-        plain = not (self.programs.analyze or self.labeled.demos)
+        plain = not (self.programs.analyze or self.programs.revise or self.labeled.demos)
         able = self.analysis_form() == "holistic" and not is_small(self.models.analyst.model)
-        return self.analyze.analyst and plain and able
-
-    @property
-    def mends_by_corrections(self) -> bool:
-        """Whether the analyst's corrections are the first attempt to mend a draft: the same model is the editor."""
-        together = self.revise.strategy == "edits" and self.edits_form() == "together" and not self.programs.revise
-        return self.analyst_corrects and together and self.models.editor == self.models.analyst
+        together = self.revise.strategy == "edits" and self.edits_form() == "together"
+        return self.analyze.analyst and plain and able and together and self.models.editor == self.models.analyst
 
     @property
     def samples_revisions(self) -> bool:

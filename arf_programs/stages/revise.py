@@ -146,7 +146,7 @@ def build_reviser(
     run = _with_editor(run, variant.editor)
     config, strategy, sample = run.config.revise, variant.strategy, variant.sample
     taxonomy = taxonomy or read_taxonomy(run.folder.taxonomy)
-    corrections = compiled and run.config.mends_by_corrections and variant == Variant(strategy)
+    corrections = compiled and run.config.analyst_corrects and variant == Variant(strategy)
     propose = _strategy(run, taxonomy, strategy, corrections=corrections)
     analyzer = build_analyzer(run, model=config.verify_with_analyst, taxonomy=taxonomy, labeled=labeled)
     verify = VerifyRevision(

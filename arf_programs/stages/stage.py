@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from arf_programs import __version__
 from arf_programs.config import Config, ModelConfig
@@ -15,6 +15,12 @@ from arf_programs.runner import remove_checkpoints
 from arf_programs.runs import Manifest, Run, RunFolder, digest_file, read_record, write_record
 
 State = Literal["whole", "stale", "missing"]
+_EXTRAS: Final = frozenset(("corrections",))
+"""Parts of a fingerprint that say what a model was asked for beside the rest, and that the next stages can do without.
+
+A stage stays whole where only one side has such a part: what was asked for needlessly does no harm, and what was not
+asked for is made later.
+"""
 
 
 @dataclass(frozen=True)
@@ -62,8 +68,9 @@ def state_of(stage: Stage, run: Run) -> StageState:
     if stage.keeps_edits and _edited(stage, run, manifest):
         return StageState("whole", "edited by hand, so kept")
     wanted = stage.fingerprint(run)
-    changed = [name for name, value in wanted.items() if manifest.fingerprint.get(name) != value]
-    changed += [name for name in manifest.fingerprint if name not in wanted]
+    had = manifest.fingerprint
+    changed = [name for name, value in wanted.items() if had.get(name, value if name in _EXTRAS else None) != value]
+    changed += [name for name in had if name not in wanted and name not in _EXTRAS]
     if changed:
         return StageState("stale", f"changed since: {', '.join(changed)}")
     return StageState("whole")

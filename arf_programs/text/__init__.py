@@ -22,6 +22,7 @@ from arf_programs.text.sentences import (
     Token,
     align_tokens,
     find_sentences,
+    is_list_marker,
     split_sentences,
     split_tokens,
     split_words,

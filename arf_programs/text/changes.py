@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 from arf_programs.text.folding import fold, look_equal
 from arf_programs.text.quotes import Span, place_of
+from arf_programs.text.seams import place_insertion
 from arf_programs.text.sentences import Token, find_sentences, split_words, tokenize
 from signatures.records import Edit, EditOp
 
@@ -52,10 +53,13 @@ def spans_meet(a: Span, b: Span) -> bool:
 
 
 def edit_span(edit: Edit, before: str) -> Span:
-    """Return the place of `before` that an edit changes; for an insertion an empty place, after its quote."""
+    """Return the place of `before` that an edit changes; for an insertion an empty place."""
     end = len(before)
     start, stop = (place_of(edit, before) if edit.quote else None) or (end, end)
-    return (stop, stop) if edit.op is EditOp.INSERT else (start, stop)
+    if edit.op is not EditOp.INSERT:
+        return start, stop
+    point = place_insertion(before, start, stop, edit.replacement)[0] if edit.replacement.strip() else stop
+    return point, point
 
 
 class _Run(NamedTuple):
@@ -96,11 +100,25 @@ class Changes:
         pairs = zip(self._old[first:last], self._new[now[0] : now[-1] + 1], strict=True)
         return all(look_equal(self.before[a.start : a.end], self.after[b.start : b.end]) for a, b in pairs)
 
-    def sentence_kept(self, place: Span) -> bool:
-        """Say whether no word changed in the sentences of `before` that `place` touches, and none was added to them."""
-        spans = [span for span in find_sentences(self.before) if spans_meet(place, span)]
-        now = [span for span in find_sentences(self.after) if any(spans_meet(span, self.now(old)) for old in spans)]
-        return all(map(self.kept, spans)) and not any(map(self.wrote, now))
+    def touched(self, place: Span) -> bool:
+        """Say whether a word changed in the sentences of `before` that `place` touches, or one was added to them."""
+        spans = self._around(place)
+        if not all(map(self.kept, spans)):
+            return True
+        kept = [self._kept_at(old) for old in spans]
+        return any(self.wrote(now) for now in find_sentences(self.after) if any(spans_meet(now, at) for at in kept))
+
+    def followed(self, place: Span) -> bool:
+        """Say whether new words stand right behind the sentences of `before` that `place` touches."""
+        return any(self.wrote(self.now(span)) for span in self._around(place))
+
+    def _around(self, place: Span) -> list[Span]:
+        return [span for span in find_sentences(self.before) if spans_meet(place, span)]
+
+    def _kept_at(self, place: Span) -> Span:
+        """Return where the words at `place` of `before` stand, if all of them were kept."""
+        now = [self._carried[index] for index in range(*_range(self._old, place)) if index in self._carried]
+        return _span(self._new, now[0], now[-1] + 1) if now else self.now(place)
 
     def now(self, place: Span) -> Span:
         """Return the place of `after` where the words at `place` of `before` stand, or what stands in their place."""
@@ -124,9 +142,19 @@ class Changes:
         span = edit_span(edit, self.before)
         if run.a < run.b and edit.op is not EditOp.INSERT:
             return spans_meet(span, _span(self._old, run.a, run.b))
-        left = self._old[run.a - 1].end if run.a else 0
+        first = self._first_place(run)
+        left = self._old[first - 1].end if first else 0
         right = self._old[run.b].start if run.b < len(self._old) else len(self.before)
         return span[0] <= right and left <= span[1]
+
+    def _first_place(self, run: _Run) -> int:
+        """Return the first word of the draft before which an insertion may stand: "b a" in "a b a c" or "a b" in it."""
+        first = run.a
+        for word in reversed(self._new[run.c : run.d]):
+            if not first or run.a < run.b or self._old[first - 1].key != word.key:
+                break
+            first -= 1
+        return first
 
     @cached_property
     def written(self) -> list[Span]:

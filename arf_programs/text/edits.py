@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from arf_programs.text.folding import keep_writing, look_equal
 from arf_programs.text.quotes import place_of
+from arf_programs.text.seams import close_gap, end_replacement, fit_replacement, keep_apart, place_insertion, set_off
 from arf_programs.text.sentences import find_sentences
 from signatures.records import Edit, EditOp, Record, RefusedEdit
-
-_STOPS: Final = ".!?"
-_PUNCTUATION: Final = ".!?,;:"
-_PAIRS: Final = {"(": ")", "[": "]", '"': '"', "“": "”"}
-_LEADING: Final = re.compile(r"[.!?,;:]+\s*")
 
 
 class AppliedEdits(Record):
@@ -34,22 +29,19 @@ class _Placed(NamedTuple):
     quote: str = ""
     replacement: str = ""
 
-    @property
-    def deletes(self) -> bool:
-        return self.edit.op is not EditOp.INSERT and not self.replacement
-
 
 def apply_edits(before: str, edits: list[Edit] | tuple[Edit, ...]) -> AppliedEdits:
     """Apply `edits` to `before`. Each edit is located in `before` itself, so their order does not matter.
 
     A quote means the place where its edit says that it starts, else its first place (see `find_quotes`). An `insert`
     puts its replacement after its quote, or at the end of `before` if the quote is empty. Whole sentences are inserted
-    after the punctuation that ends the quote's sentence. Of overlapping edits the first in the list is applied. Words
-    with which both quote and replacement begin only mark the place, and do not overlap with other edits.
+    after the sentence of the quote, and clauses before its full stop. Of overlapping edits the first in the list is
+    applied. Words with which both quote and replacement begin only mark the place, and do not overlap with other edits.
 
-    Text outside the quotes stays byte-identical, except at the borders of an edit. A deletion takes one space beside
-    it, and punctuation that would be left without a phrase. A replacement neither doubles nor loses the full stop of
-    its sentence. An insertion is separated by one space. Letters outside the quotes never change. If a word of a
+    Text outside the quotes stays byte-identical, except at the borders of an edit (see seams.py). A deletion takes one
+    space beside it, and what would be left without a phrase: punctuation, an "and", a list marker, a label. A
+    replacement neither doubles nor loses the full stop of its sentence, nor does it repeat the words beside its quote.
+    An insertion is separated by one space. A sentence that began with a capital does so still. If a word of a
     replacement looks like a word of its quote, it is written as in the quote.
     """
     placed: list[_Placed] = []
@@ -78,8 +70,11 @@ def _place(before: str, edit: Edit, order: int) -> _Placed | str:
     """Locate the edit and make its quote exact. Return the reason if it cannot be applied."""
     replacement = edit.replacement.strip()
     if edit.op is EditOp.INSERT and not edit.quote.strip():
+        if not replacement:
+            return "there is no text to insert"
         end = len(before.rstrip())
-        return _Placed(end, end, order, edit, "", replacement) if replacement else "there is no text to insert"
+        point, text = place_insertion(before, end, end, replacement)
+        return _Placed(point, point, order, edit, "", text)
     if not edit.quote.strip():
         return f"a {edit.op.value} needs a quote"
     span = place_of(edit, before)
@@ -96,8 +91,8 @@ def _place(before: str, edit: Edit, order: int) -> _Placed | str:
         return _Placed(span[0] + shared, span[1], order, edit, exact[shared:], changed[shared:].strip())
     if not replacement:
         return "there is no text to insert"
-    point = _insertion_point(before, span[1], replacement)
-    return _Placed(point, point, order, edit, exact, replacement)
+    point, text = place_insertion(before, *span, replacement)
+    return _Placed(point, point, order, edit, exact, text)
 
 
 def _shared_words(quote: str, replacement: str) -> int:
@@ -107,14 +102,6 @@ def _shared_words(quote: str, replacement: str) -> int:
     if shared == len(replacement) and quote[shared : shared + 1].isspace():
         return shared
     return max(quote.rfind(space, 0, shared) for space in (" ", "\n")) + 1
-
-
-def _insertion_point(before: str, end: int, replacement: str) -> int:
-    """Return `end`, or the place after the punctuation there if a whole sentence is inserted."""
-    if replacement[-1] not in _STOPS:
-        return end
-    closing = re.match(r"[.!?]+[\"'”’)\]]*(?=\s|$)", before[end:])
-    return end + closing.end() if closing else end
 
 
 def _conflict(new: _Placed, placed: list[_Placed]) -> str:
@@ -130,63 +117,22 @@ def _apply(before: str, placed: list[_Placed]) -> str:
     after = before
     ends = {end for _, end in find_sentences(before)}
     for item in sorted(placed, key=lambda item: (item.start, item.end, item.order), reverse=True):
-        floor = max((other.end for other in placed if other is not item and other.end <= item.start), default=0)
+        others = [other for other in placed if other is not item]
+        floor = max((other.end for other in others if other.end <= item.start), default=0)
+        ceiling = min((other.start for other in others if other.start >= item.end), default=len(before))
         left, right = after[: item.start], after[item.end :]
-        if item.deletes:
-            after = _close_gap(left, right, floor)
-        elif item.edit.op is EditOp.INSERT:
-            after = left + _set_off(left, item.replacement, right) + right
+        if item.edit.op is EditOp.INSERT:
+            after = left + set_off(left, item.replacement, right) + right
+            continue
+        text = item.replacement
+        if text:
+            text = fit_replacement(left, item.quote, text, before[item.end : ceiling], floor)
+        if text:
+            ended = end_replacement(item.quote, text, right, item.end in ends)
+            after = left + keep_apart(left, item.quote, ended, right) + right
         else:
-            fitting = _fit(item.quote, item.replacement, right, item.end in ends)
-            after = left + _keep_apart(left, item.quote, fitting, right) + right
+            after = close_gap(left, item.quote, right, floor)
     return after
-
-
-def _close_gap(left: str, right: str, floor: int) -> str:
-    """Join `left` and `right` after a deletion. `left` before `floor` is not changed."""
-    kept, tail = left[:floor], left[floor:]
-    if tail[-1:] in _PAIRS and right[:1] == _PAIRS[tail[-1]]:
-        tail, right = tail[:-1], right[1:]
-    bare, rest = tail.rstrip(), right.lstrip()
-    opens = not (kept + bare) or (kept + bare)[-1] in _STOPS + "\n"
-    if rest[:1] in tuple(_PUNCTUATION) and (opens or bare[-1:] == rest[:1]):
-        rest = _LEADING.sub("", rest, count=1)
-        return kept + tail + rest if rest else kept + bare
-    if rest[:1] in tuple(_PUNCTUATION + ")]"):
-        return kept + (bare.rstrip(",;:") if rest[0] in _PUNCTUATION else bare) + rest
-    if not rest:
-        return kept + bare + ("" if bare or kept else right)
-    return kept + bare + _wider(tail[len(bare) :], right[: len(right) - len(rest)], bool(kept + bare)) + rest
-
-
-def _wider(left: str, right: str, inside: bool) -> str:
-    """Choose which of two runs of white space stays after a deletion: a line break rather than a space."""
-    if not inside:
-        return ""
-    return right if right.count("\n") > left.count("\n") else left or right
-
-
-def _set_off(left: str, text: str, right: str) -> str:
-    """Add the spaces that separate `text` from its neighbours."""
-    before = "" if not left or left[-1].isspace() or text[0] in _PUNCTUATION else " "
-    after = "" if not right or right[0].isspace() or right[0] in _PUNCTUATION + ")]\"'" else " "
-    return before + text + after
-
-
-def _keep_apart(left: str, quote: str, replacement: str, right: str) -> str:
-    """Add a space where a word takes the place of the mark that kept its neighbour apart: ", who" becomes "and"."""
-    before = left[-1:].isalnum() and replacement[0].isalnum() and not quote[0].isalnum()
-    after = right[:1].isalnum() and replacement[-1].isalnum() and not quote[-1].isalnum()
-    return " " * before + replacement + " " * after
-
-
-def _fit(quote: str, replacement: str, right: str, ends_sentence: bool) -> str:
-    """Give the replacement the final punctuation that its sentence needs."""
-    if right[:1] and right[0] in _PUNCTUATION:
-        return replacement.rstrip(_PUNCTUATION) or replacement
-    if ends_sentence and quote[-1] in _STOPS and replacement[-1].isalnum():
-        return replacement + quote[-1]
-    return replacement
 
 
 def _has_words(text: str) -> bool:

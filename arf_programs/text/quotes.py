@@ -28,6 +28,7 @@ _SAME: Final = {
 }
 _EDGE: Final = " \"'.,;:!?-"
 _SHOWN: Final = 80
+_CLOSE: Final = 3  # words before a quote, which say most of what it is about
 _UNSPACED: Final = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]"
 )
@@ -169,7 +170,7 @@ def locate_error(
         listed = ", ".join(map(str, unknown))
         raise QuoteError(f"{conversation.id} has turns 1 to {len(conversation.turns)}, not turn {listed}")
     proof = " ".join([explanation, *(conversation.turns[turn - 1].text for turn in turns)])
-    place = _meant(summary_text, _touching(places, within) or places, proof)
+    place = _meant(summary_text, _touching(places, within) or places, proof, explanation)
     return note_at(
         summary_text,
         conversation,
@@ -192,6 +193,7 @@ def note_at(
     explanation: str = "",
     severity: Severity = "major",
     source: ErrorSource = "lm",
+    check: str | None = None,
 ) -> ErrorNote:
     """Make an error note about the characters at `place` of the summary. None, or an empty place, has no quote."""
     quote = summary_text[slice(*place)] if place else ""
@@ -207,6 +209,7 @@ def note_at(
         explanation=explanation,
         severity=severity,
         source=source,
+        check=check,
     )
 
 
@@ -215,14 +218,21 @@ def _touching(places: Sequence[Span], within: Iterable[Span]) -> list[Span]:
     return [place for place in places if any(place[0] < end and start < place[1] for start, end in spans)]
 
 
-def _meant(text: str, places: Sequence[Span], proof: str) -> Span | None:
-    """Return the place whose sentence shares most words with `proof`; the first of several; None if there is none."""
+def _meant(text: str, places: Sequence[Span], proof: str, explanation: str) -> Span | None:
+    """Return the place whose sentence shares most words with `proof`; None if there is none.
+
+    Of several in one sentence it is the one that has most words of the explanation close to it, else the first.
+    """
     if len(places) < 2:
         return places[0] if places else None
     proving, sentences = set(split_words(proof)), find_sentences(text)
+    explained = set(split_words(explanation))
 
-    def shared(place: Span) -> int:
-        around = [text[slice(*span)] for span in sentences if place[0] < span[1] and span[0] < place[1]]
-        return len(proving.intersection(split_words(" ".join(around))))
+    def shared(place: Span) -> tuple[int, int]:
+        spans = [span for span in sentences if place[0] < span[1] and span[0] < place[1]]
+        around = split_words(" ".join(text[slice(*span)] for span in spans))
+        start, end = min((a for a, _ in spans), default=place[0]), max((b for _, b in spans), default=place[1])
+        close = [*split_words(text[start : place[0]])[-_CLOSE:], *split_words(text[place[1] : end])[:1]]
+        return len(proving.intersection(around)), len(explained.intersection(close))
 
     return max(places, key=shared)

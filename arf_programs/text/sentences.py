@@ -81,6 +81,13 @@ _OPENERS: Final = word_set(
 )
 
 
+def is_list_marker(text: str, start: int, end: int) -> bool:
+    """Say whether the number at `start:end` only numbers an item of a list: "2. " or "(2) " at the start of a line."""
+    line = text.rfind("\n", 0, start) + 1
+    marker = _MARKER.match(text, start - (text[max(0, start - 1) : start] == "("))
+    return marker is not None and not text[line:start].strip(" \t(") and end <= marker.end()
+
+
 def find_sentences(text: str) -> list[tuple[int, int]]:
     """Find the `(start, end)` span of each sentence of `text`, in order, without the white space around it.
 

@@ -21,7 +21,7 @@ from arf_programs.checks import (
     find_times,
     find_words,
 )
-from arf_programs.text import GIVEN_NAMES
+from arf_programs.text import GIVEN_NAMES, is_list_marker
 
 ValueKind = Literal["number", "amount", "date", "time", "code", "name"]
 
@@ -88,7 +88,9 @@ def find_numbers(text: str) -> list[Value]:
     numbers = []
     for item in find_quantities(text):
         span = _digits(item, text)
-        if span is None or not item.counts or any(a < item.end and item.start < b for a, b in taken):
+        if span is None or not item.counts or is_list_marker(text, item.start, item.end):
+            continue
+        if any(a < item.end and item.start < b for a, b in taken):
             continue
         written = text[slice(*span)]
         priced = bool(_CENTS.fullmatch(written)) and item.unit not in _MEASURES

@@ -215,5 +215,5 @@ class Analyze(Program):
     ) -> tuple[ErrorNote, ...]:
         """Return what checks and analyst found, each error once. A calibrated score overrules the check of names."""
         if isinstance(self.analysis, SentencewiseAnalysis) and self.analysis.support.calibration is not None:
-            checked = give_way(checked, conversation, summary, sentences)
+            checked = give_way(checked, summary, sentences)
         return merge_errors(checked, reported, summary)

@@ -7,7 +7,6 @@ from typing import Final, Literal, TypeVar
 
 from pydantic import BaseModel, create_model
 
-from arf_programs.checks import run_checks
 from arf_programs.corpus import NOT_OF_FACT
 from arf_programs.text import (
     LEAST_OVERLAP,
@@ -174,7 +173,7 @@ def _better(old: ErrorNote, new: ErrorNote, summary: str) -> ErrorNote:
         place = place_of(new, summary)
         whole = place in find_sentences(summary) and len(old.quote) < len(new.quote)
         words = {"quote": old.quote, "start": old.start, "correction": None} if whole else {}
-        return new.model_copy(update={"source": "check", **words})
+        return new.model_copy(update={"source": "check", "check": old.check, **words})
     richer = (bool(new.evidence), len(new.explanation)) > (bool(old.evidence), len(old.explanation))
     return new if richer else old
 
@@ -241,6 +240,7 @@ def _inside(place: Span, sentence: Span) -> bool:
     return sentence[0] <= place[0] and place[1] <= sentence[1]
 
 
+_NAMES: Final = "names"
 SURE: Final = 0.05
 """A calibrated probability that a sentence is wrong, up to which the model counts as sure that it is right.
 
@@ -249,20 +249,17 @@ model is never sure.
 """
 
 
-def give_way(
-    checked: Sequence[ErrorNote], conversation: Conversation, summary: str, scores: Sequence[SentenceScore]
-) -> list[ErrorNote]:
-    """Return the notes of the checks, without notes on names in sentences that the model is sure of.
+def give_way(checked: Sequence[ErrorNote], summary: str, scores: Sequence[SentenceScore]) -> list[ErrorNote]:
+    """Return the notes of the checks without names in sentences that the model is sure of.
 
     A name may have a form that no rule knows. A number, a date or a code either is in the conversation or is not.
     `scores` are calibrated scores of sentences of the summary.
     """
-    names = {note.id for note in run_checks(conversation, summary, enabled=("names",))}
     supported = {score.sentence for score in scores if score.score is not None and score.score <= SURE}
     sure = [span for span in find_sentences(summary) if summary[slice(*span)] in supported]
 
     def stays(note: ErrorNote) -> bool:
-        place = place_of(note, summary) if note.id in names else None
+        place = place_of(note, summary) if note.check == _NAMES else None
         return place is None or not any(start <= place[0] and place[1] <= end for start, end in sure)
 
     return [note for note in checked if stays(note)]

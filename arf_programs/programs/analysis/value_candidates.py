@@ -30,6 +30,8 @@ from signatures.records import Conversation, ErrorNote
 _NO_FACTS: Final = frozenset(("private_data", "irrelevant", "verbatim_copy", "repetition", "length"))
 _MORE_WORDS: Final = 3  # words beside a value from which a quote is about more than the value
 _STATEMENT: Final = 4  # most words of a quote that has a "not" too much
+VALUES: Final = "values"
+"""The name of the check that says that a value of the conversation stands in the wrong place."""
 MOST: Final = 3
 """Sentences that are tried."""
 
@@ -105,6 +107,7 @@ def find_value_errors(conversation: Conversation, summary: str, known: Sequence[
                 evidence=better.turns[:1],
                 explanation=f'The conversation has "{better.replacement.words}" where it speaks of this.',
                 source="check",
+                check=VALUES,
             )
         )
     return notes

@@ -24,7 +24,7 @@ from arf_programs.text import (
     spans_meet,
     speaks_of,
 )
-from signatures.records import Edit, ErrorNote
+from signatures.records import Edit, ErrorNote, RefusedEdit
 
 _CHANGES_SHOWN: Final = 8
 _LONGEST_SHOWN: Final = 200
@@ -60,7 +60,8 @@ class Attempts:
         gone = {note.id for note in self.errors if note.id not in remaining and not self._touched(note, spoilt)}
         self._mended = (gone if good else set()) | (self._mended & restored)
         self._choose_open(carry=not verification.over_budget)
-        self.feedback.append(f"{len(self.feedback) + 1}. {describe_attempt(self.before, result.after, verification)}")
+        said = describe_attempt(self.before, result.after, verification, result.refused)
+        self.feedback.append(f"{len(self.feedback) + 1}. {said}")
         self.last = result
 
     def refuted(self) -> list[ErrorNote]:
@@ -89,12 +90,14 @@ class Attempts:
         return any(is_for(edit, note, self.before) for edit in edits)
 
 
-def describe_attempt(before: str, after: str, verification: Verification) -> str:
-    """Say in one line what an attempt changed, and what was wrong with it."""
+def describe_attempt(before: str, after: str, verification: Verification, refused: Sequence[RefusedEdit] = ()) -> str:
+    """Say in one line what an attempt changed, which edits were not made and why, and what was wrong with it."""
     changes = [_shortened(change) for change in Changes(before, after).shown()]
     more = f"; and {len(changes) - _CHANGES_SHOWN} more" if len(changes) > _CHANGES_SHOWN else ""
     made = "; ".join(changes[:_CHANGES_SHOWN]) + more if changes else "nothing was changed"
-    return f"Tried: {made}. Wrong with it: {'; '.join(verification.problems)}"
+    lost = "; ".join(_shortened(" ".join(item.reason.split())) for item in refused[:_CHANGES_SHOWN])
+    unmade = f" Edits that could not be made: {lost}." if lost else ""
+    return f"Tried: {made}.{unmade} Wrong with it: {'; '.join(verification.problems)}"
 
 
 def _shortened(text: str) -> str:

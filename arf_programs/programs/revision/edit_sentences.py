@@ -165,12 +165,19 @@ def insertion(summary: str, sentence: str, note: ErrorNote, edited: Iterable[Edi
     touched = any(edit.op is not EditOp.INSERT and first in edit.quote for edit in edited)
     if note.category == "missing_reason" and first and not touched:
         return edit_sentence(summary, 0, f"{sentence} {first}", [note])
-    quote = ""
-    if note.category == "missing_reason":
-        quote = first
+    behind = None
+    if note.category == "missing_reason" and spans:
+        behind = spans[0]
     elif note.category == "missing_action" and len(spans) > 1:
-        quote = summary[slice(*spans[-2])]
-    return Edit(op=EditOp.INSERT, quote=quote, replacement=sentence, mends=(note.id,), evidence=note.evidence)
+        behind = spans[-2]
+    return Edit(
+        op=EditOp.INSERT,
+        quote=summary[slice(*behind)] if behind else "",
+        replacement=sentence,
+        mends=(note.id,),
+        evidence=note.evidence,
+        start=behind[0] if behind else None,
+    )
 
 
 def _in_words(category: str) -> str:

@@ -86,7 +86,7 @@ class Revise(Program):
                 conversation, draft.text, work.open_errors, "\n".join(work.feedback), self.verify.support
             )
             result = work.with_kept(proposal)
-            verification = await self._verify(conversation, draft.text, result.after, errors)
+            verification = await self._verify(conversation, draft.text, result, errors)
             if verification.passed:
                 return self._accepted(draft, errors, result, verification, work.feedback)
             work.failed(result, verification)
@@ -127,9 +127,11 @@ class Revise(Program):
         return errors
 
     async def _verify(
-        self, conversation: Conversation, before: str, after: str, errors: Sequence[ErrorNote]
+        self, conversation: Conversation, before: str, result: Proposal, errors: Sequence[ErrorNote]
     ) -> Verification:
-        answer = await self.verify.acall(conversation=conversation, before=before, after=after, errors=errors)
+        answer = await self.verify.acall(
+            conversation=conversation, before=before, after=result.after, errors=errors, edits=result.applied
+        )
         verification: Verification = answer.verification
         return verification
 
@@ -181,14 +183,15 @@ class Revise(Program):
         most, least = self.verify.max_change, self.verify.min_words
         edits = [*work.kept, *deletions(before, work.refuted())]
         while edits:
-            partial = apply_within(before, edits, errors, max_change=most, min_words=least)
-            if partial.after == before:
+            fitting = apply_within(before, edits, errors, max_change=most, min_words=least)
+            if fitting.after == before:
                 break
-            check = await self._verify(conversation, before, partial.after, errors)
+            part = Proposal(after=fitting.after, applied=fitting.applied, refused=work.last.refused)
+            check = await self._verify(conversation, before, part, errors)
             if not (check.new or check.ungained):
-                return Proposal(after=partial.after, applied=partial.applied, refused=work.last.refused), check
-            edits = verified_edits(before, partial.after, partial.applied, check, errors)
-            if len(edits) == len(partial.applied):
+                return part, check
+            edits = verified_edits(before, part.after, part.applied, check, errors)
+            if len(edits) == len(part.applied):
                 break
         return Proposal(after=before, refused=work.last.refused), Verification(remaining=tuple(errors))
 

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import dspy
 
-from arf_programs.checks import run_checks
 from arf_programs.corpus import FORM_CATEGORIES
 from arf_programs.programs.analysis.analyze import Analyze, HolisticAnalysis, SentencewiseAnalysis
 from arf_programs.programs.analysis.reported_errors import (
@@ -40,7 +39,7 @@ from arf_programs.text import (
 )
 from signatures.check_revision import CheckRevision, MendedError
 from signatures.find_errors import FoundError
-from signatures.records import Conversation, ErrorNote, Record, SentenceScore
+from signatures.records import Conversation, Edit, ErrorNote, Record, SentenceScore
 
 _NEW = "the revision brought in a new error"
 _LEFT = "this error is still there"
@@ -105,15 +104,23 @@ class VerifyRevision(Program):
             self.check = dspy.Predict(typed(CheckRevision, "new_errors", new_errors))
 
     async def aforward(
-        self, conversation: Conversation, before: str, after: str, errors: Sequence[ErrorNote]
+        self,
+        conversation: Conversation,
+        before: str,
+        after: str,
+        errors: Sequence[ErrorNote],
+        edits: Sequence[Edit] = (),
     ) -> dspy.Prediction:
-        """Return Prediction(verification: Verification). Raises ModelError when no answer can be parsed."""
+        """Return Prediction(verification: Verification). Raises ModelError when no answer can be parsed.
+
+        `edits` are those that made `after`, where edits did.
+        """
         if after == before:
             problems = tuple(_describe(_LEFT, note) for note in errors)
             return dspy.Prediction(verification=Verification(remaining=tuple(errors), problems=problems))
         changes = Changes(before, after)
         second = await self._look_again(conversation, changes, errors)
-        compared = compare_errors(changes, errors, second)
+        compared = compare_errors(changes, errors, second, edits)
         worse = ungained(changes, errors, second.sentences)
         budget = budget_problems(before, after, errors, max_change=self.max_change, min_words=self.min_words)
         problems = (
@@ -138,7 +145,7 @@ class VerifyRevision(Program):
         analysis = self.analyze.analysis
         if isinstance(analysis, HolisticAnalysis):
             second = await self._ask_about_changes(analysis, conversation, changes, errors)
-            checked = _without_guesses(checked, conversation, changes)
+            checked = _without_guesses(checked, changes)
         elif isinstance(analysis, SentencewiseAnalysis):
             second = await _ask_about_sentences(analysis, conversation, changes, errors)
         else:
@@ -167,16 +174,15 @@ class VerifyRevision(Program):
         return Second(tuple(found), *_verdicts(answer.checks, errors))
 
 
-def _without_guesses(checked: Sequence[ErrorNote], conversation: Conversation, changes: Changes) -> list[ErrorNote]:
-    """Leave out what the check of speakers says of words that the editor wrote, since the analyst was asked about them.
+def _without_guesses(checked: Sequence[ErrorNote], changes: Changes) -> list[ErrorNote]:
+    """Leave out what the check of speakers says of words that the editor wrote: the analyst was asked about these.
 
     That check compares words. So it mistakes a question of the agent for what the customer said in answer.
     """
-    guesses = {note.id for note in run_checks(conversation, changes.after, enabled=("speakers",))}
     return [
         note
         for note in checked
-        if note.id not in guesses or (place := place_of(note, changes.after)) is None or not changes.wrote(place)
+        if note.check != "speakers" or (place := place_of(note, changes.after)) is None or not changes.wrote(place)
     ]
 
 
@@ -288,20 +294,27 @@ class Compared(NamedTuple):
     noticed: tuple[ErrorNote, ...]
 
 
-def compare_errors(changes: Changes, errors: Sequence[ErrorNote], second: Second) -> Compared:
-    """Divide the errors of the draft and those that were found in the revision.
+def compare_errors(
+    changes: Changes, errors: Sequence[ErrorNote], second: Second, edits: Sequence[Edit] = ()
+) -> Compared:
+    """Divide the errors of the draft and those that were found in the revision. `edits` made the changes, if any did.
 
     An error of the draft remains if it was found again at its place or in new words, if the analyst says that it is not
     mended, or if its words stand there untouched. For the last, the analyst's word that it is mended counts where
-    something else in the sentence changed; and of what a check found, only the check can say that it remains.
+    something else in the sentence changed, or where a new sentence may say what this one leaves out: an edit was made
+    for this error, or no edits are known and new words stand behind the sentence. Of what a check found, only the check
+    can say that it remains.
 
     An error that was found is new if the revision wrote words of its quote, or removed words inside it. An omission is
     new if it is about words that the revision removed. A repetition, or another fault of form that a check finds, is
     new if the check did not find it in the draft.
     """
     again = {old.id: [note for note in second.found if _continues(note, old, changes)] for old in errors}
+    aimed = {name for edit in edits for name in edit.mends}
     remaining = [
-        _as_it_remains(old, again[old.id], changes, second) for old in errors if _remains(old, again, changes, second)
+        _as_it_remains(old, again[old.id], changes, second)
+        for old in errors
+        if _remains(old, again, changes, second, aimed=old.id in aimed if edits else None)
     ]
     known = {note.id for notes in again.values() for note in notes}
     others = [note for note in second.found if note.id not in known]
@@ -310,7 +323,10 @@ def compare_errors(changes: Changes, errors: Sequence[ErrorNote], second: Second
     return Compared(tuple(remaining), tuple(new), tuple(noticed))
 
 
-def _remains(old: ErrorNote, again: Mapping[str, Sequence[ErrorNote]], changes: Changes, second: Second) -> bool:
+def _remains(
+    old: ErrorNote, again: Mapping[str, Sequence[ErrorNote]], changes: Changes, second: Second, *, aimed: bool | None
+) -> bool:
+    """Say whether an error of the draft remains. `aimed` says whether an edit was made for it, if that is known."""
     mended = second.mended.get(old.id)
     if is_omission(old.category) or not old.quote:
         return mended is False or (mended is None and bool(again[old.id]))
@@ -319,7 +335,8 @@ def _remains(old: ErrorNote, again: Mapping[str, Sequence[ErrorNote]], changes: 
     place = place_of(old, changes.before)
     if place is None or not changes.kept(place) or (old.source == "check" and second.checks):
         return False
-    return not mended or changes.sentence_kept(place)
+    answered = changes.followed(place) if aimed is None else aimed
+    return not mended or not (answered or changes.touched(place))
 
 
 def _as_it_remains(old: ErrorNote, again: Sequence[ErrorNote], changes: Changes, second: Second) -> ErrorNote:
@@ -328,7 +345,9 @@ def _as_it_remains(old: ErrorNote, again: Sequence[ErrorNote], changes: Changes,
         return again[0].model_copy(update={"id": old.id})
     place = place_of(old, changes.before)
     start = changes.now(place)[0] if place and changes.kept(place) else None
-    explanation = second.explained.get(old.id) or old.explanation
+    # What the analyst says of an error that it calls mended is no reason why the error remains.
+    said = second.explained.get(old.id) if second.mended.get(old.id) is False else None
+    explanation = said or old.explanation
     return old.model_copy(update={"start": start if old.start is not None else None, "explanation": explanation})
 
 
@@ -336,7 +355,8 @@ def _continues(found: ErrorNote, old: ErrorNote, changes: Changes) -> bool:
     """Say whether an error of the revision is an error of the draft that is still there."""
     if not (found.quote and old.quote):
         return same_omission(found, old)
-    if not one_kind(found.category, old.category):
+    by_one_check = found.check is not None and found.check == old.check
+    if not (by_one_check or one_kind(found.category, old.category)):
         return False
     if not (holds_words(found.quote, old.quote) or holds_words(old.quote, found.quote)):
         return False
