@@ -106,9 +106,10 @@ def test_errors_of_weights_are_those_of_the_disk(words):
 
 LIMITED = """
 import resource, sys
-resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
 from arf_programs.cli.app import app
-app(sys.argv[2:])
+if __name__ == "__main__":  # workers import this file
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
+    app(sys.argv[2:])
 """
 
 
