@@ -7,9 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from click.testing import Result
 from tiny_model import save_tiny_model
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from arf_programs.cli.app import app
 from arf_programs.config.load import load_config
