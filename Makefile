@@ -22,7 +22,9 @@ quickstart: $(STAMP)
 
 test: check pytest
 
+# The tests start many processes. Where PYTHONDONTWRITEBYTECODE is set, each would compile all modules anew.
 pytest: $(STAMP)
+	$(BIN)/python -m compileall -q signatures arf_programs training
 	$(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal --durations=10 $(COVERAGE) $(TESTS)
 
 check: $(STAMP)

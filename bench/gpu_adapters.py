@@ -72,7 +72,7 @@ def adapters_answer(results: Results, tiny: bool, place: Path) -> None:
         placement = Placement(device_of(tiny).device, "float32")
         size = replace(sizes(True), shape=TINY_SHAPE | {"head_dim": 16})
         folders = [save_adapter(place / f"tiny{number}", size, placement, number) for number in (1, 2)]
-        tokenizer, asked = make_tokenizer(1024), prompts(16, 60, 1024)
+        tokenizer, asked = make_tokenizer(1024), prompts(min(16, sizes(tiny).compared), 60, 1024)
         merged = {}
         for folder in folders:
             model = PeftModel.from_pretrained(random_model(size.shape, placement), folder).merge_and_unload()

@@ -22,7 +22,10 @@ Results = dict[str, dict[str, Any]]  # figures by the name of the measurement
 
 @dataclass(frozen=True)
 class Sizes:
-    """What is measured: the shape of the model, prompts and answers, and the rows of training."""
+    """What is measured: the shape of the model, prompts and answers, and the rows of training.
+
+    `compared` is how many answers of each kind are compared with those of another device or of merged weights.
+    """
 
     shape: dict[str, Any]
     batches: tuple[int, ...]
@@ -33,6 +36,7 @@ class Sizes:
     pack: int
     short: tuple[int, int]
     rank: int = 16
+    compared: int = 24
 
 
 def sizes(tiny: bool) -> Sizes:
@@ -40,7 +44,9 @@ def sizes(tiny: bool) -> Sizes:
     if tiny:
         shape = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4}
         shape |= {"num_key_value_heads": 2, "head_dim": 16, "vocab_size": 512, "max_position_embeddings": 2048}
-        return Sizes(shape, (1, 4), prompt=30, answer=40, row=128, rows=16, pack=256, short=(60, 110), rank=4)
+        return Sizes(
+            shape, (1, 4), prompt=30, answer=40, row=128, rows=8, pack=256, short=(60, 110), rank=4, compared=4
+        )
     from training.loop.base_model import ARCHITECTURES
 
     shape = {key: value for key, value in ARCHITECTURES["llama-3.1-8b"].items() if key != "model_type"}

@@ -54,7 +54,7 @@ def same_answers(results: Results, sizes: Sizes, tiny: bool) -> None:
     from arf_programs.models.local.placement import CPU, Placement
 
     with measured(results, "answers of GPU and CPU") as figures:
-        asked = prompts(24, 60, 1024)
+        asked = prompts(sizes.compared, 60, 1024)
         kinds: dict[str, dict[str, Any]] = {
             "greedy": {},
             "schema": {"schema": SCHEMA},

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 from model_server import ModelServer, serve
 from model_server_faults import Faults
 from pydantic import BaseModel
+from warm_python import PROCESSES
 
 from arf_programs.config.models import BatchConfig, ModelConfig
 from arf_programs.models.batch.client import BatchClient
@@ -294,36 +294,26 @@ def test_a_killed_run_finds_its_jobs_again(run, state):
     run(work, batch_delay=0.2)
 
 
-CHILD = """
-import asyncio, sys
-from pathlib import Path
-from types import SimpleNamespace
-from arf_programs.config.models import BatchConfig
-from arf_programs.models.batch.client import BatchClient
-from arf_programs.models.batch.lines import BatchJournal
-from arf_programs.models.batch.sender import BatchSender
-
-async def main(base, path):
+def _send_eight(base: str, path: Path) -> None:
+    """Send the requests of eight rows, in a process of its own."""
     settings = BatchConfig(quiet=0.05, poll=0.05, max_requests=4)
-    sender = BatchSender(BatchClient("hosted_vllm/test", api_base=base), BatchJournal(Path(path)), settings)
-    def request(n):
-        return {"messages": [{"role": "user", "content": f"row {n}"}], "temperature": 0.0}
-    await asyncio.gather(*(sender.send(request(n)) for n in range(8)))
+    sender = BatchSender(BatchClient("hosted_vllm/test", api_base=base), BatchJournal(path), settings)
 
-asyncio.run(main(*sys.argv[1:]))
-"""
+    async def send() -> None:
+        await asyncio.gather(*(sender.send(request(f"row {number}")) for number in range(8)))
+
+    asyncio.run(send())
 
 
 def test_no_call_is_sent_twice_after_sigkill(run):
     async def work(bench: Bench) -> None:
-        child = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-c", CHILD, bench.server.base_url, str(bench.path)), cwd=Path(__file__).parent.parent
-        )
+        child = PROCESSES.Process(target=_send_eight, args=(bench.server.base_url, bench.path))
+        child.start()
         while not bench.server.stats()["batches"]:
-            assert child.returncode is None
+            assert child.exitcode is None
             await asyncio.sleep(0.001)
         child.kill()
-        await child.wait()
+        child.join()
         sender = bench.sender(max_requests=4)
         await asyncio.gather(*(sender.send(request(f"row {number}")) for number in range(8)))
         assert bench.server.stats()["requests"] == 8 and bench.most_often() == 1

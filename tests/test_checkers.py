@@ -1,12 +1,8 @@
 """Checkers: each input form, the turns that are read, batches, and the models that are refused."""
 
 import json
-import os
-import subprocess
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 import torch
@@ -20,7 +16,6 @@ from arf_programs.config import CheckerConfig
 from signatures.exceptions import DataError
 from signatures.records import Conversation, Turn
 
-ROOT = Path(__file__).parent.parent
 DOCUMENT, CLAIM = "Customer: my {lamp} broke\nAgent: we send a new one", 'The lamp "broke".'
 
 
@@ -182,18 +177,6 @@ def test_many_threads_ask_one_checker(folders):
     assert all(0 < future.result(20) < 1 for future in futures)
 
 
-_FROM_HUB = """
-from arf_programs.checkers import load_checker
-from arf_programs.config import CheckerConfig
-for name in ("lytang/MiniCheck-RoBERTa-Large", "vectara/hallucination_evaluation_model"):
-    print(load_checker(CheckerConfig(model=name)).score([("Customer: hi", "Hi.")])[0])
-try:
-    load_checker(CheckerConfig(model="someone/absent"))
-except Exception as error:
-    print(type(error).__name__)
-"""
-
-
 def save_in_cache(home, name, save):
     """Save a model as the cache of the hub holds it."""
     repository = home / "hub" / f"models--{name.replace('/', '--')}"
@@ -208,18 +191,16 @@ def save_flan_tokenizer(folder):
     (folder / "config.json").write_text('{"model_type": "t5"}')
 
 
-def test_ids_of_the_hub_are_read_from_its_cache_without_a_network(tmp_path):
+def test_ids_of_the_hub_are_read_from_its_cache_without_a_network(tmp_path, monkeypatch):
     save_in_cache(tmp_path, "lytang/MiniCheck-RoBERTa-Large", save_roberta)
     save_in_cache(tmp_path, "vectara/hallucination_evaluation_model", save_hhem)
     save_in_cache(tmp_path, "google/flan-t5-base", save_flan_tokenizer)
-    environment = {**os.environ, "HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1"}
-    done = subprocess.run(
-        [sys.executable, "-c", _FROM_HUB], env=environment, cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    minicheck, hhem, absent = done.stdout.splitlines()
-    assert 0 < float(minicheck) < 1
-    assert 0 < float(hhem) < 1
-    assert absent == "DataError"
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    for name in ("lytang/MiniCheck-RoBERTa-Large", "vectara/hallucination_evaluation_model"):
+        (score,) = load_checker(CheckerConfig(model=name)).score([("Customer: hi", "Hi.")])
+        assert 0 < score < 1
+    with pytest.raises(DataError):
+        load_checker(CheckerConfig(model="someone/absent"))
 
 
 def test_a_claim_longer_than_the_input_is_cut_like_its_document(tmp_path):

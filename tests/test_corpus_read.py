@@ -2,8 +2,6 @@
 
 import csv
 import json
-import subprocess
-import sys
 from typing import Any
 
 import pytest
@@ -339,14 +337,3 @@ def test_a_hub_data_set_that_cannot_be_loaded(tmp_path, monkeypatch):
     line = refused(tmp_path, "someone/something", split="validation")[0]
     reason = "no such file or folder, and the data set of that Hugging Face id cannot be read (no network here)"
     assert line == f"someone/something: {reason}"
-
-
-def test_reading_jsonl_does_not_import_datasets(tmp_path):
-    write(tmp_path, {"conversation": TURNS})
-    code = (
-        "import sys; from pathlib import Path; from arf_programs.config.schema import CorpusConfig;"
-        "from arf_programs.corpus.read import read_corpus;"
-        "read_corpus(CorpusConfig(path='corpus.jsonl'), base_dir=Path(sys.argv[1]));"
-        "assert 'datasets' not in sys.modules"
-    )
-    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)

@@ -6,8 +6,6 @@ import os
 import resource
 import shutil
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +15,7 @@ from served_team import serving, write_project
 from test_training_sft import FLAGS, make_rows
 from tiny_model import save_tiny_model
 from typer.testing import CliRunner
+from warm_python import run_python
 
 from arf_programs.cli.app import app
 from arf_programs.models.answers.files import AnswerFiles
@@ -117,18 +116,18 @@ def test_errors_of_weights_are_those_of_the_disk(words):
 
 LIMITED = """
 import resource, sys
-resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
 from arf_programs.cli.app import app
-app(sys.argv[2:])
+if __name__ == "__main__":  # workers import this file
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
+    app(sys.argv[2:])
 """
 
 
-def limited(size, *arguments):
+def limited(folder, size, *arguments):
     """A command whose files cannot grow beyond `size` bytes, as on a disk that fills up."""
-    command = [sys.executable, "-c", LIMITED, str(size), *map(str, arguments)]
-    return subprocess.run(
-        command, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False
-    )
+    (folder / "limited.py").write_text(LIMITED)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return run_python(str(folder / "limited.py"), str(size), *map(str, arguments), env=environment)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -136,7 +135,7 @@ def test_a_full_disk_stops_a_stage_with_a_message_and_the_same_command_goes_on(w
     with serving() as server:
         config = write_project(tmp_path, server.base_url, 60, model=", concurrency: 4")
         command = ("draft", config, "--set", f"workers={workers}")
-        stopped = limited(400_000, *command)
+        stopped = limited(tmp_path, 400_000, *command)
         first = sum(server.requests().values())
         assert stopped.returncode == 1, stopped.stderr
         assert "Traceback" not in stopped.stderr

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from tiny_model import save_tiny_model
+from typer.testing import CliRunner, Result
 
+from arf_programs.cli.app import app
 from arf_programs.config.load import load_config
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "hub" / "arf.yaml"
@@ -31,18 +31,13 @@ def hub_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-def arf(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run a command in a process of its own: the hub's client reads its home when it is imported."""
-    environment = {**os.environ, "HF_HOME": str(home), "HF_HUB_OFFLINE": "1"}
-    environment.pop("HF_HUB_CACHE", None)
-    return subprocess.run(
-        [sys.executable, "-m", "arf_programs.cli.app", *arguments],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=240,
-    )
+@pytest.fixture
+def arf(hub_home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Run a command with that home. The hub's client reads its home when it is imported, which was earlier."""
+    monkeypatch.setenv("HF_HOME", str(hub_home))  # for the processes that train
+    monkeypatch.delenv("HF_HUB_CACHE", raising=False)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(hub_home / "hub"))
+    return lambda *arguments: CliRunner().invoke(app, arguments)
 
 
 def test_the_models_are_open_and_small():
@@ -52,20 +47,21 @@ def test_the_models_are_open_and_small():
     assert all(CONFIG.models.writers(role)[0].license == "Apache-2.0" for role in ("teacher", "editor"))
 
 
-def test_arf_check_finds_the_models_in_the_cache_and_names_one_that_is_missing(hub_home, tmp_path):
+def test_arf_check_finds_the_models_in_the_cache_and_names_one_that_is_missing(arf, tmp_path):
     missing = "embedded/Qwen/Qwen2.5-7B-Instruct"
     short = [word for role in ("teacher", "editor") for word in ("--set", f"models.{role}.max_tokens=16")]
     settings = ["--run-dir", str(tmp_path / "run"), "--set", f"models.judge={missing}", *short]
-    told = arf(hub_home, "check", str(EXAMPLE), *settings)
+    told = arf("check", str(EXAMPLE), *settings)
     for answers in (f"models.teacher: embedded/{TEACHER} answers", f"embedded/{EDITOR} answers", f"train.base: {BASE}"):
         assert answers in told.stdout
     assert f"models.judge: {missing} does not answer" in told.stdout
     assert "1 problem to mend" in told.stdout
-    assert told.returncode == 2
+    assert told.exit_code == 2
+    assert isinstance(told.exception, SystemExit)
     assert "Traceback" not in told.stderr
 
 
-def test_the_run_trains_and_scores_a_student_of_the_hub(hub_home, tmp_path):
+def test_the_run_trains_and_scores_a_student_of_the_hub(arf, tmp_path):
     """The analyst is scripted, since random weights say neither yes nor no."""
     answers = tmp_path / "answers.jsonl"
     answers.write_text(json.dumps({"match": "", "answer": {"errors": []}}) + "\n", encoding="utf-8")
@@ -91,8 +87,8 @@ def test_the_run_trains_and_scores_a_student_of_the_hub(hub_home, tmp_path):
     ]
     overrides = [word for value in (*short, *fitting, *scripted) for word in ("--set", value)]
     run = tmp_path / "run"
-    told = arf(hub_home, "run", str(EXAMPLE), "--run-dir", str(run), *overrides)
-    assert told.returncode == 0, told.stdout + told.stderr
+    told = arf("run", str(EXAMPLE), "--run-dir", str(run), *overrides)
+    assert told.exit_code == 0, told.stdout + told.stderr
     summary = json.loads((run / "summary.json").read_text(encoding="utf-8"))
     assert {"base", "teacher", "student_arf"} <= summary["evaluate"]["systems"].keys()
     made_by = {json.loads(line)["model"] for line in (run / "drafts.jsonl").read_text(encoding="utf-8").splitlines()}

@@ -4,9 +4,20 @@ import os
 import subprocess
 import sys
 
-import pytest
-
 HEAVY = ("torch", "dspy", "litellm", "transformers", "datasets", "numpy", "scipy", "sklearn", "jinja2")
+SLOW = {"torch", "transformers", "litellm", "dspy", "trl"}
+LIGHT = [
+    "arf_programs.config",
+    "arf_programs.runs",
+    "arf_programs.text",
+    "arf_programs.corpus",
+    "arf_programs.checks",
+    "arf_programs.metrics",
+    "arf_programs.report",
+    "training.dataset",
+    "training.build",
+    "training.loop.lengths",
+]
 
 
 def modules_after(code: str) -> set[str]:
@@ -42,38 +53,30 @@ def test_help_imports_nothing_heavy():
     assert not modules_after(code).intersection(HEAVY)
 
 
-@pytest.mark.parametrize(
-    "module",
-    [
-        "arf_programs.config",
-        "arf_programs.runs",
-        "arf_programs.text",
-        "arf_programs.corpus",
-        "arf_programs.checks",
-        "arf_programs.metrics",
-        "arf_programs.report",
-        "training.build",
-        "training.dataset",
-    ],
-)
-def test_light_modules_stay_light(module):
-    assert not modules_after(f"import {module}").intersection({"torch", "transformers", "litellm", "dspy", "trl"})
+def test_light_modules_stay_light():
+    """One process imports them in this order, so the first that is not light is named."""
+    code = f"""
+import importlib, sys
+for name in {LIGHT}:
+    importlib.import_module(name)
+    if heavy := {SLOW} & set(sys.modules):
+        sys.exit(f"{{name}} imports {{heavy}}")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
-def test_the_pipeline_is_imported_without_torch():
-    """Only training and embedded models need it."""
-    assert not modules_after("import arf_programs.pipeline").intersection({"torch", "transformers", "trl"})
+def test_the_pipeline_is_imported_and_providers_are_registered_without_torch():
+    """Only training and embedded models need it. Runs that ask hosted models do not pay 200 MB for it."""
+    code = "import arf_programs.pipeline\n"
+    code += "from arf_programs.models.providers.litellm import register_providers\nregister_providers()"
+    assert not modules_after(code).intersection({"torch", "transformers", "trl"})
 
 
-def test_training_is_told_its_options_without_torch():
-    code = "from training.sft import main\ntry: main(['--help'])\nexcept SystemExit: pass"
+def test_commands_of_training_are_told_their_options_without_torch():
+    code = "import training.preference, training.export\nfrom training.sft import main\n"
+    code += "try: main(['--help'])\nexcept SystemExit: pass"
     assert not modules_after(code).intersection({"torch", "transformers", "trl", "litellm"})
-
-
-def test_providers_are_registered_without_torch():
-    """Runs that ask hosted models do not pay 200 MB for the embedded ones."""
-    code = "from arf_programs.models.providers.litellm import register_providers\nregister_providers()"
-    assert not modules_after(code).intersection({"torch", "transformers"})
 
 
 def test_arf_check_looks_at_files_before_it_imports_anything_heavy(tmp_path):

@@ -158,7 +158,7 @@ def test_no_artefact_and_no_output_of_a_run_holds_a_secret(tmp_path):
         runs = [arf("draft", config), arf_again("check", config, "-v")]
         runs.append(arf_again("draft", config, "-v", "--retry-failed"))
         config.write_text(text.replace("openai/m", "openai/n"))
-        runs.append(arf("draft", config, "-v", "--json", "--set", "workers=2"))
+        runs.append(arf_again("draft", config, "-v", "--json", "--set", "workers=2"))
         config.unlink()
     said = assert_clean(tmp_path, *(run.stdout + run.stderr for run in runs))
     assert_private(tmp_path / "run")  # two workers wrote into it, too
@@ -191,7 +191,7 @@ def test_no_artefact_of_batch_mode_holds_a_secret(tmp_path):
         config = write_project(
             tmp_path, server.base_url.removeprefix("http://"), ", mode: batch, batch: {quiet: 0.1, poll: 0.05}"
         )
-        run = arf("draft", config, "-v")
+        run = arf_again("draft", config, "-v")
         assert run.returncode == 0, run.stderr[-2000:]
         uploads = server.requests()
         again = arf_again("draft", config, "--set", "summarize.instruction=Say what happened.", "-v")

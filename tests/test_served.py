@@ -15,6 +15,7 @@ import vllm_stand_in
 from conftest import open_project
 from test_serving import free_port, is_running, until_object_ends, wait_until
 from typer.testing import CliRunner
+from warm_python import start_python
 
 from arf_programs import pipeline
 from arf_programs.cli.app import app
@@ -214,7 +215,7 @@ def test_a_vllm_that_never_gets_ready_is_given_up(project, vllm_here, monkeypatc
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_no_server_outlives_a_command_that_is_ended(project, vllm_here, monkeypatch, number):
+def test_no_server_outlives_a_command_that_is_ended(project, vllm_here, monkeypatch, number, tmp_path):
     """It is ended while it starts, by Ctrl-C and by a signal that no program can handle."""
     monkeypatch.setenv("STAND_IN", "never")
     program = (
@@ -224,11 +225,13 @@ def test_no_server_outlives_a_command_that_is_ended(project, vllm_here, monkeypa
         "vllm.free_gpu_share = lambda: None\n"
         f"test_served.evaluate(Path({str(project)!r}), 'evaluate.engine=vllm')"
     )
-    with subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE) as command:
-        wait_until(lambda: rows_of(vllm_here, "started") or command.poll() is not None)
-        command.send_signal(number)
-        _, said = command.communicate(timeout=60)
-    assert command.returncode in (-number, 130, 1), said.decode()
+    (tmp_path / "evaluate.py").write_text(program)
+    with (tmp_path / "said").open("w") as said:
+        command = start_python([str(tmp_path / "evaluate.py")], os.environ, said.fileno(), said.fileno())
+        wait_until(lambda: rows_of(vllm_here, "started") or command.exitcode is not None)
+        os.kill(command.pid, number)
+        command.join(60)
+    assert command.exitcode in (-number, 130, 1), (tmp_path / "said").read_text()
     assert_ended(vllm_here)
 
 

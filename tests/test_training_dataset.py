@@ -1,6 +1,3 @@
-import subprocess
-import sys
-
 import pytest
 
 from arf_programs.text.student_prompt import build_messages
@@ -151,15 +148,3 @@ def test_the_prompt_hash_tells_prompts_apart_and_nothing_else():
 def test_two_drafts_of_a_conversation_are_refused():
     with pytest.raises(DataError, match="drafts: conversation 'a' is there twice"):
         build("teacher", [draft("a"), draft("a")])
-
-
-@pytest.mark.parametrize(
-    ("modules", "heavy"),
-    [
-        ("training.dataset, training.build, training.loop.lengths", "torch transformers trl litellm dspy"),
-        ("training.sft, training.preference, training.export", "torch transformers trl litellm"),
-    ],
-)
-def test_neither_the_builder_nor_the_help_of_the_commands_loads_torch(modules, heavy):
-    script = f"import sys, {modules}\nloaded = set({heavy!r}.split()) & set(sys.modules)\nassert not loaded, loaded"
-    subprocess.run([sys.executable, "-c", script], check=True)

@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,12 @@ SEVEN = ("down_proj", "gate_proj", "k_proj", "o_proj", "q_proj", "up_proj", "v_p
 
 
 def shape_of(model, **settings):
-    return measure_shape(without_weights(architecture(model)), TrainSettings(**settings))
+    return measured(model, json.dumps(settings))
+
+
+@cache
+def measured(model, settings):
+    return measure_shape(without_weights(architecture(model)), TrainSettings(**json.loads(settings)))
 
 
 def test_llama_has_the_parameters_that_arithmetic_gives():

@@ -1,40 +1,37 @@
-"""Training by several processes, as `accelerate launch` starts them, here on the CPU."""
+"""Training by several processes, in the environment that `accelerate launch` makes for each, here on the CPU."""
 
 import json
-import subprocess
-import sys
+import os
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
 from safetensors.torch import load_file
+from test_serving import free_port
 from test_training_sft import make_rows, read_log
 from tiny_model import save_tiny_model
+from warm_python import run_python
 
 from arf_programs.runs.jsonl import write_jsonl_atomic
 from training import sft
 
-# Without MPI, accelerate starts one process for `--cpu`. `--multi_gpu` starts two by torchrun, which talk by gloo where
-# there is no GPU.
-LAUNCH = [
-    sys.executable,
-    "-m",
-    "accelerate.commands.launch",
-    "--multi_gpu",
-    "--num_processes",
-    "2",
-    "--num_machines",
-    "1",
-]
-LAUNCH += [
-    "--main_process_port",
-    "0",
-    "--mixed_precision",
-    "no",
-    "--dynamo_backend",
-    "no",
-    "--num_cpu_threads_per_process",
-    "1",
-]
+
+def launch(*words):
+    """What two processes printed that `accelerate launch --multi_gpu --num_processes 2` could have started.
+
+    They find each other by the variables that torchrun sets, and talk by gloo, since there is no GPU. The launcher
+    itself only sets these variables, and would import torch three times.
+    """
+    shared = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    shared |= {"TORCHELASTIC_RUN_ID": "none", "ACCELERATE_MIXED_PRECISION": "no", "ACCELERATE_DYNAMO_BACKEND": "NO"}
+
+    def start(rank):
+        return run_python("-m", *words, env={**os.environ, **shared, "RANK": str(rank), "LOCAL_RANK": str(rank)})
+
+    with ThreadPoolExecutor(2) as threads:
+        done = list(threads.map(start, range(2)))
+    assert [process.returncode for process in done] == [0, 0], [process.stderr for process in done]
+    return "".join(process.stdout for process in done)
 
 
 @pytest.fixture(scope="module")
@@ -56,10 +53,7 @@ def train_with(processes, base, folder, rows):
         assert sft.main(arguments) == 0
         torch.set_num_threads(threads)
         return output, ""
-    command = [*LAUNCH, "-m", "training.sft", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=180)
-    assert done.returncode == 0, done.stderr
-    return output, done.stdout
+    return output, launch("training.sft", *arguments)
 
 
 def test_two_processes_give_the_loss_curve_of_one_at_the_same_global_batch(base, tmp_path):

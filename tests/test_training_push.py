@@ -4,8 +4,6 @@ import base64
 import json
 import os
 import shutil
-import subprocess
-import sys
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,6 +12,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from typer.testing import CliRunner
+from warm_python import run_python
 
 from arf_programs.cli.app import app
 from arf_programs.cli.student import is_repository
@@ -190,11 +189,11 @@ def hub(*, refuse=False):
 
 
 def push_to(server, project, *more):
-    """`python -m training.push`, since the address of the Hub is read once, when it is imported."""
+    """`python -m training.push`, since its process reads the address of the Hub anew."""
     environment = {**os.environ, "HF_ENDPOINT": f"http://127.0.0.1:{server.server_port}", "HF_TOKEN": TOKEN}
     environment = {**environment, "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_XET": "1"}
-    command = [sys.executable, "-m", "training.push", "--run-dir", str(project / "run"), "--repo", "me/student", *more]
-    return subprocess.run(command, env=environment, capture_output=True, text=True)
+    command = ["training.push", "--run-dir", str(project / "run"), "--repo", "me/student", *more]
+    return run_python("-m", *command, env=environment)
 
 
 def test_a_push_to_the_hub_makes_the_repository_and_uploads_the_export(project):

@@ -6,6 +6,7 @@ for which it matters how a process begins, by its environment or its imports, st
 
 from __future__ import annotations
 
+import importlib
 import multiprocessing
 import os
 import runpy
@@ -18,6 +19,8 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from types import SimpleNamespace
 from typing import Any, TextIO
+
+from huggingface_hub import constants
 
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(
@@ -50,7 +53,7 @@ class WarmPopen:
         assert (python, stdout, text) == (sys.executable, subprocess.PIPE, True)
         read, write = os.pipe()
         self.stdout = os.fdopen(read, encoding="utf-8")
-        self._process = _start(words, env or os.environ, write, stderr.fileno() if stderr else 2)
+        self._process = start_python(words, env or os.environ, write, stderr.fileno() if stderr else 2)
         os.close(write)
         self.terminate, self.kill = self._process.terminate, self._process.kill
 
@@ -71,7 +74,7 @@ class WarmPopen:
 def run_python(*words: str, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
     """Run `python -m MODULE ...` or `python SCRIPT ...` to its end."""
     with TemporaryFile("w+", encoding="utf-8") as stdout, TemporaryFile("w+", encoding="utf-8") as stderr:
-        process = _start(words, env, stdout.fileno(), stderr.fileno())
+        process = start_python(words, env, stdout.fileno(), stderr.fileno())
         process.join()
         said = []
         for file in (stdout, stderr):
@@ -80,7 +83,8 @@ def run_python(*words: str, env: Mapping[str, str]) -> subprocess.CompletedProce
     return subprocess.CompletedProcess(words, process.exitcode or 0, *said)
 
 
-def _start(words: Sequence[str], env: Mapping[str, str], stdout: int, stderr: int) -> BaseProcess:
+def start_python(words: Sequence[str], env: Mapping[str, str], stdout: int, stderr: int) -> BaseProcess:
+    """Start `python -m MODULE ...` or `python SCRIPT ...`, which writes to these file descriptors."""
     given = (list(words), dict(env), str(Path.cwd()), _Sent(stdout), _Sent(stderr))
     process = PROCESSES.Process(target=_run, args=given)
     process.start()
@@ -108,6 +112,7 @@ def _run(words: list[str], environment: dict[str, str], folder: str, stdout: int
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
+    importlib.reload(constants)  # the Hub's client reads its variables once, when it is imported
     if words[0] == "-m":
         sys.argv = words[1:]
         runpy.run_module(words[1], run_name="__main__", alter_sys=True)

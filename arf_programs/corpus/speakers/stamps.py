@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 
 _ZONE = r"(?:Z\b|(?:UTC|GMT)(?:[+-]\d{1,2}(?::?\d\d)?)?|[ECMP][SD]T|CES?T|[+-]\d{2}:?\d{2})"
 _CLOCK = (
@@ -32,20 +33,18 @@ _STAMP = rf"(?:{_DAY}(?:{_BETWEEN}{_CLOCK})?|{_CLOCK}(?:,?\s(?:{_DAY}|{_SHORT_MO
 _SECONDS = r"\d+\.\d+s?(?:\s?[-–]\s?\d+\.\d+s?)?|\d+(?:\.\d+)?s"
 _RANGE = rf"{_STAMP}(?:\s?(?:-|–|-->|to)\s?{_STAMP})?"
 _WRAPPED = rf"(?:\[(?:{_RANGE}|{_SECONDS})\]|\((?:{_STAMP}|{_ELAPSED})\)|{_STAMP})"
-_BEFORE = re.compile(
-    rf"(?P<stamp>{_WRAPPED}(?:\s?[-–—|,:•](?=\s)|(?=[\s\]]|$)|(?<=[\])])))\s*(?P<text>.*)", re.IGNORECASE | re.DOTALL
-)
-_BEHIND = re.compile(
-    rf"(?P<name>[^:：]{{1,60}}?)(?P<stamp>(?:\s*[,\-–—|•·@]\s*|\s+|(?=[\[(]))(?:at\s)?{_WRAPPED})\s*[:：](?!\d\d(?!\d))(?P<text>.*)",
-    re.IGNORECASE | re.DOTALL,
-)
-_HEADING = re.compile(
-    rf"(?P<name>[^:：]{{1,60}}?)(?P<stamp>(?:\s*[,\-–—|•·]\s*|\s+|(?=[\[(]))(?:at\s)?{_WRAPPED})\s*[:：]?\s*",
-    re.IGNORECASE,
-)
-_ALONE = re.compile(rf"\s*(?:(?:app|bot|workflow)\s+)?(?P<stamp>{_WRAPPED})\s*", re.IGNORECASE)
+_BEFORE = rf"(?P<stamp>{_WRAPPED}(?:\s?[-–—|,:•](?=\s)|(?=[\s\]]|$)|(?<=[\])])))\s*(?P<text>.*)"
+_BEHIND = rf"(?P<name>[^:：]{{1,60}}?)(?P<stamp>(?:\s*[,\-–—|•·@]\s*|\s+|(?=[\[(]))(?:at\s)?{_WRAPPED})\s*[:：](?!\d\d(?!\d))(?P<text>.*)"
+_HEADING = rf"(?P<name>[^:：]{{1,60}}?)(?P<stamp>(?:\s*[,\-–—|•·]\s*|\s+|(?=[\[(]))(?:at\s)?{_WRAPPED})\s*[:：]?\s*"
+_ALONE = rf"\s*(?:(?:app|bot|workflow)\s+)?(?P<stamp>{_WRAPPED})\s*"
 _INVISIBLE = re.compile("[\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
 _SPACES = re.compile("[\u00a0\u2007\u202f\u2009]")
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """Compile a pattern when it is first needed: all four take a tenth of a second, and most commands need none."""
+    return re.compile(pattern, re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -74,22 +73,22 @@ def plain_line(line: str) -> str:
 
 def stamp_before(line: str) -> Stamped | None:
     """Read `[12:03] text`, or another time at the beginning of a line."""
-    match = _BEFORE.match(line)
+    match = _compiled(_BEFORE).match(line)
     return Stamped(match["stamp"], match["text"]) if match else None
 
 
 def stamp_behind(line: str) -> Stamped | None:
     """Read `Name (12:03): text`, or another time between a name and its colon."""
-    match = _BEHIND.match(line)
+    match = _compiled(_BEHIND).match(line)
     return Stamped(match["stamp"].strip(), match["text"], match["name"].strip()) if match else None
 
 
 def stamp_heading(line: str) -> Stamped | None:
     """Read `Name 12:03`, a line of its own whose message stands below."""
-    match = _HEADING.fullmatch(line)
+    match = _compiled(_HEADING).fullmatch(line)
     return Stamped(match["stamp"].strip(), "", match["name"].strip()) if match else None
 
 
 def is_stamp(line: str) -> bool:
     """Say whether a line is a time and nothing else."""
-    return _ALONE.fullmatch(line) is not None
+    return _compiled(_ALONE).fullmatch(line) is not None
