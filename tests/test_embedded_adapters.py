@@ -96,7 +96,6 @@ def test_one_copy_of_the_weights(engines):
     "settings",
     [
         {"use_dora": True},
-        {"lora_bias": True, "target_modules": ["q_proj"]},
         {"modules_to_save": ["norm"]},
         {"target_modules": ["embed_tokens", "q_proj"]},
         {"layer_replication": [(0, 2), (1, 2)]},

@@ -35,9 +35,8 @@ def test_all_is_well(make_run):
 def test_a_model_of_this_process_is_named_with_its_device(make_run, tmp_path):
     scripted_team.join()
     folder = save_tiny_model(tmp_path / "tiny", context=4096)
-    place = f"models.teacher={{model: embedded/{folder}, device: cpu, dtype: bfloat16}}"
-    good = preflight(make_run(place)).good
-    assert f"models.teacher: embedded/{folder} answers on cpu, bfloat16" in good
+    findings = preflight(make_run(f"models.judge={{model: embedded/{folder}, device: cpu, dtype: bfloat16}}"))
+    assert f"models.judge: embedded/{folder} answers on cpu, bfloat16" in findings.good, findings.problems
 
 
 def test_offline_no_model_is_asked_and_the_hub_is_left_alone(make_run, monkeypatch):
