@@ -105,7 +105,8 @@ def refuse_template(tokenizer: PreTrainedTokenizerBase) -> None:
         )
     if _ANSWER not in whole:
         raise DataError(
-            "The chat template of the base model leaves out or changes the answer: choose another instruction-tuned base."
+            "The chat template of the base model leaves out or changes the answer: choose another instruction-tuned "
+            "base."
         )
 
 
