@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -63,12 +63,13 @@ def validate(document: dict[str, Any], places: dict[Key, str], *, source: str) -
 
 def _texts(value: Any, key: Key = ()) -> Iterator[tuple[Key, str]]:
     """Yield the texts of a document with their places, but those of `parameters`, which are looked at more closely."""
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for name, item in items:
-        if name != "parameters":
-            yield from _texts(item, (*key, name))
     if isinstance(value, str):
         yield key, value
+    elif isinstance(value, dict | list):
+        items: Iterable[tuple[Any, Any]] = value.items() if isinstance(value, dict) else enumerate(value)
+        for name, item in items:
+            if name != "parameters":
+                yield from _texts(item, (*key, name))
 
 
 def _line_number(problem: str) -> int:

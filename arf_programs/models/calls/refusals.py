@@ -75,7 +75,8 @@ def asked_pause(error: BaseException) -> float | None:
         now = _date(headers.get("date", "")) or time.time()
         if (seconds := _by_headers(headers, now)) is not None:
             return seconds
-    text, pause = str(error), None
+    text = str(error)
+    pause: float | None = None
     if found := _IN_TEXT.search(text):
         pause = _until(found[1], time.time())
     elif fields := _IN_BODY.search(text):  # Hugging Face, Cloudflare, OpenRouter
