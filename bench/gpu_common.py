@@ -45,7 +45,7 @@ def sizes(tiny: bool) -> Sizes:
         shape = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4}
         shape |= {"num_key_value_heads": 2, "head_dim": 16, "vocab_size": 512, "max_position_embeddings": 2048}
         return Sizes(
-            shape, (1, 4), prompt=30, answer=40, row=128, rows=8, pack=256, short=(60, 110), rank=4, compared=4
+            shape, (1, 4), prompt=30, answer=40, row=128, rows=16, pack=256, short=(60, 110), rank=4, compared=4
         )
     from training.loop.base_model import ARCHITECTURES
 

@@ -34,7 +34,10 @@ _SECONDS = r"\d+\.\d+s?(?:\s?[-–]\s?\d+\.\d+s?)?|\d+(?:\.\d+)?s"
 _RANGE = rf"{_STAMP}(?:\s?(?:-|–|-->|to)\s?{_STAMP})?"
 _WRAPPED = rf"(?:\[(?:{_RANGE}|{_SECONDS})\]|\((?:{_STAMP}|{_ELAPSED})\)|{_STAMP})"
 _BEFORE = rf"(?P<stamp>{_WRAPPED}(?:\s?[-–—|,:•](?=\s)|(?=[\s\]]|$)|(?<=[\])])))\s*(?P<text>.*)"
-_BEHIND = rf"(?P<name>[^:：]{{1,60}}?)(?P<stamp>(?:\s*[,\-–—|•·@]\s*|\s+|(?=[\[(]))(?:at\s)?{_WRAPPED})\s*[:：](?!\d\d(?!\d))(?P<text>.*)"
+_BEHIND = (
+    rf"(?P<name>[^:：]{{1,60}}?)(?P<stamp>(?:\s*[,\-–—|•·@]\s*|\s+|(?=[\[(]))(?:at\s)?{_WRAPPED})"
+    r"\s*[:：](?!\d\d(?!\d))(?P<text>.*)"
+)
 _HEADING = rf"(?P<name>[^:：]{{1,60}}?)(?P<stamp>(?:\s*[,\-–—|•·]\s*|\s+|(?=[\[(]))(?:at\s)?{_WRAPPED})\s*[:：]?\s*"
 _ALONE = rf"\s*(?:(?:app|bot|workflow)\s+)?(?P<stamp>{_WRAPPED})\s*"
 _INVISIBLE = re.compile("[\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
