@@ -21,6 +21,7 @@ PASSES_ON = {
     ("session.py", "within"),
     ("edit_sentences.py", "_first_passing"),
     ("engine.py", "lm"),
+    ("provider.py", "completion"),
     ("lm.py", "stored_lm"),
     ("loss_weights.py", "__init__"),
     ("trainer.py", "__init__"),

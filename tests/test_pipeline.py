@@ -53,6 +53,7 @@ STALE = {
     "corpus.max_tokens": (500, {"corpus"}),
     "corpus.too_long": ("cut", {"corpus"}),
     "models.editors": ("[scripted/second]", {"revise", "train"}),
+    "models.proposer": ("scripted/second", set()),
     "labeled.path": ("labeled.jsonl", {"corpus"}),
     "labeled.demos": (2, {"analyze", "revise", "evaluate"}),
     "labeled.pick": ("nearest", {"analyze", "revise", "evaluate"}),
@@ -181,7 +182,6 @@ OF_ROLE = {
     "judge": {"evaluate"},
     "prompt": set(),
     "reflection": set(),
-    "proposer": set(),
 }
 OF_MODEL = {
     "model": ("scripted/other", True),

@@ -363,17 +363,21 @@ def test_a_model_proposes_conversations_and_its_proposals_become_pairs(project):
         assert pair.prompt[-1].role == "user" and "missing_outcome" in pair.prompt[-1].content
 
 
-def test_a_proposer_is_trained_on_its_pairs_and_can_be_asked_afterwards(project, tmp_path):
+def test_a_proposer_is_trained_on_its_pairs_and_can_be_trained_further(project):
     search_with_proposals(project)
-    weights = save_tiny_model(tmp_path / "long", context=8192)
     folder = project / "run" / "rounds" / "stress"
-    long = "train.max_length=8192"
-    run = open_project(project, f"models.proposer=embedded/{weights}", long)
-    do_stage(run, training_stage("stress-proposer", folder / "proposals.jsonl", folder / "proposer"))
+    pairs = folder / "short.jsonl"  # the tiny model reads bytes, and few of them
+    row = json.loads((folder / "proposals.jsonl").read_text(encoding="utf-8").splitlines()[0])
+    row["prompt"] = [{"role": "user", "content": "Write a conversation."}]
+    row["chosen"], row["rejected"] = ([{"role": "assistant", "content": text}] for text in ("Hard.", "Easy."))
+    pairs.write_text(json.dumps(row) + "\n", encoding="utf-8")
+    run = open_project(project)
+    run = open_project(project, f"models.proposer=embedded/{run.config.train.base}")
+    do_stage(run, training_stage("stress-proposer", pairs, folder / "proposer"))
     trained = folder / "proposer"
     assert (trained / "adapter_model.safetensors").exists()
-    again = open_project(project, f"models.proposer=embedded/{trained}", long)
-    do_stage(again, training_stage("stress-again", folder / "proposals.jsonl", folder / "further"))
+    again = open_project(project, f"models.proposer=embedded/{trained}")
+    do_stage(again, training_stage("stress-again", pairs, folder / "further"))
     assert (folder / "further" / "adapter_model.safetensors").exists(), "it goes on from a trained one"
 
 

@@ -128,7 +128,7 @@ def test_under_faults_every_row_ends_well_and_once(tmp_path):
     faults = Faults(latency=0.01, rate_429=0.1, rate_500=0.05, rate_reset=0.02, rate_hang=0.01)
     with serving(faults) as server:
         config = write_project(tmp_path, server.base_url, 200)
-        arf("draft", config, "--set", "models.teacher.timeout=1", "--set", "models.teacher.retries=8")
+        arf("draft", config, "--set", "models.teacher.timeout=3", "--set", "models.teacher.retries=8")
         answered = server.stats()["answered"]
     assert drafted(config) == [f"c{n:02d}" for n in range(200)]
     assert answered == 200, "an answer was asked for twice"

@@ -299,8 +299,13 @@ class ModelsConfig(Section):
         return {role: model for role, model in models.items() if model is not None}
 
     def of(self, role: Role) -> ModelConfig:
-        """Return the model that is asked in a role. Raises ConfigError for a teacher that is a column alone."""
+        """Return the model that is asked in a role.
+
+        Raises ConfigError for a teacher that is a column alone, and for a role that no model has.
+        """
         model = self.asked((role,)).get(role)
+        if model is None and role != "teacher":
+            raise ConfigError(f"models.{role}: is not set: give a model")
         if model is None:
             raise ConfigError(
                 "models.teacher is a column of the corpus, and no model to ask: give a model, or set "

@@ -121,8 +121,8 @@ def _block_speakers(lines: list[str], named: dict[int, NamedLine]) -> set[str]:
     starts = [n for n, line in enumerate(lines) if line.strip() and (n == 0 or not lines[n - 1].strip())]
     above = [named[n].speaker for n in starts if n in named and n + 1 < len(lines) and lines[n + 1].strip()]
     names = set(above)
-    is_talk = len(above) > len(names) > 1 or all(Label(name, "").is_person for name in names)
-    return names if len(above) == len(starts) and is_talk else set()
+    is_talk = len(above) > len(names) or all(Label(name, "").is_person for name in names)
+    return names if len(above) == len(starts) and len(names) > 1 and is_talk else set()
 
 
 def _refuse_others(named: dict[int, NamedLine], speakers: set[str], form: str) -> None:

@@ -23,7 +23,7 @@ def folded_attention(
     value: torch.Tensor,
     attention_mask: torch.Tensor | None,
     scaling: float | None = None,
-    **others: Any,
+    **_: Any,
 ) -> tuple[torch.Tensor, None]:
     """Compute scaled dot-product attention, with the queries of a group as further queries of one key-value head.
 
@@ -37,13 +37,12 @@ def folded_attention(
         key, value: (rows, key-value heads, slots, head size).
         attention_mask: (rows or 1, 1, new tokens, slots), True for a slot that is seen. None is causal attention.
         scaling: the factor of the products; None is 1 / sqrt(head size).
-        others: what transformers takes besides.
 
     Returns:
         The output, (rows, new tokens, heads, head size), and None in place of attention weights.
     """
     if attention_mask is None:
-        causal: torch.Tensor = sdpa_attention_forward(module, query, key, value, None, scaling=scaling, **others)[0]
+        causal: torch.Tensor = sdpa_attention_forward(module, query, key, value, None, scaling=scaling)[0]
         return causal, None
     rows, heads, new, size = query.shape
     groups = heads // key.shape[1]
