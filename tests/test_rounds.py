@@ -363,7 +363,7 @@ def test_a_model_proposes_conversations_and_its_proposals_become_pairs(project):
         assert pair.prompt[-1].role == "user" and "missing_outcome" in pair.prompt[-1].content
 
 
-def test_a_proposer_is_trained_on_its_pairs_and_can_be_trained_further(project):
+def test_a_proposer_is_trained_on_its_pairs_and_can_be_trained_further(project, tmp_path):
     search_with_proposals(project)
     folder = project / "run" / "rounds" / "stress"
     pairs = folder / "short.jsonl"  # the tiny model reads bytes, and few of them
@@ -376,6 +376,10 @@ def test_a_proposer_is_trained_on_its_pairs_and_can_be_trained_further(project):
     do_stage(run, training_stage("stress-proposer", pairs, folder / "proposer"))
     trained = folder / "proposer"
     assert (trained / "adapter_model.safetensors").exists()
+    stage = training_stage("stress-proposer", pairs, folder / "proposer")
+    copy = shutil.copytree(run.config.train.base, tmp_path / "copy")
+    moved = open_project(project, f"models.proposer=embedded/{copy}")
+    assert stage.fingerprint(moved) == stage.fingerprint(run), "the same weights at another place"
     again = open_project(project, f"models.proposer=embedded/{trained}")
     do_stage(again, training_stage("stress-again", pairs, folder / "further"))
     assert (folder / "further" / "adapter_model.safetensors").exists(), "it goes on from a trained one"

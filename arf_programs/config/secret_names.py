@@ -55,26 +55,9 @@ _OPEN_TOKENS = frozenset(
     ("bos", "cls", "end", "eos", "mask", "max", "min", "pad", "per", "sep", "special", "start", "stop", "unk")
 )
 # What such a word at the end holds is about a secret: `TOKEN_URL`, `stop_token_ids`, `PASSWORD_FILE`.
-_ABOUT = frozenset(
-    (
-        *(
-            "count",
-            "dir",
-            "enabled",
-            "endpoint",
-            "expiry",
-            "file",
-            "header",
-            "host",
-            "id",
-            "ids",
-            "kind",
-            "length",
-            "limit",
-        ),
-        *("method", "mode", "name", "parallelism", "path", "policy", "port", "prefix", "provider", "region", "scope"),
-        *("size", "sock", "total", "ttl", "type", "uri", "url", "usage"),
-    )
+_ABOUT = re.compile(
+    "count|dir|enabled|endpoint|expiry|file|header|host|id|ids|kind|length|limit|method|mode|name|parallelism|path|policy|"
+    "port|prefix|provider|region|scope|size|sock|total|ttl|type|uri|url|usage"
 )
 
 
@@ -86,7 +69,7 @@ def is_secret_name(name: str) -> bool:
     words = [word.lower() for word in _WORD.findall(name)]
     if words[-2:] in (["key", "id"], ["webhook", "url"]):  # AWS_ACCESS_KEY_ID goes with a secret
         words.pop()
-    if not words or words[-1] in _ABOUT:
+    if not words or _ABOUT.fullmatch(words[-1]):
         return False
     return any(_is_secret_at(words, place) for place in range(len(words)))
 

@@ -1,4 +1,4 @@
-"""The thread that answers all requests to the models on a device, in batches. A batch is of one model.
+"""The thread that answers all requests to the models on a device in one precision, in batches. A batch is of one model.
 
 A base and the adapters on it are different models. Requests to one of them wait while a batch of another is written.
 """

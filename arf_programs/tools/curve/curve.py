@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 
 from arf_programs import pipeline
-from arf_programs.metrics import METRICS, Interval, configured_resampling
+from arf_programs.metrics import METRICS, Interval, Resampling, configured_resampling
 from arf_programs.models import check_providers, check_terms
 from arf_programs.runs import Run, RunFolder, write_record
 from arf_programs.stages import EVALUATE
 from arf_programs.tools.curve.fit import FEWEST_SIZES, MORE, MetricCurve, Scores, as_scores, fit_metric, gain_over
-from arf_programs.tools.curve.points import ARM, most_revisions, points_of, score_point
+from arf_programs.tools.curve.points import ARM, Point, most_revisions, points_of, score_point
 from arf_programs.tools.estimating import Range, estimate_run, total
 from signatures.exceptions import ConfigError, DataError
-from signatures.records import Record
+from signatures.records import Record, Score
 
 _MADE_OF_MORE = ("draft", "analyze", "revise")  # the stages that ask about each further training conversation
 
@@ -82,9 +82,9 @@ def measure_curve(run: Run, fractions: Sequence[float], seeds: int, revisions: S
     pipeline.run_until(run, "revise")
     if revisions and (most := most_revisions(run)) <= revisions[-1]:
         raise DataError(f"--revisions: no draft has more than {most} revisions to train on: name smaller numbers")
-    everything = _Series(run, fractions, seeds)
-    series = [_Series(run, fractions, seeds, number) for number in revisions]
-    sizes = [point.size for point in everything.points if point.seed == 0]
+    everything = _measure(run, fractions, seeds)
+    series = [_measure(run, fractions, seeds, number) for number in revisions]
+    sizes = [point.size for point in everything.done if point.seed == 0]
     curve = Curve(
         arm=ARM,
         fractions=tuple(fractions),
@@ -104,19 +104,17 @@ def measure_curve(run: Run, fractions: Sequence[float], seeds: int, revisions: S
     return curve
 
 
+@dataclass(frozen=True)
 class _Series:
-    """The points of one curve, trained and scored."""
+    """The points of one curve with the scores and the seconds of training of each, and the held-out conversations."""
 
-    def __init__(self, run: Run, fractions: Sequence[float], seeds: int, revisions: int | None = None) -> None:
-        self.points = points_of(fractions, seeds, len(run.conversations("train")), revisions)
-        self.names = list(run.conversations("holdout"))
-        self.resampling = configured_resampling(run.config, run.conversations("holdout"))
-        self._done = {point: score_point(run, point) for point in self.points}
-        self._by_seed = [[self._done[point][0] for point in self.points if point.seed == seed] for seed in range(seeds)]
+    done: Mapping[Point, tuple[dict[str, Score], float]]
+    names: list[str]
+    resampling: Resampling
 
     def seconds(self, size: int) -> float:
         """The mean time of training on so many conversations."""
-        return fmean(seconds for point, (_, seconds) in self._done.items() if point.size == size)
+        return fmean(seconds for point, (_, seconds) in self.done.items() if point.size == size)
 
     def scores(self) -> dict[str, Scores]:
         """Return by name the scores of every metric that has a better side and was measured at each size.
@@ -124,10 +122,15 @@ class _Series:
         Raises DataError if there is none.
         """
         found = {}
+        by_seed: dict[int, list[dict[str, Score]]] = {}
+        for point, (rows, _) in self.done.items():
+            by_seed.setdefault(point.seed, []).append(rows)
         for metric in METRICS.values():
             if metric.better == "neither" or not metric.compared or metric.part_of:
                 continue
-            read = [[{name: metric.read(row) for name, row in size.items()} for size in seed] for seed in self._by_seed]
+            read = [
+                [{name: metric.read(row) for name, row in size.items()} for size in seed] for seed in by_seed.values()
+            ]
             if all(any(value is not None for value in size.values()) for seed in read for size in seed):
                 found[metric.name] = as_scores(read, self.names)
         if not found:
@@ -148,6 +151,14 @@ class _Series:
             for name, scores in self.scores().items()
             if name in others
         }
+
+
+def _measure(run: Run, fractions: Sequence[float], seeds: int, revisions: int | None = None) -> _Series:
+    """Train and score the students of one curve, unless that is done."""
+    holdout = run.conversations("holdout")
+    points = points_of(fractions, seeds, len(run.conversations("train")), revisions)
+    done = {point: score_point(run, point) for point in points}
+    return _Series(done, list(holdout), configured_resampling(run.config, holdout))
 
 
 def _check_revisions(run: Run, revisions: Sequence[int]) -> None:

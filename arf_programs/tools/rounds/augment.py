@@ -39,6 +39,11 @@ class Pair(NamedTuple):
     pattern: str = ""
     changed: tuple[str, ...] = ()
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether a model has written a pair at all: two turns or more, and a summary."""
+        return len(self.conversation.turns) > 1 and bool(self.summary)
+
 
 class Made(NamedTuple):
     """The pairs that were kept, how many had an error, and those about which a model gave no usable answer."""
@@ -169,7 +174,7 @@ def written_by_editor(run: Run, stage: str, pairs: Sequence[Pair], pattern: Patt
         return Pair(made.conversation, made.summary, "editor", pattern.id)
 
     outcome = ask_rows(run, stage, pairs, write, key=_numbered(pairs, pattern.id), concurrency=editor.concurrency)
-    kept = [pair for pair in outcome.results.values() if pair.summary and len(pair.conversation.turns) > 1]
+    kept = [pair for pair in outcome.results.values() if pair.is_whole]
     return Made(kept, len(outcome.results) - len(kept), outcome.failures)
 
 

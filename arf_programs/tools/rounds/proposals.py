@@ -22,7 +22,7 @@ from arf_programs.runs import Run, digest, digest_file, read_lines
 from arf_programs.stages import Stage, settings_of, train_on_pairs
 from arf_programs.tools.rounds.augment import Pair, WriteVariants
 from signatures.exceptions import ConfigError, DataError
-from signatures.records import Conversation, Failure, Message, PreferencePair
+from signatures.records import Failure, Message, PreferencePair
 from signatures.write_variant import WriteVariant
 
 PROPOSER: Final = "proposer"
@@ -73,11 +73,6 @@ class Proposer:
         return dict(outcome.results.values()), outcome.failures
 
 
-def is_whole(conversation: Conversation, summary: str) -> bool:
-    """Say whether an answer is a conversation at all: two turns or more, and a summary."""
-    return len(conversation.turns) > 1 and bool(summary)
-
-
 def preference_pairs(outcomes: Iterable[tuple[Proposal, bool]]) -> list[PreferencePair]:
     """Pair the answers to the same question: chosen is one on which the student failed, rejected one on which not.
 
@@ -117,17 +112,16 @@ def training_stage(name: str, pairs: Path, output: Path) -> Stage:
         weights, preference = weights_of_proposer(run.config), run.config.train.preference
         if preference.method == "none":
             preference = PreferenceConfig(method="sigmoid")
-        base = base_of(weights) if isinstance(weights, Path) and is_adapter(weights) else str(weights)
+        base = base_of(weights) if is_adapter(weights) else str(weights)
         changes = {"base": base, "preference": preference.model_dump(mode="json")}
         return {**settings_of(run, PROPOSER), **changes}
 
     def fingerprint(run: Run) -> dict[str, str]:
         model = run.config.models.proposer
-        return {
-            pairs.name: digest_file(pairs),
-            "train": digest(settings(run)),
-            "models.proposer": weights_digest(model.model) if model else "",
-        }
+        # The base by its weights and not by its place: a run may be copied.
+        named = model and (weights_digest(model.model) or model.model)
+        plain = {key: value for key, value in settings(run).items() if key != "base"}
+        return {pairs.name: digest_file(pairs), "train": digest(plain), "models.proposer": named or ""}
 
     def work(run: Run) -> dict[str, int]:
         if not any(True for _ in read_lines(pairs)):
@@ -135,7 +129,7 @@ def training_stage(name: str, pairs: Path, output: Path) -> Stage:
                 f"{pairs}: has no pair: the student failed on all answers to a question, or on none: try more (--tries)"
             )
         weights = weights_of_proposer(run.config)
-        start = weights if isinstance(weights, Path) and is_adapter(weights) else None
+        start = weights if is_adapter(weights) else None
         return {"pairs": train_on_pairs(run, pairs, output, settings(run), start=start, label=PROPOSER)}
 
     return Stage(name, "train the proposer on its proposals", lambda _: (output,), fingerprint, work)

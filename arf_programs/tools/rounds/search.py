@@ -13,7 +13,7 @@ from random import Random
 from typing import Final, Generic, Literal, NamedTuple, TypeVar
 
 from arf_programs.config import Config, ModelConfig
-from arf_programs.models import check_terms
+from arf_programs.models import check_providers, check_terms, describe_hosts, weights_digest
 from arf_programs.pipeline import run_until
 from arf_programs.planting import OPERATOR_NAMES, OperatorName, Trap, harden
 from arf_programs.runner import RowKey, ask_rows
@@ -37,7 +37,6 @@ from arf_programs.tools.rounds.proposals import (
     PROPOSER,
     Proposal,
     Proposer,
-    is_whole,
     preference_pairs,
     training_stage,
     weights_of_proposer,
@@ -109,8 +108,9 @@ def stress(run: Run, tries: int, *, at_random: bool = False, train_proposer: boo
     refuse_without_arm(run.config, "stress")
     if train_proposer:
         weights_of_proposer(run.config)
-    if run.config.models.proposer:
+    if proposer := run.config.models.proposer:
         check_terms(run.config, [PROPOSER])
+        run.progress.say(describe_hosts(check_providers([proposer])))
     run_until(run, "train")
     do_stage(run, _stage(run, tries, at_random=at_random))
     folder = stress_folder(run, at_random=at_random)
@@ -133,7 +133,11 @@ def _stage(run: Run, tries: int, *, at_random: bool) -> Stage:
         depends = {**watching_depends(run, student), f"{ARM}.jsonl": digest_file(rows), "tries": digest(tries)}
         if proposer is None:
             return depends
-        asked = {"models.proposer": digest_model(proposer), "variant prompt": digest_prompts([WriteVariant])}
+        asked = {
+            "models.proposer": digest_model(proposer),
+            "proposer": weights_digest(proposer.model),
+            "variant prompt": digest_prompts([WriteVariant]),
+        }
         return {**depends, **asked, "taxonomy.yaml": digest_file(run.folder.taxonomy)}
 
     def work(run: Run) -> dict[str, int]:
@@ -260,7 +264,7 @@ class _Search:
         made, failures = self._proposer.write(rng.choice(self._pairs), numbers)
         self.failures += failures
         tries = [_Try(item.pair, PROPOSER, number, proposal=item) for number, item in made.items()]
-        whole = [item for item in tries if is_whole(item.pair.conversation, item.pair.summary)]
+        whole = [item for item in tries if item.pair.is_whole]
 
         async def own_errors(item: _Try) -> tuple[int, bool]:
             found = await self._analyzer.acall(conversation=item.pair.conversation, summary=item.pair.summary)
