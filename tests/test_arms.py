@@ -13,12 +13,11 @@ from arf_programs.config.schema import Config
 from arf_programs.pipeline import run_until, status
 from arf_programs.runs.jsonl import read_jsonl
 from arf_programs.runs.ledger import read_ledger
-from arf_programs.stages.distinct import distinct_verified
 from arf_programs.stages.evaluation import systems
-from arf_programs.stages.revise import further_strategies
 from arf_programs.stages.stage import state_of
 from arf_programs.stages.train import STAGE as TRAIN
 from arf_programs.stages.train import training_log
+from arf_programs.stages.variants import distinct_verified, further_strategies
 from arf_programs.tools.estimating.estimate import estimate_run
 from signatures.exceptions import ConfigError
 from signatures.records import PairVerdict, PreferencePair, Revision, TrainingExample, Verdict

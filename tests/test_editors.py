@@ -9,10 +9,10 @@ from arf_programs.config.load import validate
 from arf_programs.models.providers.terms import terms_of
 from arf_programs.pipeline import run_until, status
 from arf_programs.runs.jsonl import read_jsonl
-from arf_programs.stages.distinct import choose_distinct
 from arf_programs.stages.revise import STAGE
 from arf_programs.stages.stage import state_of
 from arf_programs.stages.train import fingerprint
+from arf_programs.stages.variants import choose_distinct
 from arf_programs.tools.estimating.estimate import estimate_run
 from signatures.exceptions import ConfigError
 from signatures.records import Revision, TrainingExample, Verdict

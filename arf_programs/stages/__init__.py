@@ -29,7 +29,7 @@ from arf_programs.stages.evaluation.systems import models_of_systems, own_model,
 from arf_programs.stages.report import STAGE as REPORT
 from arf_programs.stages.report import keeping_report, share_report
 from arf_programs.stages.revise import STAGE as REVISE
-from arf_programs.stages.revise import Variant, analyze_and_revise, build_reviser, further_programs, scores_sentences
+from arf_programs.stages.revise import analyze_and_revise, build_reviser, scores_sentences
 from arf_programs.stages.stage import Stage, StageState, run_stage, run_together, state_of
 from arf_programs.stages.taxonomy import STAGE as TAXONOMY
 from arf_programs.stages.train import STAGE as TRAIN
@@ -45,3 +45,4 @@ from arf_programs.stages.train import (
     train_on_pairs,
     training_log,
 )
+from arf_programs.stages.variants import Variant, further_programs

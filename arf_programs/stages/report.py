@@ -15,9 +15,9 @@ from arf_programs.report import Sources, gather_report, gather_summary, render_r
 from arf_programs.runs import Run, digest, digest_file, read_record, write_record, write_text_atomic
 from arf_programs.stages.analyze import calibration_notes, checker_digest
 from arf_programs.stages.evaluation import systems
-from arf_programs.stages.revise import further_outputs
 from arf_programs.stages.stage import Stage, run_stage, state_of
 from arf_programs.stages.train import training_log
+from arf_programs.stages.variants import further_outputs
 
 
 def outputs(run: Run) -> tuple[Path, ...]:

@@ -7,11 +7,10 @@ those of further editors.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import dspy
 
@@ -50,7 +49,6 @@ from arf_programs.runs import (
     digest_prompts,
     read_jsonl,
     read_lines,
-    write_jsonl_atomic,
 )
 from arf_programs.stages import analyze
 from arf_programs.stages.analyze import (
@@ -60,68 +58,21 @@ from arf_programs.stages.analyze import (
     example_ranking,
     load_checkers,
 )
-from arf_programs.stages.distinct import distinct_by_facts, distinct_verified
 from arf_programs.stages.stage import Stage
+from arf_programs.stages.variants import (
+    Variant,
+    further_fingerprint,
+    further_outputs,
+    further_strategies,
+    samples_of,
+    write_distinct,
+)
 from signatures.check_revision import CheckRevision
 from signatures.propose_edits import ProposeEdits
 from signatures.records import DraftErrors, Failure, Record, Revision, Summary, Taxonomy, Verdict
 from signatures.rewrite_sentence import RewriteSentence
 from signatures.rewrite_summary import ReviseByTaxonomy, RewriteSummary
 from signatures.write_missing import WriteMissing
-
-
-def further_strategies(config: Config) -> tuple[Strategy, ...]:
-    """Return the strategies, other than the configured one, that have an arm of their own."""
-    wanted: tuple[Strategy, ...] = ("rewrite", "taxonomy")
-    return tuple(name for name in wanted if name in config.train.arms and name != config.revise.strategy)
-
-
-class Variant(NamedTuple):
-    """Who revises, and how: the strategy, the number of the sample (from 1), and the editor.
-
-    Editor 0 is `models.editor`, and editor k the k-th of `models.editors`.
-    """
-
-    strategy: Strategy
-    sample: int = 1
-    editor: int = 0
-
-    @property
-    def name(self) -> str:
-        """The name under which failures are counted and files are kept."""
-        sample = f" sample {self.sample}" if self.sample > 1 else ""
-        return f"{self.strategy}{sample}{f' by editor {self.editor}' if self.editor else ''}"
-
-
-def further_programs(config: Config) -> list[Variant]:
-    """Return the variants of the further revisions. Further editors have the configured strategy alone."""
-    own, further = config.revise.strategy, further_strategies(config)
-    samples = [variant for name in (own, *further) for variant in _samples_of(config, name)]
-    return [*(Variant(name) for name in further), *samples]
-
-
-def _samples_of(config: Config, strategy: Strategy) -> list[Variant]:
-    """Return the samples of a strategy beyond its first revisions, of each editor that has this strategy."""
-    numbers = range(1, config.revise.samples + 1)
-    editors = len(config.models.editors) if strategy == config.revise.strategy else 0
-    further = [Variant(strategy, number, editor) for editor in range(1, editors + 1) for number in numbers]
-    return [*(Variant(strategy, number) for number in numbers[1:]), *further]
-
-
-def further_outputs(run: Run) -> tuple[Path, ...]:
-    """Return the files of the further revisions."""
-    samples = (run.folder.revision_samples,) if run.config.samples_revisions else ()
-    return (*(run.folder.revisions_by(name) for name in further_strategies(run.config)), *samples)
-
-
-def further_fingerprint(run: Run) -> dict[str, str]:
-    """Return the hashes of the further strategies and editors; empty if there are none."""
-    strategies, editors = further_strategies(run.config), run.config.models.editors
-    return {
-        **({"further strategies": digest(strategies)} if strategies else {}),
-        **({"models.editors": digest([digest_model(model) for model in editors])} if editors else {}),
-    }
-
 
 _SAMPLING_TEMPERATURE = 0.7
 _APART = 10_000  # separates the answers of one sample from the further tries and candidates of another
@@ -361,18 +312,9 @@ def revise_further(run: Run, rows: Rows) -> Further:
         )
     if run.config.samples_revisions:
         samples = {strategy: _sample(run, strategy, rows, further) for strategy in written}
-        kept = (row for name, main in written.items() for row in _kept(run, name, main, samples[name]))
-        write_jsonl_atomic(run.folder.revision_samples, kept)
-        further.counts[f"further samples {_name(run, Verdict.VERIFIED)}"] = sum(
-            1 for _ in _all([run.folder.revision_samples])
-        )
+        kept = write_distinct(run, written, samples)
+        further.counts[f"further samples {_name(run, Verdict.VERIFIED)}"] = kept
     return further
-
-
-def _kept(run: Run, strategy: Strategy, main: Path, samples: Sequence[Path]) -> Iterator[Revision]:
-    if run.config.models.editors and strategy == run.config.revise.strategy:
-        return distinct_by_facts(main, samples)
-    return distinct_verified(_all(samples), _all([main]))
 
 
 def _name(run: Run, verdict: Verdict) -> str:
@@ -386,7 +328,7 @@ def _sample(run: Run, strategy: Strategy, rows: Rows, further: Further) -> list[
     def drafts_to_sample() -> Iterator[DraftToMend]:
         return (row for row in rows() if everything or row.errors.errors)
 
-    return [_revise(run, variant, drafts_to_sample, further) for variant in _samples_of(run.config, strategy)]
+    return [_revise(run, variant, drafts_to_sample, further) for variant in samples_of(run.config, strategy)]
 
 
 def _revise(run: Run, variant: Variant, rows: Rows, further: Further) -> Path:
@@ -394,10 +336,6 @@ def _revise(run: Run, variant: Variant, rows: Rows, further: Further) -> Path:
     (outcome,) = run_steps(run, [step], rows(), total=sum(1 for _ in rows()))
     further.failures += outcome.failures
     return step.output(run.folder)
-
-
-def _all(paths: Iterable[Path]) -> Iterator[Revision]:
-    return (row for path in paths for row in read_jsonl(path, Revision))
 
 
 def outputs(run: Run) -> tuple[Path, ...]:

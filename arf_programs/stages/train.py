@@ -24,8 +24,8 @@ from arf_programs.config import ARMS, PREFERENCE_STUDENTS, Arm, environment_with
 from arf_programs.models import SMOLLM2, close_models, resolve_weights
 from arf_programs.review import read_reviews, reviews_digest
 from arf_programs.runs import Run, RunFolder, digest, digest_file, read_jsonl, write_jsonl_atomic, write_text_atomic
-from arf_programs.stages.revise import further_outputs
 from arf_programs.stages.stage import Stage
+from arf_programs.stages.variants import further_outputs
 from arf_programs.text import build_messages
 from signatures.exceptions import ConfigError, DataError, StageError
 from signatures.records import Conversation, Revision, TrainingExample, Turn
