@@ -3,55 +3,41 @@
 from __future__ import annotations
 
 import asyncio
-import builtins
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import Token
 from dataclasses import replace
-from functools import cached_property, partial
-from typing import Any, Final, TypeVar
+from functools import cached_property
+from typing import Any, Final
 
 import dspy
 from dspy.lm15 import (
-    RETRYABLE_ERRORS,
     ConfigurationError,
     LM15Error,
     Request,
     Response,
-    TimeoutError,
     response_from_openai_chat,
     response_to_events,
 )
 from dspy.utils.callback import BaseCallback
 from pydantic import BaseModel
 
-from arf_programs.config import without_user
-from arf_programs.models.answers.answer import Received, read_answer, salvage, tool_calls_of
-from arf_programs.models.answers.budget import Need, cost_of, longest_answer, tokens_sent, usage_of
-from arf_programs.models.answers.store import SECRETS, Body, Question, original_schema, request_key
+from arf_programs.models.answers.answer import read_answer, tool_calls_of
+from arf_programs.models.answers.budget import usage_of
+from arf_programs.models.answers.store import SECRETS, Body, Question, request_key
 from arf_programs.models.calls.dspy_internals import (
     TRUNCATION_LOGGER,
     TRUNCATION_MESSAGE,
     request_kwargs,
 )
-from arf_programs.models.calls.fallbacks import ask_without, refused_feature
 from arf_programs.models.calls.pacing import Pace
-from arf_programs.models.calls.refusals import (
-    UnreadableAnswerError,
-    canonical_error,
-    failure_of,
-    trouble_of_this_machine,
-)
+from arf_programs.models.calls.sending import Address, Sending
 from arf_programs.models.calls.session import CallContext, RequestExtras, call_context, current_context
-from arf_programs.models.providers.litellm import CACHE_MARKS, CACHE_WRITE, import_litellm, listed_price, provider_of
+from arf_programs.models.providers.litellm import import_litellm, provider_of
 from arf_programs.privacy import disguise, reveal
-from arf_programs.runs import Call, storage_error
 
-Result = TypeVar("Result")
-Address = Callable[[], Awaitable[str]]
 _SEEDS: Final = 2**31
-_NOT_SENT: Final = ("rollout_id",)  # only tells stored answers apart
 _NO_CONTEXT: Final = (
     "No run is open here, so nothing says where answers are stored and calls are booked. Make the model by "
     "`arf_programs.stored_lm(...)`, or by `dspy.LM(...)` without a store."
@@ -141,7 +127,7 @@ class ArfEngine:
             if guard is not None and stored is None:
                 about = context.conversation.id if context.conversation else None
                 guard.record(question.key, about, body["messages"])
-            answer = stored if stored is not None else await self._ask_and_leave(question, context, anew)
+            answer = stored if stored is not None else await self._send(question, context, anew)
         finally:
             del session.pending[question.key]
             asked.set()
@@ -162,73 +148,15 @@ class ArfEngine:
                 body["seed"] = (self.parameters["seed"] + extras.rollout_id) % _SEEDS
         return body
 
-    async def _ask_and_leave(self, question: Question, context: CallContext, anew: bool) -> Body:
+    async def _send(self, question: Question, context: CallContext, anew: bool) -> Body:
+        """Ask the endpoint, and leave the question in the store however that ends."""
         try:
-            return await self._ask(question, context, anew)
+            sending = Sending(
+                question, context, anew=anew, pace=self.pace, parameters=self.parameters, address=self.address
+            )
+            return await sending.ask()
         finally:
             await context.session.store.leave(question)
-
-    async def _ask(self, question: Question, context: CallContext, anew: bool) -> Body:
-        session, store = context.session, context.session.store
-        model = str(question.request["model"])  # a trained model has the engine of its base
-        name = endpoint_name(model, self.parameters.get("api_base"))
-        need = need_of(question.request, with_usd=store.caps_usd)
-        batched = name in session.senders
-        sender = session.senders.get(name, send_by_litellm)
-        asked = ask_without(session.endpoints.refused_by(name), question.request)
-        unbounded = batched or self.pace.local  # a batch takes hours, and a wait in the queue of a model is no failure
-
-        async def send() -> tuple[Any, Body, Call]:
-            place = await self._place()
-            await store.spend(need)
-            context.meter.tries += 1
-            received = Received()
-            request = {**asked, **place} if batched else {**asked, **place, "logger_fn": received}
-            try:
-                async with _bounded(None if unbounded else self.parameters.get("timeout")):
-                    response = await sender(replace(question, request=request), anew)
-                answer = response.model_dump(mode="json")
-                call = question.answered(answer, cost_of(response))
-            except Exception as error:
-                if trouble := trouble_of_this_machine(error):
-                    await store.give_back(need, None)
-                    raise storage_error(OSError(trouble.errno, trouble.strerror)) from error
-                failure = canonical_error(error, model)
-                failure = failure if self.pace.local else failure_of(error, failure)
-                unread = isinstance(failure, UnreadableAnswerError)
-                response = salvage(received) if unread else None
-                if response is None:
-                    await store.give_back(need, question.unread() if unread else question.lost())
-                    raise failure from error
-                answer = response.model_dump(mode="json")
-                call = question.answered(answer, 0.0)
-            except BaseException:
-                # A batch goes on when nobody waits any longer, and its answer is booked later.
-                await store.give_back(need, None if batched else question.lost())
-                raise
-            await store.keep(question, answer, call, need)
-            context.meter.usd += call.usd
-            return response, answer, call
-
-        if batched:  # it has no gate
-            send_once = partial(_retry_in_next_batch, send, self.pace.retries)
-        else:
-            await self._place()  # a server of our own starts now, which is no time of the call
-            endpoint = session.endpoints.get(name, self.pace)
-            send_once = partial(endpoint.call, send, tokens=need.tokens, used=_tokens, headers=_headers)
-        while True:
-            try:
-                return (await send_once())[1]
-            except LM15Error as error:
-                feature = refused_feature(error, asked) if session.falls_back else None
-                if feature is None or ask_without([feature], asked) == asked:
-                    raise
-                session.endpoints.refuse(name, feature)
-                asked = ask_without(session.endpoints.refused_by(name), question.request)
-
-    async def _place(self) -> Body:
-        """Return the address of a server of our own, if it has the model. Raises EndpointError if it does not run."""
-        return {} if self.address is None else {"api_base": await self.address()}
 
     # DSPy's adapters ask an engine what its model supports. LiteLLM's table answers.
 
@@ -348,78 +276,6 @@ def _response_of(answer: Body, request: Request, context: CallContext, prompt: s
 
 def _prompt_of(body: Body) -> str:
     return "\n".join(str(message.get("content") or "") for message in body["messages"])
-
-
-async def _retry_in_next_batch(send: Callable[[], Awaitable[Result]], retries: int) -> Result:
-    """Return the answer of the first try that succeeds. Each further try goes with the next batch."""
-    for attempt in range(retries + 1):
-        try:
-            return await send()
-        except LM15Error as error:
-            if attempt == retries or not isinstance(error, RETRYABLE_ERRORS):
-                raise
-    raise AssertionError("unreachable: the last try returns or raises")
-
-
-async def send_by_litellm(question: Question, _anew: bool) -> Any:
-    """Send a question to its provider, and return LiteLLM's response."""
-    litellm: Any = import_litellm()
-    arguments = {name: value for name, value in question.request.items() if name not in _NOT_SENT}
-    with _without_litellms_logging():
-        # Tries are counted and made in one place. The clients below LiteLLM would make their own.
-        return await litellm.acompletion(**{"num_retries": 0, "max_retries": 0, **arguments})
-
-
-@asynccontextmanager
-async def _bounded(seconds: float | None) -> AsyncIterator[None]:
-    """End the block after `seconds` by lm15's TimeoutError, which is tried again.
-
-    The clients below LiteLLM bound each wait for a piece of the answer. So an answer that drips would never end.
-    """
-    try:
-        async with asyncio.timeout(seconds) as limit:
-            yield
-    except builtins.TimeoutError as error:
-        if not limit.expired():
-            raise
-        raise TimeoutError(f"no whole answer within the time-out of {seconds:g} seconds") from error
-
-
-@contextmanager
-def _without_litellms_logging() -> Iterator[None]:
-    """Make LiteLLM take the calls of this block as internal: it writes no log of them, a seventh of its time."""
-    from litellm._internal_context import is_internal_call
-
-    token = is_internal_call.set(True)
-    try:
-        yield
-    finally:
-        is_internal_call.reset(token)
-
-
-def endpoint_name(model: str, api_base: str | None) -> str:
-    """Return the name of an endpoint. Calls with the same name share its limits, and messages show it."""
-    return f"{model} at {without_user(api_base)}" if api_base else model
-
-
-def need_of(request: Body, *, with_usd: bool) -> Need:
-    """Return what a call may use at most: a token for three bytes of messages and schema, and its longest answer."""
-    prompt = tokens_sent(request, original_schema(request.get("response_format")))
-    longest = longest_answer(request)
-    price = listed_price(str(request["model"])) if with_usd else None
-    input_price, output_price = price or (0.0, 0.0)  # a model without a price counts as free
-    if CACHE_MARKS in request:
-        input_price *= CACHE_WRITE
-    return Need(tokens=prompt + longest, usd=prompt * input_price + longest * output_price)
-
-
-def _tokens(sent: tuple[Any, Body, Call]) -> float:
-    return float(sent[2].tokens)
-
-
-def _headers(sent: tuple[Any, Body, Call]) -> Mapping[str, str]:
-    headers = getattr(sent[0], "_hidden_params", {}).get("additional_headers") or {}
-    return {name: str(value) for name, value in headers.items()}
 
 
 @contextmanager
