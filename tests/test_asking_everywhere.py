@@ -35,7 +35,7 @@ from arf_programs.cli.check import preflight
 from arf_programs.cli.session import open_run
 from arf_programs.models import CallBudget, CallContext, NoStore, Session, build_lm, calling, scripted
 from arf_programs.models.answers.store import request_key
-from arf_programs.models.calls import sending
+from arf_programs.models.calls import engine, sending
 from arf_programs.models.calls.dspy_internals import TRUNCATION_LOGGER
 from arf_programs.models.calls.session import current_context
 from arf_programs.pipeline import run_until
