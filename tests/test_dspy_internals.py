@@ -4,6 +4,7 @@ import logging
 
 import dspy
 import litellm
+import pydantic
 import pytest
 from conftest import stored_calls
 from dspy.lm15 import Message, RateLimitError, Request, ServerError
@@ -13,6 +14,8 @@ from arf_programs.config import ModelConfig
 from arf_programs.models import build_lm, scripted
 from arf_programs.models.calls import dspy_internals
 from arf_programs.models.calls.engine import quiet_about_cut_offs
+from arf_programs.programs import TypedAnswers
+from signatures.find_errors import FindErrors
 
 
 class Answer(BaseModel):
@@ -30,6 +33,30 @@ def test_a_request_becomes_the_arguments_of_litellms_completion():
 def test_litellms_errors_become_those_that_pacing_knows(error, kind):
     raised = error(message="no", llm_provider="openai", model="m")
     assert isinstance(dspy_internals.to_lm15_error(raised, model="m", provider="openai"), kind)
+
+
+def test_the_form_of_an_answer_is_made_once_and_no_call_changes_it(call, lm, conversation, monkeypatch):
+    made = []
+    create = pydantic.create_model
+
+    def counted(*words, **fields):
+        made.append(words)
+        return create(*words, **fields)
+
+    monkeypatch.setattr(pydantic, "create_model", counted)
+    scripted.register("model", lambda messages, params: '{"errors": []}')
+    predict = dspy.Predict(FindErrors.with_instructions("Find the errors."))
+    predict.set_lm(lm)
+    for summary in ("A kettle leaked.", "A lamp broke."):
+        call(predict, conversation=conversation.as_text(), summary=summary, categories="none")
+    first, second = (asked.params["response_format"] for asked in scripted.calls("model"))
+    assert made == [("DSPyProgramOutputs",)]
+    assert first == second
+    forms: list[dict] = [{}, {}]
+    for form in forms:
+        TypedAnswers()._prepare_response_format(lm, form, predict.signature)
+    forms[0]["response_format"].model_json_schema()["properties"].clear()  # as LiteLLM does
+    assert set(forms[1]["response_format"].model_json_schema()["properties"]) == {"errors"}
 
 
 def test_dspy_says_nothing_of_an_answer_that_is_cut_off(tmp_path, caplog, monkeypatch):

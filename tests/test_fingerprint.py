@@ -1,3 +1,6 @@
+import hashlib
+import os
+
 import pytest
 
 from arf_programs.config.models import ModelConfig
@@ -22,6 +25,18 @@ def test_a_file_counts_by_its_bytes(tmp_path):
     assert digest_file(path) != first
     path.write_bytes(b"one")
     assert digest_file(path) == first
+
+
+def test_a_large_file_is_read_once_until_it_changes(tmp_path, monkeypatch):
+    path = tmp_path / "weights"
+    path.write_bytes(b"a" * 2_000_000)
+    first = digest_file(path)
+    with monkeypatch.context() as reading:
+        reading.delattr(hashlib, "file_digest")
+        assert digest_file(path) == first
+    path.write_bytes(b"b" * 2_000_000)
+    os.utime(path, (1, 1))  # a clock may be too coarse to tell the two writings apart
+    assert digest_file(path) != first
 
 
 def test_a_folder_counts_by_names_and_bytes(tmp_path):

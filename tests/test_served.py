@@ -4,8 +4,6 @@ import json
 import os
 import signal
 import stat
-import subprocess
-import sys
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -314,17 +312,24 @@ MAIN = (
 def served_by(project, *options):
     """What `arf serve` prints, what its server lists, and all that both write, until Ctrl-C ends them."""
     port = str(free_port())
-    command = [sys.executable, "-c", MAIN, "serve", str(project / "run"), "--port", port, "--json", *options]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as server:
+    program = project / "serve.py"
+    program.write_text(MAIN)
+    command = [str(program), "serve", str(project / "run"), "--port", port, "--json", *options]
+    read, write = os.pipe()
+    with os.fdopen(read, encoding="utf-8") as output, (project / "log").open("w+", encoding="utf-8") as log:
+        server = start_python(command, os.environ, write, log.fileno())
+        os.close(write)
         try:
-            said = b"".join(until_object_ends(iter(server.stdout.readline, b""))).decode()
+            said = "".join(until_object_ends(iter(output.readline, "")))
             with urlopen(f"http://127.0.0.1:{port}/v1/models") as answer:
                 listed = [item["id"] for item in json.load(answer)["data"]]
         finally:
-            server.send_signal(signal.SIGINT)
-            _, log = server.communicate(timeout=60)
-    assert server.returncode == 0, log
-    return json.loads(said), listed, said + log.decode()
+            os.kill(server.pid, signal.SIGINT)
+            server.join(60)
+            log.seek(0)
+            written = log.read()
+    assert server.exitcode == 0, written
+    return json.loads(said), listed, said + written
 
 
 def test_arf_serve_gives_all_students_and_their_base_by_one_vllm(project, vllm_here, monkeypatch):

@@ -211,5 +211,5 @@ def test_a_student_is_really_served_and_teaches(project):
 def until_object_ends(lines):
     for line in lines:
         yield line
-        if line.rstrip() == b"}":
+        if line.rstrip() in ("}", b"}"):
             return

@@ -22,19 +22,28 @@ from typing import Any, TextIO
 
 from huggingface_hub import constants
 
+# The server of Python 3.11 looks for what it has to import in PYTHONPATH alone. What it does not find, it leaves out.
+_HERE = str(Path(__file__).parent)
+if _HERE not in os.environ.get("PYTHONPATH", "").split(os.pathsep):
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (_HERE, os.environ.get("PYTHONPATH"))))
+
+IMPORTED = [
+    "without_garbage_collection",
+    "arf_programs.pipeline",
+    "arf_programs.models.providers.scripted_llm",
+    "training.build",
+    "training.loop.assemble",
+    "training.loop.run",
+    "transformers.models.llama.modeling_llama",
+    "litellm.litellm_core_utils.default_encoding",
+    "litellm.proxy.openai_files_endpoints.common_utils",
+    "arf_programs.cli.app",
+    "scripted_team",
+    "conftest",
+    "with_frozen_heap",
+]
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(
-    [
-        "without_garbage_collection",
-        "arf_programs.pipeline",
-        "arf_programs.models.providers.scripted_llm",
-        "training.build",
-        "training.loop.assemble",
-        "training.loop.run",
-        "transformers.models.llama.modeling_llama",
-        "with_frozen_heap",
-    ]
-)
+PROCESSES.set_forkserver_preload(IMPORTED)
 
 
 class WarmPopen:

@@ -19,7 +19,7 @@ from arf_programs.config.paths import shorten
 from arf_programs.config.schema import Config
 from arf_programs.config.secret_names import is_secret_name
 from arf_programs.config.secrets import looks_secret, without_logins
-from arf_programs.config.yaml_files import compose_yaml, describe_yaml_error, load_yaml
+from arf_programs.config.yaml_files import compose_yaml, construct_yaml, describe_yaml_error, load_yaml
 from signatures.exceptions import ConfigError
 
 Key = tuple[str | int, ...]
@@ -94,16 +94,16 @@ def _read_yaml(path: Path) -> tuple[dict[str, Any], dict[Key, str]]:
         raise ConfigError(f"{path}: cannot be read as UTF-8 (byte {error.start}): save it as UTF-8.") from None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error}).") from None
+    places: dict[Key, str] = {}
+    problems: list[str] = []
     try:
         root = compose_yaml(text)
-        document = load_yaml(text)
+        _collect_places(root, (), path, places, problems)
+        document = construct_yaml(root)
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: not valid YAML: {describe_yaml_error(error)}.") from None
     if not isinstance(document, dict):
         raise ConfigError(f"{path}: expected sections such as `corpus:` and `models:`. See `arf init DIR`.")
-    places: dict[Key, str] = {}
-    problems: list[str] = []
-    _collect_places(root, (), path, places, problems)
     if problems:
         raise ConfigError(problems)
     return document, places

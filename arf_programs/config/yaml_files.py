@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import yaml
+from yaml.constructor import SafeConstructor
 
 MOST_NODES = 100_000
 _DEEPEST = 100
@@ -25,11 +26,7 @@ def load_yaml(text: str) -> Any:
     Raises yaml.YAMLError for text that is not valid, aliases that hold themselves or multiply beyond MOST_NODES
     values, and values that are nested too deeply.
     """
-    compose_yaml(text)
-    try:
-        return yaml.safe_load(text)
-    except (ValueError, OverflowError, LookupError, TypeError, AttributeError) as error:  # such as the 99th of a month
-        raise yaml.MarkedYAMLError(problem=f"a value cannot be read: {error}") from error
+    return construct_yaml(compose_yaml(text))
 
 
 def describe_yaml_error(error: yaml.YAMLError) -> str:
@@ -54,6 +51,19 @@ def compose_yaml(text: str) -> yaml.Node | None:
     if root is not None:
         _Counter().count(root, 0)
     return root
+
+
+def construct_yaml(root: yaml.Node | None) -> Any:
+    """Return the values of the nodes of `compose_yaml`. Keys that are merged by `<<` are written into the nodes.
+
+    Raises yaml.YAMLError for a value that cannot be read.
+    """
+    if root is None:
+        return None
+    try:
+        return SafeConstructor().construct_document(root)
+    except (ValueError, OverflowError, LookupError, TypeError, AttributeError) as error:  # such as the 99th of a month
+        raise yaml.MarkedYAMLError(problem=f"a value cannot be read: {error}") from error
 
 
 def _depth(text: str) -> int:

@@ -12,11 +12,13 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from copy import deepcopy
 from dataclasses import dataclass
 from enum import Enum
 from itertools import islice
 from types import NoneType, UnionType
 from typing import Any, Final, Literal, get_args, get_origin
+from weakref import WeakKeyDictionary
 
 import dspy
 import json_repair
@@ -33,6 +35,7 @@ _BRACE: Final = re.compile(r"[{}]")
 _BRACKET: Final = re.compile(r"[][{}]")
 _OF_PARSERS: Final = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
 _decoder: Final = json.JSONDecoder()
+_forms: WeakKeyDictionary[type[dspy.Signature], dict[tuple[bool, bool], dict[str, Any]]] = WeakKeyDictionary()
 _inputs: ContextVar[Mapping[str, Any] | None] = ContextVar("arf_inputs_of_question", default=None)
 
 
@@ -70,6 +73,16 @@ class TypedAnswers(dspy.JSONAdapter):  # type: ignore[name-defined, unused-ignor
         with _asking_about(inputs):
             answers: list[dict[str, Any]] = await super().acall(lm, lm_kwargs, signature, demos, inputs)
         return answers
+
+    def _prepare_response_format(self, lm: dspy.LM, lm_kwargs: dict[str, Any], signature: type[dspy.Signature]) -> None:
+        """Set the form of the answer. It is made once for each signature: DSPy would make it for each question."""
+        able = ("response_format" in lm.supported_params, lm.supports_response_schema)
+        forms = _forms.setdefault(signature, {})
+        if able not in forms:
+            form: dict[str, Any] = {}
+            super()._prepare_response_format(lm, form, signature)
+            forms[able] = _unchangeable(form)
+        lm_kwargs.update(deepcopy(forms[able]))
 
     def format_system_message(self, signature: type[dspy.Signature]) -> str:
         """Return the instructions, the descriptions of the inputs, and the form of the answer."""
@@ -132,6 +145,15 @@ class TypedAnswers(dspy.JSONAdapter):  # type: ignore[name-defined, unused-ignor
     def _typed(self, signature: type[dspy.Signature], text: str) -> dict[str, Any]:
         fields: dict[str, Any] = super().parse(signature, text)
         return fields
+
+
+def _unchangeable(form: dict[str, Any]) -> dict[str, Any]:
+    """Return the form, whose type gives its JSON schema anew each time: LiteLLM rewrites schemas in place."""
+    kind = form.get("response_format")
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        schema = kind.model_json_schema()
+        kind.model_json_schema = lambda *_, **__: deepcopy(schema)  # type: ignore[method-assign]
+    return form
 
 
 @contextmanager

@@ -187,8 +187,8 @@ def less_garbage_collection() -> Iterator[None]:
     What the host of this process has frozen stays frozen: Python can unfreeze all objects or none.
     """
     before, frozen_by_host = gc.get_threshold(), gc.get_freeze_count() > 0
-    gc.collect()
     if not frozen_by_host:
+        gc.collect()
         gc.freeze()
     gc.set_threshold(_COLLECT_AFTER, 10, 10)
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,9 @@ _WITHOUT_EFFECT = {
 _UNSET = {"reasoning_effort": None, "dtype": "auto"}
 
 
+_LARGE = 1_000_000  # bytes; a smaller file is hashed in less than a millisecond
+
+
 def digest(value: Any) -> str:
     """Hash a value: SHA-256 of its canonical JSON, the first 16 hexadecimal digits."""
     canonical = json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
@@ -45,6 +49,19 @@ def digest_file(path: Path) -> str:
         return digest([[str(item.relative_to(path)), digest_file(item)] for item in files])
     if not path.is_file():
         return "missing"
+    now = path.stat()
+    if now.st_size < _LARGE:
+        return _digest_content(path)
+    return _digest_large(path, now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns)
+
+
+@lru_cache(maxsize=1_000)
+def _digest_large(path: Path, *_unchanged: int) -> str:
+    """Hash a file of weights or a large corpus once, for as long as its size and times stay the same."""
+    return _digest_content(path)
+
+
+def _digest_content(path: Path) -> str:
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()[:16]
 
@@ -65,7 +82,14 @@ def digest_model(config: ModelConfig) -> str:
 
 def digest_prompts(signatures: Iterable[Any]) -> str:
     """Hash the questions that a stage asks: instructions, fields and their types."""
-    return digest([[item.instructions, item.model_json_schema()] for item in signatures])
+    return digest([[item.instructions, _schema_of(item)] for item in signatures])
+
+
+@lru_cache(maxsize=100)
+def _schema_of(signature: Any) -> dict[str, Any]:
+    """Return the JSON schema of a signature, which takes pydantic a millisecond and never changes."""
+    schema: dict[str, Any] = signature.model_json_schema()
+    return schema
 
 
 def digest_privacy(config: Config) -> dict[str, str]:

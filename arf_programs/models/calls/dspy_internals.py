@@ -15,6 +15,9 @@ __all__ = ["TRUNCATION_LOGGER", "TRUNCATION_MESSAGE", "request_kwargs", "to_lm15
 
 # to_lm15_error: the same for LiteLLM's exceptions. Pacing tells refusals, time-outs and wrong requests apart by them.
 
+# JSONAdapter._prepare_response_format, which `TypedAnswers` overrides: DSPy makes a pydantic class for each question,
+# which is a fifth of what a question costs here.
+
 TRUNCATION_LOGGER = "dspy.clients.lm"
 TRUNCATION_MESSAGE = "LM response was truncated"
 """DSPy logs each answer that ends at max_tokens. `ask` handles such answers and counts them, so the log is left out."""
