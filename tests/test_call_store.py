@@ -226,6 +226,8 @@ def test_a_student_trained_anew_is_asked_anew(make_run, tmp_path):
     content[-1] ^= 1
     weights.write_bytes(content)
     assert weights_digest(f"embedded/{student}") != before
+    monkeypatch.setenv("HOME", str(student.parent))
+    assert weights_digest(f"embedded/~/{student.name}") == weights_digest(f"embedded/{student}")
     work()
     assert [call.cached for call in read_ledger(run.folder.ledger)] == [False, True, False]
 

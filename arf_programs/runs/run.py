@@ -134,23 +134,26 @@ def save_config(run: Run) -> None:
 def saved_base_dir(folder: RunFolder) -> Path:
     """Return the folder of a run's arf.yaml. If that folder is gone, as for a copied run, return the run's own folder.
 
-    A run that was copied together with its project belongs to the copy, even if the original still exists.
+    A run that was copied together with its corpus or its stored answers belongs to the copy, even if the original still
+    exists.
     """
     if not folder.base_dir.is_file():
         return folder.path
     saved, *from_run = folder.base_dir.read_text(encoding="utf-8").rstrip("\n").split("\n")
     beside = Path(os.path.normpath(folder.path.resolve() / from_run[0])) if from_run else Path(saved)
-    if beside != Path(saved) and _holds_corpus(beside, folder):
+    if beside != Path(saved) and _holds_files(beside, folder):
         return beside
     return Path(saved) if Path(saved).is_dir() else folder.path
 
 
-def _holds_corpus(base_dir: Path, folder: RunFolder) -> bool:
+def _holds_files(base_dir: Path, folder: RunFolder) -> bool:
+    """Return whether a folder has the corpus of a run, or its stored answers: the corpus may be one of the hub."""
     try:
-        corpus = load_yaml(folder.config.read_text(encoding="utf-8"))["corpus"]["path"]
+        config = load_yaml(folder.config.read_text(encoding="utf-8"))
+        paths = [config["corpus"]["path"], config.get("calls_dir")]
     except (OSError, yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError):
         return False
-    return as_it_is_there(base_dir / expand_home(corpus)).exists()
+    return any(as_it_is_there(base_dir / expand_home(path)).exists() for path in paths if path)
 
 
 @contextmanager

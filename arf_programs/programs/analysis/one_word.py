@@ -220,7 +220,8 @@ def _read_lead(words: list[str]) -> Word | None:
         return "no" if ends else _read_clause(rest) or "no"
     if set(rest) & _CERTAIN and set(rest) <= _CERTAIN | {"of", "not"}:
         return "no" if "not" in rest else "yes"
-    return "no" if rest[0] in _ABSENT and not set(rest) & (_GOOD | _BAD) else None
+    says_absent = rest[0] in _ABSENT and rest != ["not"] and not set(rest) & (_GOOD | _BAD)
+    return "no" if says_absent else None
 
 
 def _read_clause(words: list[str]) -> Word | None:
