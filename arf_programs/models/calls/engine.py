@@ -35,7 +35,7 @@ from arf_programs.models.calls.dspy_internals import (
     TRUNCATION_MESSAGE,
     request_kwargs,
 )
-from arf_programs.models.calls.fallbacks import ask_without, refused_feature
+from arf_programs.models.calls.fallbacks import as_refusal, ask_without, refused_feature
 from arf_programs.models.calls.pacing import Pace
 from arf_programs.models.calls.refusals import (
     UnreadableAnswerError,
@@ -194,7 +194,7 @@ class ArfEngine:
                     await store.give_back(need, None)
                     raise storage_error(OSError(trouble.errno, trouble.strerror)) from error
                 failure = canonical_error(error, model)
-                failure = failure if self.pace.local else failure_of(error, failure)
+                failure = failure if self.pace.local else as_refusal(failure_of(error, failure), asked)
                 unread = isinstance(failure, UnreadableAnswerError)
                 response = salvage(received) if unread else None
                 if response is None:
