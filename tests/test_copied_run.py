@@ -99,6 +99,18 @@ def test_a_copied_project_that_is_opened_by_its_run_reads_its_own_files(project,
     assert_goes_on(other / "run")
 
 
+def test_a_moved_project_whose_calls_dir_is_absolute(project, tmp_path, monkeypatch):
+    config = (project / "arf.yaml").read_text()
+    (project / "arf.yaml").write_text(f"{config}calls_dir: {project / 'answers'}\n")
+    arf("revise", "arf.yaml", "--run-dir", "second")
+    other = tmp_path / "other"
+    shutil.move(project, other)
+    monkeypatch.chdir(other)
+    (other / "second" / "manifests" / "draft.json").unlink()
+    assert_goes_on_from_the_store("arf.yaml", "--run-dir", "second")
+    assert not project.exists()
+
+
 def test_a_copied_project_with_a_corpus_of_the_hub_uses_its_own_answers(project, tmp_path):
     other = tmp_path / "other"
     shutil.copytree(project, other)

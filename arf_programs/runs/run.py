@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TextIO
+from typing import Any, Final, Literal, TextIO
 
 import yaml
 
@@ -31,6 +31,8 @@ from arf_programs.runs.progress import Progress
 from arf_programs.runs.storage import make_private_folder, private_files
 from signatures.exceptions import ConfigError, StorageError
 from signatures.records import Conversation, Record, Summary
+
+_ANSWERS: Final = "cache.db"  # the file that diskcache writes
 
 Side = Literal["train", "holdout", "dev"]
 """A side of the split. Students are trained on `train`, and systems compared on `holdout`.
@@ -85,12 +87,19 @@ class Run:
 
     @property
     def calls(self) -> Path:
-        """The folder of stored answers: in the run's folder, or `calls_dir`."""
+        """The folder of stored answers: in the run's folder, or `calls_dir`.
+
+        If that is not there, but answers are in a folder of its name beside arf.yaml, the project was moved.
+        """
         given = self.config.calls_dir
         if given is None:
             return self.folder.calls
         as_written = self.base_dir / given  # versions before took `~` for a folder's name: its answers are kept in use
-        return as_written if as_written.is_dir() else as_it_is_there(self.base_dir / expand_home(given))
+        if as_written.is_dir():
+            return as_written
+        place = as_it_is_there(self.base_dir / expand_home(given))
+        beside = self.base_dir / place.name
+        return beside if not place.exists() and (beside / _ANSWERS).is_file() else place
 
     def content_digest(self, path: str) -> str:
         """Hash a configured file or folder, where `find_path` finds it. A hub id is hashed as text."""
