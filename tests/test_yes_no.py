@@ -193,3 +193,9 @@ def test_without_log_probabilities_there_is_no_probability():
 
 def test_the_chosen_token_counts_where_it_is_not_listed():
     assert yes_probability({"content": [{"token": "no", "logprob": 0.0, "top_logprobs": None}]}) == 0.0
+
+
+@pytest.mark.parametrize("others", [[], None, [{"token": "Yes", "logprob": math.log(0.6)}]], ids=str)
+def test_a_word_without_alternatives_is_no_more_certain_than_it_says(others):
+    assert yes_probability({"content": [{**token("Yes", 0.6), "top_logprobs": others}]}) == pytest.approx(0.6)
+    assert yes_probability({"content": [{**token("No", 0.7), "top_logprobs": None}]}) == pytest.approx(0.3)

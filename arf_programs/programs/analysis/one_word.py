@@ -248,16 +248,18 @@ def yes_probability(logprobs: Any) -> float | None:
     It is p = mass(yes) / (mass(yes) + mass(no)). A token counts for a word if the word begins with it, in upper or
     lower case, without the characters of `_AROUND`. Tokens of such characters alone, and labels ("Answer:"), come
     before the answer. `logprobs` are the log-probabilities of a choice as OpenAI gives them: `content`, a list of
-    tokens with `top_logprobs`, as an object or as a mapping. Returns None if both words together hold less than
-    `LEAST_MASS`.
+    tokens with `top_logprobs`, as an object or as a mapping. Without another token, the rest
+    counts for the other word. Returns None if both words together hold less than `LEAST_MASS`.
     """
     before = ""
     for position in _get(logprobs, "content") or ():
         if _bare(position) and (not before.strip(_AROUND) or _is_label(before)):
-            mass = _masses([position, *(_get(position, "top_logprobs") or ())])
+            tokens = [position, *(_get(position, "top_logprobs") or ())]
+            mass = _masses(tokens)
             both = mass["yes"] + mass["no"]
             if both >= LEAST_MASS:
-                return mass["yes"] / both
+                is_alone = len({str(_get(token, "token")) for token in tokens}) == 1
+                return (mass["yes"] or 1 - mass["no"]) if is_alone else mass["yes"] / both
         before += str(_get(position, "token") or "").translate(_SPACES)
     return None
 
