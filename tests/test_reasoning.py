@@ -123,6 +123,11 @@ def test_a_mark_in_the_conversation_reaches_the_model(call, lm, conversation):
     assert "I see <think> here." in scripted.calls("model")[0].prompt
 
 
+def test_a_model_that_loops_over_line_ends_is_read_at_once():
+    text = "{" + "\n" * 300_000 + "}"  # quadratic reading would take minutes
+    assert answer_span(text) == (0, len(text))
+
+
 def test_words_of_reasoning_are_no_marks(call, lm, conversation):
     text = "Analysis of the kettle: I think a < b > c, and [thinking] costs 3 < 5."
     assert draft(call, lm, conversation, [text]) == text

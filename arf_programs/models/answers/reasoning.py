@@ -29,7 +29,7 @@ _OPENED: Final = re.compile(
 _CLOSED: Final = r"</{}>|<\|end_of_solution\|>|<\|END_RESPONSE\|>"
 # Words and tokens with which some models go from their reasoning to the answer (Apriel, Granite, Gemma, Solar).
 _TURNED: Final = re.compile(
-    r"\[BEGIN FINAL RESPONSE\]|^\s*Here is my (?:thought process|reasoning)\b.*?^Here is my (?:response|answer):|"
+    r"\[BEGIN FINAL RESPONSE\]|^[ \t]*Here is my (?:thought process|reasoning)\b.*?^Here is my (?:response|answer):|"
     r"\A\s*Thinking\.\.\..*?^\.\.\.done thinking\.$|<unused95>|"
     r"<\|think\|>.*?<\|end\|>(?:<\|begin\|>assistant)?<\|content\|>|"
     r"<\|im_start\|>think\b.*?<\|im_start\|>answer\b",

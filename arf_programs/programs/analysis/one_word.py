@@ -39,11 +39,10 @@ _NO: Final = word_set(
 _SIGNS: Final = str.maketrans({**dict.fromkeys("✅✓✔👍☑", " yes "), **dict.fromkeys("❌✗✘✖👎🚫", " no ")})
 # What repeats the question, before an answer: "Supported?", "(yes/no)", and a box that is not ticked.
 _ASKED: Final = re.compile(
-    r"[^.!?؟:\n]*[?؟]+(?=[\W_]*\w)|"
-    r"[(\[]?\b(?:yes\s*(?:/|\||or)\s*no|y\s*[/|]\s*n)\b[)\]]?(?=[\W_]*\w)|(?:\[\s*\]|[☐□○])\s*\w+|\[x\]",
+    r"[^.!?؟:\n]{0,100}[?؟](?=[\W_]{0,20}\w)|"
+    r"[(\[]?\b(?:yes\s*(?:/|\||or)\s*no|y\s*[/|]\s*n)\b[)\]]?(?=[\W_]{0,20}\w)|(?:\[\s*\]|[☐□○])\s*\w+|\[x\]",
     re.IGNORECASE,
 )
-_OBJECT: Final = re.compile(r"\{.*\}", re.DOTALL)
 _ECHOED: Final = re.compile(r"\b(yes|no)(?:\1)+\b", re.IGNORECASE)
 _ESCAPED: Final = re.compile(r"^(?:\\n|\\t(?!ext)|[Ġ▁Ċ\s])+")
 _BUT: Final = re.compile(r"\b(?:but|however|although|though)\b(?P<rest>[^.!?\n]*)", re.IGNORECASE)
@@ -117,8 +116,7 @@ def read_word(text: str) -> Word | None:
     conversation, no".
     """
     text = _FENCE.sub("", fold(text).text).strip()
-    within = _OBJECT.search(text)
-    for written in (text, within[0] if within else ""):
+    for written in (text, text[max(0, text.find("{")) : text.rfind("}") + 1]):
         with suppress(ValueError, RecursionError):
             if (meaning := _read_json(json.loads(written))) is not None:
                 return meaning
