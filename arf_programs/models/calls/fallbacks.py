@@ -66,7 +66,8 @@ def as_refusal(error: Exception, request: Mapping[str, Any]) -> Exception:
     """Return an error as a refusal of the request, if it names a feature of it with a status of `_ALSO_REFUSALS`."""
     status = getattr(error, "status", None)
     if isinstance(error, AuthError | ServerError) and status in _ALSO_REFUSALS and feature_named(str(error), request):
-        return InvalidRequestError(str(error), status=status)
+        refusal: Exception = InvalidRequestError(str(error), status=status)
+        return refusal
     return error
 
 
