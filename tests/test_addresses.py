@@ -24,7 +24,7 @@ from arf_programs.models import scripted
 from arf_programs.models.batch.client import BatchClient
 from arf_programs.models.calls.lm import build_lm, check_provider
 from arf_programs.models.providers.addresses import address_of, describe_hosts, hosts_of
-from arf_programs.models.providers.litellm import import_litellm, register_providers
+from arf_programs.models.providers.litellm import import_litellm, listed_price, register_providers
 from signatures.exceptions import ConfigError
 
 __all__ = ["no_collection", "training_is_done"]
@@ -118,6 +118,29 @@ def test_the_host_that_is_listed_is_the_host_that_litellm_asks(model, looked_up,
     assert set(looked_up) - {"None"} == {host.partition(":")[0]}
 
 
+@pytest.mark.parametrize("model", ["vllm/m", "openai_like/m"])
+def test_a_name_by_which_no_server_is_asked_is_refused_with_the_right_one(model):
+    with pytest.raises(ConfigError, match=f"{model}: LiteLLM asks no server by this name: write hosted_vllm/m"):
+        check_provider(ModelConfig(model=model, api_base="http://127.0.0.1:8000/v1"))
+
+
+@pytest.mark.parametrize("provider", ["ollama", "ollama_chat"])
+@pytest.mark.parametrize("settings", [{}, {"json_schema": True}, {"input_price": 1.0, "output_price": 2.0}], ids=str)
+def test_the_ollama_of_this_machine_is_not_asked_about_a_model_elsewhere(provider, settings, looked_up, tmp_path):
+    text = "The customer called."
+    body = {"message": {"role": "assistant", "content": text}, "response": text, "done": True, "done_reason": "stop"}
+    with serving_oddly() as server:
+        server.answer = lambda number, asked: body
+        # No other test has this name, since LiteLLM remembers models.
+        model = f"{provider}/elsewhere-{len(settings)}-{'schema' if 'json_schema' in settings else ''}"
+        config = ModelConfig(model=model, api_base=server.url.removesuffix("/v1"), retries=0, **settings)
+        hosts_of([config])
+        assert listed_price(model) is None
+        live(config, tmp_path)
+        assert len(server.calls) == 1
+    assert set(looked_up) <= {"127.0.0.1", "None"}
+
+
 def live(config: ModelConfig, folder: Path) -> None:
     lm = build_lm(config, seed=1)
     with stored_calls(folder):
@@ -186,7 +209,13 @@ def test_an_address_that_is_no_url_is_named(address, monkeypatch):
         check_provider(ModelConfig(model="hosted_vllm/m"))
 
 
-@pytest.mark.parametrize("model", ["litellm_proxy/m", "xinference/m", "nebius/m", "deepinfra/m", "publicai/m"])
+@pytest.mark.parametrize(
+    "model",
+    [
+        "litellm_proxy/m", "xinference/m", "custom_openai/m", "aiohttp_openai/m", "nebius/m", "deepinfra/m",
+        "publicai/m",
+    ],
+)  # fmt: skip
 def test_openais_key_goes_to_nobody_else(model, tmp_path, monkeypatch):
     """LiteLLM sends it to all that OpenAI's client reaches, if they have no key of their own."""
     keys: list[str] = []

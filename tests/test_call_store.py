@@ -206,7 +206,7 @@ def test_a_call_that_is_cancelled_is_booked_unless_a_batch_goes_on_with_it(tmp_p
     assert [call.failed for call in read_ledger(tmp_path / "calls.jsonl")] == [True] * booked
 
 
-def test_a_student_trained_anew_is_asked_anew(make_run, tmp_path):
+def test_a_student_trained_anew_is_asked_anew(make_run, tmp_path, monkeypatch):
     """The student's folder keeps its name, so its weights have to be part of the key."""
     student = save_tiny_model(tmp_path / "student")
     lm = build_lm(ModelConfig(model=f"embedded/{student}", max_tokens=4), seed=17)
@@ -226,6 +226,8 @@ def test_a_student_trained_anew_is_asked_anew(make_run, tmp_path):
     content[-1] ^= 1
     weights.write_bytes(content)
     assert weights_digest(f"embedded/{student}") != before
+    monkeypatch.setenv("HOME", str(student.parent))
+    assert weights_digest(f"embedded/~/{student.name}") == weights_digest(f"embedded/{student}")
     work()
     assert [call.cached for call in read_ledger(run.folder.ledger)] == [False, True, False]
 

@@ -9,6 +9,7 @@ from conftest import write_corpus
 from typer.testing import CliRunner
 
 from arf_programs.cli.app import app
+from arf_programs.runs import RunFolder, saved_base_dir
 
 
 def arf(*arguments):
@@ -96,6 +97,30 @@ def test_a_copied_project_that_is_opened_by_its_run_reads_its_own_files(project,
     (project / "conversations.jsonl").write_text("".join(lines[:6]))  # the original goes on with other files
     monkeypatch.chdir(tmp_path)
     assert_goes_on(other / "run")
+
+
+def test_a_moved_project_whose_calls_dir_is_absolute(project, tmp_path, monkeypatch):
+    config = (project / "arf.yaml").read_text()
+    (project / "arf.yaml").write_text(f"{config}calls_dir: {project / 'answers'}\n")
+    arf("revise", "arf.yaml", "--run-dir", "second")
+    other = tmp_path / "other"
+    shutil.move(project, other)
+    monkeypatch.chdir(other)
+    (other / "second" / "manifests" / "draft.json").unlink()
+    assert_goes_on_from_the_store("arf.yaml", "--run-dir", "second")
+    assert not project.exists()
+
+
+def test_a_copied_project_with_a_corpus_of_the_hub_uses_its_own_answers(project, tmp_path):
+    other = tmp_path / "other"
+    shutil.copytree(project, other)
+    (other / "answers").mkdir()
+    config = RunFolder(other / "run").config
+    text = config.read_text().replace("path: conversations.jsonl", "path: someone/data-set")
+    config.write_text(text.replace("calls_dir: null", "calls_dir: answers"))
+    assert saved_base_dir(RunFolder(other / "run")) == other
+    shutil.rmtree(project)
+    assert saved_base_dir(RunFolder(other / "run")) == other
 
 
 def test_a_run_alone_that_was_copied_reads_the_files_of_its_project(project, tmp_path, monkeypatch):

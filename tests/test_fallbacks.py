@@ -41,9 +41,16 @@ REFUSALS = {
     ),
     "o1-mini": ("Unsupported value: 'messages[0].role' does not support 'system' with this model.", "system"),
     "a server with pydantic": ("messages.0.role: Input should be 'user' or 'assistant'", "system"),
+    "OpenRouter": ("No endpoints found that support response_format", "response_format"),
+    "a server with a list of parts": ("Not implemented: response_format", "response_format"),
+    "OpenAI's plan": ("You are not allowed to request logprobs from this model", "logprobs"),
+    "llama.cpp": ("Jinja Exception: Conversation roles must alternate user/assistant/user/assistant/...", "system"),
     "Google": ("Developer instruction is not enabled for models/gemma-3-1b-it", "system"),
 }
 
+
+STATUS = {"OpenRouter": 404, "a server with a list of parts": 501, "OpenAI's plan": 403, "llama.cpp": 500}
+"""Not all servers refuse with 400."""
 
 JSON_MODE = {"response_format": {"type": "json_object"}}
 SCHEMA = {"response_format": {"type": "json_schema", "json_schema": {}}}
@@ -70,6 +77,16 @@ FURTHER_REFUSALS = [
     ("The 1st message should be a user message", {}, "system"),
     ("'system' is not one of ['user', 'assistant'] - 'messages.0.role'", {}, "system"),
     ("Unsupported parameter: seed", {"seed": 17}, "seed"),
+    ("Constrained decoding is not enabled on this deployment", JSON_MODE, "response_format"),
+    ("This model only supports text responses", JSON_MODE, "response_format"),
+    ("xgrammar does not support this schema", SCHEMA, "json_schema"),
+    ("Invalid value: 'system'. Supported values are: 'user' and 'assistant'.", {}, "system"),
+    ("unknown variant `system`, expected `user` or `assistant`", {}, "system"),
+    ("messages.0.role: unexpected value; permitted: 'user', 'assistant'", {}, "system"),
+    ("system_instruction is not supported", {}, "system"),
+    ("Expected last role User or Tool for serving but got system", {}, "system"),
+    ("temperature out of range", {"temperature": 0.0}, "temperature"),
+    ("The system is overloaded, please try again later", {}, None),
     ("content policy violation: system prompt leak", {}, None),
     ("The temperature of this topic is too hot for our policy", {"temperature": 0.0}, None),
     ("Maximum context length is 4096 tokens, you requested 5000", {**JSON_MODE, "temperature": 0.0}, None),
@@ -120,7 +137,7 @@ def test_a_refused_feature_is_left_out_of_all_further_requests(tmp_path, server,
 
     def reply(_number: int, body: dict[str, Any]) -> Any:
         refused = asks_for(feature, body)
-        server.status = 400 if refused else 200
+        server.status = STATUS.get(name, 400) if refused else 200
         return {"error": {"message": message}} if refused else completion(answer(body))
 
     server.answer = reply

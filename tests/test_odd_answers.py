@@ -82,6 +82,7 @@ ODD = {
     "a refusal": message(refusal="I cannot do that"),
     "events": b'data: {"choices": [{"delta": {"content": "The customer called."}}]}\n\ndata: [DONE]\n\n',
     "half of the answer": json.dumps(completion()).encode()[:-40],
+    "half of an answer about a limit": json.dumps(completion("The rate limit of his quota")).encode()[:-60],
     "two answers": json.dumps(completion()).encode() * 2,
     "a filter without a message": {"choices": [{"index": 0, "finish_reason": "content_filter"}]},
     "digits": b'{"choices": ' + b"9" * 6_000 + b"}",

@@ -44,6 +44,13 @@ WITH_REASONING = {
     "Gemma": f"<unused94>thought\nWho called?<unused95>{DRAFT}",
     "Solar": f"<|think|>Who called?<|end|><|begin|>assistant<|content|>{DRAFT}<|end|>",
     "two parts of a template": f"<|im_start|>think\nWho called?<|im_start|>answer\n{DRAFT}<|im_end|>",
+    "a prefix": f"<longcat_think>Who called?</longcat_think>{DRAFT}",
+    "Gemma 4": f"<|channel>thought\nWho called?<channel|>{DRAFT}",
+    "Open WebUI": f'<details type="reasoning" done="true">\n<summary>Thought</summary>\nWho?\n</details>\n{DRAFT}',
+    "Ollama's terminal": f"Thinking...\nWho called?\n...done thinking.\n\n{DRAFT}",
+    "Command with both marks": f"<|START_THINKING|>Who?<|END_THINKING|><|START_RESPONSE|>{DRAFT}<|END_RESPONSE|>",
+    "tags that the server's stop has cut": f"<think>Who?</think>\n<answer>\n{DRAFT}",
+    "a summary in tags": f"<summary>\n{DRAFT}\n</summary>",
     "gpt-oss without marks": f"analysisWho called? The customer.assistantfinal{DRAFT}",
 }
 ONLY_REASONING = {
@@ -52,6 +59,7 @@ ONLY_REASONING = {
     "closed": "<think>Who called?</think>",
     "closed alone": "Who called?</think>\n ",
     "reasoning": "<reasoning>Who called?",
+    "Gemma 4": "<|channel>thought\nWho called?",
     "gpt-oss": "<|channel|>analysis<|message|>Who called?",
     "gpt-oss, empty": "<|channel|>analysis<|message|>Who?<|end|><|start|>assistant<|channel|>final<|message|>",
 }
@@ -113,6 +121,11 @@ def test_a_draft_may_quote_a_mark_that_the_conversation_has(call, lm, conversati
 def test_a_mark_in_the_conversation_reaches_the_model(call, lm, conversation):
     draft(call, lm, saying(conversation, "I see <think> here."), [DRAFT])
     assert "I see <think> here." in scripted.calls("model")[0].prompt
+
+
+def test_a_model_that_loops_over_line_ends_is_read_at_once():
+    text = "{" + "\n" * 300_000 + "}"  # quadratic reading would take minutes
+    assert answer_span(text) == (0, len(text))
 
 
 def test_words_of_reasoning_are_no_marks(call, lm, conversation):

@@ -14,6 +14,8 @@ OPENAIS = [
     "azure/o4-mini",
     "openrouter/openai/gpt-5.1",
     "openai/gpt-5-nano-2025-08-07",
+    "openai/gpt-6-sol",
+    "openai/ft:o4-mini-2025-04-16:me::1",
 ]
 OTHERS = ["deepseek/deepseek-reasoner", "hosted_vllm/Qwen/QwQ-32B", "groq/openai/gpt-oss-120b", "gemini/gemini-2.5-pro"]
 ORDINARY = ["openai/gpt-4o-mini", "openai/gpt-5-chat-latest", "anthropic/claude-sonnet-4-5", "scripted/o3"]

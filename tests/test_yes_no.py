@@ -112,6 +112,27 @@ def token(text, probability, *others):
         ("Hayır", "no"),
         ("نعم", "yes"),
         ("Nej", "no"),
+        ("Supported? No", "no"),
+        ("Is it supported? Yes.", "yes"),
+        ("Yes. Why? It is stated in turn 3.", "yes"),
+        ("Answer (yes/no): no", "no"),
+        ("(Yes/No) No", "no"),
+        ("[ ] Yes [x] No", "no"),
+        ("\u2611 Yes \u2610 No", "yes"),
+        ("entailment: no", "no"),
+        ('{"no": true}', "no"),
+        ('{"yes": false, "no": true}', "no"),
+        ('{"yes": 1}', "yes"),
+        ('Sure! {"supported": "no"}', "no"),
+        ("Yes, partially.", "no"),
+        ("Not in the conversation.", "no"),
+        ("Never", "no"),
+        ("Not applicable", None),
+        ("The answer to the question is no.", "no"),
+        ("Faux.", "no"),
+        ("Wahr", "yes"),
+        ("支持。", "yes"),
+        ("Yes/No", None),
         ("True\n\nFalse", None),
         ("Agent: no", None),
         ("The agent confirmed 20 dollars.", None),  # what a person says is no answer
@@ -172,3 +193,9 @@ def test_without_log_probabilities_there_is_no_probability():
 
 def test_the_chosen_token_counts_where_it_is_not_listed():
     assert yes_probability({"content": [{"token": "no", "logprob": 0.0, "top_logprobs": None}]}) == 0.0
+
+
+@pytest.mark.parametrize("others", [[], None, [{"token": "Yes", "logprob": math.log(0.6)}]], ids=str)
+def test_a_word_without_alternatives_is_no_more_certain_than_it_says(others):
+    assert yes_probability({"content": [{**token("Yes", 0.6), "top_logprobs": others}]}) == pytest.approx(0.6)
+    assert yes_probability({"content": [{**token("No", 0.7), "top_logprobs": None}]}) == pytest.approx(0.3)

@@ -47,7 +47,7 @@ FALLBACKS: tuple[tuple[Role, Role], ...] = (
 )
 _IN_PROCESS = ("embedded/", "scripted/")
 # OpenAI's reasoning models, by any provider. Their chat variants do not reason.
-_OPENAI_REASONING = re.compile(r"(?:o[1-9](?:-.*)?|gpt-5(?!.*-chat).*)", re.IGNORECASE)
+_OPENAI_REASONING = re.compile(r"(?:ft:)?(?:o[1-9](?:-.*)?|gpt-[5-9](?!.*-chat).*)", re.IGNORECASE)
 # Other models that reason before each answer, by their names.
 _REASONING = re.compile(
     r"deepseek-(?:r1|reasoner)|\bqwq\b|\bqwq-|magistral|gpt-oss|grok-4|gemini-(?:2\.5-pro|3)|-thinking\b|-reasoning\b|-reasoner\b",
@@ -214,7 +214,7 @@ class DraftColumn(Section):
 
 
 def is_openai_reasoning(model: str) -> bool:
-    """Say whether a model, by its name, is one of OpenAI's reasoning models (o1 and later, gpt-5)."""
+    """Say whether a model, by its name, is one of OpenAI's reasoning models (o1 and later, gpt-5 and later)."""
     if model.startswith(_IN_PROCESS):
         return False
     return _OPENAI_REASONING.fullmatch(model.rsplit("/", 1)[-1]) is not None

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TextIO
+from typing import Any, Final, Literal, TextIO
 
 import yaml
 
@@ -31,6 +31,8 @@ from arf_programs.runs.progress import Progress
 from arf_programs.runs.storage import make_private_folder, private_files
 from signatures.exceptions import ConfigError, StorageError
 from signatures.records import Conversation, Record, Summary
+
+_ANSWERS: Final = "cache.db"  # the file that diskcache writes
 
 Side = Literal["train", "holdout", "dev"]
 """A side of the split. Students are trained on `train`, and systems compared on `holdout`.
@@ -85,12 +87,19 @@ class Run:
 
     @property
     def calls(self) -> Path:
-        """The folder of stored answers: in the run's folder, or `calls_dir`."""
+        """The folder of stored answers: in the run's folder, or `calls_dir`.
+
+        If that is not there, but answers are in a folder of its name beside arf.yaml, the project was moved.
+        """
         given = self.config.calls_dir
         if given is None:
             return self.folder.calls
         as_written = self.base_dir / given  # versions before took `~` for a folder's name: its answers are kept in use
-        return as_written if as_written.is_dir() else as_it_is_there(self.base_dir / expand_home(given))
+        if as_written.is_dir():
+            return as_written
+        place = as_it_is_there(self.base_dir / expand_home(given))
+        beside = self.base_dir / place.name
+        return beside if not place.exists() and (beside / _ANSWERS).is_file() else place
 
     def content_digest(self, path: str) -> str:
         """Hash a configured file or folder, where `find_path` finds it. A hub id is hashed as text."""
@@ -134,23 +143,26 @@ def save_config(run: Run) -> None:
 def saved_base_dir(folder: RunFolder) -> Path:
     """Return the folder of a run's arf.yaml. If that folder is gone, as for a copied run, return the run's own folder.
 
-    A run that was copied together with its project belongs to the copy, even if the original still exists.
+    A run that was copied together with its corpus or its stored answers belongs to the copy, even if the original still
+    exists.
     """
     if not folder.base_dir.is_file():
         return folder.path
     saved, *from_run = folder.base_dir.read_text(encoding="utf-8").rstrip("\n").split("\n")
     beside = Path(os.path.normpath(folder.path.resolve() / from_run[0])) if from_run else Path(saved)
-    if beside != Path(saved) and _holds_corpus(beside, folder):
+    if beside != Path(saved) and _holds_files(beside, folder):
         return beside
     return Path(saved) if Path(saved).is_dir() else folder.path
 
 
-def _holds_corpus(base_dir: Path, folder: RunFolder) -> bool:
+def _holds_files(base_dir: Path, folder: RunFolder) -> bool:
+    """Return whether a folder has the corpus of a run, or its stored answers: the corpus may be one of the hub."""
     try:
-        corpus = load_yaml(folder.config.read_text(encoding="utf-8"))["corpus"]["path"]
+        config = load_yaml(folder.config.read_text(encoding="utf-8"))
+        paths = [config["corpus"]["path"], config.get("calls_dir")]
     except (OSError, yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError):
         return False
-    return as_it_is_there(base_dir / expand_home(corpus)).exists()
+    return any(as_it_is_there(base_dir / expand_home(path)).exists() for path in paths if path)
 
 
 @contextmanager

@@ -11,22 +11,27 @@ import re
 from typing import Final
 
 _NAME: Final = (
-    r"(?:\w+:)?(?:think|thinking|thoughts?|reason|reasoning|reflection|scratchpad|analysis|"
-    r"(?:thought|thinking|reasoning)[_-](?:process|scratchpad|steps)|cot|chain[_-]of[_-]thought|"
-    r"(?:inner|internal)[_-](?:monologue|thoughts?)|deliberation)"
+    r"(?:\w+[:_])?(?:think|thinking|thoughts?|reason|reasoning|reflection|scratchpad|analysis|"
+    r"(?:thought|thinking|reasoning)[ _-](?:process|scratchpad|steps)|cot|chain[_-]of[_-]thought|"
+    r"(?:inner|internal)[_-](?:monologue|thoughts?)|deliberation|details)"
 )
 _SPECIAL: Final = r"thinking|think|thought|reasoning"
 _MARK: Final = re.compile(
     rf"[<◁]\s*{_NAME}\s*/\s*[>▷]|(?P<open>[<◁]\s*{_NAME}(?:\s[^<>\n]*)?[>▷]|(?-i:\[THINK(?:ING)?\])|"
-    rf"<\|(?:begin_of_|start_)?(?:{_SPECIAL})(?:_start)?\|>)"
+    rf"<\|(?:begin_of_|start_)?(?:{_SPECIAL})(?:_start)?\|>|<\|channel>thought)|<channel\|>"
     rf"|[<◁]\s*/\s*{_NAME}\s*[>▷]|(?-i:\[/THINK(?:ING)?\])|<\|(?:/|end_of_|end_)(?:{_SPECIAL})\|>|<\|(?:{_SPECIAL})_end\|>",
     re.IGNORECASE,
 )
-_OPENED: Final = re.compile(r"\s*<(?:(?P<tag>answer|final_answer|response|solution)|\|begin_of_solution\|)>\s*", re.I)
+_OPENED: Final = re.compile(
+    r"\s*<(?:(?P<tag>answer|final|final_answer|output|response|solution|summary)|\|begin_of_solution\||\|START_RESPONSE\|)>\s*",
+    re.IGNORECASE,
+)
+_CLOSED: Final = r"</{}>|<\|end_of_solution\|>|<\|END_RESPONSE\|>"
 # Words and tokens with which some models go from their reasoning to the answer (Apriel, Granite, Gemma, Solar).
 _TURNED: Final = re.compile(
-    r"\[BEGIN FINAL RESPONSE\]|^\s*Here is my (?:thought process|reasoning)\b.*?^Here is my (?:response|answer):|"
-    r"<unused95>|<\|think\|>.*?<\|end\|>(?:<\|begin\|>assistant)?<\|content\|>|"
+    r"\[BEGIN FINAL RESPONSE\]|^[ \t]*Here is my (?:thought process|reasoning)\b.*?^Here is my (?:response|answer):|"
+    r"\A\s*Thinking\.\.\..*?^\.\.\.done thinking\.$|<unused95>|"
+    r"<\|think\|>.*?<\|end\|>(?:<\|begin\|>assistant)?<\|content\|>|"
     r"<\|im_start\|>think\b.*?<\|im_start\|>answer\b",
     re.DOTALL | re.MULTILINE,
 )
@@ -69,15 +74,14 @@ def _span_behind_turn(text: str, prompt: str, begin: int, end: int) -> tuple[int
 
 
 def _within_tags(text: str, begin: int, end: int) -> tuple[int, int]:
-    """Return the span without the tags around it, if they hold anything."""
+    """Return the span without the tags around it, if they hold anything. The end may be the server's stop."""
     opened = _OPENED.match(text, begin, end)
     if opened is None:
         return begin, end
-    closing = f"</{opened['tag']}>" if opened["tag"] else "<|end_of_solution|>"
-    inside = text[opened.end() : end].rstrip()
-    if not inside.lower().endswith(closing.lower()):
+    closing = list(re.compile(_CLOSED.format(opened["tag"]), re.IGNORECASE).finditer(text, opened.end(), end))
+    if closing and text[closing[-1].end() : end].strip():
         return begin, end
-    inside = inside[: -len(closing)].rstrip()
+    inside = text[opened.end() : closing[-1].start() if closing else end].rstrip()
     return (opened.end(), opened.end() + len(inside)) if inside else (begin, end)
 
 

@@ -6,40 +6,47 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-from dspy.lm15 import InvalidRequestError, UnsupportedFeatureError
+from dspy.lm15 import AuthError, InvalidRequestError, ServerError, UnsupportedFeatureError
 
 from arf_programs.models.answers.store import Body
 
 _REFUSALS: Final = (InvalidRequestError, UnsupportedFeatureError)
+_ALSO_REFUSALS: Final = (403, 500, 501)
+"""Some servers refuse a feature with these: OpenAI log-probabilities, llama.cpp a role that its template lacks."""
+
 _NOT: Final = (
     r"(?:\bnot\b|n't\b|unsupported|invalid|unexpected|unknown|unrecognized|disabled|unavailable|disallowed|\bno\b)"
 )
 _SYSTEM_REFUSED: Final = re.compile(
-    rf"(?:system|developer) (?:role|message|prompt|instruction)s?\b.{{0,60}}{_NOT}|"
-    rf"{_NOT}[^.]{{0,40}}(?:system|developer) (?:role|message|prompt|instruction)|"
+    rf"(?:system|developer)[ _]?(?:role|message|prompt|instruction)s?\b.{{0,60}}{_NOT}|"
+    rf"{_NOT}[^.]{{0,40}}(?:system|developer)[ _]?(?:role|message|prompt|instruction)|"
     r"role\W{0,3}system|only user(?:,| and) assistant|roles must alternate|role\W{0,3} does not support\W{1,3}system|"
-    r"should be\W{1,3}user\W{1,3}or\W{1,3}assistant|(?:first|1st) message (?:must|should|has to)\b[^.]{0,30}\buser|"
+    r"(?:should be|must be|supported|permitted|allowed|expected)[^.]{0,30}\buser\W{1,6}(?:(?:and|or)\W{1,3})?assistant|"
+    r"got\W{1,3}system\b|(?:first|1st) message (?:must|should|has to)\b[^.]{0,30}\buser|"
     r"(?:expected|expects)[^.]{0,20}\buser\b[^.]{0,20}\bsystem|\bsystem\W{1,3}is not one of",
     re.IGNORECASE | re.DOTALL,
 )
 _TEMPERATURE_REFUSED: Final = re.compile(
-    r"temperature.{0,60}(?:unsupported|not (?:support|allowed|permitted)|only|(?:must|should|has to) be|deprecated|"
-    r"fixed|expected|greater than|unexpected)|"
-    r"(?:unsupported|n[o']t support|only|deprecated|unknown|unrecognized|unexpected)[^.]{0,60}temperature",
+    r"temperature.{0,60}(?:unsupported|not (?:support|allowed|permitted|implement)|only|(?:must|should|has to) be|"
+    r"deprecated|fixed|expected|greater than|unexpected|out of)|"
+    r"(?:unsupported|n[o']t support|only|deprecated|unknown|unrecognized|unexpected|invalid)[^.]{0,60}temperature",
     re.IGNORECASE | re.DOTALL,
 )
 _SCHEMA_REFUSED: Final = re.compile(
     r"schema\b.{0,80}(?:unsupported|not support|too many|exceeds|too complex)|(?:unsupported|invalid) schema|"
-    r"guided[ _]?\w+|structured output|output_config|\bgrammar\b",
+    r"n[o']t support[^.]{0,30}schema|guided[ _]?\w+|output_config|(?:constrained|structured) (?:decod|generat|output)|"
+    r"grammar\b|\boutlines\b",
     re.IGNORECASE | re.DOTALL,
 )
 _JSON_REFUSED: Final = re.compile(
-    r"response[ _]?format|json[ _-]?(?:object|schema|mode|output)|response[ _]mime[ _]type|only text (?:output|format)",
+    r"response[ _]?format|json[ _-]?(?:object|schema|mode|output)|mime[ _]?type|only text (?:output|format)|"
+    r"only supports? text|\btext\.format\b",
     re.IGNORECASE,
 )
 _LOGPROBS_REFUSED: Final = re.compile(r"log[_ -]?prob", re.IGNORECASE)
 _FEWER_LOGPROBS: Final = re.compile(
     r"log[_ -]?probs?\b.{0,80}(?:less than|at most|max|<=|exceed|greater than|between|range|up to)|"
+    r"too many log[_ -]?prob|"
     r"(?:at most|max\w*|up to)[^.]{0,40}log[_ -]?probs?",
     re.IGNORECASE | re.DOTALL,
 )
@@ -53,6 +60,15 @@ def refused_feature(error: Exception, request: Mapping[str, Any]) -> str | None:
     `ask_without`.
     """
     return feature_named(str(error), request) if isinstance(error, _REFUSALS) else None
+
+
+def as_refusal(error: Exception, request: Mapping[str, Any]) -> Exception:
+    """Return an error as a refusal of the request, if it names a feature of it with a status of `_ALSO_REFUSALS`."""
+    status = getattr(error, "status", None)
+    if isinstance(error, AuthError | ServerError) and status in _ALSO_REFUSALS and feature_named(str(error), request):
+        refusal: Exception = InvalidRequestError(str(error), status=status)
+        return refusal
+    return error
 
 
 def feature_named(text: str, request: Mapping[str, Any]) -> str | None:

@@ -175,13 +175,18 @@ def failure_of(error: Exception, canonical: Exception) -> Exception:
     but it tells nothing about the key, the bill or the request. The statuses 409 and 425 are tried again too.
     """
     failure: Exception = canonical
-    refused = isinstance(canonical, RateLimitError)
+    refused = isinstance(canonical, RateLimitError) and not _is_broken_json(error)
     reading = None if refused else _error_of_reading(error, weak=not isinstance(canonical, _OF_ACCOUNT))
     if reading is not None:
         failure = UnreadableAnswerError(f"the answer is no chat completion ({_line(reading)})")
     elif not refused and (status := getattr(error, "status_code", None)) in _PASSING:
         failure = ServerError(str(canonical), status=status)
     return failure
+
+
+def _is_broken_json(error: Exception) -> bool:
+    """Say whether an answer came that is no JSON. LiteLLM takes the words "rate limit" in it for a refusal."""
+    return any(isinstance(one, json.JSONDecodeError) for one in errors_behind(error))
 
 
 def _error_of_reading(error: Exception, *, weak: bool) -> BaseException | None:

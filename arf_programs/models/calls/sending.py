@@ -16,7 +16,7 @@ from arf_programs.config import without_user
 from arf_programs.models.answers.answer import Received, salvage
 from arf_programs.models.answers.budget import Need, cost_of, longest_answer, tokens_sent
 from arf_programs.models.answers.store import Body, Question, original_schema
-from arf_programs.models.calls.fallbacks import ask_without, refused_feature
+from arf_programs.models.calls.fallbacks import as_refusal, ask_without, refused_feature
 from arf_programs.models.calls.pacing import Pace
 from arf_programs.models.calls.refusals import (
     UnreadableAnswerError,
@@ -130,7 +130,7 @@ class Sending:
                 response = await self._sender(replace(self._question, request=request), self._anew)
             sent = self._answered(response, cost_of(response))
         except Exception as error:
-            sent = await self._salvaged(error, received)
+            sent = await self._salvaged(error, asked, received)
         except BaseException:
             # A batch goes on when nobody waits any longer, and its answer is booked later.
             await store.give_back(self._need, None if self._batched else self._question.lost())
@@ -143,7 +143,7 @@ class Sending:
         answer = response.model_dump(mode="json")
         return Sent(response, answer, self._question.answered(answer, usd))
 
-    async def _salvaged(self, error: Exception, received: Received) -> Sent:
+    async def _salvaged(self, error: Exception, asked: Body, received: Received) -> Sent:
         """Return the answer that was received, although LiteLLM could not read it.
 
         Raises what `storage_error` makes of a trouble of this machine, and LM15Error for every other failure. The call
@@ -154,7 +154,7 @@ class Sending:
             await store.give_back(self._need, None)
             raise storage_error(OSError(trouble.errno, trouble.strerror)) from error
         failure = canonical_error(error, self._model)
-        failure = failure if self._pace.local else failure_of(error, failure)
+        failure = failure if self._pace.local else as_refusal(failure_of(error, failure), asked)
         unread = isinstance(failure, UnreadableAnswerError)
         response = salvage(received) if unread else None
         if response is None:

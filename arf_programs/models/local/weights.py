@@ -60,7 +60,7 @@ def weights_digest(model: str) -> str:
     A student that is trained again has another digest, so its stored answers are not used again.
     """
     provider, _, name = model.partition("/")
-    folder = Path(name)
+    folder = Path(name).expanduser()
     if provider != "embedded" or not folder.is_dir():
         return ""
     files = sorted(folder.glob("*.safetensors"))

@@ -50,6 +50,10 @@ _FOUND_LATE: Final[dict[str, tuple[tuple[str, ...], str | None]]] = {
     "vertex_ai": (("VERTEXAI_API_BASE",), "https://aiplatform.googleapis.com"),
     "vertex_ai_beta": (("VERTEXAI_API_BASE",), "https://aiplatform.googleapis.com"),
 }
+# What LiteLLM does by these names reaches no server: it runs vLLM in this process, or has no chat completions. Their
+# servers speak OpenAI's API.
+_OTHER_NAMES: Final = {"vllm": "hosted_vllm", "openai_like": "hosted_vllm"}
+_OWN_SERVERS_LIKE_OPENAI: Final = ("custom_openai", "aiohttp_openai")
 _OWN_KEYS: Final = ("azure_ai", "github_copilot", "chatgpt")  # by other means than OpenAI's client
 NO_KEY: Final = "no-key"
 """What OpenAI's client gets where there is no key: without any it does not start."""
@@ -95,6 +99,10 @@ def address_of(config: ModelConfig) -> Address:
         raise ConfigError(
             f"{config.model}: LiteLLM knows no such model: write provider/model, e.g. openai/gpt-4o-mini."
         ) from None
+    if (address or url) and provider in _OTHER_NAMES:
+        raise ConfigError(
+            f"{config.model}: LiteLLM asks no server by this name: write {_OTHER_NAMES[provider]}/{name}."
+        )
     if address or url:
         return Address(provider, _checked(config, str(address or url)), key=key)
     if provider in {entry["provider"] for entry in litellm.custom_provider_map}:
@@ -124,7 +132,10 @@ def key_instead_of_openais(config: ModelConfig) -> str | None:
     LiteLLM would send OPENAI_API_KEY to whatever it reaches by OpenAI's client, and a server of one's own needs no key.
     """
     address = address_of(config)
-    by_openais_client = address.given or address.provider in import_litellm().openai_compatible_providers
+    by_openais_client = address.given or address.provider in (
+        *import_litellm().openai_compatible_providers,
+        *_OWN_SERVERS_LIKE_OPENAI,
+    )
     if address.key or not by_openais_client or address.provider in _OWN_KEYS:
         return None
     return os.environ.get(f"{address.provider.upper().replace('-', '_')}_API_KEY") or NO_KEY

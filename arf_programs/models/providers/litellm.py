@@ -31,6 +31,7 @@ SCRIPTED: Final = "scripted/"
 
 _PROVIDERS_WITH_MARKS: Final = ("anthropic", "azure_ai", "bedrock", "databricks", "openrouter", "vertex_ai")
 _OWN_PRICES: Final = "LITELLM_LOCAL_MODEL_COST_MAP"
+_OLLAMA: Final = ("ollama", "ollama_chat")
 _NAME_ALONE: Final = {"litellm_provider", "mode"}  # what `declare_name` writes into LiteLLM's table
 
 
@@ -88,8 +89,7 @@ def declare_name(model: str) -> None:
     call's time.
     """
     if listed_model(model) is None:
-        litellm = import_litellm()
-        litellm.register_model({model: {"litellm_provider": litellm.get_llm_provider(model)[1], "mode": "chat"}})
+        _write_entry(model, {"litellm_provider": import_litellm().get_llm_provider(model)[1], "mode": "chat"})
 
 
 def declare_model(
@@ -112,17 +112,27 @@ def declare_model(
             entry[key] = input_price
     if output_price is not None:
         entry["output_cost_per_token"] = output_price
-    litellm.register_model({model: entry})
+    _write_entry(model, entry)
     listed_model.cache_clear()
+
+
+def _write_entry(model: str, entry: dict[str, object]) -> None:
+    litellm: Any = import_litellm()
+    if provider_of(model) in _OLLAMA:
+        litellm.model_cost.setdefault(model, dict(entry))  # LiteLLM asks Ollama about a model that is not there
+    litellm.register_model({model: entry})
 
 
 @lru_cache(maxsize=64)
 def listed_model(model: str) -> dict[str, Any] | None:
     """Return the entry of a model in LiteLLM's table; None if there is none, or if it holds only the name.
 
-    The entry is remembered, since LiteLLM asks an Ollama server each time. `declare_model` forgets it.
+    The entry is remembered, and `declare_model` forgets it. LiteLLM would ask the Ollama of this machine about a model
+    that its table lacks, wherever the model is.
     """
     litellm: Any = import_litellm()
+    if provider_of(model) in _OLLAMA and model not in litellm.model_cost:
+        return None
     try:
         info = dict(litellm.get_model_info(model))
     except Exception:  # ModelNotMappedError, or a bare one where LiteLLM could not read its own entry

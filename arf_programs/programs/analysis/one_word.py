@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from arf_programs.text import fold, word_set
@@ -20,20 +21,28 @@ _ITEM: Final = re.compile(r"^\W*(?:[a-d]|\d)\s?[.):]\s+", re.IGNORECASE)
 _LABEL: Final = re.compile(
     r"^[\W_]*(?:(?:so|therefore|json|the|my|final|short)\s+)*"
     r"(?:answer|supported|support|is_supported|verdict|response|result|output|label)"
-    r"(?:[\W_]*[:=][\W_]*|\s+[-–—]\s+[\W_]*|\W+(?:is|would be)\b[\W_]*|[\s#]*\]\]\s*)",
+    r"(?:[\W_]*[:=][\W_]*|\s+[-–—]\s+[\W_]*|\W+(?:is|would be)\b[\W_]*|[\s#]*\]\]\s*)|"
+    r"^[\W_]*(?:entail\w*|faithful|consistent|grounded|correct|accurate|factual)\s*[:=]\s*(?=(?:yes|no|true|false)\b)",
     re.IGNORECASE,
 )
 _TOKEN: Final = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
 _YES: Final = word_set(
     "yes yeah yep yup true affirmative ja jo oui sí si sim да так tak evet igen áno ano kyllä ναι نعم כן "
-    "はい 是 是的 对 對 对的 正确 네 예 그렇습니다"
+    "vrai verdadero verdadeiro vero wahr richtig stimmt верно правда "
+    "はい 是 是的 对 對 对的 正确 正しい 真 支持 네 예 그렇습니다"
 )
 _NO: Final = word_set(
     "no nope nah false negative nein non nee não нет ні nie hayır nem nej nei ei όχι لا לא "
-    "いいえ 不 不是 否 没有 不正确 不支持 아니요 아니오 아닙니다"
+    "faux falso falsch неверно неправда "
+    "いいえ 不 不是 否 没有 不正确 不支持 假 아니요 아니오 아닙니다"
 )
 _SIGNS: Final = str.maketrans({**dict.fromkeys("✅✓✔👍☑", " yes "), **dict.fromkeys("❌✗✘✖👎🚫", " no ")})
-_CHOICE: Final = re.compile(r"^\W*(?:yes\W{1,3}no|y\W{1,3}n|yes or no)\s*[?:=]\s*(?=\w)", re.IGNORECASE)
+# What repeats the question, before an answer: "Supported?", "(yes/no)", and a box that is not ticked.
+_ASKED: Final = re.compile(
+    r"[^.!?؟:\n]{0,100}[?؟](?=[\W_]{0,20}\w)|"
+    r"[(\[]?\b(?:yes\s*(?:/|\||or)\s*no|y\s*[/|]\s*n)\b[)\]]?(?=[\W_]{0,20}\w)|(?:\[\s*\]|[☐□○])\s*\w+|\[x\]",
+    re.IGNORECASE,
+)
 _ECHOED: Final = re.compile(r"\b(yes|no)(?:\1)+\b", re.IGNORECASE)
 _ESCAPED: Final = re.compile(r"^(?:\\n|\\t(?!ext)|[Ġ▁Ċ\s])+")
 _BUT: Final = re.compile(r"\b(?:but|however|although|though)\b(?P<rest>[^.!?\n]*)", re.IGNORECASE)
@@ -46,18 +55,21 @@ _CERTAIN: Final = word_set(
 _GOOD: Final = word_set(
     "supported support supports true correct right accurate stated mentioned said backed follows follow confirmed "
     "confirms consistent faithful match matches entailed covered verified verifiable "
-    "entailment entails mentions states shows"
+    "entailment entails mentions states shows grounded"
 )
 _BAD: Final = word_set(
     "unsupported false incorrect wrong inaccurate untrue contradicted contradicts contradict invented fabricated "
     "hallucinated unfaithful inconsistent error errors mistake mistakes issue issues problem problems contradiction "
     "contradictions missing misleading partially partly mostly largely somewhat unverified unconfirmed unverifiable "
-    "half neutral hallucination hallucinations refuted refutes insufficient"
+    "half neutral hallucination hallucinations refuted refutes insufficient ungrounded"
 )
 _EVIDENCE: Final = word_set("mention evidence basis indication proof record enough sufficient info information appear")
 """They mean no behind a negation: "no mention of it"."""
 
 _NEGATIONS: Final = word_set("not never no cannot nothing nowhere neither nor without hardly none")
+_ABSENT: Final = word_set("not never nowhere hardly")
+"""They mean no at the beginning, where no word follows that says right or wrong: "Not in the conversation"."""
+
 _BEFORE: Final = word_set(
     "i i'd i'll would say think believe guess well hmm actually sorry ok okay so then thus a an assistant it's that's "
     "probably likely clearly and answer is the"
@@ -73,7 +85,8 @@ _PEOPLE: Final = word_set("customer agent user caller client he she they we i")
 _ABOUT: Final = word_set("sentence statement claim summary it this that everything all")
 _IDIOM: Final = re.compile(r"\bno (?:doubt|question|problem)\b", re.IGNORECASE)
 _UNSURE: Final = re.compile(
-    r"\W*(?:n\s?/\s?a\b|no idea\b|not sure\b|un(?:clear|known|sure)\b|(?:i )?(?:can't|cannot|can not|don't|do not) "
+    r"\W*(?:n\s?/\s?a\b|no idea\b|not (?:sure|certain|clear|applicable|possible|relevant|known)\b|"
+    r"un(?:clear|known|sure)\b|(?:i )?(?:can't|cannot|can not|don't|do not) "
     r"(?:tell|know|say|determine|answer|be sure)\b)",
     re.IGNORECASE,
 )
@@ -81,14 +94,17 @@ _BOTH: Final = re.compile(
     r"\W*(?:yes\W{0,3}(?:and|or|/|&)?\W{0,3}no|no\W{0,3}(?:and|or|/|&)?\W{0,3}yes)\b", re.IGNORECASE
 )
 _VERDICT: Final = re.compile(
-    r"\b(?:(?:answer|verdict|conclusion)\b\W*(?:is\b)?|so\b|thus\b|hence\b|therefore\b)\W*(?P<word>yes|no)\b(?!\s+\w)",
+    r"\b(?:(?:answer|verdict|conclusion)\b(?:[^.!?\n]{0,40}\bis\b|\W*)|so\b|thus\b|hence\b|therefore\b)\W*(?P<word>yes|no)\b(?!\s+\w)",
     re.IGNORECASE,
 )
 _BARE: Final = re.compile(
     r"(?:it|this|that|the (?:conversation|sentence|statement|text))?\s*(?:does|do|is|has)(?P<no>n't|\s+not)?\s?[.!]",
     re.IGNORECASE,
 )
-_EXCEPTED: Final = re.compile(r"\b(?:except|apart from|other than)\b", re.IGNORECASE)
+_EXCEPTED: Final = re.compile(
+    r"\b(?:except|apart from|other than)\b|^\W*\w+\W+(?:only )?(?:partially|partly|mostly|largely|somewhat|in part)\b",
+    re.IGNORECASE,
+)
 _CLAUSE: Final = re.compile(r"[.;:!?\n…—–]|,|\b(?:but|because|since|however|although|as)\b")
 
 
@@ -100,13 +116,11 @@ def read_word(text: str) -> Word | None:
     conversation, no".
     """
     text = _FENCE.sub("", fold(text).text).strip()
-    try:
-        meaning = _read_json(json.loads(text))
-    except (ValueError, RecursionError):
-        meaning = None
-    if meaning is not None:
-        return meaning
-    text = _CHOICE.sub("", _ESCAPED.sub("", text))
+    for written in (text, text[max(0, text.find("{")) : text.rfind("}") + 1]):
+        with suppress(ValueError, RecursionError):
+            if (meaning := _read_json(json.loads(written))) is not None:
+                return meaning
+    text = _ASKED.sub(" ", _ESCAPED.sub("", text)).lstrip()
     plain = _MARKUP.sub(" ", text)
     text = plain if _TOKEN.search(plain.translate(_SIGNS)) else text  # `<no>` is no tag
     text = _ECHOED.sub(r"\1", _IDIOM.sub(" ", _ITEM.sub("", text)))
@@ -118,7 +132,10 @@ def read_word(text: str) -> Word | None:
 
 
 def _read_json(value: Any) -> Word | None:
-    """Read a value of JSON: true or false, 1 or 0, a word, a list of one, or an object with one such answer."""
+    """Read a value of JSON: true or false, 1 or 0, a word, a list of one, or an object with one such answer.
+
+    An object may also say for each word whether it holds: `{"no": true}`.
+    """
     if isinstance(value, bool) or value in (0, 1):
         return "yes" if value else "no"
     if isinstance(value, str):
@@ -127,9 +144,14 @@ def _read_json(value: Any) -> Word | None:
         return _read_json(value[0])
     if isinstance(value, dict):
         named = [value[name] for name in ("supported", "answer") if name in value]
-        meanings = {_read_json(item) for item in named or value.values()} - {None}
+        holds = [(name.lower() == "yes") == bool(item) for name, item in value.items() if _says_of_word(name, item)]
+        meanings = {_read_json(item) for item in named or holds or value.values()} - {None}
         return meanings.pop() if len(meanings) == 1 else None
     return None
+
+
+def _says_of_word(name: str, item: Any) -> bool:
+    return name.lower() in ("yes", "no") and (isinstance(item, bool) or item in (0, 1))
 
 
 def _read_plain(text: str) -> Word | None:
@@ -196,7 +218,8 @@ def _read_lead(words: list[str]) -> Word | None:
         return "no" if ends else _read_clause(rest) or "no"
     if set(rest) & _CERTAIN and set(rest) <= _CERTAIN | {"of", "not"}:
         return "no" if "not" in rest else "yes"
-    return None
+    says_absent = rest[0] in _ABSENT and rest != ["not"] and not set(rest) & (_GOOD | _BAD)
+    return "no" if says_absent else None
 
 
 def _read_clause(words: list[str]) -> Word | None:
@@ -223,16 +246,18 @@ def yes_probability(logprobs: Any) -> float | None:
     It is p = mass(yes) / (mass(yes) + mass(no)). A token counts for a word if the word begins with it, in upper or
     lower case, without the characters of `_AROUND`. Tokens of such characters alone, and labels ("Answer:"), come
     before the answer. `logprobs` are the log-probabilities of a choice as OpenAI gives them: `content`, a list of
-    tokens with `top_logprobs`, as an object or as a mapping. Returns None if both words together hold less than
-    `LEAST_MASS`.
+    tokens with `top_logprobs`, as an object or as a mapping. Without another token, the rest
+    counts for the other word. Returns None if both words together hold less than `LEAST_MASS`.
     """
     before = ""
     for position in _get(logprobs, "content") or ():
         if _bare(position) and (not before.strip(_AROUND) or _is_label(before)):
-            mass = _masses([position, *(_get(position, "top_logprobs") or ())])
+            tokens = [position, *(_get(position, "top_logprobs") or ())]
+            mass = _masses(tokens)
             both = mass["yes"] + mass["no"]
             if both >= LEAST_MASS:
-                return mass["yes"] / both
+                is_alone = len({str(_get(token, "token")) for token in tokens}) == 1
+                return (mass["yes"] or 1 - mass["no"]) if is_alone else mass["yes"] / both
         before += str(_get(position, "token") or "").translate(_SPACES)
     return None
 
