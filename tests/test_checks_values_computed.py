@@ -86,6 +86,14 @@ from test_checks_values import quotes
         ("SKU 74-410-B", "SKU 74410B was wanted."),
         ("+49 (0) 30 1234567", "His number is +49 30 1234567."),
         ("020 7946 0958", "His number is +44 (0)20 7946 0958."),
+        ("1500 g", "It weighs 1.5 kg."),
+        ("0.5 litres", "It holds 500 ml."),
+        ("180 cm", "It is 1.8 metres long."),
+        ("2 TB", "The disk has 2000 GB."),
+        ("it was 50 and is 75", "The price rose by 25."),
+        ("every other week", "It comes every two weeks."),
+        ("00:45:10 on hold", "He waited 45 minutes."),
+        ("X as in x-ray, 7, B as in bravo, 2", "The code X7B2 failed."),
     ],
 )
 def test_a_value_that_follows_is_no_error(said, summary):
@@ -131,6 +139,12 @@ def test_a_value_that_follows_is_no_error(said, summary):
         ("32 by 34", "The jeans are 32x36.", "32x36"),
         ("seat 12A", "The seat is 12B.", "12B"),
         ("SW1A 1AA", "The postcode is SW1A 1AB.", "SW1A 1AB"),
+        ("1500 g", "It weighs 1.6 kg.", "1.6"),
+        ("0.5 litres", "It holds 600 ml.", "600"),
+        ("it was 50 and is 75", "The price rose by 35.", "35"),
+        ("every other week", "It comes every three weeks.", "three weeks"),
+        ("00:45:10 on hold", "He waited 54 minutes.", "54 minutes"),
+        ("X as in x-ray, 7, B as in bravo, 2", "The code X7B3 failed.", "X7B3"),
         ("+49 (0) 30 1234567", "His number is +49 30 1234568.", "+49 30 1234568"),
     ],
 )

@@ -470,3 +470,42 @@ def test_names_above_blocks_of_captions_speak(names):
 def test_blocks_of_which_one_has_no_name_are_no_captions():
     with pytest.raises(ValueError, match="not with a `Speaker"):
         parse_turns("Acme Lamps\n12 Long Street\n\nBerlin Office\nOpen from 9\n\nWe are glad that you wrote.")
+
+
+CYRILLIC = str.maketrans("aeopcxATCB", "\u0430\u0435\u043e\u0440\u0441\u0445\u0410\u0422\u0421\u0412")
+
+
+@pytest.mark.parametrize("names", [("Customer", "Agent"), ("Anna", "Tom"), ("Carter, Joe", "Tech Support")])
+def test_a_name_with_letters_that_only_look_latin_is_the_same_speaker(names):
+    one, other = names
+    mixed = [name[:1].translate(CYRILLIC) + name[1:] for name in names]
+    assert turns(f"{one}: a\n{other}: b\n{mixed[0]}: c\n{mixed[1]}: d") == [
+        (one, "a"),
+        (other, "b"),
+        (one, "c"),
+        (other, "d"),
+    ]
+
+
+def test_names_in_another_script_stay():
+    assert speakers("\u0410\u043d\u043d\u0430: a\nAnna: b\n\u0410\u043d\u043d\u0430: c") == [
+        "\u0410\u043d\u043d\u0430",
+        "Anna",
+        "\u0410\u043d\u043d\u0430",
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "joe.m  [10:32 AM]\nmy kettle\nleaks\n\nhelpbot  APP  [10:33 AM]\nsorry\n",
+        "joe.m — 03/05/2025 10:32 AM\nmy kettle\nleaks\nhelpbot — Today at 10:33 AM\nsorry",
+    ],
+)
+def test_nicknames_above_their_messages(text):
+    assert speakers(text) == ["joe.m", "helpbot"]
+
+
+def test_an_export_that_begins_with_a_message_of_the_system_and_has_no_comma_in_its_times():
+    text = "04/03/2025 10:32 - As mensagens.\n04/03/2025 10:33 - Caio Reis: Oi\n04/03/2025 10:35 - Loja Azul: Sim"
+    assert speakers(text) == ["System", "Caio Reis", "Loja Azul"]

@@ -87,6 +87,8 @@ _BARE_MINUTES: Final = re.compile(  # "1hr 20"
     r"(?<![\w.,:])(?P<hours>\d\d?) ?h(?:rs?|ours?)?,? (?:and )?(?P<minutes>[0-5]?\d)\b(?![.,:/]\d)", re.IGNORECASE
 )
 _PART_HOUR: Final = re.compile(r"(?<![\w/.])(?P<a>[1-3])/(?P<b>[2-4]) (?:of )?an hour\b", re.IGNORECASE)
+_EVERY_OTHER: Final = re.compile(r"\bevery (?:other|second) (?P<unit>day|week|month|year)\b", re.IGNORECASE)
+_ELAPSED: Final = re.compile(r"(?<![\w:.])(?P<hours>\d\d?):(?P<minutes>[0-5]\d):[0-5]\d(?![\w:])")  # 00:45:10
 _OVERNIGHT: Final = re.compile(r"\bovernight\b", re.IGNORECASE)
 
 
@@ -180,6 +182,8 @@ def find_indefinite_durations(text: str) -> list[tuple[float, str]]:
     for match in _PART_HOUR.finditer(text):
         durations.append((int(match["a"]) / int(match["b"]), "hour"))
     durations += [(1.0, "night") for _ in _OVERNIGHT.finditer(text)]
+    durations += [(2.0, match["unit"].lower()) for match in _EVERY_OTHER.finditer(text)]
+    durations += [(60.0 * int(match["hours"]) + int(match["minutes"]), "minute") for match in _ELAPSED.finditer(text)]
     for match in _ISO_DURATION.finditer(text):
         hours, minutes, seconds = (float(match[name] or 0) for name in ("hours", "minutes", "seconds"))
         durations.append((hours * 3600 + minutes * 60 + seconds, "second"))
