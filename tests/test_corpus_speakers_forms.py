@@ -509,3 +509,13 @@ def test_nicknames_above_their_messages(text):
 def test_an_export_that_begins_with_a_message_of_the_system_and_has_no_comma_in_its_times():
     text = "04/03/2025 10:32 - As mensagens.\n04/03/2025 10:33 - Caio Reis: Oi\n04/03/2025 10:35 - Loja Azul: Sim"
     assert speakers(text) == ["System", "Caio Reis", "Loja Azul"]
+
+
+@pytest.mark.parametrize("date", ["2025. 3. 4. 오전 10:32", "2025년 3월 4일 오전 10:32"])
+def test_dates_of_a_korean_export(date):
+    assert speakers(f"{date}, 김철수 : 안녕하세요\n{date}, 상담원 : 네") == ["김철수", "상담원"]
+
+
+def test_numbered_speakers_above_blocks():
+    text = "Speaker 1\nHello there.\n\nSpeaker 2\nMy lamp\nbroke.\n\nSpeaker 1\nSorry."
+    assert turns(text) == [("Speaker 1", "Hello there."), ("Speaker 2", "My lamp\nbroke."), ("Speaker 1", "Sorry.")]

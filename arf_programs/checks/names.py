@@ -41,14 +41,15 @@ _AFTER_LATIN: Final = "\u0370"
 
 
 def _is_in_another_script(material: Material) -> bool:
-    """Say whether most letters of the conversation are not Latin, but those of the summary are."""
-    said = "".join(material.texts)
-    return not said.isascii() and not _is_latin(said) and _is_latin(material.summary)
+    """Say whether most letters of a turn are not Latin, but those of the summary are."""
+    return any(not _is_latin(text) for text in material.texts) and _is_latin(material.summary)
 
 
 def _is_latin(text: str) -> bool:
+    if text.isascii():
+        return True
     letters = [char for char in text if char.isalpha()]
-    return 2 * sum(char < _AFTER_LATIN for char in letters) > len(letters)
+    return 2 * sum(char < _AFTER_LATIN for char in letters) >= len(letters)
 
 
 class _Name(NamedTuple):

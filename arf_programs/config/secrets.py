@@ -10,6 +10,7 @@ import os
 import re
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
@@ -40,6 +41,8 @@ _SCHEME = re.compile(r"(?:token|bearer|basic|api-?key)\s+\S{6,}", re.IGNORECASE)
 # A value of a header that no person thinks of. Identities are as random, and no secret.
 _RANDOM = re.compile(r"(?=\S*[a-z])(?=\S*[A-Z])(?=\S*\d)[\w+/=]{16,}|[0-9a-f]{32,}")
 _IDENTITY = re.compile(r"(id|organi[sz]ation|project|version|trace|traceparent|request|tenant)$", re.IGNORECASE)
+# A word with Latin letters and Greek or Cyrillic ones, which look like them.
+_MIXED = re.compile(r"[A-Za-z][^\W\d_]*[\u0370-\u052f]|[\u0370-\u052f][^\W\d_]*[A-Za-z]")
 _LOGIN = re.compile(r"(?<=://)[^/?#\s'\"<>]*@")
 _PATH = re.compile(r"[./~].*|.*\.json")
 
@@ -50,6 +53,8 @@ def refuse_secrets(parameters: Mapping[str, Any]) -> None:
         if _HEADERS.search(name.lower()) and not isinstance(value, Mapping):
             raise ValueError(f"{name} has to give each header its value: `{name}: {{X-Team: ours}}`")
     for place, value in _texts(parameters):
+        if any(map(_MIXED.search, place)):
+            raise ValueError(f"{'.'.join(place)} has a letter that only looks Latin: write the name anew")
         if _REFERENCE.search(value) or not value.strip():
             continue
         if _is_named_secret(place, value) or _shows_secret(value) or _is_random_header(place, value):
@@ -104,10 +109,15 @@ def referenced_variables(parameters: Mapping[str, Any]) -> set[str]:
 
 
 def without_login(text: str) -> str:
-    """Remove user, password and the tokens of a query from an address. Another text is returned unchanged."""
+    """Remove user, password and tokens, in the path or the query, from an address.
+
+    Another text is returned unchanged.
+    """
     if "://" not in text:
         return text
     text = _BEHIND.sub("", without_user(text))
+    for token in _tokens_in_path(text):
+        text = text.replace(f"/{token}", "/***", 1)
     try:
         parts = urlsplit(text)
         pairs = parse_qsl(parts.query, keep_blank_values=True)
@@ -144,7 +154,26 @@ def secrets_in_address(text: str) -> list[str]:
     except ValueError:
         return []
     login = [name for name in (parts.username, parts.password) if name]
-    return login + [value for name, value in pairs if _QUERY.search(name.lower())]
+    return login + [value for name, value in pairs if _QUERY.search(name.lower())] + _tokens_in_path(text)
+
+
+def _tokens_in_path(text: str) -> list[str]:
+    """Return the parts of the path of an address that are random, or have digits and follow a word for a secret.
+
+    What looks like a key is left out: it is refused. Identities of accounts are as random, and are found too.
+    """
+    if not re.fullmatch(r"https?://\S+", text, re.IGNORECASE) or LOOKS_SECRET.search(text):
+        return []
+    parts = re.split(r"[?#;]", text)[0].split("/")[3:]
+    return [part for before, part in pairwise(["", *parts]) if _is_token(part) or _follows_name(before, part)]
+
+
+def _is_token(part: str) -> bool:
+    return any(_RANDOM.fullmatch(piece) for piece in re.split(r"[-._~%]", part))
+
+
+def _follows_name(before: str, part: str) -> bool:
+    return is_secret_name(before) and any(character.isdigit() for character in part)
 
 
 def without_logins(value: Any) -> Any:
