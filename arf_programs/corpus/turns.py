@@ -12,8 +12,9 @@ from typing import TypeVar
 
 from arf_programs.config import ColumnsConfig
 from arf_programs.corpus.speakers import parse_mails, parse_turns
-from arf_programs.text import fold, write_in_latin
+from arf_programs.text import fold
 from signatures.exceptions import DataError
+from signatures.look_alikes import write_in_latin
 from signatures.records import Conversation, Turn
 
 Value = TypeVar("Value")

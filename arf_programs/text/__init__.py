@@ -15,7 +15,7 @@ from arf_programs.text.error_notes import (
     is_retelling,
     match_errors,
 )
-from arf_programs.text.folding import Folded, fold, look_equal, write_in_latin
+from arf_programs.text.folding import Folded, fold, look_equal
 from arf_programs.text.given_names import GIVEN_NAMES, MEN_ABROAD, WOMEN_ABROAD
 from arf_programs.text.quotes import Span, find_quote, find_quotes, locate_error, note_at, place_of
 from arf_programs.text.sentences import (

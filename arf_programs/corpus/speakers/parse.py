@@ -26,7 +26,8 @@ from arf_programs.corpus.speakers.markup import plain_transcript, refuse_turns_w
 from arf_programs.corpus.speakers.named_lines import NamedLine, read_named_lines, refuse_names_without_colon
 from arf_programs.corpus.speakers.threads import is_thread, read_thread
 from arf_programs.corpus.speakers.words import NOTICE, SYSTEM, SYSTEMS, TALKING
-from arf_programs.text import fold, write_in_latin
+from arf_programs.text import fold
+from signatures.look_alikes import write_in_latin
 from signatures.records import Turn
 
 
