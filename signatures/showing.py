@@ -33,7 +33,7 @@ _ROLES = (
     "admin|adviser|advisor|agent|AI|assistant|bot|chatbot|client|customer|human|manager|model|moderator|operator|rep|"
     "representative|supervisor|support|system|user"
 )
-# A number, a time of day or a name in brackets after the name: `Agent (7):`, `Agent 2:`, `Agent, 10:32 am:`, `Agent (Anna):`.
+# A name in brackets, a number or a time of day after the name: `Agent (Anna):`, `Agent 2:`, `Agent, 10:32 am:`.
 _AFTER_NAME = r"(?:\s*\([^()\n]{1,40}\))?[\s*_)\]>]*(?:[\s*_(\[<,#-]*\d{1,4}(?::\d\d){0,2}(?:\s?[ap]m)?[\s*_)\]>]*)?"
 
 
