@@ -37,6 +37,9 @@ def written(day):
         ("it broke three days ago", "It broke on March 1.", "It broke on March 2."),
         ("within 3 days", "It comes by March 7.", "It comes by March 9."),
         ("ich komme morgen", "The customer comes on March 5.", "The customer comes on March 15."),
+        ("by the end of April", "It comes by April 30.", "It comes by April 20."),
+        ("by the end of the month", "It comes by March 31.", "It comes by March 30."),
+        ("by the end of next month", "It comes by April 30.", "It comes by April 29."),
         ("the day after tomorrow", "The customer comes on March 6.", "The customer comes on March 16."),
     ],
 )

@@ -10,7 +10,7 @@ from arf_programs.checks.finding import Finding, Material
 from arf_programs.checks.parsing.dates import Date, find_dates
 from arf_programs.checks.parsing.number_words import find_read_out
 from arf_programs.checks.parsing.ratios import find_ratios
-from arf_programs.checks.parsing.relative_dates import find_relative_dates, whole_days
+from arf_programs.checks.parsing.relative_dates import find_ends_of_months, find_relative_dates, whole_days
 from arf_programs.checks.parsing.times import Time, find_loose_times, find_times
 
 _CENTURY: Final = 100
@@ -25,6 +25,7 @@ class Moments:
         times = [(turn, time) for turn, text in enumerate(texts, start=1) for time in find_times(text)]
         meant = [day for _, day in find_relative_dates(texts)]
         self.pairs = {pair for _, date in dates for pair in date.days} | {(day.day, day.month) for day in meant}
+        self.pairs |= {pair for text in texts for pair in find_ends_of_months(text, meant)}
         self.months = {month for _, month in self.pairs}
         self.weekdays = {date.weekday for _, date in dates if date.weekday is not None}
         self.weekdays |= {day.weekday() for _, date in dates for day in whole_days(date)}

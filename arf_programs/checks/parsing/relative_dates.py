@@ -7,11 +7,12 @@ are days from there.
 from __future__ import annotations
 
 import re
+from calendar import monthrange
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from typing import Final
 
-from arf_programs.checks.parsing.dates import Date, find_dates
+from arf_programs.checks.parsing.dates import ANY_MONTH, MONTH_NUMBERS, Date, find_dates
 from arf_programs.checks.parsing.quantities import convert_to_days, find_quantities
 from arf_programs.text import word_set
 
@@ -29,6 +30,11 @@ _WORDS: Final = {
     **dict.fromkeys(_YESTERDAY, -1),
     **{"übermorgen": 2, "vorgestern": -2},
 }
+_MONTHS: Final = 12
+_TWO_YEARS: Final = (2023, 2024)
+"""A year without the 29th of February, and one with it."""
+
+_END_OF: Final = re.compile(rf"\bend of (?:the |this |(?P<next>next ))?(?P<month>month|{ANY_MONTH})\b", re.IGNORECASE)
 _NEAR: Final = re.compile(rf"(?P<more>\bday (?:after|before) )?\b(?P<word>{'|'.join(_WORDS)})\b", re.IGNORECASE)
 _AGO: Final = re.compile(r" (?:ago|earlier|before)\b", re.IGNORECASE)
 _FROM_NOW: Final = re.compile(r" (?:from now|later|time)\b|' time\b", re.IGNORECASE)
@@ -50,6 +56,15 @@ def find_relative_dates(texts: Sequence[str]) -> Iterator[tuple[int, date]]:
             yield turn, day
             for distance in _distances(text, dates, day):
                 yield turn, day + timedelta(days=distance)
+
+
+def find_ends_of_months(text: str, days: Sequence[date]) -> Iterator[tuple[int, int]]:
+    """Yield the last days of months as (day, month): "by the end of March" is March 31."""
+    for match in _END_OF.finditer(text):
+        word = match["month"].lower()
+        named = [MONTH_NUMBERS[word]] if word in MONTH_NUMBERS else [day.month for day in days]
+        months = [month % _MONTHS + 1 for month in named] if match["next"] else named
+        yield from ((last, month) for month in months for last in {monthrange(year, month)[1] for year in _TWO_YEARS})
 
 
 def whole_days(found: Date) -> list[date]:
