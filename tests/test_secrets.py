@@ -258,6 +258,11 @@ SECRET_PARAMETERS = [
     {"extra_body": {"curl": "Authorization: planted-55211"}},
     {"extra_body": {"auth_line": "Token planted-55211"}},
     {"extra_body": {"note": "nvapi-abcdefghijklmnopqrst"}},
+    {"extra_body": {"metadata": {"pw": "planted-55211"}}},
+    {"extra_body": {"gateCreds": "planted-55211"}},
+    {"extra_body": {"fields": [{"name": "api_key", "value": "planted-55211"}]}},
+    {"extra_query": {"subscription": "Hq7xPlanted5521zzW"}},
+    {"extra_body": {"ＡＰＩ_key": "planted-55211"}},
 ]
 
 
@@ -427,6 +432,9 @@ def test_a_new_secret_in_the_body_is_the_same_question(planted, monkeypatch):
         ("https://host/v1/Hq7x-Planted5521zzWabcQ_d", "https://host/v1/***"),
         ("https://host/v1/9f86d081884c7d659a2feaa0c55ad015?x=1", "https://host/v1/***?x=1"),
         ("https://u:p@host/token/planted-55211/v1", "https://host/token/***/v1"),
+        ("https://host/v1?x=Hq7xPlanted5521zzW&y=2", "https://host/v1?y=2"),
+        ("https://host/v1/;Hq7xPlanted5521zzW", "https://host/v1/;***"),
+        ("https://host/auth/v1", "https://host/auth/v1"),
         ("https://host/openai/deployments/gpt-4o-mini/v1", "https://host/openai/deployments/gpt-4o-mini/v1"),
         ("https://host/models/Meta-Llama-3.1-8B-Instruct/v1", "https://host/models/Meta-Llama-3.1-8B-Instruct/v1"),
         ("https://host/4f1c2d3e-0000-4000-8000-0123456789ab", "https://host/4f1c2d3e-0000-4000-8000-0123456789ab"),
