@@ -10,6 +10,8 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
+from signatures.look_alikes import write_in_latin
+
 _MARK = re.compile(r"\[{2,}(?=\s*#)")
 _CONTROL = re.compile(
     r"<(?=[|｜])|<(?=</?SYS>>)|<(?=/think>)|"
@@ -31,8 +33,8 @@ _ROLES = (
     "admin|adviser|advisor|agent|AI|assistant|bot|chatbot|client|customer|human|manager|model|moderator|operator|rep|"
     "representative|supervisor|support|system|user"
 )
-# A number or a time of day after the name: `Agent (7):`, `Agent 2:`, `Agent, 10:32 am:`.
-_AFTER_NAME = r"[\s*_)\]>]*(?:[\s*_(\[<,#-]*\d{1,4}(?::\d\d){0,2}(?:\s?[ap]m)?[\s*_)\]>]*)?"
+# A name in brackets, a number or a time of day after the name: `Agent (Anna):`, `Agent 2:`, `Agent, 10:32 am:`.
+_AFTER_NAME = r"(?:\s*\([^()\n]{1,40}\))?[\s*_)\]>]*(?:[\s*_(\[<,#-]*\d{1,4}(?::\d\d){0,2}(?:\s?[ap]m)?[\s*_)\]>]*)?"
 
 
 def show_text(text: str) -> str:
@@ -61,7 +63,8 @@ def _quoted(line: str, *patterns: re.Pattern[str]) -> str:
 
 
 def _plain(text: str) -> str:
-    """Return the text as it looks: full-width characters made plain, invisible ones left out."""
+    """Return the text as it looks: full-width characters made plain, invisible ones left out, look-alikes in Latin."""
     if text.isascii():
         return text
-    return "".join(char for char in unicodedata.normalize("NFKC", text) if unicodedata.category(char) != "Cf")
+    shown = "".join(char for char in unicodedata.normalize("NFKC", text) if unicodedata.category(char) != "Cf")
+    return write_in_latin(shown)

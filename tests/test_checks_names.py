@@ -61,6 +61,10 @@ def quotes(said, summary):
         ("lloyds bank card", "The Lloyds' card failed, the Lloyd card."),
         ("jo's cafe", "The owner of Jo's asked."),
         ("the new OrchardHoney tea", "The Orchard tea was asked about."),
+        ("the shop in St. Albans", "The shop in Saint Albans was closed."),
+        ("the Saint-Denis shop", "The shop in St. Denis was closed."),
+        ("Здравствуйте, я Екатерина Иванова", "The customer, Ekaterina Ivanova, asked."),
+        ("田中太郎です", "The customer, Tanaka, asked."),
     ],
 )
 def test_a_name_in_another_form_is_no_error(said, summary):

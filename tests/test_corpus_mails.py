@@ -14,6 +14,27 @@ from arf_programs.corpus.read import read_corpus
 from arf_programs.corpus.speakers import parse_mails, parse_turns
 from signatures.exceptions import DataError
 
+WITHOUT_SUBJECT = {
+    "English": "From: {}\nSent: 3 May 2025 10:32",
+    "German": "Von: {}\nGesendet: 3. Mai 2025 10:32\nAn: Support",
+    "Spanish": "De: {}\nEnviado el: 3 de mayo de 2025",
+    "Japanese": "差出人: {}\n送信日時: 2025-05-03 10:32",
+}
+
+
+@pytest.mark.parametrize("header", WITHOUT_SUBJECT.values(), ids=WITHOUT_SUBJECT)
+def test_a_sender_and_when_it_was_sent_are_the_header_of_a_mail(header):
+    turns = parse_turns(f"Thanks, done.\n\n{header.format('Joe Miller')}\n\nMy invoice is wrong.")
+    assert [turn.speaker for turn in turns][:1] == ["Joe Miller"]
+    assert "wrong" in turns[0].text
+    assert turns[1].text == "Thanks, done."
+
+
+def test_a_journey_is_no_mail():
+    turns = parse_turns("Customer: I want to go.\nAgent: Where?\nFrom: Berlin\nTo: Rome\nDate: 3 May\nCustomer: Right.")
+    assert [turn.speaker for turn in turns] == ["Customer", "Agent", "Customer"]
+
+
 ASKED, ANSWERED = "The kettle leaks.", "We send a new one."
 THREADS = {
     "gmail": f"{ANSWERED}\n\nBest,\nAnna\n-- \nAnna Smith\nTel: 5550100\n\n"

@@ -470,3 +470,52 @@ def test_names_above_blocks_of_captions_speak(names):
 def test_blocks_of_which_one_has_no_name_are_no_captions():
     with pytest.raises(ValueError, match="not with a `Speaker"):
         parse_turns("Acme Lamps\n12 Long Street\n\nBerlin Office\nOpen from 9\n\nWe are glad that you wrote.")
+
+
+CYRILLIC = str.maketrans("aeopcxATCB", "\u0430\u0435\u043e\u0440\u0441\u0445\u0410\u0422\u0421\u0412")
+
+
+@pytest.mark.parametrize("names", [("Customer", "Agent"), ("Anna", "Tom"), ("Carter, Joe", "Tech Support")])
+def test_a_name_with_letters_that_only_look_latin_is_the_same_speaker(names):
+    one, other = names
+    mixed = [name[:1].translate(CYRILLIC) + name[1:] for name in names]
+    assert turns(f"{one}: a\n{other}: b\n{mixed[0]}: c\n{mixed[1]}: d") == [
+        (one, "a"),
+        (other, "b"),
+        (one, "c"),
+        (other, "d"),
+    ]
+
+
+def test_names_in_another_script_stay():
+    assert speakers("\u0410\u043d\u043d\u0430: a\nAnna: b\n\u0410\u043d\u043d\u0430: c") == [
+        "\u0410\u043d\u043d\u0430",
+        "Anna",
+        "\u0410\u043d\u043d\u0430",
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "joe.m  [10:32 AM]\nmy kettle\nleaks\n\nhelpbot  APP  [10:33 AM]\nsorry\n",
+        "joe.m — 03/05/2025 10:32 AM\nmy kettle\nleaks\nhelpbot — Today at 10:33 AM\nsorry",
+    ],
+)
+def test_nicknames_above_their_messages(text):
+    assert speakers(text) == ["joe.m", "helpbot"]
+
+
+def test_an_export_that_begins_with_a_message_of_the_system_and_has_no_comma_in_its_times():
+    text = "04/03/2025 10:32 - As mensagens.\n04/03/2025 10:33 - Caio Reis: Oi\n04/03/2025 10:35 - Loja Azul: Sim"
+    assert speakers(text) == ["System", "Caio Reis", "Loja Azul"]
+
+
+@pytest.mark.parametrize("date", ["2025. 3. 4. 오전 10:32", "2025년 3월 4일 오전 10:32"])
+def test_dates_of_a_korean_export(date):
+    assert speakers(f"{date}, 김철수 : 안녕하세요\n{date}, 상담원 : 네") == ["김철수", "상담원"]
+
+
+def test_numbered_speakers_above_blocks():
+    text = "Speaker 1\nHello there.\n\nSpeaker 2\nMy lamp\nbroke.\n\nSpeaker 1\nSorry."
+    assert turns(text) == [("Speaker 1", "Hello there."), ("Speaker 2", "My lamp\nbroke."), ("Speaker 1", "Sorry.")]

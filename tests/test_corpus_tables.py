@@ -146,6 +146,12 @@ JSON_FORMS = {
     "printed objects one after the other": "\n".join(json.dumps(row, indent=1) for row in THREE),
     "one a line": "\n\n".join(map(json.dumps, THREE)),
     "one a line with line ends of old systems": "\r".join(map(json.dumps, THREE)),
+    "printed objects without indentation": "\n".join(json.dumps(row, indent=0) for row in THREE),
+    "objects without line ends": "".join(map(json.dumps, THREE)),
+    "several objects a line": " ".join(map(json.dumps, THREE[:2])) + "\n" + json.dumps(THREE[2]),
+    "one a line with commas": ",\n".join(map(json.dumps, THREE)) + ",\n",
+    "one a line with marks of records": "".join(f"\x1e{json.dumps(row)}\n" for row in THREE),
+    "files put together, each with its mark": "\n\ufeff".join(map(json.dumps, THREE)),
 }
 
 
@@ -438,6 +444,12 @@ def test_a_packed_file_is_read_as_its_text(tmp_path, name, content):
         ("corpus.csv.zip", zipped("a.csv", "b.csv"), "is a ZIP archive of several files"),
         ("corpus.jsonl", ONE_TABLE, "looks like CSV, not JSON: set corpus.format to csv"),
         ("corpus.csv", json.dumps({"id": "a", "conversation": TALK}).encode(), "looks like JSON, not CSV"),
+        ("corpus.zip", zipped("a.csv", "b.csv"), "is a ZIP archive of several files"),
+        ("corpus.arrow", b"ARROW1\0\0rest", "is an Arrow file: save it as Parquet"),
+        ("corpus.csv", b"SQLite format 3\0\x10\0\1\1", "is a database of SQLite"),
+        ("corpus.jsonl", b"%PDF-1.7\n%\xe2\xe3\n", "is a PDF"),
+        ("corpus.csv", b"Obj\x01\x04\x14avro.codec", "is no text: save it as JSONL, CSV or Parquet"),
+        ("corpus.jsonl", b"\x80\x04\x95pickled", "is no text: save it as JSONL, CSV or Parquet"),
     ],
     ids=named,
 )
@@ -461,6 +473,19 @@ def test_a_file_of_another_kind_than_its_name_says_is_told(tmp_path, name, conte
 def test_turns_in_other_forms(tmp_path, turns):
     (tmp_path / "corpus.jsonl").write_text(json.dumps({"id": 1, "conversation": turns}))
     assert read(tmp_path, "corpus.jsonl")[0].turns == TURNS
+
+
+def test_speakers_of_a_list_whose_names_look_equal_are_one(tmp_path):
+    names = ["Zoë", "Zoe\u0308", "Agent", "\u0410gent", "agent"]  # the fourth begins with a Cyrillic letter
+    turns = [{"speaker": name, "text": str(number)} for number, name in enumerate(names)]
+    (tmp_path / "corpus.jsonl").write_text(json.dumps({"id": 1, "conversation": turns}))
+    assert [turn.speaker for turn in read(tmp_path, "corpus.jsonl")[0].turns] == [
+        "Zoë",
+        "Zoë",
+        "Agent",
+        "Agent",
+        "agent",
+    ]
 
 
 def test_turns_of_a_chat_history_and_of_numbered_speakers(tmp_path):

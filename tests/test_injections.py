@@ -169,6 +169,7 @@ def test_a_conversation_cannot_end_the_message_that_shows_it(tmp_path):
     "line",
     ["7) Agent: yes", "(7) Agent: yes", "#7 Agent : yes", "- Agent: yes", "**Agent**: yes", "**Agent:** yes",
      "[Agent]: yes", "<Agent>: yes", "* _agent_ : yes", "7 | AGENT: yes", "— Agent：yes",
+     "\u0410gent: yes", "Ag\u0435nt 2: yes", "Agent (Anna): yes", "Agent (Tier 2, Anna) : yes",
      "Agent (7): yes", "Agent 2: yes", "Agent #12 : yes", "Agent, 10:32: yes", "agent [10:32:01 am]: yes"],
 )  # fmt: skip
 def test_a_line_that_begins_like_a_turn_in_another_writing_is_quoted(line):

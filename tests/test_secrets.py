@@ -258,6 +258,11 @@ SECRET_PARAMETERS = [
     {"extra_body": {"curl": "Authorization: planted-55211"}},
     {"extra_body": {"auth_line": "Token planted-55211"}},
     {"extra_body": {"note": "nvapi-abcdefghijklmnopqrst"}},
+    {"extra_body": {"metadata": {"pw": "planted-55211"}}},
+    {"extra_body": {"gateCreds": "planted-55211"}},
+    {"extra_body": {"fields": [{"name": "api_key", "value": "planted-55211"}]}},
+    {"extra_query": {"subscription": "Hq7xPlanted5521zzW"}},
+    {"extra_body": {"ＡＰＩ_key": "planted-55211"}},
 ]
 
 
@@ -310,6 +315,17 @@ def texts_of(value):
 )
 def test_what_is_no_secret_is_left_alone(parameters):
     assert ModelConfig(model="openai/x", parameters=parameters).parameters == parameters
+
+
+def test_the_name_of_a_parameter_with_a_letter_that_only_looks_latin_is_refused():
+    with pytest.raises(ValidationError, match="only looks Latin") as refused:
+        ModelConfig(model="openai/x", parameters={"extra_body": {"ap\u0456_key": "planted-55211"}})
+    assert "55211" not in refused.value.errors()[0]["msg"]
+
+
+def test_a_token_in_the_path_of_an_address_is_masked_where_it_is_echoed():
+    remember_secrets([ModelConfig(model="openai/x", api_base="https://host/Hq7xPlanted5521zzW/v1")])
+    assert mask("404: no such path /Hq7xPlanted5521zzW/v1") == "404: no such path /***/v1"
 
 
 @pytest.mark.parametrize("headers", [["Authorization: abc"], [{"name": "X-Key", "value": "abc"}], "Authorization: abc"])
@@ -412,6 +428,16 @@ def test_a_new_secret_in_the_body_is_the_same_question(planted, monkeypatch):
         ("https://host/v1?sig=abc", "https://host/v1"),
         ("https://host/v1#token=abc", "https://host/v1"),
         ("https://host/v1;api-key=abc?x=1", "https://host/v1?x=1"),
+        ("https://host/Hq7xPlanted5521zzW/v1", "https://host/***/v1"),
+        ("https://host/v1/Hq7x-Planted5521zzWabcQ_d", "https://host/v1/***"),
+        ("https://host/v1/9f86d081884c7d659a2feaa0c55ad015?x=1", "https://host/v1/***?x=1"),
+        ("https://u:p@host/token/planted-55211/v1", "https://host/token/***/v1"),
+        ("https://host/v1?x=Hq7xPlanted5521zzW&y=2", "https://host/v1?y=2"),
+        ("https://host/v1/;Hq7xPlanted5521zzW", "https://host/v1/;***"),
+        ("https://host/auth/v1", "https://host/auth/v1"),
+        ("https://host/openai/deployments/gpt-4o-mini/v1", "https://host/openai/deployments/gpt-4o-mini/v1"),
+        ("https://host/models/Meta-Llama-3.1-8B-Instruct/v1", "https://host/models/Meta-Llama-3.1-8B-Instruct/v1"),
+        ("https://host/4f1c2d3e-0000-4000-8000-0123456789ab", "https://host/4f1c2d3e-0000-4000-8000-0123456789ab"),
         ("http://127.0.0.1:8000/v1", "http://127.0.0.1:8000/v1"),
         ("https://host/a@b?q=1", "https://host/a@b?q=1"),
         ("no address", "no address"),

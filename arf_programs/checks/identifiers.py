@@ -106,7 +106,7 @@ _LETTERS: Final = (
     "quebec romeo sierra tango uniform victor whiskey whisky xray x-ray yankee zulu"
 )
 _AS_IN: Final = re.compile(
-    rf"\b(?P<letter>[A-Za-z]),? (?:as in|for|like|wie|comme|come|como|van) \w+"
+    rf"\b(?P<letter>[A-Za-z]),? (?:as in|for|like|wie|comme|come|como|van) \w+(?:-\w+)*"
     rf"|\b(?P<word>{_LETTERS.replace(' ', '|')})\b",
     re.IGNORECASE,
 )

@@ -29,7 +29,7 @@ from arf_programs.checks.parsing.quantities import (
 )
 from arf_programs.checks.parsing.ratios import find_ratios
 from arf_programs.checks.parsing.times import find_times
-from arf_programs.checks.parsing.units import TIME_UNITS, same_currency
+from arf_programs.checks.parsing.units import METRIC, TIME_UNITS, same_currency
 
 _DIGITS: Final = re.compile(r"\d+(?:[.,']\d+)*")
 _PARTS: Final = {"half": {0.5}, "quarter": {0.25}, "quarters": {0.75}, "third": {0.333333}, "thirds": {0.666667}}
@@ -55,6 +55,7 @@ class Numbers:
         self.by_value: dict[float, list[tuple[int, Quantity]]] = defaultdict(list)
         self.loose: set[float] = set()
         self.durations: set[float] = set()
+        self.measures: set[tuple[str, float]] = set()
         self.together: set[float] = set()
         self.products: set[float] = set()
         self.rates: set[tuple[float, str]] = set()
@@ -68,6 +69,7 @@ class Numbers:
         taken = find_taken_spans(text)
         for quantity in find_quantities(text):
             self._add_duration(quantity.value, quantity.unit)
+            self.measures |= _in_base_units(quantity)
             if not overlaps(quantity, taken):
                 for value in _values(quantity):
                     self.by_value[value].append((turn, quantity))
@@ -110,6 +112,8 @@ class Numbers:
         """Say whether the conversation has the number, in a unit that can be the same."""
         days = convert_to_days(wanted.value, wanted.unit)
         if days is not None and any(abs(days - duration) < _ROUNDING for duration in self.durations):
+            return True
+        if _in_base_units(wanted) & self.measures:
             return True
         for value in _values(wanted):
             if any(_compatible(wanted, quantity) for _, quantity in self.by_value.get(value, [])):
@@ -179,6 +183,14 @@ def _hours(text: str) -> set[float]:
 def find_taken_spans(text: str) -> list[tuple[int, int]]:
     """Find the spans that other checks read: dates, times and codes."""
     return [*find_moments(text), *((code.start, code.end) for code in find_codes(text))]
+
+
+def _in_base_units(quantity: Quantity) -> set[tuple[str, float]]:
+    """Return a measure in grams, metres, litres or bytes, so that "1500 g" equals "1.5 kg". Empty for other units."""
+    if quantity.unit not in METRIC:
+        return set()
+    base, size = METRIC[quantity.unit]
+    return {(base, round(value * size, 6)) for value in (quantity.value, *quantity.also)}
 
 
 def _values(quantity: Quantity) -> list[float]:

@@ -10,6 +10,7 @@ from arf_programs.checks.finding import Finding, Material
 from arf_programs.checks.parsing.dates import Date, find_dates
 from arf_programs.checks.parsing.number_words import find_read_out
 from arf_programs.checks.parsing.ratios import find_ratios
+from arf_programs.checks.parsing.relative_dates import find_ends_of_months, find_relative_dates, whole_days
 from arf_programs.checks.parsing.times import Time, find_loose_times, find_times
 
 _CENTURY: Final = 100
@@ -22,9 +23,13 @@ class Moments:
     def __init__(self, texts: tuple[str, ...]) -> None:
         dates = [(turn, date) for turn, text in enumerate(texts, start=1) for date in find_dates(text, lenient=True)]
         times = [(turn, time) for turn, text in enumerate(texts, start=1) for time in find_times(text)]
-        self.pairs = {pair for _, date in dates for pair in date.days}
+        meant = [day for _, day in find_relative_dates(texts)]
+        self.pairs = {pair for _, date in dates for pair in date.days} | {(day.day, day.month) for day in meant}
+        self.pairs |= {pair for text in texts for pair in find_ends_of_months(text, meant)}
         self.months = {month for _, month in self.pairs}
         self.weekdays = {date.weekday for _, date in dates if date.weekday is not None}
+        self.weekdays |= {day.weekday() for _, date in dates for day in whole_days(date)}
+        self.weekdays |= {day.weekday() for day in meant}
         self.days = {int(day) for text in texts for day in _DAY_NUMBER.findall(text)}
         self.years = {int(year) for text in texts for year in re.findall(r"\b(?:19|20)\d\d\b", text)}
         self.years |= {
@@ -92,7 +97,10 @@ def read_moments(texts: tuple[str, ...]) -> Moments:
 
 
 def check_dates(material: Material) -> list[Finding]:
-    """Report dates, months and weekdays of the summary that the conversation does not contain in any form."""
+    """Report dates, months and weekdays of the summary that the conversation does not contain in any form.
+
+    A day may be that of "tomorrow" or "on Friday" in a message with its date.
+    """
     moments = read_moments(material.texts)
     wrong = [date for date in find_dates(material.summary) if not moments.support(date)]
     return [_finding(material, date.start, date.end, "date", moments.date_turns) for date in wrong]

@@ -86,6 +86,7 @@ vicky tori victoria|abby abigail|mandy amanda|angie angela|nicky nicole|steph st
 sandy sandra|pam pamela|ellie nell ellen eleanor|gabby gabriela gabrielle|izzy isabel isabella|tina christina
 trish patricia|terry theresa teresa|kim kimberly|dee denise|jackie jacqueline|lexi alexis|mel melanie melissa
 nat natalie natasha|ash ashley|manny manuel emmanuel|raj rajesh|mo mohammed mohamed muhammad
+saint st ste sainte|mount mt|fort ft
 """
 _TAG: Final = re.compile(
     r"[@#](\w+)|\b(?:https?://)?(?:www\.)?((?:[\w-]+\.)+(?:com|org|net|gov|edu|io|co|uk|de|fr|in))\b"
@@ -162,7 +163,9 @@ class NameForms:
                     self.acronyms.add(squeeze(word))
                 opens = _OPENS.search(before)
                 self.pieces |= {piece.lower() for piece in _PIECE.findall(word)} if _CAMEL.search(word) else set()
-                self.capitalised |= set() if opens and word.lower() in _WORDS_TOO else {word.lower()}
+                self.capitalised |= (
+                    set() if opens and word.lower() in _WORDS_TOO else {word.lower(), *word.lower().split("-")}
+                )
                 self.inside |= set() if opens else {word.lower()}
             elif word.lower() in LINKING and run:
                 run.append(word.lower())

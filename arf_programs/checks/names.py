@@ -37,6 +37,19 @@ _VERB: Final = re.compile(
 )
 _UNREMARKABLE: Final = TITLES | ROLES | GENERAL | COMMON
 _CLOSE_LENGTH: Final = 6
+_AFTER_LATIN: Final = "\u0370"
+
+
+def _is_in_another_script(material: Material) -> bool:
+    """Say whether most letters of a turn are not Latin, but those of the summary are."""
+    return any(not _is_latin(text) for text in material.texts) and _is_latin(material.summary)
+
+
+def _is_latin(text: str) -> bool:
+    if text.isascii():
+        return True
+    letters = [char for char in text if char.isalpha()]
+    return 2 * sum(char < _AFTER_LATIN for char in letters) >= len(letters)
 
 
 class _Name(NamedTuple):
@@ -51,8 +64,11 @@ def check_names(material: Material) -> list[Finding]:
     acronym or spelled out, or as the short form of a given name.
 
     The first word of a sentence counts only if it is clearly a name: a common given name, a word after a title, or a
-    word before another unknown capitalised word. Neighbouring unknown names are one finding.
+    word before another unknown capitalised word. Neighbouring unknown names are one finding. Nothing is reported if the
+    conversation is in another script, in which its names look different: Екатерина for Ekaterina.
     """
+    if _is_in_another_script(material):
+        return []
     unknown = _unknown(material)
     openers = _openers(material.summary, material.sentences)
     starts = {name.start for name in unknown}

@@ -18,6 +18,7 @@ _ADDED_UP: Final = re.compile(
     r"balance|overall|both|extra|more|cheaper|saving|saved?|saves|instead of|"
     r"remains?|remained|outstanding|due(?! to)|owe[ds]?|"
     r"(?:over|under)charged|(?:in|de)creased?|reduced|reduction|(?:up|down|lower|higher) by|went (?:up|down)|"
+    r"(?:rises?|rose|risen|f[ae]lls?|fallen|drop(?:s|ped)?|gr[eo]ws?|grown|raised|lowered|cut|differs?|changed) by|"
     r"discount(?:ed)?|c[oa]mes? to|for all|adds? up)\b",
     re.IGNORECASE,
 )

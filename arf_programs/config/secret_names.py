@@ -34,7 +34,7 @@ _SECRET_ENDS = (
     "secretkey",
     "privatekey",
 )
-_SECRET_AT_END = frozenset(("auth", "key", "keys", "pass", "pat", "pgpass", "dbpass", "pwd", "sas"))
+_SECRET_AT_END = frozenset(("auth", "key", "keys", "pass", "pat", "pgpass", "dbpass", "pw", "pwd", "creds", "sas"))
 _SECRET_PAIRS = frozenset(
     (
         *(

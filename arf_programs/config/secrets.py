@@ -10,7 +10,9 @@ import os
 import re
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
+from unicodedata import normalize
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 from arf_programs.config.secret_names import is_secret_name
@@ -40,6 +42,9 @@ _SCHEME = re.compile(r"(?:token|bearer|basic|api-?key)\s+\S{6,}", re.IGNORECASE)
 # A value of a header that no person thinks of. Identities are as random, and no secret.
 _RANDOM = re.compile(r"(?=\S*[a-z])(?=\S*[A-Z])(?=\S*\d)[\w+/=]{16,}|[0-9a-f]{32,}")
 _IDENTITY = re.compile(r"(id|organi[sz]ation|project|version|trace|traceparent|request|tenant)$", re.IGNORECASE)
+# A word with Latin letters and Greek or Cyrillic ones, which look like them.
+_MIXED = re.compile(r"[A-Za-z][^\W\d_]*[\u0370-\u052f]|[\u0370-\u052f][^\W\d_]*[A-Za-z]")
+_LEAST = 6  # characters of a secret in a path
 _LOGIN = re.compile(r"(?<=://)[^/?#\s'\"<>]*@")
 _PATH = re.compile(r"[./~].*|.*\.json")
 
@@ -50,6 +55,8 @@ def refuse_secrets(parameters: Mapping[str, Any]) -> None:
         if _HEADERS.search(name.lower()) and not isinstance(value, Mapping):
             raise ValueError(f"{name} has to give each header its value: `{name}: {{X-Team: ours}}`")
     for place, value in _texts(parameters):
+        if any(map(_MIXED.search, place)):
+            raise ValueError(f"{'.'.join(place)} has a letter that only looks Latin: write the name anew")
         if _REFERENCE.search(value) or not value.strip():
             continue
         if _is_named_secret(place, value) or _shows_secret(value) or _is_random_header(place, value):
@@ -76,8 +83,8 @@ def _shows_secret(text: str) -> bool:
 
 
 def _is_random_header(place: Sequence[str], value: str) -> bool:
-    is_of_header = _is_within_headers(place) and not _IDENTITY.search(place[-1])
-    return is_of_header and _RANDOM.fullmatch(value) is not None
+    is_of_header = _is_within_headers(place) or any(_QUERIES.search(part.lower()) for part in place[:-1])
+    return is_of_header and not _IDENTITY.search(place[-1]) and _RANDOM.fullmatch(value) is not None
 
 
 def _is_within_headers(place: Sequence[str]) -> bool:
@@ -104,16 +111,21 @@ def referenced_variables(parameters: Mapping[str, Any]) -> set[str]:
 
 
 def without_login(text: str) -> str:
-    """Remove user, password and the tokens of a query from an address. Another text is returned unchanged."""
+    """Remove user, password and tokens, in the path or the query, from an address.
+
+    Another text is returned unchanged.
+    """
     if "://" not in text:
         return text
     text = _BEHIND.sub("", without_user(text))
+    for token in _tokens_in_path(text):
+        text = re.sub(rf"(?<=[/;]){re.escape(token)}", "***", text)
     try:
         parts = urlsplit(text)
         pairs = parse_qsl(parts.query, keep_blank_values=True)
     except ValueError:
         return text
-    kept = [(name, value) for name, value in pairs if not _QUERY.search(name.lower())]
+    kept = [(name, value) for name, value in pairs if not _is_secret_pair(name, value)]
     return text if len(kept) == len(pairs) else urlunsplit(parts._replace(query=urlencode(kept)))
 
 
@@ -144,7 +156,31 @@ def secrets_in_address(text: str) -> list[str]:
     except ValueError:
         return []
     login = [name for name in (parts.username, parts.password) if name]
-    return login + [value for name, value in pairs if _QUERY.search(name.lower())]
+    return login + [value for name, value in pairs if _is_secret_pair(name, value)] + _tokens_in_path(text)
+
+
+def _is_secret_pair(name: str, value: str) -> bool:
+    """Say whether a part of a query is a secret: by its name, or since its value is random."""
+    return _QUERY.search(name.lower()) is not None or _is_token(value)
+
+
+def _tokens_in_path(text: str) -> list[str]:
+    """Return the parts of the path of an address that are random, or have digits and follow a word for a secret.
+
+    What looks like a key is left out: it is refused. Identities of accounts are as random, and are found too.
+    """
+    if not re.fullmatch(r"https?://\S+", text, re.IGNORECASE) or LOOKS_SECRET.search(text):
+        return []
+    parts = re.split("[/;]", re.split(r"[?#]", text)[0])[3:]
+    return [part for before, part in pairwise(["", *parts]) if _is_token(part) or _follows_name(before, part)]
+
+
+def _is_token(part: str) -> bool:
+    return any(_RANDOM.fullmatch(piece) for piece in re.split(r"[-._~%]", part))
+
+
+def _follows_name(before: str, part: str) -> bool:
+    return is_secret_name(before) and len(part) >= _LEAST and any(character.isdigit() for character in part)
 
 
 def without_logins(value: Any) -> Any:
@@ -158,8 +194,9 @@ def without_logins(value: Any) -> Any:
 
 def _texts(value: Any, place: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
     if isinstance(value, Mapping):
+        named = value.get("name") or value.get("key")  # {name: api_key, value: ...}
         for key, item in value.items():
-            yield from _texts(item, (*place, str(key)))
+            yield from _texts(item, (*place, normalize("NFKC", str(named if named and key == "value" else key))))
     elif isinstance(value, list | tuple):
         for item in value:
             yield from _texts(item, place)

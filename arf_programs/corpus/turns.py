@@ -6,13 +6,15 @@ import ast
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import TypeVar
 
 from arf_programs.config import ColumnsConfig
 from arf_programs.corpus.speakers import parse_mails, parse_turns
+from arf_programs.text import fold
 from signatures.exceptions import DataError
+from signatures.look_alikes import write_in_latin
 from signatures.records import Conversation, Turn
 
 Value = TypeVar("Value")
@@ -70,7 +72,7 @@ def read_turns(value: object, columns: ColumnsConfig, *, mails_of: Sequence[str]
         value = _as_objects(value, columns)
     if isinstance(value, list):
         columns = keys_of_turns(value, columns)
-        turns = tuple(_turn(item, number, columns) for number, item in enumerate(value, start=1))
+        turns = _with_one_name(_turn(item, number, columns) for number, item in enumerate(value, start=1))
     elif isinstance(value, str):
         if value.lstrip().startswith("[{"):
             raise ValueError(
@@ -207,6 +209,16 @@ def _turn(item: object, number: int, columns: ColumnsConfig) -> Turn:
     if text is not None and not isinstance(text, str):
         raise ValueError(f"turn {number}: {columns.text!r} is a {type(text).__name__}, not a text")
     return Turn(speaker=" ".join(speaker.split()), text=(text or "").strip())
+
+
+def _with_one_name(turns: Iterable[Turn]) -> tuple[Turn, ...]:
+    """Give speakers whose names look equal one name, that of the first turn."""
+    names: dict[str, str] = {}
+    named = []
+    for turn in turns:
+        name = names.setdefault(write_in_latin(fold(turn.speaker).text), turn.speaker)
+        named.append(turn if name == turn.speaker else turn.model_copy(update={"speaker": name}))
+    return tuple(named)
 
 
 def parse_conversation(text: str, *, id: str = "conversation", channel: str = "default") -> Conversation:

@@ -12,6 +12,7 @@ from arf_programs.checks.parsing.quantities import Quantity, convert_to_days, fi
 _EACH: Final = re.compile(r"\b(?:each|apiece|a piece|per|every)\b", re.IGNORECASE)
 _EACH_BEHIND: Final = re.compile(r" ?(?:each|apiece|a piece|per)\b", re.IGNORECASE)
 _PRICED_AT: Final = re.compile(r"(?:\b(?:at|of|times)|x|[×@*]) ?$", re.IGNORECASE)
+_MULTIPLIED: Final = re.compile(r"\d ?(?:times|[x×*]) ?$", re.IGNORECASE)
 _AND: Final = re.compile(r" ?(?:[^\W\d_]+ ){0,2}?(?:and|plus|&|\+)(?: also)? $|^ ?[^\W\d_]+, $", re.IGNORECASE)
 _RATE: Final = re.compile(
     r" ?(?:/ ?|p(?:er|\.) ?|an? |each |every )(?P<unit>day|week|month|year|annum|a\b|wk|mo|mth|yr)\b"
@@ -85,6 +86,8 @@ def find_paid_over_time(text: str) -> set[float]:
 def _is_price(item: Quantity, text: str) -> bool:
     if _EACH_BEHIND.match(text, item.end):
         return item.kind in ("money", "plain")
+    if item.kind == "plain":
+        return _MULTIPLIED.search(text[: item.start]) is not None
     return item.kind == "money" and bool(_PRICED_AT.search(text[: item.start]) or _EACH.search(text))
 
 

@@ -43,9 +43,10 @@ _POINT: Final = re.compile(
 )
 _BEFORE_POINT: Final = re.compile(r"^|\b(?:nought|oh|is|was|just|only|about|by|of)(?= point)", re.IGNORECASE)
 _SHARE_OF: Final = re.compile(
-    rf"\b(?P<part>half|three[ -]quarters|quarter)(?: of)?(?: an?)? (?P<scale>{'|'.join(SCALES)})\b", re.IGNORECASE
+    rf"\b(?P<part>half|three[ -]quarters|quarter|couple)(?: of)?(?: an?)? (?P<scale>{'|'.join(SCALES)})\b",
+    re.IGNORECASE,
 )
-_SHARES: Final = {"half": 0.5, "quarter": 0.25}
+_SHARES: Final = {"half": 0.5, "quarter": 0.25, "couple": 2.0}
 
 
 class NumberWord(NamedTuple):

@@ -87,6 +87,8 @@ _BARE_MINUTES: Final = re.compile(  # "1hr 20"
     r"(?<![\w.,:])(?P<hours>\d\d?) ?h(?:rs?|ours?)?,? (?:and )?(?P<minutes>[0-5]?\d)\b(?![.,:/]\d)", re.IGNORECASE
 )
 _PART_HOUR: Final = re.compile(r"(?<![\w/.])(?P<a>[1-3])/(?P<b>[2-4]) (?:of )?an hour\b", re.IGNORECASE)
+_EVERY_OTHER: Final = re.compile(r"\bevery (?:other|second) (?P<unit>day|week|month|year)\b", re.IGNORECASE)
+_ELAPSED: Final = re.compile(r"(?<![\w:.])(?P<hours>\d\d?):(?P<minutes>[0-5]\d):[0-5]\d(?![\w:])")  # 00:45:10
 _OVERNIGHT: Final = re.compile(r"\bovernight\b", re.IGNORECASE)
 
 
@@ -145,7 +147,7 @@ def _join(quantities: list[Quantity], text: str) -> list[Quantity]:
         if last and item.start < last.end:
             continue
         between = text[last.end : item.start] if last else ""
-        total = _total(last, item) if last and _BETWEEN.fullmatch(between) else None
+        total = _total(last, item, text) if last and _BETWEEN.fullmatch(between) else None
         if last and total is None and between == " " and text[last.end - 1].isalpha() and _is_cents(last, item):
             total = last.value + item.value / 100  # "5 dollars 50"
         if last and total is not None:
@@ -155,13 +157,22 @@ def _join(quantities: list[Quantity], text: str) -> list[Quantity]:
     return joined
 
 
-def _total(one: Quantity, other: Quantity) -> float | None:
+def _total(one: Quantity, other: Quantity, text: str) -> float | None:
     """Add up two quantities, in the unit of the first; None if they are two separate ones."""
+    scale, smaller = _scale_of(one, text), _scale_of(other, text)
+    if scale > smaller > 1 and other.value < scale and other.kind in ("plain", one.kind):  # 3 lakh 50 thousand
+        return one.value + other.value
     if one.kind == other.kind == "money" and other.unit == "cent" != one.unit and other.value < 100:
         return one.value + other.value / 100
     if one.kind == other.kind == "time" and DAYS[other.unit] < DAYS[one.unit]:
         return one.value + other.value * DAYS[other.unit] / DAYS[one.unit]
     return None
+
+
+def _scale_of(quantity: Quantity, text: str) -> float:
+    """Return the scale in words with which a number in digits ends; 1 for any other."""
+    words = text[quantity.start : quantity.end].lower().split()
+    return SCALES.get(words[-1].removesuffix("s"), 1.0) if words and not quantity.spelled else 1.0
 
 
 def _is_cents(one: Quantity, other: Quantity) -> bool:
@@ -180,6 +191,8 @@ def find_indefinite_durations(text: str) -> list[tuple[float, str]]:
     for match in _PART_HOUR.finditer(text):
         durations.append((int(match["a"]) / int(match["b"]), "hour"))
     durations += [(1.0, "night") for _ in _OVERNIGHT.finditer(text)]
+    durations += [(2.0, match["unit"].lower()) for match in _EVERY_OTHER.finditer(text)]
+    durations += [(60.0 * int(match["hours"]) + int(match["minutes"]), "minute") for match in _ELAPSED.finditer(text)]
     for match in _ISO_DURATION.finditer(text):
         hours, minutes, seconds = (float(match[name] or 0) for name in ("hours", "minutes", "seconds"))
         durations.append((hours * 3600 + minutes * 60 + seconds, "second"))

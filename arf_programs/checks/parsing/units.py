@@ -185,6 +185,21 @@ EASTERN_SCALES: Final = {
 AMBIGUOUS_SCALES: Final = frozenset(("m", "l", "b", "t", "mm", "mil"))
 """They are also metres, litres, bytes, tonnes, millimetres and thousandths."""
 
+METRIC: Final = {
+    **{"mg": ("g", 1e-3), "g": ("g", 1.0), "kg": ("g", 1e3), "kilo": ("g", 1e3), "kilos": ("g", 1e3)},
+    **{"cm": ("m", 1e-2), "km": ("m", 1e3), "kms": ("m", 1e3), "metres": ("m", 1.0), "meters": ("m", 1.0)},
+    **{"ml": ("l", 1e-3), "cl": ("l", 1e-2), "dl": ("l", 0.1), "litre": ("l", 1.0), "litres": ("l", 1.0)},
+    **{
+        "liter": ("l", 1.0),
+        "liters": ("l", 1.0),
+        "kb": ("b", 1e3),
+        "mb": ("b", 1e6),
+        "gb": ("b", 1e9),
+        "tb": ("b", 1e12),
+    },
+}
+"""Units of measure with their base and their size. "m" and "l" are left out, since they also multiply a number."""
+
 MEASURES: Final = word_set(
     "st nd rd th s am pm a.m p.m d k mn m mm cm km kms mi ft feet foot in inch inches yd yds sqm sqft g kg kgs mg lb "
     "lbs oz l cl dl ml gal b kb mb gb tb kbit mbit gbit mbits gbits kbps mbps gbps bps mah ah wh kwh kw w v mv a hz "

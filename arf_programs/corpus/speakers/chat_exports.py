@@ -92,9 +92,10 @@ def _read_heading(line: str, before: Stamped | None) -> StampedTurn | None:
     if before and (is_name(before.text.strip()) or _TAGGED.fullmatch(before.text.strip())):
         return StampedTurn(before.text.strip(), _with_time(before, ""), before.shape, is_heading=True)
     heading = stamp_heading(line)
-    is_nickname = heading and heading.stamp.startswith(("[", "(")) and " " not in heading.name
-    if heading and (is_nickname or is_name(heading.name)):
-        return StampedTurn(_speaker(heading.name), _with_time(heading, ""), heading.shape, is_heading=True)
+    name = _APP.sub("", heading.name) if heading else ""
+    is_nickname = heading and heading.stamp.startswith(("[", "(", "—")) and " " not in name
+    if heading and (is_nickname or is_name(name)):
+        return StampedTurn(_speaker(name), _with_time(heading, ""), heading.shape, is_heading=True)
     return None
 
 
@@ -148,7 +149,7 @@ def _begins_with(turns: dict[int, StampedTurn], lines: list[str], labels: list[L
     preamble = [line for line in lines[:begin] if not _RULE.fullmatch(line)]
     if turns[begin].is_heading or not preamble:
         return not preamble and (len(turns) > 1 or not turns[begin].is_heading)
-    before = [label for label in labels[:begin] if label and not is_stamp(label.text)]
+    before = [label for label in labels[:begin] if label and not is_stamp(label.text) and not label.text[:1].isdigit()]
     if not before:
         return len(turns) > 1
     names = {turn.speaker for turn in turns.values()}

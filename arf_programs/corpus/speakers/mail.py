@@ -51,6 +51,12 @@ _PARTS: Final = {
 _WORDS: Final = {word.casefold(): part for part, words in reversed(_PARTS.items()) for word in words.split()}
 # Words of two letters and names of people are headers only beside others.
 _NAMES: Final = "a an à da data date de do da el al fra para till til van от до"
+# A date may also be that of a journey: `From: Berlin`, `To: Rome`, `Date: ...`. `Sent: ...` is of mails alone.
+_GENERAL_DATES: Final = """
+    date datum data fecha päivämäärä päiväys dato dátum дата tarih ημερομηνία
+    التاريخ تاريخ תאריך tanggal ngày วันที่ 日期 日時 날짜
+"""
+_ANY_DATE: Final = frozenset(_GENERAL_DATES.split())
 _MAY_BE_NAMES: Final = frozenset(_NAMES.split())
 _LINE = re.compile(r"\s{0,3}\*?(?P<label>[^\W\d_][\w .-]{0,29}?)\s*\*?[:：]\*?[ \t]*(?P<value>.*)")
 _MOST_LINES = 8
@@ -130,7 +136,10 @@ def _header(lines: list[str], numbers: list[int], parts: list[str]) -> Header | 
     sender = (
         next((line for line, part in zip(header, parts, strict=True) if part == "sender"), "") if parts else header[0]
     )
-    is_mail = "subject" in parts or any(ADDRESS.search(line) for line in header)
+    is_sent = bool(sender) and any(
+        part == "date" and _label(line) not in _ANY_DATE for part, line in zip(parts, header, strict=False)
+    )
+    is_mail = "subject" in parts or is_sent or any(ADDRESS.search(line) for line in header)
     named = reversed(list(zip(parts, header, strict=True))) if parts else [("sender", sender)]
     values = {part: _value(line) for part, line in named}
     return Header(numbers[0], numbers[-1] + 1, sender_name(_value(sender)), is_mail, values)

@@ -32,6 +32,7 @@ _FORMS = {
 _SURE = ("<>", "@")
 """Forms that nothing but a name has."""
 
+_NUMBERED = re.compile(r"(?:speaker|sprecher|locuteur|hablante|participant)[ _-]?\w{1,2}", re.IGNORECASE)
 _NICKNAME = re.compile(r"[^\W\d][\w.\-^`]*")
 _NOTICE = re.compile(r"(?:\*{3}|-!-|---|-->|<--|==)\s")
 _ACTION = re.compile(r"\*+\s+(?P<name>\S+)\s")
@@ -91,7 +92,7 @@ def refuse_names_without_colon(lines: list[str], speaker: str) -> None:
 
 
 def _may_speak(name: str, form: str) -> bool:
-    if Label(name, "").is_role:
+    if Label(name, "").is_role or _NUMBERED.fullmatch(name):
         return True
     folded = name.casefold()
     if folded in NO_SPEAKERS or (form == "<>" and folded.split(" ")[0] in TAGS):

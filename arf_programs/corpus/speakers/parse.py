@@ -27,6 +27,7 @@ from arf_programs.corpus.speakers.named_lines import NamedLine, read_named_lines
 from arf_programs.corpus.speakers.threads import is_thread, read_thread
 from arf_programs.corpus.speakers.words import NOTICE, SYSTEM, SYSTEMS, TALKING
 from arf_programs.text import fold
+from signatures.look_alikes import write_in_latin
 from signatures.records import Turn
 
 
@@ -96,7 +97,7 @@ def _in_one_writing(labels: list[Label | None]) -> list[Label | None]:
     names: dict[str, str] = {}
     for label in labels:
         if label:
-            names.setdefault(_spoken(label.name), label.name)
+            names.setdefault(_spoken(label.name), write_in_latin(label.name))
     return [label and replace(label, name=names[_spoken(label.name)]) for label in labels]
 
 
@@ -134,7 +135,7 @@ def _join(parts: Iterable[Part]) -> tuple[Turn, ...]:
 
 def _spoken(name: str) -> str:
     """Return what all spellings of a name have in common: `Joe Miller`, `JOE MILLER`, with any white space."""
-    return " ".join(fold(name).text.casefold().split())
+    return " ".join(write_in_latin(fold(name).text).casefold().split())
 
 
 def _shown(line: str) -> str:

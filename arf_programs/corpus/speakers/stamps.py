@@ -21,7 +21,7 @@ _DAY = (
     r"(?:(?:(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?|(?:mon|diens|donners|frei|sams|sonn)tag|"
     r"mittwoch|mo|di|mi|do|fr|sa|so|(?:lun|mar|mercre|jeu|vendre|same)di|dimanche|lunes|martes|miércoles|jueves|viernes|"
     r"sábado|domingo|(?:lune|marte|mercole|giove|vener)dì|sabato|domenica)\.?,?\s)?"
-    rf"(?:\d{{4}}[-/.]\d{{1,2}}[-/.]\d{{1,2}}|\d{{1,2}}[-/.]\d{{1,2}}[-/.]\d{{2,4}}\.?|"
+    rf"(?:\d{{4}}[-/.년]\s?\d{{1,2}}[-/.월]\s?\d{{1,2}}[.일]?|\d{{1,2}}[-/.]\d{{1,2}}[-/.]\d{{2,4}}\.?|"
     rf"\d{{1,2}}-{_SHORT_MONTH}-\d{{2,4}}|\d{{1,2}}(?:\.|st|nd|rd|th)?\s(?:de\s)?{_MONTH}(?:,?\s(?:de\s)?\d{{4}})|"
     rf"{_MONTH}\s\d{{1,2}}(?:st|nd|rd|th)?,?\s\d{{4}}|{_SHORT_MONTH}\s\d{{1,2}}(?=,?\s(?:at\s)?\d{{1,2}}[:.])|"
     rf"(?:{_SHORT_MONTH}\s\d{{1,2}}|\d{{1,2}}[/.]\d{{1,2}}\.?|(?:mon|tue|wed|thu|fri|sat)|{_WEEKDAYS})(?=,?\s(?:at\s)?\d{{1,2}}[:.]\d\d)|"

@@ -24,6 +24,7 @@ _LONGEST_CELL = 1 << 30
 _MOST_HEADER_LINES = 50
 _BREAK = re.compile(r"\s*[\r\n]+\s*")
 _SPACE = re.compile(r"[ \t\r\n]*")
+_MARKS = "\ufeff\x1e \t\r\n"
 _LIKE_CSV = re.compile(r"[^\W\d][\w .-]*[,;\t|][\w ,;\t|.-]*$")
 _decode = json.JSONDecoder().raw_decode
 
@@ -151,8 +152,8 @@ def _is_one_document(start: list[str]) -> bool:
     first = start[0].lstrip() if start else ""
     if first.startswith("["):
         return len(start) == 1 or not _is_json(first)
-    indented = len(start) == 2 and start[1][0] in " \t"
-    return first.startswith("{") and indented and not _is_json(first)
+    goes_on = len(start) == 2 and not start[1].lstrip(_MARKS).startswith("{")
+    return first.startswith("{") and goes_on and not _has_values(first)
 
 
 def _is_json(line: str) -> bool:
@@ -161,6 +162,28 @@ def _is_json(line: str) -> bool:
     except (ValueError, RecursionError):
         return False
     return True
+
+
+def _has_values(line: str) -> bool:
+    """Say whether a line has whole objects, and nothing that goes on in the next line."""
+    try:
+        return bool(_values_of_line(line))
+    except (ValueError, RecursionError):
+        return False
+
+
+def _values_of_line(line: str) -> list[object]:
+    """Return the value of a line, or its values where an export has left out the line ends or put commas between.
+
+    Marks of records (RFC 7464), and of the encoding where files were put together, are left out.
+    """
+    try:
+        return [json.loads(line)]
+    except json.JSONDecodeError:
+        plain = line.strip(_MARKS)
+        if not plain.startswith("{"):
+            raise
+        return [value for _, value in _values(plain.removesuffix(","))]
 
 
 class _UndecodedError(ValueError):
@@ -178,11 +201,11 @@ def _line_values(lines: Iterable[tuple[int, str]], problems: Problems) -> Iterat
     for number, line in lines:
         try:
             _refuse_undecoded(line)
-            value: object = json.loads(line)
+            found = _values_of_line(line)
         except (ValueError, RecursionError) as error:
             problems.add(_broken_line(line, error), at=number)
         else:
-            yield number, value
+            yield from ((number, value) for value in found)
 
 
 def _broken_line(line: str, error: ValueError | RecursionError) -> str:

@@ -27,8 +27,12 @@ _NO_TEXT = {
     b"\x28\xb5\x2f\xfd": "is compressed with zstd: unpack it",
     b"PAR1": "is a Parquet file: set corpus.format to parquet",
     b"ARROW1": "is an Arrow file: save it as Parquet",
+    b"ORC": "is an ORC file: save it as Parquet",
+    b"SQLite format 3": "is a database of SQLite: save its table as CSV or Parquet",
+    b"%PDF": "is a PDF: save its text as JSONL or CSV",
     b"version https://git-lfs": "is a pointer of Git LFS, not the file itself: run `git lfs pull`",
 }
+_BINARY = re.compile(rb"[\x01-\x08\x0e-\x1a\x1c\x1d\x1f]|^[\x80\xff]")  # bytes with which no text in UTF-8 begins
 _PAGES = (b"<!doctype html", b"<html")
 _LONGEST_START = 64
 
@@ -133,9 +137,24 @@ def _encoding(file: BinaryIO, name: str) -> str:
     """Find the encoding by the first bytes, as JSON's standard does. Raises DataError if they are of no text."""
     start = file.read(_LONGEST_START)
     file.seek(0)
-    for first, reason in _NO_TEXT.items():
-        if start.startswith(first):
-            raise DataError(f"{name}: {reason}")
-    if start.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(_PAGES):
-        raise DataError(f"{name}: is a web page, as a download without a login gives: save the data itself")
+    if reason := _why_no_text(start):
+        raise DataError(f"{name}: {reason}")
     return json.detect_encoding(start)
+
+
+def why_no_text(path: Path) -> str:
+    """Say what a file is by its first bytes, if it is no text, and how to mend that. Empty if it is a text."""
+    try:
+        with open_text_file(path) as file:
+            return _why_no_text(file.read(_LONGEST_START))
+    except (OSError, *UNPACKING_ERRORS):
+        return ""
+
+
+def _why_no_text(start: bytes) -> str:
+    reason = next((reason for first, reason in _NO_TEXT.items() if start.startswith(first)), "")
+    if start.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(_PAGES):
+        return "is a web page, as a download without a login gives: save the data itself"
+    if not reason and json.detect_encoding(start).startswith("utf-8") and _BINARY.search(start):
+        return "is no text: save it as JSONL, CSV or Parquet"
+    return reason

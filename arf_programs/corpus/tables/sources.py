@@ -17,7 +17,7 @@ from typing import Any, Literal
 from arf_programs.config import CorpusConfig, CorpusFormat, find_path
 from arf_programs.corpus.tables.files import read_csv_rows, read_json_rows
 from arf_programs.corpus.tables.packed import unpacked_name
-from arf_programs.corpus.tables.rows import Problems, Row
+from arf_programs.corpus.tables.rows import Problems, Row, why_no_text
 from signatures.exceptions import DataError
 
 Kind = Literal["jsonl", "csv", "parquet", "dataset"]
@@ -61,6 +61,8 @@ def find_source(name: str, wanted: CorpusFormat, base_dir: Path) -> Source:
     if path is None and (suffix or wanted not in ("auto", "dataset") or not _HUB_ID.fullmatch(name)):
         raise DataError(f"{name}: no such file, neither in {base_dir} nor in the working directory: set corpus.path")
     if path is not None and path.is_file() and (wanted == "dataset" or (wanted == "auto" and suffix is None)):
+        if reason := why_no_text(path):
+            raise DataError(f"{name}: {reason}")
         raise DataError(
             f"{name}: cannot tell what kind of file this is: save it as JSONL, CSV or Parquet, and set corpus.format"
             " to jsonl, csv or parquet if its name does not end so"
