@@ -4,7 +4,8 @@
 
 Reads JSONL rows with conversation and references, which are believed right. Errors are planted in their sentences, and
 the support question is asked about right and wrong ones. The examples come from the other conversations (leave one
-out), as many with "yes" as with "no". Random ones are drawn with several seeds. Prints a table, and as the last line JSON.
+out), as many with "yes" as with "no". Random ones are drawn with several seeds. Prints a table, and as the last line
+JSON.
 """
 
 from __future__ import annotations
