@@ -4,7 +4,8 @@
 
 Reads JSONL rows with conversation and references, which are believed right. Errors are planted in their sentences, and
 the support question is asked about right and wrong ones. The examples come from the other conversations (leave one
-out), as many with "yes" as with "no". Random ones are drawn with five seeds. Prints a table, and as the last line JSON.
+out), as many with "yes" as with "no". Random ones are drawn with several seeds. Prints a table, and as the last line
+JSON.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-import torch
 from first_words import FirstWords
 from question_forms import Prompt
 from questions import Item, figures, planted_items
@@ -27,7 +27,6 @@ from arf_programs.programs.analysis.support import support_text
 from arf_programs.text import WordRanking
 from signatures.support_sentence import SupportSentence
 
-SEEDS = range(5)
 Pick = Callable[[int], list[int]]
 """Gives the order in which the others are taken as examples of an item."""
 
@@ -59,7 +58,7 @@ def prompt_of(item: Item, examples: Sequence[Item]) -> Prompt:
     return Prompt((("system", SupportSentence.instructions), *shown, ("user", shown_text(item))))
 
 
-def picks_of(items: Sequence[Item]) -> dict[str, Pick]:
+def picks_of(items: Sequence[Item], seeds: int) -> dict[str, Pick]:
     """The ways of choosing examples. Each random one has its own seed."""
     texts = [shown_text(item) for item in items]
     words = WordRanking(texts)
@@ -69,7 +68,7 @@ def picks_of(items: Sequence[Item]) -> dict[str, Pick]:
         return lambda number: random.Random(f"{seed} {number}").sample(range(len(items)), len(items))
 
     return {
-        **{f"random {seed}": drawn(seed) for seed in SEEDS},
+        **{f"random {seed}": drawn(seed) for seed in range(seeds)},
         "nearest by BM25": lambda number: words.order(texts[number]),
         "nearest by MiniLM": lambda number: meaning.order(texts[number]),
     }
@@ -78,9 +77,9 @@ def picks_of(items: Sequence[Item]) -> dict[str, Pick]:
 def run(options: argparse.Namespace) -> list[dict[str, Any]]:
     """The rows of the table."""
     items = planted_items(options.path, options.limit)
-    model = FirstWords(options.model, options.store, torch.float32)
+    model = FirstWords(options.model, options.store)
     prompts = {"none": [prompt_of(item, ()) for item in items]}
-    for name, pick in picks_of(items).items():
+    for name, pick in picks_of(items, options.seeds).items():
         prompts[name] = [
             prompt_of(item, examples_of(items, number, pick(number), options.k)) for number, item in enumerate(items)
         ]
@@ -101,7 +100,7 @@ def as_table(rows: Sequence[dict[str, Any]]) -> str:
             area = f"{row['auc']:.2f} ({row['low']:.2f}-{row['high']:.2f})"
             lines.append(f"| {row['form']} | {area} | {row['recall']['all']:.2f} |")
     areas, recalls = [row["auc"] for row in drawn], [row["recall"]["all"] for row in drawn]
-    spread = f"{fmean(areas):.2f} (of five seeds {min(areas):.2f}-{max(areas):.2f})"
+    spread = f"{fmean(areas):.2f} (of {len(drawn)} seeds {min(areas):.2f}-{max(areas):.2f})"
     lines.insert(3, f"| random | {spread} | {fmean(recalls):.2f} |")
     return "\n".join(lines)
 
@@ -113,6 +112,7 @@ def main() -> None:
     parser.add_argument("--model", default="smollm2-135m", help="a folder of weights, or the built-in model")
     parser.add_argument("--limit", type=int, default=40, help="sentences that are asked about")
     parser.add_argument("--k", type=int, default=2, help="examples shown")
+    parser.add_argument("--seeds", type=int, default=5, help="seeds of the random examples")
     parser.add_argument("--store", type=Path, help="file for answers, so that a repeated run asks nothing again")
     options = parser.parse_args()
     rows = run(options)

@@ -1,12 +1,14 @@
-"""Measure a stack of checks, words and a small model's answer on summaries with human-checked labels.
+"""Measure a stack of checks, words and a small model's answers on summaries with human-checked labels.
 
     python bench/stacking.py sales_calls.jsonl --model smollm2-135m --planted tweetsumm.jsonl
+    python bench/stacking.py --planted tweetsumm.jsonl --model smollm2-135m --limit 300
 
 Reads JSONL rows with conversation, summary, errors ([] for a right one) and revised, as `analysts.py` does. A sentence
 is wrong if it has a changed word. Each stack is fitted on the sentences of the other conversations (leave one out), or
 on planted errors in the references of the file that `--planted` names. A summary is as suspect as its worst sentence.
-Its threshold is fitted on the summaries of the other conversations. Intervals draw whole conversations. Prints a table,
-and as the last line JSON.
+Its threshold is fitted on the summaries of the other conversations. Without the first file, the planted sentences are
+measured themselves, each by a stack that was fitted on those of other conversations. Intervals draw whole
+conversations. Prints a table, and as the last line JSON.
 """
 
 from __future__ import annotations
@@ -35,7 +37,7 @@ from arf_programs.metrics.detectors.separation import area_under_curve
 from arf_programs.programs import SIGNS, read_signs
 from arf_programs.text import find_sentences
 
-_FORM = "less prior"
+_FORMS = ("less prior", "contrast")
 _SAMPLES = 2000
 _PLANTED = 2000
 
@@ -53,10 +55,11 @@ class Table:
 
     def ask(self, model: FirstWords) -> None:
         """Add the model's answers."""
-        form = FORMS[_FORM]
-        prompts = [form.prompts(sentence) for sentence in self.sentences]
-        odds = model.odds([prompt for each in prompts for prompt in each])
-        self.inputs["model"] = np.array([form.suspicion([odds[prompt] for prompt in each]) for each in prompts])
+        for name in _FORMS:
+            prompts = [FORMS[name].prompts(sentence) for sentence in self.sentences]
+            odds = model.odds([prompt for each in prompts for prompt in each])
+            suspicion = FORMS[name].suspicion
+            self.inputs[name] = np.array([suspicion([odds[prompt] for prompt in each]) for each in prompts])
 
     def check(self, folder: Path) -> None:
         """Add the scores of a checker."""
@@ -84,9 +87,9 @@ def _is_wrong(case: Case, start: int, end: int) -> bool:
     return any(place.start < end and start < place.end for place in case.places)
 
 
-def planted_table(path: Path) -> Table:
+def planted_table(path: Path, most: int = _PLANTED) -> Table:
     """Sentences of references, right ones and ones with a planted error."""
-    items = planted_items(path, _PLANTED)
+    items = planted_items(path, most)
     return Table([(item.sentences[0], item.wrong, number) for number, item in enumerate(items)])
 
 
@@ -106,9 +109,8 @@ def suspicions(table: Table, names: Sequence[str], planted: Table | None) -> Any
     return scores
 
 
-def figures(name: str, cases: Sequence[Case], scores: Sequence[float]) -> dict[str, Any]:
-    """Balanced accuracy and area under the curve, with intervals."""
-    labels, talks = [case.flawed for case in cases], [case.conversation.id for case in cases]
+def figures(name: str, labels: Sequence[bool], talks: Sequence[str], scores: Sequence[float]) -> dict[str, Any]:
+    """Balanced accuracy and area under the curve of what is flawed or not, with intervals."""
     called = [score >= cut for score, cut in zip(scores, _cuts(scores, labels, talks), strict=True)]
     area = area_under_curve(list(scores), labels, talks)
     assert area is not None
@@ -156,27 +158,31 @@ def all_stacks(extra: Sequence[str]) -> dict[str, list[str]]:
 
 def run(options: argparse.Namespace) -> list[dict[str, Any]]:
     """The rows of the table."""
-    cases = read_cases(options.path, options.limit)
-    tables = [labelled_table(cases)] + ([planted_table(options.planted)] if options.planted else [])
-    extra = []
+    if options.path:
+        cases = read_cases(options.path, options.limit)
+        labels, talks = [case.flawed for case in cases], [case.conversation.id for case in cases]
+        measured = labelled_table(cases)
+        planted = planted_table(options.planted) if options.planted else None
+    else:
+        measured, planted = planted_table(options.planted, options.limit or _PLANTED), None
+        labels, talks = list(map(bool, measured.wrong)), list(map(str, measured.talks))
+    extra: list[str] = []
     if options.model:
-        model = FirstWords(options.model, options.store, torch.float32)
-        extra.append("model")
-        tables[0].ask(model)
+        measured.ask(FirstWords(options.model, options.store, torch.float32))
+        extra += _FORMS
     if options.checker:
         extra.append("checker")
-        for table in tables:
+        for table in filter(None, (measured, planted)):
             table.check(options.checker)
-    planted = tables[1] if options.planted else None
     rows = []
-    for source, fitted_on in [("labels of the other calls", None), *([("planted errors", planted)] if planted else [])]:
+    for source, fitted_on in [("other conversations", None), *([("planted errors", planted)] if planted else [])]:
         for name, names in all_stacks(extra).items():
             if fitted_on is None or all(each in fitted_on.inputs for each in names):
-                scores = suspicions(tables[0], names, fitted_on)
-                worst = [float(scores[tables[0].owner == number].max()) for number in range(len(cases))]
-                rows.append({"fitted on": source, **figures(name, cases, worst)})
+                scores = suspicions(measured, names, fitted_on)
+                worst = [float(scores[measured.owner == number].max()) for number in range(len(labels))]
+                rows.append({"fitted on": source, **figures(name, labels, talks, worst)})
     for name in (*SIGNS, *extra):
-        area = area_under_curve(list(tables[0].inputs[name]), list(tables[0].wrong), list(tables[0].talks))
+        area = area_under_curve(list(measured.inputs[name]), list(measured.wrong), list(measured.talks))
         print(f"{name} by itself, of sentences: {_shown(area.model_dump() if area else {})}")
     return rows
 
@@ -198,13 +204,15 @@ def _shown(interval: Mapping[str, float]) -> str:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("path", type=Path)
-    parser.add_argument("--limit", type=int, help="so many summaries, spread over the conversations")
-    parser.add_argument("--planted", type=Path, help="conversations with references, to fit a stack on planted errors")
+    parser.add_argument("path", type=Path, nargs="?")
+    parser.add_argument("--limit", type=int, help="so many summaries, or planted sentences")
+    parser.add_argument("--planted", type=Path, help="conversations with references, in which errors are planted")
     parser.add_argument("--model", help="a folder of weights, or the built-in model: adds its answers")
     parser.add_argument("--checker", type=Path, help="folder of a checker: adds its scores")
     parser.add_argument("--store", type=Path, help="file for answers, so that a repeated run asks nothing again")
     options = parser.parse_args()
+    if not (options.path or options.planted):
+        parser.error("name labelled summaries, or conversations with references by --planted")
     rows = run(options)
     print(as_table(rows))
     print(json.dumps({"model": options.model, "rows": rows}))

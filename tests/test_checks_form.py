@@ -66,6 +66,12 @@ def test_cut_off():
     assert found(GOOD + " The agent then", "length") == [("length", "The agent then")]
 
 
+def test_a_list_without_full_stops_is_not_cut_off():
+    items = "- Kettle leaks since Monday\n- Refund offered by the agent"
+    assert found(items, "length") == []
+    assert found("- The kettle leaks.\n- The agent then", "length") == [("length", "- The agent then")]
+
+
 def test_repeated_sentences_and_loops():
     assert found(GOOD + " The customer reported a leaking kettle.", "repetition") == [
         ("repetition", "The customer reported a leaking kettle.")

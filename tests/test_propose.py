@@ -48,6 +48,23 @@ def test_words_that_stand_twice_are_described_with_their_sentence(conversation):
     assert describe_errors([second], summary) == 'e1. wrong_fact: "9" in "She paid 9 euros.". She paid 8 euros.'
 
 
+def test_a_long_quote_is_shown_by_its_first_and_last_words_and_found_again(conversation):
+    summary = f"The agent explained {'again and again ' * 12}that nothing could be done. It leaks."
+    note = locate_error(summary, conversation, category="fabricated", quote=summary.partition(". ")[0])
+    shown = describe_errors([note], summary).split('"')[1]
+    assert len(shown) < 170
+    (made,) = to_edits([ProposedEdit(**edit(op="delete", quote=shown, replacement=""))], [note], summary)
+    assert apply_edits(summary, [made]).after == "It leaks."
+
+
+def test_quotation_marks_around_quote_and_new_words_are_no_part_of_them():
+    around = edit(quote='"refunded 39.90"', replacement='"sent a new one"')
+    (made,) = to_edits([ProposedEdit(**around)], [NOTE], SUMMARY)
+    assert made.replacement == "sent a new one"
+    (named,) = to_edits([ProposedEdit(**edit(replacement='"Kettle Plus"'))], [NOTE], SUMMARY)
+    assert named.replacement == '"Kettle Plus"'
+
+
 def test_short_ids_are_resolved_and_unknown_ones_left_out():
     (made,) = to_edits([ProposedEdit(**edit(mends=["e2", "e1", "e2", "e9", "abc"]))], [NOTE, OMISSION], SUMMARY)
     assert made.mends == ("def", "abc")

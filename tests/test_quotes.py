@@ -1,6 +1,6 @@
 import pytest
 
-from arf_programs.text.quotes import error_id, find_quote, locate_error, place_of
+from arf_programs.text.quotes import error_id, find_quote, find_quotes, locate_error, place_of
 from signatures.exceptions import QuoteError
 from signatures.records import Conversation, ErrorNote, Turn
 
@@ -120,3 +120,24 @@ def test_a_record_without_a_place_means_the_first():
     assert place_of(note, "After 9 days, 9 euros.") == (6, 7)
     assert place_of(note.model_copy(update={"start": 14}), "After 9 days, 9 euros.") == (14, 15)
     assert place_of(note.model_copy(update={"start": 3}), "After 9 days, 9 euros.") == (6, 7)  # it is not there
+
+
+@pytest.mark.parametrize(
+    ("quote", "text", "words"),
+    [
+        ("the agent ... at once", "The agent refused it at once.", "The agent refused it at once"),
+        ("The agent […] at once.", "The agent refused it at once.", "The agent refused it at once"),
+        ("The agent … it ... once", "Sure. The agent refused it at once.", "The agent refused it at once"),
+        ("The agent ... today", "The agent left. The agent came today.", "The agent came today"),
+        ("Outcome: no refund", "**Outcome:** no refund.", "**Outcome:** no refund"),
+        ("two days in May", "Open *two* days in *May*.", "*two* days in *May*"),
+        ("It leaks. No refund.", "- It leaks.\n- No refund.", "It leaks.\n- No refund"),
+    ],
+)
+def test_a_quote_may_leave_out_words_in_the_middle_and_marks_of_markdown(quote, text, words):
+    assert [text[slice(*place)] for place in find_quotes(quote, text)] == [words]
+
+
+@pytest.mark.parametrize("quote", ["The agent ... tomorrow", "it ... The agent", "gent ... once", "...", "** ... **"])
+def test_a_quote_with_an_ellipsis_has_its_words_in_order(quote):
+    assert find_quotes(quote, "The agent refused it at once.") == []

@@ -140,3 +140,56 @@ def test_of_two_places_in_a_sentence_the_one_beside_the_words_of_the_explanation
 def test_the_number_of_an_item_is_told_from_a_number_in_the_text(text, number, marks):
     start = text.index(number)
     assert is_list_marker(text, start, start + len(number)) is marks
+
+
+BOLD = "**Reason:** It leaks.\n**Outcome:** The agent **refused** a refund."
+
+
+@pytest.mark.parametrize(
+    ("text", "quote", "replacement", "written"),
+    [
+        (BOLD, "The agent refused a refund.", "The agent sent a refund.", BOLD.replace("refused", "sent")),
+        (BOLD, "Outcome: The agent refused", "Outcome: The agent sent", BOLD.replace("refused", "sent")),
+        ("1. It leaks.\n2. No refund.", "2. No refund.", "A refund.", "1. It leaks.\n2. A refund."),
+        ("1. It leaks.\n2. No refund.", "No refund.", "2. A refund.", "1. It leaks.\n2. A refund."),
+        ("* It leaks.\n* No refund.", "- No refund.", "- A refund.", "* It leaks.\n* A refund."),
+        ("He paid 10 euros and got 5 back.", "and got 5 back.", ", got 6 back.", "He paid 10 euros, got 6 back."),
+    ],
+)
+def test_marks_of_markdown_and_of_lists_stay_and_a_comma_follows_its_word(text, quote, replacement, written):
+    assert after(text, "replace", quote, replacement) == written
+
+
+@pytest.mark.parametrize(
+    ("text", "quote", "written"),
+    [
+        ("It came **within one hour**.", "within one hour", "It came."),
+        ("**Summary:** It leaks.", "Summary:", "It leaks."),
+        ("The agent, who was rude, paid.", "who was rude", "The agent paid."),
+        ("The agent, Monica, paid.", "Monica", "The agent paid."),
+        ("The agent came, promised a call, and paid.", "promised a call", "The agent came, and paid."),
+        ("He met Anna, Monica, Tom and Eva.", "Monica", "He met Anna, Tom and Eva."),
+    ],
+)
+def test_a_deletion_takes_the_marks_and_commas_around(text, quote, written):
+    assert after(text, "delete", quote) == written
+
+
+def test_of_overlapping_edits_the_one_that_contains_the_others_is_made():
+    inner = Edit(op=EditOp.DELETE, quote="at once")
+    outer = Edit(op=EditOp.REPLACE, quote="refunded 39.90 at once", replacement="sent a new one")
+    for edits in ([inner, outer], [outer, inner]):
+        result = apply_edits(TEXT, edits)
+        assert result.after == TEXT.replace("refunded 39.90 at once", "sent a new one")
+        assert [(item.edit.quote, item.reason) for item in result.refused] == [
+            ("at once", "it overlaps another edit, of 'refunded 39.90 at once'")
+        ]
+
+
+def test_new_words_that_leave_words_out_are_refused():
+    edit = Edit(op=EditOp.REPLACE, quote="The agent refunded ... at once", replacement="The agent sent ... at once")
+    result = apply_edits(TEXT, [edit])
+    assert (result.after, [item.reason for item in result.refused]) == (
+        TEXT,
+        ["the new text leaves words out: 'The agent sent ... at once'"],
+    )

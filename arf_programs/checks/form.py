@@ -101,6 +101,7 @@ HARD_LIMIT: Final = 300
 
 _CLOSING: Final = ".!?…\"'”’)]*"
 _LEAST_WORDS: Final = 3
+_ITEM: Final = re.compile(r"(?:[-*•–]|\d{1,2}[.)])\s")
 
 
 def check_length(material: Material) -> list[Finding]:
@@ -116,9 +117,15 @@ def check_length(material: Material) -> list[Finding]:
         findings.append(Finding("length", start, len(material.summary.rstrip()), reason, "major"))
     start, end = material.sentences[-1]
     last = material.summary[start:end]
-    if last[-1] not in _CLOSING:
+    if last[-1] not in _CLOSING and not _ends_list(material):
         findings.append(Finding("length", start, end, "The last sentence is cut off or has no full stop.", "minor"))
     return findings
+
+
+def _ends_list(material: Material) -> bool:
+    """Say whether the last sentence is the item of a list in which an earlier item has no full stop either."""
+    *others, last = (material.summary[start:end] for start, end in material.sentences)
+    return bool(_ITEM.match(last)) and any(_ITEM.match(item) and item[-1] not in _CLOSING for item in others)
 
 
 def _beyond(material: Material) -> int:

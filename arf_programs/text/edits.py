@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from arf_programs.text.emphasis import keep_marks
 from arf_programs.text.folding import keep_writing, look_equal
-from arf_programs.text.quotes import place_of
-from arf_programs.text.seams import close_gap, end_replacement, fit_replacement, keep_apart, place_insertion, set_off
+from arf_programs.text.quotes import leaves_out, place_of
+from arf_programs.text.seams import (
+    PUNCTUATION,
+    close_gap,
+    end_replacement,
+    fit_marker,
+    fit_replacement,
+    keep_apart,
+    place_insertion,
+    set_off,
+)
 from arf_programs.text.sentences import find_sentences
 from signatures.records import Edit, EditOp, Record, RefusedEdit
 
@@ -35,8 +45,9 @@ def apply_edits(before: str, edits: list[Edit] | tuple[Edit, ...]) -> AppliedEdi
 
     A quote means the place where its edit says that it starts, else its first place (see `find_quotes`). An `insert`
     puts its replacement after its quote, or at the end of `before` if the quote is empty. Whole sentences are inserted
-    after the sentence of the quote, and clauses before its full stop. Of overlapping edits the first in the list is
-    applied. Words with which both quote and replacement begin only mark the place, and do not overlap with other edits.
+    after the sentence of the quote, and clauses before its full stop. Of overlapping edits the one that contains the
+    others is applied, else the first in the list. Words with which both quote and replacement begin only mark the
+    place, and do not overlap with other edits.
 
     Text outside the quotes stays byte-identical, except at the borders of an edit (see seams.py). A deletion takes one
     space beside it, and what would be left without a phrase: punctuation, an "and", a list marker, a label. A
@@ -48,6 +59,10 @@ def apply_edits(before: str, edits: list[Edit] | tuple[Edit, ...]) -> AppliedEdi
     refused: list[tuple[int, RefusedEdit]] = []
     for order, edit in enumerate(edits):
         place = _place(before, edit, order)
+        if not isinstance(place, str):
+            for inner in _contained(place, placed):
+                placed.remove(inner)
+                refused.append((inner.order, RefusedEdit(edit=edits[inner.order], reason=_overlaps(place))))
         reason = place if isinstance(place, str) else _conflict(place, placed)
         if isinstance(place, str) or reason:
             refused.append((order, RefusedEdit(edit=edit, reason=reason)))
@@ -69,6 +84,8 @@ def apply_edits(before: str, edits: list[Edit] | tuple[Edit, ...]) -> AppliedEdi
 def _place(before: str, edit: Edit, order: int) -> _Placed | str:
     """Locate the edit and make its quote exact. Return the reason if it cannot be applied."""
     replacement = edit.replacement.strip()
+    if leaves_out(replacement) and not leaves_out(before):
+        return f"the new text leaves words out: {replacement!r}"
     if edit.op is EditOp.INSERT and not edit.quote.strip():
         if not replacement:
             return "there is no text to insert"
@@ -86,13 +103,18 @@ def _place(before: str, edit: Edit, order: int) -> _Placed | str:
         return "the replacement equals the quote"
     edit = edit.model_copy(update={"quote": exact, "op": op, "start": span[0]})
     if op is not EditOp.INSERT:
-        changed = keep_writing(exact, replacement) if op is EditOp.REPLACE else ""
+        changed = _written_as(before, span[0], exact, replacement) if op is EditOp.REPLACE else ""
         shared = _shared_words(exact, changed)
         return _Placed(span[0] + shared, span[1], order, edit, exact[shared:], changed[shared:].strip())
     if not replacement:
         return "there is no text to insert"
     point, text = place_insertion(before, *span, replacement)
     return _Placed(point, point, order, edit, exact, text)
+
+
+def _written_as(before: str, start: int, quote: str, replacement: str) -> str:
+    """Write the words of a replacement, its marks and its list marker as the quote has them."""
+    return keep_marks(quote, fit_marker(before, start, quote, keep_writing(quote, replacement)))
 
 
 def _shared_words(quote: str, replacement: str) -> int:
@@ -108,8 +130,20 @@ def _conflict(new: _Placed, placed: list[_Placed]) -> str:
     """Say why the edit conflicts with those already placed. Empty if it does not, as with insertions at one point."""
     for other in placed:
         if new.start < other.end and other.start < new.end:
-            return f"it overlaps another edit, of {other.edit.quote!r}"
+            return _overlaps(other)
     return ""
+
+
+def _contained(new: _Placed, placed: list[_Placed]) -> list[_Placed]:
+    """Return what the edit contains of those already placed; nothing if it only overlaps another one."""
+    meeting = [other for other in placed if new.start < other.end and other.start < new.end]
+    inside = all(new.start <= other.start and other.end <= new.end for other in meeting)
+    smaller = all(other.end - other.start < new.end - new.start for other in meeting)
+    return meeting if inside and smaller else []
+
+
+def _overlaps(other: _Placed) -> str:
+    return f"it overlaps another edit, of {other.edit.quote!r}"
 
 
 def _apply(before: str, placed: list[_Placed]) -> str:
@@ -129,6 +163,8 @@ def _apply(before: str, placed: list[_Placed]) -> str:
             text = fit_replacement(left, item.quote, text, before[item.end : ceiling], floor)
         if text:
             ended = end_replacement(item.quote, text, right, item.end in ends)
+            if ended[0] in PUNCTUATION:
+                left = left[:floor] + left[floor:].rstrip(" ")
             after = left + keep_apart(left, item.quote, ended, right) + right
         else:
             after = close_gap(left, item.quote, right, floor)

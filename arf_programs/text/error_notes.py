@@ -141,5 +141,8 @@ def _quoted(note: ErrorNote, summary: str) -> str:
 
 
 def _shortened(quote: str) -> str:
-    """Shorten a long quote to its beginning and end. The editor has the summary, and each word costs twice."""
-    return quote if len(quote) <= _QUOTE_SHOWN else f"{quote[: _QUOTE_SHOWN - 40]} ... {quote[-30:]}"
+    """Shorten a long quote to its first and last words. The editor has the summary, and each word costs twice."""
+    if len(quote) <= _QUOTE_SHOWN:
+        return quote
+    begin, end = quote[: _QUOTE_SHOWN - 40].rpartition(" ")[0], quote[-30:].partition(" ")[2]
+    return f"{begin or quote[: _QUOTE_SHOWN - 40]} ... {end or quote[-30:]}"

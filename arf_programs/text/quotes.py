@@ -1,8 +1,9 @@
 """Quotes: how they are located in a text, and how error notes are made whose quotes and turns exist.
 
 Language models quote inexactly: they straighten quotation marks, collapse white space, change case, and add or drop a
-full stop. They also encode a letter in another way than the text (see folding.py). The match accepts these differences
-only. An error note always has the exact substring of the text.
+full stop. They also encode a letter in another way than the text (see folding.py), leave out marks of Markdown, and
+write "..." for words in the middle. The match accepts these differences only. An error note always has the exact
+substring of the text.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from arf_programs.text.emphasis import MARKS, with_pairs
 from arf_programs.text.folding import cuts_character, fold, letters_around
 from arf_programs.text.sentences import find_sentences, split_words
 from signatures.exceptions import QuoteError
@@ -27,6 +29,8 @@ _SAME: Final = {
     "…": "...",
 }
 _EDGE: Final = " \"'.,;:!?-"
+_ITEM: Final = re.compile(r"^[ \t]*(?:[-*•–]|\d{1,2}[.)])[ \t]+", re.MULTILINE)
+_ELLIPSIS: Final = re.compile(r"\s*(?:\[\.\.\.\]|\(\.\.\.\)|\.\.\.)\s*")
 _SHOWN: Final = 80
 _CLOSE: Final = 3  # words before a quote, which say most of what it is about
 _UNSPACED: Final = re.compile(
@@ -43,10 +47,10 @@ def find_quote(quote: str, text: str) -> Span | None:
 def find_quotes(quote: str, text: str) -> list[Span]:
     """Find all places `(start, end)` of `quote` in `text`, in order.
 
-    The quote is looked for as it is, then with white space, case, typographic quotes and dashes normalised, and then
-    also without punctuation around it. The first form that is found counts. White space around the quote is ignored. A
-    place begins and ends at the borders of words and numbers: "6" is not in "2611", nor "39" in "39.90". A blank quote
-    has no place.
+    The quote is looked for as it is, then with white space, case, typographic quotes and dashes normalised, then also
+    without punctuation around it, then without marks of Markdown, and last as words with others between them ("the
+    agent ... the refund"). The first form that is found counts. White space around the quote is ignored. A place begins
+    and ends at the borders of words and numbers: "6" is not in "2611", nor "39" in "39.90". A blank quote has no place.
     """
     quote = quote.strip()
     if not quote:
@@ -59,7 +63,37 @@ def find_quotes(quote: str, text: str) -> list[Span]:
         places = [(spans[start][0], spans[start + len(wanted) - 1][1]) for start in _starts(wanted, plain)]
         if places:
             return places
-    return []
+    unmarked, spans = _without_marks(text)
+    found = _parted([piece for piece in _ELLIPSIS.split(_without_marks(quote)[0]) if piece.strip(_EDGE)], unmarked)
+    return [with_pairs(text, spans[start][0], spans[end - 1][1]) for start, end in found]
+
+
+def leaves_out(text: str) -> bool:
+    """Say whether an ellipsis stands for words in the middle of a text."""
+    return len([piece for piece in _ELLIPSIS.split(text.replace("…", "...")) if piece.strip(_EDGE)]) > 1
+
+
+def _parted(pieces: Sequence[str], text: str) -> list[Span]:
+    """Find the shortest places that begin with the first piece, end with the last, and have all pieces in order."""
+    places: dict[int, int] = {}
+    for first in _starts(pieces[0].strip(_EDGE), text) if pieces else ():
+        end = first
+        for piece in pieces:
+            wanted = piece.strip(_EDGE)
+            start = next((start for start in _starts(wanted, text) if start >= end), None)
+            if start is None:
+                return [(begin, last) for last, begin in places.items()]
+            end = start + len(wanted)
+        places[end] = first  # of several that end alike, the last to begin is the shortest
+    return [(begin, last) for last, begin in places.items()]
+
+
+def _without_marks(text: str) -> tuple[str, list[Span]]:
+    """Normalise without the marks of Markdown, those of emphasis and those of lists."""
+    markers = {place for match in _ITEM.finditer(text) for place in range(*match.span())}
+    kept = [place for place, char in enumerate(text) if char not in MARKS and place not in markers]
+    plain, spans = _normalise("".join(text[place] for place in kept))
+    return plain, [(kept[start], kept[end - 1] + 1) for start, end in spans]
 
 
 def place_of(note: ErrorNote | Edit, text: str) -> Span | None:

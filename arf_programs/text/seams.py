@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from arf_programs.text.emphasis import without_empty_pair
 from arf_programs.text.sentences import find_sentences, word_set
 
 STOPS: Final = ".!?"
@@ -27,6 +28,7 @@ _LEAST_WORDS: Final = 3
 _CLAUSE: Final = word_set(
     "and but or so which who whose while because since although though unless until after before if when where whereas"
 )
+_RELATIVE: Final = word_set("who whose whom which where")
 _OPENERS: Final = word_set(
     "the a an this that these those he she it they his her its their there in on at by for after before when since"
 )
@@ -35,7 +37,8 @@ _OPENERS: Final = word_set(
 
 def close_gap(left: str, quote: str, right: str, floor: int) -> str:
     """Join `left` and `right` after the deletion of `quote`. `left` before `floor` is not changed."""
-    kept, tail = left[:floor], left[floor:]
+    tail, right = without_empty_pair(left[floor:], right)
+    kept, left = left[:floor], left[:floor] + tail
     bare_line = _BARE_LINE.search(tail) if not kept or tail.count("\n") else None
     end_of_line = _REST_OF_LINE.match(right)
     if bare_line and bare_line.group().strip() and end_of_line:
@@ -45,6 +48,9 @@ def close_gap(left: str, quote: str, right: str, floor: int) -> str:
     if tail[-1:] in _PAIRS and right[:1] == _PAIRS[tail[-1]]:
         tail, right = tail[:-1], right[1:]
     bare, rest = tail.rstrip(), right.lstrip()
+    if bare[-1:] == rest[:1] == "," and _in_apposition(quote, rest):
+        bare, rest = bare[:-1], rest[1:].lstrip()
+        return f"{kept}{bare} {rest}"
     if not rest or rest[0] in STOPS or "\n" in right[: len(right) - len(rest)]:
         bare = _DANGLING.sub("", bare)
     opens = not (kept + bare) or (kept + bare)[-1] in STOPS + "\n"
@@ -56,6 +62,14 @@ def close_gap(left: str, quote: str, right: str, floor: int) -> str:
     if not rest:
         return kept + bare + ("" if bare or kept else right)
     return kept + bare + _wider(tail[len(bare) :], right[: len(right) - len(rest)], bool(kept + bare)) + rest
+
+
+def _in_apposition(quote: str, rest: str) -> bool:
+    """Say whether words between two commas only add to those before them: a relative clause, or a name."""
+    following = rest[1:].split(maxsplit=1)[:1]
+    if not following or following[0].casefold() in ("and", "or", "but"):
+        return False
+    return not _RELATIVE.isdisjoint(quote.split()[:1]) or (quote[:1].isupper() and following[0].islower())
 
 
 def _without_line(left: str, right: str) -> str:
@@ -106,6 +120,15 @@ def fit_replacement(left: str, quote: str, text: str, right: str, floor: int) ->
     if inside and more and first.istitle() and first.lower() in _OPENERS and [first] != quote.split()[:1]:
         return first.lower() + fitted[len(first) :]
     return fitted
+
+
+def fit_marker(before: str, start: int, quote: str, text: str) -> str:
+    """Give `text`, in the place of a list item, the marker that the item had, and no second one."""
+    line = before[before.rfind("\n", 0, start) + 1 : start]
+    old, new = _MARKER.match(quote), _MARKER.match(text)
+    if "\n" in before and not line.strip() and old and not (new and new["number"]):
+        return old.group() + text[new.end() if new else 0 :]
+    return text[new.end() :] if new and not old and _MARKER.fullmatch(line) else text
 
 
 def goes_on(text: str, right: str) -> bool:

@@ -24,6 +24,8 @@ from signatures.propose_edits import ProposedEdit, ProposeEdits
 from signatures.records import Conversation, Edit, EditOp, ErrorNote, Record, RefusedEdit, Taxonomy
 from signatures.rewrite_summary import ReviseByTaxonomy, RewriteSummary
 
+_OPENING: Final = tuple("\"'“‘„«")
+_CLOSING: Final = tuple("\"'”’“»")
 _PRIVATE: Final = "private_data"
 _REASON: Final = "missing_reason"
 # With one of these before it and a pause after it, a phone number or an address can go, and the sentence stays whole.
@@ -233,11 +235,18 @@ def _to_edit(edit: ProposedEdit, mended: list[ErrorNote], errors: Sequence[Error
     return Edit(
         op=edit.op,
         quote=summary[slice(*place)] if place else edit.quote,
-        replacement=edit.replacement,
+        replacement=_without_quotation_marks(edit, summary[slice(*place)] if place else ""),
         mends=tuple(dict.fromkeys(note.id for note in mended)),
         evidence=tuple(edit.evidence),
         start=place[0] if place else None,
     )
+
+
+def _without_quotation_marks(edit: ProposedEdit, quoted: str) -> str:
+    """Return the new words without the quotation marks that a model put around both its quote and its words."""
+    quote, words = edit.quote.strip(), edit.replacement.strip()
+    around = len(words) > 1 and all(text[:1] in _OPENING and text[-1:] in _CLOSING for text in (quote, words))
+    return words[1:-1] if around and quoted and quoted[0] not in _OPENING else edit.replacement
 
 
 def _meeting(places: Sequence[Span], others: Sequence[Span]) -> list[Span]:
