@@ -16,7 +16,7 @@ from arf_programs.checks.parsing.units import CURRENCIES, LETTER_SCALES, MEASURE
 
 _CODE: Final = re.compile(
     r"\b[A-Z]{1,2}\d[A-Z\d]? \d[A-Z]{2}\b|"  # a postcode of the United Kingdom
-    r"(?<![\w@#/.])#?(?=[\w./_-]*\d)(?:[A-Za-z]+[-_/.]?\d|\d+[-_/.]?[A-Za-z]|\d+[-_]\d|\d+\.\d+\.\d)[\w]*(?:[-_/.]\w+)*"
+    r"(?<![\w@#/.])#?(?:[A-Za-z]+[-_/.]?\d|\d+[-_/.]?[A-Za-z]|\d+[-_]\d|\d+\.\d+\.\d)[\w]*(?:[-_/.]\w+)*"
 )
 _JOINED: Final = MEASURES | set(TIME_UNITS) | set(LETTER_SCALES) | {word for word in CURRENCIES if word.isalpha()}
 _UNIT: Final = re.compile(

@@ -89,7 +89,7 @@ nat natalie natasha|ash ashley|manny manuel emmanuel|raj rajesh|mo mohammed moha
 saint st ste sainte|mount mt|fort ft
 """
 _TAG: Final = re.compile(
-    r"[@#](\w+)|\b(?:https?://)?(?:www\.)?((?:[\w-]+\.)+(?:com|org|net|gov|edu|io|co|uk|de|fr|in))\b"
+    r"[@#](\w+)|\b(?:https?://)?(?:www\.)?((?:[\w-]{1,63}\.)+(?:com|org|net|gov|edu|io|co|uk|de|fr|in))\b"
 )
 _PIECE: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W_]+")
 _RUN: Final = re.compile(r"[^\W\d_][^\W_]*(?:['’&.-][^\W_]+)*|\d+")

@@ -54,7 +54,8 @@ _DIGITS: Final = re.compile(
     re.IGNORECASE,
 )
 _POWER: Final = re.compile(
-    r"(?:(?P<number>[\d.,]+)(?:e|[x×*·]10)|10)(?P<power>(?:(?<=e)|\^)[+-]?\d{1,2}|⁻?[⁰¹²³⁴-⁹]+)", re.IGNORECASE
+    r"(?:(?<![\d.,])(?P<number>[\d.,]+)(?:e|[x×*·]10)|10)(?P<power>(?:(?<=e)|\^)[+-]?\d{1,2}|⁻?[⁰¹²³⁴-⁹]+)",
+    re.IGNORECASE,
 )
 _FRACTION: Final = re.compile(r"(?<![\w/½¼¾])(?:[½¼¾]|(?:1/[234]|2/3|3/4)(?![\d/]))")
 _FRACTIONS: Final = {"½": 0.5, "¼": 0.25, "¾": 0.75, "1/2": 0.5, "1/4": 0.25, "3/4": 0.75, "1/3": 1 / 3, "2/3": 2 / 3}
