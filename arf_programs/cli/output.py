@@ -53,9 +53,9 @@ def systems_table(summary: Mapping[str, Any]) -> Table:
     holdout = summary["corpus"]["holdout"]
     title = f"{summary['name']}: {holdout} holdout conversations, with intervals"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
-    table.add_column("system", no_wrap=True)
+    table.add_column("system", overflow="fold")
     for name in metrics:
-        table.add_column(_HEADINGS[name], justify="right", no_wrap=True)
+        table.add_column(_HEADINGS[name], justify="right", overflow="fold")
     for system, values in systems.items():
         table.add_row(system, *(_cell(name, values.get(name)) for name in metrics))
     return table
