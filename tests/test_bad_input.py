@@ -2,12 +2,15 @@
 
 import json
 import os
+import shutil
+from pathlib import Path
 
 import pytest
 import scripted_team
 from conftest import open_project, write_corpus
 from typer.testing import CliRunner
 
+import arf_programs
 from arf_programs.cli.app import app
 from arf_programs.models.providers.scripted import ScriptedAnswer
 from arf_programs.runs.jsonl import read_jsonl
@@ -58,7 +61,16 @@ def failures(folder) -> list[Failure]:
 
 def test_a_missing_configuration(folder):
     (folder / "arf.yaml").unlink()
-    assert "arf.yaml: no such file. `arf init DIR`" in refused(folder)
+    assert "arf.yaml: no such file or folder. `arf init DIR`" in refused(folder)
+
+
+def test_what_is_given_in_the_place_of_an_arf_yaml_is_told_apart(folder):
+    data = folder / "conversations.jsonl"
+    shutil.copy(Path(arf_programs.__file__).parent / "cli/templates/init/conversations.jsonl", data)
+    told = CliRunner().invoke(app, ["check", str(data)]).output
+    assert "It is no arf.yaml: name conversations.jsonl as corpus.path in one." in told.replace("\n", "")
+    told = CliRunner().invoke(app, ["run", str(folder)]).output
+    assert f"Give {folder / 'arf.yaml'}." in told.replace("\n", "")
 
 
 def test_a_configuration_with_several_mistakes(folder):

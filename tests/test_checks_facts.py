@@ -111,7 +111,7 @@ def test_a_wrong_value_cites_the_turn_with_the_right_one_and_an_invention_cites_
 
 def test_a_number_in_another_unit_is_explained_as_such():
     (note,) = run_checks(BASE, "Carla paid €40.", enabled=FACTS)
-    assert note.explanation == 'The conversation has the number of "€40" in another unit.'
+    assert note.explanation == 'The conversation has "$40", not "€40".'
 
 
 def test_the_quote_leads_to_its_own_place():

@@ -1,3 +1,4 @@
+import io
 import json
 import re
 import shutil
@@ -5,11 +6,14 @@ import shutil
 import pytest
 import scripted_team
 from conftest import write_corpus
+from rich.console import Console
 from tiny_model import save_tiny_model
 from typer.testing import CliRunner
 
 from arf_programs import __version__
 from arf_programs.cli.app import app
+from arf_programs.cli.output import systems_table
+from arf_programs.metrics import METRICS
 from arf_programs.models import scripted
 from arf_programs.runs.jsonl import read_jsonl
 from signatures.records import Summary
@@ -274,3 +278,15 @@ def test_a_probe_after_the_run_stands_in_its_report_which_stays_whole(project):
     states = json.loads(arf("status", project / "run", "--json").stdout)["stages"]
     assert states["report"]["state"] == "whole"
     assert "Errors were planted" in (project / "run" / "report.html").read_text()
+
+
+def test_a_narrow_terminal_loses_no_figure_of_the_table():
+    figures = {"value": 1.94, "low": 1.53, "high": 2.38}
+    summary = {
+        "name": "run",
+        "corpus": {"holdout": 9},
+        "evaluate": {"systems": {"student_arf": dict.fromkeys(METRICS, figures)}},
+    }
+    out = io.StringIO()
+    Console(file=out, width=40).print(systems_table(summary))
+    assert "…" not in out.getvalue()

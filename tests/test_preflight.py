@@ -32,6 +32,35 @@ def test_all_is_well(make_run):
     assert findings.as_json() == {"ok": True, "hosts": {}, "good": findings.good, "warnings": [], "problems": []}
 
 
+def test_what_was_found_in_the_columns_is_told(make_run, tmp_path):
+    scripted_team.join()
+    rows = [json.loads(line) for line in (tmp_path / "conversations.jsonl").read_text().splitlines()]
+    rows = [{**row, "summary": "It broke."} for row in rows]
+    rows[0] |= {"channel": "web", "references": ["The lamp broke."]}
+    rows = [{key: row[key] for key in row if row is rows[0] or key not in ("channel", "references")} for row in rows]
+    (tmp_path / "conversations.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    good = preflight(make_run()).good
+    assert "conversations.jsonl: channels: web (1)" in good
+    assert "conversations.jsonl: references: in 1 of 12 rows" in good
+    assert "conversations.jsonl: columns that nothing reads: summary" in good
+
+
+def test_a_holdout_of_copies_is_told(make_run, tmp_path):
+    scripted_team.join()
+    rows = [json.loads(line) for line in (tmp_path / "conversations.jsonl").read_text().splitlines()]
+    copies = [{**row, "id": f"{row['id']}-{copy}"} for row in rows for copy in range(4)]
+    (tmp_path / "conversations.jsonl").write_text("".join(json.dumps(row) + "\n" for row in copies))
+    (warning,) = (warning for warning in preflight(make_run()).warnings if "near-duplicates" in warning)
+    assert warning.startswith("corpus: the 12 conversations held out are 3 different ones")
+
+
+def test_no_host_is_not_claimed_where_a_model_has_a_problem(make_run, monkeypatch):
+    scripted_team.join()
+    monkeypatch.delenv("NO_SUCH_KEY", raising=False)
+    findings = preflight(make_run("models.judge={model: openai/gpt-4o, api_key_env: NO_SUCH_KEY}"), offline=True)
+    assert not [line for line in findings.good if line.startswith("Hosts that are asked")]
+
+
 def test_a_model_of_this_process_is_named_with_its_device(make_run, tmp_path):
     scripted_team.join()
     folder = save_tiny_model(tmp_path / "tiny", context=4096)

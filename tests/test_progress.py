@@ -1,11 +1,16 @@
 import io
+import json
 import re
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
 
+from arf_programs.cli.output import _progress_line
 from arf_programs.runs import progress
+from arf_programs.runs.folder import RunFolder
 from arf_programs.runs.progress import Progress
+from arf_programs.stages.train import _show_steps
 
 
 def make_progress(*, terminal=False, quiet=False) -> tuple[Progress, io.StringIO]:
@@ -135,3 +140,26 @@ def test_the_bar_and_the_count_come_first_and_fit_a_narrow_terminal():
     drawn = [line for line in lines if "/1000" in line]
     assert drawn and all(len(line) <= 80 for line in drawn)
     assert any(re.match(r"\S* *1/1000 analyze 0:00:\d\d 3 failed, 64 in flight, .*…", line.strip()) for line in drawn)
+
+
+def test_status_says_how_far_a_training_is_that_goes_on_where_it_was_stopped(tmp_path, monkeypatch):
+    shown, _ = make_progress()
+    clock = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(progress.StatusFile, "_keep_writing", lambda self: None)
+    run = SimpleNamespace(folder=RunFolder(tmp_path), progress=shown)
+    said = []
+
+    def steps():
+        for step in range(13, 18):
+            clock[0] += 10.0
+            yield json.dumps({"step": step, "total": 24, "loss": 1.5})
+        said.append("of the last step")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        _show_steps(run, steps(), "student_arf")
+    assert said
+    assert _progress_line(progress.read_status(run.folder)) == (
+        "student_arf: 17 of 24 done, loss 1.50, about 70 s left"
+    )

@@ -75,6 +75,13 @@ def test_the_explanation_decides_between_values_that_fit():
     assert sentences(summary, 0, note("$12", explanation="They paid $54.90."))[0] == "The customer got $54.90."
 
 
+def test_a_wrong_currency_is_mended_and_the_number_stays():
+    draft = "The kettle leaked. It cost £54.90."
+    (found,) = run_checks(TALK, draft)
+    assert found.explanation == 'The conversation has "$54.90", not "£54.90".'
+    assert sentences(draft, 1, found)[0] == "It cost $54.90."
+
+
 def test_two_errors_of_a_sentence_are_mended_together():
     summary = "The agent gave a refund of $42.10 within 9 days."
     right = "The agent gave a refund of $39.90 within 5 days."

@@ -131,9 +131,14 @@ class Numbers:
         price = len(spoken.parts) == 2 and len(spoken.parts[1]) == 2 and float(".".join(spoken.parts)) in self.by_value
         return price or float(spoken.digits) in self.by_value
 
-    def in_another_unit(self, wanted: Quantity) -> set[int]:
-        """Find the turns that have the number with another unit of the same kind."""
-        return {turn for turn, quantity in self.by_value.get(_values(wanted)[0], []) if quantity.kind == wanted.kind}
+    def in_another_unit(self, wanted: Quantity) -> dict[int, str]:
+        """Find the turns that have the number with another unit of the same kind, each with what stands there."""
+        found = self.by_value.get(_values(wanted)[0], [])
+        return {
+            turn: self.texts[turn - 1][item.start : item.end].strip()
+            for turn, item in found
+            if item.kind == wanted.kind
+        }
 
     @cached_property
     def sums(self) -> set[float]:

@@ -157,8 +157,8 @@ def _dictated(quantity: Quantity, material: Material) -> bool:
 def _finding(quantity: Quantity, numbers: Numbers, material: Material) -> Finding:
     quote = material.written(quantity.start, quantity.end)
     other = numbers.in_another_unit(quantity)
-    evidence = material.nearest_turns(other or numbers.turns[quantity.kind], quantity.start)
+    evidence = material.nearest_turns(set(other) or numbers.turns[quantity.kind], quantity.start)
     reason = f'The conversation does not contain the {_KINDS[quantity.kind]} "{quote}".'
-    if other:
-        reason = f'The conversation has the number of "{quote}" in another unit.'
+    if there := next(filter(None, other.values()), ""):
+        reason = f'The conversation has "{there}", not "{quote}".'
     return Finding("wrong_fact" if evidence else "fabricated", quantity.start, quantity.end, reason, "major", evidence)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,14 +19,17 @@ from arf_programs.runs import Run
 from signatures.exceptions import ArfError, ConfigError
 
 if TYPE_CHECKING:
+    from arf_programs.corpus import Split
     from arf_programs.stages import Preview
     from signatures.records import Conversation
 
 _HUB_OFFLINE = "HF_HUB_OFFLINE"
 _GIB = 2**30
-_MOST_SPEAKERS = 8
+_NO_CHANNEL = "default"  # of a row without one
+_MOST_NAMES = 8
 _MOST_TURNS = 12
 _MOST_CHARACTERS = 90
+_FEW_COPIES = 0.8  # of the conversations held out, the share that are no near-duplicates of others
 
 
 @dataclass
@@ -163,11 +166,25 @@ def _check_corpus(run: Run, findings: Findings, *, folder: Path) -> None:
     counts = f"{len(sides.train)} for training and {len(sides.holdout)} held out"
     counts += f", {len(sides.dev)} for dev" if sides.dev else ""
     findings.good.append(f"{config.path}: {len(conversations)} conversations, {counts}")
-    findings.good += [f"{config.path}: {line}" for line in describe_speakers(conversations.values())]
+    lines = [*describe_columns(conversations.values(), corpus.unread), *describe_speakers(conversations.values())]
+    findings.good += [f"{config.path}: {line}" for line in lines]
+    findings.warnings += _warn_of_copies(sides)
     if corpus.skipped:
         findings.good.append(f"{config.path}: {len(corpus.skipped)} skipped: {corpus.skipped[0].reason}")
     if labeled:
         findings.good.append(_use_of_labels(run, len(labeled)))
+
+
+def _warn_of_copies(sides: Split) -> list[str]:
+    """Warn of a holdout with many near-duplicates. Without `evaluate.cluster` each counts as a conversation."""
+    rows, groups = len(sides.holdout), sides.holdout_groups
+    if groups > _FEW_COPIES * rows:
+        return []
+    return [
+        f"corpus: the {rows} conversations held out are {groups} different ones, the others near-duplicates of these. "
+        "Figures and intervals count each of them: keep one row of each conversation, or name what the copies have in "
+        "common in evaluate.cluster"
+    ]
 
 
 def _use_of_labels(run: Run, count: int) -> str:
@@ -204,6 +221,27 @@ def _check_drafts(run: Run, conversations: Collection[Conversation], findings: F
         )
 
 
+def describe_columns(conversations: Iterable[Conversation], unread: Sequence[str]) -> list[str]:
+    """Return lines that say which channels and references were found, and which columns nothing reads."""
+    channels: Counter[str] = Counter()
+    total = referenced = 0
+    for conversation in conversations:
+        channels[conversation.channel] += 1
+        total += 1
+        referenced += bool(conversation.references)
+    named = [f"{name} ({count})" for name, count in channels.most_common() if name != _NO_CHANNEL]
+    lines = [
+        f"channels: {_first_of(named) or 'none found (corpus.columns.channel)'}",
+        f"references: {f'in {referenced} of {total} rows' if referenced else 'none found (corpus.columns.references)'}",
+    ]
+    return [*lines, f"columns that nothing reads: {_first_of(unread)}"] if unread else lines
+
+
+def _first_of(names: Sequence[str]) -> str:
+    left = len(names) - _MOST_NAMES
+    return ", ".join(names[:_MOST_NAMES]) + (f" and {left} more" if left > 0 else "")
+
+
 def describe_speakers(conversations: Iterable[Conversation]) -> list[str]:
     """Return lines that name the speakers with their counts, and the first conversation turn by turn.
 
@@ -218,11 +256,8 @@ def describe_speakers(conversations: Iterable[Conversation]) -> list[str]:
         spoken_in.update({turn.speaker for turn in conversation.turns})
     if first is None:
         return []
-    most = turns.most_common(_MOST_SPEAKERS)
-    shown = [f"{name} ({count} turns in {spoken_in[name]} conversations)" for name, count in most]
-    if len(turns) > len(most):
-        shown.append(f"and {len(turns) - len(most)} more")
-    return [f"speakers: {', '.join(shown)}", f"conversation {first.id} as it was understood:", *_turn_lines(first)]
+    shown = [f"{name} ({count} turns in {spoken_in[name]} conversations)" for name, count in turns.most_common()]
+    return [f"speakers: {_first_of(shown)}", f"conversation {first.id} as it was understood:", *_turn_lines(first)]
 
 
 def _turn_lines(conversation: Conversation) -> list[str]:
@@ -375,4 +410,5 @@ def _check_hosts(run: Run, findings: Findings) -> None:
         else:
             for host, names in hosts.items():
                 findings.hosts[host] = sorted({*findings.hosts.get(host, []), *names})
-    findings.good.append(describe_hosts(findings.hosts))
+    if findings.hosts or not findings.problems:  # a model with a problem may have another host
+        findings.good.append(describe_hosts(findings.hosts))

@@ -73,10 +73,10 @@ def _differences_table(rows: Sequence[RunDifference], confidence: float) -> Tabl
 
     title = Text(f"{rows[0].a} less {rows[0].b}, paired by conversation, {confidence:.0%} intervals")
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
-    table.add_column("system", no_wrap=True)
+    table.add_column("system", overflow="fold")
     table.add_column("metric")
     for name in ("difference", "interval", "p (Holm)", "n"):
-        table.add_column(name, justify="right", no_wrap=True)
+        table.add_column(name, justify="right", overflow="fold")
     for system, group in groupby(rows, key=lambda row: row.system):
         for number, row in enumerate(group):
             table.add_row(
@@ -171,11 +171,12 @@ def _check_lines(check: GateCheck, confidence: float) -> list[str]:
     if check.detects is None:
         power = f"{units}: too few for any claim, which needs {FEWEST_UNITS}"
     else:
-        power = f"{units} would show a regression of {amount(check.detects).removeprefix('+')} (4 times in 5)"
+        least = amount(check.detects).removeprefix("+")
+        power = f"with {units}, a regression of {least} would be found 4 times in 5"
     if check.needs is None:
         needs = "no number of conversations lets equal systems pass: give a margin above 0"
     else:
-        needs = f"{check.needs:,} conversations would let equal systems pass (4 times in 5)"
+        needs = f"with {check.needs:,} conversations, equal systems would pass 4 times in 5"
     bounds = signed_bounds(_Bounds(check.at_least, check.at_most), check.metric)
     values = f"{figure(check.candidate, check.metric)}, baseline {figure(check.baseline, check.metric)}"
     return [

@@ -53,9 +53,9 @@ def systems_table(summary: Mapping[str, Any]) -> Table:
     holdout = summary["corpus"]["holdout"]
     title = f"{summary['name']}: {holdout} holdout conversations, with intervals"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
-    table.add_column("system", no_wrap=True)
+    table.add_column("system", overflow="fold")
     for name in metrics:
-        table.add_column(_HEADINGS[name], justify="right", no_wrap=True)
+        table.add_column(_HEADINGS[name], justify="right", overflow="fold")
     for system, values in systems.items():
         table.add_row(system, *(_cell(name, values.get(name)) for name in metrics))
     return table
@@ -120,8 +120,5 @@ def _spend(run: Run) -> dict[str, float]:
 
 
 def _progress_line(now: RunStatus) -> str:
-    """`analyze: 120 of 300 done, 3 failed, 64 in flight, 35.2 rows/s; about 5 s and 0.80 USD left`."""
-    line = f"{now.stage}: {now.done} of {now.total} done, {now.failed} failed, {now.in_flight} in flight"
-    if now.rows_per_second:
-        line += f", {now.rows_per_second:.1f} rows/s"
-    return line + (f"; {now.left}" if now.left else "")
+    """`analyze: 120 of 300 done, 3 failed, 64 in flight, 35.2 rows/s, about 5 s and 0.80 USD left`."""
+    return ", ".join(part for part in (f"{now.stage}: {now.done} of {now.total} done", now.note) if part)

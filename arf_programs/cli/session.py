@@ -140,7 +140,9 @@ def finished_run(path: Path, *, run_dir: Path | None, overrides: Sequence[str] |
 
 def _begun(folder: RunFolder) -> RunFolder:
     if not folder.config.is_file():
-        raise DataError(f"{folder.path} is no run: it has no {folder.config.name}. `arf run CONFIG` makes one.")
+        inside = folder.path / "arf.yaml"
+        mend = f"Give {inside}" if inside.is_file() else "`arf run CONFIG` makes one"
+        raise DataError(f"{folder.path} is no run: it has no {folder.config.name}. {mend}.")
     return folder
 
 

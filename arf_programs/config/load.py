@@ -89,7 +89,7 @@ def _read_yaml(path: Path) -> tuple[dict[str, Any], dict[Key, str]]:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file. `arf init DIR` writes one to start from.") from None
+        raise ConfigError(f"{path}: no such file or folder. `arf init DIR` writes an arf.yaml to start from.") from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: cannot be read as UTF-8 (byte {error.start}): save it as UTF-8.") from None
     except OSError as error:
@@ -101,12 +101,19 @@ def _read_yaml(path: Path) -> tuple[dict[str, Any], dict[Key, str]]:
         _collect_places(root, (), path, places, problems)
         document = construct_yaml(root)
     except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not valid YAML: {describe_yaml_error(error)}.") from None
+        raise ConfigError(f"{path}: not valid YAML: {describe_yaml_error(error)}.{_data_hint(path)}") from None
     if not isinstance(document, dict):
-        raise ConfigError(f"{path}: expected sections such as `corpus:` and `models:`. See `arf init DIR`.")
+        raise ConfigError(
+            f"{path}: expected sections such as `corpus:` and `models:`.{_data_hint(path) or ' See `arf init DIR`.'}"
+        )
     if problems:
         raise ConfigError(problems)
     return document, places
+
+
+def _data_hint(path: Path) -> str:
+    """Say what to do with a corpus that is given in the place of an arf.yaml; empty for a YAML file."""
+    return "" if path.suffix in (".yaml", ".yml") else f" It is no arf.yaml: name {path.name} as corpus.path in one."
 
 
 def _collect_places(node: yaml.Node | None, key: Key, path: Path, places: dict[Key, str], problems: list[str]) -> None:
@@ -170,7 +177,7 @@ def _describe(error: Any, places: dict[Key, str], source: str) -> str:
     place = _place(location, places, source)
     name = _dotted(location)
     if error["type"] == "extra_forbidden":
-        return f"{place}: {name} is not a known key{_suggestion(tuple(error['loc']))}."
+        return f"{place}: {name} is not a known key{_suggestion(tuple(error['loc']))}"
     if error["type"] == "missing":
         return f"{place}: {name} is missing: add it{_no_fallback(error['input'], location)}."
     message = _FORMS.get(error.get("ctx", {}).get("pattern", ""), error["msg"].removeprefix("Value error, "))
@@ -206,7 +213,7 @@ def _suggestion(location: Key) -> str:
     close = difflib.get_close_matches(str(location[-1]), keys, n=1)
     if close:
         return f": did you mean {close[0]}?"
-    return f": the keys here are {', '.join(keys)}" if keys else ""
+    return f": the keys here are {', '.join(keys)}." if keys else "."
 
 
 def _keys_of_section(parents: Key) -> list[str]:

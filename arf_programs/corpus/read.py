@@ -333,13 +333,14 @@ class _Ids:
 
 @dataclass(frozen=True)
 class StoredCorpus:
-    """Conversations by id, in the order of the file, and those that were skipped.
+    """Conversations by id, in the order of the file, those that were skipped, and the columns that nothing reads.
 
     A conversation is read when it is needed.
     """
 
     conversations: Mapping[str, Conversation]
     skipped: tuple[Failure, ...]
+    unread: tuple[str, ...] = ()
 
 
 def store_corpus(config: Config, *, base_dir: Path, path: Path) -> StoredCorpus:
@@ -351,4 +352,13 @@ def store_corpus(config: Config, *, base_dir: Path, path: Path) -> StoredCorpus:
     reader = CorpusReader(config.corpus, base_dir=base_dir, draft_column=config.models.draft_column, kept=names)
     write_jsonl_atomic(path, reader.conversations())
     index = JsonlIndex(path, Conversation, key=lambda row: row["id"], value=lambda conversation: conversation)
-    return StoredCorpus(index, tuple(reader.skipped))
+    return StoredCorpus(index, tuple(reader.skipped), _unread(reader.columns_seen, config))
+
+
+def _unread(seen: set[str], config: Config) -> tuple[str, ...]:
+    """Return the columns of the file that nothing reads, sorted. None where rows are messages (`corpus.group_by`)."""
+    columns = config.corpus.columns
+    read = {columns.id, columns.conversation, columns.channel, columns.references, config.models.draft_column}
+    if config.corpus.group_by is not None:
+        return ()
+    return tuple(sorted(seen - read - {_METADATA, *_KNOWN_COLUMNS, *config.privacy.names}))

@@ -30,11 +30,12 @@ _NO_DEV = (
 
 @dataclass(frozen=True)
 class Split:
-    """The ids of each side, in the order of the corpus."""
+    """The ids of each side, in the order of the corpus. `holdout_groups` counts near-duplicates of the holdout once."""
 
     train: tuple[str, ...]
     holdout: tuple[str, ...]
     dev: tuple[str, ...] = ()
+    holdout_groups: int = 0
 
 
 class _Member(NamedTuple):
@@ -90,6 +91,7 @@ def split_conversations(
         train=tuple(i for i in ids if i not in held_out | watched),
         holdout=tuple(i for i in ids if i in held_out),
         dev=tuple(i for i in ids if i in watched),
+        holdout_groups=sum(not held_out.isdisjoint(group.ids) for group in free),
     )
 
 

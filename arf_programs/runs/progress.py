@@ -108,6 +108,7 @@ class RunStatus(BaseModel):
     """Counts of the stage at work. `usd` and `rows_per_second` are of this command only, not of earlier ones.
 
     `waited` is how many of the `seconds` are since the last row ended. They are no part of `rows_per_second`.
+    The rows of a training are its steps, and `text` is what the last one said.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -122,6 +123,7 @@ class RunStatus(BaseModel):
     rows_per_second: float
     usd: float
     updated: float
+    text: str = ""
 
     @property
     def seconds_left(self) -> float | None:
@@ -160,9 +162,10 @@ class RunStatus(BaseModel):
     @property
     def note(self) -> str:
         """The text next to a progress bar."""
-        parts = [f"{self.failed} failed"] if self.failed else []
+        parts = [self.text] if self.text else []
+        parts += [f"{self.failed} failed"] if self.failed else []
         parts += [f"{self.in_flight} in flight"] if self.in_flight else []
-        parts += [f"{self.rows_per_second:.1f} rows/s"] if self.rows_per_second else []
+        parts += [f"{self.rows_per_second:.1f} rows/s"] if self.rows_per_second >= 0.05 and not self.text else []
         parts += [f"{self.usd:.2f} USD"] if self.usd else []
         return ", ".join([*parts, self.left] if self.left else parts)
 
@@ -176,17 +179,18 @@ class StatusFile:
     def __init__(self, path: Path, stage: str, total: int, usd: Callable[[], float], progress: Progress) -> None:
         self._path, self._stage, self._total, self._usd, self._progress = path, stage, total, usd, progress
         self._passed = self._failed = self._in_flight = self._fresh = 0
+        self._text = ""
         self._start = self._last = time.monotonic()
         self._ended = Event()
         self._clock = Thread(target=self._keep_writing, daemon=True)
         self._clock.start()
 
-    def advance(self, *, failed: int, in_flight: int, fresh: bool) -> None:
+    def advance(self, *, failed: int = 0, in_flight: int = 0, fresh: bool = True, text: str = "") -> None:
         """Count a row as ended. `fresh` says that this command did it, not an earlier one."""
         self._passed += 1
         self._fresh += fresh
         self._last = time.monotonic()
-        self._failed, self._in_flight = failed, in_flight
+        self._failed, self._in_flight, self._text = failed, in_flight, text
         self._progress.advance(note=lambda: self.now().note)
 
     def now(self) -> RunStatus:
@@ -204,6 +208,7 @@ class StatusFile:
             rows_per_second=self._fresh / busy if busy else 0.0,
             usd=self._usd(),
             updated=time.time(),
+            text=self._text,
         )
 
     def end(self, *, whole: bool) -> None:

@@ -23,7 +23,16 @@ from typing import Any
 from arf_programs.config import ARMS, PREFERENCE_STUDENTS, Arm, environment_without_secrets
 from arf_programs.models import SMOLLM2, close_models, resolve_weights
 from arf_programs.review import read_reviews, reviews_digest
-from arf_programs.runs import Run, RunFolder, digest, digest_file, read_jsonl, write_jsonl_atomic, write_text_atomic
+from arf_programs.runs import (
+    Run,
+    RunFolder,
+    StatusFile,
+    digest,
+    digest_file,
+    read_jsonl,
+    write_jsonl_atomic,
+    write_text_atomic,
+)
 from arf_programs.stages.stage import Stage
 from arf_programs.stages.variants import further_outputs
 from arf_programs.text import build_messages
@@ -205,8 +214,16 @@ def _show_steps(run: Run, lines: Iterable[str], label: str) -> None:
     if first is None:
         return
     with run.progress.task(label, total=first["total"]):
-        for step in chain([first], steps):
-            run.progress.advance(note=f"loss {step['loss']:.2f}")
+        status = StatusFile(run.folder.status, label, first["total"], lambda: 0.0, run.progress)
+        whole = False
+        try:
+            for _ in range(1, first["step"]):  # done before an interruption
+                status.advance(fresh=False)
+            for step in chain([first], steps):
+                status.advance(fresh=step is not first, text=f"loss {step['loss']:.2f}")
+            whole = True
+        finally:
+            status.end(whole=whole)
 
 
 def _steps(run: Run, lines: Iterable[str]) -> Iterator[dict[str, Any]]:

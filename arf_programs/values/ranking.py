@@ -209,7 +209,7 @@ def _candidate(
 ) -> Candidate | None:
     """Score one value of the conversation; None if it is the wrong one itself, or of another kind."""
     wrong = place.wrong
-    fitting = [item for item in occurrences if comparable(wrong, item.value) and not same_value(wrong, item.value)]
+    fitting = [item for item in occurrences if comparable(wrong, item.value) and _differ(wrong, item.value)]
     if not fitting:
         return None
     best = max(fitting, key=place.score)
@@ -219,6 +219,14 @@ def _candidate(
     repeated = any(same_value(best.value, value) for value in standing)
     turns = tuple(sorted({item.turn + 1 for item in fitting}))
     return Candidate(replacement, best.value, turns, place.context(best), place.score(best) - _ALIKE * repeated)
+
+
+def _differ(wrong: Value, other: Value) -> bool:
+    """Say whether two values differ, be it in the currency alone."""
+    one, two = wrong.quantity, other.quantity
+    if one and two and one.kind == two.kind == "money" and one.unit != two.unit:
+        return True
+    return not same_value(wrong, other)
 
 
 def comparable(wrong: Value, other: Value) -> bool:
