@@ -2,12 +2,13 @@ import io
 import json
 import re
 from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from rich.console import Console
 
 from arf_programs.cli.output import _progress_line
-from arf_programs.runs import progress
+from arf_programs.runs import Run, progress
 from arf_programs.runs.folder import RunFolder
 from arf_programs.runs.progress import Progress
 from arf_programs.stages.train import _show_steps
@@ -158,7 +159,7 @@ def test_status_says_how_far_a_training_is_that_goes_on_where_it_was_stopped(tmp
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        _show_steps(run, steps(), "student_arf")
+        _show_steps(cast(Run, run), steps(), "student_arf")
     assert said
     assert _progress_line(progress.read_status(run.folder)) == (
         "student_arf: 17 of 24 done, loss 1.50, about 70 s left"
