@@ -186,17 +186,14 @@ AMBIGUOUS_SCALES: Final = frozenset(("m", "l", "b", "t", "mm", "mil"))
 """They are also metres, litres, bytes, tonnes, millimetres and thousandths."""
 
 METRIC: Final = {
-    **{"mg": ("g", 1e-3), "g": ("g", 1.0), "kg": ("g", 1e3), "kilo": ("g", 1e3), "kilos": ("g", 1e3)},
-    **{"cm": ("m", 1e-2), "km": ("m", 1e3), "kms": ("m", 1e3), "metres": ("m", 1.0), "meters": ("m", 1.0)},
-    **{"ml": ("l", 1e-3), "cl": ("l", 1e-2), "dl": ("l", 0.1), "litre": ("l", 1.0), "litres": ("l", 1.0)},
-    **{
-        "liter": ("l", 1.0),
-        "liters": ("l", 1.0),
-        "kb": ("b", 1e3),
-        "mb": ("b", 1e6),
-        "gb": ("b", 1e9),
-        "tb": ("b", 1e12),
-    },
+    unit: (base, size)
+    for base, sizes in {
+        "g": {"mg": 1e-3, "g": 1.0, "kg": 1e3, "kilo": 1e3, "kilos": 1e3},
+        "m": {"cm": 1e-2, "km": 1e3, "kms": 1e3, "metres": 1.0, "meters": 1.0},
+        "l": {"ml": 1e-3, "cl": 1e-2, "dl": 0.1, "litre": 1.0, "litres": 1.0, "liter": 1.0, "liters": 1.0},
+        "b": {"kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12},
+    }.items()
+    for unit, size in sizes.items()
 }
 """Units of measure with their base and their size. "m" and "l" are left out, since they also multiply a number."""
 
