@@ -2,6 +2,7 @@ import io
 import json
 import re
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -147,7 +148,7 @@ def test_status_says_how_far_a_training_is_that_goes_on_where_it_was_stopped(tmp
     clock = [0.0]
     monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
     monkeypatch.setattr(progress.StatusFile, "_keep_writing", lambda self: None)
-    run = SimpleNamespace(folder=RunFolder(tmp_path), progress=shown)
+    run: Any = SimpleNamespace(folder=RunFolder(tmp_path), progress=shown)
     said = []
 
     def steps():
