@@ -181,6 +181,7 @@ def test_what_one_side_said_is_credited_to_the_other(sentence, turn):
         "The customer complained about the series that is recalled.",
         "A courier collects it from the customer, and the refund takes four days.",
         "The customer asked for the money back.",
+        "The agent asked whether the toaster smells of burnt rubber and the lever sticks.",
         "The customer gave it to a courier, and the refund takes four days.",
         "He will get a refund by courier in four days.",
     ],
