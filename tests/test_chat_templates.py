@@ -54,8 +54,8 @@ MENDED = {
     "alternates": (ALTERNATES, "it refuses a system text"),
     "drops": (DROPS, "it leaves the system text out"),
     "last turn": (LAST_TURN, "it leaves the system text out"),
-    "thinks": (THINKS, "it begins an answer otherwise"),
-    "opens thinking": (OPENS_THINKING, "it begins an answer otherwise"),
+    "thinks": (THINKS, "its prompts did not end with the text before an answer"),
+    "opens thinking": (OPENS_THINKING, "its prompts did not end with the text before an answer"),
     "dated": (DATED, "it writes today's date"),
     "no end": (NO_END, "it ends an answer without a stop token"),
 }

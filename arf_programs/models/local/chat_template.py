@@ -166,7 +166,7 @@ def _mend_header(tokenizer: PreTrainedTokenizerBase) -> tuple[str, str] | None:
     if served.startswith(asked) and not served[len(asked) :].strip():
         return None
     mended = _NO_HEADER + _template(tokenizer) + f"{{% if answer_follows %}}{{{{ {json.dumps(header)} }}}}{{% endif %}}"
-    return mended, f"it begins an answer otherwise when it asks than in training: both now begin it with {header!r}"
+    return mended, f"its prompts did not end with the text before an answer in training: they now end with {header!r}"
 
 
 def _mend_end(tokenizer: PreTrainedTokenizerBase, stop_ids: Collection[int]) -> tuple[str, str] | None:
