@@ -35,7 +35,7 @@ from arf_programs.cli.check import preflight
 from arf_programs.cli.session import open_run
 from arf_programs.models import CallBudget, CallContext, NoStore, Session, build_lm, calling, scripted
 from arf_programs.models.answers.store import request_key
-from arf_programs.models.calls import engine, sending
+from arf_programs.models.calls import engine, sender
 from arf_programs.models.calls.dspy_internals import TRUNCATION_LOGGER
 from arf_programs.models.calls.session import current_context
 from arf_programs.pipeline import run_until
@@ -148,13 +148,13 @@ def no_collection(monkeypatch: pytest.MonkeyPatch) -> None:
 def sent(clock: VirtualClock, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[float]]:
     """The times at which calls are sent, by model."""
     times: defaultdict[str, list[float]] = defaultdict(list)
-    original = sending.send_by_litellm
+    original = sender.send_by_litellm
 
     async def send(question: Any, anew: bool) -> Any:
         times[question.request["model"]].append(clock.now)
         return await original(question, anew)
 
-    monkeypatch.setattr(sending, "send_by_litellm", send)
+    monkeypatch.setattr(sender, "send_by_litellm", send)
     return times
 
 
@@ -209,7 +209,7 @@ def test_threads_of_a_compilation_send_equal_calls_in_flight_once(tmp_path: Path
     run = open_run(project(tmp_path, Command(("compile",), ())))
     scripted.register("judge", lambda messages, params: "fine")
     sent, second, begun = [], threading.Event(), threading.Event()
-    send = sending.send_by_litellm
+    send = sender.send_by_litellm
 
     async def hold(question: Any, anew: bool) -> Any:
         sent.append(question.key)
@@ -223,7 +223,7 @@ def test_threads_of_a_compilation_send_equal_calls_in_flight_once(tmp_path: Path
             second.set()
         return request_key(body)
 
-    monkeypatch.setattr(sending, "send_by_litellm", hold)
+    monkeypatch.setattr(sender, "send_by_litellm", hold)
     monkeypatch.setattr(engine, "request_key", count)
     with asking_context(run, run.config.models.judge, CallBudget(), "compile judge") as calls:
         lm = build_lm(run.config.models.prompt, seed=run.config.seed, context=calls.context)

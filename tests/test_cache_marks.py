@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from arf_programs.cli.app import app
 from arf_programs.config.models import ModelConfig
 from arf_programs.models.calls.lm import build_lm, check_provider
-from arf_programs.models.calls.sending import need_of
+from arf_programs.models.calls.sender import need_of
 from arf_programs.programs.summarize import Summarize
 from signatures.exceptions import ConfigError
 

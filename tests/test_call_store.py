@@ -196,7 +196,7 @@ def test_a_call_that_is_cancelled_is_booked_unless_a_batch_goes_on_with_it(tmp_p
     async def cancelled(*_: object) -> None:
         raise asyncio.CancelledError
 
-    monkeypatch.setattr("arf_programs.models.calls.sending.send_by_litellm", cancelled)
+    monkeypatch.setattr("arf_programs.models.calls.sender.send_by_litellm", cancelled)
     senders = {"scripted/model": cancelled} if in_a_batch else {}
     with stored_calls(tmp_path, senders=senders) as context:
         session = Session(context.session.store, senders=senders)

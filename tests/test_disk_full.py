@@ -159,7 +159,7 @@ def test_no_row_fails_because_a_call_could_not_begin_here(number, tmp_path, monk
         except OSError as error:
             raise import_litellm().APIConnectionError(os.strerror(number), "hosted_vllm", "m") from error
 
-    monkeypatch.setattr("arf_programs.models.calls.sending.send_by_litellm", send)
+    monkeypatch.setattr("arf_programs.models.calls.sender.send_by_litellm", send)
     config = write_project(tmp_path, "http://127.0.0.1:9/v1", 30, model=", concurrency: 4, retries: 1")
     stopped = arf("draft", config)
     assert stopped.exit_code == 1

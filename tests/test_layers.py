@@ -80,7 +80,7 @@ def test_the_command_line_imports_nothing_heavy_at_the_top():
 
 def test_litellm_has_one_door():
     """Whoever imports it otherwise may fetch the price map over the network."""
-    allowed = {"litellm.py", "scripted_llm.py", "provider.py", "sending.py"}
+    allowed = {"litellm.py", "scripted_llm.py", "provider.py", "sender.py"}
     for path in SOURCES:
         if "litellm" in {name.partition(".")[0] for name in imports(parse(path))}:
             assert path.name in allowed, path

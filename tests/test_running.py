@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from arf_programs.cli.app import app
 from arf_programs.models import scripted
 from arf_programs.models.answers.budget import BudgetSpent, CallBudget, Need
-from arf_programs.models.calls.sending import need_of
+from arf_programs.models.calls.sender import need_of
 from arf_programs.models.providers.scripted import ScriptedAnswer
 from arf_programs.runs.folder import RunFolder
 from arf_programs.runs.jsonl import read_jsonl

@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 from arf_programs.config.secret_names import is_secret_name
 from signatures.exceptions import ConfigError
+from signatures.look_alikes import write_in_latin
 
 _HEADER = re.compile(r"key|token|secret|auth|cookie|passw|pwd|credential|signature|session")
 _HEADERS = re.compile(r"(^|_)headers?$")
@@ -42,8 +43,6 @@ _SCHEME = re.compile(r"(?:token|bearer|basic|api-?key)\s+\S{6,}", re.IGNORECASE)
 # A value of a header that no person thinks of. Identities are as random, and no secret.
 _RANDOM = re.compile(r"(?=\S*[a-z])(?=\S*[A-Z])(?=\S*\d)[\w+/=]{16,}|[0-9a-f]{32,}")
 _IDENTITY = re.compile(r"(id|organi[sz]ation|project|version|trace|traceparent|request|tenant)$", re.IGNORECASE)
-# A word with Latin letters and Greek or Cyrillic ones, which look like them.
-_MIXED = re.compile(r"[A-Za-z][^\W\d_]*[\u0370-\u052f]|[\u0370-\u052f][^\W\d_]*[A-Za-z]")
 _LEAST = 6  # characters of a secret in a path
 _LOGIN = re.compile(r"(?<=://)[^/?#\s'\"<>]*@")
 _PATH = re.compile(r"[./~].*|.*\.json")
@@ -55,7 +54,7 @@ def refuse_secrets(parameters: Mapping[str, Any]) -> None:
         if _HEADERS.search(name.lower()) and not isinstance(value, Mapping):
             raise ValueError(f"{name} has to give each header its value: `{name}: {{X-Team: ours}}`")
     for place, value in _texts(parameters):
-        if any(map(_MIXED.search, place)):
+        if any(write_in_latin(name) != name for name in place):
             raise ValueError(f"{'.'.join(place)} has a letter that only looks Latin: write the name anew")
         if _REFERENCE.search(value) or not value.strip():
             continue

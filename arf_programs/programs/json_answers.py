@@ -81,7 +81,7 @@ class TypedAnswers(dspy.JSONAdapter):  # type: ignore[name-defined, unused-ignor
         if able not in forms:
             form: dict[str, Any] = {}
             super()._prepare_response_format(lm, form, signature)
-            forms[able] = _unchangeable(form)
+            forms[able] = _keep_schema(form)
         lm_kwargs.update(deepcopy(forms[able]))
 
     def format_system_message(self, signature: type[dspy.Signature]) -> str:
@@ -147,8 +147,8 @@ class TypedAnswers(dspy.JSONAdapter):  # type: ignore[name-defined, unused-ignor
         return fields
 
 
-def _unchangeable(form: dict[str, Any]) -> dict[str, Any]:
-    """Return the form, whose type gives its JSON schema anew each time: LiteLLM rewrites schemas in place."""
+def _keep_schema(form: dict[str, Any]) -> dict[str, Any]:
+    """Let the type of a form make its schema once, and give a copy each time: LiteLLM rewrites schemas in place."""
     kind = form.get("response_format")
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         schema = kind.model_json_schema()

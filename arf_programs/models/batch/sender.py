@@ -28,7 +28,7 @@ from arf_programs.models.batch.lines import (
     response_of,
 )
 from arf_programs.models.calls.lm import read_key
-from arf_programs.models.calls.sending import endpoint_name
+from arf_programs.models.calls.sender import endpoint_name
 from arf_programs.models.calls.session import Sender
 from arf_programs.models.providers.addresses import api_base_for_batches, key_instead_of_openais
 from arf_programs.runs import RunFolder

@@ -32,7 +32,7 @@ from arf_programs.models.calls.dspy_internals import (
     request_kwargs,
 )
 from arf_programs.models.calls.pacing import Pace
-from arf_programs.models.calls.sending import Address, Sending
+from arf_programs.models.calls.sender import Address, QuestionSender
 from arf_programs.models.calls.session import CallContext, RequestExtras, call_context, current_context
 from arf_programs.models.providers.litellm import import_litellm, provider_of
 from arf_programs.privacy import disguise, reveal
@@ -151,10 +151,10 @@ class ArfEngine:
     async def _send(self, question: Question, context: CallContext, anew: bool) -> Body:
         """Ask the endpoint, and leave the question in the store however that ends."""
         try:
-            sending = Sending(
+            sender = QuestionSender(
                 question, context, anew=anew, pace=self.pace, parameters=self.parameters, address=self.address
             )
-            return await sending.ask()
+            return await sender.ask()
         finally:
             await context.session.store.leave(question)
 

@@ -15,7 +15,7 @@ from arf_programs.config import ModelConfig, login_header, remember_secrets, res
 from arf_programs.models.answers.store import CallStore
 from arf_programs.models.calls.engine import ArfEngine
 from arf_programs.models.calls.pacing import Pace
-from arf_programs.models.calls.sending import Address
+from arf_programs.models.calls.sender import Address
 from arf_programs.models.calls.session import CallContext, Session
 from arf_programs.models.local.placement import AUTO, describe_placement, find_placement
 from arf_programs.models.providers.addresses import (

@@ -151,7 +151,7 @@ def _read_json(value: Any) -> Word | None:
 
 
 def _says_of_word(name: str, item: Any) -> bool:
-    return name.lower() in ("yes", "no") and (isinstance(item, bool) or item in (0, 1))
+    return name.lower() in ("yes", "no") and item in (0, 1)  # True and False too
 
 
 def _read_plain(text: str) -> Word | None:
@@ -246,8 +246,8 @@ def yes_probability(logprobs: Any) -> float | None:
     It is p = mass(yes) / (mass(yes) + mass(no)). A token counts for a word if the word begins with it, in upper or
     lower case, without the characters of `_AROUND`. Tokens of such characters alone, and labels ("Answer:"), come
     before the answer. `logprobs` are the log-probabilities of a choice as OpenAI gives them: `content`, a list of
-    tokens with `top_logprobs`, as an object or as a mapping. Without another token, the rest
-    counts for the other word. Returns None if both words together hold less than `LEAST_MASS`.
+    tokens with `top_logprobs`, as an object or as a mapping. Without another token, the rest counts for the other word.
+    Returns None if both words together hold less than `LEAST_MASS`.
     """
     before = ""
     for position in _get(logprobs, "content") or ():

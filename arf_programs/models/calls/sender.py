@@ -1,4 +1,4 @@
-"""Send a question to its endpoint: each try is paid for, bounded in time, and its answer is kept."""
+"""The sender of a question: each try is paid for and bounded in time, and its answer is kept."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _NOT_SENT: Final = ("rollout_id",)  # only tells stored answers apart
 
 
 @dataclass(frozen=True)
-class Sent:
+class Reply:
     """A try that was answered: LiteLLM's response, the answer as it is stored, and the call as it is booked."""
 
     response: Any
@@ -53,8 +53,8 @@ class Sent:
         return {name: str(value) for name, value in headers.items()}
 
 
-class Sending:
-    """One question on its way to the endpoint of a model.
+class QuestionSender:
+    """Sends one question to the endpoint of a model.
 
     Args:
         question: what is asked.
@@ -102,25 +102,25 @@ class Sending:
                     raise
                 session.endpoints.refuse(self._name, feature)
 
-    async def _try(self, asked: Body) -> Sent:
+    async def _try(self, asked: Body) -> Reply:
         """Send the request until it is answered, as often as the pace allows."""
         send = partial(self._send, asked)
         if self._batched:  # it has no gate
             return await _retry_in_next_batch(send, self._pace.retries)
-        await self._place()  # a server of our own starts now, which is no time of the call
+        await self._server()  # a server of our own starts now, which is no time of the call
         endpoint = self._context.session.endpoints.get(self._name, self._pace)
         return await endpoint.call(
-            send, tokens=self._need.tokens, used=lambda sent: sent.tokens, headers=lambda sent: sent.headers
+            send, tokens=self._need.tokens, used=lambda reply: reply.tokens, headers=lambda reply: reply.headers
         )
 
-    async def _place(self) -> Body:
+    async def _server(self) -> Body:
         """Return the address of a server of our own, if it has the model. Raises EndpointError if it does not run."""
         return {} if self._address is None else {"api_base": await self._address()}
 
-    async def _send(self, asked: Body) -> Sent:
+    async def _send(self, asked: Body) -> Reply:
         """Send the request once, and keep its answer."""
         store, received = self._context.session.store, Received()
-        request = {**asked, **await self._place()}
+        request = {**asked, **await self._server()}
         await store.spend(self._need)
         self._context.meter.tries += 1
         if not self._batched:
@@ -128,22 +128,22 @@ class Sending:
         try:
             async with _bounded(self._seconds):
                 response = await self._sender(replace(self._question, request=request), self._anew)
-            sent = self._answered(response, cost_of(response))
+            reply = self._reply(response, cost_of(response))
         except Exception as error:
-            sent = await self._salvaged(error, asked, received)
+            reply = await self._salvage(error, asked, received)
         except BaseException:
             # A batch goes on when nobody waits any longer, and its answer is booked later.
             await store.give_back(self._need, None if self._batched else self._question.lost())
             raise
-        await store.keep(self._question, sent.answer, sent.call, self._need)
-        self._context.meter.usd += sent.call.usd
-        return sent
+        await store.keep(self._question, reply.answer, reply.call, self._need)
+        self._context.meter.usd += reply.call.usd
+        return reply
 
-    def _answered(self, response: Any, usd: float) -> Sent:
+    def _reply(self, response: Any, usd: float) -> Reply:
         answer = response.model_dump(mode="json")
-        return Sent(response, answer, self._question.answered(answer, usd))
+        return Reply(response, answer, self._question.answered(answer, usd))
 
-    async def _salvaged(self, error: Exception, asked: Body, received: Received) -> Sent:
+    async def _salvage(self, error: Exception, asked: Body, received: Received) -> Reply:
         """Return the answer that was received, although LiteLLM could not read it.
 
         Raises what `storage_error` makes of a trouble of this machine, and LM15Error for every other failure. The call
@@ -160,7 +160,7 @@ class Sending:
         if response is None:
             await store.give_back(self._need, self._question.unread() if unread else self._question.lost())
             raise failure from error
-        return self._answered(response, 0.0)
+        return self._reply(response, 0.0)
 
 
 async def _retry_in_next_batch(send: Callable[[], Awaitable[Result]], retries: int) -> Result:
