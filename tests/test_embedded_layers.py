@@ -23,7 +23,7 @@ def test_folded_queries_attend_as_in_transformers(layer, new, rows, dtype):
     query, key, value = (torch.randn(rows, *size, 8).to(dtype) for size in ((6, new), (2, 9), (2, 9)))
     seen = torch.rand(rows, 1, new, 9) < 0.6
     seen[..., 0] = True
-    for mask in (seen, seen[:1]):
+    for mask in (seen, seen[:1], *([None] if new == 1 else [])):
         found, wanted = (
             attend(layer, query, key, value, mask, scaling=0.3)[0]
             for attend in (folded_attention, sdpa_attention_forward)
