@@ -4,6 +4,7 @@ import pytest
 
 from arf_programs.checks.finding import Material
 from arf_programs.checks.run import run_checks
+from arf_programs.corpus import parse_conversation
 from arf_programs.programs.analysis.analyze import Analyze
 from arf_programs.programs.analysis.value_candidates import MOST, find_swaps, find_value_errors, swapped_sentences
 from arf_programs.programs.revision.edit_sentences import EditSentences
@@ -143,3 +144,19 @@ def test_a_draft_is_mended_and_verified_without_any_model(call):
     revision = call(program, conversation=TALK, draft=draft).revision
     assert revision.after == draft.replace("42.10", "39.90")
     assert (revision.verdict, revision.model) == ("verified", "")
+
+
+def test_a_value_of_a_copied_passage_is_the_one_that_belongs_there(call):
+    """$150 stands in that turn too. It is no deductible, and with $1,000 the copy has more than 20 words."""
+    talk = parse_conversation(
+        "Customer: What would the plan for my boat cost?\n"
+        "Agent: Plan B covers the boat and its trailer, with a $1,000 deductible. "
+        "The cost would be $150 a month, which is already with our discount for members of the club."
+    )
+    draft = (
+        "The agent proposed Plan B, which covers the boat, with a $2,000 deductible. "
+        "The cost would be $150 a month, which is already with our discount for members of the club."
+    )
+    program = Revise(EditSentences(candidates=0), VerifyRevision(Analyze(None)), attempts=1)
+    revision = call(program, conversation=talk, draft=draft).revision
+    assert (revision.after, revision.verdict) == (draft.replace("$2,000", "$1,000"), "verified")

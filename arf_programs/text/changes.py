@@ -89,6 +89,12 @@ class Changes:
         """Say whether the revision wrote one of the words at `place` of `after`, or removed words between them."""
         return bool(self._runs_at(place))
 
+    def wrote_most(self, place: Span) -> bool:
+        """Say whether the revision wrote at least half of the words at `place` of `after`."""
+        first, last = _range(self._new, place)
+        written = sum(max(0, min(run.d, last) - max(run.c, first)) for run in self._runs)
+        return 2 * written >= last - first
+
     def kept(self, place: Span) -> bool:
         """Say whether the words at `place` of `before` still stand in their place, one after the other, as written."""
         first, last = _range(self._old, place)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, create_model
 from arf_programs.corpus import NOT_OF_FACT
 from arf_programs.text import (
     LEAST_OVERLAP,
+    Changes,
     Span,
     find_quotes,
     find_sentences,
@@ -187,6 +188,15 @@ def same_error(a: ErrorNote, b: ErrorNote) -> bool:
     if a.category != b.category or bool(a.quote) != bool(b.quote):
         return False
     return holds_words(a.quote, b.quote) or holds_words(b.quote, a.quote)
+
+
+def is_old_copy(note: ErrorNote, changes: Changes) -> bool:
+    """Say whether an error of the revision is a copied passage of which the draft had more than half.
+
+    A right value in such a passage makes the copy longer. That is no reason to refuse the value.
+    """
+    place = place_of(note, changes.after)
+    return note.category == "verbatim_copy" and place is not None and not changes.wrote_most(place)
 
 
 def holds_words(text: str, part: str) -> bool:

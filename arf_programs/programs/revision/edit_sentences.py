@@ -12,12 +12,13 @@ from typing import Any, Final
 import dspy
 
 from arf_programs.checks import Material, find_words, run_checks
-from arf_programs.programs.analysis.reported_errors import is_omission, same_error
+from arf_programs.programs.analysis.reported_errors import is_old_copy, is_omission, same_error
 from arf_programs.programs.analysis.support import SentenceSupport, support_of
 from arf_programs.programs.analysis.value_candidates import Swaps, find_swaps, swapped_sentences
 from arf_programs.programs.asking import RETRIES, ask
 from arf_programs.programs.revision.propose import Proposal, Propose, without_private_words
 from arf_programs.text import (
+    Changes,
     Span,
     apply_edits,
     collect_evidence,
@@ -143,9 +144,9 @@ def _only_deletion_mends(note: ErrorNote, place: Span | None, sentence: Span) ->
 
 def brings_error(conversation: Conversation, summary: str, edit: Edit, sentence: str) -> bool:
     """Say whether the deterministic checks object to a sentence in the place where the edit puts it."""
-    before = run_checks(conversation, summary)
-    after = run_checks(conversation, apply_edits(summary, [edit]).after)
-    quoted = [note for note in after if note.quote]
+    changes = Changes(summary, apply_edits(summary, [edit]).after)
+    before, after = (run_checks(conversation, text) for text in (changes.before, changes.after))
+    quoted = [note for note in after if note.quote and not is_old_copy(note, changes)]
     return any(note.quote in sentence or not any(same_error(note, old) for old in before) for note in quoted)
 
 

@@ -16,6 +16,7 @@ from arf_programs.corpus import FORM_CATEGORIES
 from arf_programs.programs.analysis.analyze import Analyze, HolisticAnalysis, SentencewiseAnalysis
 from arf_programs.programs.analysis.reported_errors import (
     holds_words,
+    is_old_copy,
     is_omission,
     narrow_categories,
     note_errors,
@@ -307,7 +308,7 @@ def compare_errors(
 
     An error that was found is new if the revision wrote words of its quote, or removed words inside it. An omission is
     new if it is about words that the revision removed. A repetition, or another fault of form that a check finds, is
-    new if the check did not find it in the draft.
+    new if the check did not find it in the draft. A copied passage is new if the revision wrote at least half of it.
     """
     again = {old.id: [note for note in second.found if _continues(note, old, changes)] for old in errors}
     aimed = {name for edit in edits for name in edit.mends}
@@ -367,6 +368,8 @@ def _continues(found: ErrorNote, old: ErrorNote, changes: Changes) -> bool:
 
 
 def _is_new(note: ErrorNote, changes: Changes, second: Second) -> bool:
+    if is_old_copy(note, changes):
+        return False
     place = place_of(note, changes.after)
     if place is not None and changes.wrote(place):
         return True
