@@ -4,13 +4,15 @@
 
 Reads texts that are believed right, as `check_alarms.py` does, and plants wrong numbers, amounts, dates and names in
 them. `given`: each error is known by its place and the turns that it cites. `place alone`: no turns are cited. `end to
-end`: the checks and the misplaced values find the errors, and the revision is verified. Prints a table in Markdown.
+end`: the checks and the misplaced values find the errors, and the revision is verified. `hidden`: as `place alone`, but
+the right words are taken out of the conversation, so any value that is written is wrong. Prints a table in Markdown.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -59,6 +61,22 @@ async def revise(way: str, item: PlantedItem, text: str) -> str:
     cited = {} if way == "given" else {"evidence": ()}
     errors = [note.model_copy(update={"explanation": "", **cited}) for note in item.errors]
     return (await EditSentences(candidates=0).propose(item.talk(), text, errors, "")).after
+
+
+async def fills_hidden(item: PlantedItem) -> list[bool]:
+    """Say of each error from outside whether a value is written though the conversation lacks the right one."""
+    filled = []
+    for plant, note in zip(item.plants, item.errors, strict=True):
+        turns = [
+            turn.model_copy(update={"text": re.sub(rf"(?i)\b{re.escape(plant.right)}\b", "(...)", turn.text)})
+            for turn in item.talk().turns
+        ]
+        if plant.origin == "invented" and turns != list(item.talk().turns):
+            talk = item.talk().model_copy(update={"turns": tuple(turns)})
+            error = note.model_copy(update={"explanation": "", "evidence": ()})
+            proposal = await EditSentences(candidates=0).propose(talk, item.summary, [error], "")
+            filled.append(any(edit.replacement.strip() for edit in proposal.applied))
+    return filled
 
 
 async def mend(way: str, items: list[PlantedItem]) -> list[Mended]:
@@ -114,6 +132,9 @@ def main() -> None:
         stays.append(
             f"{path.stem}: {asyncio.run(untouched(items)):.1%} of the right texts stay as they are, end to end."
         )
+        filled = [fill for item in items for fill in asyncio.run(fills_hidden(item))]
+        share = sum(filled) / max(1, len(filled))
+        stays.append(f"{path.stem}: of {len(filled)} places whose right value is hidden, {share:.2f} get another.")
     print("", *stays, sep="\n")
 
 

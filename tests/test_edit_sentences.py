@@ -220,7 +220,8 @@ WRONG_DAY = ErrorNote(id="day", category="wrong_fact", quote="Friday", source="c
 
 
 def test_a_value_of_the_conversation_mends_a_sentence_without_the_editor(propose):
-    proposal, team = propose(summary=PRICED, errors=[WRONG_PRICE, WRONG_DAY])
+    errors = [WRONG_PRICE.model_copy(update={"evidence": (2,)}), WRONG_DAY.model_copy(update={"evidence": (4,)})]
+    proposal, team = propose(summary=PRICED, errors=errors)
     assert proposal.after == PRICED.replace("49.20", "39.90").replace("Friday", "Thursday")
     assert [edit.mends for edit in proposal.applied] == [("abc", "day")]
     assert not team.asked

@@ -160,3 +160,19 @@ def test_a_value_of_a_copied_passage_is_the_one_that_belongs_there(call):
     program = Revise(EditSentences(candidates=0), VerifyRevision(Analyze(None)), attempts=1)
     revision = call(program, conversation=talk, draft=draft).revision
     assert (revision.after, revision.verdict) == (draft.replace("$2,000", "$1,000"), "verified")
+
+
+def test_a_value_that_hardly_fits_is_not_written_where_no_model_looks(call):
+    """The conversation names no state. The name of the company shares "insurance plans" with the sentence."""
+    talk = parse_conversation(
+        "Agent: Good morning, I am calling from BestInsuranceXYZ to talk about our insurance plans.\n"
+        "Customer: Which ones do you have?\n"
+        "Agent: Term life, whole life, and plans that you put together yourself.\n"
+        "Customer: Then please send me a quote by mail."
+    )
+    wrong, rest = (
+        "The agent called about insurance plans outside of the state of Florida.",
+        "The customer asked which ones there are and wanted a quote by mail.",
+    )
+    program = Revise(EditSentences(candidates=0), VerifyRevision(Analyze(None)), attempts=1)
+    assert call(program, conversation=talk, draft=f"{wrong} {rest}").revision.after == rest

@@ -5,7 +5,7 @@ conversation that may stand in the place of a wrong one. `exchange_roles`, `find
 same for statements. No model is asked. Planting makes errors with the same functions.
 """
 
-from arf_programs.values.ranking import Talk, find_misplaced, has_value, rank_values, read_talk
+from arf_programs.values.ranking import Candidate, Talk, find_misplaced, has_value, rank_values, read_talk
 from arf_programs.values.reading import Value, ValueKind, find_numbers, find_values, read_names, same_value
 from arf_programs.values.statements import (
     Reversal,

@@ -34,6 +34,8 @@ _EXPLAINED: Final = 5.0
 LEAST_CONTEXT: Final = 1.0
 """From this context on a value is taken to belong in the place."""
 
+_CLEAR: Final = 3.0
+
 MARGIN: Final = 2.0
 """By this much another value has to fit better before the one in the summary is called wrong."""
 
@@ -43,7 +45,8 @@ class Candidate:
     """A value of the conversation in the place of a wrong one.
 
     `turns` (from 1) have the value. `context` says how far the words around it agree with those of the summary, from 0
-    to about 8. `score` adds how alike the two values are, and orders the candidates.
+    to about 8. `score` adds how alike the two values are, and orders the candidates. `beside` counts the words right
+    beside it, at most two, that are the same in turn and summary.
     """
 
     replacement: Replacement
@@ -51,11 +54,21 @@ class Candidate:
     turns: tuple[int, ...]
     context: float
     score: float
+    beside: int
 
     @property
     def fits(self) -> bool:
         """Whether the words around the value say that it belongs in the place."""
         return self.context >= LEAST_CONTEXT
+
+    @property
+    def clear(self) -> bool:
+        """Whether it may be written although no model looks at it.
+
+        This keeps out most values in the place of one that the conversation lacks: for a name a word beside it has to
+        be the same, for other values the score has to be 3 or more (measured by `bench/mend_values.py`).
+        """
+        return self.fits and (self.beside > 0 if self.value.kind == "name" else self.score >= _CLEAR)
 
 
 def rank_values(
@@ -191,10 +204,15 @@ class _Place:
         near = _nearness(occurrence.before, occurrence.after)
         shared = sum(weight(stem) for stem in self.near if stem in turn)
         closely = sum(weight(stem) * self.near[stem] * near[stem] for stem in self.near if stem in near)
-        beside = (self.before[:1] == occurrence.before[:1] != ()) + (self.after[:1] == occurrence.after[:1] != ())
         explained = any(same_value(occurrence.value, value) for value in self.explained)
         cited = occurrence.turn + 1 in self.cited
-        return _WORDS * (shared + closely) / self.total + _NEIGHBOUR * beside + _CITED * cited + _EXPLAINED * explained
+        words = _WORDS * (shared + closely) / self.total + _NEIGHBOUR * self.beside(occurrence)
+        return words + _CITED * cited + _EXPLAINED * explained
+
+    def beside(self, occurrence: _Occurrence) -> int:
+        """Count the words right before and right after, 0 to 2, that are the same in summary and turn."""
+        sides = ((self.before, occurrence.before), (self.after, occurrence.after))
+        return sum(here[:1] == there[:1] != () for here, there in sides)
 
     def score(self, occurrence: _Occurrence) -> float:
         """Score the context of an occurrence, and how alike its value is to the one in the place."""
@@ -218,7 +236,8 @@ def _candidate(
         return None
     repeated = any(same_value(best.value, value) for value in standing)
     turns = tuple(sorted({item.turn + 1 for item in fitting}))
-    return Candidate(replacement, best.value, turns, place.context(best), place.score(best) - _ALIKE * repeated)
+    score = place.score(best) - _ALIKE * repeated
+    return Candidate(replacement, best.value, turns, place.context(best), score, place.beside(best))
 
 
 def _differ(wrong: Value, other: Value) -> bool:

@@ -15,6 +15,7 @@ from arf_programs.checks import Material, find_words, widen_quote
 from arf_programs.programs.analysis.reported_errors import is_omission
 from arf_programs.text import Span, find_sentences, note_at, place_of
 from arf_programs.values import (
+    Candidate,
     Replacement,
     Value,
     exchange_roles,
@@ -41,12 +42,13 @@ class Swaps:
     """What may replace the wrong words of some errors of one sentence, the best first.
 
     `are_values` says whether the options are values of the conversation. Otherwise they are another role, or the
-    opposite statement.
+    opposite statement. `clear` says whether the best option may be written although no model looks at it.
     """
 
     notes: tuple[ErrorNote, ...]
     options: tuple[Replacement, ...]
     are_values: bool
+    clear: bool
 
 
 def find_swaps(material: Material, index: int, notes: Sequence[ErrorNote]) -> list[Swaps]:
@@ -59,11 +61,11 @@ def find_swaps(material: Material, index: int, notes: Sequence[ErrorNote]) -> li
     swaps: dict[tuple[Replacement, ...], Swaps] = {}
     for note in notes:
         values = _values(material, note, places)
-        inside = (item for item in values or _turned(material, note) if start <= item.start and item.end <= end)
-        options = tuple(inside)
+        found = [item.replacement for item in values] or _turned(material, note)
+        options = tuple(item for item in found if start <= item.start and item.end <= end)
         if options:
             earlier = swaps[options].notes if options in swaps else ()
-            swaps[options] = Swaps((*earlier, note), options, bool(values))
+            swaps[options] = Swaps((*earlier, note), options, bool(values), not values or values[0].clear)
     return list(swaps.values())
 
 
@@ -113,7 +115,7 @@ def find_value_errors(conversation: Conversation, summary: str, known: Sequence[
     return notes
 
 
-def _values(material: Material, note: ErrorNote, errors: Sequence[Span]) -> list[Replacement]:
+def _values(material: Material, note: ErrorNote, errors: Sequence[Span]) -> list[Candidate]:
     """Return the values that may stand in the place of the wrong one of an error, the best first."""
     quoted = place_of(note, material.summary)
     if quoted is None or is_omission(note.category) or note.category in _NO_FACTS or "speaker" in note.category:
@@ -123,7 +125,7 @@ def _values(material: Material, note: ErrorNote, errors: Sequence[Span]) -> list
     if wrong is None:
         return []
     ranked = rank_values(material, wrong, cited=note.evidence, explained=explained, errors=errors)
-    return [item.replacement for item in ranked if item.fits]
+    return [item for item in ranked if item.fits]
 
 
 def _turned(material: Material, note: ErrorNote) -> list[Replacement]:

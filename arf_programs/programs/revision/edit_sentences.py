@@ -264,6 +264,8 @@ class EditSentences(Propose):
         swapped = {note.id for item in swaps for note in item.notes}
         whole = all(note.id in swapped for note in notes)
         made = swapped_sentences(draft.summary, index, swaps) if whole else []
+        if draft.support is None:  # no model looks at them
+            made = made[:1] if all(item.clear for item in swaps) else []
         cut = without_private_words(draft.sentence(index), notes) if self.values else None
         for text in made if cut is None else [cut]:
             candidate = edit_sentence(draft.summary, index, text, notes)
