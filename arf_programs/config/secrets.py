@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 from arf_programs.config.secret_names import is_secret_name
 from signatures.exceptions import ConfigError
-from signatures.look_alikes import write_in_latin
+from signatures.showing import write_in_latin
 
 _HEADER = re.compile(r"key|token|secret|auth|cookie|passw|pwd|credential|signature|session")
 _HEADERS = re.compile(r"(^|_)headers?$")

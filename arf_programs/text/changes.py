@@ -9,7 +9,7 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Final, NamedTuple
 
-from arf_programs.text.folding import fold, look_equal
+from arf_programs.text.characters import fold, look_equal
 from arf_programs.text.quotes import Span, place_of
 from arf_programs.text.seams import place_insertion
 from arf_programs.text.sentences import Token, find_sentences, split_words, tokenize

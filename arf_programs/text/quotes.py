@@ -1,7 +1,7 @@
 """Quotes: how they are located in a text, and how error notes are made whose quotes and turns exist.
 
 Language models quote inexactly: they straighten quotation marks, collapse white space, change case, and add or drop a
-full stop. They also encode a letter in another way than the text (see folding.py), leave out marks of Markdown, and
+full stop. They also encode a letter in another way than the text (see characters.py), leave out marks of Markdown, and
 write "..." for words in the middle. The match accepts these differences only. An error note always has the exact
 substring of the text.
 """
@@ -14,8 +14,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from arf_programs.text.emphasis import MARKS, with_pairs
-from arf_programs.text.folding import cuts_character, fold, letters_around
+from arf_programs.text.characters import MARKS, with_pairs
+from arf_programs.text.characters import cuts_character, fold, letters_around
 from arf_programs.text.sentences import find_sentences, split_words
 from signatures.exceptions import QuoteError
 from signatures.records import Conversation, Edit, ErrorNote, ErrorSource, Severity

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from difflib import SequenceMatcher
 from typing import Final, NamedTuple
 
-from arf_programs.text.folding import fold
+from arf_programs.text.characters import fold
 
 _TOKEN: Final = re.compile(r"\w+(?:['’.,:/-]\w+)*|[^\w\s]")
 
 
 class Token(NamedTuple):
-    """A token at `start:end` of its text. `key` is the token in lower case and in one encoding (see folding.py)."""
+    """A token at `start:end` of its text. `key` is the token in lower case and in one encoding (see characters.py)."""
 
     key: str
     start: int

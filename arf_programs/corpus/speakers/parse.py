@@ -27,7 +27,7 @@ from arf_programs.corpus.speakers.named_lines import NamedLine, read_named_lines
 from arf_programs.corpus.speakers.threads import is_thread, read_thread
 from arf_programs.corpus.speakers.words import NOTICE, SYSTEM, SYSTEMS, TALKING
 from arf_programs.text import fold
-from signatures.look_alikes import write_in_latin
+from signatures.showing import write_in_latin
 from signatures.records import Turn
 
 
