@@ -10,7 +10,7 @@ from typing import Final
 
 from arf_programs.checks.finding import find_words
 from arf_programs.checks.identifiers import find_codes
-from arf_programs.checks.parsing.computed import (
+from arf_programs.checks.parsing.arithmetic import (
     find_counts_together,
     find_paid_over_time,
     find_products,
@@ -27,7 +27,7 @@ from arf_programs.checks.parsing.quantities import (
     find_quantities,
     read_number,
 )
-from arf_programs.checks.parsing.ratios import find_ratios
+from arf_programs.checks.parsing.arithmetic import find_ratios
 from arf_programs.checks.parsing.times import find_times
 from arf_programs.checks.parsing.units import METRIC, TIME_UNITS, same_currency
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from arf_programs.checks.finding import Finding, Material
 from arf_programs.checks.known_numbers import Numbers, find_taken_spans, overlaps, read_numbers
-from arf_programs.checks.parsing.computed import find_rates, is_same_rate
+from arf_programs.checks.parsing.arithmetic import find_rates, is_same_rate
 from arf_programs.checks.parsing.number_words import ReadOut, find_read_out
 from arf_programs.checks.parsing.quantities import Quantity, find_quantities
 from arf_programs.text import is_list_marker, word_set
