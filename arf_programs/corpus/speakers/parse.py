@@ -19,7 +19,7 @@ from dataclasses import replace
 from itertools import takewhile
 
 from arf_programs.corpus.speakers.chat_exports import StampedTurn, read_export
-from arf_programs.corpus.speakers.correspondents import as_customer_and_agent, name_senders, unify_names
+from arf_programs.corpus.speakers.threads import as_customer_and_agent, name_senders, unify_names
 from arf_programs.corpus.speakers.labels import QUOTED, Label, read_label
 from arf_programs.corpus.speakers.mail import find_headers
 from arf_programs.corpus.speakers.markup import plain_transcript, refuse_turns_within_lines
