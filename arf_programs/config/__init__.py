@@ -49,4 +49,4 @@ from arf_programs.config.train import (
     TermsName,
     TrainConfig,
 )
-from arf_programs.config.yaml_files import load_yaml
+from arf_programs.config.load import load_yaml
