@@ -16,7 +16,7 @@ from arf_programs.report.data import ReportData
 from arf_programs.report.page import figures, svg
 from arf_programs.report.page.cases import build_browser, build_holdout
 from arf_programs.report.page.causal import build_causal_view
-from arf_programs.report.page.fallback import fallback_plot, fallback_table
+from arf_programs.report.page.figures import fallback_plot, fallback_table
 from arf_programs.report.page.headline import Difference, difference, differences, headline
 from arf_programs.review import verdict_name
 
