@@ -32,7 +32,7 @@ from arf_programs.runs import (
 from arf_programs.stages import Stage, analysts, build_analyzer, load_checkers, own_model, prepare_answers
 from arf_programs.tools.rounds.augment import Pair, example_of, training_pairs
 from arf_programs.tools.rounds.figures import watching_depends
-from arf_programs.tools.rounds.job import ARM, do_stage, refuse_without_arm
+from arf_programs.tools.rounds.improvement import ARM, do_stage, refuse_without_arm
 from arf_programs.tools.rounds.proposals import (
     PROPOSER,
     Proposal,
