@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from arf_programs.review.decisions import WHOLE, Choice, Job, Label, Line, Mark
-from arf_programs.review.labels import mark_words
+from arf_programs.review.outcomes import mark_words
 from signatures.exceptions import QuoteError
 from signatures.records import Conversation, Revision
 
