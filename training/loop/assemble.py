@@ -29,7 +29,7 @@ from training.loop.loss_weights import (
     token_weights,
 )
 from training.loop.records import Tally
-from training.loop.start import Start, start_adapter
+from training.loop.adapter import Start, start_adapter
 from training.loop.trainer import PreferenceTrainer, StudentTrainer, is_cpu_alone
 from training.settings import TrainSettings
 
