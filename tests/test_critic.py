@@ -14,7 +14,7 @@ from arf_programs.cli.app import app
 from arf_programs.config import CheckerConfig
 from arf_programs.corpus import LabeledExample
 from arf_programs.critic import read_card
-from arf_programs.critic.items import own_sets, planted_sets
+from arf_programs.critic.probe import own_sets, planted_sets
 from arf_programs.critic.pairs import (
     DRAFT,
     ELSEWHERE,

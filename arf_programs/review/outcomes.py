@@ -17,10 +17,8 @@ import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
-from arf_programs.review.decisions import ASPECTS, Label, Line, Mark, standing
+from arf_programs.review.decisions import ASPECTS, Label, Line, standing
 from arf_programs.runs import digest, write_lines_atomic
-from arf_programs.text import find_quotes
-from signatures.exceptions import QuoteError
 from signatures.records import Conversation, Summary
 
 HumanMode = Literal["prefer", "only", "ignore"]
@@ -225,15 +223,3 @@ def labeled_row(item: FinishedLabel, conversation: Conversation) -> dict[str, An
         **({"aspects": aspects} if aspects else {}),
         "reviewer": item.reviewer,
     }
-
-
-def mark_words(text: str, start: int, end: int, category: str) -> Mark:
-    """Mark the words at `text[start:end]`, without white space and punctuation around them.
-
-    Raises QuoteError if there is no word, or if the place cuts one.
-    """
-    quote = text[start:end].strip(" \t\n.,;:!?")
-    place = text.find(quote, start) if quote else -1
-    if place < 0 or place >= end or (place, place + len(quote)) not in find_quotes(quote, text):
-        raise QuoteError("mark whole words of the summary")
-    return Mark(category=category, quote=quote, start=place)
