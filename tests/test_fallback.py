@@ -26,7 +26,7 @@ from arf_programs.metrics.detectors.fallback import (
     threshold_for_errors,
     threshold_for_share,
 )
-from arf_programs.models.served.vllm import free_port
+from arf_programs.models.servers.vllm import free_port
 from arf_programs.report.gather import fallback_curves, fallback_rows
 from arf_programs.report.page.figures import fallback_plot
 from arf_programs.text.student_prompt import build_user_text, read_user_text

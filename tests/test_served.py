@@ -18,8 +18,8 @@ from warm_python import start_python
 from arf_programs import pipeline
 from arf_programs.cli.app import app
 from arf_programs.config import ModelConfig
-from arf_programs.models.served import vllm
-from arf_programs.models.served.vllm import Serving, VllmServer, vllm_command
+from arf_programs.models.servers import vllm
+from arf_programs.models.servers.vllm import Serving, VllmServer, vllm_command
 from arf_programs.runs.jsonl import read_jsonl
 from arf_programs.runs.ledger import read_ledger
 from arf_programs.stages.evaluation import served
@@ -219,7 +219,7 @@ def test_no_server_outlives_a_command_that_is_ended(project, vllm_here, monkeypa
     program = (
         "import signal, sys\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
         f"sys.path[:0] = [{str(Path(__file__).parent)!r}]\n"
-        "from pathlib import Path\nimport test_served, scripted_team\nfrom arf_programs.models.served import vllm\n"
+        "from pathlib import Path\nimport test_served, scripted_team\nfrom arf_programs.models.servers import vllm\n"
         "vllm.free_gpu_share = lambda: None\n"
         f"test_served.evaluate(Path({str(project)!r}), 'evaluate.engine=vllm')"
     )

@@ -47,8 +47,8 @@ from arf_programs.models.providers.litellm import (
     listed_price,
 )
 from arf_programs.models.providers.terms import check_terms, judge_notes, terms_warnings
-from arf_programs.models.served.vllm import LOOPBACK, end_server, free_port, server_answers, start_server
-from arf_programs.models.served.vllm import (
+from arf_programs.models.servers.vllm import LOOPBACK, end_server, free_port, server_answers, start_server
+from arf_programs.models.servers.vllm import (
     INSTALL_VLLM,
     LARGEST_RANK,
     Serving,

@@ -30,7 +30,7 @@ import socket
 from collections.abc import Mapping, Sequence
 from urllib.error import URLError
 from arf_programs.config import environment_without_secrets
-from arf_programs.models.served import guard
+from arf_programs.models.servers import guard
 
 _ANSWER = 5.0  # seconds for one look
 # A server sends no usage statistics.
