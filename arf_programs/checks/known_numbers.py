@@ -142,7 +142,7 @@ class Numbers:
 
     @cached_property
     def sums(self) -> set[float]:
-        """What amounts and bare numbers make together (see computed.py)."""
+        """What amounts and bare numbers make together (see arithmetic.py)."""
         found = [(value, item) for value, places in self.by_value.items() for _, item in places]
         values = {value for value, item in found if item.kind in ("money", "plain")}
         quantities = [item for text in self.texts for item in find_quantities(text)]
