@@ -4,7 +4,7 @@ A place in a text is a `(start, end)` span of characters.
 """
 
 from arf_programs.text.changes import Changes, edit_span, find_changes, measure_change, spans_meet, speaks_of
-from arf_programs.text.characters import clean
+from arf_programs.text.characters import clean, readable
 from arf_programs.text.edits import AppliedEdits, apply_edits
 from arf_programs.text.error_notes import (
     LEAST_OVERLAP,
@@ -23,6 +23,7 @@ from arf_programs.text.sentences import (
     align_tokens,
     find_sentences,
     is_list_marker,
+    meets,
     split_sentences,
     split_tokens,
     split_words,

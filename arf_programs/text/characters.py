@@ -237,3 +237,8 @@ def clean(text: str) -> str:
 
 def _is_control(char: str) -> bool:
     return char not in _KEPT and unicodedata.category(char) in ("Cc", "Cs")
+
+
+def readable(name: str) -> str:
+    """Write a name such as the id of a category as words: `wrong_fact` as "wrong fact"."""
+    return name.replace("_", " ")

@@ -114,6 +114,7 @@ def stress(
 ) -> None:
     """Search for harder conversations on which the student fails: a regression suite, and training rows."""
     with opened_run(config, run_dir, overrides, limit, as_json=as_json, verbose=verbose, locked=True) as run:
+        from arf_programs.text import readable
         from arf_programs.tools.rounds import stress as search
         from arf_programs.tools.rounds import stress_folder
 
@@ -127,7 +128,7 @@ def stress(
             ("operator",),
             ("tries", "failures", "refused"),
             [
-                (name.replace("_", " "), *map(str, (outcome.tries, outcome.failures, outcome.refused)))
+                (readable(name), *map(str, (outcome.tries, outcome.failures, outcome.refused)))
                 for name, outcome in figures.operators.items()
             ],
         )

@@ -9,11 +9,11 @@ from markupsafe import Markup
 from arf_programs.metrics import METRICS, Figures, Interval, in_order
 from arf_programs.report.data import ReportData, RunSummary
 from arf_programs.report.page import svg
-from arf_programs.report.text import figure, metric_label, readable
+from arf_programs.report.text import figure, metric_label
 from collections.abc import Sequence
 from arf_programs.metrics import FallbackCurve, FallbackPoint
 from arf_programs.report.text import figure
-from arf_programs.text import clean
+from arf_programs.text import clean, readable
 
 _STRATUM_METRICS = ("error_rate", "errors_per_summary", "rating", "rougeL", "words")
 _GROUPS_OF_FAILURES = 50

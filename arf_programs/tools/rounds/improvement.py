@@ -44,7 +44,7 @@ from arf_programs.tools.rounds.augment import (
     training_pairs,
     written_by_editor,
 )
-from arf_programs.tools.rounds.figures import place_in, read_watched, round_figures, watch, watching_depends
+from arf_programs.tools.rounds.figures import read_watched, round_figures, watch, watching_depends
 from arf_programs.tools.rounds.patterns import (
     cluster,
     errors_by_name,
@@ -265,7 +265,7 @@ def _student_stage(this: Round) -> Stage:
     def fingerprint(run: Run) -> dict[str, str]:
         depends = TRAIN.fingerprint(run)
         return {
-            **{place_in(path, run): digest_file(path) for path in rows},
+            **{run.folder.name_of(path): digest_file(path) for path in rows},
             **{key: depends[key] for key in ("train", "seed")},
         }
 

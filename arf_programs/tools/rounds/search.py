@@ -219,7 +219,7 @@ class _Search:
         names = (*OPERATOR_NAMES, *([PROPOSER] if self._proposer else []))
         return StressFigures(
             chosen=self._chosen,
-            student=str(self._student.relative_to(self.run.folder.path)),
+            student=self.run.folder.name_of(self._student),
             tries=len(self.tried),
             failures=len(failed),
             kinds=tuple(sorted({f"{item.operator}: {what}" for item in failed for what in item.wrong})),
