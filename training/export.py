@@ -13,27 +13,26 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
 from arf_programs.config import load_config
 from arf_programs.models import is_adapter, mend_template
 from arf_programs.runs import RunFolder, write_text_atomic
 from arf_programs.stages import training_log
 from arf_programs.text import build_system_text
 from arf_programs.tools.serving import find_student
-from signatures.exceptions import DataError
+from signatures.exceptions import ConfigError, DataError, StageError
 from training.loop.base_model import load_base
 from training.loop.records import LOG
 from training.model_card import ADAPTER, MARK, base_of, gather, render_card
 from training.ollama import MODELFILE, write_modelfile
 from training.settings import quiet_libraries, run_command
-import os
-from arf_programs.runs import RunFolder
-from signatures.exceptions import ConfigError, StageError
 
 CARD = "README.md"
 _PUBLISHED = (".safetensors", ".json", ".jinja", ".txt", ".model")  # weights, tokenizer; no pickle, nothing of training

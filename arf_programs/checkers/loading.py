@@ -8,17 +8,16 @@ al. (2025), "FactCG", arXiv 2501.17144; the model card of Vectara's HHEM-2.1-ope
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
+
 from arf_programs.config import CheckerConfig, CheckerForm
 from arf_programs.models import resolve_weights
 from signatures.exceptions import DataError
-import re
-from collections.abc import Mapping
-from types import MappingProxyType
-from typing import Final
-from arf_programs.config import CheckerForm
 
 if TYPE_CHECKING:
     import torch

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
+
 from arf_programs.checks.finding import squeeze
 from arf_programs.text import word_set
-from collections.abc import Sequence
 
 TITLES: Final = word_set("mr mrs ms mx dr prof professor miss sir madam madame herr frau captain sergeant")
 ROLES: Final = word_set(

@@ -15,6 +15,7 @@ from arf_programs.checks.parsing.arithmetic import (
     find_paid_over_time,
     find_products,
     find_rates,
+    find_ratios,
     find_sums,
 )
 from arf_programs.checks.parsing.dates import find_moments
@@ -27,7 +28,6 @@ from arf_programs.checks.parsing.quantities import (
     find_quantities,
     read_number,
 )
-from arf_programs.checks.parsing.arithmetic import find_ratios
 from arf_programs.checks.parsing.times import find_times
 from arf_programs.checks.parsing.units import METRIC, TIME_UNITS, same_currency
 from arf_programs.text import meets

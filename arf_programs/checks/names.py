@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-from arf_programs.checks.forms import has_other_form
 from arf_programs.checks.finding import Finding, Material, spelled_out, squeeze, without_accents
-from arf_programs.checks.identifiers import find_codes
 from arf_programs.checks.forms import (
     COMMON,
     COMPANY_WORDS,
@@ -17,8 +15,10 @@ from arf_programs.checks.forms import (
     ROLES,
     TITLES,
     NameForms,
+    has_other_form,
     read_name_forms,
 )
+from arf_programs.checks.identifiers import find_codes
 from arf_programs.checks.parsing.dates import find_moments
 from arf_programs.checks.parsing.quantities import find_quantities
 from arf_programs.text import GIVEN_NAMES, find_sentences

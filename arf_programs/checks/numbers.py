@@ -108,9 +108,7 @@ def _long_read_out(text: str, taken: list[tuple[int, int]]) -> list[ReadOut]:
     return [
         spoken
         for spoken in find_read_out(text)
-        if spoken.joined
-        and len(spoken.parts) > _FEW_PARTS
-        and not meets(spoken, taken)
+        if spoken.joined and len(spoken.parts) > _FEW_PARTS and not meets(spoken, taken)
     ]
 
 

@@ -12,16 +12,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
+
 import yaml
 from pydantic import BaseModel, ValidationError
+from yaml.constructor import SafeConstructor
+
 from arf_programs.config.masking import MASK, mask_message
 from arf_programs.config.models import DEVICE, NAME, VARIABLE, DraftColumn, ModelConfig, fill_roles
 from arf_programs.config.paths import shorten
 from arf_programs.config.schema import Config
-from arf_programs.config.secrets import is_secret_name
-from arf_programs.config.secrets import looks_secret, without_logins
+from arf_programs.config.secrets import is_secret_name, looks_secret, without_logins
 from signatures.exceptions import ConfigError
-from yaml.constructor import SafeConstructor
 
 Key = tuple[str | int, ...]
 _LONGEST_SHOWN = 200  # characters of an override

@@ -14,9 +14,9 @@ from itertools import pairwise
 from typing import Any
 from unicodedata import normalize
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
+
 from signatures.exceptions import ConfigError
 from signatures.showing import write_in_latin
-from collections.abc import Sequence
 
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _SECRET = frozenset(

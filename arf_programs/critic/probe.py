@@ -6,32 +6,38 @@ and a model card beside its weights.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Final, NamedTuple
+
 from pydantic import Field
+
 from arf_programs import __version__
 from arf_programs.checkers import Checker, load_checker
 from arf_programs.checks import run_checks
 from arf_programs.config import CheckerConfig
-from arf_programs.metrics import Calibration, CheckerFigures, CheckerProbe, Interval, Scored, measure_separation
+from arf_programs.corpus import LabeledExample, load_labeled, read_labeled_file
+from arf_programs.metrics import (
+    LABELLED,
+    PLANTED_SUMMARIES,
+    Calibration,
+    CheckerFigures,
+    CheckerProbe,
+    Interval,
+    Scored,
+    measure_separation,
+)
 from arf_programs.pipeline import run_until
+from arf_programs.planting import PlantedTalk, RightSummary, labels_are_planted, plant_sentences, right_summaries
 from arf_programs.programs import CheckerSupport
 from arf_programs.report import markdown_table
 from arf_programs.runs import Run, digest, read_record, write_record, write_text_atomic
 from arf_programs.stages import build_support, checker_digest, keeping_report, read_run_calibration
-from signatures.exceptions import ConfigError, DataError
-from signatures.records import Record
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
-from difflib import SequenceMatcher
-from arf_programs.corpus import LabeledExample, load_labeled, read_labeled_file
-from arf_programs.metrics import LABELLED, PLANTED_SUMMARIES
-from arf_programs.planting import PlantedTalk, RightSummary, labels_are_planted, plant_sentences, right_summaries
-from arf_programs.runs import Run
 from arf_programs.text import split_sentences
-from signatures.exceptions import DataError
-from signatures.records import Conversation
+from signatures.exceptions import ConfigError, DataError
+from signatures.records import Conversation, Record
 
 PLANTED_SENTENCES: Final = "planted sentences"
 _WITHOUT_A_NAME: Final = "wrong"

@@ -11,21 +11,29 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
 from pydantic import ValidationError
+
 from arf_programs import __version__
+from arf_programs.checks import run_checks
 from arf_programs.config import Config
 from arf_programs.corpus import read_taxonomy
 from arf_programs.metrics import (
     STUDENT,
     TEACHER,
     CheckerProbe,
+    FallbackCurve,
+    FallbackRow,
     WinRate,
     by_channel,
     by_stratum,
+    by_system,
     causal_table,
     compare_systems,
     configured_resampling,
+    doubt_of,
     errors_by_category,
+    fallback_curve,
     length_bands,
     system_metrics,
     win_rates,
@@ -49,18 +57,6 @@ from arf_programs.review import gather_review, read_reviews
 from arf_programs.runs import Call, Manifest, Run, RunFolder, Spent, iter_ledger, read_jsonl, read_lines, read_record
 from signatures.exceptions import DataError
 from signatures.records import Conversation, DraftErrors, ErrorNote, PairVerdict, Revision, Score, Summary, Verdict
-from arf_programs.checks import run_checks
-from arf_programs.metrics import (
-    TEACHER,
-    FallbackCurve,
-    FallbackRow,
-    by_system,
-    configured_resampling,
-    doubt_of,
-    fallback_curve,
-)
-from arf_programs.runs import Run, iter_ledger, read_jsonl
-from signatures.records import Score, Summary
 
 _STAGES = ("corpus", "draft", "taxonomy", "analyze", "revise", "train", "evaluate")
 _SAMPLE = 60  # cases of each browser

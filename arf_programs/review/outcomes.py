@@ -6,20 +6,16 @@ they make the labelled set for `labeled.path`.
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Literal, NamedTuple
-from arf_programs.review.decisions import WHOLE, Choices, Line, standing
-from arf_programs.runs import digest
-from arf_programs.text import apply_edits
-from signatures.records import Edit, EditOp, HumanOutcome, Revision, Verdict
-import json
-from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
-from arf_programs.review.decisions import ASPECTS, Label, Line, standing
+from typing import Any, Literal, NamedTuple
+
+from arf_programs.review.decisions import ASPECTS, WHOLE, Choices, Label, Line, standing
 from arf_programs.runs import digest, write_lines_atomic
-from signatures.records import Conversation, Summary
+from arf_programs.text import apply_edits
+from signatures.records import Conversation, Edit, EditOp, HumanOutcome, Revision, Summary, Verdict
 
 HumanMode = Literal["prefer", "only", "ignore"]
 

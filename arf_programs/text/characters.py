@@ -2,8 +2,8 @@
 
 One letter has several encodings: "é" is one character or two, digits may be full-width or Arabic, an apostrophe may be
 curly, and a space or a hyphen may forbid a line break. `fold` writes each in one form, for comparing only, and each
-character keeps its place in the original. Models leave out marks of Markdown when they quote a text, and when they write
-in its place.
+character keeps its place in the original. Models leave out marks of Markdown when they quote a text, and when they
+write in its place.
 """
 
 from __future__ import annotations

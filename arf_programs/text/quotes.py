@@ -14,8 +14,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from arf_programs.text.characters import MARKS, with_pairs
-from arf_programs.text.characters import cuts_character, fold, letters_around
+from arf_programs.text.characters import MARKS, cuts_character, fold, letters_around, with_pairs
 from arf_programs.text.sentences import find_sentences, split_words
 from signatures.exceptions import QuoteError
 from signatures.records import Conversation, Edit, ErrorNote, ErrorSource, Severity

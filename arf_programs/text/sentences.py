@@ -35,7 +35,6 @@ def meets(part: Placed, spans: Iterable[tuple[int, int]]) -> bool:
     return any(start < part.end and part.start < end for start, end in spans)
 
 
-
 def tokenize(text: str) -> list[Token]:
     """Split `text` into words, numbers with their decimals ("18.90"), and single punctuation marks or signs."""
     folded = fold(text)

@@ -13,20 +13,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from functools import partial
-import torch
-from peft import LoraConfig, PeftModel, get_peft_model
-from peft.tuners.tuners_utils import BaseTunerLayer
-from torch import nn
-from transformers import PreTrainedModel, set_seed
-from signatures.exceptions import ConfigError
-from training.settings import TrainSettings
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from peft import PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+from peft.tuners.tuners_utils import BaseTunerLayer
 from safetensors.torch import load_file
-from transformers import PreTrainedModel, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
-from signatures.exceptions import DataError
+from torch import nn
+from transformers import PreTrainedModel, TrainerCallback, TrainerControl, TrainerState, TrainingArguments, set_seed
+
+from signatures.exceptions import ConfigError, DataError
+from training.settings import TrainSettings
 
 
 def with_adapter(model: PreTrainedModel, settings: TrainSettings) -> PeftModel:

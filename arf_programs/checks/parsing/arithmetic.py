@@ -7,12 +7,12 @@ products, discounts, and rates over time follow from other numbers.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import Final
-from arf_programs.checks.parsing.quantities import Quantity, convert_to_days, find_indefinite_durations, find_quantities
-from collections.abc import Iterator
+
 from arf_programs.checks.parsing.number_words import find_number_words
+from arf_programs.checks.parsing.quantities import Quantity, convert_to_days, find_indefinite_durations, find_quantities
 
 _PARTS: Final = {
     **{"half": 2, "halve": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5},

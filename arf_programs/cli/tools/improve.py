@@ -6,9 +6,12 @@ federate` says what a student loses if the conversations stay at several sites.
 
 from __future__ import annotations
 
+import json
 import shlex
 from typing import TYPE_CHECKING, Annotated
+
 import typer
+
 from arf_programs.cli.session import (
     ConfigPath,
     Json,
@@ -18,19 +21,6 @@ from arf_programs.cli.session import (
     Verbose,
     opened_run,
     print_figures,
-    print_json,
-    print_lines,
-)
-import json
-from typing import Annotated
-from arf_programs.cli.session import (
-    ConfigPath,
-    Json,
-    Limit,
-    RunDir,
-    Set,
-    Verbose,
-    opened_run,
     print_json,
     print_lines,
     print_table,

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
+
 from arf_programs.corpus.speakers.mail import ADDRESS, FORWARDED, Header, find_headers, says_who_wrote, sender_name
-from arf_programs.corpus.speakers.mail import ADDRESS
 
 _QUOTE: Final = re.compile(r"\s{0,3}>\s?")
 _SIGNATURE: Final = re.compile(r"\s{0,3}(?:--|—|__)\s?")

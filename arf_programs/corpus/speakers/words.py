@@ -7,7 +7,6 @@ from typing import Final
 
 from arf_programs.text import word_set
 
-
 ROLE: Final = re.compile(
     "advis[eo]r|agent|assistant|bot|buyer|caller|chatbot|clerk|client|consultant|customer|employee|expert|guest|helpdesk|"
     "manager|operator|patient|rep|representative|salesperson|seller|service|specialist|staff|supervisor|support|system|"

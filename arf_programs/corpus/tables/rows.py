@@ -6,20 +6,20 @@ or xz, or be the only file of a ZIP archive, as pandas writes them. Lines may en
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import json
+import lzma
 import re
+import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from io import TextIOWrapper
 from pathlib import Path
-from typing import BinaryIO
-from signatures.exceptions import DataError
-import bz2
-import gzip
-import lzma
-import zipfile
-import zlib
 from typing import Any, BinaryIO, Final, cast
+
+from signatures.exceptions import DataError
 
 _PACKED: Final[dict[bytes, Any]] = {b"\x1f\x8b": gzip.GzipFile, b"BZh": bz2.BZ2File, b"\xfd7zXZ": lzma.LZMAFile}
 _ZIP: Final = b"PK\x03\x04"

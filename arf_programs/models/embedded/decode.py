@@ -13,17 +13,18 @@ import math
 import warnings
 from collections.abc import Callable
 from concurrent.futures import CancelledError
+from typing import Any
+
 import torch
 from transformers import PreTrainedTokenizerFast
-from transformers.cache_utils import Cache
+from transformers.cache_utils import Cache, DynamicLayer
+
 from arf_programs.models.embedded.base import Weights
 from arf_programs.models.embedded.grammar import Grammars
 from arf_programs.models.embedded.layers import KVShape, slot_cache
 from arf_programs.models.embedded.memory import PrefixCache
 from arf_programs.models.embedded.row import Row, advance_rows
 from signatures.exceptions import DataError
-from typing import Any
-from transformers.cache_utils import Cache, DynamicLayer
 
 _CHUNK = 512  # tokens of a prompt that are read at once; a request can be cancelled between two chunks
 _GROWTH = 64  # free slots of a new batch, for the tokens to write

@@ -7,26 +7,22 @@ on it are different models, so requests to one of them wait while a batch of ano
 from __future__ import annotations
 
 import atexit
-import threading
-from collections.abc import Callable, Collection
-from concurrent.futures import Future
-from functools import cache
-from arf_programs.models.embedded.base import Weights, open_weights, weights_stamp
-from arf_programs.models.embedded.decode import LanguageModel
-from arf_programs.models.embedded.memory import prefix_cache
-from arf_programs.models.embedded.memory import PrefixCache
-from arf_programs.models.embedded.row import Completion, Request
-from arf_programs.models.local.chat_template import render_text
-from arf_programs.models.local.placement import AUTO, Placement, describe_placement, find_placement
 import queue
+import threading
 import time
+from collections.abc import Callable, Collection
 from concurrent.futures import CancelledError, Future, InvalidStateError, wait
 from dataclasses import dataclass, field
+from functools import cache
+
 import torch
+
+from arf_programs.models.embedded.base import Weights, open_weights, weights_stamp
 from arf_programs.models.embedded.decode import Batch, LanguageModel
-from arf_programs.models.embedded.memory import most_rows, most_slots
+from arf_programs.models.embedded.memory import PrefixCache, most_rows, most_slots, prefix_cache
 from arf_programs.models.embedded.row import Completion, Request, Row, advance_rows
-from arf_programs.models.local.placement import Placement
+from arf_programs.models.local.chat_template import render_text
+from arf_programs.models.local.placement import AUTO, Placement, describe_placement, find_placement
 
 _GATHER_PAUSE = 0.01  # seconds without a new request after which a batch begins
 _GATHER_LIMIT = 0.05  # seconds that the first request of a batch waits, at most

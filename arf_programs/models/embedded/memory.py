@@ -10,8 +10,10 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-import torch
 from functools import cache
+
+import torch
+
 from arf_programs.models.embedded.layers import KVShape
 from arf_programs.models.local.placement import Placement
 

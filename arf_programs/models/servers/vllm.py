@@ -12,25 +12,24 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
-from urllib.request import urlopen
-from arf_programs.config import mask_message
-from signatures.exceptions import EndpointError
-import os
-import signal
-import socket
-from collections.abc import Mapping, Sequence
 from urllib.error import URLError
-from arf_programs.config import environment_without_secrets
+from urllib.request import urlopen
+
+from arf_programs.config import environment_without_secrets, mask_message
 from arf_programs.models.servers import guard
+from signatures.exceptions import EndpointError
 
 _ANSWER = 5.0  # seconds for one look
 # A server sends no usage statistics.

@@ -5,10 +5,15 @@ A model is asked, or a checker: a small classifier that scores a sentence.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
+
 import dspy
 from dspy.utils.exceptions import AdapterParseError
+
+from arf_programs.checkers import FORMS, checker_form, load_checker
+from arf_programs.config import CheckerConfig, CheckerForm
 from arf_programs.corpus import LabeledExample
 from arf_programs.metrics import Calibration, StackedCalibration, fit_calibration, logit, sigmoid
 from arf_programs.programs.analysis.one_word import read_word, yes_probability
@@ -19,12 +24,6 @@ from arf_programs.text import group_by_sentence, split_sentences
 from signatures.exceptions import DataError, EndpointError, ModelError
 from signatures.records import Conversation, Record, SentenceScore
 from signatures.support_sentence import SupportSentence
-import asyncio
-from collections.abc import Awaitable, Callable
-from arf_programs.checkers import FORMS, checker_form, load_checker
-from arf_programs.config import CheckerConfig, CheckerForm
-from arf_programs.metrics import Calibration
-from signatures.records import Conversation
 
 NEUTRAL = 0.5
 """From this score on a sentence is flagged, where there is no calibration."""

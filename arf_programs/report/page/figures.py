@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
 from markupsafe import Markup
-from arf_programs.metrics import METRICS, Figures, Interval, in_order
+
+from arf_programs.metrics import METRICS, FallbackCurve, FallbackPoint, Figures, Interval, in_order
 from arf_programs.report.data import ReportData, RunSummary
 from arf_programs.report.page import svg
 from arf_programs.report.text import figure, metric_label
-from collections.abc import Sequence
-from arf_programs.metrics import FallbackCurve, FallbackPoint
-from arf_programs.report.text import figure
 from arf_programs.text import clean, readable
 
 _STRATUM_METRICS = ("error_rate", "errors_per_summary", "rating", "rougeL", "words")

@@ -5,21 +5,20 @@ Each training is kept in a folder named after all it depends on, so methods shar
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from typing import Final
-from signatures.exceptions import ConfigError, DataError
-from signatures.records import Conversation, TrainingExample
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
+
 from arf_programs.config import Arm
 from arf_programs.runs import Run, digest, write_jsonl_atomic
 from arf_programs.stages import train_on
 from arf_programs.tools.federate.averaging import Weights
-from signatures.records import TrainingExample
+from signatures.exceptions import ConfigError, DataError
+from signatures.records import Conversation, TrainingExample
 
 CHANNEL: Final = "channel"
 _METADATA: Final = "metadata."

@@ -7,19 +7,15 @@ student, and its figures. Each is done again when what it depends on changes. Th
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from arf_programs.config import Config
+from typing import Final
+
+from arf_programs.config import Arm, Config, ModelConfig
 from arf_programs.models import check_providers, check_terms
 from arf_programs.pipeline import run_until
-from arf_programs.runs import Run, private_files, read_record
-from arf_programs.stages import Stage, own_model, run_stage, state_of
-from arf_programs.tools.rounds.records import Round, RoundFigures, read_patterns
-from signatures.exceptions import ConfigError, DataError
-from collections.abc import Iterator, Sequence
-from itertools import chain
-from typing import Final
-from arf_programs.config import Arm, Config, ModelConfig
 from arf_programs.planting import FACETS
 from arf_programs.runs import (
     Run,
@@ -27,12 +23,24 @@ from arf_programs.runs import (
     digest_file,
     digest_model,
     digest_prompts,
+    private_files,
     read_lines,
+    read_record,
     write_jsonl_atomic,
     write_lines_atomic,
     write_record,
 )
-from arf_programs.stages import TRAIN, Stage, analyst_fingerprint, analysts, embedding_digest, train_on
+from arf_programs.stages import (
+    TRAIN,
+    Stage,
+    analyst_fingerprint,
+    analysts,
+    embedding_digest,
+    own_model,
+    run_stage,
+    state_of,
+    train_on,
+)
 from arf_programs.tools.rounds.augment import (
     Made,
     Pair,
@@ -53,9 +61,9 @@ from arf_programs.tools.rounds.patterns import (
     name_patterns,
     text_of,
 )
-from arf_programs.tools.rounds.records import Pattern, Round, read_patterns, write_patterns
+from arf_programs.tools.rounds.records import Pattern, Round, RoundFigures, read_patterns, write_patterns
 from signatures.describe_pattern import DescribePattern
-from signatures.exceptions import DataError
+from signatures.exceptions import ConfigError, DataError
 from signatures.write_variant import WriteVariant
 
 
