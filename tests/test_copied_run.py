@@ -45,6 +45,7 @@ def project(made, monkeypatch):
     shutil.copytree(kept, place / "here")
     monkeypatch.chdir(place / "here" / "project")
     monkeypatch.setenv("HOME", str(place / "here"))
+    scripted_team.join()
     return place / "here" / "project"
 
 
