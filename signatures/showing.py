@@ -1,7 +1,8 @@
 """How texts of customers are shown in prompts: nothing in them passes for a field, a turn or a control token.
 
 A tokenizer reads the control tokens of a chat template, such as `<|im_end|>` or `</s>`, wherever they stand. So a
-customer could end the user's message and write the answer.
+customer could end the user's message and write the answer. Letters of other scripts that look like Latin ones are read
+as those.
 """
 
 from __future__ import annotations
@@ -9,8 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
-
-from signatures.look_alikes import write_in_latin
+from typing import Final
 
 _MARK = re.compile(r"\[{2,}(?=\s*#)")
 _CONTROL = re.compile(
@@ -68,3 +68,21 @@ def _plain(text: str) -> str:
         return text
     shown = "".join(char for char in unicodedata.normalize("NFKC", text) if unicodedata.category(char) != "Cf")
     return write_in_latin(shown)
+
+
+_LETTERS: Final = re.compile(r"[^\W\d_]+")
+_LATIN: Final = str.maketrans(
+    "АВЕЅІЈКМНОРСТУХаеѕіјорсухԁһԛԝӏΑΒΕΖΗΙΚΜΝΟΡΤΥΧνορυα", "ABESIJKMHOPCTYXaesijopcyxdhqwlABEZHIKMNOPTYXvopua"
+)
+
+
+def write_in_latin(text: str) -> str:
+    """Write a word that mixes Latin letters with Cyrillic or Greek ones in Latin letters alone, as it looks.
+
+    Nobody means such a word: `Сustomer` with a Cyrillic first letter is `Customer`.
+    """
+    return text if text.isascii() else _LETTERS.sub(_in_latin, text)
+
+
+def _in_latin(word: re.Match[str]) -> str:
+    return word.group().translate(_LATIN) if re.search("[A-Za-z]", word.group()) else word.group()

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from arf_programs.cli.app import app
 from arf_programs.models.embedded.base import open_weights
 from arf_programs.models.embedded.engine import Engine
-from arf_programs.models.embedded.prefix_cache import PrefixCache
+from arf_programs.models.embedded.memory import PrefixCache
 from arf_programs.models.local.chat_template import mend_template, refuse_template, render_text
 from arf_programs.runs.jsonl import write_jsonl_atomic
 from signatures.exceptions import DataError

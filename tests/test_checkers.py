@@ -11,7 +11,7 @@ from tiny_model import byte_tokenizer, save_tiny_model
 
 from arf_programs.checkers import FORMS, KNOWN, checker_form, known_checker, load_checker
 from arf_programs.checkers.checker import fit_document, rank_turns
-from arf_programs.checkers.forms import supported_label
+from arf_programs.checkers.loading import supported_label
 from arf_programs.config import CheckerConfig
 from signatures.exceptions import DataError
 from signatures.records import Conversation, Turn

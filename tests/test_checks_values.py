@@ -431,4 +431,4 @@ def test_any_text_can_be_checked_and_a_text_agrees_with_itself(said, summary):
 def test_a_summary_of_a_model_in_a_loop_is_checked_at_once(words):
     start = time.process_time()
     assert quotes("hello", words * 300)
-    assert time.process_time() - start < 30, "it takes minutes where each quote is widened over the whole text"
+    assert time.process_time() - start < 3, "it takes longer where all places of each quote are found"

@@ -18,20 +18,35 @@ def arf(*arguments):
     return result
 
 
-@pytest.fixture
-def project(tmp_path, monkeypatch):
-    """A folder with a configuration by relative paths, whose run has its revisions."""
-    folder = tmp_path / "here" / "project"
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Two folders: the one where each test finds the project, and one with the project as it was made, once for all."""
+    place, kept = tmp_path_factory.mktemp("place"), tmp_path_factory.mktemp("kept") / "here"
+    folder = place / "here" / "project"
     folder.mkdir(parents=True)
     write_corpus(folder / "conversations.jsonl")
     (folder / "arf.yaml").write_text(
         "name: test\nrun_dir: run\ncorpus: {path: conversations.jsonl}\nmodels: {teacher: scripted/model}\n"
     )
-    monkeypatch.chdir(folder)
-    monkeypatch.setenv("HOME", str(tmp_path / "here"))
     scripted_team.join()
-    arf("revise", "arf.yaml")
-    return folder
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("HOME", str(place / "here"))
+        arf("revise", "arf.yaml")
+    shutil.copytree(place / "here", kept)
+    return place, kept
+
+
+@pytest.fixture
+def project(made, monkeypatch):
+    """A folder with a configuration by relative paths, whose run has its revisions."""
+    place, kept = made
+    shutil.rmtree(place / "here", ignore_errors=True)
+    shutil.copytree(kept, place / "here")
+    monkeypatch.chdir(place / "here" / "project")
+    monkeypatch.setenv("HOME", str(place / "here"))
+    scripted_team.join()
+    return place / "here" / "project"
 
 
 def assert_goes_on(*arguments):
@@ -52,11 +67,11 @@ def test_a_run_that_was_moved_to_another_machine_and_home(project, tmp_path, mon
     assert_goes_on("arf.yaml")
 
 
-def test_a_run_folder_given_absolute_relative_or_from_another_folder(project, tmp_path, monkeypatch):
+def test_a_run_folder_given_absolute_relative_or_from_another_folder(project, monkeypatch):
     assert_goes_on("arf.yaml", "--run-dir", project / "run")
     assert_goes_on("arf.yaml", "--run-dir", "./run/../run")
     assert_goes_on(project / "arf.yaml", "--run-dir", "run")
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.chdir(project.parent.parent)
     assert_goes_on("here/project/arf.yaml", "--run-dir", "here/project/run")
     monkeypatch.chdir(project / "run")
     assert_goes_on("../arf.yaml", "--run-dir", ".")

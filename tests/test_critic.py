@@ -14,7 +14,6 @@ from arf_programs.cli.app import app
 from arf_programs.config import CheckerConfig
 from arf_programs.corpus import LabeledExample
 from arf_programs.critic import read_card
-from arf_programs.critic.items import own_sets, planted_sets
 from arf_programs.critic.pairs import (
     DRAFT,
     ELSEWHERE,
@@ -28,7 +27,7 @@ from arf_programs.critic.pairs import (
     overlap_auc,
     reword,
 )
-from arf_programs.critic.probe import hash_id
+from arf_programs.critic.probe import hash_id, own_sets, planted_sets
 from arf_programs.metrics import CHECKER_PROBE, CheckerProbe
 from arf_programs.pipeline import run_until
 from arf_programs.planting import RightSummary, plant_sentences, right_summaries

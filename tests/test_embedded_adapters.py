@@ -12,9 +12,9 @@ from tiny_model import save_tiny_model
 from transformers import AutoModelForCausalLM
 
 from arf_programs.models.embedded.base import open_weights
+from arf_programs.models.embedded.decode import FixedStep
 from arf_programs.models.embedded.engine import Engine, close_engines, get_engine
-from arf_programs.models.embedded.prefix_cache import PrefixCache
-from arf_programs.models.embedded.recorded import FixedStep
+from arf_programs.models.embedded.memory import PrefixCache
 from arf_programs.models.embedded.row import Request
 from arf_programs.models.local.weights import load_model
 

@@ -12,7 +12,7 @@ from transformers import Gemma2Config, Gemma2ForCausalLM
 
 from arf_programs.models.embedded.base import open_weights
 from arf_programs.models.embedded.engine import Engine, get_engine
-from arf_programs.models.embedded.prefix_cache import PrefixCache
+from arf_programs.models.embedded.memory import PrefixCache
 from arf_programs.models.embedded.row import Request
 from arf_programs.models.local.weights import load_model
 

@@ -26,9 +26,9 @@ from arf_programs.metrics.detectors.fallback import (
     threshold_for_errors,
     threshold_for_share,
 )
-from arf_programs.models.served.process import free_port
-from arf_programs.report.fallback import fallback_curves, fallback_rows
-from arf_programs.report.page.fallback import fallback_plot
+from arf_programs.models.servers.vllm import free_port
+from arf_programs.report.gather import fallback_curves, fallback_rows
+from arf_programs.report.page.figures import fallback_plot
 from arf_programs.text.student_prompt import build_user_text, read_user_text
 from arf_programs.tools.serving.fallback import Limits, choose_threshold, fallback_of
 from arf_programs.tools.serving.front import ANSWERED_BY, DOUBT, Fallback, Front, serve_front

@@ -11,8 +11,7 @@ from arf_programs.models.calls.lm import build_lm, where_it_answers
 from arf_programs.models.embedded.base import open_weights
 from arf_programs.models.embedded.engine import Engine, close_engines, get_engine
 from arf_programs.models.embedded.layers import KVShape
-from arf_programs.models.embedded.limits import most_slots, prefix_cache
-from arf_programs.models.embedded.prefix_cache import PrefixCache
+from arf_programs.models.embedded.memory import PrefixCache, most_slots, prefix_cache
 from arf_programs.models.embedded.row import Request
 from arf_programs.models.local.placement import CPU, Placement, find_placement
 from signatures.exceptions import ConfigError

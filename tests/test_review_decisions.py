@@ -6,17 +6,18 @@ import pytest
 from reviewed_run import DRAFT, conversation, revision, write_run
 
 from arf_programs.corpus import read_labeled_file
-from arf_programs.review.acts import Act, change_label
+from arf_programs.review.acts import Act, change_label, mark_words
 from arf_programs.review.agreement import agree_on_edits, agree_on_labels, gather_review, wilson
 from arf_programs.review.decisions import WHOLE, Label, Line, Mark, last_to_undo, open_reviews, read_reviews, standing
-from arf_programs.review.labels import finished_labels, mark_words, write_labeled_set
 from arf_programs.review.outcomes import (
     ReviewedRevisions,
     apply_reviews,
     corrected_pairs,
+    finished_labels,
     outcome_of,
     reviews_digest,
     shown_of,
+    write_labeled_set,
 )
 from arf_programs.review.rows import at_random, in_teaching_order, read_summaries, revision_rows, summary_rows
 from arf_programs.runs import digest

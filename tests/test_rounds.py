@@ -20,7 +20,7 @@ from arf_programs.runs import read_jsonl, remove_conversations, remove_rows
 from arf_programs.stages import own_model
 from arf_programs.tools.rounds.augment import counterfactuals, filtered, nearest_first, training_pairs
 from arf_programs.tools.rounds.figures import compare_students
-from arf_programs.tools.rounds.job import do_stage, holdout_setting, improve
+from arf_programs.tools.rounds.improvement import do_stage, holdout_setting, improve
 from arf_programs.tools.rounds.patterns import cluster, count_by_pattern, errors_by_name, facets_of, find_embedding
 from arf_programs.tools.rounds.proposals import training_stage
 from arf_programs.tools.rounds.records import Watched, read_patterns

@@ -18,11 +18,11 @@ from warm_python import start_python
 from arf_programs import pipeline
 from arf_programs.cli.app import app
 from arf_programs.config import ModelConfig
-from arf_programs.models.served import vllm
-from arf_programs.models.served.vllm import Serving, VllmServer, vllm_command
+from arf_programs.models.servers import vllm
+from arf_programs.models.servers.vllm import Serving, VllmServer, vllm_command
 from arf_programs.runs.jsonl import read_jsonl
 from arf_programs.runs.ledger import read_ledger
-from arf_programs.stages.evaluation import served
+from arf_programs.stages.evaluation import vllm as evaluation
 from arf_programs.text.student_prompt import build_messages
 from signatures.exceptions import EndpointError, MissingExtra
 from signatures.records import Summary
@@ -38,7 +38,7 @@ def vllm_here(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
     monkeypatch.setenv("STAND_IN_RECORD", str(tmp_path / "record"))
     monkeypatch.setattr(vllm, "free_gpu_share", lambda: 0.5)
-    monkeypatch.setattr(served, "has_gpu", lambda: True)
+    monkeypatch.setattr(evaluation, "has_gpu", lambda: True)
     monkeypatch.setattr(vllm, "_PAUSE", 0.05)
     return tmp_path / "record"
 
@@ -148,10 +148,10 @@ def test_what_vllm_cannot_load_answers_in_this_process(project, vllm_here):
     config.write_text(config.read_text().replace('"lora_alpha": 32', '"lora_alpha": 16'))
     large = project / "run" / "student" / "teacher" / "adapter_config.json"
     large.write_text(large.read_text().replace('"use_dora": false', '"use_dora": true'))
-    systems = served._plan(open_project(project), "vllm")
+    systems = evaluation._plan(open_project(project), "vllm")
     assert set(systems) == {"base", "student_arf"}
     large.write_text(large.read_text().replace('"use_dora": true', '"use_dora": false').replace('"r": 2', '"r": 1024'))
-    assert set(served._plan(open_project(project), "vllm")) == {"base", "student_arf"}
+    assert set(evaluation._plan(open_project(project), "vllm")) == {"base", "student_arf"}
 
 
 def test_whole_students_get_a_server_of_their_own_one_after_another(project, vllm_here):
@@ -205,7 +205,7 @@ def test_after_a_failure_the_same_command_goes_on(project, vllm_here, monkeypatc
 
 def test_a_vllm_that_never_gets_ready_is_given_up(project, vllm_here, monkeypatch):
     monkeypatch.setenv("STAND_IN", "never")
-    monkeypatch.setattr(served, "_server", lambda run, program, serving: VllmServer(
+    monkeypatch.setattr(evaluation, "_server", lambda run, program, serving: VllmServer(
         program, serving, folder=run.folder.path, log=run.folder.vllm_log, patience=1.0))  # fmt: skip
     with pytest.raises(EndpointError, match="vLLM did not answer within 1 seconds"):
         evaluate(project)
@@ -219,7 +219,7 @@ def test_no_server_outlives_a_command_that_is_ended(project, vllm_here, monkeypa
     program = (
         "import signal, sys\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
         f"sys.path[:0] = [{str(Path(__file__).parent)!r}]\n"
-        "from pathlib import Path\nimport test_served, scripted_team\nfrom arf_programs.models.served import vllm\n"
+        "from pathlib import Path\nimport test_served, scripted_team\nfrom arf_programs.models.servers import vllm\n"
         "vllm.free_gpu_share = lambda: None\n"
         f"test_served.evaluate(Path({str(project)!r}), 'evaluate.engine=vllm')"
     )
@@ -235,13 +235,13 @@ def test_no_server_outlives_a_command_that_is_ended(project, vllm_here, monkeypa
 
 def test_auto_takes_vllm_where_there_is_a_gpu(project, vllm_here, monkeypatch):
     run = open_project(project)
-    assert served.vllm_to_use(run.config).endswith("/vllm")
-    monkeypatch.setattr(served, "has_gpu", lambda: False)
-    assert served.vllm_to_use(run.config) is None
-    assert served.vllm_to_use(open_project(project, "evaluate.engine=vllm").config).endswith("/vllm")
-    assert served.vllm_to_use(open_project(project, "evaluate.engine=embedded").config) is None
-    monkeypatch.setattr(served, "has_gpu", lambda: True)
-    assert served.vllm_to_use(open_project(project, "evaluate.device=cpu").config) is None
+    assert evaluation.vllm_to_use(run.config).endswith("/vllm")
+    monkeypatch.setattr(evaluation, "has_gpu", lambda: False)
+    assert evaluation.vllm_to_use(run.config) is None
+    assert evaluation.vllm_to_use(open_project(project, "evaluate.engine=vllm").config).endswith("/vllm")
+    assert evaluation.vllm_to_use(open_project(project, "evaluate.engine=embedded").config) is None
+    monkeypatch.setattr(evaluation, "has_gpu", lambda: True)
+    assert evaluation.vllm_to_use(open_project(project, "evaluate.device=cpu").config) is None
 
 
 def test_a_missing_vllm_is_named_with_the_command_that_installs_it(project, monkeypatch, tmp_path):
@@ -249,7 +249,7 @@ def test_a_missing_vllm_is_named_with_the_command_that_installs_it(project, monk
     run = open_project(project, "evaluate.engine=vllm")
     with pytest.raises(MissingExtra, match="vLLM is not installed here: pip install vllm"):
         pipeline.run_until(run, "report")
-    assert served.vllm_to_use(open_project(project).config) is None
+    assert evaluation.vllm_to_use(open_project(project).config) is None
     result = CliRunner().invoke(app, ["check", str(project / "arf.yaml"), "--set", "evaluate.engine=vllm"])
     assert result.exit_code == 2
     assert "pip install vllm" in result.output
@@ -298,7 +298,7 @@ def test_an_endpoint_that_only_fails_ends_the_stage_and_gives_no_empty_summary(p
 
 
 def test_a_model_of_ours_is_declared_free(project):
-    systems = served._plan(open_project(project), "vllm")
+    systems = evaluation._plan(open_project(project), "vllm")
     model: ModelConfig = systems["base"].model
     assert (model.input_price, model.output_price, model.temperature) == (0, 0, 0)
 

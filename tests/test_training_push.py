@@ -20,8 +20,7 @@ from arf_programs.models.local.weights import load_model
 from arf_programs.runs.folder import RunFolder
 from arf_programs.tools.serving.server import merged_student
 from signatures.exceptions import DataError
-from training.export import export_student
-from training.push import main as push_main
+from training.export import export_student, main
 
 TOKEN = "hf_secretsecretsecret"
 
@@ -189,10 +188,10 @@ def hub(*, refuse=False):
 
 
 def push_to(server, project, *more):
-    """`python -m training.push`, since its process reads the address of the Hub anew."""
+    """`python -m training.export`, since its process reads the address of the Hub anew."""
     environment = {**os.environ, "HF_ENDPOINT": f"http://127.0.0.1:{server.server_port}", "HF_TOKEN": TOKEN}
     environment = {**environment, "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_XET": "1"}
-    command = ["training.push", "--run-dir", str(project / "run"), "--repo", "me/student", *more]
+    command = ["training.export", "--run-dir", str(project / "run"), "--repo", "me/student", *more]
     return run_python("-m", *command, env=environment)
 
 
@@ -225,5 +224,5 @@ def test_a_refusal_of_the_hub_is_told_without_the_token(project):
 
 def test_without_a_token_nothing_is_made(project, capsys, monkeypatch):
     monkeypatch.delenv("HF_TOKEN", raising=False)
-    assert push_main(["--run-dir", str(project / "run"), "--repo", "me/student"]) == 2
+    assert main(["--run-dir", str(project / "run"), "--repo", "me/student"]) == 2
     assert "HF_TOKEN is not set" in capsys.readouterr().err

@@ -1,9 +1,11 @@
-"""Take a student out of its run: as an adapter or merged into its base, with a model card.
+"""Take a student out of its run: as an adapter or merged into its base, with a model card, to a folder or to the Hub.
 
     python -m training.export --run-dir runs/my-run --arm arf --output my-student [--merged] [--ollama]
+    python -m training.export --run-dir runs/my-run --arm arf --repo me/my-student [--merged] [--private]
     python -m training.export --adapter runs/my-run/student/arf --output my-student
 
-The second form merges any adapter, and writes no card, since it has no run to describe. A merged student is an ordinary
+The second form uploads. Its token comes from the environment variable HF_TOKEN and is passed only to huggingface_hub.
+The third form merges any adapter, and writes no card, since it has no run to describe. A merged student is an ordinary
 transformers model in safetensors, which any server loads without PEFT.
 """
 
@@ -11,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -24,7 +27,7 @@ from arf_programs.runs import RunFolder, write_text_atomic
 from arf_programs.stages import training_log
 from arf_programs.text import build_system_text
 from arf_programs.tools.serving import find_student
-from signatures.exceptions import DataError
+from signatures.exceptions import ConfigError, DataError, StageError
 from training.loop.base_model import load_base
 from training.loop.records import LOG
 from training.model_card import ADAPTER, MARK, base_of, gather, render_card
@@ -45,11 +48,22 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--merged", action="store_true", help="merge the adapter into its base")
     parser.add_argument("--ollama", action="store_true", help="merge it, and write a Modelfile beside it")
     parser.add_argument("--license", help="licence of the base as the Hub names it, e.g. apache-2.0")
-    parser.add_argument("--output", type=Path, required=True, help="folder to make; an earlier export is replaced")
+    target = parser.add_mutually_exclusive_group(required=True)
+    target.add_argument("--output", type=Path, help="folder to make; an earlier export is replaced")
+    target.add_argument("--repo", help="repository of the Hub, e.g. me/my-student; made if missing")
+    parser.add_argument("--private", action="store_true", help="make the repository a private one")
     given = parser.parse_args(argv)
+    if given.repo and (given.adapter or given.ollama):
+        parser.error("--repo takes a student of a run, without --ollama")
     if given.adapter:
         return run_command(lambda _: export(given.adapter, given.output), given.output)
     folder = RunFolder(given.run_dir)
+    if given.repo:
+        return run_command(
+            lambda _: push(
+                folder, given.arm, given.repo, merged=given.merged, private=given.private, license=given.license
+            )
+        )
     return run_command(
         lambda _: export_student(
             folder, given.arm, given.output, merged=given.merged, license=given.license, ollama=given.ollama
@@ -163,6 +177,44 @@ def _base_name(adapter: Path) -> str:
     except (OSError, ValueError, KeyError, TypeError):
         raise DataError(f"{adapter} is no adapter: it has no adapter_config.json that names its base.") from None
     return str(base)
+
+
+TOKEN = "HF_TOKEN"  # noqa: S105 - the name of the variable
+
+
+def push(folder: RunFolder, arm: str, repo: str, *, merged: bool, private: bool, license: str | None = None) -> None:
+    """Upload the student of an arm with its card to a model repository of the Hub, and make the repository if needed.
+
+    `private` applies to a new repository; an existing one keeps its visibility. Raises ConfigError when
+    HF_TOKEN is not set, StageError when the Hub refuses or cannot be reached, and what `export_student` raises.
+    """
+    token = os.environ.get(TOKEN, "").strip()
+    if not token:
+        raise ConfigError(
+            f"the environment variable {TOKEN} is not set: `export {TOKEN}=...` with a token that may write"
+        )
+    find_student(folder, arm)
+    with tempfile.TemporaryDirectory(prefix="arf-push-") as temporary:
+        made = Path(temporary) / "export"
+        export_student(folder, arm, made, merged=merged, license=license)
+        _upload(made, repo, token, private=private)
+
+
+def _upload(folder: Path, repo: str, token: str, *, private: bool) -> None:
+    quiet_libraries()
+    from httpx import HTTPError
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HFValidationError
+
+    hub = HfApi(token=token)
+    try:
+        hub.create_repo(repo, private=private, exist_ok=True)
+        hub.upload_folder(repo_id=repo, folder_path=folder, commit_message="Student exported by arf-programs")
+    except HFValidationError as error:
+        raise ConfigError(f"{repo!r} is no repository of the Hub: {error}") from None
+    except (HTTPError, OSError) as error:
+        reason = " ".join(str(error).split()).replace(token, "***")
+        raise StageError(f"{repo}: the Hub did not take the upload: {reason}") from None
 
 
 if __name__ == "__main__":

@@ -61,9 +61,9 @@ def train(
 ) -> None:
     """Train a student on the rows of `data` into the folder `output`; each step is a JSON line on `machine`.
 
-    `adapter`, `pull` and `towards` are those of `training.loop.start.Start`. Does nothing when the folder holds a whole
-    student that was made from the same settings, rows and start. Raises UserError for settings or rows that cannot be
-    trained on, StageError when training fails.
+    `adapter`, `pull` and `towards` are those of `training.loop.adapter.Start`. Does nothing when the folder holds a
+    whole student that was made from the same settings, rows and start. Raises UserError for settings or rows that
+    cannot be trained on, StageError when training fails.
     """
     started = time.monotonic()
     examples = _read_examples(data, settings)
@@ -76,9 +76,9 @@ def train(
     if is_trained(output, fingerprint):
         return
     quiet_libraries()
+    from training.loop.adapter import Start
     from training.loop.assemble import assemble
     from training.loop.run import train_student
-    from training.loop.start import Start
 
     start = Start(adapter, pull, towards) if starts else None
     decided = decide_checkpointing(settings, [examples])

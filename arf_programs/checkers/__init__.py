@@ -4,5 +4,4 @@
 """
 
 from arf_programs.checkers.checker import Checker, load_checker
-from arf_programs.checkers.forms import FORMS, KNOWN, known_checker
-from arf_programs.checkers.loading import LoadedChecker, checker_form
+from arf_programs.checkers.loading import FORMS, KNOWN, LoadedChecker, checker_form, known_checker

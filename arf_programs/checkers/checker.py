@@ -13,8 +13,7 @@ from concurrent.futures import Future
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from arf_programs.checkers.forms import FORMS
-from arf_programs.checkers.loading import LoadedChecker, load_weights, longest_input
+from arf_programs.checkers.loading import FORMS, LoadedChecker, load_weights, longest_input
 from arf_programs.checks import find_words
 from arf_programs.config import CheckerConfig
 from arf_programs.models import find_placement

@@ -6,10 +6,10 @@
 """
 
 from arf_programs.checks.finding import Material, find_words, squeeze
+from arf_programs.checks.forms import COMMON, COMPANY_WORDS, ENDINGS, GENERAL, ROLES, TITLES
 from arf_programs.checks.identifiers import find_codes, is_card
 from arf_programs.checks.known_numbers import find_taken_spans
 from arf_programs.checks.moments import Moments, read_moments
-from arf_programs.checks.name_forms import COMMON, COMPANY_WORDS, ENDINGS, GENERAL, ROLES, TITLES
 from arf_programs.checks.names import find_names
 from arf_programs.checks.parsing.dates import Date, find_dates
 from arf_programs.checks.parsing.quantities import Quantity, convert_to_days, find_quantities, read_number

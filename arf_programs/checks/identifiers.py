@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-from arf_programs.checks.code_forms import has_other_form
 from arf_programs.checks.finding import Finding, Material, squeeze
-from arf_programs.checks.name_forms import read_name_forms
+from arf_programs.checks.forms import has_other_form, read_name_forms
 from arf_programs.checks.parsing.dates import find_dates
 from arf_programs.checks.parsing.number_words import find_read_out
 from arf_programs.checks.parsing.quantities import SCIENTIFIC, find_quantities

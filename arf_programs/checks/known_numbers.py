@@ -10,11 +10,12 @@ from typing import Final
 
 from arf_programs.checks.finding import find_words
 from arf_programs.checks.identifiers import find_codes
-from arf_programs.checks.parsing.computed import (
+from arf_programs.checks.parsing.arithmetic import (
     find_counts_together,
     find_paid_over_time,
     find_products,
     find_rates,
+    find_ratios,
     find_sums,
 )
 from arf_programs.checks.parsing.dates import find_moments
@@ -27,9 +28,9 @@ from arf_programs.checks.parsing.quantities import (
     find_quantities,
     read_number,
 )
-from arf_programs.checks.parsing.ratios import find_ratios
 from arf_programs.checks.parsing.times import find_times
 from arf_programs.checks.parsing.units import METRIC, TIME_UNITS, same_currency
+from arf_programs.text import meets
 
 _DIGITS: Final = re.compile(r"\d+(?:[.,']\d+)*")
 _PARTS: Final = {"half": {0.5}, "quarter": {0.25}, "quarters": {0.75}, "third": {0.333333}, "thirds": {0.666667}}
@@ -70,7 +71,7 @@ class Numbers:
         for quantity in find_quantities(text):
             self._add_duration(quantity.value, quantity.unit)
             self.measures |= _in_base_units(quantity)
-            if not overlaps(quantity, taken):
+            if not meets(quantity, taken):
                 for value in _values(quantity):
                     self.by_value[value].append((turn, quantity))
                 self.turns[quantity.kind].add(turn)
@@ -142,7 +143,7 @@ class Numbers:
 
     @cached_property
     def sums(self) -> set[float]:
-        """What amounts and bare numbers make together (see computed.py)."""
+        """What amounts and bare numbers make together (see arithmetic.py)."""
         found = [(value, item) for value, places in self.by_value.items() for _, item in places]
         values = {value for value, item in found if item.kind in ("money", "plain")}
         quantities = [item for text in self.texts for item in find_quantities(text)]
@@ -202,11 +203,6 @@ def _values(quantity: Quantity) -> list[float]:
     """Return the values that a quantity may have. Cents count as parts of the larger unit."""
     share = 0.01 if quantity.unit == "cent" else 1.0
     return [round(value * share, 6) for value in (quantity.value, *quantity.also)]
-
-
-def overlaps(quantity: Quantity, spans: list[tuple[int, int]]) -> bool:
-    """Say whether the quantity has a character of one of the spans."""
-    return any(start < quantity.end and quantity.start < end for start, end in spans)
 
 
 def _compatible(wanted: Quantity, other: Quantity) -> bool:

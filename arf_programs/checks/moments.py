@@ -7,9 +7,9 @@ from functools import lru_cache
 from typing import Final
 
 from arf_programs.checks.finding import Finding, Material
+from arf_programs.checks.parsing.arithmetic import find_ratios
 from arf_programs.checks.parsing.dates import Date, find_dates
 from arf_programs.checks.parsing.number_words import find_read_out
-from arf_programs.checks.parsing.ratios import find_ratios
 from arf_programs.checks.parsing.relative_dates import find_ends_of_months, find_relative_dates, whole_days
 from arf_programs.checks.parsing.times import Time, find_loose_times, find_times
 

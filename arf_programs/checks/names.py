@@ -5,10 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-from arf_programs.checks.code_forms import has_other_form
 from arf_programs.checks.finding import Finding, Material, spelled_out, squeeze, without_accents
-from arf_programs.checks.identifiers import find_codes
-from arf_programs.checks.name_forms import (
+from arf_programs.checks.forms import (
     COMMON,
     COMPANY_WORDS,
     ENDINGS,
@@ -17,8 +15,10 @@ from arf_programs.checks.name_forms import (
     ROLES,
     TITLES,
     NameForms,
+    has_other_form,
     read_name_forms,
 )
+from arf_programs.checks.identifiers import find_codes
 from arf_programs.checks.parsing.dates import find_moments
 from arf_programs.checks.parsing.quantities import find_quantities
 from arf_programs.text import GIVEN_NAMES, find_sentences
@@ -60,7 +60,7 @@ class _Name(NamedTuple):
 def check_names(material: Material) -> list[Finding]:
     """Report names of the summary that the conversation does not contain. Case, hyphens and plural do not matter.
 
-    The conversation may have a name in another form (see name_forms.py): in a handle, a hashtag or an address, as an
+    The conversation may have a name in another form (see forms.py): in a handle, a hashtag or an address, as an
     acronym or spelled out, or as the short form of a given name.
 
     The first word of a sentence counts only if it is clearly a name: a common given name, a word after a title, or a

@@ -6,11 +6,11 @@ import re
 from typing import Final
 
 from arf_programs.checks.finding import Finding, Material
-from arf_programs.checks.known_numbers import Numbers, find_taken_spans, overlaps, read_numbers
-from arf_programs.checks.parsing.computed import find_rates, is_same_rate
+from arf_programs.checks.known_numbers import Numbers, find_taken_spans, read_numbers
+from arf_programs.checks.parsing.arithmetic import find_rates, is_same_rate
 from arf_programs.checks.parsing.number_words import ReadOut, find_read_out
 from arf_programs.checks.parsing.quantities import Quantity, find_quantities
-from arf_programs.text import is_list_marker, word_set
+from arf_programs.text import is_list_marker, meets, word_set
 
 _KINDS: Final = {"money": "amount", "percent": "percentage", "time": "duration", "plain": "number"}
 _ADDED_UP: Final = re.compile(
@@ -69,7 +69,7 @@ def check_numbers(material: Material) -> list[Finding]:
             bare = Quantity(float(spoken.digits), "", "plain", spoken.start, spoken.end)
             findings.append(_finding(bare, numbers, material))
     for quantity in find_quantities(material.summary):
-        if overlaps(quantity, taken) or _generic(quantity, material) or numbers.support(quantity):
+        if meets(quantity, taken) or _generic(quantity, material) or numbers.support(quantity):
             continue
         if not (_derived(quantity, numbers, material) or _dictated(quantity, material)):
             findings.append(_finding(quantity, numbers, material))
@@ -108,9 +108,7 @@ def _long_read_out(text: str, taken: list[tuple[int, int]]) -> list[ReadOut]:
     return [
         spoken
         for spoken in find_read_out(text)
-        if spoken.joined
-        and len(spoken.parts) > _FEW_PARTS
-        and not any(start < spoken.end and spoken.start < end for start, end in taken)
+        if spoken.joined and len(spoken.parts) > _FEW_PARTS and not meets(spoken, taken)
     ]
 
 

@@ -32,8 +32,7 @@ from arf_programs.cli.session import (
 from arf_programs.cli.tools import critic, probe
 from arf_programs.cli.tools.compile import compile_command, transfer
 from arf_programs.cli.tools.estimate import curve, estimate
-from arf_programs.cli.tools.federate import federate
-from arf_programs.cli.tools.improve import improve, stress
+from arf_programs.cli.tools.improve import federate, improve, stress
 from signatures.exceptions import ConfigError
 
 ShowExample = Annotated[

@@ -163,7 +163,7 @@ def forget(run: RunPath, conversation: Id, as_json: Json = False, verbose: Verbo
         trained = sorted(path.stem for path in rows if path.parent == opened.folder.train)
         trained += sorted(f"round {path.parent.name}" for path in rows if path.name == "train.jsonl")
         if as_json:
-            counts = {str(path.relative_to(opened.folder.path)): count for path, count in rows.items()}
+            counts = {opened.folder.name_of(path): count for path, count in rows.items()}
             print_json({"rows": counts, "answers": answers, "train_again": trained})
         else:
             _say_forgotten(opened, conversation, rows, answers, trained)
@@ -209,7 +209,7 @@ def _refuse_shared_answers(run: Run) -> None:
 
 def _say_forgotten(run: Run, name: str, rows: dict[Path, int], answers: int, trained: list[str]) -> None:
     for path, count in rows.items():
-        print_lines(f"removed {count} row{'' if count == 1 else 's'} of {path.relative_to(run.folder.path)}")
+        print_lines(f"removed {count} row{'' if count == 1 else 's'} of {run.folder.name_of(path)}")
     print_lines(
         f"removed {answers} stored answers", "removed the report, which shows texts: `arf report` writes it anew"
     )

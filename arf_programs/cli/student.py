@@ -195,16 +195,8 @@ def export(
     """Write a student with its model card to a folder: the adapter, or merged into its base."""
     with reporting(as_json=as_json, verbose=verbose):
         folder = finished_folder(run, run_dir=run_dir, overrides=overrides, as_json=as_json)
-        _publish(
-            "training.export",
-            folder.path,
-            arm,
-            "--output",
-            str(to),
-            *(["--ollama"] if ollama else []),
-            merged=merged,
-            license=license,
-        )
+        where = ["--output", str(to), *(["--ollama"] if ollama else [])]
+        _publish(folder.path, arm, *where, merged=merged, license=license)
         _say_published(to, arm, as_json)
         if ollama and not as_json:
             typer.echo(f"Next: cd {to} && ollama create my-student -f Modelfile")
@@ -227,11 +219,9 @@ def push(
     """Upload a student with its model card to the Hugging Face Hub, or copy it to a folder."""
     with reporting(as_json=as_json, verbose=verbose):
         folder = finished_folder(run, run_dir=run_dir, overrides=overrides, as_json=as_json)
-        if is_repository(target):
-            where = ["--repo", target, *(["--private"] if private else [])]
-            _publish("training.push", folder.path, arm, *where, merged=merged, license=license)
-        else:
-            _publish("training.export", folder.path, arm, "--output", target, merged=merged, license=license)
+        to_hub = ["--repo", target, *(["--private"] if private else [])]
+        where = to_hub if is_repository(target) else ["--output", target]
+        _publish(folder.path, arm, *where, merged=merged, license=license)
         _say_published(target, arm, as_json)
 
 
@@ -240,11 +230,11 @@ def is_repository(target: str) -> bool:
     return bool(_REPO_ID.fullmatch(target)) and not Path(target).exists()
 
 
-def _publish(module: str, run_dir: Path, arm: str, *where: str, merged: bool, license: str | None) -> None:
+def _publish(run_dir: Path, arm: str, *where: str, merged: bool, license: str | None) -> None:
     from arf_programs.stages import run_training_module
 
     flags = [*(["--merged"] if merged else []), *(["--license", license] if license else [])]
-    run_training_module(module, "--run-dir", str(run_dir), "--arm", arm, *where, *flags)
+    run_training_module("training.export", "--run-dir", str(run_dir), "--arm", arm, *where, *flags)
 
 
 def _say_published(target: str | Path, arm: str, as_json: bool) -> None:

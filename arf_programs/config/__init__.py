@@ -14,7 +14,7 @@ from arf_programs.config.commands import (
     TargetName,
 )
 from arf_programs.config.evaluate import AUTO
-from arf_programs.config.load import dump_config, load_config
+from arf_programs.config.load import dump_config, load_config, load_yaml
 from arf_programs.config.masking import (
     environment_without_secrets,
     mask,
@@ -49,4 +49,3 @@ from arf_programs.config.train import (
     TermsName,
     TrainConfig,
 )
-from arf_programs.config.yaml_files import load_yaml

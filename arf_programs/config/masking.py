@@ -23,8 +23,7 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from arf_programs.config.models import ModelConfig
-from arf_programs.config.secret_names import is_secret_name
-from arf_programs.config.secrets import LOOKS_SECRET, referenced_variables, secrets_in_address
+from arf_programs.config.secrets import LOOKS_SECRET, is_secret_name, referenced_variables, secrets_in_address
 
 MASK = "***"
 _LEAST = 8  # characters of a secret that is masked in data

@@ -14,8 +14,8 @@ from arf_programs.config import ColumnsConfig
 from arf_programs.corpus.speakers import parse_mails, parse_turns
 from arf_programs.text import fold
 from signatures.exceptions import DataError
-from signatures.look_alikes import write_in_latin
 from signatures.records import Conversation, Turn
+from signatures.showing import write_in_latin
 
 Value = TypeVar("Value")
 _DEFAULT_KEYS = (ColumnsConfig().speaker, ColumnsConfig().text)

@@ -23,9 +23,18 @@ from arf_programs.critic.fitting import (
     target_folder,
     written_whole,
 )
-from arf_programs.critic.items import sets_of, unseen_labels
 from arf_programs.critic.pairs import Pair, balance, collect_pairs, overlap_auc
-from arf_programs.critic.probe import CARD, TrainedChecker, checker_scorer, checks_scorer, hash_id, measure, write_card
+from arf_programs.critic.probe import (
+    CARD,
+    TrainedChecker,
+    checker_scorer,
+    checks_scorer,
+    hash_id,
+    measure,
+    sets_of,
+    unseen_labels,
+    write_card,
+)
 from arf_programs.metrics import CHECKER_PROBE, CheckerProbe, logit
 from arf_programs.models import find_placement
 from arf_programs.pipeline import run_until

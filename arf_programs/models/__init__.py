@@ -47,14 +47,18 @@ from arf_programs.models.providers.litellm import (
     listed_price,
 )
 from arf_programs.models.providers.terms import check_terms, judge_notes, terms_warnings
-from arf_programs.models.served.process import LOOPBACK, end_server, free_port, server_answers, start_server
-from arf_programs.models.served.vllm import (
+from arf_programs.models.servers.vllm import (
     INSTALL_VLLM,
     LARGEST_RANK,
+    LOOPBACK,
     Serving,
     VllmServer,
     context_of,
+    end_server,
     find_vllm,
+    free_port,
     has_gpu,
+    server_answers,
+    start_server,
     vllm_command,
 )

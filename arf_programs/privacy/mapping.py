@@ -9,11 +9,11 @@ from typing import Final, NamedTuple
 from arf_programs.privacy.births import BirthDate, find_written_dates, write_like
 from arf_programs.privacy.book import Book, cased, codes_pattern, like
 from arf_programs.privacy.known_values import Elsewhere, Value, read_codes
-from arf_programs.privacy.patterns import END, START, amounts_and_dates, meets
+from arf_programs.privacy.patterns import END, START, amounts_and_dates
 from arf_programs.privacy.people import NAME_PART, names_of_value
 from arf_programs.privacy.recognise import recognise
 from arf_programs.privacy.values import CODES, Found, Kind, code_key, without_overlaps, word_key
-from arf_programs.text import fold
+from arf_programs.text import fold, meets
 
 NOTHING: Final = Elsewhere()
 _LETTERS: Final = re.compile(r"[^\W_]")

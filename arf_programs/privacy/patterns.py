@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any, Final
 
 from arf_programs.checks import find_dates, find_quantities, is_card
 from arf_programs.privacy.values import Found, Kind, code_key
-from arf_programs.text import Span
+from arf_programs.text import Span, meets
 from signatures.exceptions import MissingExtra
 
 START: Final = r"(?:(?<![^\W_])|(?<=\\[ntr]))"
@@ -130,11 +130,6 @@ def amounts_and_dates(text: str) -> list[Span]:
     """Return the places of amounts, shares and dates of events. These stay in a text."""
     kept = [(item.start, item.end) for item in find_quantities(text) if item.kind in ("money", "percent")]
     return kept + [(date.start, date.end) for date in find_dates(text) if date.numeric or date.days]
-
-
-def meets(item: Found, spans: Iterable[Span]) -> bool:
-    """Say whether a value shares a character with one of the spans."""
-    return any(start < item.end and item.start < end for start, end in spans)
 
 
 def _addresses(text: str) -> Iterator[Found]:

@@ -5,10 +5,10 @@ Each program asks models typed questions and returns records. `Program` is their
 """
 
 from arf_programs.programs.analysis.analyze import Analyze, HolisticAnalysis, SentencewiseAnalysis
-from arf_programs.programs.analysis.checker_support import CheckerSupport
 from arf_programs.programs.analysis.reported_errors import omission_ids, statement_ids
 from arf_programs.programs.analysis.signs import SIGNS, read_signs
 from arf_programs.programs.analysis.support import (
+    CheckerSupport,
     SentenceSupport,
     SupportAdapter,
     calibration_of,

@@ -6,8 +6,7 @@ It gathers figures from the files of a run, but asks no model and writes no file
 from arf_programs.report.calibration import calibration_lines
 from arf_programs.report.compare import ComparedRuns, GateResult, RunDifference, compare_runs, gate_runs
 from arf_programs.report.data import RunSummary, without_texts
-from arf_programs.report.fallback import fallback_rows, teacher_price
-from arf_programs.report.gather import Sources, gather_report, gather_summary
+from arf_programs.report.gather import Sources, fallback_rows, gather_report, gather_summary, teacher_price
 from arf_programs.report.page.headline import READ_BY_NOBODY
 from arf_programs.report.page.render import render_report
 from arf_programs.report.probe import (

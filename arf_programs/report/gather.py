@@ -1,4 +1,7 @@
-"""Gathers what a report shows from the files of a run: the figures of all stages, and a sample of the revisions."""
+"""Gathers what a report shows from the files of a run: the figures of all stages, and a sample of the revisions.
+
+One of the figures is that of a student that asks its teacher when in doubt: the rows of the holdout, and its curve.
+"""
 
 from __future__ import annotations
 
@@ -12,19 +15,25 @@ from typing import Any
 from pydantic import ValidationError
 
 from arf_programs import __version__
+from arf_programs.checks import run_checks
 from arf_programs.config import Config
 from arf_programs.corpus import read_taxonomy
 from arf_programs.metrics import (
     STUDENT,
     TEACHER,
     CheckerProbe,
+    FallbackCurve,
+    FallbackRow,
     WinRate,
     by_channel,
     by_stratum,
+    by_system,
     causal_table,
     compare_systems,
     configured_resampling,
+    doubt_of,
     errors_by_category,
+    fallback_curve,
     length_bands,
     system_metrics,
     win_rates,
@@ -43,7 +52,6 @@ from arf_programs.report.data import (
     RunSummary,
     SpendFigures,
 )
-from arf_programs.report.fallback import fallback_curves
 from arf_programs.report.probe import Probe, Table, tables
 from arf_programs.review import gather_review, read_reviews
 from arf_programs.runs import Call, Manifest, Run, RunFolder, Spent, iter_ledger, read_jsonl, read_lines, read_record
@@ -282,3 +290,45 @@ def holdout_cases(run: Run) -> tuple[HoldoutCase, ...]:
 def _spread(errors: Mapping[str, tuple[ErrorNote, ...]]) -> int:
     """The difference between the errors of the student and of its teacher, either way."""
     return abs(len(errors.get(STUDENT, ())) - len(errors.get(TEACHER, ())))
+
+
+def fallback_rows(run: Run, student: str) -> dict[str, FallbackRow]:
+    """The holdout conversations that both student and teacher have a score for, with the doubt about the student.
+
+    The doubt is computed as `arf serve --fallback` does it: the checks are run again, since an error of the analyst may
+    have taken the place of theirs.
+    """
+    systems = by_system(list(read_jsonl(run.folder.scores, Score)))
+    ours, theirs = systems.get(student, {}), systems.get(TEACHER, {})
+    conversations = run.conversations("holdout")
+    texts = {
+        row.conversation_id: row.text for row in read_jsonl(run.folder.predictions, Summary) if row.system == student
+    }
+    return {
+        name: FallbackRow(
+            doubt=doubt_of(len(run_checks(conversations[name], texts[name])), score.checker_score),
+            student_errs=bool(score.errors),
+            teacher_errs=bool(theirs[name].errors),
+        )
+        for name, score in ours.items()
+        if name in theirs and name in texts
+    }
+
+
+def fallback_curves(run: Run) -> list[FallbackCurve]:
+    """The curve of each student; none for a run without a teacher's scores."""
+    students = [name for name in by_system(list(read_jsonl(run.folder.scores, Score))) if name.startswith("student_")]
+    resampling = configured_resampling(run.config, run.conversations())
+    usd = teacher_price(run)
+    analyst = run.config.evaluate.analyst and run.config.analyze.analyst
+    circular = not analyst and run.config.analyze.checker.model is None
+    curves = (
+        fallback_curve(name, fallback_rows(run, name), resampling, usd=usd, circular=circular) for name in students
+    )
+    return [curve for curve in curves if curve is not None]
+
+
+def teacher_price(run: Run) -> float | None:
+    """The mean US dollars of a call to the teacher in this run; None without a paid call with a price."""
+    spent = [call.usd for call in iter_ledger(run.folder.ledger) if call.stage == "draft" and call.paid]
+    return sum(spent) / len(spent) if any(spent) else None

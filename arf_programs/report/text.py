@@ -8,7 +8,7 @@ from typing import Final, Protocol
 from markupsafe import Markup
 
 from arf_programs.metrics import METRICS, Unit
-from arf_programs.text import clean
+from arf_programs.text import clean, readable
 
 SYSTEM_LABELS: Final = {
     "base": "Base model",
@@ -117,8 +117,3 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Write a table in Markdown."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-
-
-def readable(name: str) -> str:
-    """Write a category id as words: `wrong_fact` as "wrong fact"."""
-    return name.replace("_", " ")

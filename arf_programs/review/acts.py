@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from arf_programs.review.decisions import WHOLE, Choice, Job, Label, Line, Mark
-from arf_programs.review.labels import mark_words
+from arf_programs.text import find_quotes
 from signatures.exceptions import QuoteError
 from signatures.records import Conversation, Revision
 
@@ -89,6 +89,18 @@ def _marked(act: Act, label: Label, summary: str) -> tuple[Label, int]:
     else:
         new = Mark(category=act.category)
     return _with_marks(label, [*label.marks, new]), len(label.marks)
+
+
+def mark_words(text: str, start: int, end: int, category: str) -> Mark:
+    """Mark the words at `text[start:end]`, without white space and punctuation around them.
+
+    Raises QuoteError if there is no word, or if the place cuts one.
+    """
+    quote = text[start:end].strip(" \t\n.,;:!?")
+    place = text.find(quote, start) if quote else -1
+    if place < 0 or place >= end or (place, place + len(quote)) not in find_quotes(quote, text):
+        raise QuoteError("mark whole words of the summary")
+    return Mark(category=category, quote=quote, start=place)
 
 
 def _changed(act: Act, label: Label, conversation: Conversation) -> tuple[Label, int]:

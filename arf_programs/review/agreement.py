@@ -10,8 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from arf_programs.metrics import rating_agreement
 from arf_programs.review.decisions import Line
-from arf_programs.review.labels import FinishedLabel, finished_labels
-from arf_programs.review.outcomes import Outcome, ReviewedRevisions
+from arf_programs.review.outcomes import FinishedLabel, Outcome, ReviewedRevisions, finished_labels
 from arf_programs.review.rows import ReviewRow, at_random, read_summaries, revision_rows, summary_rows
 from arf_programs.runs import RunFolder, read_jsonl
 from signatures.records import HumanOutcome, Revision, Verdict

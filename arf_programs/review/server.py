@@ -20,7 +20,7 @@ from arf_programs.review.decisions import ASPECTS, WHOLE, Job
 from arf_programs.review.guard import HEADERS, Guard, ReviewAddress
 from arf_programs.review.rows import ReviewRow
 from arf_programs.review.session import SCORES, Filters, ReviewSession
-from arf_programs.text import clean
+from arf_programs.text import clean, readable
 from signatures.exceptions import DataError, QuoteError
 
 _REFUSED, _MISSING, _CHANGED, _NOT_POSSIBLE = 403, 404, 409, 422
@@ -164,6 +164,6 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["readable"] = lambda name: str(name).replace("_", " ")
+    environment.filters["readable"] = readable
     environment.globals.update(stop_hint=view.stop_hint)
     return environment

@@ -13,8 +13,7 @@ from urllib.parse import urlencode
 from arf_programs.review.acts import Act, change_label, decide
 from arf_programs.review.agreement import FEWEST, ReviewFigures, Share, gather_review, wilson
 from arf_programs.review.decisions import WHOLE, Job, Label, Line, ReviewFile, last_to_undo, read_reviews, standing
-from arf_programs.review.labels import finished_labels, labeled_summaries, write_labeled_set
-from arf_programs.review.outcomes import edits_of
+from arf_programs.review.outcomes import edits_of, finished_labels, labeled_summaries, write_labeled_set
 from arf_programs.review.rows import (
     ReviewRow,
     at_random,

@@ -72,6 +72,10 @@ class RunFolder:
     def __truediv__(self, name: str) -> Path:
         return self.path / name
 
+    def name_of(self, path: Path) -> str:
+        """Return a path of the run as it is within the folder."""
+        return str(path.relative_to(self.path))
+
     def revisions_by(self, strategy: str) -> Path:
         """Return the file of revisions by a further strategy, for an arm of its own."""
         return self / f"revisions_{strategy}.jsonl"

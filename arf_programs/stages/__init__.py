@@ -24,8 +24,8 @@ from arf_programs.stages.draft import TEACHER, build_teacher
 from arf_programs.stages.evaluation.evaluate import STAGE as EVALUATE
 from arf_programs.stages.evaluation.evaluate import answer_holdout
 from arf_programs.stages.evaluation.scoring import build_judge, embedding_digest, prepare_checker
-from arf_programs.stages.evaluation.served import BASE, adapter_rank, template_of, vllm_to_use
 from arf_programs.stages.evaluation.systems import models_of_systems, own_model, pairs_to_compare, prepare_answers
+from arf_programs.stages.evaluation.vllm import BASE, adapter_rank, template_of, vllm_to_use
 from arf_programs.stages.report import STAGE as REPORT
 from arf_programs.stages.report import keeping_report, share_report
 from arf_programs.stages.revise import STAGE as REVISE

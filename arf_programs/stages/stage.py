@@ -62,7 +62,7 @@ def state_of(stage: Stage, run: Run) -> StageState:
     manifest = read_record(run.folder.manifest(stage.name), Manifest)
     if manifest is None:
         return StageState("missing", "it has not run to its end")
-    gone = [_relative(path, run) for path in stage.outputs(run) if not path.exists()]
+    gone = [run.folder.name_of(path) for path in stage.outputs(run) if not path.exists()]
     if gone:
         return StageState("missing", f"{', '.join(gone)} is gone")
     if stage.keeps_edits and _edited(stage, run, manifest):
@@ -111,7 +111,7 @@ def run_together(
 def _with_written(fingerprint: dict[str, str], stages: tuple[Stage, ...], run: Run, stage: Stage) -> dict[str, str]:
     """Return the fingerprint with the present hashes of files that the stages themselves wrote."""
     present = stage.fingerprint(run)
-    written = {_relative(path, run) for other in stages for path in other.outputs(run)}
+    written = {run.folder.name_of(path) for other in stages for path in other.outputs(run)}
     return fingerprint | {name: value for name, value in present.items() if name in written}
 
 
@@ -120,7 +120,7 @@ def _finish(stage: Stage, run: Run, fingerprint: dict[str, str], counts: dict[st
         stage=stage.name,
         arf_version=__version__,
         fingerprint=fingerprint,
-        outputs={_relative(item, run): digest_file(item) for item in stage.outputs(run)},
+        outputs={run.folder.name_of(item): digest_file(item) for item in stage.outputs(run)},
         counts=counts,
         seconds=seconds,
     )
@@ -155,9 +155,5 @@ def read_seconds(path: Path) -> float:
 
 def _edited(stage: Stage, run: Run, manifest: Manifest) -> bool:
     return any(
-        manifest.outputs.get(_relative(path, run)) not in (None, digest_file(path)) for path in stage.outputs(run)
+        manifest.outputs.get(run.folder.name_of(path)) not in (None, digest_file(path)) for path in stage.outputs(run)
     )
-
-
-def _relative(path: Path, run: Run) -> str:
-    return str(path.relative_to(run.folder.path))

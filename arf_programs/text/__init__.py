@@ -4,7 +4,7 @@ A place in a text is a `(start, end)` span of characters.
 """
 
 from arf_programs.text.changes import Changes, edit_span, find_changes, measure_change, spans_meet, speaks_of
-from arf_programs.text.display import clean
+from arf_programs.text.characters import Folded, clean, fold, look_equal, readable
 from arf_programs.text.edits import AppliedEdits, apply_edits
 from arf_programs.text.error_notes import (
     LEAST_OVERLAP,
@@ -15,7 +15,6 @@ from arf_programs.text.error_notes import (
     is_retelling,
     match_errors,
 )
-from arf_programs.text.folding import Folded, fold, look_equal
 from arf_programs.text.given_names import GIVEN_NAMES, MEN_ABROAD, WOMEN_ABROAD
 from arf_programs.text.quotes import Span, find_quote, find_quotes, locate_error, note_at, place_of
 from arf_programs.text.sentences import (
@@ -23,6 +22,7 @@ from arf_programs.text.sentences import (
     align_tokens,
     find_sentences,
     is_list_marker,
+    meets,
     split_sentences,
     split_tokens,
     split_words,

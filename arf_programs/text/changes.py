@@ -9,10 +9,10 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Final, NamedTuple
 
-from arf_programs.text.folding import fold, look_equal
+from arf_programs.text.characters import fold, look_equal
 from arf_programs.text.quotes import Span, place_of
 from arf_programs.text.seams import place_insertion
-from arf_programs.text.sentences import Token, find_sentences, split_words, tokenize
+from arf_programs.text.sentences import Token, find_sentences, meets, split_words, tokenize
 from signatures.records import Edit, EditOp
 
 _CONTEXT: Final = 3  # words shown before what was added or deleted
@@ -188,7 +188,7 @@ class Changes:
         """
         removed = written = 0
         for run in self._runs:
-            right = sum(not _stands_at(word, wrong) for word in self._old[run.a : run.b])
+            right = sum(not meets(word, wrong) for word in self._old[run.a : run.b])
             asked = right < run.b - run.a or (run.a == run.b and (adds or self._borders(run, wrong)))
             removed += right
             written += max(0, run.d - run.c - (_ROOM if asked else 0))
@@ -197,7 +197,7 @@ class Changes:
     def _borders(self, run: _Run, places: Sequence[Span]) -> bool:
         """Say whether a word beside an insertion stands at one of the places."""
         beside = self._old[max(0, run.a - 1) : run.a + 1]
-        return any(_stands_at(word, places) for word in beside)
+        return any(meets(word, places) for word in beside)
 
     def shown(self) -> Iterator[str]:
         """Yield each change in words, with the words before it where nothing was replaced.
@@ -229,10 +229,6 @@ class Changes:
     @staticmethod
     def _shown(words: Sequence[Token], text: str, first: int, last: int) -> str:
         return " ".join(text[slice(*_span(words, first, last))].split()) if first < last else ""
-
-
-def _stands_at(word: Token, places: Sequence[Span]) -> bool:
-    return any(spans_meet((word.start, word.end), place) for place in places)
 
 
 def _words(text: str) -> list[Token]:

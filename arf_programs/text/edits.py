@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from arf_programs.text.emphasis import keep_marks
-from arf_programs.text.folding import keep_writing, look_equal
+from arf_programs.text.characters import keep_marks, keep_writing, look_equal
 from arf_programs.text.quotes import leaves_out, place_of
 from arf_programs.text.seams import (
     PUNCTUATION,

@@ -1,7 +1,7 @@
 """Quotes: how they are located in a text, and how error notes are made whose quotes and turns exist.
 
 Language models quote inexactly: they straighten quotation marks, collapse white space, change case, and add or drop a
-full stop. They also encode a letter in another way than the text (see folding.py), leave out marks of Markdown, and
+full stop. They also encode a letter in another way than the text (see characters.py), leave out marks of Markdown, and
 write "..." for words in the middle. The match accepts these differences only. An error note always has the exact
 substring of the text.
 """
@@ -11,11 +11,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from arf_programs.text.emphasis import MARKS, with_pairs
-from arf_programs.text.folding import cuts_character, fold, letters_around
+from arf_programs.text.characters import MARKS, cuts_character, fold, letters_around, with_pairs
 from arf_programs.text.sentences import find_sentences, split_words
 from signatures.exceptions import QuoteError
 from signatures.records import Conversation, Edit, ErrorNote, ErrorSource, Severity
@@ -41,7 +40,7 @@ _UNSPACED: Final = re.compile(
 
 def find_quote(quote: str, text: str) -> Span | None:
     """Find the first place of `quote` in `text`, as `find_quotes` does. Return None if there is none."""
-    return next(iter(find_quotes(quote, text)), None)
+    return next(_places(quote, text), None)
 
 
 def find_quotes(quote: str, text: str) -> list[Span]:
@@ -52,20 +51,30 @@ def find_quotes(quote: str, text: str) -> list[Span]:
     agent ... the refund"). The first form that is found counts. White space around the quote is ignored. A place begins
     and ends at the borders of words and numbers: "6" is not in "2611", nor "39" in "39.90". A blank quote has no place.
     """
+    return list(_places(quote, text))
+
+
+def _places(quote: str, text: str) -> Iterator[Span]:
     quote = quote.strip()
     if not quote:
-        return []
-    exact = [(start, start + len(quote)) for start in _starts(quote, text)]
-    if exact:
-        return exact
+        return
+    found = False
+    for start in _starts(quote, text):
+        found = True
+        yield start, start + len(quote)
+    if found:
+        return
     plain, spans = _normalise(text)
     for wanted in _candidates(quote):
-        places = [(spans[start][0], spans[start + len(wanted) - 1][1]) for start in _starts(wanted, plain)]
-        if places:
-            return places
+        for start in _starts(wanted, plain):
+            found = True
+            yield spans[start][0], spans[start + len(wanted) - 1][1]
+        if found:
+            return
     unmarked, spans = _without_marks(text)
-    found = _parted([piece for piece in _ELLIPSIS.split(_without_marks(quote)[0]) if piece.strip(_EDGE)], unmarked)
-    return [with_pairs(text, spans[start][0], spans[end - 1][1]) for start, end in found]
+    pieces = [piece for piece in _ELLIPSIS.split(_without_marks(quote)[0]) if piece.strip(_EDGE)]
+    for start, end in _parted(pieces, unmarked):
+        yield with_pairs(text, spans[start][0], spans[end - 1][1])
 
 
 def leaves_out(text: str) -> bool:
@@ -129,15 +138,14 @@ def _normalise(text: str) -> tuple[str, list[tuple[int, int]]]:
     return "".join(plain), spans
 
 
-def _starts(wanted: str, text: str) -> list[int]:
-    """Find where `wanted` stands at the borders of words. Places may overlap: "a a" stands twice in "a a a"."""
-    starts, place = [], text.find(wanted)
+def _starts(wanted: str, text: str) -> Iterator[int]:
+    """Yield where `wanted` stands at the borders of words. Places may overlap: "a a" stands twice in "a a a"."""
+    place = text.find(wanted)
     while place >= 0:
         end = place + len(wanted)
         if not (_cuts(text, place, end) or _joined(text, place) or _joined(text, end)):
-            starts.append(place)
+            yield place
         place = text.find(wanted, place + 1)
-    return starts
 
 
 def _cuts(text: str, start: int, end: int) -> bool:

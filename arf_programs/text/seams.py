@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from arf_programs.text.emphasis import without_empty_pair
+from arf_programs.text.characters import without_empty_pair
 from arf_programs.text.sentences import find_sentences, word_set
 
 STOPS: Final = ".!?"

@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
-from arf_programs.text.folding import fold
+from arf_programs.text.characters import fold
 
 _TOKEN: Final = re.compile(r"\w+(?:['’.,:/-]\w+)*|[^\w\s]")
 
 
 class Token(NamedTuple):
-    """A token at `start:end` of its text. `key` is the token in lower case and in one encoding (see folding.py)."""
+    """A token at `start:end` of its text. `key` is the token in lower case and in one encoding (see characters.py)."""
 
     key: str
     start: int
     end: int
+
+
+class Placed(Protocol):
+    """A part of a text, at `start:end`."""
+
+    @property
+    def start(self) -> int: ...
+
+    @property
+    def end(self) -> int: ...
+
+
+def meets(part: Placed, spans: Iterable[tuple[int, int]]) -> bool:
+    """Say whether a part of a text has a character in common with one of the places."""
+    return any(start < part.end and part.start < end for start, end in spans)
 
 
 def tokenize(text: str) -> list[Token]:

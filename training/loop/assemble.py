@@ -17,7 +17,7 @@ from trl.trainer.dpo_config import DPOConfig
 from trl.trainer.sft_config import SFTConfig
 
 from signatures.records import PreferencePair, TrainingExample
-from training.loop.adapter import FrozenLayers, adapted_layers, can_remember, with_adapter
+from training.loop.adapter import FrozenLayers, Start, adapted_layers, can_remember, start_adapter, with_adapter
 from training.loop.hardware import Hardware, is_bf16, is_checkpointed, takes_liger
 from training.loop.lengths import chat_messages
 from training.loop.loss_weights import (
@@ -29,7 +29,6 @@ from training.loop.loss_weights import (
     token_weights,
 )
 from training.loop.records import Tally
-from training.loop.start import Start, start_adapter
 from training.loop.trainer import PreferenceTrainer, StudentTrainer, is_cpu_alone
 from training.settings import TrainSettings
 

@@ -1,7 +1,12 @@
-"""`arf improve` trains the student further on what it gets wrong. `arf stress` searches for what makes it fail."""
+"""Students trained otherwise than by `arf train`, and what makes one fail.
+
+`arf improve` trains the student further on what it gets wrong. `arf stress` searches for what makes it fail. `arf
+federate` says what a student loses if the conversations stay at several sites.
+"""
 
 from __future__ import annotations
 
+import json
 import shlex
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +23,7 @@ from arf_programs.cli.session import (
     print_figures,
     print_json,
     print_lines,
+    print_table,
 )
 
 if TYPE_CHECKING:
@@ -98,6 +104,7 @@ def stress(
 ) -> None:
     """Search for harder conversations on which the student fails: a regression suite, and training rows."""
     with opened_run(config, run_dir, overrides, limit, as_json=as_json, verbose=verbose, locked=True) as run:
+        from arf_programs.text import readable
         from arf_programs.tools.rounds import stress as search
         from arf_programs.tools.rounds import stress_folder
 
@@ -111,7 +118,7 @@ def stress(
             ("operator",),
             ("tries", "failures", "refused"),
             [
-                (name.replace("_", " "), *map(str, (outcome.tries, outcome.failures, outcome.refused)))
+                (readable(name), *map(str, (outcome.tries, outcome.failures, outcome.refused)))
                 for name, outcome in figures.operators.items()
             ],
         )
@@ -123,3 +130,45 @@ def stress(
             print_lines(f"Pairs of proposals: {folder / 'proposals.jsonl'}")
         if train_proposer:
             print_lines(f"The trained proposer: set models.proposer to embedded/{folder / 'proposer'}")
+
+
+By = Annotated[
+    str, typer.Option("--by", metavar="KEY", help="What names the site of a conversation: metadata.KEY, or channel.")
+]
+Averages = Annotated[int, typer.Option("--rounds", min=1, max=100, help="Average N times; rounds share train.epochs.")]
+Pull = Annotated[
+    float, typer.Option("--pull", min=0.0, help="Strength mu of the pull of fedprox and projected (default 0.1).")
+]
+
+
+def federate(
+    config: ConfigPath,
+    by: By,
+    rounds: Averages = 2,
+    pull: Pull = 0.1,
+    run_dir: RunDir = None,
+    overrides: Set = None,
+    limit: Limit = None,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Train where the conversations stay, average the adapters, and compare that with one training on all."""
+    with opened_run(config, run_dir, overrides, limit, as_json=as_json, verbose=verbose, locked=True) as run:
+        from arf_programs.cli.output import systems_table
+        from arf_programs.tools.federate import federate as train_sites
+
+        done = train_sites(run, by, rounds, pull)
+        folder = done.scored.folder
+        summary = json.loads(folder.summary.read_text(encoding="utf-8"))
+        if as_json:
+            figures = summary["evaluate"]
+            print_json({"ok": True, "run_dir": str(folder.path), "sites": done.sites, **figures})
+            return
+        sites = ", ".join(f"{name} {rows}" for name, rows in done.sites.items())
+        print_table(systems_table(summary))
+        print_lines(
+            f"Training rows: {sites}. student_arf is trained on the rows of all sites together.",
+            "Averaging alone is no privacy guarantee: weights can give away what they were trained on.",
+            f"Students: {folder / 'students'}",
+            f"Report: {folder.report}",
+        )

@@ -19,16 +19,21 @@ from dataclasses import replace
 from itertools import takewhile
 
 from arf_programs.corpus.speakers.chat_exports import StampedTurn, read_export
-from arf_programs.corpus.speakers.correspondents import as_customer_and_agent, name_senders, unify_names
 from arf_programs.corpus.speakers.labels import QUOTED, Label, read_label
 from arf_programs.corpus.speakers.mail import find_headers
 from arf_programs.corpus.speakers.markup import plain_transcript, refuse_turns_within_lines
 from arf_programs.corpus.speakers.named_lines import NamedLine, read_named_lines, refuse_names_without_colon
-from arf_programs.corpus.speakers.threads import is_thread, read_thread
+from arf_programs.corpus.speakers.threads import (
+    as_customer_and_agent,
+    is_thread,
+    name_senders,
+    read_thread,
+    unify_names,
+)
 from arf_programs.corpus.speakers.words import NOTICE, SYSTEM, SYSTEMS, TALKING
 from arf_programs.text import fold
-from signatures.look_alikes import write_in_latin
 from signatures.records import Turn
+from signatures.showing import write_in_latin
 
 
 def parse_turns(text: str) -> tuple[Turn, ...]:

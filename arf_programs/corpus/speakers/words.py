@@ -5,10 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
+from arf_programs.text import word_set
 
 ROLE: Final = re.compile(
     "advis[eo]r|agent|assistant|bot|buyer|caller|chatbot|clerk|client|consultant|customer|employee|expert|guest|helpdesk|"
@@ -80,7 +77,7 @@ FIELD: Final = re.compile(
     re.IGNORECASE,
 )
 # Labels of only these words come back in the signatures and forms of several messages, and are still no speakers.
-FIELD_NOUNS: Final = _words(
+FIELD_NOUNS: Final = word_set(
     """
     account address amount balance charge refund attachment attachments booking callback case cell code
     contact cost date delivery direct e-mail email fax fee hours id invoice item items line link mail mob
@@ -92,11 +89,11 @@ FIELD_NOUNS: Final = _words(
     """
 )
 # The first words of labels above a chat, in the heading of an export.
-HEADINGS: Final = _words(
+HEADINGS: Final = word_set(
     "channel chat conversation duration ended participants queue session started tags topic transcript priority"
 )
 # Words with which a sentence or a letter begins, before a comma or a name.
-OPENINGS: Final = _words(
+OPENINGS: Final = word_set(
     """
     absolutely actually also alright and apologies best but cheers ciao correct dear exactly fine first finally
     good great greetings guten hallo hello hey hi hola however kind lastly next no not now oh ok okay perfect
@@ -104,13 +101,13 @@ OPENINGS: Final = _words(
     bonjour merci oui non si sì gracias estimado estimada olá oi sim não grazie buongiorno
     """
 )
-PARTICLES: Final = _words(
+PARTICLES: Final = word_set(
     """
     al and av bin da das de del della den der di do dos du e el from i ibn la le of te ten ter the und van von y
     """
 )
 # Labels of a message that come once and are no names: `Solution: ...`, `Departure: ...`.
-LABEL_WORDS: Final = _words(
+LABEL_WORDS: Final = word_set(
     """
     a abfahrt able about achtung action actions activity adresse advice after agenda aktuell alert all also
     alternative always amenities an ankunft anlage anmerkung announcement another answer antwort any appointment area
@@ -168,19 +165,19 @@ TALKING: Final = re.compile(
 )
 """What people say of themselves and to each other, unlike the value of a field."""
 
-GREETINGS: Final = _words("hi hello hey hallo bonjour hola ciao")
+GREETINGS: Final = word_set("hi hello hey hallo bonjour hola ciao")
 SYSTEM: Final = "System"
 """Who says what nobody says: `12:04 - Joe left`."""
 
-SYSTEMS: Final = _words("system sistema système система")
+SYSTEMS: Final = word_set("system sistema système система")
 # What stands in brackets before a text and does not speak: tags of web pages, and notes of a transcriber.
-TAGS: Final = _words(
+TAGS: Final = word_set(
     """
     a b blockquote body br code div em font form h1 h2 h3 h4 h5 h6 head hr html i img li ol p pre s script small span
     strong style sub sup table tbody td th title tr u ul
     """
 )
-NO_SPEAKERS: Final = _words(
+NO_SPEAKERS: Final = word_set(
     """
     attachment attached audio call crosstalk deleted document edited email file gif image inaudible laughter laughs
     link media message missed name note order pause phone photo picture removed screenshot silence sticker unclear

@@ -1,21 +1,63 @@
 """What all kinds of files give: rows with their numbers, and problems with their places.
 
-A text file is in UTF-8, or in UTF-16 or UTF-32 as spreadsheets and databases write it. It may be packed (packed.py).
-Lines may end as on any system.
+A text file is in UTF-8, or in UTF-16 or UTF-32 as spreadsheets and databases write it. It may be packed by gzip, bzip2
+or xz, or be the only file of a ZIP archive, as pandas writes them. Lines may end as on any system.
 """
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import json
+import lzma
 import re
+import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from io import TextIOWrapper
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, Final, cast
 
-from arf_programs.corpus.tables.packed import UNPACKING_ERRORS, open_text_file
 from signatures.exceptions import DataError
+
+_PACKED: Final[dict[bytes, Any]] = {b"\x1f\x8b": gzip.GzipFile, b"BZh": bz2.BZ2File, b"\xfd7zXZ": lzma.LZMAFile}
+_ZIP: Final = b"PK\x03\x04"
+_SUFFIXES: Final = (".gz", ".bz2", ".xz", ".zip")
+_LONGEST_MARK: Final = 6
+
+UNPACKING_ERRORS: Final = (EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile, RuntimeError, NotImplementedError)
+"""What reading a broken or encrypted file raises, besides OSError."""
+
+
+def unpacked_name(path: Path) -> str:
+    """Return the name of the text within a packed file: `a.csv` of `a.csv.gz`, or of the only file of `a.zip`."""
+    if path.suffix.lower() not in _SUFFIXES:
+        return path.name
+    member = _only_member(path) if path.suffix.lower() == ".zip" and path.is_file() else None
+    return member or path.stem
+
+
+def open_text_file(path: Path) -> BinaryIO:
+    """Open a file for reading its text, which may be packed. Raises OSError or one of UNPACKING_ERRORS."""
+    with path.open("rb") as file:
+        start = file.read(_LONGEST_MARK)
+    for mark, opened in _PACKED.items():
+        if start.startswith(mark):
+            return cast("BinaryIO", opened(path))
+    member = _only_member(path) if start.startswith(_ZIP) else None
+    return cast("BinaryIO", zipfile.ZipFile(path).open(member)) if member else path.open("rb")
+
+
+def _only_member(path: Path) -> str | None:
+    """Return the only file of a ZIP archive. None if there are several, as in a spreadsheet, or if it is broken."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [name for name in archive.namelist() if not name.startswith("__MACOSX/") and not name.endswith("/")]
+    except (OSError, *UNPACKING_ERRORS):
+        return None
+    return names[0] if len(names) == 1 else None
+
 
 MOST_SHOWN = 20
 _MOST_RUNS = 6

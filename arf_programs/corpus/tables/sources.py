@@ -16,8 +16,7 @@ from typing import Any, Literal
 
 from arf_programs.config import CorpusConfig, CorpusFormat, find_path
 from arf_programs.corpus.tables.files import read_csv_rows, read_json_rows
-from arf_programs.corpus.tables.packed import unpacked_name
-from arf_programs.corpus.tables.rows import Problems, Row, why_no_text
+from arf_programs.corpus.tables.rows import Problems, Row, unpacked_name, why_no_text
 from signatures.exceptions import DataError
 
 Kind = Literal["jsonl", "csv", "parquet", "dataset"]

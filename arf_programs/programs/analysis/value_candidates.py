@@ -13,7 +13,7 @@ from typing import Final
 
 from arf_programs.checks import Material, find_words, widen_quote
 from arf_programs.programs.analysis.reported_errors import is_omission
-from arf_programs.text import Span, find_sentences, note_at, place_of
+from arf_programs.text import Span, find_sentences, meets, note_at, place_of
 from arf_programs.values import (
     Candidate,
     Replacement,
@@ -98,7 +98,7 @@ def find_value_errors(conversation: Conversation, summary: str, known: Sequence[
     quoted = [span for note in known if (span := place_of(note, summary))]
     notes = []
     for value, better in find_misplaced(material):
-        if any(start < value.end and value.start < end for start, end in quoted):
+        if meets(value, quoted):
             continue
         notes.append(
             note_at(

@@ -27,6 +27,7 @@ from arf_programs.text import (
     find_sentences,
     group_by_sentence,
     place_of,
+    readable,
     split_sentences,
 )
 from arf_programs.values import Replacement
@@ -69,7 +70,7 @@ def turns_for_omission(conversation: Conversation, note: ErrorNote) -> tuple[int
 
 def question_for(note: ErrorNote) -> str:
     """Return the question to the editor about an omission: what the note misses, then a question for its kind."""
-    asked = _QUESTIONS.get(note.category, "" if note.explanation else f"What is missing: {_in_words(note.category)}?")
+    asked = _QUESTIONS.get(note.category, "" if note.explanation else f"What is missing: {readable(note.category)}?")
     return " ".join(filter(None, (note.explanation, asked)))
 
 
@@ -99,7 +100,7 @@ def problem_in_words(notes: Sequence[ErrorNote]) -> str:
         explanation = note.explanation
         for quote in sorted((other.quote for other in notes), key=len, reverse=True):
             explanation = _without(quote, explanation)
-        problems.append(_in_words(note.category) + (f": {explanation}" if explanation else ""))
+        problems.append(readable(note.category) + (f": {explanation}" if explanation else ""))
     return "; ".join(dict.fromkeys(problems))
 
 
@@ -179,10 +180,6 @@ def insertion(summary: str, sentence: str, note: ErrorNote, edited: Iterable[Edi
         evidence=note.evidence,
         start=behind[0] if behind else None,
     )
-
-
-def _in_words(category: str) -> str:
-    return category.replace("_", " ")
 
 
 @dataclass

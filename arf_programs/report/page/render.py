@@ -16,9 +16,10 @@ from arf_programs.report.data import ReportData
 from arf_programs.report.page import figures, svg
 from arf_programs.report.page.cases import build_browser, build_holdout
 from arf_programs.report.page.causal import build_causal_view
-from arf_programs.report.page.fallback import fallback_plot, fallback_table
+from arf_programs.report.page.figures import fallback_plot, fallback_table
 from arf_programs.report.page.headline import Difference, difference, differences, headline
 from arf_programs.review import verdict_name
+from arf_programs.text import readable
 
 
 def render_report(data: ReportData) -> str:
@@ -113,7 +114,7 @@ def _environment() -> Environment:
         dollars=text.dollars,
         integer=text.integer,
         metric=text.metric_label,
-        readable=text.readable,
+        readable=readable,
         swatch=svg.swatch,
         system=text.system_label,
         verdict=verdict_name,

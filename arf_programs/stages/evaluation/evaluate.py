@@ -14,7 +14,7 @@ from arf_programs.stages.analyze import analyst_fingerprint, calibrate
 from arf_programs.stages.draft import count_cut_off
 from arf_programs.stages.evaluation import systems
 from arf_programs.stages.evaluation.scoring import COMPARE, SCORE, HoldoutSummaries, embedding_digest, with_similarity
-from arf_programs.stages.evaluation.served import BASE, refuse_missing_vllm, served_systems
+from arf_programs.stages.evaluation.vllm import BASE, refuse_missing_vllm, served_systems
 from arf_programs.stages.stage import Stage
 from signatures.compare_summaries import CompareSummaries
 from signatures.rate_summary import RateSummary

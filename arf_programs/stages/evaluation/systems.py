@@ -13,7 +13,7 @@ from arf_programs.runner import RowKey, Step
 from arf_programs.runs import Run, RunFolder, digest, digest_file, digest_model
 from arf_programs.stages.analyze import analyst_fingerprint, build_analyzer
 from arf_programs.stages.draft import TEACHER
-from arf_programs.stages.evaluation.served import BASE, ServedSystem
+from arf_programs.stages.evaluation.vllm import BASE, ServedSystem
 from arf_programs.stages.revise import build_reviser, revision_prompts
 from arf_programs.stages.train import student_name
 from signatures.exceptions import EndpointError, ModelError

@@ -16,7 +16,7 @@ from arf_programs.config import load_config
 from arf_programs.runs import Progress, Run, RunFolder, lock_run, read_jsonl, saved_base_dir
 from arf_programs.tools.federate.averaging import METHODS, Weights
 from arf_programs.tools.federate.flower import make_client, run_rounds
-from arf_programs.tools.federate.training import ARM, SiteTrainer
+from arf_programs.tools.federate.sites import ARM, SiteTrainer
 from signatures.records import TrainingExample
 
 server_app = ServerApp()

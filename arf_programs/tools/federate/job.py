@@ -27,8 +27,7 @@ from arf_programs.runs import (
 from arf_programs.stages import EVALUATE, REPORT, TRAIN, Stage, own_model, run_stage, state_of
 from arf_programs.tools.curve import link_shared, run_of_students
 from arf_programs.tools.federate.averaging import METHODS, Weights
-from arf_programs.tools.federate.sites import rows_by_site
-from arf_programs.tools.federate.training import ARM, LOG, WEIGHTS, SiteTrainer
+from arf_programs.tools.federate.sites import ARM, LOG, WEIGHTS, SiteTrainer, rows_by_site
 from signatures.exceptions import ConfigError, MissingExtra
 from signatures.records import TrainingExample
 

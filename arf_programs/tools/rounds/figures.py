@@ -75,8 +75,8 @@ def round_figures(run: Run, this: Round) -> RoundFigures:
     return RoundFigures(
         round=this.number,
         untargeted=this.untargeted,
-        student_before=place_in(this.start, run),
-        student_after=place_in(this.student, run),
+        student_before=run.folder.name_of(this.start),
+        student_after=run.folder.name_of(this.student),
         pairs=sum(made.values()),
         patterns=tuple(
             PatternFigures(
@@ -86,11 +86,6 @@ def round_figures(run: Run, this: Round) -> RoundFigures:
         ),
         **dict(compare_students(*rows, resampling)),
     )
-
-
-def place_in(path: Path, run: Run) -> str:
-    """Return a path as it is within the folder of the run."""
-    return str(path.relative_to(run.folder.path))
 
 
 def compare_students(before: Sequence[Watched], after: Sequence[Watched], resampling: Resampling) -> StudentChange:

@@ -19,6 +19,7 @@ from arf_programs.planting import FACETS, Facet
 from arf_programs.programs import Program, ask
 from arf_programs.runner import RowKey, ask_rows
 from arf_programs.runs import Run
+from arf_programs.text import readable
 from arf_programs.tools.rounds.records import Pattern, Watched
 from arf_programs.values import ValueKind, find_values
 from signatures.describe_pattern import DescribePattern
@@ -42,10 +43,6 @@ _WORDS: Final = 4
 _SHOWN: Final = 20  # errors of a pattern that the analyst is shown
 
 
-def _readable(category: str) -> str:
-    return category.replace("_", " ")
-
-
 def errors_by_name(rows: Sequence[Watched]) -> dict[str, ErrorNote]:
     """Return the errors of all summaries by conversation/error."""
     return {f"{row.conversation_id}/{note.id}": note for row in rows for note in row.errors}
@@ -54,7 +51,7 @@ def errors_by_name(rows: Sequence[Watched]) -> dict[str, ErrorNote]:
 def text_of(note: ErrorNote) -> str:
     """Write an error in one line, as it is embedded, and as a model reads it."""
     quoted = f' "{note.quote}":' if note.quote else ""
-    return " ".join(f"{_readable(note.category)}:{quoted} {note.explanation}".split())
+    return " ".join(f"{readable(note.category)}:{quoted} {note.explanation}".split())
 
 
 def find_embedding(run: Run, texts: Sequence[str]) -> Embedding:
@@ -120,14 +117,14 @@ def find_patterns(errors: Mapping[str, ErrorNote], labels: Sequence[int], pairs:
 def _plain_name(notes: Sequence[ErrorNote]) -> str:
     """Name errors by their commonest category, and by their facets unless these are all facets."""
     category, facets = Counter(note.category for note in notes).most_common(1)[0][0], facets_of(notes)
-    return _readable(category) + (f": {', '.join(facets)}" if facets != FACETS else "")
+    return readable(category) + (f": {', '.join(facets)}" if facets != FACETS else "")
 
 
 def describe(notes: Sequence[ErrorNote]) -> str:
     """Describe errors by their categories and commonest words."""
     from sklearn.feature_extraction.text import CountVectorizer
 
-    kinds = ", ".join(f"{count} {_readable(name)}" for name, count in Counter(n.category for n in notes).most_common(3))
+    kinds = ", ".join(f"{count} {readable(name)}" for name, count in Counter(n.category for n in notes).most_common(3))
     split = CountVectorizer(stop_words="english").build_analyzer()
     words = Counter(word for note in notes for word in set(split(f"{note.quote} {note.explanation}")))
     common = [word for word, count in words.most_common(_WORDS) if count > 1]

@@ -32,7 +32,7 @@ from arf_programs.runs import (
 from arf_programs.stages import Stage, analysts, build_analyzer, load_checkers, own_model, prepare_answers
 from arf_programs.tools.rounds.augment import Pair, example_of, training_pairs
 from arf_programs.tools.rounds.figures import watching_depends
-from arf_programs.tools.rounds.job import ARM, do_stage, refuse_without_arm
+from arf_programs.tools.rounds.improvement import ARM, do_stage, refuse_without_arm
 from arf_programs.tools.rounds.proposals import (
     PROPOSER,
     Proposal,
@@ -219,7 +219,7 @@ class _Search:
         names = (*OPERATOR_NAMES, *([PROPOSER] if self._proposer else []))
         return StressFigures(
             chosen=self._chosen,
-            student=str(self._student.relative_to(self.run.folder.path)),
+            student=self.run.folder.name_of(self._student),
             tries=len(self.tried),
             failures=len(failed),
             kinds=tuple(sorted({f"{item.operator}: {what}" for item in failed for what in item.wrong})),

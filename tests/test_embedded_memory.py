@@ -1,6 +1,6 @@
 import torch
 
-from arf_programs.models.embedded.prefix_cache import PrefixCache, common_prefix_length
+from arf_programs.models.embedded.memory import PrefixCache, common_prefix_length
 
 MODEL = "a model"
 

@@ -172,5 +172,5 @@ def test_an_estimate_neither_loads_the_checker_nor_counts_calls_for_it(make_run,
     def calls(*given):
         return next(line.calls.mid for line in estimate_run(make_run(*given)).lines if line.stage == "analyze")
 
-    monkeypatch.setattr("arf_programs.programs.analysis.checker_support.load_checker", refuse)
+    monkeypatch.setattr("arf_programs.programs.analysis.support.load_checker", refuse)
     assert calls(*settings("someone/checker")) < calls("analyze.strategy=sentencewise", "analyze.checks=false")

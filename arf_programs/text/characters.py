@@ -1,7 +1,9 @@
-"""Texts that look equal are made equal, and each character keeps its place in the original.
+"""Characters: texts that look equal are made equal, hidden characters made visible, and marks of emphasis kept.
 
 One letter has several encodings: "é" is one character or two, digits may be full-width or Arabic, an apostrophe may be
-curly, and a space or a hyphen may forbid a line break. `fold` writes each in one form, for comparing only.
+curly, and a space or a hyphen may forbid a line break. `fold` writes each in one form, for comparing only, and each
+character keeps its place in the original. Models leave out marks of Markdown when they quote a text, and when they
+write in its place.
 """
 
 from __future__ import annotations
@@ -164,3 +166,79 @@ def _plain(character: str) -> str:
     if form.startswith(_FORMS) or (form.startswith("<compat>") and category.startswith("L")):
         return unicodedata.normalize("NFKC", character)
     return character
+
+
+MARKS: Final = frozenset("*_`")
+_PAIRS: Final = ("***", "**", "__", "*", "_", "`")
+_BULLET: Final = re.compile(r"^\s*\*\s")
+_MARKED_PIECE: Final = re.compile(r"[*_`]+|\s+|\w+?(?=[*_`]|\b)|.", re.DOTALL)
+
+
+def with_pairs(text: str, start: int, end: int) -> tuple[int, int]:
+    """Widen a place to the marks beside it that open before its first word, or close behind its last."""
+    opened = next((mark for mark in _PAIRS if text.endswith(mark, 0, start) and _is_open(text[:start], mark)), "")
+    closed = next((mark for mark in _PAIRS if text.startswith(mark, end) and _is_open(text[:end], mark)), "")
+    return start - len(opened), end + len(closed)
+
+
+def _is_open(text: str, mark: str) -> bool:
+    """Say whether the last line of `text` is within a pair of this mark. The marker of a list item is none."""
+    return _BULLET.sub("", text[text.rfind("\n") + 1 :]).count(mark) % 2 == 1
+
+
+def without_empty_pair(left: str, right: str) -> tuple[str, str]:
+    """Take the marks from the ends of two texts between which the marked words went."""
+    mark = next((mark for mark in _PAIRS if left.endswith(mark) and right.startswith(mark)), "")
+    return left[: len(left) - len(mark)], right[len(mark) :]
+
+
+def keep_marks(old: str, new: str) -> str:
+    """Return `new` with the marks of `old`, if it has none itself and its words show where all of them belong."""
+    if not MARKS.intersection(old) or MARKS.intersection(new):
+        return new
+    marks: list[tuple[int, str]] = []
+    before: list[str] = []
+    for piece in _MARKED_PIECE.findall(old):
+        if piece[0] in MARKS:
+            marks.append((len(before), piece))
+        else:
+            before.append(piece)
+    after = _MARKED_PIECE.findall(new)
+    blocks = SequenceMatcher(None, before, after, autojunk=False).get_matching_blocks()
+    kept = {-1: -1, len(before): len(after)} | {
+        block.a + step: block.b + step for block in blocks for step in range(block.size)
+    }
+    for place, mark in reversed(marks):
+        if place - 1 in kept:
+            after.insert(kept[place - 1] + 1, mark)
+        elif place in kept:
+            after.insert(kept[place], mark)
+        else:
+            return new
+    return "".join(after)
+
+
+# Controls that a browser would obey or hide: bidirectional embeddings, overrides and isolates, invisible characters
+# that split or join words, and tag characters. Left-to-right and right-to-left marks (200E, 200F, 061C) stay: Hebrew
+# and Arabic need them, and each text is isolated in its own element.
+_HIDDEN: Final = re.compile("[\u200b\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]")
+_LINE_ENDS: Final = re.compile("\r\n?|[\u2028\u2029\u0085]")
+_KEPT: Final = "\n\t"
+REPLACEMENT: Final = "\ufffd"
+
+
+def clean(text: str) -> str:
+    """Replace each control character or override in `text`, which could deceive a reader, by a visible U+FFFD."""
+    shown = _HIDDEN.sub(REPLACEMENT, _LINE_ENDS.sub("\n", text))
+    if shown.isprintable():
+        return shown
+    return "".join(REPLACEMENT if _is_control(char) else char for char in shown)
+
+
+def _is_control(char: str) -> bool:
+    return char not in _KEPT and unicodedata.category(char) in ("Cc", "Cs")
+
+
+def readable(name: str) -> str:
+    """Write a name such as the id of a category as words: `wrong_fact` as "wrong fact"."""
+    return name.replace("_", " ")

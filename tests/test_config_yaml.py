@@ -5,8 +5,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arf_programs.config.load import load_config
-from arf_programs.config.yaml_files import load_yaml
+from arf_programs.config.load import load_config, load_yaml
 from arf_programs.corpus.taxonomy import read_taxonomy
 from arf_programs.models.providers.scripted import read_answers
 from arf_programs.runs import refuse_foreign_folder
