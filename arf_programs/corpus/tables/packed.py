@@ -39,10 +39,14 @@ def open_text_file(path: Path) -> BinaryIO:
 
 
 def _only_member(path: Path) -> str | None:
-    """Return the only file of a ZIP archive. None if there are several, as in a spreadsheet, or if it is broken."""
+    names = members(path)
+    return names[0] if len(names) == 1 else None
+
+
+def members(path: Path) -> list[str]:
+    """Return the names of the files in a ZIP archive; none if it is broken, or no archive."""
     try:
         with zipfile.ZipFile(path) as archive:
-            names = [name for name in archive.namelist() if not name.startswith("__MACOSX/") and not name.endswith("/")]
+            return [name for name in archive.namelist() if not name.startswith("__MACOSX/") and not name.endswith("/")]
     except (OSError, *UNPACKING_ERRORS):
-        return None
-    return names[0] if len(names) == 1 else None
+        return []
