@@ -19,7 +19,7 @@ from arf_programs.models.local.chat_template import mend_template, refuse_templa
 from arf_programs.runs.jsonl import write_jsonl_atomic
 from signatures.exceptions import DataError
 from training import export, sft
-from training.loop.base_model import load_tokenizer
+from training.loop.base_model import load_base, load_tokenizer
 from training.loop.lengths import chat_messages, learned_text, measure, render
 
 TURNS = "{% for m in messages %}<s>{{ m['role'] }}\n{{ m['content'] }}</s>\n{% endfor %}"
@@ -76,9 +76,11 @@ MENDED = {
     "counts": ("{{ messages | length }}" + TURNS + ASK, "its prompts did not end with the text before an answer"),
     "dates": (DATES, "it writes today's date"),
     "signs": (SIGNS + ASK, "it writes '<|done|>' after an answer"),
+    "always asks": (TURNS + "<s>assistant\n", "it writes 'assistant' after an answer"),
 }
 REFUSED = {
     "none": ("", "has no chat template"),
+    "blank": (" \n", "has no chat template"),
     "broken": ("{% for m in messages %}", "cannot write these messages: Unexpected end of template"),
     "no system at all": ("{{ raise_exception('Tools only') }}", "cannot write these messages: Tools only"),
     "calls itself": (
@@ -287,6 +289,31 @@ def test_a_base_that_cannot_be_read_is_a_problem(config, tmp_path):
     result = arf("check", config)
     assert result.exit_code == 2
     assert f"problem: The tokenizer of the base model '{tmp_path / 'base'}' cannot be loaded" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("model.safetensors", b"version https://git-lfs.github.com/spec/v1\noid sha256:4f1c\nsize 5\n"),
+        ("model.safetensors", b""),
+        ("tokenizer.json", b"{}"),
+        ("tokenizer.json", b"version https://git-lfs.github.com/spec/v1\n"),
+        ("tokenizer_config.json", b"[]"),
+        ("config.json", b"{"),
+        ("generation_config.json", b"[]"),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_a_base_whose_files_are_damaged_is_a_mistake_of_the_user(file, content, make_base):
+    base = make_base(REFUSES)
+    (base / file).write_bytes(content)
+    with pytest.raises(DataError, match="cannot be loaded: "):
+        load_base(str(base), "auto")
+    with pytest.raises(DataError, match="cannot be loaded: "):
+        open_weights(str(base))
+    if file != "model.safetensors":
+        with pytest.raises(DataError, match="cannot be loaded: "):
+            load_tokenizer(str(base))
 
 
 def test_a_base_of_the_hub_that_is_out_of_reach_is_a_warning(config):

@@ -90,7 +90,7 @@ def default_template(tokenizer: PreTrainedTokenizerBase) -> str | None:
     template: Any = tokenizer.chat_template
     if isinstance(template, dict):
         template = template.get("default")
-    return template or None
+    return template if isinstance(template, str) and template.strip() else None
 
 
 def render_text(tokenizer: PreTrainedTokenizerBase, messages: Chat, *, for_answer: bool) -> str:
@@ -200,13 +200,15 @@ def _mend_end(tokenizer: PreTrainedTokenizerBase, stop_ids: Collection[int]) -> 
     whole = _render(tokenizer, _WHOLE)
     if whole is None or _ANSWER not in whole or not stop_ids:
         return None
-    said = said_after(tokenizer, whole.rpartition(_ANSWER)[2], stop_ids)
-    if said == "":
+    after = whole.rpartition(_ANSWER)[2]
+    stops = said_after(tokenizer, after, stop_ids) is not None
+    words = _said(tokenizer, _tokens(tokenizer, after))
+    if stops and not words:
         return None
     end: Any = tokenizer.convert_ids_to_tokens(
         tokenizer.eos_token_id if tokenizer.eos_token_id in stop_ids else min(stop_ids)
     )
-    how = "ends an answer without a stop token" if said is None else f"writes {said!r} after an answer"
+    how = f"writes {words!r} after an answer" if stops else "ends an answer without a stop token"
     mended = f"{{% set ended %}}{_template(tokenizer)}{{% endset %}}{_END % json.dumps(end, ensure_ascii=False)}"
     return mended, f"it {how}: {end} now follows an answer"
 
@@ -215,9 +217,11 @@ def said_after(tokenizer: PreTrainedTokenizerBase, text: str, stop_ids: Collecti
     """Return what a student says from its answer, which `text` follows, to a stop token; None without that token."""
     ids = _tokens(tokenizer, text)
     end = next((place for place, token in enumerate(ids) if token in stop_ids), None)
-    if end is None:
-        return None
-    said: Any = tokenizer.decode(ids[:end], skip_special_tokens=True)
+    return None if end is None else _said(tokenizer, ids[:end])
+
+
+def _said(tokenizer: PreTrainedTokenizerBase, ids: list[int]) -> str:
+    said: Any = tokenizer.decode(ids, skip_special_tokens=True)
     return str(said).strip()
 
 
