@@ -23,6 +23,7 @@ from pydantic import ValidationError
 from arf_programs.models.calls.dspy_internals import to_lm15_error
 from arf_programs.models.calls.rates import parse_duration
 from arf_programs.models.providers.litellm import provider_of
+from arf_programs.runs import errors_behind
 from signatures.exceptions import ArfError
 
 _PLAIN: Final = (
@@ -223,15 +224,6 @@ def trouble_of_this_machine(error: BaseException) -> OSError | None:
     It says nothing about the endpoint or the row.
     """
     return next((one for one in errors_behind(error) if isinstance(one, OSError) and one.errno in _OF_MACHINE), None)
-
-
-def errors_behind(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an error, and those that it was raised from."""
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        yield error
-        error = error.__cause__ or error.__context__
 
 
 def _line(error: Any) -> str:
