@@ -76,7 +76,7 @@ MENDED = {
     "counts": ("{{ messages | length }}" + TURNS + ASK, "its prompts did not end with the text before an answer"),
     "dates": (DATES, "it writes today's date"),
     "signs": (SIGNS + ASK, "it writes '<|done|>' after an answer"),
-    "always asks": (TURNS + "<s>assistant\n", "it writes 'assistant' after an answer"),
+    "always asks": (TURNS + "<s>assistant\n\n", "it writes 'assistant' after an answer"),
 }
 REFUSED = {
     "none": ("", "has no chat template"),

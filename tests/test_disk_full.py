@@ -218,19 +218,22 @@ def test_whatever_file_a_command_cannot_write_there_is_no_traceback(command, con
         assert "Read-only file system" in " ".join(problems) or result.exit_code == 2
 
 
-def test_a_run_folder_that_vanishes_is_said(config, tmp_path):
-    def summary(_):
-        shutil.rmtree(tmp_path / "run", ignore_errors=True)
-        return "The customer's thing came broken and the agent sent a new one."
+@pytest.mark.parametrize(("command", "kind"), [("draft", "summary"), ("analyze", "find"), ("revise", "edits")])
+def test_a_run_folder_that_vanishes_is_said(command, kind, config, tmp_path):
+    answers = scripted_team.Team().answers
 
-    scripted_team.join(summary=summary)
-    result = arf("draft", config)
+    def vanish(fields):
+        shutil.rmtree(tmp_path / "run", ignore_errors=True)
+        return answers[kind](fields)
+
+    scripted_team.join(**{kind: vanish})
+    result = arf(command, config, "--set", "models.teacher.concurrency=2")
     assert result.exit_code == 1
     assert str(tmp_path / "run") in result.stderr
     assert "it was removed or moved while it was in use" in result.stderr or "refuses it" in result.stderr
     shutil.rmtree(tmp_path / "run", ignore_errors=True)
     scripted_team.join()
-    assert arf("draft", config).exit_code == 0
+    assert arf(command, config).exit_code == 0
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EDQUOT])
