@@ -183,14 +183,14 @@ def test_an_interrupt_exits_with_130_and_is_resumable(config, tmp_path):
 
 STRIKES = """
 import os, signal, sys
+moment = sys.argv.pop(1)
 signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests may have it ignored
 class Strikes:
     def find_spec(self, name, *_):
-        if name == sys.argv[1]:
+        if name == moment:
             os.kill(os.getpid(), signal.SIGINT)
 sys.meta_path.insert(0, Strikes())
 from arf_programs.cli.start import main
-sys.argv[1:2] = []
 main()
 """
 
