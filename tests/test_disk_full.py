@@ -226,7 +226,7 @@ def test_a_run_folder_that_vanishes_is_said(command, kind, config, tmp_path):
         shutil.rmtree(tmp_path / "run", ignore_errors=True)
         return answers[kind](fields)
 
-    scripted_team.join(**{kind: vanish})
+    scripted_team.join("model", **{kind: vanish})
     result = arf(command, config, "--set", "models.teacher.concurrency=2")
     assert result.exit_code == 1
     assert str(tmp_path / "run") in result.stderr
