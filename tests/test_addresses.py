@@ -40,7 +40,7 @@ OWN = {
     "custom_openai/m": "OPENAI_BASE_URL",
     "openai/m": "OPENAI_API_BASE",
 }
-ELSEWHERE = ("vllm/m", "openai_like/m", "infinity/m", "triton/m", "oobabooga/m", "custom/m", "aiohttp_openai/m")
+ELSEWHERE = ("infinity/m", "triton/m", "oobabooga/m", "custom/m", "aiohttp_openai/m")
 CLOUDS = ("azure/m", "azure_ai/m", "azure_text/m", "azure/mistral-large-latest", "azure/command-r-plus", "ai21/m")
 
 
@@ -107,7 +107,7 @@ def test_no_provider_of_litellm_falls_back_on_openai():
     [
         "openai/m", "gpt-4o-mini", "text-completion-openai/m", "anthropic/m", "cohere/m",
         "cohere_chat/m", "gemini/m", "openrouter/m", "amazon_nova/m", "compactifai/m", "maritalk/m", "nlp_cloud/m",
-        "ollama/m", "ollama_chat/m", "langflow/m", "docker_model_runner/m", "lemonade/m", "groq/m", "mistral/m",
+        "ollama/m", "ollama_chat/m", "langflow/m", "docker_model_runner/m", "groq/m", "mistral/m",
         "deepseek/m", "together_ai/m", "xai/m", "fireworks_ai/m", "nebius/m", "cometapi/m",
     ],
 )  # fmt: skip
@@ -118,10 +118,24 @@ def test_the_host_that_is_listed_is_the_host_that_litellm_asks(model, looked_up,
     assert set(looked_up) - {"None"} == {host.partition(":")[0]}
 
 
-@pytest.mark.parametrize("model", ["vllm/m", "openai_like/m"])
+@pytest.mark.parametrize("model", ["vllm/m", "openai_like/m", "lemonade/m", "petals/m"])
 def test_a_name_by_which_no_server_is_asked_is_refused_with_the_right_one(model):
-    with pytest.raises(ConfigError, match=f"{model}: LiteLLM asks no server by this name: write hosted_vllm/m"):
+    with pytest.raises(
+        ConfigError, match=f"{model}: by this name LiteLLM asks no server, or others as well: write hosted_vllm/m"
+    ):
         check_provider(ModelConfig(model=model, api_base="http://127.0.0.1:8000/v1"))
+
+
+def test_the_name_by_which_only_aws_is_asked_is_told():
+    with pytest.raises(ConfigError, match=r"sagemaker/m: .*: write sagemaker_chat/m\."):
+        check_provider(ModelConfig(model="sagemaker/m"))
+
+
+def test_the_hub_is_not_asked_about_a_model_at_an_endpoint_of_ones_own(looked_up):
+    model = "huggingface/elsewhere"
+    hosts_of([ModelConfig(model=model, api_base="http://127.0.0.1:9/v1")])
+    assert listed_price(model) is None
+    assert looked_up == []
 
 
 @pytest.mark.parametrize("provider", ["ollama", "ollama_chat"])

@@ -19,7 +19,7 @@ from arf_programs.models.local.chat_template import mend_template, refuse_templa
 from arf_programs.runs.jsonl import write_jsonl_atomic
 from signatures.exceptions import DataError
 from training import export, sft
-from training.loop.base_model import load_tokenizer
+from training.loop.base_model import load_base, load_tokenizer
 from training.loop.lengths import chat_messages, learned_text, measure, render
 
 TURNS = "{% for m in messages %}<s>{{ m['role'] }}\n{{ m['content'] }}</s>\n{% endfor %}"
@@ -49,6 +49,18 @@ NO_END = (
     "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}"
     "{% if add_generation_prompt %}assistant:{% endif %}"
 )
+PARTS = TURNS.replace("{{ m['content'] }}", "{% for part in m['content'] %}{{ part['text'] }}{% endfor %}") + ASK
+# Without a request for an answer it ends the text, so the text before an answer is never the prompt of a chat.
+ENDS_THE_TEXT = TURNS + "{% if add_generation_prompt %}<s>assistant\n<think>\n{% else %}{{ eos_token }}{% endif %}"
+# The question is written otherwise where an answer follows.
+ASKS_OTHERWISE = TURNS.replace(
+    "{% for m in messages %}", "{% for m in messages %}{% if loop.last and m['role'] == 'user' %}Last: {% endif %}"
+)
+DATES = (
+    "{{ strftime_now('%d %B %Y') | upper }}, {{ strftime_now('%y') | int + 1 }}, "
+    "{{ strftime_now('%-d/' ~ '%m') }}\n" + TURNS + ASK
+)
+SIGNS = TURNS.replace("{{ m['content'] }}", "{{ m['content'] }}{% if m['role'] == 'assistant' %}<|done|>{% endif %}")
 MENDED = {
     "refuses": (REFUSES, "it refuses a system text"),
     "alternates": (ALTERNATES, "it refuses a system text"),
@@ -58,9 +70,17 @@ MENDED = {
     "opens thinking": (OPENS_THINKING, "its prompts did not end with the text before an answer"),
     "dated": (DATED, "it writes today's date"),
     "no end": (NO_END, "it ends an answer without a stop token"),
+    "parts": (PARTS, "it reads a text as a list of parts alone"),
+    "ends the text": (ENDS_THE_TEXT, "its prompts did not end with the text before an answer"),
+    "asks otherwise": (ASKS_OTHERWISE + ASK, "its prompts did not end with the text before an answer"),
+    "counts": ("{{ messages | length }}" + TURNS + ASK, "its prompts did not end with the text before an answer"),
+    "dates": (DATES, "it writes today's date"),
+    "signs": (SIGNS + ASK, "it writes '<|done|>' after an answer"),
+    "always asks": (TURNS + "<s>assistant\n\n", "it writes 'assistant' after an answer"),
 }
 REFUSED = {
     "none": ("", "has no chat template"),
+    "blank": (" \n", "has no chat template"),
     "broken": ("{% for m in messages %}", "cannot write these messages: Unexpected end of template"),
     "no system at all": ("{{ raise_exception('Tools only') }}", "cannot write these messages: Tools only"),
     "calls itself": (
@@ -70,10 +90,6 @@ REFUSED = {
     "counts without end": ("{% for n in range(10**9) %}{% endfor %}" + TURNS, "cannot write these messages: "),
     "divides by nothing": ("{{ 1 / 0 }}" + TURNS + ASK, "cannot write these messages: division by zero"),
     "reads a number": ("{{ '%d' % 'x' }}" + TURNS + ASK, "cannot write these messages: "),
-    "content in parts alone": (
-        TURNS.replace("{{ m['content'] }}", "{% for part in m['content'] %}{{ part['text'] }}{% endfor %}") + ASK,
-        "leaves out or changes the instruction",
-    ),
     "no conversation": ("Hello!</s>", "leaves out or changes the instruction or the conversation"),
     "the user alone": (
         "{{ bos_token }}{% for m in messages if m['role'] == 'user' %}{{ m['content'] }}{% endfor %}",
@@ -91,7 +107,10 @@ REFUSED = {
         TURNS.replace("m['content']", "(m['content'][:20] if m['role'] == 'assistant' else m['content'])") + ASK,
         "changes the summary",
     ),
-    "counts": ("{{ messages | length }}" + TURNS + ASK, "differently in training and in serving"),
+    "measures the answer": (
+        "{{ messages[-1]['content'] | length }}" + TURNS + ASK,
+        "differently in training and in serving",
+    ),
 }
 (ROW,) = make_rows(1)
 
@@ -133,8 +152,35 @@ def test_a_mended_template_asks_as_it_trains(name, folder):
     prompt, completion = chat_messages(ROW)
     served = render_text(tokenizer, prompt, for_answer=True)
     assert served.count("Summarize.") == served.count("my order is late.") == 1
-    assert re.fullmatch(r" ?" + re.escape(ROW.completion) + r"\n?</s>\n?", learned_text(tokenizer, prompt, completion))
+    assert re.fullmatch(
+        r" ?" + re.escape(ROW.completion) + r"(\n?</s>)+\n?", learned_text(tokenizer, prompt, completion)
+    )
     measure(tokenizer, [ROW], stops)
+
+
+def test_a_date_is_the_same_on_every_day(folder):
+    tokenizer = tokenizer_with(folder, DATES)
+    mend_template(tokenizer)
+    assert render_text(tokenizer, chat_messages(ROW)[0], for_answer=True).startswith("26 JULY 2024, 25, 26/07\n<s>")
+
+
+def test_a_space_before_an_answer_is_left_to_the_answer(folder):
+    """Else the tokens of the prompt would not be those of the training, where the space begins a word."""
+    tokenizer = tokenizer_with(folder, "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}</s>{% endfor %}")
+    tokenizer.chat_template += "{% if add_generation_prompt %}assistant: {% endif %}"
+    tokenizer.add_tokens([" Q", " T"])
+    stops = {tokenizer.eos_token_id}
+    (said,) = mend_template(tokenizer, stops)
+    assert said.endswith("they now end with '</s>assistant:'")
+    assert learned_text(tokenizer, *chat_messages(ROW)) == f" {ROW.completion}</s>"
+    measure(tokenizer, [ROW], stops)
+
+
+def test_a_stop_token_of_the_model_follows_where_the_tokenizer_names_another(folder):
+    tokenizer = tokenizer_with(folder, NO_END)
+    stop = tokenizer.convert_tokens_to_ids("<s>")
+    assert mend_template(tokenizer, {stop}) == ("it ends an answer without a stop token: <s> now follows an answer",)
+    measure(tokenizer, [ROW], {stop})
 
 
 def test_a_template_without_fault_stays_as_it_is(folder):
@@ -243,6 +289,31 @@ def test_a_base_that_cannot_be_read_is_a_problem(config, tmp_path):
     result = arf("check", config)
     assert result.exit_code == 2
     assert f"problem: The tokenizer of the base model '{tmp_path / 'base'}' cannot be loaded" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("model.safetensors", b"version https://git-lfs.github.com/spec/v1\noid sha256:4f1c\nsize 5\n"),
+        ("model.safetensors", b""),
+        ("tokenizer.json", b"{}"),
+        ("tokenizer.json", b"version https://git-lfs.github.com/spec/v1\n"),
+        ("tokenizer_config.json", b"[]"),
+        ("config.json", b"{"),
+        ("generation_config.json", b"[]"),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_a_base_whose_files_are_damaged_is_a_mistake_of_the_user(file, content, make_base):
+    base = make_base(REFUSES)
+    (base / file).write_bytes(content)
+    with pytest.raises(DataError, match="cannot be loaded: "):
+        load_base(str(base), "auto")
+    with pytest.raises(DataError, match="cannot be loaded: "):
+        open_weights(str(base))
+    if file != "model.safetensors":
+        with pytest.raises(DataError, match="cannot be loaded: "):
+            load_tokenizer(str(base))
 
 
 def test_a_base_of_the_hub_that_is_out_of_reach_is_a_warning(config):

@@ -2,6 +2,10 @@ import io
 import json
 import re
 import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import scripted_team
@@ -18,6 +22,7 @@ from arf_programs.models import scripted
 from arf_programs.runs.jsonl import read_jsonl
 from signatures.records import Summary
 
+ROOT = Path(__file__).parents[1]
 COMMANDS = ["init", "check", "status", "run", "draft", "taxonomy", "analyze", "revise", "train", "evaluate", "report"]
 
 
@@ -174,6 +179,35 @@ def test_an_interrupt_exits_with_130_and_is_resumable(config, tmp_path):
     team = scripted_team.join()
     assert arf("draft", config, "--set", "models.teacher.concurrency=1").exit_code == 0
     assert 7 <= team.asked["summary"] < 12
+
+
+STRIKES = """
+import os, signal, sys
+moment = sys.argv.pop(1)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests may have it ignored
+class Strikes:
+    def find_spec(self, name, *_):
+        if name == moment:
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Strikes())
+from arf_programs.cli.start import main
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("moment", "code", "said"),
+    [
+        ("arf_programs.cli.app", -signal.SIGINT, ""),
+        ("arf_programs.cli.output", 130, "Interrupted. What was finished is kept"),
+    ],
+)
+def test_an_interrupt_at_the_very_beginning_shows_no_traceback(moment, code, said, config):
+    command = [sys.executable, "-c", STRIKES, moment, "status", str(config)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    assert said in done.stderr
 
 
 def test_limit_reads_less(config, tmp_path):

@@ -6,11 +6,15 @@ import os
 import resource
 import shutil
 import sqlite3
+import tempfile
 from pathlib import Path
 
 import pytest
 import scripted_team
+import served_team
 from conftest import write_corpus
+from model_server import running_server
+from model_server_faults import Faults
 from served_team import serving, write_project
 from test_training_sft import FLAGS, make_rows
 from tiny_model import save_tiny_model
@@ -214,19 +218,84 @@ def test_whatever_file_a_command_cannot_write_there_is_no_traceback(command, con
         assert "Read-only file system" in " ".join(problems) or result.exit_code == 2
 
 
-def test_a_run_folder_that_vanishes_is_said(config, tmp_path):
-    def summary(_):
-        shutil.rmtree(tmp_path / "run", ignore_errors=True)
-        return "The customer's thing came broken and the agent sent a new one."
+@pytest.mark.parametrize(("command", "kind"), [("draft", "summary"), ("analyze", "find"), ("revise", "edits")])
+def test_a_run_folder_that_vanishes_is_said(command, kind, config, tmp_path):
+    answers = scripted_team.Team().answers
 
-    scripted_team.join(summary=summary)
-    result = arf("draft", config)
+    def vanish(fields):
+        shutil.rmtree(tmp_path / "run", ignore_errors=True)
+        return answers[kind](fields)
+
+    scripted_team.join("model", **{kind: vanish})
+    result = arf(command, config, "--set", "models.teacher.concurrency=2")
     assert result.exit_code == 1
     assert str(tmp_path / "run") in result.stderr
     assert "it was removed or moved while it was in use" in result.stderr or "refuses it" in result.stderr
     shutil.rmtree(tmp_path / "run", ignore_errors=True)
     scripted_team.join()
-    assert arf("draft", config).exit_code == 0
+    assert arf(command, config).exit_code == 0
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EDQUOT])
+def test_a_run_folder_that_cannot_be_made_is_said_with_what_is_free(number, config, tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("arf_programs.runs.run.make_private_folder", refuse)
+    result = arf("draft", config)
+    assert result.exit_code == 1
+    assert f"{tmp_path / 'run'}: the disk refuses it ({os.strerror(number)}); {tmp_path} has " in result.stderr
+    assert "or give another --run-dir" in result.stderr
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.EIO])
+def test_a_corpus_that_the_disk_does_not_give_is_no_mistake_of_the_user(number, config, monkeypatch):
+    opened = Path.open
+
+    def refuse(self, *arguments, **named):
+        if self.name == "conversations.jsonl":
+            raise OSError(number, os.strerror(number), str(self))
+        return opened(self, *arguments, **named)
+
+    monkeypatch.setattr(Path, "open", refuse)
+    result = arf("draft", config)
+    assert result.exit_code == 1
+    assert f"conversations.jsonl: the disk refuses it ({os.strerror(number)})" in result.stderr
+
+
+@pytest.mark.parametrize("key", ["run_dir", "calls_dir"])
+def test_check_finds_a_folder_that_cannot_be_written_to(key, config, tmp_path, monkeypatch):
+    scripted_team.join()
+    (tmp_path / "shut").mkdir()
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path / "shut" and access(path, mode))
+    result = arf("check", config, "--set", f"{key}={tmp_path / 'shut' / 'new'}")
+    assert result.exit_code == 2
+    assert f"problem: {tmp_path / 'shut' / 'new'}: the disk refuses it (Permission denied); " in result.stdout
+
+
+def test_no_folder_for_temporary_files_is_said(config, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: [str(tmp_path / "nowhere")])
+    result = arf("check", config)
+    assert result.exit_code == 1
+    assert f"No usable temporary directory found in ['{tmp_path / 'nowhere'}']: set TMPDIR" in result.stderr
+
+
+def test_no_worker_waits_for_a_row_that_the_disk_has_stopped(tmp_path):
+    conversations = tmp_path / "run" / "conversations.jsonl"
+
+    def answer(body):
+        if scripted_team.read_question(body["messages"])[0] != "summary":
+            conversations.unlink(missing_ok=True)
+        return served_team.answer(body)
+
+    with running_server(Faults(), answer) as server:
+        config = write_project(tmp_path, server.base_url, 30, model=", concurrency: 8")
+        assert arf("draft", config).exit_code == 0
+        stopped = arf("analyze", config, "--set", "workers=2")
+    assert stopped.exit_code == 1
+    assert str(conversations) in stopped.stderr
 
 
 def test_a_line_that_did_not_fit_is_cut_off_later(tmp_path):

@@ -124,6 +124,16 @@ def test_an_answer_that_cannot_be_used_is_asked_again_and_then_fails_its_row(
 
 
 @pytest.mark.parametrize("model", PROVIDERS)
+@pytest.mark.parametrize("answer", ["Rate limit reached", b"<html>The rate limit is reached.</html>"], ids=str)
+def test_the_words_of_a_limit_in_an_answer_are_no_refusal(make_run, server, conversation, answer, model):
+    server.answer = lambda _, body: answer if "odd" in body["messages"][-1]["content"] else completion()
+    outcome = summarize_each(make_run(), server, of(conversation, "odd", "good"), model=model)
+    (failure,) = outcome.failures
+    assert failure.attempts > 1
+    assert "no chat completion" in failure.reason
+
+
+@pytest.mark.parametrize("model", PROVIDERS)
 @pytest.mark.parametrize(
     "answer",
     [

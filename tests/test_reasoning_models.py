@@ -17,8 +17,30 @@ OPENAIS = [
     "openai/gpt-6-sol",
     "openai/ft:o4-mini-2025-04-16:me::1",
 ]
-OTHERS = ["deepseek/deepseek-reasoner", "hosted_vllm/Qwen/QwQ-32B", "groq/openai/gpt-oss-120b", "gemini/gemini-2.5-pro"]
-ORDINARY = ["openai/gpt-4o-mini", "openai/gpt-5-chat-latest", "anthropic/claude-sonnet-4-5", "scripted/o3"]
+OTHERS = [
+    "deepseek/deepseek-reasoner",
+    "hosted_vllm/Qwen/QwQ-32B",
+    "groq/openai/gpt-oss-120b",
+    "gemini/gemini-2.5-pro",
+    "hosted_vllm/Qwen/Qwen3-8B",
+    "ollama_chat/qwen3:8b",
+    "openrouter/qwen/qwen3-235b-a22b-thinking-2507",
+    "openrouter/z-ai/glm-4.5-air",
+    "hosted_vllm/zai-org/GLM-4.6",
+    "moonshot/kimi-k2-thinking",
+    "hosted_vllm/HuggingFaceTB/SmolLM3-3B",
+]
+ORDINARY = [
+    "openai/gpt-4o-mini",
+    "openai/gpt-5-chat-latest",
+    "anthropic/claude-sonnet-4-5",
+    "scripted/o3",
+    "hosted_vllm/Qwen/Qwen3-4B-Instruct-2507",
+    "openrouter/qwen/qwen3-coder",
+    "hosted_vllm/THUDM/glm-4-9b-chat",
+    "moonshot/kimi-k2-0905-preview",
+    "embedded/Qwen/Qwen3-0.6B",
+]
 
 
 @pytest.mark.parametrize("name", OPENAIS)

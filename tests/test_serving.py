@@ -201,6 +201,9 @@ def test_a_student_is_really_served_and_teaches(project):
             said, log = server.communicate(timeout=60)
     assert server.returncode == 0, log.decode()
     assert b"planted" not in b"".join([said, log])
+    assert b"running on" not in log, "the address behind ours is nothing for callers"
+    assert b"Aborted" not in log
+    assert b"The server has ended." in log
     files = [path for path in (project / "run").rglob("*") if path.is_file()]
     assert not [path for path in files if b"4f1c9e27" in path.read_bytes()]
     drafts = list(read_jsonl(project / "other" / "drafts.jsonl", Summary))

@@ -15,7 +15,7 @@ from typing import Any, TextIO
 from pydantic import Field, JsonValue, ValidationError, field_validator
 
 from arf_programs.config import TrainConfig, masked_streams
-from arf_programs.runs import is_of_the_disk, storage_error
+from arf_programs.runs import is_of_the_disk, storage_error, trouble_behind
 from signatures.exceptions import ArfError, ConfigError, UserError
 
 
@@ -31,13 +31,14 @@ def run_command(work: Callable[[TextIO], None], folder: Path | None = None) -> i
     try:
         with masked_streams(), contextlib.redirect_stdout(sys.stderr):
             work(machine)
-    except ArfError as error:
+    except ArfError as caught:
+        error: ArfError = trouble_behind(caught) or caught
         sys.stderr.write(f"error: {error}\n")
         return 2 if isinstance(error, UserError) else 1
-    except Exception as error:
-        if not (isinstance(error, OSError) or is_of_the_disk(error)):
+    except Exception as caught:
+        if not (isinstance(caught, OSError) or is_of_the_disk(caught)):
             raise
-        sys.stderr.write(f"error: {storage_error(error, folder)}\n")
+        sys.stderr.write(f"error: {storage_error(caught, folder)}\n")
         return 1
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")

@@ -304,9 +304,11 @@ def _check_base(run: Run, findings: Findings, *, show: bool) -> None:
 
 
 def _check_folder(run: Run, findings: Findings) -> None:
-    from arf_programs.runs import refuse_foreign_folder
+    from arf_programs.runs import refuse_foreign_folder, refuse_read_only
 
     refuse_foreign_folder(run)
+    refuse_read_only(run.folder.path, instead="give another --run-dir")
+    refuse_read_only(run.calls, instead="set calls_dir to another folder")
     findings.good.append(f"run folder: {run.folder.path}")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import signal
 import sqlite3
 import sys
 import traceback
@@ -161,11 +162,16 @@ def reporting(*, as_json: bool = False, verbose: bool = False) -> Iterator[None]
 @contextmanager
 def _exit_codes(*, as_json: bool, verbose: bool) -> Iterator[None]:
     try:
+        if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # as the entry point leaves it
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         yield
     except KeyboardInterrupt:
         _complain(["Interrupted. What was finished is kept: the same command goes on from there."], as_json, "")
         raise typer.Exit(INTERRUPTED) from None
-    except ArfError as error:
+    except ArfError as caught:
+        from arf_programs.runs import trouble_behind
+
+        error = trouble_behind(caught) or caught
         if verbose:
             traceback.print_exc()
         problems = getattr(error, "problems", None) or [str(error)]

@@ -48,9 +48,11 @@ FALLBACKS: tuple[tuple[Role, Role], ...] = (
 _IN_PROCESS = ("embedded/", "scripted/")
 # OpenAI's reasoning models, by any provider. Their chat variants do not reason.
 _OPENAI_REASONING = re.compile(r"(?:ft:)?(?:o[1-9](?:-.*)?|gpt-[5-9](?!.*-chat).*)", re.IGNORECASE)
-# Other models that reason before each answer, by their names.
+# Other models that reason before each answer, by their names: hybrid ones too, which do so unless they are told not to.
 _REASONING = re.compile(
-    r"deepseek-(?:r1|reasoner)|\bqwq\b|\bqwq-|magistral|gpt-oss|grok-4|gemini-(?:2\.5-pro|3)|-thinking\b|-reasoning\b|-reasoner\b",
+    r"deepseek-(?:r1|reasoner)|\bqwq\b|\bqwq-|magistral|gpt-oss|grok-4|gemini-(?:2\.5-pro|3)|"
+    r"\bqwen-?3(?!.*(?:instruct|coder|embed|rerank|max))|\bglm-?(?:4\.[5-9]|[5-9]|z1)|\bminimax-m\d|\bsmollm3|"
+    r"\bthink(?:ing|er)?\b|-reasoning\b|-reasoner\b",
     re.IGNORECASE,
 )
 # DSPy refuses a smaller limit for OpenAI's reasoning models (dspy.clients.lm), since reasoning counts as answer.

@@ -31,10 +31,17 @@ from arf_programs.models.calls.session import (
     run_sync,
     within,
 )
-from arf_programs.models.local.chat_template import mend_template, refuse_template, render_text
+from arf_programs.models.local.chat_template import mend_template, refuse_template, render_text, said_after
 from arf_programs.models.local.person_names import finder_of_people
 from arf_programs.models.local.placement import find_placement
-from arf_programs.models.local.weights import SMOLLM2, base_of, is_adapter, resolve_weights, weights_digest
+from arf_programs.models.local.weights import (
+    SMOLLM2,
+    base_of,
+    is_adapter,
+    loading,
+    resolve_weights,
+    weights_digest,
+)
 from arf_programs.models.providers import scripted
 from arf_programs.models.providers.addresses import describe_hosts
 from arf_programs.models.providers.litellm import (

@@ -100,17 +100,17 @@ async def each_row(
 ) -> None:
     """Call `handle` with each row of `take`, at most `slots` at once, until `take` returns None.
 
-    When a handler raises an error, no further row begins. Rows under way are finished, since their calls are paid for.
-    Then the first error is raised.
+    When a handler or `take` raises an error, no further row begins. Rows under way are finished, since their calls
+    are paid for. Then the first error is raised.
     """
     errors: list[BaseException] = []
 
     async def worker() -> None:
-        while not errors and (row := await take()) is not None:
-            try:
+        try:
+            while not errors and (row := await take()) is not None:
                 await handle(row)
-            except (ArfError, BudgetSpent, OSError) as error:
-                errors.append(error)
+        except (ArfError, BudgetSpent, OSError) as error:
+            errors.append(error)
 
     async with asyncio.TaskGroup() as group:
         for _ in range(slots):

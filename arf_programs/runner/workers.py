@@ -242,7 +242,7 @@ async def _do_tasks(run: Run, job: _Job, budget: CallBudget, pipe: Connection) -
         async def handle(task: Task) -> None:
             try:
                 await do_steps(task, pipe.send)
-            except ArfError:
+            except BaseException:
                 inbox.put_nowait(None)  # after an error no task comes, and the other slots would wait for ever
                 raise
 

@@ -38,4 +38,13 @@ from arf_programs.runs.run import (
     save_config,
     saved_base_dir,
 )
-from arf_programs.runs.storage import is_of_the_disk, make_private_folder, private_files, storage_error, storing
+from arf_programs.runs.storage import (
+    errors_behind,
+    is_of_the_disk,
+    make_private_folder,
+    private_files,
+    refuse_read_only,
+    storage_error,
+    storing,
+    trouble_behind,
+)

@@ -28,7 +28,7 @@ from arf_programs.runs.fingerprint import digest, digest_file
 from arf_programs.runs.folder import RunFolder
 from arf_programs.runs.jsonl import JsonlIndex, read_jsonl, write_text_atomic
 from arf_programs.runs.progress import Progress
-from arf_programs.runs.storage import make_private_folder, private_files
+from arf_programs.runs.storage import make_private_folder, private_files, storing
 from signatures.exceptions import ConfigError, StorageError
 from signatures.records import Conversation, Record, Summary
 
@@ -197,11 +197,9 @@ def _refuse_other_folder(folder: RunFolder, handle: TextIO) -> None:
 
 
 def _lock_file(folder: RunFolder) -> TextIO:
-    try:
+    with storing(folder.path, instead="give another --run-dir"):
         make_private_folder(folder.path, holds=folder.config.name)
         return (folder / ".lock").open("w", encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"{folder.path}: cannot be written to ({error.strerror}): give another --run-dir.") from None
 
 
 def refuse_foreign_folder(run: Run) -> None:

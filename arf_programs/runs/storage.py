@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from signatures.exceptions import StorageError
+from signatures.exceptions import ArfError, StorageError
 
 _GOES_ON = "Nothing that was finished is lost: the same command goes on from there."
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -23,6 +23,8 @@ _HANDLES = {errno.EMFILE, errno.ENFILE}
 _GONE = {errno.ENOENT, errno.ESTALE}
 _DAMAGED = errno.EBADMSG  # a file of SQLite: it has words alone
 _IN_THE_WAY = {errno.EISDIR, errno.EEXIST, errno.ENOTDIR, errno.ELOOP, errno.ENOTEMPTY}
+# No mistake of a user, whatever was to be read or written.
+_TROUBLES = _FULL | _HANDLES | {errno.EIO, errno.ESTALE}
 # SQLite and the writers of weights give no number.
 _WORDS: tuple[tuple[re.Pattern[str], int], ...] = (
     (re.compile(r"disk is full|no space left|os error 28|PytorchStreamWriter|iostream error", re.I), errno.ENOSPC),
@@ -47,6 +49,8 @@ def storing(path: Path, *, instead: str = "") -> Iterator[None]:
 
 def storage_error(error: Exception, path: Path | None = None, *, instead: str = "") -> StorageError:
     """Say what the disk refused, where, and how to mend it. Without `path` the error itself has to name the file."""
+    if "usable temporary directory" in str(error):
+        return StorageError(f"{error}: set TMPDIR to a folder with room that you can write to. {_GOES_ON}")
     named = getattr(error, "filename", None)
     place = path or (Path(os.fsdecode(named)) if isinstance(named, str | bytes) else None)
     folder = None if place is None else _existing(place)
@@ -54,6 +58,37 @@ def storage_error(error: Exception, path: Path | None = None, *, instead: str = 
     where = place or "a file or a connection of this command"
     why = str(error) if number in (0, _DAMAGED) else os.strerror(number)
     return StorageError(f"{where}: the disk refuses it ({why}){_free(folder)}. {_mend(number, instead)} {_GOES_ON}")
+
+
+def refuse_read_only(folder: Path, *, instead: str) -> None:
+    """Raise StorageError if nothing can be written to a folder, or to the one that it would be made in."""
+    there = _existing(folder)
+    if there is not None and not os.access(there, os.W_OK | os.X_OK):
+        number = errno.EROFS if os.statvfs(there).f_flag & os.ST_RDONLY else errno.EACCES
+        raise storage_error(OSError(number, ""), folder, instead=instead)
+
+
+def trouble_behind(error: ArfError) -> StorageError | None:
+    """Return the trouble of a disk that an error was raised from; None if there is none.
+
+    A file that cannot be read is a mistake of the user in most places, but not if the disk or the limits of this
+    process refuse it.
+    """
+    for one in errors_behind(error):
+        if isinstance(one, StorageError):
+            return one
+        if isinstance(one, OSError) and one.errno in _TROUBLES:
+            return storage_error(one)
+    return None
+
+
+def errors_behind(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error, and those that it was raised from."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def is_of_the_disk(error: Exception) -> bool:

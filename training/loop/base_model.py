@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from arf_programs.models import is_adapter, mend_template, resolve_weights
+from arf_programs.models import is_adapter, loading, mend_template, resolve_weights
 from signatures.exceptions import DataError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def load_base(
 
     weights = resolve_weights(name)
     refuse_adapter(name, weights)
-    try:
+    with loading(name, "The base model"):
         model = AutoModelForCausalLM.from_pretrained(
             weights,
             dtype=dtype,
@@ -44,8 +44,6 @@ def load_base(
             trust_remote_code=False,
         )
         tokenizer = AutoTokenizer.from_pretrained(weights, trust_remote_code=False)
-    except (OSError, ValueError) as error:
-        raise DataError(f"The base model {name!r} cannot be loaded: {error}") from error
     return model, tokenizer
 
 
@@ -78,11 +76,9 @@ def load_tokenizer(name: str) -> BaseTokenizer:
 
     weights = resolve_weights(name)
     refuse_adapter(name, weights)
-    try:
+    with loading(name, "The tokenizer of the base model"):
         tokenizer = AutoTokenizer.from_pretrained(weights, trust_remote_code=False)
-    except (OSError, ValueError) as error:
-        raise DataError(f"The tokenizer of the base model {name!r} cannot be loaded: {error}") from error
-    stops = stop_ids(_generation_config(weights), tokenizer)
+        stops = stop_ids(_generation_config(weights), tokenizer)
     return BaseTokenizer(tokenizer, stops, mend_template(tokenizer, stops))
 
 
@@ -151,10 +147,9 @@ def saved_architecture(base: str) -> PreTrainedConfig:
     """Read the configuration of the weights called `base`. Raises DataError when it cannot be read."""
     from transformers import AutoConfig
 
-    try:
-        return AutoConfig.from_pretrained(resolve_weights(base), trust_remote_code=False)
-    except (OSError, ValueError) as error:
-        raise DataError(f"The configuration of the base model {base!r} cannot be read: {error}") from error
+    with loading(base, "The configuration of the base model"):
+        config: PreTrainedConfig = AutoConfig.from_pretrained(resolve_weights(base), trust_remote_code=False)
+    return config
 
 
 def without_weights(config: PreTrainedConfig) -> PreTrainedModel:

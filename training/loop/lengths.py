@@ -69,7 +69,7 @@ def measure(
 
     Raises DataError when the chat template is missing or cannot write a row. The same error is raised for a template
     that renders a prompt differently in training and in serving, that changes a completion, or that does not end a
-    completion with one of `stop_ids`. The student would then not learn to stop.
+    completion with one of `stop_ids`, or not at once. The student would then not learn to stop, or to say what follows.
     """
     from arf_programs.models import refuse_template
 
@@ -78,6 +78,8 @@ def measure(
 
 
 def _measure_row(tokenizer: PreTrainedTokenizerBase, example: TrainingExample, stop_ids: Collection[int]) -> RowLength:
+    from arf_programs.models import said_after
+
     prompt, completion = chat_messages(example)
     try:
         served = render(tokenizer, prompt, for_answer=True)
@@ -90,15 +92,22 @@ def _measure_row(tokenizer: PreTrainedTokenizerBase, example: TrainingExample, s
             f"{example.conversation_id}: the chat template of the base renders this prompt differently in training "
             "and in serving: choose a base whose template appends answers to the prompt unchanged."
         )
-    if not set(trained[len(served) :]) & set(stop_ids):
+    before, found, after = learned.partition(example.completion.strip())
+    if not found or before.strip():
+        raise DataError(
+            f"{example.conversation_id}: the chat template of the base changes the summary, so a student would learn "
+            "another text: choose another instruction-tuned base."
+        )
+    said = said_after(tokenizer, after, stop_ids)
+    if said is None:
         raise DataError(
             f"{example.conversation_id}: the chat template of the base ends an answer without a stop token of the "
             "model, so a student would not learn to stop: choose an instruction-tuned base."
         )
-    if example.completion.strip() not in learned:
+    if said:
         raise DataError(
-            f"{example.conversation_id}: the chat template of the base changes the summary, so a student would learn "
-            "another text: choose another instruction-tuned base."
+            f"{example.conversation_id}: the chat template of the base writes {said!r} after a summary, so a student "
+            "would say it too: choose another instruction-tuned base."
         )
     return RowLength(example.conversation_id, len(served), len(trained) - len(served))
 

@@ -50,13 +50,17 @@ def open_text_file(path: Path) -> BinaryIO:
 
 
 def _only_member(path: Path) -> str | None:
-    """Return the only file of a ZIP archive. None if there are several, as in a spreadsheet, or if it is broken."""
+    names = members(path)
+    return names[0] if len(names) == 1 else None
+
+
+def members(path: Path) -> list[str]:
+    """Return the names of the files in a ZIP archive; none if it is broken, or no archive."""
     try:
         with zipfile.ZipFile(path) as archive:
-            names = [name for name in archive.namelist() if not name.startswith("__MACOSX/") and not name.endswith("/")]
+            return [name for name in archive.namelist() if not name.startswith("__MACOSX/") and not name.endswith("/")]
     except (OSError, *UNPACKING_ERRORS):
-        return None
-    return names[0] if len(names) == 1 else None
+        return []
 
 
 MOST_SHOWN = 20
@@ -64,7 +68,7 @@ _MOST_RUNS = 6
 _UNDECODED = re.compile("[\udc80-\udcff]")
 # The first bytes of files that are no text, and what to do with them.
 _NO_TEXT = {
-    b"PK\x03\x04": "is a ZIP archive of several files or an Excel file: save it as CSV in UTF-8, or unpack it",
+    b"PK\x03\x04": "is a ZIP archive that cannot be read: save the data as JSONL, CSV or Parquet",
     b"\xd0\xcf\x11\xe0": "is an Excel file, not a text: save it as CSV in UTF-8",
     b"\x28\xb5\x2f\xfd": "is compressed with zstd: unpack it",
     b"PAR1": "is a Parquet file: set corpus.format to parquet",
@@ -77,6 +81,8 @@ _NO_TEXT = {
 _BINARY = re.compile(rb"[\x01-\x08\x0e-\x1a\x1c\x1d\x1f]|^[\x80\xff]")  # bytes with which no text in UTF-8 begins
 _PAGES = (b"<!doctype html", b"<html")
 _LONGEST_START = 64
+_OF_OFFICE = "[Content_Types].xml"  # OOXML, part 2: each package has it
+_MOST_NAMES = 5
 
 
 @dataclass(frozen=True)
@@ -156,7 +162,7 @@ def read_text_lines(path: Path, name: str) -> Iterator[tuple[int, str]]:
     number, encoding = 0, ""
     try:
         with open_text_file(path) as file:
-            encoding = _encoding(file, name)
+            encoding = _encoding(file, name, path)
             # An empty `newline` keeps line ends as they are: within quotes of CSV they belong to the text.
             for number, line in enumerate(TextIOWrapper(file, encoding, "surrogateescape", newline=""), start=1):
                 yield number, line
@@ -175,11 +181,11 @@ def undecoded(line: str) -> str:
     return f"not UTF-8 (byte 0x{byte:02x} at column {column}): save the file as UTF-8 (in Excel: `CSV UTF-8`)"
 
 
-def _encoding(file: BinaryIO, name: str) -> str:
+def _encoding(file: BinaryIO, name: str, path: Path) -> str:
     """Find the encoding by the first bytes, as JSON's standard does. Raises DataError if they are of no text."""
     start = file.read(_LONGEST_START)
     file.seek(0)
-    if reason := _why_no_text(start):
+    if reason := _why_no_text(start, path):
         raise DataError(f"{name}: {reason}")
     return json.detect_encoding(start)
 
@@ -188,15 +194,27 @@ def why_no_text(path: Path) -> str:
     """Say what a file is by its first bytes, if it is no text, and how to mend that. Empty if it is a text."""
     try:
         with open_text_file(path) as file:
-            return _why_no_text(file.read(_LONGEST_START))
+            return _why_no_text(file.read(_LONGEST_START), path)
     except (OSError, *UNPACKING_ERRORS):
         return ""
 
 
-def _why_no_text(start: bytes) -> str:
+def _why_no_text(start: bytes, path: Path) -> str:
+    if start.startswith(b"PK\x03\x04") and (inside := members(path)):
+        return _why_no_archive(inside)
     reason = next((reason for first, reason in _NO_TEXT.items() if start.startswith(first)), "")
     if start.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(_PAGES):
         return "is a web page, as a download without a login gives: save the data itself"
     if not reason and json.detect_encoding(start).startswith("utf-8") and _BINARY.search(start):
         return "is no text: save it as JSONL, CSV or Parquet"
     return reason
+
+
+def _why_no_archive(inside: list[str]) -> str:
+    if _OF_OFFICE in inside:
+        return "is a file of Excel or of another office program: save it as CSV in UTF-8"
+    names = ", ".join(inside[:_MOST_NAMES]) + (", ..." if len(inside) > _MOST_NAMES else "")
+    return (
+        f"is a ZIP archive of several files ({names}): unpack it, and set corpus.path to one of them, or to a file of "
+        "all their rows"
+    )

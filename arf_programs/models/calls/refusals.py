@@ -23,6 +23,7 @@ from pydantic import ValidationError
 from arf_programs.models.calls.dspy_internals import to_lm15_error
 from arf_programs.models.calls.rates import parse_duration
 from arf_programs.models.providers.litellm import provider_of
+from arf_programs.runs import errors_behind
 from signatures.exceptions import ArfError
 
 _PLAIN: Final = (
@@ -175,8 +176,11 @@ def failure_of(error: Exception, canonical: Exception) -> Exception:
     but it tells nothing about the key, the bill or the request. The statuses 409 and 425 are tried again too.
     """
     failure: Exception = canonical
-    refused = isinstance(canonical, RateLimitError) and not _is_broken_json(error)
+    by_words = isinstance(canonical, RateLimitError) and _is_refused_by_words(error)
+    refused = isinstance(canonical, RateLimitError) and not by_words
     reading = None if refused else _error_of_reading(error, weak=not isinstance(canonical, _OF_ACCOUNT))
+    if reading is None and by_words:
+        reading = error
     if reading is not None:
         failure = UnreadableAnswerError(f"the answer is no chat completion ({_line(reading)})")
     elif not refused and (status := getattr(error, "status_code", None)) in _PASSING:
@@ -184,9 +188,15 @@ def failure_of(error: Exception, canonical: Exception) -> Exception:
     return failure
 
 
-def _is_broken_json(error: Exception) -> bool:
-    """Say whether an answer came that is no JSON. LiteLLM takes the words "rate limit" in it for a refusal."""
-    return any(isinstance(one, json.JSONDecodeError) for one in errors_behind(error))
+def _is_refused_by_words(error: Exception) -> bool:
+    """Say whether an answer came that is no chat completion: LiteLLM takes the words "rate limit" in it for a refusal.
+
+    A status that refuses leaves an error of httpx. LiteLLM's own 500 says that it could not read the answer.
+    """
+    behind = [one for one in errors_behind(error) if one is not error]
+    if any(isinstance(one, httpx.HTTPStatusError) for one in behind):
+        return False
+    return any(isinstance(one, _OF_READING) or getattr(one, "status_code", None) == 500 for one in behind)
 
 
 def _error_of_reading(error: Exception, *, weak: bool) -> BaseException | None:
@@ -214,15 +224,6 @@ def trouble_of_this_machine(error: BaseException) -> OSError | None:
     It says nothing about the endpoint or the row.
     """
     return next((one for one in errors_behind(error) if isinstance(one, OSError) and one.errno in _OF_MACHINE), None)
-
-
-def errors_behind(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an error, and those that it was raised from."""
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        yield error
-        error = error.__cause__ or error.__context__
 
 
 def _line(error: Any) -> str:

@@ -7,9 +7,8 @@ every server use the same template. A template that needs no mend stays as it is
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Collection
-from datetime import datetime
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from signatures.exceptions import DataError
@@ -26,8 +25,8 @@ _WHOLE: Chat = [*_PROMPT, {"role": "assistant", "content": _ANSWER}]
 # What the code in a template raises, besides Jinja's own errors.
 _OF_TEMPLATES = (LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError, ValueError, AssertionError)
 # Meta's templates say this day where they cannot read a clock.
-_DAY = datetime(2024, 7, 26)
-_SHOW_FORMATS = "{% macro strftime_now(format) %}[date {{ format }} date]{% endmacro %}"
+_DAY, _ANOTHER_DAY = date(2024, 7, 26), date(2001, 12, 3)
+_DATE_CODES = ("-d", "-m", "e", *"aAbBcdHIjmMpSuUwWxXyYDFRT")
 _NO_SYSTEM = (
     "{% if messages and messages[0]['role'] == 'system' %}"
     "{% if messages | length > 1 and messages[1]['role'] == 'user' %}"
@@ -37,22 +36,41 @@ _NO_SYSTEM = (
     "{% set messages = [{'role': 'user', 'content': messages[0]['content']}] + messages[1:] %}"
     "{% endif %}{% endif %}"
 )
-_NO_HEADER = (
+_PARTS = (
+    "{% set ours = namespace(messages=[]) %}{% for message in messages %}{% set content = message['content'] %}"
+    "{% if content is string %}{% set content = [{'type': 'text', 'text': content}] %}{% endif %}"
+    "{% set ours.messages = ours.messages + [{'role': message['role'], 'content': content}] %}"
+    "{% endfor %}{% set messages = ours.messages %}"
+)
+# A prompt is what a whole chat has before its answer: so it is written with an answer, and cut there.
+_ANSWER_FOLLOWS = (
     "{% set answer_follows = add_generation_prompt is defined and add_generation_prompt %}"
     "{% set add_generation_prompt = false %}"
+    "{% if answer_follows %}"
+    f"{{% set messages = messages + [{{'role': 'assistant', 'content': '{_ANSWER}'}}] %}}"
+    "{% endif %}{% set written %}"
 )
-_END = "{% if messages[-1]['role'] == 'assistant' %}{{ eos_token }}{% endif %}"
+_UP_TO_THE_ANSWER = (
+    "{% endset %}{% if answer_follows %}"
+    f"{{{{ (written.split('{_ANSWER}')[:-1] | join('{_ANSWER}')).rstrip(' ') }}}}"
+    "{% else %}{{ written }}{% endif %}"
+)
+_END = (
+    "{%% if messages[-1]['role'] == 'assistant' %%}{%% set answer = messages[-1]['content'] | trim %%}"
+    "{{ (ended.split(answer)[:-1] | join(answer)) + answer + %s }}{%% else %%}{{ ended }}{%% endif %%}"
+)
 
 
 def mend_template(tokenizer: PreTrainedTokenizerBase, stop_ids: Collection[int] = ()) -> tuple[str, ...]:
     """Mend the chat template of `tokenizer` in place, and return a sentence for each mend.
 
-    It mends a system text that is refused or left out, today's date, and text between the prompt and an answer that
-    only training has, such as an empty think block. Where `stop_ids` are given, it also mends an answer without a stop
-    token. What is still wrong afterwards is found when a prompt is rendered.
+    It mends texts that are read as lists of parts alone, a system text that is refused or left out, today's date, and a
+    prompt that is not the text before an answer in training, where there may be an empty think block. Where `stop_ids`
+    are given, it also mends an answer without a stop token, or with a text before that token. What is still wrong
+    afterwards is found when a prompt is rendered.
     """
     notes = []
-    for mend in (_mend_system, _mend_date, _mend_header, lambda it: _mend_end(it, stop_ids)):
+    for mend in (_mend_parts, _mend_system, _mend_date, _mend_header, lambda it: _mend_end(it, stop_ids)):
         before = default_template(tokenizer)
         if before is None:
             break
@@ -72,7 +90,7 @@ def default_template(tokenizer: PreTrainedTokenizerBase) -> str | None:
     template: Any = tokenizer.chat_template
     if isinstance(template, dict):
         template = template.get("default")
-    return template or None
+    return template if isinstance(template, str) and template.strip() else None
 
 
 def render_text(tokenizer: PreTrainedTokenizerBase, messages: Chat, *, for_answer: bool) -> str:
@@ -132,6 +150,12 @@ def _set_template(tokenizer: PreTrainedTokenizerBase, template: str) -> None:
     tokenizer.chat_template = {**several, "default": template} if isinstance(several, dict) else template
 
 
+def _mend_parts(tokenizer: PreTrainedTokenizerBase) -> tuple[str, str] | None:
+    if _is_sound(tokenizer):
+        return None
+    return _PARTS + _template(tokenizer), "it reads a text as a list of parts alone: each text now is such a list"
+
+
 def _mend_system(tokenizer: PreTrainedTokenizerBase) -> tuple[str, str] | None:
     if _is_sound(tokenizer):
         return None
@@ -141,43 +165,69 @@ def _mend_system(tokenizer: PreTrainedTokenizerBase) -> tuple[str, str] | None:
 
 def _mend_date(tokenizer: PreTrainedTokenizerBase) -> tuple[str, str] | None:
     template = default_template(tokenizer) or ""
-    _set_template(tokenizer, _SHOW_FORMATS + template)
-    shown = _render(tokenizer, _WHOLE) or ""
+    shown = []
+    for day in (_DAY, _ANOTHER_DAY):
+        _set_template(tokenizer, _clock(day) + template)
+        shown.append((_render(tokenizer, _PROMPT, for_answer=True), _render(tokenizer, _WHOLE)))
     _set_template(tokenizer, template)
-    dates = {format: _DAY.strftime(format) for format in re.findall(r"\[date (.*?) date\]", shown)}
-    if not dates:
+    if shown[0] == shown[1]:
         return None
-    clock = f"{{% macro strftime_now(format) %}}{{{{ {json.dumps(dates)}[format] }}}}{{% endmacro %}}"
-    return clock + template, f"it writes today's date: the date is now always {_DAY:%d %b %Y}"
+    return _clock(_DAY) + template, f"it writes today's date: the date is now always {_DAY:%d %b %Y}"
+
+
+def _clock(day: date) -> str:
+    """Return a macro that takes the place of `strftime_now`, and always says `day`, at midnight."""
+    replaced = "".join(f" | replace('%{code}', {json.dumps(day.strftime(f'%{code}'))})" for code in _DATE_CODES)
+    return f"{{% macro strftime_now(format) %}}{{{{ format{replaced} }}}}{{% endmacro %}}"
 
 
 def _mend_header(tokenizer: PreTrainedTokenizerBase) -> tuple[str, str] | None:
-    """Let a prompt end with the very text that precedes an answer in training."""
-    asked, prompt, whole = (
-        _render(tokenizer, _PROMPT, for_answer=True),
-        _render(tokenizer, _PROMPT),
-        _render(tokenizer, _WHOLE),
-    )
-    if asked is None or prompt is None or whole is None or _ANSWER not in whole or not whole.startswith(prompt):
+    """Let a prompt be the very text that precedes an answer in training."""
+    asked, whole = _render(tokenizer, _PROMPT, for_answer=True), _render(tokenizer, _WHOLE)
+    if asked is None or whole is None or _ANSWER not in whole:
         return None
-    header = whole[len(prompt) : whole.index(_ANSWER)]
-    served = prompt + header
+    trained = whole.rpartition(_ANSWER)[0]
     # Space at the end is left to the model: tokens of a word often begin with it.
-    if served.startswith(asked) and not served[len(asked) :].strip():
+    is_same = trained.startswith(asked) and not trained[len(asked) :].strip()
+    if is_same and _tokens(tokenizer, whole)[: len(_tokens(tokenizer, asked))] == _tokens(tokenizer, asked):
         return None
-    mended = _NO_HEADER + _template(tokenizer) + f"{{% if answer_follows %}}{{{{ {json.dumps(header)} }}}}{{% endif %}}"
+    header = trained.rpartition(_QUESTION)[2].rstrip(" ")
+    mended = _ANSWER_FOLLOWS + _template(tokenizer) + _UP_TO_THE_ANSWER
     return mended, f"its prompts did not end with the text before an answer in training: they now end with {header!r}"
 
 
 def _mend_end(tokenizer: PreTrainedTokenizerBase, stop_ids: Collection[int]) -> tuple[str, str] | None:
     whole = _render(tokenizer, _WHOLE)
-    if whole is None or _ANSWER not in whole or tokenizer.eos_token_id not in stop_ids:
+    if whole is None or _ANSWER not in whole or not stop_ids:
         return None
-    end: list[int] = tokenizer.encode(whole[whole.index(_ANSWER) :], add_special_tokens=False)
-    if set(end) & set(stop_ids):
+    after = whole.rpartition(_ANSWER)[2]
+    stops = said_after(tokenizer, after, stop_ids) is not None
+    words = _said(tokenizer, _tokens(tokenizer, after))
+    if stops and not words:
         return None
-    mended = _template(tokenizer) + _END
-    return mended, f"it ends an answer without a stop token: {tokenizer.eos_token} now follows an answer"
+    end: Any = tokenizer.convert_ids_to_tokens(
+        tokenizer.eos_token_id if tokenizer.eos_token_id in stop_ids else min(stop_ids)
+    )
+    how = f"writes {words!r} after an answer" if stops else "ends an answer without a stop token"
+    mended = f"{{% set ended %}}{_template(tokenizer)}{{% endset %}}{_END % json.dumps(end, ensure_ascii=False)}"
+    return mended, f"it {how}: {end} now follows an answer"
+
+
+def said_after(tokenizer: PreTrainedTokenizerBase, text: str, stop_ids: Collection[int]) -> str | None:
+    """Return what a student says from its answer, which `text` follows, to a stop token; None without that token."""
+    ids = _tokens(tokenizer, text)
+    end = next((place for place, token in enumerate(ids) if token in stop_ids), None)
+    return None if end is None else _said(tokenizer, ids[:end])
+
+
+def _said(tokenizer: PreTrainedTokenizerBase, ids: list[int]) -> str:
+    said: Any = tokenizer.decode(ids, skip_special_tokens=True)
+    return str(said).strip()
+
+
+def _tokens(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
+    ids: list[int] = tokenizer.encode(text, add_special_tokens=False)
+    return ids
 
 
 def _template(tokenizer: PreTrainedTokenizerBase) -> str:

@@ -20,7 +20,7 @@ from arf_programs.config import cache_folder
 from arf_programs.models.local.chat_template import mend_template
 from arf_programs.models.local.placement import CPU, Placement
 from arf_programs.runs import storing
-from signatures.exceptions import DataError, MissingExtra
+from signatures.exceptions import ArfError, DataError, MissingExtra
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -89,12 +89,22 @@ def load_model(name: str, placement: Placement = CPU) -> tuple[PreTrainedModel, 
 
 
 @contextmanager
-def loading(name: str) -> Iterator[None]:
-    """Turn the errors of transformers and PEFT that arise inside this block into a DataError about the model `name`."""
+def loading(name: str, subject: str = "The weights of") -> Iterator[None]:
+    """Turn what transformers and PEFT raise inside this block into a DataError about the model `name`.
+
+    A lack of memory stays what it is.
+    """
     try:
         yield
-    except (OSError, ValueError) as error:
-        raise DataError(f"The weights of {name!r} cannot be loaded: {error}") from error
+    except (ArfError, MemoryError, RuntimeError):
+        raise
+    # Files that are cut off or of another kind make the libraries below raise whatever comes: also bare exceptions.
+    except Exception as error:
+        raise DataError(f"{subject} {name!r} cannot be loaded: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    return str(error) if isinstance(error, OSError | ValueError) else f"{type(error).__name__}: {error}"
 
 
 def _load_whole(weights: Path | str, placement: Placement) -> PreTrainedModel:

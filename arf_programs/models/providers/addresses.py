@@ -50,9 +50,12 @@ _FOUND_LATE: Final[dict[str, tuple[tuple[str, ...], str | None]]] = {
     "vertex_ai": (("VERTEXAI_API_BASE",), "https://aiplatform.googleapis.com"),
     "vertex_ai_beta": (("VERTEXAI_API_BASE",), "https://aiplatform.googleapis.com"),
 }
-# What LiteLLM does by these names reaches no server: it runs vLLM in this process, or has no chat completions. Their
-# servers speak OpenAI's API.
-_OTHER_NAMES: Final = {"vllm": "hosted_vllm", "openai_like": "hosted_vllm"}
+# By these names LiteLLM asks no server (it runs vLLM in this process, or has no chat completions), or other hosts too:
+# this machine about a model of Lemonade, and the Hugging Face hub for the chat template of a model.
+_OTHER_NAMES: Final = {
+    **dict.fromkeys(("vllm", "openai_like", "lemonade", "petals"), "hosted_vllm/{}, and its address as api_base"),
+    "sagemaker": "sagemaker_chat/{}",
+}
 _OWN_SERVERS_LIKE_OPENAI: Final = ("custom_openai", "aiohttp_openai")
 _OWN_KEYS: Final = ("azure_ai", "github_copilot", "chatgpt")  # by other means than OpenAI's client
 NO_KEY: Final = "no-key"
@@ -99,9 +102,10 @@ def address_of(config: ModelConfig) -> Address:
         raise ConfigError(
             f"{config.model}: LiteLLM knows no such model: write provider/model, e.g. openai/gpt-4o-mini."
         ) from None
-    if (address or url) and provider in _OTHER_NAMES:
+    if provider in _OTHER_NAMES:
         raise ConfigError(
-            f"{config.model}: LiteLLM asks no server by this name: write {_OTHER_NAMES[provider]}/{name}."
+            f"{config.model}: by this name LiteLLM asks no server, or others as well: write "
+            f"{_OTHER_NAMES[provider].format(name)}."
         )
     if address or url:
         return Address(provider, _checked(config, str(address or url)), key=key)

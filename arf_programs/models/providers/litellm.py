@@ -32,6 +32,7 @@ SCRIPTED: Final = "scripted/"
 _PROVIDERS_WITH_MARKS: Final = ("anthropic", "azure_ai", "bedrock", "databricks", "openrouter", "vertex_ai")
 _OWN_PRICES: Final = "LITELLM_LOCAL_MODEL_COST_MAP"
 _OLLAMA: Final = ("ollama", "ollama_chat")
+_HUB: Final = "huggingface"
 _NAME_ALONE: Final = {"litellm_provider", "mode"}  # what `declare_name` writes into LiteLLM's table
 
 
@@ -128,10 +129,11 @@ def listed_model(model: str) -> dict[str, Any] | None:
     """Return the entry of a model in LiteLLM's table; None if there is none, or if it holds only the name.
 
     The entry is remembered, and `declare_model` forgets it. LiteLLM would ask the Ollama of this machine about a model
-    that its table lacks, wherever the model is.
+    that its table lacks, wherever the model is, and the Hugging Face hub about any of its models.
     """
     litellm: Any = import_litellm()
-    if provider_of(model) in _OLLAMA and model not in litellm.model_cost:
+    provider = provider_of(model)
+    if provider == _HUB or (provider in _OLLAMA and model not in litellm.model_cost):
         return None
     try:
         info = dict(litellm.get_model_info(model))

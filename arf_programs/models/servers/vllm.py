@@ -57,8 +57,8 @@ def start_server(
 
 
 def end_server(process: subprocess.Popen[bytes]) -> None:
-    """End a process that `start_server` gave, with its whole group: first as by Ctrl-C, after 20 seconds by force."""
-    for number, grace in ((signal.SIGINT, guard.GRACE), (signal.SIGKILL, None)):
+    """End a process that `start_server` gave, with its whole group: first by SIGTERM, after 20 seconds by force."""
+    for number, grace in ((signal.SIGTERM, guard.GRACE), (signal.SIGKILL, None)):
         try:
             os.killpg(process.pid, number)
         except ProcessLookupError:

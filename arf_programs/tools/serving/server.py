@@ -42,6 +42,11 @@ _NEEDED = ("fastapi", "uvicorn", "openai")  # by `transformers serve`
 _PAUSE = 0.2  # seconds between two looks
 _MADE_FROM = "made_from.json"
 _LOG = "training_log.json"  # written last, so a folder that has it holds a whole student
+# Callers reach the server before this one, so what uvicorn says about its own address would lead them astray.
+_TRANSFORMERS = (
+    "import logging; from transformers.cli.transformers import main; "
+    "logging.getLogger('uvicorn.error').addFilter(lambda record: record.levelno > logging.INFO); main()"
+)
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,7 @@ def find_engine(wanted: EngineName | None = None) -> Engine:
             "or install vLLM on a machine with a GPU."
         )
     # -P: it starts in the folder of the model, and must not import from there.
-    return Engine("transformers", (sys.executable, "-P", "-m", "transformers.cli.transformers", "serve"))
+    return Engine("transformers", (sys.executable, "-P", "-c", _TRANSFORMERS, "serve"))
 
 
 @dataclass(frozen=True)
@@ -144,7 +149,7 @@ def refuse_taken_port(host: str, port: int) -> None:
 def running(command: Sequence[str], folder: Path, *, offline: bool = True) -> Iterator[subprocess.Popen[bytes]]:
     """Start `command` in `folder` and give its process. Its output goes to stderr. `offline` keeps it from the Hub.
 
-    The end of the block ends its whole process group: first as by Ctrl-C, after 20 seconds by force. SIGTERM in this
+    The end of the block ends its whole process group: first by SIGTERM, after 20 seconds by force. SIGTERM in this
     process counts as Ctrl-C.
     """
     before = signal.signal(signal.SIGTERM, _as_interrupt)
