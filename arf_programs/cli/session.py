@@ -44,7 +44,7 @@ Set = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Override any key, e.g. --set models.editor=openai/gpt-4o."),
 ]
 Limit = Annotated[int | None, typer.Option("--limit", min=2, help="Read at most N conversations.")]
-RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try the rows that failed again, and only those.")]
+RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try again the rows that failed, and no others.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, and nothing else there.")]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Show the libraries' log, and tracebacks.")]
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="An arf.yaml, or the folder of a run.")]

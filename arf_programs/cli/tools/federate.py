@@ -40,7 +40,7 @@ def federate(
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
-    """Train where the conversations stay, average the adapters, and compare that with one training on all."""
+    """Train at each site on its own conversations, average the adapters, and compare with one training on all."""
     with opened_run(config, run_dir, overrides, limit, as_json=as_json, verbose=verbose, locked=True) as run:
         from arf_programs.cli.output import systems_table
         from arf_programs.tools.federate import federate as train_sites
