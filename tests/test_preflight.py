@@ -51,7 +51,7 @@ def test_a_holdout_of_copies_is_told(make_run, tmp_path):
     copies = [{**row, "id": f"{row['id']}-{copy}"} for row in rows for copy in range(4)]
     (tmp_path / "conversations.jsonl").write_text("".join(json.dumps(row) + "\n" for row in copies))
     (warning,) = (warning for warning in preflight(make_run()).warnings if "near-duplicates" in warning)
-    assert warning.startswith("corpus: the 12 conversations held out are 3 different ones")
+    assert warning.startswith("corpus: of the 12 conversations held out only 3 are different")
 
 
 def test_no_host_is_not_claimed_where_a_model_has_a_problem(make_run, monkeypatch):

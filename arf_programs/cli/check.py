@@ -181,9 +181,9 @@ def _warn_of_copies(sides: Split) -> list[str]:
     if groups > _FEW_COPIES * rows:
         return []
     return [
-        f"corpus: the {rows} conversations held out are {groups} different ones, the others near-duplicates of these. "
-        "Figures and intervals count each of them: keep one row of each conversation, or name what the copies have in "
-        "common in evaluate.cluster"
+        f"corpus: of the {rows} conversations held out only {groups} are different: the others are near-duplicates. "
+        "Figures and intervals count each of them: keep one row of each conversation, or set evaluate.cluster to a key "
+        "of the metadata that copies have in common"
     ]
 
 
@@ -216,8 +216,8 @@ def _check_drafts(run: Run, conversations: Collection[Conversation], findings: F
         )
     if teacher.name is None:
         findings.warnings.append(
-            "models.teacher: name the model that wrote the drafts in models.teacher.name: the model card shows it, and "
-            "the terms of its provider are looked at by it"
+            "models.teacher: set models.teacher.name to the model that wrote the drafts. The model card shows it, and "
+            "ARF looks for the terms of its provider by it"
         )
 
 
