@@ -288,5 +288,6 @@ def test_a_narrow_terminal_loses_no_figure_of_the_table():
         "evaluate": {"systems": {"student_arf": dict.fromkeys(METRICS, figures)}},
     }
     out = io.StringIO()
-    Console(file=out, width=40).print(systems_table(summary))
+    Console(file=out, width=40).print(systems_table(summary, 0.9))
     assert "…" not in out.getvalue()
+    assert "with 90% intervals" in " ".join(out.getvalue().split())
