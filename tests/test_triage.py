@@ -1,6 +1,7 @@
 """`arf triage`: the curve of a ranking, what is learned from other drafts, and what is refused."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from typer.testing import CliRunner
@@ -96,10 +97,12 @@ def test_by_time_only_the_later_half_is_measured(analysed):
 def test_a_run_that_cannot_be_triaged_says_why(analysed, make_run):
     with pytest.raises(DataError, match="run `arf analyze` first"):
         rank_drafts(make_run())
-    with pytest.raises(DataError, match="2 of 60 drafts"):
+    with pytest.raises(DataError, match="2 of 60 drafts .* analyse more drafts"):
         rank_drafts(analysed(every=30))
-    with pytest.raises(DataError, match="0 of 60 drafts"):
-        rank_drafts(analysed(source="check"))
+    checked = analysed(source="check")
+    alone = checked.config.model_copy(update={"analyze": checked.config.analyze.model_copy(update={"analyst": False})})
+    with pytest.raises(DataError, match=r"0 of 60 drafts .* set analyze\.analyst to true"):
+        rank_drafts(replace(checked, config=alone))
 
 
 def test_the_command_prints_a_table_or_json(analysed, tmp_path):
