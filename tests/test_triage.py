@@ -1,7 +1,6 @@
 """`arf triage`: the curve of a ranking, what is learned from other drafts, and what is refused."""
 
 import json
-from dataclasses import replace
 
 import pytest
 from typer.testing import CliRunner
@@ -52,8 +51,8 @@ def test_a_wrong_ranking_needs_nearly_all_and_the_interval_holds_the_value():
 def analysed(make_run):
     """A run with 60 analysed drafts: each third one is flawed, and they speak of a refund."""
 
-    def make(*, count=60, every=3, source="lm", metadata=True):
-        run = make_run()
+    def make(*overrides, count=60, every=3, source="lm", metadata=True):
+        run = make_run(*overrides)
         talks, drafts, errors = [], [], []
         for number in range(count):
             flawed = number % every == 0
@@ -99,10 +98,8 @@ def test_a_run_that_cannot_be_triaged_says_why(analysed, make_run):
         rank_drafts(make_run())
     with pytest.raises(DataError, match="2 of 60 drafts .* analyse more drafts"):
         rank_drafts(analysed(every=30))
-    checked = analysed(source="check")
-    alone = checked.config.model_copy(update={"analyze": checked.config.analyze.model_copy(update={"analyst": False})})
     with pytest.raises(DataError, match=r"0 of 60 drafts .* set analyze\.analyst to true"):
-        rank_drafts(replace(checked, config=alone))
+        rank_drafts(analysed("analyze.analyst=false", source="check"))
 
 
 def test_the_command_prints_a_table_or_json(analysed, tmp_path):
