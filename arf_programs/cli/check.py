@@ -171,7 +171,7 @@ def _check_corpus(run: Run, findings: Findings, *, folder: Path) -> None:
     findings.warnings += _warn_of_copies(sides)
     if corpus.skipped:
         findings.good.append(f"{config.path}: {len(corpus.skipped)} skipped: {corpus.skipped[0].reason}")
-    if labeled:
+    if run.config.labeled.path:
         findings.good.append(_use_of_labels(run, len(labeled)))
 
 
@@ -194,7 +194,9 @@ def _use_of_labels(run: Run, count: int) -> str:
         shown = f"analyst and editor see {settings.demos} of them with each question"
     else:
         shown = "set labeled.demos to show some to analyst and editor"
-    return f"{settings.path}: {count} labelled summaries, for arf compile and arf calibrate; {shown}"
+    limit = run.config.corpus.limit
+    of = "" if limit is None else f" of the first {limit} conversations"
+    return f"{settings.path}: {count} labelled summaries{of}, for arf compile and arf calibrate; {shown}"
 
 
 def _check_drafts(run: Run, conversations: Collection[Conversation], findings: Findings) -> None:
