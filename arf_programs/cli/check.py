@@ -168,7 +168,7 @@ def _check_corpus(run: Run, findings: Findings, *, folder: Path) -> None:
     findings.good.append(f"{config.path}: {len(conversations)} conversations, {counts}")
     lines = [*describe_columns(conversations.values(), corpus.unread), *describe_speakers(conversations.values())]
     findings.good += [f"{config.path}: {line}" for line in lines]
-    findings.warnings += _warn_of_copies(sides)
+    findings.warnings += [] if run.config.evaluate.cluster else _warn_of_copies(sides)
     if corpus.skipped:
         findings.good.append(f"{config.path}: {len(corpus.skipped)} skipped: {corpus.skipped[0].reason}")
     if run.config.labeled.path:
@@ -176,14 +176,14 @@ def _check_corpus(run: Run, findings: Findings, *, folder: Path) -> None:
 
 
 def _warn_of_copies(sides: Split) -> list[str]:
-    """Warn of a holdout with many near-duplicates. Without `evaluate.cluster` each counts as a conversation."""
+    """Warn of a holdout with many near-duplicates, where intervals draw those together."""
     rows, groups = len(sides.holdout), sides.holdout_groups
     if groups > _FEW_COPIES * rows:
         return []
     return [
         f"corpus: of the {rows} conversations held out only {groups} are different: the others are near-duplicates. "
-        "Figures and intervals count each of them: keep one row of each conversation, or set evaluate.cluster to a key "
-        "of the metadata that copies have in common"
+        f"Intervals draw near-duplicates together, so they rest on {groups} conversations: add different ones, or set "
+        "evaluate.cluster to a key of the metadata by which intervals should draw"
     ]
 
 
