@@ -96,7 +96,7 @@ def test_by_time_only_the_later_half_is_measured(analysed):
 def test_a_run_that_cannot_be_triaged_says_why(analysed, make_run):
     with pytest.raises(DataError, match="run `arf analyze` first"):
         rank_drafts(make_run())
-    with pytest.raises(DataError, match="2 of 60 drafts .* analyse more drafts"):
+    with pytest.raises(DataError, match=r"2 of 60 drafts .* analyse more drafts"):
         rank_drafts(analysed(every=30))
     with pytest.raises(DataError, match=r"0 of 60 drafts .* set analyze\.analyst to true"):
         rank_drafts(analysed("analyze.analyst=false", source="check"))

@@ -62,7 +62,9 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _arf(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     """Exit codes: 0 done, 1 failed at work, 2 wrong input or configuration, 3 a cap of the budget is reached
     (resumable), 4 the holdout is too small to tell (arf gate), 130 interrupted (resumable)."""

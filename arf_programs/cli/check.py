@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _HUB_OFFLINE = "HF_HUB_OFFLINE"
 _GIB = 2**30
 _NO_CHANNEL = "default"  # of a row without one
+_INDENT = "  "  # of a line that belongs to the line above
 _MOST_NAMES = 8
 _MOST_TURNS = 12
 _MOST_CHARACTERS = 90
@@ -98,7 +99,7 @@ def show_findings(findings: Findings, *, example: bool = False) -> None:
         print_lines("-- a student is asked:", findings.preview.prompt)
         print_lines("-- and learns to say:", findings.preview.learns, "--")
     print_lines(
-        *(f"ok: {line}" for line in findings.good),
+        *(line if line.startswith(_INDENT) else f"ok: {line}" for line in findings.good),
         *(f"beware: {line}" for line in findings.warnings),
         *(f"problem: {line}" for line in findings.problems),
     )
@@ -167,7 +168,7 @@ def _check_corpus(run: Run, findings: Findings, *, folder: Path) -> None:
     counts += f", {len(sides.dev)} for dev" if sides.dev else ""
     findings.good.append(f"{config.path}: {len(conversations)} conversations, {counts}")
     lines = [*describe_columns(conversations.values(), corpus.unread), *describe_speakers(conversations.values())]
-    findings.good += [f"{config.path}: {line}" for line in lines]
+    findings.good += [line if line.startswith(_INDENT) else f"{config.path}: {line}" for line in lines]
     findings.warnings += [] if run.config.evaluate.cluster else _warn_of_copies(sides)
     if corpus.skipped:
         findings.good.append(f"{config.path}: {len(corpus.skipped)} skipped: {corpus.skipped[0].reason}")
@@ -264,11 +265,11 @@ def describe_speakers(conversations: Iterable[Conversation]) -> list[str]:
 
 def _turn_lines(conversation: Conversation) -> list[str]:
     lines = [
-        f"  [{number}] {turn.speaker}: {_cut(turn.text)}"
+        f"{_INDENT}[{number}] {turn.speaker}: {_cut(turn.text)}"
         for number, turn in enumerate(conversation.turns[:_MOST_TURNS], start=1)
     ]
     left = len(conversation.turns) - len(lines)
-    return [*lines, f"  and {left} more turns"] if left else lines
+    return [*lines, f"{_INDENT}and {left} more turns"] if left else lines
 
 
 def _cut(text: str) -> str:

@@ -34,7 +34,9 @@ if TYPE_CHECKING:
 
 Share = Annotated[
     float | None,
-    typer.Option("--max-errors", min=0, max=1, help="Ask the teacher as often as needed to keep errors below this share."),
+    typer.Option(
+        "--max-errors", min=0, max=1, help="Ask the teacher as often as needed to keep errors below this share."
+    ),
 ]
 Calls = Annotated[
     float | None,

@@ -103,7 +103,8 @@ def read_labeled(
     path = find_path(config.path, base_dir)
     if path is None:
         raise DataError(
-            f"{config.path}: no such file, neither in {base_dir} nor in the working directory: set labeled.path"
+            f"{config.path}: no such file, neither beside arf.yaml ({base_dir.resolve()}) nor in the "
+            "working directory: set labeled.path"
         )
     problems = Problems(config.path)
     rows = read_json_rows(path, problems)
