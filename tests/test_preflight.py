@@ -51,7 +51,7 @@ def test_a_holdout_of_copies_is_told(make_run, tmp_path):
     copies = [{**row, "id": f"{row['id']}-{copy}"} for row in rows for copy in range(4)]
     (tmp_path / "conversations.jsonl").write_text("".join(json.dumps(row) + "\n" for row in copies))
     (warning,) = (warning for warning in preflight(make_run()).warnings if "near-duplicates" in warning)
-    assert warning.startswith("corpus: of the 12 conversations held out only 3 are different")
+    assert warning.startswith("corpus: 12 conversations are held out, and only 3 without near-duplicates")
 
 
 def test_a_limited_run_leaves_out_labels_of_conversations_that_it_does_not_read(make_run, tmp_path):

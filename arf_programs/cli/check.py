@@ -182,8 +182,8 @@ def _warn_of_copies(sides: Split) -> list[str]:
     if groups > _FEW_COPIES * rows:
         return []
     return [
-        f"corpus: of the {rows} conversations held out only {groups} are different: the others are near-duplicates. "
-        f"Intervals draw near-duplicates together, so they rest on {groups} conversations: add different ones, or set "
+        f"corpus: {rows} conversations are held out, and only {groups} without near-duplicates. Intervals draw "
+        "near-duplicates together, so they rest on the smaller number: add different conversations, or set "
         "evaluate.cluster to a key of the metadata by which intervals should draw"
     ]
 
