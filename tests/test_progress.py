@@ -124,8 +124,8 @@ def test_the_time_left_never_rises_while_no_row_ends(tmp_path, monkeypatch):
         "3 in flight, 0.1 rows/s, about 30 s left",
         "3 in flight, 0.1 rows/s, about 20 s left",
         "3 in flight, 0.1 rows/s, about 1 s left",
-        "3 in flight, 0.1 rows/s",
-        "3 in flight, 0.1 rows/s",
+        "3 in flight, no row has ended for 31 s",
+        "3 in flight, no row has ended for 50 min",
     ]
 
 
