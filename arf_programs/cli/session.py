@@ -245,6 +245,7 @@ def _quiet_libraries(verbose: bool) -> None:
         return
     warnings.filterwarnings("ignore", category=FutureWarning)  # the libraries' notes to each other
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # a hub that cannot be reached is said once, by our message
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
     for name in _CHATTY:

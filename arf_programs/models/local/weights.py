@@ -12,6 +12,7 @@ import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeGuard
@@ -42,6 +43,8 @@ def resolve_weights(name: str) -> Path | str:
     folder = Path(name).expanduser()
     if folder.is_dir():
         return folder
+    if get_close_matches(name, (SMOLLM2,), cutoff=0.8):
+        raise DataError(f"No model is called {name!r}: did you mean {SMOLLM2!r}?")
     if not _HUB_ID.fullmatch(name):
         raise DataError(
             f"No model at {name!r}: give {SMOLLM2!r}, a folder of weights or an id of the Hugging Face hub."
@@ -94,7 +97,8 @@ def loading(name: str) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError) as error:
-        raise DataError(f"The weights of {name!r} cannot be loaded: {error}") from error
+        reason = next(iter(str(error).splitlines()), type(error).__name__)  # the lines after it are for developers
+        raise DataError(f"The weights of {name!r} cannot be loaded: {reason}") from error
 
 
 def _load_whole(weights: Path | str, placement: Placement) -> PreTrainedModel:
