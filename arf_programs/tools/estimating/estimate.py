@@ -217,7 +217,7 @@ def _notes(run: Run, history: History, lines: Sequence[Line]) -> list[str]:
         f"{name}: each of its batches takes the provider's time, up to 24 hours." for name in _in_batches(run, asking)
     ]
     notes += [
-        f"{model}: its price is unknown: set its input_price and output_price"
+        f"{model}: its price is unknown: set input_price and output_price of this model"
         for model in dict.fromkeys(line.model for line in lines if line.usd is None)
     ]
     return notes
