@@ -243,7 +243,9 @@ def _quiet_libraries(verbose: bool) -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     if verbose:
         return
-    warnings.filterwarnings("ignore", category=FutureWarning)  # the libraries' notes to each other
+    # The libraries' notes to each other, and one of pydantic about a type of LiteLLM's.
+    warnings.filterwarnings("ignore", category=FutureWarning)
+    warnings.filterwarnings("ignore", message="Item .* on TypedDict class .* `ReadOnly`", category=UserWarning)
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # a hub that cannot be reached is said once, by our message
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
