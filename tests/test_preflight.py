@@ -56,7 +56,7 @@ def test_a_holdout_of_copies_is_told(make_run, tmp_path):
 
 def test_a_limited_run_leaves_out_labels_of_conversations_that_it_does_not_read(make_run, tmp_path):
     scripted_team.join()
-    rows = [{"id": name, "summary": "It broke.", "errors": []} for name in ("c01", "c11")]
+    rows: list[dict[str, object]] = [{"id": name, "summary": "It broke.", "errors": []} for name in ("c01", "c11")]
     (tmp_path / "labeled.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     findings = preflight(make_run("labeled.path=labeled.jsonl", "corpus.limit=6"))
     assert not findings.problems

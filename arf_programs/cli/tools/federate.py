@@ -53,7 +53,7 @@ def federate(
             print_json({"ok": True, "run_dir": str(folder.path), "sites": done.sites, **figures})
             return
         sites = ", ".join(f"{name} {rows}" for name, rows in done.sites.items())
-        print_table(systems_table(summary))
+        print_table(systems_table(summary, run.config.evaluate.confidence))
         print_lines(
             f"Training rows: {sites}. student_arf is trained on the rows of all sites together.",
             "Averaging alone is no privacy guarantee: weights can give away what they were trained on.",

@@ -56,9 +56,9 @@ _LITELLM_COULD_NOT: Final = "Invalid response object"
 
 def canonical_error(error: Exception, model: str) -> Exception:
     """Turn LiteLLM's error into one of lm15's. Pacing looks at those, and DSPy turns them into its own."""
-    if wrong := next((one for one in errors_behind(error) if isinstance(one, UserError)), None):
-        return ConfigurationError(str(wrong))  # a model in this process that cannot be loaded: no try would succeed
     canonical: Exception = to_lm15_error(error, model=model, provider=provider_of(model))
+    if wrong := next((one for one in errors_behind(error) if isinstance(one, UserError)), None):
+        canonical = ConfigurationError(str(wrong))  # a model of this process cannot be loaded: no try would succeed
     if isinstance(canonical, LM15Error):
         canonical.retry_after = asked_pause(error)  # LiteLLM keeps the headers where DSPy does not look
     return canonical
