@@ -102,7 +102,7 @@ def _caution(chosen: Comparison) -> list[str]:
     if not 0 < units < _FEWEST_PAIRS:
         return []
     kind = "clusters of conversations" if units < chosen.n else "conversations"
-    return [f"{units} is too few to trust such an interval: a claim needs at least {_FEWEST_PAIRS} {kind}."]
+    return [f"{units} {kind} are too few for a claim, which needs at least {_FEWEST_PAIRS}."]
 
 
 def _units(comparison: Comparison) -> int:
