@@ -299,7 +299,7 @@ def test_few_clusters_are_too_few_however_many_conversations_they_hold() -> None
     opening = headline(RunSummary.model_validate(summary(comparison(-0.4, -0.1, n=200) | {"clusters": 4})))
     assert opening.verdict == "unclear"
     told = " ".join(opening.details)
-    assert "4 clusters of conversations are too few for a claim, which needs at least 10." in told
+    assert "A claim needs at least 10 clusters of conversations, and 4 are too few." in told
 
 
 def test_a_comparison_without_its_number_of_pairs_stands_for_the_holdout() -> None:
