@@ -5,10 +5,10 @@ import random
 
 import pytest
 
-from arf_programs.metrics.bootstrap import Resampling, mean_interval, paired_difference
+from arf_programs.metrics.bootstrap import Resampling, configured_resampling, mean_interval, paired_difference
 from arf_programs.metrics.systems.comparisons import compare_systems
 from arf_programs.metrics.systems.definitions import by_channel, errors_by_category, in_order, system_metrics
-from signatures.records import ErrorNote, Rating, Score
+from signatures.records import Conversation, ErrorNote, Rating, Score, Turn
 
 
 def note(category: str = "wrong_fact", source: str = "lm") -> ErrorNote:
@@ -151,3 +151,18 @@ def test_no_scores_make_no_figures() -> None:
 
 def test_unknown_systems_come_last() -> None:
     assert in_order(["zeta", "student_arf", "alpha", "base"]) == ["base", "student_arf", "alpha", "zeta"]
+
+
+def test_copies_of_a_conversation_are_drawn_together(make_run) -> None:
+    talk = "the kettle that came on monday leaks from its base and the customer wants a new one by friday"
+    other = "an agent cannot find the invoice of march for the office in graz and asks for its number again"
+    texts = {"a": talk, "a2": talk, "a3": talk, "b": other}
+    talks = {name: Conversation(id=name, turns=(Turn(speaker="Agent", text=text),)) for name, text in texts.items()}
+    tool = configured_resampling(make_run().config, talks)
+    assert tool.clusters == dict.fromkeys(("a", "a2", "a3"), tool.clusters["a"])
+    assert configured_resampling(make_run("corpus.near_duplicate=1").config, talks).clusters
+    errors = {f"{name}{number}": float(name == "a") for name in "ab" for number in range(20)}
+    clusters = {name: name[0] for name in errors}
+    alone, together = (Resampling(clusters=names).mean(errors) for names in ({}, clusters))
+    assert alone is not None and together is not None
+    assert alone.high - alone.low < 0.4 < together.high - together.low

@@ -87,7 +87,9 @@ def test_copies_and_dialogues():
     assert (note.category, note.evidence) == ("verbatim_copy", (2,))
     dialogue = "Customer: My kettle leaks.\nAgent: Sorry.\nCustomer: Thanks."
     assert found(dialogue, "copying") == [("verbatim_copy", dialogue)]
-    assert found("Outcome: the kettle is replaced.", "copying") == []
+    turn = "Customer: My kettle leaks, and I am not sure when it came."
+    assert found(turn, "copying") == [("verbatim_copy", turn)]
+    assert found("Outcome: the kettle is replaced.\nAgent: nobody named.", "copying") == []
 
 
 @pytest.mark.parametrize(

@@ -156,6 +156,13 @@ def test_json_of_failed_checks(config, tmp_path):
     assert "scripted/model does not answer" in told["problems"][0]
 
 
+def test_a_model_that_cannot_be_loaded_stops_a_stage_at_its_first_row(config):
+    result = arf("draft", config, "--set", "models.teacher=embedded/./nowhere/at/all")
+    assert result.exit_code == 1
+    assert "No model at './nowhere/at/all'" in result.output
+    assert "rows all failed" not in result.output
+
+
 def test_check_lists_every_problem_and_exits_with_2(config, tmp_path):
     (tmp_path / "conversations.jsonl").write_text("{broken\n")
     result = arf("check", config, "--set", "train.base=./nowhere/at/all")
@@ -322,5 +329,6 @@ def test_a_narrow_terminal_loses_no_figure_of_the_table():
         "evaluate": {"systems": {"student_arf": dict.fromkeys(METRICS, figures)}},
     }
     out = io.StringIO()
-    Console(file=out, width=40).print(systems_table(summary))
+    Console(file=out, width=40).print(systems_table(summary, 0.9))
     assert "…" not in out.getvalue()
+    assert "with 90% intervals" in " ".join(out.getvalue().split())

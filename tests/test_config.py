@@ -104,7 +104,8 @@ def test_what_is_missing_is_named(tmp_path):
 
 
 def test_a_key_given_twice_is_refused(tmp_path):
-    assert "line 7: corpus is given twice" in problems(tmp_path, FIVE_LINES + "corpus: {path: other.jsonl}\n")[0]
+    (problem,) = problems(tmp_path, FIVE_LINES + "corpus: {path: other.jsonl}\n")
+    assert "line 7: corpus is given twice, first at" in problem
     (problem,) = problems(tmp_path, "corpus:\n  path: a\n  path: b\nmodels: {teacher: a/t}\n")
     assert "line 3: corpus.path is given twice" in problem
 

@@ -125,6 +125,15 @@ def test_what_is_whole_or_stored_is_free(large):
     assert run.folder.ledger.read_text() == asked_before, "nothing is booked"
 
 
+def test_the_editor_counts_where_the_checks_alone_look_for_errors(large):
+    scripted_team.join()
+    alone = ("analyze.analyst=false", "analyze.notes_sample=0", "revise.verify_with_analyst=false")
+    made = estimate_run(large(*alone, "revise.edits=one_by_one", "revise.candidates=1"), sample=9)
+    calls = line_of(made, "revise").calls
+    assert calls.low == 0 < calls.mid < calls.high
+    assert "analyze" not in {line.stage for line in made.lines}
+
+
 def test_known_errors_decide_what_the_editor_is_asked(large):
     scripted_team.join(find=lambda _: {"errors": []})
     run = large("analyze.checks=false")
@@ -198,7 +207,7 @@ def test_time_is_that_of_the_allowed_rates_where_these_are_the_limit(large, tmp_
     line = line_of(estimate_run(large(slow), sample=4, history=[first.folder]), "draft")
     assert (line.seconds.mid, line.at_least) == (300, False), "the rates allow less than the history"
     made = estimate_run(large(slow), sample=4)
-    assert any(note.startswith("At least") for note in made.notes) and made.total_seconds is None
+    assert any("the least that the allowed rates give" in note for note in made.notes) and made.total_seconds is None
 
 
 def test_a_batch_costs_its_share_and_takes_the_providers_time(large):

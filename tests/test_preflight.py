@@ -51,7 +51,20 @@ def test_a_holdout_of_copies_is_told(make_run, tmp_path):
     copies = [{**row, "id": f"{row['id']}-{copy}"} for row in rows for copy in range(4)]
     (tmp_path / "conversations.jsonl").write_text("".join(json.dumps(row) + "\n" for row in copies))
     (warning,) = (warning for warning in preflight(make_run()).warnings if "near-duplicates" in warning)
-    assert warning.startswith("corpus: the 12 conversations held out are 3 different ones")
+    assert warning.startswith("corpus: 12 conversations are held out, and only 3 without near-duplicates")
+
+
+def test_a_limited_run_leaves_out_labels_of_conversations_that_it_does_not_read(make_run, tmp_path):
+    scripted_team.join()
+    rows: list[dict[str, object]] = [{"id": name, "summary": "It broke.", "errors": []} for name in ("c01", "c11")]
+    (tmp_path / "labeled.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    findings = preflight(make_run("labeled.path=labeled.jsonl", "corpus.limit=6"))
+    assert not findings.problems
+    assert any("labeled.jsonl: 1 labelled summaries of the first 6 conversations" in line for line in findings.good)
+    (tmp_path / "labeled.jsonl").write_text(json.dumps({**rows[0], "id": "c111"}))
+    (problem,) = preflight(make_run("labeled.path=labeled.jsonl")).problems
+    assert "no conversation of id 'c111'" in problem
+    assert "labeled.path to null" in problem
 
 
 def test_no_host_is_not_claimed_where_a_model_has_a_problem(make_run, monkeypatch):

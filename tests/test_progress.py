@@ -11,7 +11,7 @@ from arf_programs.cli.output import _progress_line
 from arf_programs.runs import Run, progress
 from arf_programs.runs.folder import RunFolder
 from arf_programs.runs.progress import Progress
-from arf_programs.stages.train import _show_steps
+from arf_programs.stages.train import _place_of, _show_steps
 
 
 def make_progress(*, terminal=False, quiet=False) -> tuple[Progress, io.StringIO]:
@@ -124,8 +124,8 @@ def test_the_time_left_never_rises_while_no_row_ends(tmp_path, monkeypatch):
         "3 in flight, 0.1 rows/s, about 30 s left",
         "3 in flight, 0.1 rows/s, about 20 s left",
         "3 in flight, 0.1 rows/s, about 1 s left",
-        "3 in flight, 0.1 rows/s",
-        "3 in flight, 0.1 rows/s",
+        "3 in flight, no row has ended for 31 s",
+        "3 in flight, no row has ended for 50 min",
     ]
 
 
@@ -159,8 +159,8 @@ def test_status_says_how_far_a_training_is_that_goes_on_where_it_was_stopped(tmp
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        _show_steps(cast(Run, run), steps(), "student_arf")
+        _show_steps(cast(Run, run), steps(), _place_of("arf", ("arf", "teacher")))
     assert said
     assert _progress_line(progress.read_status(run.folder)) == (
-        "student_arf: 17 of 24 done, loss 1.50, about 70 s left"
+        "student_arf (1 of 2): 17 of 24 done, loss 1.50, about 70 s left"
     )

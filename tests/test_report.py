@@ -298,7 +298,8 @@ def test_the_headline_claims_no_more_than_the_interval(low: float, high: float, 
 def test_few_clusters_are_too_few_however_many_conversations_they_hold() -> None:
     opening = headline(RunSummary.model_validate(summary(comparison(-0.4, -0.1, n=200) | {"clusters": 4})))
     assert opening.verdict == "unclear"
-    assert "4 is too few to trust such an interval: a claim needs at least 10 clusters" in " ".join(opening.details)
+    told = " ".join(opening.details)
+    assert "A claim needs at least 10 clusters of conversations, and 4 are too few." in told
 
 
 def test_a_comparison_without_its_number_of_pairs_stands_for_the_holdout() -> None:

@@ -115,6 +115,12 @@ def test_the_card_names_each_role_that_made_the_data_with_its_licence_note(proje
     assert "| editor | openai/x | no distillation |" in text
     assert "internal.example" not in text
     assert "| editor |" not in render_card(gather(folder, "teacher", form=ADAPTER))
+    config["analyze"]["analyst"] = False
+    config["revise"] |= {"edits": "one_by_one", "candidates": 0}
+    folder.config.write_text(yaml.safe_dump(config))
+    text = render_card(gather(folder, "arf", form=ADAPTER))
+    assert "| teacher |" in text
+    assert "| analyst |" not in text and "| editor |" not in text, "neither was asked"
 
 
 def test_scores_of_other_students_are_not_claimed(project):

@@ -40,6 +40,11 @@ def test_a_path_to_nothing_is_no_hub_id(name):
         resolve_weights(name)
 
 
+def test_a_misspelt_built_in_model_is_no_hub_id():
+    with pytest.raises(DataError, match=r"'smolm2-135m': did you mean 'smollm2-135m'"):
+        resolve_weights("smolm2-135m")
+
+
 def test_a_folder_without_weights(tmp_path):
     with pytest.raises(DataError, match="cannot be loaded"):
         load_model(str(tmp_path))

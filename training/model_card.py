@@ -35,7 +35,6 @@ _MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]#!|~$])")
 _TAGS: Final = ("arf", "summarization", "customer-service", "distillation")
 _KNOWN_BASES = {SMOLLM2: ("HuggingFaceTB/SmolLM2-135M-Instruct", "apache-2.0")}
 _HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
-_DATA_ROLES: tuple[Role, ...] = ("teacher", "analyst", "editor")
 _COMPARED = ("error_rate", "errors_per_summary", "rating", "rougeL")  # the other metrics are in the table of systems
 _ELSEWHERE = {"base", "arm"}  # settings that stand in other places of the card
 
@@ -165,7 +164,10 @@ def _data(folder: RunFolder, arm: str) -> dict[str, Any]:
 
 
 def _roles(config: Config, arm: str) -> tuple[RoleNote, ...]:
-    roles: tuple[Role, ...] = ("teacher",) if arm == "teacher" else _DATA_ROLES
+    asked: dict[Role, bool] = {"teacher": True}
+    if arm != "teacher":
+        asked |= {"analyst": config.analyze.analyst, "editor": config.asks_editor}
+    roles = [role for role, is_asked in asked.items() if is_asked]
     return tuple(
         RoleNote(name=role, model=shown_model(writer.model), license=writer.license)
         for role in roles

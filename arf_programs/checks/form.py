@@ -22,10 +22,11 @@ def check_copying(material: Material) -> list[Finding]:
 
 
 def _dialogue(material: Material) -> list[Finding]:
-    """Report the text from the first to the last `Speaker: ...` line if there are at least two."""
+    """Report the text from the first to the last `Speaker: ...` line if there are two, or the text begins with one."""
     speakers = _SPEAKERS | {turn.speaker.lower() for turn in material.conversation.turns}
     lines = [line for line in _LINE.finditer(material.summary) if line["speaker"].lower() in speakers]
-    if len(lines) < _LEAST_LINES:
+    begins = bool(lines) and not material.summary[: lines[0].start()].strip()
+    if len(lines) < _LEAST_LINES and not begins:
         return []
     reason = "The summary retells the conversation as a dialogue instead of summarising it."
     return [Finding("verbatim_copy", lines[0].start(), lines[-1].end(), reason, "major")]

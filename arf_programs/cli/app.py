@@ -61,7 +61,9 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _arf(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     """Exit codes: 0 done, 1 failed at work, 2 wrong input or configuration, 3 a cap of the budget is reached
     (resumable), 4 the holdout is too small to tell (arf gate), 130 interrupted (resumable)."""
@@ -106,7 +108,7 @@ def check(
     offline: Offline = False,
     verbose: Verbose = False,
 ) -> None:
-    """Validate all that can be known before spending: config, files, keys, and tiny calls to every role."""
+    """Check all that can be checked before you spend: configuration, files, keys, and tiny calls to every role."""
     with opened_run(config, run_dir, overrides, limit, as_json=as_json, verbose=verbose) as run:
         from arf_programs.cli.check import preflight, show_findings, show_verdict
 
@@ -146,7 +148,7 @@ def _add_stage(name: str, last: str, help_text: str) -> None:
     app.command(name, help=help_text)(stage_command(last))
 
 
-_add_stage("run", "report", "Do everything: conversations in, a student measured against its teacher out.")
+_add_stage("run", "report", "Run all stages, from the conversations to a student that is measured against its teacher.")
 _add_stage("draft", "draft", "Let the teacher summarise every conversation.")
 _add_stage("taxonomy", "taxonomy", "Take open notes on a sample and merge them into taxonomy.yaml, which you may edit.")
 _add_stage("analyze", "analyze", "Find the typed errors of every training draft.")

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _HUB_OFFLINE = "HF_HUB_OFFLINE"
 _GIB = 2**30
 _NO_CHANNEL = "default"  # of a row without one
+_INDENT = "  "  # of a line that belongs to the line above
 _MOST_NAMES = 8
 _MOST_TURNS = 12
 _MOST_CHARACTERS = 90
@@ -98,7 +99,7 @@ def show_findings(findings: Findings, *, example: bool = False) -> None:
         print_lines("-- a student is asked:", findings.preview.prompt)
         print_lines("-- and learns to say:", findings.preview.learns, "--")
     print_lines(
-        *(f"ok: {line}" for line in findings.good),
+        *(line if line.startswith(_INDENT) else f"ok: {line}" for line in findings.good),
         *(f"beware: {line}" for line in findings.warnings),
         *(f"problem: {line}" for line in findings.problems),
     )
@@ -167,23 +168,23 @@ def _check_corpus(run: Run, findings: Findings, *, folder: Path) -> None:
     counts += f", {len(sides.dev)} for dev" if sides.dev else ""
     findings.good.append(f"{config.path}: {len(conversations)} conversations, {counts}")
     lines = [*describe_columns(conversations.values(), corpus.unread), *describe_speakers(conversations.values())]
-    findings.good += [f"{config.path}: {line}" for line in lines]
-    findings.warnings += _warn_of_copies(sides)
+    findings.good += [line if line.startswith(_INDENT) else f"{config.path}: {line}" for line in lines]
+    findings.warnings += [] if run.config.evaluate.cluster else _warn_of_copies(sides)
     if corpus.skipped:
         findings.good.append(f"{config.path}: {len(corpus.skipped)} skipped: {corpus.skipped[0].reason}")
-    if labeled:
+    if run.config.labeled.path:
         findings.good.append(_use_of_labels(run, len(labeled)))
 
 
 def _warn_of_copies(sides: Split) -> list[str]:
-    """Warn of a holdout with many near-duplicates. Without `evaluate.cluster` each counts as a conversation."""
+    """Warn of a holdout with many near-duplicates, where intervals draw those together."""
     rows, groups = len(sides.holdout), sides.holdout_groups
     if groups > _FEW_COPIES * rows:
         return []
     return [
-        f"corpus: the {rows} conversations held out are {groups} different ones, the others near-duplicates of these. "
-        "Figures and intervals count each of them: keep one row of each conversation, or name what the copies have in "
-        "common in evaluate.cluster"
+        f"corpus: {rows} conversations are held out, and only {groups} without near-duplicates. Intervals draw "
+        "near-duplicates together, so they rest on the smaller number: add different conversations, or set "
+        "evaluate.cluster to a key of the metadata by which intervals should draw"
     ]
 
 
@@ -194,7 +195,9 @@ def _use_of_labels(run: Run, count: int) -> str:
         shown = f"analyst and editor see {settings.demos} of them with each question"
     else:
         shown = "set labeled.demos to show some to analyst and editor"
-    return f"{settings.path}: {count} labelled summaries, for arf compile and arf calibrate; {shown}"
+    limit = run.config.corpus.limit
+    of = "" if limit is None else f" of the first {limit} conversations"
+    return f"{settings.path}: {count} labelled summaries{of}, for arf compile and arf calibrate; {shown}"
 
 
 def _check_drafts(run: Run, conversations: Collection[Conversation], findings: Findings) -> None:
@@ -216,8 +219,8 @@ def _check_drafts(run: Run, conversations: Collection[Conversation], findings: F
         )
     if teacher.name is None:
         findings.warnings.append(
-            "models.teacher: name the model that wrote the drafts in models.teacher.name: the model card shows it, and "
-            "the terms of its provider are looked at by it"
+            "models.teacher: set models.teacher.name to the model that wrote the drafts. The model card shows it, and "
+            "ARF looks for the terms of its provider by it"
         )
 
 
@@ -262,11 +265,11 @@ def describe_speakers(conversations: Iterable[Conversation]) -> list[str]:
 
 def _turn_lines(conversation: Conversation) -> list[str]:
     lines = [
-        f"  [{number}] {turn.speaker}: {_cut(turn.text)}"
+        f"{_INDENT}[{number}] {turn.speaker}: {_cut(turn.text)}"
         for number, turn in enumerate(conversation.turns[:_MOST_TURNS], start=1)
     ]
     left = len(conversation.turns) - len(lines)
-    return [*lines, f"  and {left} more turns"] if left else lines
+    return [*lines, f"{_INDENT}and {left} more turns"] if left else lines
 
 
 def _cut(text: str) -> str:

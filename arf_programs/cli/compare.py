@@ -56,7 +56,7 @@ def _show(result: ComparedRuns) -> None:
     for run in result.runs:
         figures = {name: {m: i.model_dump() for m, i in metrics.items()} for name, metrics in run.systems.items()}
         summary = {"name": run.label, "corpus": {"holdout": result.holdout}, "evaluate": {"systems": figures}}
-        print_table(systems_table(summary))
+        print_table(systems_table(summary, result.confidence))
     for label in dict.fromkeys(row.a for row in result.differences):
         rows = [row for row in result.differences if row.a == label]
         print_table(_differences_table(rows, result.confidence))

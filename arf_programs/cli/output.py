@@ -35,7 +35,7 @@ def show_result(run: Run, last: str) -> None:
         print_lines(f"Done: {run.folder.path}")
         return
     summary = json.loads(run.folder.summary.read_text(encoding="utf-8"))
-    print_table(systems_table(summary))
+    print_table(systems_table(summary, run.config.evaluate.confidence))
     if summary["evaluate"].get("checks_alone"):
         from arf_programs.report import READ_BY_NOBODY
 
@@ -43,15 +43,15 @@ def show_result(run: Run, last: str) -> None:
     print_lines(f"Report: {run.folder.report}")
 
 
-def systems_table(summary: Mapping[str, Any]) -> Table:
-    """Make the table of the systems with their metrics and intervals."""
+def systems_table(summary: Mapping[str, Any], confidence: float) -> Table:
+    """Make the table of the systems with their metrics, and intervals of that confidence."""
     systems: Mapping[str, Mapping[str, Mapping[str, float]]] = summary["evaluate"]["systems"]
     # Without an analyst both error rates are those of the checks.
     same = all(values.get("error_rate") == values.get("check_error_rate") for values in systems.values())
     shown = [name for name in _HEADINGS if not (same and name == "error_rate")]
     metrics = [name for name in shown if any(name in values for values in systems.values())]
     holdout = summary["corpus"]["holdout"]
-    title = f"{summary['name']}: {holdout} holdout conversations, with intervals"
+    title = f"{summary['name']}: {holdout} holdout conversations, with {confidence:.0%} intervals"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
     table.add_column("system", overflow="fold")
     for name in metrics:

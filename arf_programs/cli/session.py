@@ -45,7 +45,7 @@ Set = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Override any key, e.g. --set models.editor=openai/gpt-4o."),
 ]
 Limit = Annotated[int | None, typer.Option("--limit", min=2, help="Read at most N conversations.")]
-RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try the rows that failed again, and only those.")]
+RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try again the rows that failed, and no others.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, and nothing else there.")]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Show the libraries' log, and tracebacks.")]
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="An arf.yaml, or the folder of a run.")]
@@ -249,8 +249,11 @@ def _quiet_libraries(verbose: bool) -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     if verbose:
         return
-    warnings.filterwarnings("ignore", category=FutureWarning)  # the libraries' notes to each other
+    # The libraries' notes to each other, and one of pydantic about a type of LiteLLM's.
+    warnings.filterwarnings("ignore", category=FutureWarning)
+    warnings.filterwarnings("ignore", message="Item .* on TypedDict class .* `ReadOnly`", category=UserWarning)
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # a hub that cannot be reached is said once, by our message
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
     for name in _CHATTY:

@@ -34,7 +34,9 @@ if TYPE_CHECKING:
 
 Share = Annotated[
     float | None,
-    typer.Option("--max-errors", min=0, max=1, help="Ask the teacher so often that at most this share has an error."),
+    typer.Option(
+        "--max-errors", min=0, max=1, help="Ask the teacher as often as needed to keep errors below this share."
+    ),
 ]
 Calls = Annotated[
     float | None,
@@ -71,7 +73,7 @@ def serve(
     base: Annotated[bool, typer.Option("--base", help="The base beside the student, at one vLLM.")] = False,
     fallback: Annotated[
         Literal["teacher"] | None,
-        typer.Option("--fallback", help="teacher: ask it where the student's answer is doubtful."),
+        typer.Option("--fallback", help="Who answers where the student's answer is doubtful: teacher."),
     ] = None,
     max_errors: Share = None,
     max_calls: Calls = None,

@@ -103,7 +103,8 @@ def _read_yaml(path: Path) -> tuple[dict[str, Any], dict[Key, str]]:
         _collect_places(root, (), path, places, problems)
         document = construct_yaml(root)
     except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not valid YAML: {describe_yaml_error(error)}.{_data_hint(path)}") from None
+        hint = _data_hint(path) or " Mend it there: often an indentation, a colon or a quote is wrong."
+        raise ConfigError(f"{path}: not valid YAML: {describe_yaml_error(error)}.{hint}") from None
     if not isinstance(document, dict):
         raise ConfigError(
             f"{path}: expected sections such as `corpus:` and `models:`.{_data_hint(path) or ' See `arf init DIR`.'}"
@@ -124,7 +125,10 @@ def _collect_places(node: yaml.Node | None, key: Key, path: Path, places: dict[K
             child = (*key, str(key_node.value))
             place = f"{path} line {key_node.start_mark.line + 1}"
             if child in places:
-                problems.append(f"{place}: {_dotted(child)} is given twice: keep one of them.")
+                problems.append(
+                    f"{place}: {_dotted(child)} is given twice, first at {places[child]}: keep one of them."
+                )
+                continue  # what stands below it is given twice as well
             places[child] = place
             _collect_places(value_node, child, path, places, problems)
     elif isinstance(node, yaml.SequenceNode):

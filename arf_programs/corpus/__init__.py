@@ -14,7 +14,7 @@ from arf_programs.corpus.labeled import (
     read_labeled_of,
     refuse_no_labels,
 )
-from arf_programs.corpus.near_duplicates import group_duplicates
+from arf_programs.corpus.near_duplicates import cluster_duplicates, group_duplicates
 from arf_programs.corpus.read import store_corpus
 from arf_programs.corpus.split import Split, read_clusters, split_conversations, split_corpus
 from arf_programs.corpus.taxonomy import (

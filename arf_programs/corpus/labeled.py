@@ -90,22 +90,25 @@ def read_labeled(
     base_dir: Path,
     *,
     mails_of: Sequence[str] | None = None,
+    limited: bool = False,
 ) -> tuple[LabeledExample, ...]:
     """Read the labelled examples in the order of the file. None if no file is configured.
 
-    A row without a conversation has the id of one in `conversations`. `mails_of` is as in `read_turns`.
-    Raises DataError with every problem of the file, each with its line. A quote or a turn that does not exist is one.
+    A row without a conversation has the id of one in `conversations`. With `limited` these are only a part of the
+    corpus, and a row about another conversation is left out. `mails_of` is as in `read_turns`. Raises DataError with
+    every problem of the file, each with its line. A quote or a turn that does not exist is one.
     """
     if config.path is None:
         return ()
     path = find_path(config.path, base_dir)
     if path is None:
         raise DataError(
-            f"{config.path}: no such file, neither in {base_dir} nor in the working directory: set labeled.path"
+            f"{config.path}: no such file, neither beside arf.yaml ({base_dir.resolve()}) nor in the "
+            "working directory: set labeled.path"
         )
     problems = Problems(config.path)
     rows = read_json_rows(path, problems)
-    examples = [_example(row, conversations, columns, mails_of, problems) for row in rows]
+    examples = [_example(row, conversations, columns, mails_of, problems, limited=limited) for row in rows]
     if not examples and not problems:
         problems.add("holds no labelled rows: add some, or set labeled.path to null")
     problems.raise_any()
@@ -118,11 +121,17 @@ def _example(
     columns: ColumnsConfig,
     mails_of: Sequence[str] | None,
     problems: Problems,
+    *,
+    limited: bool,
 ) -> LabeledExample | None:
-    """Read the example of a row. Return None if it has problems, which are noted."""
+    """Read the example of a row. Return None if it has problems, which are noted, or its conversation was not read."""
     labels = _labels(row, problems)
     try:
         conversation = _conversation(row.values, conversations, columns, mails_of)
+    except _UnknownIdError as error:
+        if not limited:
+            problems.add(str(error), at=row.number)
+        return None
     except ValueError as error:
         problems.add(str(error), at=row.number)
         return None
@@ -160,6 +169,10 @@ def _place(location: tuple[int | str, ...]) -> tuple[str, str]:
     return ".".join(map(str, location)), ""
 
 
+class _UnknownIdError(ValueError):
+    """The corpus has no conversation of an id."""
+
+
 def _conversation(
     values: Mapping[str, object],
     conversations: Mapping[str, Conversation],
@@ -182,8 +195,9 @@ def _conversation(
     if not own_id:
         raise ValueError("neither an id nor a conversation: give one of them")
     if own_id not in conversations:
-        raise ValueError(
-            f"no conversation of id {own_id!r} in the corpus (or too long): mend the id or give a conversation"
+        raise _UnknownIdError(
+            f"no conversation of id {own_id!r} in the corpus (or too long): mend the id, give the row its "
+            "conversation, or set labeled.path to null"
         )
     return conversations[own_id]
 
@@ -213,8 +227,9 @@ def read_labeled_of(
     config: Config, conversations: Mapping[str, Conversation], base_dir: Path
 ) -> tuple[LabeledExample, ...]:
     """Read the labelled set of a configuration. Its own conversations have the form of the corpus."""
-    corpus = config.corpus
-    return read_labeled(config.labeled, conversations, corpus.columns, base_dir, mails_of=corpus.mails_of)
+    corpus, limited = config.corpus, config.corpus.limit is not None
+    mails_of = corpus.mails_of
+    return read_labeled(config.labeled, conversations, corpus.columns, base_dir, mails_of=mails_of, limited=limited)
 
 
 def load_labeled(run: Run) -> tuple[LabeledExample, ...]:

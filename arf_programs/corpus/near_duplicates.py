@@ -18,7 +18,8 @@ import hashlib
 import math
 import re
 import unicodedata
-from collections.abc import Collection, Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain
 from typing import NamedTuple
@@ -70,6 +71,13 @@ def group_duplicates(*parts: Collection[Conversation], threshold: float) -> list
         parents[_root(parents, places[a])] = _root(parents, places[b])
     numbers: dict[int, int] = {}
     return [numbers.setdefault(_root(parents, index), len(numbers)) for index in range(len(parents))]
+
+
+def cluster_duplicates(conversations: Mapping[str, Conversation], *, threshold: float) -> dict[str, str]:
+    """Return the group of each conversation that has a near-duplicate, by its id. The others are left out."""
+    numbers = group_duplicates(conversations.values(), threshold=threshold)
+    sizes = Counter(numbers)
+    return {name: str(number) for name, number in zip(conversations, numbers, strict=True) if sizes[number] > 1}
 
 
 def jaccard(a: Shingles, b: Shingles) -> float:

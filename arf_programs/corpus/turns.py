@@ -86,7 +86,9 @@ def read_turns(value: object, columns: ColumnsConfig, *, mails_of: Sequence[str]
     else:
         raise ValueError(f"the conversation is a {type(value).__name__}, not a list of turns or a text")
     if not any(turn.text.strip() for turn in turns):
-        raise ValueError("an empty conversation (" + ("only blank turns" if turns else "no turns") + ")")
+        raise ValueError(
+            f"an empty conversation ({'only blank turns' if turns else 'no turns'}): mend or remove the row"
+        )
     return turns
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from arf_programs.config import Config
-from arf_programs.corpus import read_clusters
+from arf_programs.corpus import cluster_duplicates, read_clusters
 from signatures.records import Conversation, Record
 
 _CELLS = 2_000_000  # resampled values held at once: 16 MB however many conversations there are
@@ -74,9 +74,17 @@ DEFAULT: Final = Resampling()
 
 
 def configured_resampling(config: Config, conversations: Mapping[str, Conversation] | None = None) -> Resampling:
-    """The settings of `evaluate` and the seed; with the clusters of `evaluate.cluster` if `conversations` are given."""
+    """The settings of `evaluate` and the seed.
+
+    If `conversations` are given, the clusters are those of `evaluate.cluster`, and without that key near-duplicates:
+    copies of one conversation say no more than one of them.
+    """
     settings = config.evaluate
-    clusters = read_clusters(conversations, settings.cluster) if conversations is not None else {}
+    clusters: Mapping[str, str] = {}
+    if conversations is not None and settings.cluster:
+        clusters = read_clusters(conversations, settings.cluster)
+    elif conversations is not None:
+        clusters = cluster_duplicates(conversations, threshold=config.corpus.near_duplicate)
     return Resampling(settings.samples, settings.confidence, config.seed, clusters)
 
 

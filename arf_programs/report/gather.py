@@ -318,7 +318,7 @@ def fallback_rows(run: Run, student: str) -> dict[str, FallbackRow]:
 def fallback_curves(run: Run) -> list[FallbackCurve]:
     """The curve of each student; none for a run without a teacher's scores."""
     students = [name for name in by_system(list(read_jsonl(run.folder.scores, Score))) if name.startswith("student_")]
-    resampling = configured_resampling(run.config, run.conversations())
+    resampling = configured_resampling(run.config, run.conversations("holdout"))
     usd = teacher_price(run)
     analyst = run.config.evaluate.analyst and run.config.analyze.analyst
     circular = not analyst and run.config.analyze.checker.model is None

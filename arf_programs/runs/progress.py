@@ -160,12 +160,19 @@ class RunStatus(BaseModel):
         return f"about {' and '.join(parts)} left" if parts else ""
 
     @property
+    def _speed(self) -> str:
+        """The speed so far, or how long no row has ended where this speed no longer holds."""
+        if self._is_known and self.seconds_left is None:
+            return f"no row has ended for {duration_text(self.waited)}"
+        return f"{self.rows_per_second:.1f} rows/s"
+
+    @property
     def note(self) -> str:
         """The text next to a progress bar."""
         parts = [self.text] if self.text else []
         parts += [f"{self.failed} failed"] if self.failed else []
         parts += [f"{self.in_flight} in flight"] if self.in_flight else []
-        parts += [f"{self.rows_per_second:.1f} rows/s"] if self.rows_per_second >= 0.05 and not self.text else []
+        parts += [self._speed] if self.rows_per_second >= 0.05 and not self.text else []
         parts += [f"{self.usd:.2f} USD"] if self.usd else []
         return ", ".join([*parts, self.left] if self.left else parts)
 

@@ -154,7 +154,13 @@ def _train_student(run: Run, module: str, name: str, data: Path, *more: str) -> 
     """Train one student; the module goes on where it was interrupted, and does nothing for a whole student."""
     settings = _write_settings(settings_of(run, name), run.folder.train / f"{name}.json")
     arguments = ("--data", str(data), "--output", str(run.folder.student / name), "--config", str(settings), *more)
-    _run_module(run, module, *arguments, label=student_name(name))
+    _run_module(run, module, *arguments, label=_place_of(name, run.config.train.students()))
+
+
+def _place_of(name: str, students: Sequence[str]) -> str:
+    """Name a student in the progress of the stage, with its place among those that are trained one after the other."""
+    place = f" ({students.index(name) + 1} of {len(students)})" if len(students) > 1 else ""
+    return student_name(name) + place
 
 
 def train_on(run: Run, data: Path, student: Path, *, arm: Arm, label: str, more: Sequence[str] = ()) -> int:

@@ -151,7 +151,7 @@ def curve(
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
-    """Train on fractions of the conversations, and say what twice as many would buy, at what cost."""
+    """Train on fractions of the conversations, and say what twice as many would bring and cost."""
     with opened_run(config, run_dir, overrides, limit, as_json=as_json, verbose=verbose, locked=True) as run:
         wanted, most = _numbers(fractions), _whole_numbers(revisions) if revisions else []
         from arf_programs.tools.curve import measure_curve

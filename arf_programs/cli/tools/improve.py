@@ -152,7 +152,7 @@ def federate(
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
-    """Train where the conversations stay, average the adapters, and compare that with one training on all."""
+    """Train at each site on its own conversations, average the adapters, and compare with one training on all."""
     with opened_run(config, run_dir, overrides, limit, as_json=as_json, verbose=verbose, locked=True) as run:
         from arf_programs.cli.output import systems_table
         from arf_programs.tools.federate import federate as train_sites
@@ -165,7 +165,7 @@ def federate(
             print_json({"ok": True, "run_dir": str(folder.path), "sites": done.sites, **figures})
             return
         sites = ", ".join(f"{name} {rows}" for name, rows in done.sites.items())
-        print_table(systems_table(summary))
+        print_table(systems_table(summary, run.config.evaluate.confidence))
         print_lines(
             f"Training rows: {sites}. student_arf is trained on the rows of all sites together.",
             "Averaging alone is no privacy guarantee: weights can give away what they were trained on.",

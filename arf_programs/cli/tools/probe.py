@@ -43,7 +43,7 @@ def plant(
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
-    """Plant known errors in summaries believed right: a labelled set where there is none."""
+    """Plant known errors in summaries that are believed right, to get a labelled set."""
     with opened_run(config, run_dir, overrides, limit, as_json=as_json, verbose=verbose, locked=True) as run:
         from arf_programs.tools.probing import ensure_planted
 
@@ -173,7 +173,7 @@ Recall = Annotated[
 ]
 Time = Annotated[
     str | None,
-    typer.Option("--time", metavar="KEY", help="Learn from the earlier half by this key of the metadata."),
+    typer.Option("--time", metavar="KEY", help="Learn from the older half of the drafts, by this key of the metadata."),
 ]
 
 

@@ -58,7 +58,10 @@ def find_source(name: str, wanted: CorpusFormat, base_dir: Path) -> Source:
     path = find_path(name, base_dir)
     suffix = _SUFFIXES.get(Path(unpacked_name(path or Path(name))).suffix.lower())
     if path is None and (suffix or wanted not in ("auto", "dataset") or not _HUB_ID.fullmatch(name)):
-        raise DataError(f"{name}: no such file, neither in {base_dir} nor in the working directory: set corpus.path")
+        raise DataError(
+            f"{name}: no such file, neither beside arf.yaml ({base_dir.resolve()}) nor in the working directory: "
+            "set corpus.path"
+        )
     if path is not None and path.is_file() and (wanted == "dataset" or (wanted == "auto" and suffix is None)):
         if reason := why_no_text(path):
             raise DataError(f"{name}: {reason}")

@@ -24,7 +24,7 @@ from arf_programs.models.calls.dspy_internals import to_lm15_error
 from arf_programs.models.calls.rates import parse_duration
 from arf_programs.models.providers.litellm import provider_of
 from arf_programs.runs import errors_behind
-from signatures.exceptions import ArfError
+from signatures.exceptions import ArfError, UserError
 
 _PLAIN: Final = (
     r"\d+(?:,\d{3})*(?:\.\d+)?\s?(?:ms|s|m|h|d|milliseconds?|sec(?:ond)?s?|min(?:ute)?s?|hrs?|hours?|days?)(?![a-z])"
@@ -58,6 +58,8 @@ _LITELLM_COULD_NOT: Final = "Invalid response object"
 def canonical_error(error: Exception, model: str) -> Exception:
     """Turn LiteLLM's error into one of lm15's. Pacing looks at those, and DSPy turns them into its own."""
     canonical: Exception = to_lm15_error(error, model=model, provider=provider_of(model))
+    if wrong := next((one for one in errors_behind(error) if isinstance(one, UserError)), None):
+        canonical = ConfigurationError(str(wrong))  # a model of this process cannot be loaded: no try would succeed
     if isinstance(canonical, LM15Error):
         canonical.retry_after = asked_pause(error)  # LiteLLM keeps the headers where DSPy does not look
     return canonical

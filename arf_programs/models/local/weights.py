@@ -12,6 +12,7 @@ import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeGuard
@@ -42,6 +43,8 @@ def resolve_weights(name: str) -> Path | str:
     folder = Path(name).expanduser()
     if folder.is_dir():
         return folder
+    if get_close_matches(name, (SMOLLM2,), cutoff=0.8):
+        raise DataError(f"No model is called {name!r}: did you mean {SMOLLM2!r}?")
     if not _HUB_ID.fullmatch(name):
         raise DataError(
             f"No model at {name!r}: give {SMOLLM2!r}, a folder of weights or an id of the Hugging Face hub."
@@ -104,7 +107,9 @@ def loading(name: str, subject: str = "The weights of") -> Iterator[None]:
 
 
 def _reason(error: Exception) -> str:
-    return str(error) if isinstance(error, OSError | ValueError) else f"{type(error).__name__}: {error}"
+    if not isinstance(error, OSError | ValueError):
+        return f"{type(error).__name__}: {error}"
+    return next(iter(str(error).splitlines()), type(error).__name__)  # the lines after it are for developers
 
 
 def _load_whole(weights: Path | str, placement: Placement) -> PreTrainedModel:

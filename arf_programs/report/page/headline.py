@@ -102,7 +102,8 @@ def _caution(chosen: Comparison) -> list[str]:
     if not 0 < units < _FEWEST_PAIRS:
         return []
     kind = "clusters of conversations" if units < chosen.n else "conversations"
-    return [f"{units} is too few to trust such an interval: a claim needs at least {_FEWEST_PAIRS} {kind}."]
+    be = "is" if units == 1 else "are"
+    return [f"A claim needs at least {_FEWEST_PAIRS} {kind}, and {units} {be} too few."]
 
 
 def _units(comparison: Comparison) -> int:

@@ -202,22 +202,22 @@ def _notes(run: Run, history: History, lines: Sequence[Line]) -> list[str]:
     notes = []
     if any(line.source == "sample" and line.calls.high for line in lines):
         notes.append(
-            "From the sample alone: the low end has clean drafts and short answers, the high end an error in every "
-            "sentence, attempts that all fail, and long answers. A first run with --limit, or --history, "
-            "narrows it."
+            "The figures come from the sample alone. The low end has clean drafts and short answers. The high end has "
+            "an error in every sentence, attempts that all fail, and long answers. A first run with --limit, or "
+            "--history, narrows the range."
         )
     if history.with_errors is None:
-        notes.append(f"No run has said how many drafts have errors: {WITH_ERRORS:.0%} is supposed.")
+        notes.append(f"No run has shown how many drafts have errors: {WITH_ERRORS:.0%} is assumed.")
     asking = [line for line in lines if line.calls.high]
     if any(line.at_least for line in asking):
-        notes.append("At least: no run has said how long a call takes; that is the time at the allowed rates.")
+        notes.append("No run has shown how long a call takes: the time is the least that the allowed rates give.")
     if any(line.seconds is None for line in asking) and not history.seconds:
-        notes.append("No time: no run has said how long a call takes, and no rate is configured.")
+        notes.append("The time is unknown: no run has shown how long a call takes, and no rate is configured.")
     notes += [
         f"{name}: each of its batches takes the provider's time, up to 24 hours." for name in _in_batches(run, asking)
     ]
     notes += [
-        f"{model}: nobody knows its price: set input_price and output_price on it"
+        f"{model}: its price is unknown: set input_price and output_price of this model"
         for model in dict.fromkeys(line.model for line in lines if line.usd is None)
     ]
     return notes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 from arf_programs.config import ModelConfig
@@ -25,6 +26,7 @@ from arf_programs.stages import (
     planted_talks,
     support_to_calibrate,
 )
+from arf_programs.text import locate_error
 from arf_programs.tools.estimating.recorder import KINDS, Asked, Kind, Recorder, Scene, stand_in_draft
 from signatures.records import Conversation, DraftErrors, ErrorNote, Summary
 
@@ -158,10 +160,7 @@ def ask_revise(run: Run, sample: Sample, recorder: Recorder) -> Asking:
         scenes: Scenes = {}
         for kind, text in sample.drafts[item.id].items():
             scene = Scene(kind, text)
-            if reported is None:
-                errors = recorder.ask(scene, analyzer.acall(conversation=item, summary=text))[0].errors
-            else:
-                errors = reported[item.id]
+            errors = _find(analyzer, item, text, scene, recorder)[0] if reported is None else reported[item.id]
             draft = _as_draft(item, text)
             works = [reviser.acall(conversation=item, draft=draft, errors=errors) for reviser in revisers]
             scenes[kind] = [call for work in works for call in recorder.ask(scene, work)[1]]
@@ -204,10 +203,21 @@ def _revised(analyzer: Analyze, reviser: Revise, item: Conversation, sample: Sam
     scenes: Scenes = {}
     for kind, text in sample.drafts[item.id].items():
         scene = Scene(kind, text)
-        answer, analysed = recorder.ask(scene, analyzer.acall(conversation=item, summary=text))
-        work = reviser.acall(conversation=item, draft=_as_draft(item, text), errors=answer.errors)
+        errors, analysed = _find(analyzer, item, text, scene, recorder)
+        work = reviser.acall(conversation=item, draft=_as_draft(item, text), errors=errors)
         scenes[kind] = [*analysed, *recorder.ask(scene, work)[1]]
     return scenes
+
+
+def _find(
+    analyzer: Analyze, item: Conversation, text: str, scene: Scene, recorder: Recorder
+) -> tuple[Sequence[ErrorNote], list[Asked]]:
+    """Return the errors of a scene, and the calls that find them. Without an analyst the checks find them."""
+    if analyzer.analysis is not None:
+        answer, asked = recorder.ask(scene, analyzer.acall(conversation=item, summary=text))
+        return answer.errors, asked
+    note = partial(locate_error, text, item, category="wrong_fact", evidence=[1], explanation=_NOTE, source="check")
+    return [note(quote=sentence) for sentence in scene.wrong(text)], []
 
 
 def _compared(judge: ComparePair, item: Conversation, sample: Sample, recorder: Recorder) -> Scenes:

@@ -23,6 +23,7 @@ LEAST: Final = 10
 """Fewest flawed and fewest right drafts. With fewer, nothing can be learned or said."""
 
 _FOLDS: Final = 5
+_NO_ANALYST: Final = "errors of the checks do not count, so set analyze.analyst to true, and run `arf analyze` again"
 
 
 class Triage(Record):
@@ -50,7 +51,7 @@ def rank_drafts(run: Run, *, time: str | None = None, recall: float = 0.9) -> Tr
     half. Raises DataError if there are too few drafts, and ConfigError if conversations lack the key.
     """
     cases = _read_cases(run)
-    _refuse_few(cases)
+    _refuse_few(cases, mend="analyse more drafts" if run.config.analyze.analyst else _NO_ANALYST)
     folds, split = _folds(cases, time, run.config.seed)
     for places in (side for fold in folds for side in fold):
         _refuse_few([cases[place] for place in places], least=2)
@@ -78,12 +79,12 @@ def _read_cases(run: Run) -> list[_Case]:
     return cases
 
 
-def _refuse_few(cases: Sequence[_Case], least: int = LEAST) -> None:
+def _refuse_few(cases: Sequence[_Case], least: int = LEAST, mend: str = "analyse more drafts") -> None:
     flawed = sum(case.flawed for case in cases)
     if min(flawed, len(cases) - flawed) < least:
         raise DataError(
-            f"{flawed} of {len(cases)} drafts have an error that the analyst reported: triage needs at least {least} "
-            "with one and as many without"
+            f"{flawed} of {len(cases)} drafts have an error that the analyst reported, and triage needs at least "
+            f"{least} with one and as many without: {mend}"
         )
 
 
