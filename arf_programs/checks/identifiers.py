@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from arf_programs.checks.finding import Finding, Material, squeeze
@@ -53,6 +54,11 @@ class Code(NamedTuple):
 
 def find_codes(text: str) -> list[Code]:
     """Find codes: mixed letters and digits, versions, and digits in groups, but no amounts, measures and dates."""
+    return list(_read_codes(text))
+
+
+@lru_cache(maxsize=256)
+def _read_codes(text: str) -> tuple[Code, ...]:
     amounts = [(item.start, item.end) for item in find_quantities(text) if item.kind == "money"]
     taken = amounts + [(date.start, date.end) for date in find_dates(text) if date.numeric or date.days]
     codes = []
@@ -72,7 +78,7 @@ def find_codes(text: str) -> list[Code]:
             measure = False
         if len(squeeze(code)) > 1 + (not seat) and not measure and not _overlap(span, taken):
             codes.append(Code(squeeze(code), *span))
-    return sorted(codes, key=lambda code: code.start)
+    return tuple(sorted(codes, key=lambda code: code.start))
 
 
 def _overlap(span: tuple[int, int], others: list[tuple[int, int]]) -> bool:
