@@ -172,7 +172,17 @@ def runs(project: Path) -> tuple[Path, Path]:
     path = first / "conversations.jsonl"
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     held = next(row for row in rows if row["split"] == "holdout")
-    copies = [{**held, "conversation": {**held["conversation"], "id": f"copy-{number}"}} for number in range(40)]
+    copies = [
+        {
+            **held,
+            "conversation": {
+                **held["conversation"],
+                "id": f"copy-{number}",
+                "turns": [{"speaker": "Customer", "text": " ".join(f"w{number}x{place}" for place in range(9))}],
+            },
+        }
+        for number in range(40)
+    ]
     train = [row for row in rows if row["split"] != "holdout"]
     path.write_text("".join(json.dumps(row) + "\n" for row in train + copies), encoding="utf-8")
     clean = [
