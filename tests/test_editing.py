@@ -101,6 +101,26 @@ def test_only_sentences_that_say_something_else_are_usable():
     assert usable_sentences(written, summary, [note()]) == ["The agent sent a new one."]
 
 
+@pytest.mark.parametrize(
+    "repeated",
+    [
+        "The login is used to 'save' a route you are looking at.",
+        "The agent told him to look here: [link] Do you recycle the old phone?",
+        "It came on Monday, didn't it?",
+        "You're welcome.",
+        "The customer wants my number.",
+    ],
+)
+def test_a_sentence_that_repeats_a_turn_is_not_usable(repeated):
+    told = "The agent told the US customer where the route is saved."
+    assert usable_sentences([repeated, told], "It leaked. The agent refunded 39.90.", [note()]) == [told]
+
+
+def test_words_of_the_draft_s_own_voice_are_usable():
+    summary = "I told the customer that we refund 39.90."
+    assert usable_sentences(["We sent a new one."], summary, [note()]) == ["We sent a new one."]
+
+
 def test_words_that_a_check_quotes_may_stand_elsewhere():
     checked = note("39.90", source="check")
     assert usable_sentences(["He offered 39.90."], "He paid 39.90.", [checked]) == ["He offered 39.90."]

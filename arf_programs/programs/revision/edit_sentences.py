@@ -29,6 +29,7 @@ from arf_programs.text import (
     place_of,
     readable,
     split_sentences,
+    word_set,
 )
 from arf_programs.values import Replacement
 from signatures.exceptions import ModelError
@@ -39,6 +40,7 @@ from signatures.write_missing import WriteMissing
 BLANK: Final = "____"
 _NEAREST: Final = 4  # turns shown beside those that an error cites
 _LEAST_LEFT: Final = 2  # words beside a blank from which a sentence is still worth showing
+_SPOKEN: Final = word_set("i me my we our you your")  # not "us", which may be a country
 _QUESTIONS: Final = {
     "missing_reason": "Why did the customer make contact?",
     "missing_action": "What was done about it, and by whom?",
@@ -114,7 +116,8 @@ def usable_sentences(written: Iterable[str], summary: str, notes: Sequence[Error
     """Return the first sentence of each answer, each once, if it can replace the wrong one.
 
     A sentence is left out if it has a blank, copies a sentence of `summary` or of an explanation, or still holds the
-    wrong words of an error that the analyst quoted.
+    wrong words of an error that the analyst quoted. So is one that repeats a turn instead of telling of it: a question,
+    or a sentence with "you", "my" or the like where `summary` has no such word.
     """
     copies = [summary, *(note.explanation for note in notes)]
     existing = [find_words(sentence) for text in copies for sentence in split_sentences(text)]
@@ -122,9 +125,19 @@ def usable_sentences(written: Iterable[str], summary: str, notes: Sequence[Error
     for text in written:
         first = (split_sentences(" ".join(text.split())) or [""])[0]
         copied = any(find_quote(note.quote, first) for note in notes if note.source == "lm" and note.quote)
-        if find_words(first) and BLANK not in first and find_words(first) not in existing and not copied:
+        if copied or _repeats_a_turn(first, summary):
+            continue
+        if find_words(first) and BLANK not in first and find_words(first) not in existing:
             usable.setdefault(" ".join(find_words(first)), first)
     return list(usable.values())
+
+
+def _repeats_a_turn(sentence: str, summary: str) -> bool:
+    return sentence.endswith("?") or not _spoken_words(sentence) <= _spoken_words(summary)
+
+
+def _spoken_words(text: str) -> set[str]:
+    return {word.split("'")[0] for word in find_words(text)} & _SPOKEN
 
 
 def needs_no_editor(summary: str, index: int, notes: Sequence[ErrorNote]) -> bool:
